@@ -1,0 +1,24 @@
+//! PURE. The closed list of events on the bus, the envelope they travel in, and the documents they point to.
+//!
+//! An event states a fact in the past tense. Its envelope is the whole `detail` of an EventBridge entry:
+//! `{schema, version, id, occurredAt, traceparent, data}`. Events carry keys into the Conversations table and
+//! into S3, never the words of a conversation.
+//!
+//! Compatibility: an unknown minor version is accepted (unknown fields are ignored, new fields are optional);
+//! an unknown major version is [`DecodeError::UnknownMajor`], which a consumer parks, because in a rolling
+//! deploy it is the older worker that does not understand.
+
+mod assessment;
+mod conversation;
+mod envelope;
+mod id;
+mod transcript;
+
+pub use assessment::{Assessment, Correction, Evidence, Flag, Measures, Skill, SkillScore, Skills, StoredAnalysis};
+pub use conversation::{EndReason, FeedbackLanguage, Level, Speaker, StreamUsage, Turn, Usage};
+pub use envelope::{
+    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, DecodeError, Envelope, Event,
+    Milestone, ObjectRef, ProgressUpdated, Scores, TranscriptStored,
+};
+pub use id::{ConversationId, EventId, UserId};
+pub use transcript::{Transcript, TranscriptTurn};

@@ -1,0 +1,168 @@
+//! PURE. The assessment of a conversation: what the model is asked for, and the document that is stored under
+//! `analyses/{userId}/{conversationId}.json.gz`.
+//!
+//! [`Assessment`] is the model's opinion; its JSON Schema is the schema of the model's output. [`Measures`] are
+//! computed by us from the transcript and never asked of a model.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ConversationId, FeedbackLanguage, Level, UserId};
+
+/// What the model says of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Assessment {
+    /// The whole conversation, from 0 to 100.
+    #[schemars(range(max = 100))]
+    pub overall: u8,
+    /// The four skills.
+    pub skills: Skills,
+    /// The CEFR level the learner spoke at.
+    pub cefr: Level,
+    /// What the learner did well, in the feedback language, 1 to 5 entries.
+    #[schemars(length(min = 1, max = 5))]
+    pub strengths: Vec<String>,
+    /// Sentences that could be better, at most 10.
+    #[schemars(length(max = 10))]
+    pub corrections: Vec<Correction>,
+    /// What to practise, in the feedback language, 1 to 5 entries.
+    #[schemars(length(min = 1, max = 5))]
+    pub recommendations: Vec<String>,
+    /// One objective for the next conversation, in the feedback language.
+    pub next_objective: String,
+    /// What a person should look at.
+    #[schemars(length(max = 5))]
+    pub flags: Vec<Flag>,
+}
+
+/// The four skills that are scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Skills {
+    /// Flow and pace.
+    pub fluency: SkillScore,
+    /// Range and choice of words.
+    pub vocabulary: SkillScore,
+    /// Correctness.
+    pub grammar: SkillScore,
+    /// How far the talk was about the picture.
+    pub relevance: SkillScore,
+}
+
+/// A skill by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Skill {
+    /// Flow and pace.
+    Fluency,
+    /// Range and choice of words.
+    Vocabulary,
+    /// Correctness.
+    Grammar,
+    /// How far the talk was about the picture.
+    Relevance,
+}
+
+/// A score and what it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SkillScore {
+    /// From 0 to 100.
+    #[schemars(range(max = 100))]
+    pub score: u8,
+    /// Quotes that show it, 1 to 3.
+    #[schemars(length(min = 1, max = 3))]
+    pub evidence: Vec<Evidence>,
+}
+
+/// A quote of the learner and what it shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evidence {
+    /// The learner's words, exactly as they stand in one turn of the transcript.
+    pub quote: String,
+    /// What it shows, in the feedback language.
+    pub comment: String,
+}
+
+/// A sentence that could be better.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Correction {
+    /// The learner's words, exactly as they stand in one turn of the transcript.
+    pub quote: String,
+    /// A better way to say it, in English.
+    pub better: String,
+    /// Why, in the feedback language.
+    pub why: String,
+}
+
+/// Something a person should look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// The learner seems to be in distress.
+    Distress,
+    /// Abusive or unsafe content.
+    Unsafe,
+    /// Personal data that the learner should not have to share.
+    PersonalData,
+    /// The learner tried to steer the assessment.
+    Manipulation,
+    /// Too little speech for a firm opinion.
+    LittleSpeech,
+}
+
+/// What we compute from the transcript. Rates are over the learner's own speech.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Measures {
+    /// Turns of the learner.
+    pub learner_turns: u32,
+    /// Words of the learner.
+    pub words: u32,
+    /// Different words of the learner, ignoring case.
+    pub distinct_words: u32,
+    /// Speech of the learner, in milliseconds.
+    pub speech_ms: u64,
+    /// Words per minute of speech; 0 without speech.
+    pub words_per_minute: f64,
+    /// Mean words in a turn; 0 without turns.
+    pub mean_turn_words: f64,
+    /// Tutor turns that the learner answered, from 0 to 1; 0 without tutor turns.
+    pub answer_ratio: f64,
+    /// Mean silence before the learner's turns, in milliseconds; 0 without turns.
+    pub mean_pause_ms: f64,
+}
+
+/// The stored assessment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredAnalysis {
+    /// Version of this document's shape, `major.minor`.
+    pub version: String,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The picture they talked about.
+    pub image_id: String,
+    /// Language of the comments.
+    pub feedback_language: FeedbackLanguage,
+    /// When it was assessed.
+    pub analyzed_at: Timestamp,
+    /// The model that assessed.
+    pub model_id: String,
+    /// Whether the model was simulated.
+    pub simulated: bool,
+    /// Tokens given to the model, over all attempts.
+    pub input_tokens: u64,
+    /// Tokens produced by the model, over all attempts.
+    pub output_tokens: u64,
+    /// Our measures.
+    pub measures: Measures,
+    /// The model's opinion.
+    pub assessment: Assessment,
+}

@@ -1,0 +1,132 @@
+//! PURE. The vocabulary of a conversation: who speaks, at which level, what a turn is, how it can end.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A learner's level on the Common European Framework of Reference (CEFR).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Level {
+    /// Beginner.
+    A1,
+    /// Elementary.
+    A2,
+    /// Intermediate.
+    #[default]
+    B1,
+    /// Upper intermediate.
+    B2,
+    /// Advanced.
+    C1,
+    /// Proficient.
+    C2,
+}
+
+/// The language in which a learner reads the assessment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum FeedbackLanguage {
+    /// English.
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// Korean.
+    #[serde(rename = "ko")]
+    Korean,
+}
+
+/// Who spoke a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Speaker {
+    /// The learner.
+    Learner,
+    /// The speaking partner.
+    Tutor,
+}
+
+/// One turn of a conversation, as it is journalled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Turn {
+    /// Position in the conversation, from 0, without gaps.
+    pub index: u32,
+    /// Who spoke.
+    pub speaker: Speaker,
+    /// What was said: final text only.
+    pub text: String,
+    /// Start, in milliseconds since the start of the conversation.
+    pub start_ms: u64,
+    /// End, in milliseconds since the start of the conversation.
+    pub end_ms: u64,
+    /// Speech in this turn, in milliseconds of audio.
+    pub speech_ms: u64,
+    /// For a tutor turn, the milliseconds from the end of the learner's speech to the first answer audio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_latency_ms: Option<u64>,
+    /// Whether the other side cut the turn short.
+    pub interrupted: bool,
+    /// For an interrupted tutor turn, the milliseconds of it that the learner heard, as the client reports them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub played_ms: Option<u64>,
+    /// Whether the turn was typed and not spoken.
+    #[serde(default)]
+    pub typed: bool,
+    /// Recognition confidence from 0 to 1, where the model gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Key of the turn's audio in the audio bucket, where there is audio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_key: Option<String>,
+}
+
+/// Why a conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The learner ended it.
+    Learner,
+    /// It reached the longest duration of a conversation.
+    TimeLimit,
+    /// Nobody spoke for too long.
+    Silence,
+    /// The learner's connection did not come back within the grace time.
+    Disconnected,
+    /// The service was stopping.
+    Shutdown,
+    /// The model refused or failed for good.
+    ModelFailed,
+    /// An error of ours.
+    InternalError,
+    /// The ingress task that held it died; the watchdog closed it.
+    IngressLost,
+}
+
+impl EndReason {
+    /// Whether somebody should be alerted to a conversation that ended like this.
+    #[must_use]
+    pub fn is_abnormal(self) -> bool {
+        match self {
+            Self::ModelFailed | Self::InternalError | Self::IngressLost => true,
+            Self::Learner | Self::TimeLimit | Self::Silence | Self::Disconnected | Self::Shutdown => false,
+        }
+    }
+}
+
+/// Tokens used by a conversation, summed over its Sonic streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Speech and text given to the model.
+    pub input: StreamUsage,
+    /// Speech and text produced by the model.
+    pub output: StreamUsage,
+}
+
+/// Tokens in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamUsage {
+    /// Speech tokens.
+    pub speech_tokens: u64,
+    /// Text tokens.
+    pub text_tokens: u64,
+}

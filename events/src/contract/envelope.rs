@@ -1,0 +1,355 @@
+//! PURE. The envelope and the five events. Decoding is total: any text is an envelope or a [`DecodeError`].
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{ConversationId, EndReason, EventId, FeedbackLanguage, Flag, Level, Usage, UserId};
+
+/// The version written by this build, for every event.
+const VERSION: &str = "1.0";
+
+/// The major version understood by this build, for every event.
+const MAJOR: u32 = 1;
+
+/// An event with its identity, as it stands in the `detail` of an EventBridge entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// What identifies the fact, whoever publishes it.
+    pub id: EventId,
+    /// When the fact occurred.
+    pub occurred_at: Timestamp,
+    /// W3C trace context of the conversation, `00-<trace>-<span>-<flags>`.
+    pub traceparent: Option<String>,
+    /// The fact.
+    pub event: Event,
+}
+
+/// Everything that can be published. `detail-type` on the bus is [`Event::schema`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A conversation ended and its turns are in the journal.
+    ConversationCompleted(ConversationCompleted),
+    /// The transcript of a conversation is in S3.
+    TranscriptStored(TranscriptStored),
+    /// The assessment of a conversation is in S3.
+    ConversationAnalyzed(ConversationAnalyzed),
+    /// The conversation will not be assessed.
+    AnalysisFailed(AnalysisFailed),
+    /// UserProgress of one learner's day changed.
+    ProgressUpdated(ProgressUpdated),
+}
+
+/// Data of `conversation.completed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationCompleted {
+    /// The conversation; its turns are in the Conversations table under this id.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The picture they talked about.
+    pub image_id: String,
+    /// The learner's level when the conversation began.
+    pub level: Level,
+    /// The language in which the learner reads the assessment.
+    pub feedback_language: FeedbackLanguage,
+    /// The learner's IANA time zone, which decides the day in UserProgress.
+    pub time_zone: String,
+    /// Start.
+    pub started_at: Timestamp,
+    /// End.
+    pub ended_at: Timestamp,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// Turns in the journal.
+    pub turns: u32,
+    /// The learner's speech, in milliseconds.
+    pub learner_speech_ms: u64,
+    /// Tokens used.
+    pub usage: Usage,
+}
+
+/// Data of `transcript.stored`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptStored {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The transcript as compressed JSON.
+    pub document: ObjectRef,
+    /// The transcript as readable text.
+    pub text: ObjectRef,
+    /// Turns in it.
+    pub turns: u32,
+}
+
+/// Data of `conversation.analyzed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationAnalyzed {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The picture they talked about.
+    pub image_id: String,
+    /// The learner's IANA time zone, which decides the day in UserProgress.
+    pub time_zone: String,
+    /// Start of the conversation.
+    pub started_at: Timestamp,
+    /// The assessment as compressed JSON.
+    pub document: ObjectRef,
+    /// Its scores.
+    pub scores: Scores,
+    /// The level the conversation was at.
+    pub cefr: Level,
+    /// What a person should look at.
+    pub flags: Vec<Flag>,
+    /// The model that assessed.
+    pub model_id: String,
+    /// Whether the model was simulated.
+    pub simulated: bool,
+}
+
+/// Scores of an assessment, each from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scores {
+    /// The whole conversation.
+    #[schemars(range(max = 100))]
+    pub overall: u8,
+    /// Fluency.
+    #[schemars(range(max = 100))]
+    pub fluency: u8,
+    /// Vocabulary.
+    #[schemars(range(max = 100))]
+    pub vocabulary: u8,
+    /// Grammar.
+    #[schemars(range(max = 100))]
+    pub grammar: u8,
+    /// Relevance to the picture.
+    #[schemars(range(max = 100))]
+    pub relevance: u8,
+}
+
+/// Data of `analysis.failed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalysisFailed {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// Why.
+    pub failure: AnalysisFailure,
+    /// The model that was asked, where one was.
+    pub model_id: Option<String>,
+}
+
+/// Why a conversation has no assessment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnalysisFailure {
+    /// The learner said nothing that could be assessed.
+    NothingSaid,
+    /// The model's answer did not fit the schema, the ranges or the transcript, twice.
+    InvalidOutput,
+    /// The model refused to answer.
+    Refused,
+}
+
+/// Data of `progress.updated`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressUpdated {
+    /// The conversation that caused the change.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The learner's local day, `YYYY-MM-DD`: the sort key of UserProgress.
+    pub date: String,
+    /// What was reached with this change.
+    pub milestones: Vec<Milestone>,
+}
+
+/// Something worth telling a learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Milestone {
+    /// The learner's first conversation of all.
+    FirstConversation,
+    /// Ten conversations in all.
+    TenConversations,
+    /// A hundred conversations in all.
+    HundredConversations,
+}
+
+/// An object in S3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// SHA-256 of the stored bytes, in lower-case hex.
+    pub sha256: String,
+}
+
+/// Why a text is not an event this build can handle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not an envelope, or its data does not fit its schema.
+    #[error("the event is malformed: {0}")]
+    Malformed(String),
+    /// A schema outside the closed list.
+    #[error("the event schema {0:?} is unknown")]
+    UnknownSchema(String),
+    /// A major version this build does not understand; a newer build may.
+    #[error("version {version:?} of {schema} is unknown, this build understands {MAJOR}.x")]
+    UnknownMajor {
+        /// The event's schema.
+        schema: String,
+        /// The event's version.
+        version: String,
+    },
+}
+
+/// The envelope as it is written: the published shape.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    schema: String,
+    version: String,
+    id: EventId,
+    occurred_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    data: serde_json::Value,
+}
+
+impl Event {
+    /// The name of the event, for example `conversation.completed`.
+    #[must_use]
+    pub fn schema(&self) -> &'static str {
+        match self {
+            Self::ConversationCompleted(_) => "conversation.completed",
+            Self::TranscriptStored(_) => "transcript.stored",
+            Self::ConversationAnalyzed(_) => "conversation.analyzed",
+            Self::AnalysisFailed(_) => "analysis.failed",
+            Self::ProgressUpdated(_) => "progress.updated",
+        }
+    }
+
+    /// The conversation the event is about.
+    #[must_use]
+    pub fn conversation_id(&self) -> ConversationId {
+        match self {
+            Self::ConversationCompleted(data) => data.conversation_id,
+            Self::TranscriptStored(data) => data.conversation_id,
+            Self::ConversationAnalyzed(data) => data.conversation_id,
+            Self::AnalysisFailed(data) => data.conversation_id,
+            Self::ProgressUpdated(data) => data.conversation_id,
+        }
+    }
+
+    fn data(&self) -> serde_json::Result<serde_json::Value> {
+        match self {
+            Self::ConversationCompleted(data) => serde_json::to_value(data),
+            Self::TranscriptStored(data) => serde_json::to_value(data),
+            Self::ConversationAnalyzed(data) => serde_json::to_value(data),
+            Self::AnalysisFailed(data) => serde_json::to_value(data),
+            Self::ProgressUpdated(data) => serde_json::to_value(data),
+        }
+    }
+}
+
+impl Envelope {
+    /// Wraps `event`, giving it the id that every publisher of the same fact gives it.
+    ///
+    /// A `progress.updated` is caused by two events of one conversation, so its id is derived by
+    /// [`Envelope::caused_by`].
+    #[must_use]
+    pub fn new(event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
+        let id = EventId::derive(event.conversation_id(), event.schema());
+        Self { id, occurred_at, traceparent, event }
+    }
+
+    /// Wraps an `event` that can be caused by more than one event of its conversation: `cause` is the schema of
+    /// the event that caused this one.
+    #[must_use]
+    pub fn caused_by(cause: &str, event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
+        let name = format!("{}<{cause}", event.schema());
+        let id = EventId::derive(event.conversation_id(), &name);
+        Self { id, occurred_at, traceparent, event }
+    }
+
+    /// The envelope as the JSON text of an EventBridge `detail`.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let wire = Wire {
+            schema: self.event.schema().to_owned(),
+            version: VERSION.to_owned(),
+            id: self.id,
+            occurred_at: self.occurred_at,
+            traceparent: self.traceparent.clone(),
+            data: self.event.data().expect("event data has string keys and finite numbers only"),
+        };
+        serde_json::to_string(&wire).expect("an envelope has string keys and finite numbers only")
+    }
+
+    /// Reads an envelope from the JSON text of a `detail`.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        let wire: Wire = serde_json::from_str(text).map_err(malformed)?;
+        Self::from_wire(wire)
+    }
+
+    /// Reads an envelope from the body of an SQS message: an EventBridge event whose `detail` is the envelope,
+    /// or the bare envelope.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode_message(body: &str) -> Result<Self, DecodeError> {
+        let mut value: serde_json::Value = serde_json::from_str(body).map_err(malformed)?;
+        if let Some(detail) = value.get_mut("detail") {
+            value = detail.take();
+        }
+        let wire: Wire = serde_json::from_value(value).map_err(malformed)?;
+        Self::from_wire(wire)
+    }
+
+    fn from_wire(wire: Wire) -> Result<Self, DecodeError> {
+        let major = wire.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        let Some(major) = major else {
+            return Err(DecodeError::Malformed(format!("version {:?} is not major.minor", wire.version)));
+        };
+        if major != MAJOR {
+            return Err(DecodeError::UnknownMajor { schema: wire.schema, version: wire.version });
+        }
+        let event = match wire.schema.as_str() {
+            "conversation.completed" => Event::ConversationCompleted(data(wire.data)?),
+            "transcript.stored" => Event::TranscriptStored(data(wire.data)?),
+            "conversation.analyzed" => Event::ConversationAnalyzed(data(wire.data)?),
+            "analysis.failed" => Event::AnalysisFailed(data(wire.data)?),
+            "progress.updated" => Event::ProgressUpdated(data(wire.data)?),
+            _ => return Err(DecodeError::UnknownSchema(wire.schema)),
+        };
+        Ok(Self { id: wire.id, occurred_at: wire.occurred_at, traceparent: wire.traceparent, event })
+    }
+}
+
+fn data<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, DecodeError> {
+    serde_json::from_value(value).map_err(malformed)
+}
+
+// serde_json's messages quote at most a field name or a scalar of the wrong type; events carry no spoken words.
+#[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
+fn malformed(error: serde_json::Error) -> DecodeError {
+    DecodeError::Malformed(error.to_string())
+}

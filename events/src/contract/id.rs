@@ -1,0 +1,167 @@
+//! PURE. Identifiers: what they are made of and which of them can be derived from another.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The namespace of [`EventId`]s: a fixed random UUID, so that ids never meet those of another system.
+const EVENT_NAMESPACE: Uuid = Uuid::from_u128(0x6f0d_9a4c_5a3b_4a0e_9d38_1f5c_72aa_e4b1);
+
+/// A conversation: a UUIDv7, the `sessionId` of the Conversations table.
+///
+/// The milliseconds inside it are the start of the conversation and so the sort key of its header item: whoever
+/// holds the id can read the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Uuid", into = "Uuid")]
+#[schemars(with = "Uuid")]
+pub struct ConversationId(Uuid);
+
+impl ConversationId {
+    /// The id of a conversation that starts at `started_at`, made unique by 74 random bits.
+    #[must_use]
+    pub fn new(started_at: Timestamp, random: [u8; 10]) -> Self {
+        let millis = u64::try_from(started_at.as_millisecond()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// The start of the conversation in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn started_at_ms(self) -> i64 {
+        let (high, low, _, _) = self.0.as_fields();
+        (i64::from(high) << 16) | i64::from(low)
+    }
+
+    /// The start of the conversation.
+    #[must_use]
+    pub fn started_at(self) -> Timestamp {
+        Timestamp::from_millisecond(self.started_at_ms())
+            .expect("48 bits of milliseconds are within the range of a timestamp up to the year 9999 by construction")
+    }
+
+    /// The UUID itself.
+    #[must_use]
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for ConversationId {
+    type Err = InvalidConversationId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map_err(|_| InvalidConversationId)?.try_into()
+    }
+}
+
+impl TryFrom<Uuid> for ConversationId {
+    type Error = InvalidConversationId;
+
+    fn try_from(uuid: Uuid) -> Result<Self, Self::Error> {
+        let id = Self(uuid);
+        let in_range = Timestamp::from_millisecond(id.started_at_ms()).is_ok();
+        if uuid.get_version_num() == 7 && in_range { Ok(id) } else { Err(InvalidConversationId) }
+    }
+}
+
+impl From<ConversationId> for Uuid {
+    fn from(id: ConversationId) -> Self {
+        id.0
+    }
+}
+
+/// The text or UUID is not a conversation id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a conversation id: a UUID of version 7 is expected")]
+pub struct InvalidConversationId;
+
+/// A published fact: UUIDv5 over (conversation, event type).
+///
+/// Every path that publishes the same fact publishes the same id, so consumers recognise a repetition. It is
+/// not EventBridge's own `id`, which differs for each PutEvents entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct EventId(Uuid);
+
+impl EventId {
+    /// The id of the event `schema` (for example `conversation.completed`) about `conversation`.
+    #[must_use]
+    pub fn derive(conversation: ConversationId, schema: &str) -> Self {
+        let mut name = conversation.uuid().as_bytes().to_vec();
+        name.extend_from_slice(schema.as_bytes());
+        Self(Uuid::new_v5(&EVENT_NAMESPACE, &name))
+    }
+
+    /// The UUID itself.
+    #[must_use]
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// A learner: the `sub` of the user pool, 1 to 128 characters of `A-Z a-z 0-9 -`.
+///
+/// It stands in object keys, so its alphabet is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9-]{1,128}$"))]
+pub struct UserId(String);
+
+impl UserId {
+    /// The longest user id, in characters.
+    pub const CHARS_MAX: usize = 128;
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let allowed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if allowed && (1..=Self::CHARS_MAX).contains(&text.len()) { Ok(Self(text)) } else { Err(InvalidUserId) }
+    }
+}
+
+impl FromStr for UserId {
+    type Err = InvalidUserId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<UserId> for String {
+    fn from(id: UserId) -> Self {
+        id.0
+    }
+}
+
+/// The text is not a user id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a user id: 1 to 128 letters, digits and hyphens are expected")]
+pub struct InvalidUserId;

@@ -1,0 +1,44 @@
+//! PURE. The transcript document, stored compressed under `transcripts/{userId}/{conversationId}.json.gz`.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ConversationId, EndReason, Level, Turn, Usage, UserId};
+
+/// A conversation in words, with what was measured while it happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transcript {
+    /// Version of this document's shape, `major.minor`.
+    pub version: String,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The picture they talked about.
+    pub image_id: String,
+    /// The learner's level when the conversation began.
+    pub level: Level,
+    /// Start.
+    pub started_at: Timestamp,
+    /// End.
+    pub ended_at: Timestamp,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// Tokens used.
+    pub usage: Usage,
+    /// The turns in order.
+    pub turns: Vec<TranscriptTurn>,
+}
+
+/// A turn of the transcript: the journalled turn with the address of its audio.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptTurn {
+    /// The turn.
+    pub turn: Turn,
+    /// `s3://bucket/key` of the turn's audio, where there is audio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_uri: Option<String>,
+}

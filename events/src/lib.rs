@@ -1,0 +1,6 @@
+//! What the ingress and the workers share: the event contract, the conversation journal, the event bus and the
+//! consumer runtime.
+//!
+//! Only this package calls `PutEvents` and reads SQS, and only it writes the Conversations table.
+
+pub mod contract;
