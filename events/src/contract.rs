@@ -14,11 +14,13 @@ mod envelope;
 mod id;
 mod transcript;
 
-pub use assessment::{Assessment, Correction, Evidence, Flag, Measures, Skill, SkillScore, Skills, StoredAnalysis};
+pub use assessment::{
+    Assessment, Correction, Evidence, Flag, Measures, Skill, SkillScore, Skills, StoredAnalysis,
+};
 pub use conversation::{EndReason, FeedbackLanguage, Level, Speaker, StreamUsage, Turn, Usage};
 pub use envelope::{
-    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, DecodeError, Envelope, Event,
-    Milestone, ObjectRef, ProgressUpdated, Scores, TranscriptStored,
+    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, DecodeError, Envelope,
+    Event, Milestone, ObjectRef, ProgressUpdated, Scores, TranscriptStored,
 };
 pub use id::{ConversationId, EventId, UserId};
 pub use transcript::{Transcript, TranscriptTurn};

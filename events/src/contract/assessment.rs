@@ -152,6 +152,7 @@ pub struct StoredAnalysis {
     /// Language of the comments.
     pub feedback_language: FeedbackLanguage,
     /// When it was assessed.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub analyzed_at: Timestamp,
     /// The model that assessed.
     pub model_id: String,

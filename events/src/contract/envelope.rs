@@ -57,8 +57,10 @@ pub struct ConversationCompleted {
     /// The learner's IANA time zone, which decides the day in UserProgress.
     pub time_zone: String,
     /// Start.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
     /// End.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub ended_at: Timestamp,
     /// Why it ended.
     pub reason: EndReason,
@@ -99,6 +101,7 @@ pub struct ConversationAnalyzed {
     /// The learner's IANA time zone, which decides the day in UserProgress.
     pub time_zone: String,
     /// Start of the conversation.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
     /// The assessment as compressed JSON.
     pub document: ObjectRef,

@@ -37,8 +37,9 @@ impl ConversationId {
     /// The start of the conversation.
     #[must_use]
     pub fn started_at(self) -> Timestamp {
-        Timestamp::from_millisecond(self.started_at_ms())
-            .expect("48 bits of milliseconds are within the range of a timestamp up to the year 9999 by construction")
+        Timestamp::from_millisecond(self.started_at_ms()).expect(
+            "48 bits of milliseconds are within the range of a timestamp up to the year 9999 by construction",
+        )
     }
 
     /// The UUID itself.
@@ -143,7 +144,11 @@ impl TryFrom<String> for UserId {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let allowed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if allowed && (1..=Self::CHARS_MAX).contains(&text.len()) { Ok(Self(text)) } else { Err(InvalidUserId) }
+        if allowed && (1..=Self::CHARS_MAX).contains(&text.len()) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidUserId)
+        }
     }
 }
 

@@ -21,8 +21,10 @@ pub struct Transcript {
     /// The learner's level when the conversation began.
     pub level: Level,
     /// Start.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
     /// End.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub ended_at: Timestamp,
     /// Why it ended.
     pub reason: EndReason,
