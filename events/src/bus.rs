@@ -1,0 +1,168 @@
+//! The event bus: publishes envelopes to EventBridge.
+//!
+//! A success of PutEvents is a list of outcomes; what failed in it is sent again. Publishing is at least once: an
+//! event whose reply was lost is on the bus twice, with the same envelope id.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use tokio::time::Instant;
+
+use crate::{
+    contract::Envelope,
+    runtime::{
+        failure::{ErrorClass, Failure, classify, classify_code, describe},
+        retry::{Retry, RetryPolicy, retry},
+    },
+};
+
+/// Entries of one PutEvents call (service limit).
+pub const ENTRIES_MAX: usize = 10;
+
+/// The longest envelope, in bytes of JSON. Events carry keys, not content: a longer one is a mistake of ours.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest time one chunk may take with all its repetitions.
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(20);
+
+const POLICY: RetryPolicy =
+    RetryPolicy { base: Duration::from_millis(100), cap: Duration::from_secs(3), attempts_max: 8 };
+
+/// Publishes to one bus under one source.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    eventbridge: aws_sdk_eventbridge::Client,
+    name: String,
+    source: &'static str,
+}
+
+/// Not every event is known to be on the bus.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// An event is longer than [`EVENT_BYTES_MAX`]; nothing was published.
+    #[error("an event of {bytes} bytes is longer than {EVENT_BYTES_MAX}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// EventBridge refused some entries to the end.
+    #[error("the bus refused {entries} entries, the first with {code}")]
+    Refused {
+        /// How many.
+        entries: usize,
+        /// The error code of the first.
+        code: String,
+    },
+    /// The call failed; whether its events are on the bus is unknown.
+    #[error("{source:#}")]
+    Service {
+        /// Its nature.
+        class: ErrorClass,
+        /// The cause.
+        source: anyhow::Error,
+    },
+}
+
+impl Bus {
+    /// The bus `name`; `source` is `nova.` and the name of the process.
+    #[must_use]
+    pub fn new(
+        eventbridge: aws_sdk_eventbridge::Client,
+        name: impl Into<String>,
+        source: &'static str,
+    ) -> Self {
+        Self { eventbridge, name: name.into(), source }
+    }
+
+    /// Publishes `envelopes` and returns when each of them is on the bus.
+    ///
+    /// # Errors
+    /// See [`BusError`]. Some of the events may be on the bus.
+    pub async fn publish(&self, envelopes: &[Envelope]) -> Result<(), BusError> {
+        let entries = envelopes.iter().map(|envelope| self.entry(envelope)).collect::<Result<Vec<_>, _>>()?;
+        for chunk in entries.chunks(ENTRIES_MAX) {
+            let pending = Mutex::new(chunk.to_vec());
+            retry(POLICY, Instant::now() + PUBLISH_DEADLINE, || self.put(&pending)).await?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, envelope: &Envelope) -> Result<PutEventsRequestEntry, BusError> {
+        let detail = envelope.encode();
+        if detail.len() > EVENT_BYTES_MAX {
+            return Err(BusError::TooLong { bytes: detail.len() });
+        }
+        Ok(PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(self.source)
+            .detail_type(envelope.event.schema())
+            .detail(detail)
+            .build())
+    }
+
+    /// Puts what is pending and leaves there what failed.
+    async fn put(&self, pending: &Mutex<Vec<PutEventsRequestEntry>>) -> Result<(), Retry<BusError>> {
+        let entries = pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sent = self.eventbridge.put_events().set_entries(Some(entries.clone())).send().await;
+        let output = sent.map_err(|error| {
+            let class = classify(&error);
+            Retry::Permanent(BusError::Service { class, source: describe(&error) })
+        })?;
+        let codes: Vec<_> =
+            output.entries().iter().map(|entry| entry.error_code().map(str::to_owned)).collect();
+        let (failed, code) = failed(entries, &codes);
+        let Some(code) = code else { return Ok(()) };
+        let error = BusError::Refused { entries: failed.len(), code };
+        *pending.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        Err(Retry::transient(error))
+    }
+}
+
+impl BusError {
+    /// What becomes of the message whose handler could not publish.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::TooLong { .. } => Failure::reject(self.to_string()),
+            Self::Refused { ref code, .. } => match classify_code(code) {
+                ErrorClass::Environment => Failure::environment(self),
+                ErrorClass::Transient | ErrorClass::Invalid => Failure::retry(self),
+            },
+            Self::Service { class, source } => Failure::of_class(class, source),
+        }
+    }
+}
+
+/// The entries that failed and the first error code. Outcomes are positional; an entry without one failed.
+fn failed<T>(entries: Vec<T>, codes: &[Option<String>]) -> (Vec<T>, Option<String>) {
+    let mut first = None;
+    let mut failed = Vec::new();
+    for (position, entry) in entries.into_iter().enumerate() {
+        let code = match codes.get(position) {
+            Some(None) => continue,
+            Some(Some(code)) => code.clone(),
+            None => "MissingOutcome".to_owned(),
+        };
+        first.get_or_insert(code);
+        failed.push(entry);
+    }
+    (failed, first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failed_entries_remain_in_their_order() {
+        let no = |code: &str| Some(code.to_owned());
+        let codes = [None, no("ThrottlingException"), None, no("InternalFailure")];
+        let (failed_entries, code) = failed(vec!['a', 'b', 'c', 'd', 'e'], &codes);
+        assert_eq!((failed_entries, code), (vec!['b', 'd', 'e'], no("ThrottlingException")));
+        assert_eq!(failed(vec!['a'], &[None]), (vec![], None));
+        assert_eq!(failed(vec!['a'], &[]), (vec!['a'], no("MissingOutcome")));
+    }
+}

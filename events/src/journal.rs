@@ -1,0 +1,523 @@
+//! The Conversations table: the durable log of a conversation while it happens, and the outbox of its end.
+//!
+//! Every write of an owner carries the owner's epoch. Taking over raises the epoch, so what a process that was
+//! believed dead still writes, fails. Reading is separate: [`Reader`] cannot write.
+//!
+//! A conditional write that fails may have succeeded before: the SDK repeats a request whose reply was lost. So
+//! each of them looks at what is stored before it reports a refusal.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{
+        put_item::PutItemError,
+        transact_write_items::TransactWriteItemsError,
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    },
+    types::{ConditionCheck, Put, ReturnValue, TransactWriteItem},
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::{
+    contract::{ConversationId, Turn},
+    runtime::{
+        failure::{ErrorClass, Failure, classify, describe},
+        retry::{Retry, RetryPolicy, retry},
+    },
+};
+
+mod conversation;
+mod item;
+
+pub use conversation::{
+    Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
+};
+pub use item::Corrupt;
+
+/// Seconds for which an owner is trusted to be alive after it started or renewed.
+pub const LEASE_SECONDS: i64 = 90;
+
+/// Seconds between two looks of the watchdog at a conversation.
+pub const WATCH_DELAY_SECONDS: i32 = 120;
+
+/// The longest time a write may take with all its repetitions.
+const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Repetitions of a write that met another write of the same item.
+const CONFLICT_POLICY: RetryPolicy =
+    RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 8 };
+
+/// Pages of a query (1 MiB each) that one conversation may fill.
+const PAGES_MAX: usize = 64;
+
+/// Where the journal is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// The Conversations table.
+    pub table: String,
+    /// The watchdog's queue.
+    pub watchdog_queue_url: String,
+}
+
+/// Reads and writes conversations.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    reader: Reader,
+    sqs: aws_sdk_sqs::Client,
+    watchdog_queue_url: String,
+}
+
+/// Reads conversations.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    dynamodb: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+/// Why the journal refused.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The conversation is not in the journal.
+    #[error("the conversation is not in the journal")]
+    NotFound,
+    /// Somebody else started a conversation with this id.
+    #[error("the conversation was started before")]
+    AlreadyStarted,
+    /// Somebody else took over: nothing more may be written.
+    #[error("the conversation was taken over")]
+    Fenced,
+    /// The conversation ended: nothing more may be written.
+    #[error("the conversation has ended")]
+    Ended,
+    /// The owner is trusted to be alive.
+    #[error("the conversation is held until {until}")]
+    Held {
+        /// End of the owner's lease.
+        until: Timestamp,
+    },
+    /// Another turn stands at this index.
+    #[error("another turn stands at index {index}")]
+    TurnExists {
+        /// The index.
+        index: u32,
+    },
+    /// The journal holds what this build cannot read.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// DynamoDB or SQS failed; whether the write happened is unknown.
+    #[error("{source:#}")]
+    Service {
+        /// Its nature.
+        class: ErrorClass,
+        /// The cause.
+        source: anyhow::Error,
+    },
+}
+
+impl Journal {
+    /// A journal that is written.
+    #[must_use]
+    pub fn new(dynamodb: aws_sdk_dynamodb::Client, sqs: aws_sdk_sqs::Client, config: JournalConfig) -> Self {
+        let JournalConfig { table, watchdog_queue_url } = config;
+        Self { reader: Self::reader(dynamodb, table), sqs, watchdog_queue_url }
+    }
+
+    /// A journal that is only read.
+    #[must_use]
+    pub fn reader(dynamodb: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Reader {
+        Reader { dynamodb, table: table.into() }
+    }
+
+    /// Starts a conversation: its header and its watchdog message are durable when this returns.
+    ///
+    /// The message goes first. Alone it does no harm (the watchdog finds no header and forgets it), while a header
+    /// alone would stay active for ever.
+    ///
+    /// # Errors
+    /// [`JournalError::AlreadyStarted`], [`JournalError::Service`].
+    pub async fn start(&self, start: &Start, now: Timestamp) -> Result<Ownership, JournalError> {
+        let conversation_id = start.conversation_id;
+        self.watch_again(conversation_id).await?;
+        let claim = uuid::Uuid::new_v4().to_string();
+        let put = self
+            .dynamodb()
+            .put_item()
+            .table_name(self.table())
+            .set_item(Some(item::header(start, &claim, lease_end(now))))
+            .condition_expression("attribute_not_exists(sessionId)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Ownership { conversation_id, epoch: 1 }),
+            Err(error) if is_put_refused(&error) => {
+                let stored = self.reader.header(conversation_id).await?;
+                if stored.is_some_and(|header| header.claim == claim) {
+                    Ok(Ownership { conversation_id, epoch: 1 })
+                } else {
+                    Err(JournalError::AlreadyStarted)
+                }
+            }
+            Err(error) => Err(service(&error)),
+        }
+    }
+
+    /// Appends a turn. Appending the same turn again changes nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`],
+    /// [`JournalError::TurnExists`], [`JournalError::Service`].
+    pub async fn append(&self, own: &Ownership, turn: &Turn) -> Result<(), JournalError> {
+        let check = ConditionCheck::builder()
+            .table_name(self.table())
+            .set_key(Some(item::header_key(own.conversation_id)))
+            .condition_expression("epoch = :epoch AND #state = :active")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":epoch", item::number(own.epoch))
+            .expression_attribute_values(":active", item::text(item::ACTIVE))
+            .build()
+            .map_err(unbuilt)?;
+        let put = Put::builder()
+            .table_name(self.table())
+            .set_item(Some(item::turn(own.conversation_id, turn)))
+            .condition_expression("attribute_not_exists(sessionId) OR turn = :turn")
+            .expression_attribute_values(":turn", item::text(item::json(turn)))
+            .build()
+            .map_err(unbuilt)?;
+        let written = retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, || async {
+            self.dynamodb()
+                .transact_write_items()
+                .transact_items(TransactWriteItem::builder().condition_check(check.clone()).build())
+                .transact_items(TransactWriteItem::builder().put(put.clone()).build())
+                .send()
+                .await
+                .map_err(canceled)
+        })
+        .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(Canceled::Header) => Err(self.refused(own).await),
+            Err(Canceled::Turn) => Err(JournalError::TurnExists { index: turn.index }),
+            Err(Canceled::Other(error)) => Err(error),
+        }
+    }
+
+    /// Extends the owner's lease to [`LEASE_SECONDS`] from `now`.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
+    pub async fn renew(&self, own: &Ownership, now: Timestamp) -> Result<(), JournalError> {
+        let renewed = self
+            .update(own.conversation_id, |update| {
+                owned(update, own)
+                    .update_expression("SET leaseUntil = :until")
+                    .expression_attribute_values(":until", item::millis(lease_end(now)))
+            })
+            .await?;
+        match renewed {
+            Some(_) => Ok(()),
+            None => Err(self.refused(own).await),
+        }
+    }
+
+    /// Ends a conversation and returns the event to publish. Ending it again as the same owner returns the event
+    /// of the first time.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`], [`JournalError::NotFound`], [`JournalError::Service`].
+    pub async fn end(&self, own: &Ownership, end: &End, now: Timestamp) -> Result<Completed, JournalError> {
+        let ended = self
+            .update(own.conversation_id, |update| {
+                owned(update, own)
+                    .update_expression(
+                        "SET #state = :ended, endedAt = :at, endReason = :reason, #usage = :usage, turns = :turns, \
+                         learnerSpeechMs = :speech",
+                    )
+                    .expression_attribute_names("#usage", "usage")
+                    .expression_attribute_values(":ended", item::text(item::ENDED))
+                    .expression_attribute_values(":at", item::millis(now))
+                    .expression_attribute_values(":reason", item::text(item::name(&end.reason)))
+                    .expression_attribute_values(":usage", item::text(item::json(&end.usage)))
+                    .expression_attribute_values(":turns", item::number(end.turns))
+                    .expression_attribute_values(":speech", item::number(end.learner_speech_ms))
+            })
+            .await?;
+        let header = match ended {
+            Some(header) => header,
+            None => match self.reader.header(own.conversation_id).await? {
+                Some(header) if header.epoch == own.epoch => header,
+                Some(_) => return Err(JournalError::Fenced),
+                None => return Err(JournalError::NotFound),
+            },
+        };
+        header.completed().map(|envelope| Completed { envelope }).ok_or(JournalError::Fenced)
+    }
+
+    /// Notes that the conversation's event is on the bus. The first note stays.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Service`].
+    pub async fn mark_published(&self, id: ConversationId, now: Timestamp) -> Result<(), JournalError> {
+        let marked = self
+            .update(id, |update| {
+                update
+                    .condition_expression("attribute_exists(sessionId)")
+                    .update_expression("SET publishedAt = if_not_exists(publishedAt, :now)")
+                    .expression_attribute_values(":now", item::millis(now))
+            })
+            .await?;
+        marked.map(|_| ()).ok_or(JournalError::NotFound)
+    }
+
+    /// Becomes the owner of a conversation whose owner's lease is over at `now`. To end it, take over first and
+    /// [`Journal::load`] then: no turn comes in between.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`], also when the owner renewed in this very moment; [`JournalError::Ended`],
+    /// [`JournalError::NotFound`], [`JournalError::Service`].
+    pub async fn take_over(
+        &self,
+        id: ConversationId,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Ownership, JournalError> {
+        let seen = self.reader.header(id).await?.ok_or(JournalError::NotFound)?;
+        takeable(&seen, now)?;
+        let claim = uuid::Uuid::new_v4().to_string();
+        let epoch = seen.epoch + 1;
+        let taken = self
+            .update(id, |update| {
+                owned(update, &Ownership { conversation_id: id, epoch: seen.epoch })
+                    .condition_expression("epoch = :epoch AND #state = :active AND leaseUntil = :seen")
+                    .update_expression(
+                        "SET epoch = :next, #owner = :owner, claim = :claim, leaseUntil = :until",
+                    )
+                    .expression_attribute_names("#owner", "owner")
+                    .expression_attribute_values(":seen", item::millis(seen.lease_until))
+                    .expression_attribute_values(":next", item::number(epoch))
+                    .expression_attribute_values(":owner", item::text(owner))
+                    .expression_attribute_values(":claim", item::text(&claim))
+                    .expression_attribute_values(":until", item::millis(lease_end(now)))
+            })
+            .await?;
+        if taken.is_some() {
+            return Ok(Ownership { conversation_id: id, epoch });
+        }
+        let stored = self.reader.header(id).await?.ok_or(JournalError::NotFound)?;
+        if stored.claim == claim {
+            return Ok(Ownership { conversation_id: id, epoch });
+        }
+        takeable(&stored, now)?;
+        Err(JournalError::Held { until: stored.lease_until })
+    }
+
+    /// Asks the watchdog to look at the conversation in [`WATCH_DELAY_SECONDS`].
+    ///
+    /// # Errors
+    /// [`JournalError::Service`].
+    pub async fn watch_again(&self, id: ConversationId) -> Result<(), JournalError> {
+        self.sqs
+            .send_message()
+            .queue_url(&self.watchdog_queue_url)
+            .message_body(Watch::new(id).encode())
+            .delay_seconds(WATCH_DELAY_SECONDS)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| service(&error))
+    }
+
+    /// [`Reader::header`].
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn header(&self, id: ConversationId) -> Result<Option<Header>, JournalError> {
+        self.reader.header(id).await
+    }
+
+    /// [`Reader::load`].
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, JournalError> {
+        self.reader.load(id).await
+    }
+
+    fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        &self.reader.dynamodb
+    }
+
+    fn table(&self) -> &str {
+        &self.reader.table
+    }
+
+    /// Updates the header. `None` when its condition did not hold.
+    async fn update(
+        &self,
+        id: ConversationId,
+        change: impl Fn(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder,
+    ) -> Result<Option<Header>, JournalError> {
+        let updated = retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, || async {
+            let update = self.dynamodb().update_item().table_name(self.table());
+            change(update)
+                .set_key(Some(item::header_key(id)))
+                .return_values(ReturnValue::AllNew)
+                .send()
+                .await
+                .map_err(conflicting)
+        })
+        .await;
+        match updated {
+            Ok(output) => Ok(Some(item::read_header(&output.attributes.unwrap_or_default())?)),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(None)
+            }
+            Err(error) => Err(service(&error)),
+        }
+    }
+
+    /// Why the header does not let `own` write.
+    async fn refused(&self, own: &Ownership) -> JournalError {
+        match self.reader.header(own.conversation_id).await {
+            Ok(None) => JournalError::NotFound,
+            Ok(Some(header)) if header.epoch == own.epoch => JournalError::Ended,
+            Ok(Some(_)) => JournalError::Fenced,
+            Err(error) => error,
+        }
+    }
+}
+
+impl Reader {
+    /// The header of a conversation, as of now.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn header(&self, id: ConversationId) -> Result<Option<Header>, JournalError> {
+        let output = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item::header_key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| service(&error))?;
+        Ok(output.item.as_ref().map(item::read_header).transpose()?)
+    }
+
+    /// A conversation with its turns in order, as of now.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, JournalError> {
+        let mut items = Vec::new();
+        let mut after = None;
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .dynamodb
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("sessionId = :id")
+                .expression_attribute_values(":id", item::text(id))
+                .set_exclusive_start_key(after)
+                .consistent_read(true)
+                .send()
+                .await
+                .map_err(|error| service(&error))?;
+            items.extend(page.items.unwrap_or_default());
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(item::read_conversation(&items)?);
+            }
+        }
+        Err(Corrupt(format!("the conversation fills more than {PAGES_MAX} pages")).into())
+    }
+}
+
+impl JournalError {
+    /// What becomes of the message whose handler met this error and has no better idea.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Service { class, source } => Failure::of_class(class, source),
+            Self::Corrupt(_) => Failure::reject(self.to_string()),
+            Self::NotFound
+            | Self::AlreadyStarted
+            | Self::Fenced
+            | Self::Ended
+            | Self::Held { .. }
+            | Self::TurnExists { .. } => Failure::retry(self),
+        }
+    }
+}
+
+fn lease_end(now: Timestamp) -> Timestamp {
+    now.saturating_add(SignedDuration::from_secs(LEASE_SECONDS)).unwrap_or(Timestamp::MAX)
+}
+
+fn takeable(header: &Header, now: Timestamp) -> Result<(), JournalError> {
+    if header.state() == State::Ended {
+        Err(JournalError::Ended)
+    } else if header.is_stale(now) {
+        Ok(())
+    } else {
+        Err(JournalError::Held { until: header.lease_until })
+    }
+}
+
+/// An update that only `own` may make, of a conversation that has not ended.
+fn owned(update: UpdateItemFluentBuilder, own: &Ownership) -> UpdateItemFluentBuilder {
+    update
+        .condition_expression("epoch = :epoch AND #state = :active")
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(":epoch", item::number(own.epoch))
+        .expression_attribute_values(":active", item::text(item::ACTIVE))
+}
+
+/// Why an append was canceled.
+enum Canceled {
+    Header,
+    Turn,
+    Other(JournalError),
+}
+
+fn canceled(error: SdkError<TransactWriteItemsError>) -> Retry<Canceled> {
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+            canceled.cancellation_reasons()
+        }
+        _ => &[],
+    };
+    let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or_default()).collect();
+    match codes[..] {
+        // The header first: where it refuses, the turn does not matter.
+        ["ConditionalCheckFailed", ..] => Retry::Permanent(Canceled::Header),
+        [_, "ConditionalCheckFailed"] => Retry::Permanent(Canceled::Turn),
+        _ if codes.contains(&"TransactionConflict") => Retry::transient(Canceled::Other(service(&error))),
+        _ => Retry::Permanent(Canceled::Other(service(&error))),
+    }
+}
+
+fn conflicting(error: SdkError<UpdateItemError>) -> Retry<SdkError<UpdateItemError>> {
+    match error.as_service_error() {
+        Some(UpdateItemError::TransactionConflictException(_)) => Retry::transient(error),
+        _ => Retry::Permanent(error),
+    }
+}
+
+fn is_put_refused(error: &SdkError<PutItemError>) -> bool {
+    error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
+}
+
+fn service<E>(error: &SdkError<E>) -> JournalError
+where
+    E: aws_sdk_dynamodb::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    JournalError::Service { class: classify(error), source: describe(error) }
+}
+
+fn unbuilt(error: aws_sdk_dynamodb::error::BuildError) -> JournalError {
+    JournalError::Service { class: ErrorClass::Invalid, source: anyhow!(error) }
+}

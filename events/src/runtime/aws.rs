@@ -1,0 +1,103 @@
+//! The AWS SDK's configuration: one HTTP client (rustls with ring) that every service client shares, and timeouts
+//! for every call.
+//!
+//! Everything comes from the variables that all AWS SDKs know: `AWS_REGION`, `AWS_ENDPOINT_URL` and
+//! `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_CA_BUNDLE`, and the default credentials chain, of which production uses
+//! the container endpoint (`AWS_CONTAINER_CREDENTIALS_FULL_URI`, `AWS_CONTAINER_AUTHORIZATION_TOKEN`).
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+/// The longest time to connect to a service.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
+
+/// The longest time one attempt at a call may take. A long poll needs a longer one of its own.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest time a call may take with all its attempts.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Attempts of the SDK at one call.
+pub const ATTEMPTS_MAX: u32 = 3;
+
+/// How long an idle connection is kept: shorter than the services and the emulator keep theirs, so that a request
+/// seldom meets a connection that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The configuration for every service client of this process. Streams and long polls set longer timeouts on
+/// their own clients.
+///
+/// # Errors
+/// No region is configured, or the CA bundle is unreadable.
+pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
+    let bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let http_client = http_client(bundle.as_deref())?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http_client)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .load()
+        .await;
+    ensure!(config.region().is_some(), "AWS_REGION is not set: name the region, for example us-east-1");
+    Ok(config)
+}
+
+/// An HTTP client with its own connections, which trusts the platform's roots and, where given, the certificates
+/// of a PEM file. For HTTP/2, one client is one connection for each host.
+///
+/// # Errors
+/// The file is unreadable or holds no certificate.
+pub fn http_client(ca_bundle: Option<&Path>) -> anyhow::Result<SharedHttpClient> {
+    let mut roots = TrustStore::default();
+    if let Some(path) = ca_bundle {
+        roots = roots.with_pem_certificate(read_bundle(path)?);
+    }
+    let context = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|error| anyhow::anyhow!("failed to set up TLS: {error}"))?;
+    Ok(Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build_https())
+}
+
+/// Whether S3 is to be addressed as `host/bucket` instead of `bucket.host`: with an endpoint of its own, whose
+/// host name nobody resolves with a bucket in front.
+#[must_use]
+pub fn s3_force_path_style() -> bool {
+    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+// The SDK's client panics on the first connection when a certificate is unreadable, so it is checked here.
+fn read_bundle(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let unusable = || format!("AWS_CA_BUNDLE {} is not usable", path.display());
+    let pem = std::fs::read(path).with_context(unusable)?;
+    let certificates =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().with_context(unusable)?;
+    let mut store = rustls::RootCertStore::empty();
+    for certificate in certificates {
+        store.add(certificate).with_context(unusable)?;
+    }
+    ensure!(!store.is_empty(), "AWS_CA_BUNDLE {} holds no certificate", path.display());
+    Ok(pem)
+}

@@ -1,0 +1,301 @@
+//! The worker's queue and its dead-letter queue: the SQS calls, each with the client, the timeouts and the retry
+//! owner that fit it.
+//!
+//! Polls and control calls (extend, release, delete, dead-letter) have separate clients with separate retry quotas:
+//! a queue that does not answer polls cannot keep a finished message from being deleted.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use aws_sdk_sqs::{
+    Client,
+    config::{retry::RetryConfig, retry::RetryPartition, timeout::TimeoutConfig},
+    error::SdkError,
+    operation::receive_message::ReceiveMessageError,
+    types::{
+        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+        Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
+    },
+};
+
+use super::ConsumerConfig;
+use crate::runtime::{aws, failure::describe};
+
+/// Entries of one batch call, and messages of one poll (service limit).
+pub(super) const BATCH_MAX: usize = 10;
+
+/// How long a poll waits for a message (service limit).
+pub(super) const POLL_SECONDS: u64 = 20;
+
+/// How much longer than its wait a poll may take.
+const POLL_MARGIN: Duration = Duration::from_secs(5);
+
+/// The shortest visibility timeout that leaves time for a heartbeat.
+const VISIBILITY_MIN: Duration = Duration::from_secs(6);
+
+/// The longest attribute of a dead-lettered message, in bytes.
+const ATTRIBUTE_BYTES_MAX: usize = 1024;
+
+pub(super) struct Queue {
+    poll: Client,
+    control: Client,
+    url: String,
+    dead_letter_url: String,
+    pub(super) visibility: Duration,
+    pub(super) receive_count_max: u32,
+}
+
+impl Queue {
+    /// Opens the queue and checks that it is what a worker needs: it and its dead-letter queue exist, and it gives
+    /// up on a message after a number of receives.
+    pub(super) async fn open(sqs: &Client, config: &ConsumerConfig) -> anyhow::Result<Self> {
+        let control = with_own_quota(sqs, "nova-control", |config| config);
+        let attributes = attributes(&control, &config.queue_url).await.context("NOVA_QUEUE_URL")?;
+        let dead_letter =
+            attributes_of_dead_letter(&control, config).await.context("NOVA_DEAD_LETTER_QUEUE_URL")?;
+        let visibility: u64 = attribute(&attributes, &QueueAttributeName::VisibilityTimeout)?
+            .parse()
+            .context("the visibility timeout is not a number")?;
+        let visibility = Duration::from_secs(visibility);
+        ensure!(
+            visibility >= VISIBILITY_MIN,
+            "the queue's visibility timeout is {visibility:?}, at least {VISIBILITY_MIN:?} are needed"
+        );
+        let redrive = attribute(&attributes, &QueueAttributeName::RedrivePolicy)?;
+        let (target, receive_count_max) = read_redrive(redrive)?;
+        let arn = attribute(&dead_letter, &QueueAttributeName::QueueArn)?;
+        ensure!(target == arn, "the queue dead-letters to {target}, but NOVA_DEAD_LETTER_QUEUE_URL is {arn}");
+        let poll_timeout = Duration::from_secs(POLL_SECONDS) + POLL_MARGIN;
+        let poll = with_own_quota(sqs, "nova-poll", |config| {
+            config.retry_config(RetryConfig::disabled()).timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(aws::CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(poll_timeout)
+                    .operation_timeout(poll_timeout + POLL_MARGIN)
+                    .build(),
+            )
+        });
+        Ok(Self {
+            poll,
+            control,
+            url: config.queue_url.clone(),
+            dead_letter_url: config.dead_letter_queue_url.clone(),
+            visibility,
+            receive_count_max,
+        })
+    }
+
+    /// Polls for up to `count` messages. It must not be dropped while it runs: a message that SQS hands to an
+    /// abandoned poll stays invisible for the visibility timeout.
+    pub(super) async fn receive(&self, count: usize) -> Result<Vec<Message>, SdkError<ReceiveMessageError>> {
+        let output = self
+            .poll
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(count.min(BATCH_MAX)).expect("ten fit"))
+            .wait_time_seconds(i32::try_from(POLL_SECONDS).expect("twenty fit"))
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send()
+            .await?;
+        Ok(output.messages.unwrap_or_default())
+    }
+
+    /// Makes each message invisible for `after` from now. Returns the outcomes in the order of `receipts`.
+    pub(super) async fn change_visibility(
+        &self,
+        receipts: &[String],
+        after: Duration,
+    ) -> anyhow::Result<Vec<Changed>> {
+        let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
+        let entries = receipts
+            .iter()
+            .enumerate()
+            .map(|(position, receipt)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(position.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(seconds)
+                    .build()
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let output = self
+            .control
+            .change_message_visibility_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .map_err(|error| describe(&error))?;
+        let mut outcomes = vec![Changed::Done; receipts.len()];
+        for (position, failed) in positions(output.failed(), receipts.len()) {
+            outcomes[position] = if is_gone(failed) { Changed::Gone } else { Changed::Failed };
+        }
+        Ok(outcomes)
+    }
+
+    /// Deletes messages. Returns the positions of those that remain and a reason. A message whose receipt is not
+    /// known any more is gone, which is what was wanted.
+    pub(super) async fn delete(&self, receipts: &[String]) -> anyhow::Result<Vec<(usize, String)>> {
+        let entries = receipts
+            .iter()
+            .enumerate()
+            .map(|(position, receipt)| {
+                DeleteMessageBatchRequestEntry::builder()
+                    .id(position.to_string())
+                    .receipt_handle(receipt)
+                    .build()
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let output = self
+            .control
+            .delete_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .map_err(|error| describe(&error))?;
+        Ok(positions(output.failed(), receipts.len())
+            .filter(|(_, failed)| !is_gone(failed))
+            .map(|(position, failed)| (position, failed.code().to_owned()))
+            .collect())
+    }
+
+    /// Copies a message to the dead-letter queue.
+    pub(super) async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> anyhow::Result<()> {
+        let attributes = attributes
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| {
+                let value = MessageAttributeValue::builder()
+                    .data_type("String")
+                    .string_value(presentable(&value))
+                    .build()?;
+                Ok((name.to_owned(), value))
+            })
+            .collect::<anyhow::Result<HashMap<_, _>>>()?;
+        self.control
+            .send_message()
+            .queue_url(&self.dead_letter_url)
+            .message_body(body)
+            .set_message_attributes(Some(attributes))
+            .send()
+            .await
+            .map_err(|error| describe(&error))?;
+        Ok(())
+    }
+}
+
+/// The outcome of a change of visibility.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is changed.
+    Done,
+    /// The message is deleted, or somebody else has it.
+    Gone,
+    /// It is not changed; another attempt may change it.
+    Failed,
+}
+
+fn with_own_quota(
+    sqs: &Client,
+    name: &'static str,
+    change: impl FnOnce(aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::config::Builder,
+) -> Client {
+    let builder = sqs.config().to_builder().retry_partition(RetryPartition::custom(name).build());
+    Client::from_conf(change(builder).build())
+}
+
+type Attributes = HashMap<QueueAttributeName, String>;
+
+async fn attributes(control: &Client, url: &str) -> anyhow::Result<Attributes> {
+    let output = control
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(QueueAttributeName::VisibilityTimeout)
+        .attribute_names(QueueAttributeName::RedrivePolicy)
+        .attribute_names(QueueAttributeName::QueueArn)
+        .send()
+        .await
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("failed to read the attributes of {url}"))?;
+    Ok(output.attributes.unwrap_or_default())
+}
+
+async fn attributes_of_dead_letter(control: &Client, config: &ConsumerConfig) -> anyhow::Result<Attributes> {
+    ensure!(config.queue_url != config.dead_letter_queue_url, "the queue is its own dead-letter queue");
+    attributes(control, &config.dead_letter_queue_url).await
+}
+
+fn attribute<'a>(attributes: &'a Attributes, name: &QueueAttributeName) -> anyhow::Result<&'a str> {
+    attributes.get(name).map(String::as_str).with_context(|| format!("the queue has no {name}"))
+}
+
+/// The target and the number of receives of a redrive policy. Both the number and its text occur in the wild.
+fn read_redrive(policy: &str) -> anyhow::Result<(String, u32)> {
+    let policy: serde_json::Value = serde_json::from_str(policy).context("the redrive policy is not JSON")?;
+    let Some(target) = policy["deadLetterTargetArn"].as_str() else {
+        bail!("the redrive policy has no deadLetterTargetArn");
+    };
+    let count = &policy["maxReceiveCount"];
+    let count = count.as_u64().or_else(|| count.as_str()?.parse().ok()).context("no maxReceiveCount")?;
+    Ok((target.to_owned(), u32::try_from(count)?))
+}
+
+fn positions(
+    failed: &[BatchResultErrorEntry],
+    length: usize,
+) -> impl Iterator<Item = (usize, &BatchResultErrorEntry)> {
+    failed.iter().filter_map(move |entry| {
+        let position: usize = entry.id().parse().ok()?;
+        (position < length).then_some((position, entry))
+    })
+}
+
+/// Whether a batch entry failed because the message is not ours any more. AWS and emulators name it differently.
+fn is_gone(failed: &BatchResultErrorEntry) -> bool {
+    const GONE: [&str; 3] = ["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"];
+    GONE.iter().any(|code| failed.code().contains(code))
+}
+
+/// A text as SQS takes it in an attribute: without control characters, of bounded length.
+fn presentable(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .map(|char| if char.is_control() || matches!(char, '\u{fffe}' | '\u{ffff}') { ' ' } else { char })
+        .collect();
+    if shown.len() > ATTRIBUTE_BYTES_MAX {
+        shown.truncate(shown.floor_char_boundary(ATTRIBUTE_BYTES_MAX));
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redrive_policy_is_read_in_both_spellings() {
+        let expected = ("arn:aws:sqs:us-east-1:1:dlq".to_owned(), 6);
+        for count in ["6", "\"6\""] {
+            let policy = format!(
+                r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:dlq","maxReceiveCount":{count}}}"#
+            );
+            assert_eq!(read_redrive(&policy).unwrap(), expected);
+        }
+        assert!(read_redrive("{}").is_err());
+        assert!(read_redrive("dlq").is_err());
+    }
+
+    #[test]
+    fn reasons_are_presentable_to_sqs() {
+        assert_eq!(presentable("a\nb\u{0}c\u{ffff}"), "a b c ");
+        let long = "é".repeat(ATTRIBUTE_BYTES_MAX);
+        let shown = presentable(&long);
+        assert!(shown.len() <= ATTRIBUTE_BYTES_MAX && long.starts_with(&shown));
+    }
+}

@@ -1,0 +1,233 @@
+//! What went wrong, decided where the error is born.
+//!
+//! [`Failure`] has no `From` on purpose: a bare `?` does not compile in a handler, so every fallible line says
+//! whether another attempt can help.
+
+use std::{error::Error, fmt, time::Duration};
+
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+
+/// The outcome of a handler that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    kind: FailureKind,
+    source: anyhow::Error,
+}
+
+/// What becomes of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Another attempt may succeed, not before `after` where the cause asked for a wait.
+    Retry {
+        /// The least wait.
+        after: Option<Duration>,
+    },
+    /// No attempt will succeed: the message goes to the dead-letter queue with `reason`.
+    Reject {
+        /// Why, for the person who reads the dead-letter queue. Never words of a conversation.
+        reason: String,
+    },
+    /// A newer build may understand the message: it is put aside for a while.
+    Park,
+    /// Not the message is at fault but what the worker depends on: polling pauses.
+    Environment,
+}
+
+/// The nature of a failed AWS call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Access, a missing resource, a key, credentials, or a quota: the same call for another message fails too.
+    Environment,
+    /// The network or the service for the moment.
+    Transient,
+    /// The request itself.
+    Invalid,
+}
+
+impl Failure {
+    /// Another attempt may succeed.
+    pub fn retry(source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: FailureKind::Retry { after: None }, source: source.into() }
+    }
+
+    /// Another attempt may succeed after `after`.
+    pub fn retry_after(source: impl Into<anyhow::Error>, after: Duration) -> Self {
+        Self { kind: FailureKind::Retry { after: Some(after) }, source: source.into() }
+    }
+
+    /// No attempt will succeed. `reason` stands in the dead-letter queue and in the log: no words of a
+    /// conversation in it.
+    pub fn reject(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { source: anyhow::anyhow!("{reason}"), kind: FailureKind::Reject { reason } }
+    }
+
+    /// A newer build may understand the message.
+    pub fn park(source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: FailureKind::Park, source: source.into() }
+    }
+
+    /// What the worker depends on is broken, whatever the message.
+    pub fn environment(source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: FailureKind::Environment, source: source.into() }
+    }
+
+    /// The failure of an AWS call, by [`classify`].
+    #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
+    pub fn aws<E, R>(error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        Self::of_class(classify(&error), describe(&error))
+    }
+
+    /// The failure of class `class` caused by `source`.
+    pub fn of_class(class: ErrorClass, source: impl Into<anyhow::Error>) -> Self {
+        let source = source.into();
+        match class {
+            ErrorClass::Environment => Self::environment(source),
+            ErrorClass::Transient => Self::retry(source),
+            ErrorClass::Invalid => {
+                Self { kind: FailureKind::Reject { reason: format!("{source:#}") }, source }
+            }
+        }
+    }
+
+    /// Says what was being done when it failed.
+    #[must_use]
+    pub fn context(self, context: &'static str) -> Self {
+        Self { source: self.source.context(context), ..self }
+    }
+
+    /// What becomes of the message.
+    #[must_use]
+    pub fn kind(&self) -> &FailureKind {
+        &self.kind
+    }
+
+    /// The cause.
+    #[must_use]
+    pub fn source(&self) -> &anyhow::Error {
+        &self.source
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.source)
+    }
+}
+
+/// The nature of the failed call `error`. What is not known to be something else is [`ErrorClass::Transient`].
+pub fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> ErrorClass {
+    match error {
+        SdkError::ServiceError(service) => classify_code(service.err().code().unwrap_or_default()),
+        SdkError::DispatchFailure(dispatch) => {
+            dispatch.as_connector_error().map_or(ErrorClass::Environment, classify_connector)
+        }
+        SdkError::ConstructionFailure(_) => ErrorClass::Environment,
+        _ => ErrorClass::Transient,
+    }
+}
+
+/// A failed call as an error with all its causes in one line.
+pub fn describe<E, R>(error: &SdkError<E, R>) -> anyhow::Error
+where
+    E: Error + Send + Sync + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    anyhow::anyhow!("{}", DisplayErrorContext(error))
+}
+
+/// Parts of the error codes that mean the same for every message. The services do not agree on one spelling:
+/// `AccessDeniedException` and `AccessDenied`, `KMS.DisabledException` and `KmsDisabled`.
+const ENVIRONMENT_CODES: &[&str] = &[
+    "accessdenied",
+    "authorizationerror",
+    "unauthorized",
+    "expiredtoken",
+    "invalidtoken",
+    "invalidclienttokenid",
+    "invalidaccesskeyid",
+    "unrecognizedclient",
+    "signaturedoesnotmatch",
+    "invalidsignature",
+    "missingauthenticationtoken",
+    "optinrequired",
+    "subscriptionrequired",
+    "kms",
+    "resourcenotfound",
+    "queuedoesnotexist",
+    "nonexistentqueue",
+    "nosuchbucket",
+    "notfoundexception",
+    "throttl",
+    "toomanyrequests",
+    "throughputexceeded",
+    "limitexceeded",
+    "quotaexceeded",
+    "slowdown",
+    "overlimit",
+];
+
+/// Parts of the error codes that blame the request.
+const INVALID_CODES: &[&str] =
+    &["validation", "serializationexception", "invalidparameter", "invalidmessagecontents", "malformed"];
+
+pub(crate) fn classify_code(code: &str) -> ErrorClass {
+    let code = code.to_ascii_lowercase();
+    let any = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
+    if any(ENVIRONMENT_CODES) {
+        ErrorClass::Environment
+    } else if any(INVALID_CODES) {
+        ErrorClass::Invalid
+    } else {
+        ErrorClass::Transient
+    }
+}
+
+// The SDK reports credentials that do not resolve as a connector error of no particular kind.
+fn classify_connector(error: &ConnectorError) -> ErrorClass {
+    if error.is_io() || error.is_timeout() { ErrorClass::Transient } else { ErrorClass::Environment }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_all_services_are_classified() {
+        let cases = [
+            ("AccessDeniedException", ErrorClass::Environment),
+            ("KMS.DisabledException", ErrorClass::Environment),
+            ("KmsThrottled", ErrorClass::Environment),
+            ("ResourceNotFoundException", ErrorClass::Environment),
+            ("AWS.SimpleQueueService.NonExistentQueue", ErrorClass::Environment),
+            ("QueueDoesNotExist", ErrorClass::Environment),
+            ("NoSuchBucket", ErrorClass::Environment),
+            ("ThrottlingException", ErrorClass::Environment),
+            ("ProvisionedThroughputExceededException", ErrorClass::Environment),
+            ("ExpiredTokenException", ErrorClass::Environment),
+            ("ValidationException", ErrorClass::Invalid),
+            ("InvalidParameterValueException", ErrorClass::Invalid),
+            ("NoSuchKey", ErrorClass::Transient),
+            ("TransactionConflictException", ErrorClass::Transient),
+            ("ModelTimeoutException", ErrorClass::Transient),
+            ("InternalServerError", ErrorClass::Transient),
+            ("", ErrorClass::Transient),
+        ];
+        for (code, class) in cases {
+            assert_eq!(classify_code(code), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn class_decides_the_kind() {
+        let of = |class| Failure::of_class(class, anyhow::anyhow!("cause")).kind().clone();
+        assert_eq!(of(ErrorClass::Environment), FailureKind::Environment);
+        assert_eq!(of(ErrorClass::Transient), FailureKind::Retry { after: None });
+        assert_eq!(of(ErrorClass::Invalid), FailureKind::Reject { reason: "cause".to_owned() });
+    }
+}
