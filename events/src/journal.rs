@@ -8,14 +8,9 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::{
-        put_item::PutItemError,
-        transact_write_items::TransactWriteItemsError,
-        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    },
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::{ConditionCheck, Put, ReturnValue, TransactWriteItem},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -23,19 +18,22 @@ use tokio::time::Instant;
 
 use crate::{
     contract::{ConversationId, Turn},
-    runtime::{
-        failure::{ErrorClass, Failure, classify, describe},
-        retry::{Retry, RetryPolicy, retry},
-    },
+    runtime::retry::{RetryPolicy, retry},
 };
 
 mod conversation;
+mod error;
 mod item;
+mod reader;
 
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
 };
+pub use error::JournalError;
 pub use item::Corrupt;
+pub use reader::Reader;
+
+use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
 
 /// Seconds for which an owner is trusted to be alive after it started or renewed.
 pub const LEASE_SECONDS: i64 = 90;
@@ -49,9 +47,6 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 /// Repetitions of a write that met another write of the same item.
 const CONFLICT_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 8 };
-
-/// Pages of a query (1 MiB each) that one conversation may fill.
-const PAGES_MAX: usize = 64;
 
 /// Where the journal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,53 +65,6 @@ pub struct Journal {
     watchdog_queue_url: String,
 }
 
-/// Reads conversations.
-#[derive(Clone, Debug)]
-pub struct Reader {
-    dynamodb: aws_sdk_dynamodb::Client,
-    table: String,
-}
-
-/// Why the journal refused.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The conversation is not in the journal.
-    #[error("the conversation is not in the journal")]
-    NotFound,
-    /// Somebody else started a conversation with this id.
-    #[error("the conversation was started before")]
-    AlreadyStarted,
-    /// Somebody else took over: nothing more may be written.
-    #[error("the conversation was taken over")]
-    Fenced,
-    /// The conversation ended: nothing more may be written.
-    #[error("the conversation has ended")]
-    Ended,
-    /// The owner is trusted to be alive.
-    #[error("the conversation is held until {until}")]
-    Held {
-        /// End of the owner's lease.
-        until: Timestamp,
-    },
-    /// Another turn stands at this index.
-    #[error("another turn stands at index {index}")]
-    TurnExists {
-        /// The index.
-        index: u32,
-    },
-    /// The journal holds what this build cannot read.
-    #[error(transparent)]
-    Corrupt(#[from] Corrupt),
-    /// DynamoDB or SQS failed; whether the write happened is unknown.
-    #[error("{source:#}")]
-    Service {
-        /// Its nature.
-        class: ErrorClass,
-        /// The cause.
-        source: anyhow::Error,
-    },
-}
-
 impl Journal {
     /// A journal that is written.
     #[must_use]
@@ -128,7 +76,7 @@ impl Journal {
     /// A journal that is only read.
     #[must_use]
     pub fn reader(dynamodb: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Reader {
-        Reader { dynamodb, table: table.into() }
+        Reader::new(dynamodb, table.into())
     }
 
     /// Starts a conversation: its header and its watchdog message are durable when this returns.
@@ -175,15 +123,15 @@ impl Journal {
             .set_key(Some(item::header_key(own.conversation_id)))
             .condition_expression("epoch = :epoch AND #state = :active")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":epoch", item::number(own.epoch))
-            .expression_attribute_values(":active", item::text(item::ACTIVE))
+            .expression_attribute_values(":epoch", item::number(&own.epoch))
+            .expression_attribute_values(":active", item::text(&item::ACTIVE))
             .build()
             .map_err(unbuilt)?;
         let put = Put::builder()
             .table_name(self.table())
             .set_item(Some(item::turn(own.conversation_id, turn)))
             .condition_expression("attribute_not_exists(sessionId) OR turn = :turn")
-            .expression_attribute_values(":turn", item::text(item::json(turn)))
+            .expression_attribute_values(":turn", item::text(&item::json(turn)))
             .build()
             .map_err(unbuilt)?;
         let written = retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, || async {
@@ -236,12 +184,12 @@ impl Journal {
                          learnerSpeechMs = :speech",
                     )
                     .expression_attribute_names("#usage", "usage")
-                    .expression_attribute_values(":ended", item::text(item::ENDED))
+                    .expression_attribute_values(":ended", item::text(&item::ENDED))
                     .expression_attribute_values(":at", item::millis(now))
-                    .expression_attribute_values(":reason", item::text(item::name(&end.reason)))
-                    .expression_attribute_values(":usage", item::text(item::json(&end.usage)))
-                    .expression_attribute_values(":turns", item::number(end.turns))
-                    .expression_attribute_values(":speech", item::number(end.learner_speech_ms))
+                    .expression_attribute_values(":reason", item::text(&item::name(&end.reason)))
+                    .expression_attribute_values(":usage", item::text(&item::json(&end.usage)))
+                    .expression_attribute_values(":turns", item::number(&end.turns))
+                    .expression_attribute_values(":speech", item::number(&end.learner_speech_ms))
             })
             .await?;
         let header = match ended {
@@ -296,8 +244,8 @@ impl Journal {
                     )
                     .expression_attribute_names("#owner", "owner")
                     .expression_attribute_values(":seen", item::millis(seen.lease_until))
-                    .expression_attribute_values(":next", item::number(epoch))
-                    .expression_attribute_values(":owner", item::text(owner))
+                    .expression_attribute_values(":next", item::number(&epoch))
+                    .expression_attribute_values(":owner", item::text(&owner))
                     .expression_attribute_values(":claim", item::text(&claim))
                     .expression_attribute_values(":until", item::millis(lease_end(now)))
             })
@@ -389,70 +337,6 @@ impl Journal {
     }
 }
 
-impl Reader {
-    /// The header of a conversation, as of now.
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`], [`JournalError::Service`].
-    pub async fn header(&self, id: ConversationId) -> Result<Option<Header>, JournalError> {
-        let output = self
-            .dynamodb
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(item::header_key(id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| service(&error))?;
-        Ok(output.item.as_ref().map(item::read_header).transpose()?)
-    }
-
-    /// A conversation with its turns in order, as of now.
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`], [`JournalError::Service`].
-    pub async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, JournalError> {
-        let mut items = Vec::new();
-        let mut after = None;
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .dynamodb
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("sessionId = :id")
-                .expression_attribute_values(":id", item::text(id))
-                .set_exclusive_start_key(after)
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(|error| service(&error))?;
-            items.extend(page.items.unwrap_or_default());
-            after = page.last_evaluated_key;
-            if after.is_none() {
-                return Ok(item::read_conversation(&items)?);
-            }
-        }
-        Err(Corrupt(format!("the conversation fills more than {PAGES_MAX} pages")).into())
-    }
-}
-
-impl JournalError {
-    /// What becomes of the message whose handler met this error and has no better idea.
-    #[must_use]
-    pub fn into_failure(self) -> Failure {
-        match self {
-            Self::Service { class, source } => Failure::of_class(class, source),
-            Self::Corrupt(_) => Failure::reject(self.to_string()),
-            Self::NotFound
-            | Self::AlreadyStarted
-            | Self::Fenced
-            | Self::Ended
-            | Self::Held { .. }
-            | Self::TurnExists { .. } => Failure::retry(self),
-        }
-    }
-}
-
 fn lease_end(now: Timestamp) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(LEASE_SECONDS)).unwrap_or(Timestamp::MAX)
 }
@@ -472,52 +356,6 @@ fn owned(update: UpdateItemFluentBuilder, own: &Ownership) -> UpdateItemFluentBu
     update
         .condition_expression("epoch = :epoch AND #state = :active")
         .expression_attribute_names("#state", "state")
-        .expression_attribute_values(":epoch", item::number(own.epoch))
-        .expression_attribute_values(":active", item::text(item::ACTIVE))
-}
-
-/// Why an append was canceled.
-enum Canceled {
-    Header,
-    Turn,
-    Other(JournalError),
-}
-
-fn canceled(error: SdkError<TransactWriteItemsError>) -> Retry<Canceled> {
-    let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-            canceled.cancellation_reasons()
-        }
-        _ => &[],
-    };
-    let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or_default()).collect();
-    match codes[..] {
-        // The header first: where it refuses, the turn does not matter.
-        ["ConditionalCheckFailed", ..] => Retry::Permanent(Canceled::Header),
-        [_, "ConditionalCheckFailed"] => Retry::Permanent(Canceled::Turn),
-        _ if codes.contains(&"TransactionConflict") => Retry::transient(Canceled::Other(service(&error))),
-        _ => Retry::Permanent(Canceled::Other(service(&error))),
-    }
-}
-
-fn conflicting(error: SdkError<UpdateItemError>) -> Retry<SdkError<UpdateItemError>> {
-    match error.as_service_error() {
-        Some(UpdateItemError::TransactionConflictException(_)) => Retry::transient(error),
-        _ => Retry::Permanent(error),
-    }
-}
-
-fn is_put_refused(error: &SdkError<PutItemError>) -> bool {
-    error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
-}
-
-fn service<E>(error: &SdkError<E>) -> JournalError
-where
-    E: aws_sdk_dynamodb::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    JournalError::Service { class: classify(error), source: describe(error) }
-}
-
-fn unbuilt(error: aws_sdk_dynamodb::error::BuildError) -> JournalError {
-    JournalError::Service { class: ErrorClass::Invalid, source: anyhow!(error) }
+        .expression_attribute_values(":epoch", item::number(&own.epoch))
+        .expression_attribute_values(":active", item::text(&item::ACTIVE))
 }

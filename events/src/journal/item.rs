@@ -33,7 +33,7 @@ pub struct Corrupt(pub(super) String);
 
 /// The key of the header of `id`.
 pub(super) fn header_key(id: ConversationId) -> Item {
-    Item::from([("sessionId".to_owned(), text(id)), ("timestamp".to_owned(), number(id.started_at_ms()))])
+    Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), number(&id.started_at_ms()))])
 }
 
 /// The first header item of a conversation: epoch 1, active. `claim` tells this start from any other.
@@ -46,14 +46,14 @@ pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item
         ("feedbackLanguage".to_owned(), AttributeValue::S(name(&start.feedback_language))),
         ("timeZone".to_owned(), text(&start.time_zone)),
         ("owner".to_owned(), text(&start.owner)),
-        ("claim".to_owned(), text(claim)),
-        ("state".to_owned(), text(ACTIVE)),
-        ("epoch".to_owned(), number(1)),
+        ("claim".to_owned(), text(&claim)),
+        ("state".to_owned(), text(&ACTIVE)),
+        ("epoch".to_owned(), number(&1)),
         ("leaseUntil".to_owned(), millis(lease_until)),
         ("expiresAt".to_owned(), expires_at(start.conversation_id)),
     ]);
     if let Some(traceparent) = &start.traceparent {
-        item.insert("traceparent".to_owned(), text(traceparent));
+        item.insert("traceparent".to_owned(), text(&traceparent));
     }
     item
 }
@@ -61,9 +61,9 @@ pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item
 /// The item of one turn of `id`.
 pub(super) fn turn(id: ConversationId, turn: &Turn) -> Item {
     Item::from([
-        ("sessionId".to_owned(), text(id)),
-        ("timestamp".to_owned(), number(id.started_at_ms() + 1 + i64::from(turn.index))),
-        ("index".to_owned(), number(turn.index)),
+        ("sessionId".to_owned(), text(&id)),
+        ("timestamp".to_owned(), number(&(id.started_at_ms() + 1 + i64::from(turn.index)))),
+        ("index".to_owned(), number(&turn.index)),
         ("turn".to_owned(), AttributeValue::S(json(turn))),
         ("expiresAt".to_owned(), expires_at(id)),
     ])
@@ -117,18 +117,18 @@ pub(super) fn read_conversation(items: &[Item]) -> Result<Option<Conversation>, 
 }
 
 /// A string attribute.
-pub(super) fn text(value: impl ToString) -> AttributeValue {
+pub(super) fn text(value: &impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
 /// A number attribute.
-pub(super) fn number(value: impl ToString) -> AttributeValue {
+pub(super) fn number(value: &impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
 /// A point in time, in milliseconds.
 pub(super) fn millis(at: Timestamp) -> AttributeValue {
-    number(at.as_millisecond())
+    number(&at.as_millisecond())
 }
 
 /// The JSON text of a value.
@@ -145,7 +145,7 @@ pub(super) fn name(value: &impl Serialize) -> String {
 }
 
 fn expires_at(id: ConversationId) -> AttributeValue {
-    number(id.started_at_ms() / 1000 + RETENTION_DAYS * 24 * 60 * 60)
+    number(&(id.started_at_ms() / 1000 + RETENTION_DAYS * 24 * 60 * 60))
 }
 
 fn corrupt(attribute: &str) -> Corrupt {

@@ -128,7 +128,7 @@ pub fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> ErrorClas
             dispatch.as_connector_error().map_or(ErrorClass::Environment, classify_connector)
         }
         SdkError::ConstructionFailure(_) => ErrorClass::Environment,
-        _ => ErrorClass::Transient,
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) | _ => ErrorClass::Transient,
     }
 }
 

@@ -103,7 +103,12 @@ impl<H: Handler> Work<H> {
                     let limit = hold_max(delivery.receive_count, self.queue.receive_count_max);
                     held_until = held_until.or_else(|| limit.map(|limit| Instant::now() + limit));
                 }
-                action => break action,
+                action @ (Action::Delete
+                | Action::DeadLetter { .. }
+                | Action::Release { .. }
+                | Action::Forget) => {
+                    break action;
+                }
             }
         };
         self.carry_out(action, delivery, lease).await;
