@@ -1,0 +1,257 @@
+//! A simulator of Amazon Bedrock for machines without AWS: Nova Sonic's bidirectional stream and Converse, over TLS and
+//! HTTP/2, for any AWS client.
+//!
+//! It is a faithful wire and a simple mind. Speech is [`audible`] text: what a client said is read from the samples that
+//! really arrived. Answers come from a small set of rules, say in their metadata that they are simulated, and are the
+//! same for the same input. Faults and clocks are set by options and, at run time, through `/simulator/control`.
+
+pub mod audible;
+pub mod faults;
+
+mod control;
+mod converse;
+mod models;
+mod server;
+mod session;
+mod signature;
+mod stream;
+mod tls;
+mod tutor;
+mod wire;
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::control::Control;
+use self::faults::PlannedFault;
+use self::server::Shared;
+use self::session::Settings;
+pub use self::session::answer::Interruption;
+
+/// How long open streams may take to end when the simulator stops.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Options of `nova simulator`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SimulatorOptions {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Where to write the certificate of the simulator's authority (PEM), for AWS_CA_BUNDLE and NODE_EXTRA_CA_CERTS;
+    /// the server's own certificate and key are kept beside it [default: in the user's cache folder]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Verify signatures, also those of stream messages, against a file of lines ACCESS_KEY=SECRET_KEY; without it only
+    /// the form of messages is checked
+    #[arg(long, value_name = "FILE")]
+    pub verify_signatures: Option<PathBuf>,
+    /// Answer for models past their end of life instead of refusing with their 404
+    #[arg(long)]
+    pub allow_retired: bool,
+    /// Send the response's headers before the first event was read
+    #[arg(long)]
+    pub headers_at_once: bool,
+    /// Streams that one HTTP/2 connection may have open (SETTINGS_MAX_CONCURRENT_STREAMS)
+    #[arg(long, default_value_t = 128)]
+    pub connection_streams_max: u32,
+    /// A fault for the next stream, WHAT[@MILLISECONDS][*TIMES]; may be given several times. WHAT is throttling,
+    /// not-ready, internal, unavailable, access-denied, end-of-life, late-headers, exception:NAME, instability, reset,
+    /// reset-no-error, goaway, cut, stall, corrupt or end; *TIMES is for how many streams, ** for all
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<PlannedFault>,
+    /// Settings that can also be changed at run time.
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+/// Settings that can be changed at run time, for streams opened from then on.
+#[derive(Clone, Copy, Debug, PartialEq, clap::Args, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tuning {
+    /// Seconds of audio made in a second of the simulator's time; 0 makes an answer at once, without a play-out clock
+    #[arg(long, default_value_t = 2.5)]
+    pub pace: f64,
+    /// Multiplies the silence that ends a learner's turn (1.5 to 2 seconds by the client's setting)
+    #[arg(long, default_value_t = 1.0)]
+    pub endpointing_scale: f64,
+    /// How much faster than the wall clock the simulator's time runs: limits, pace and play-out
+    #[arg(long, default_value_t = 1.0)]
+    pub clock_scale: f64,
+    /// Life of a stream
+    #[arg(long, default_value_t = 480.0)]
+    pub stream_limit_seconds: f64,
+    /// Life of a stream without input events
+    #[arg(long, default_value_t = 55.0)]
+    pub idle_limit_seconds: f64,
+    /// Streams open at once, the account's quota
+    #[arg(long, default_value_t = 20)]
+    pub streams_max: usize,
+    /// How a barge-in is announced
+    #[arg(long, value_enum, default_value_t)]
+    pub interruption: Interruption,
+}
+
+/// A running simulator, stopped when dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    ca_file: PathBuf,
+    shutdown: CancellationToken,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Default for SimulatorOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            ca_file: None,
+            verify_signatures: None,
+            allow_retired: false,
+            headers_at_once: false,
+            connection_streams_max: 128,
+            faults: Vec::new(),
+            tuning: Tuning::default(),
+        }
+    }
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            pace: 2.5,
+            endpointing_scale: 1.0,
+            clock_scale: 1.0,
+            stream_limit_seconds: 480.0,
+            idle_limit_seconds: 55.0,
+            streams_max: 20,
+            interruption: Interruption::default(),
+        }
+    }
+}
+
+/// `nova simulator`: prints where it answers and runs until `shutdown`.
+///
+/// # Errors
+/// The options make no sense, the port is taken, or the certificates cannot be written.
+pub async fn run(options: SimulatorOptions, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut simulator = Simulator::start(options).await?;
+    let (endpoint, ca_file) = (simulator.endpoint(), simulator.ca_file().display());
+    let mut out = std::io::stdout();
+    writeln!(out, "The Bedrock simulator answers at {endpoint}, its authority is {ca_file}.\n")?;
+    writeln!(out, "  export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={endpoint}")?;
+    writeln!(out, "  export AWS_CA_BUNDLE={ca_file}")?;
+    writeln!(out, "  export NODE_EXTRA_CA_CERTS={ca_file}")?;
+    out.flush()?;
+    shutdown.cancelled().await;
+    simulator.stop().await;
+    Ok(())
+}
+
+impl Simulator {
+    /// Starts a simulator in this process.
+    ///
+    /// # Errors
+    /// As for [`run`].
+    pub async fn start(options: SimulatorOptions) -> anyhow::Result<Self> {
+        options.tuning.check().map_err(anyhow::Error::msg)?;
+        let ca_file = match &options.ca_file {
+            Some(file) => file.clone(),
+            None => default_ca_file()?,
+        };
+        let tls = tls::server_config(&ca_file)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+            .await
+            .with_context(|| format!("the simulator cannot listen on port {}", options.port))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let shared = Shared {
+            control: Control::new(options.tuning, options.faults.clone()),
+            options: Arc::new(options),
+            streams: TaskTracker::new(),
+        };
+        let shutdown = CancellationToken::new();
+        let serving = server::serve(listener, TlsAcceptor::from(tls), shared.clone(), shutdown.clone());
+        let server = tokio::spawn(async move {
+            serving.await;
+            shared.streams.close();
+            if tokio::time::timeout(STOP_LIMIT, shared.streams.wait()).await.is_err() {
+                tracing::warn!("streams were still open when the simulator stopped");
+            }
+        });
+        Ok(Self { address, ca_file, shutdown, server: Some(server) })
+    }
+
+    /// Where it answers: `https://127.0.0.1:<port>`.
+    pub fn endpoint(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The certificate of its authority, PEM.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// Cuts what is open and waits until it has stopped.
+    pub async fn stop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(server) = self.server.take()
+            && let Err(error) = server.await
+        {
+            tracing::error!(%error, "the simulator's server failed");
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Tuning {
+    /// Says what is out of range.
+    fn check(&self) -> Result<(), String> {
+        let positive = [
+            ("clock scale", self.clock_scale),
+            ("stream limit", self.stream_limit_seconds),
+            ("idle limit", self.idle_limit_seconds),
+            ("endpointing scale", self.endpointing_scale),
+        ];
+        for (name, value) in positive {
+            if !(value > 0.0 && value <= 1e6) {
+                return Err(format!("the {name} must be above 0 and at most a million, not {value}"));
+            }
+        }
+        if !(0.0..=1e6).contains(&self.pace) {
+            return Err(format!("the pace must be from 0 to a million, not {}", self.pace));
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            endpointing_scale: self.endpointing_scale,
+            pace: self.pace,
+            interruption: self.interruption,
+            stream_limit: Duration::from_secs_f64(self.stream_limit_seconds),
+            idle_limit: Duration::from_secs_f64(self.idle_limit_seconds),
+        }
+    }
+}
+
+fn default_ca_file() -> anyhow::Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    let folder =
+        folder.context("there is no home folder: say with --ca-file where to write the certificate")?;
+    Ok(folder.join("nova-english/simulator/ca.pem"))
+}

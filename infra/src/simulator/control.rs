@@ -1,0 +1,307 @@
+//! What the simulator can be told at run time, and what it remembers of each stream: `/simulator/control`.
+//!
+//! - `GET /simulator/control`: settings, planned faults, streams open and opened.
+//! - `POST /simulator/control`: changes any of [`Change`]'s fields, for streams opened from then on.
+//! - `GET /simulator/control/streams`: a summary of each remembered stream, oldest first.
+//! - `GET /simulator/control/streams/{sessionId}`: everything a client sent on it, audio by its amount.
+//! - `POST /simulator/control/streams/{sessionId}` with `{"fault":"cut"}`: a fault in a stream that is open.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Tuning;
+use super::faults::{Fault, PlannedFault, UnknownFault};
+use super::session::InputKind;
+use super::session::answer::Interruption;
+use super::session::output::session_id;
+
+/// Remembered streams; older ones are forgotten.
+pub(crate) const STREAMS_REMEMBERED_MAX: usize = 1_000;
+/// Remembered input events of a stream; later ones are only counted.
+pub(crate) const EVENTS_REMEMBERED_MAX: usize = 1_000;
+/// Faults that wait for a stream at once.
+const FAULTS_WAITING_MAX: usize = 8;
+
+/// State that all requests share.
+#[derive(Debug)]
+pub(crate) struct Control {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tuning: Tuning,
+    faults: Vec<PlannedFault>,
+    streams: VecDeque<Arc<StreamRecord>>,
+    open: usize,
+    opened: u64,
+}
+
+/// Why a stream cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QuotaExceeded;
+
+/// A place under the quota, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    control: Arc<Control>,
+    pub(crate) record: Arc<StreamRecord>,
+    pub(crate) seed: Uuid,
+    pub(crate) tuning: Tuning,
+    /// Faults asked for while it is open.
+    pub(crate) faults: mpsc::Receiver<Fault>,
+}
+
+/// What is remembered of a stream.
+#[derive(Debug)]
+pub(crate) struct StreamRecord {
+    session_id: String,
+    model: String,
+    opened_at: Timestamp,
+    faults: mpsc::Sender<Fault>,
+    details: Mutex<Details>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    /// Why it ended; `null` while it is open.
+    end: Option<String>,
+    ended_at: Option<Timestamp>,
+    input_events: u64,
+    audio_events: u64,
+    audio_bytes: u64,
+    /// Events sent, by name.
+    output_events: BTreeMap<String, u64>,
+    #[serde(skip)]
+    input: Vec<Value>,
+}
+
+/// Settings to change; what is left out stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Change {
+    pace: Option<f64>,
+    endpointing_scale: Option<f64>,
+    clock_scale: Option<f64>,
+    stream_limit_seconds: Option<f64>,
+    idle_limit_seconds: Option<f64>,
+    streams_max: Option<usize>,
+    interruption: Option<Interruption>,
+    /// Takes the place of all planned faults.
+    faults: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FaultNow {
+    fault: String,
+}
+
+type Refused = (StatusCode, Json<Value>);
+
+impl Control {
+    pub(crate) fn new(tuning: Tuning, faults: Vec<PlannedFault>) -> Arc<Self> {
+        let inner = Inner { tuning, faults, streams: VecDeque::new(), open: 0, opened: 0 };
+        Arc::new(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Takes the next request's share of the planned faults.
+    pub(crate) fn take_faults(&self) -> Vec<PlannedFault> {
+        let mut inner = lock(&self.inner);
+        let taken = inner.faults.clone();
+        for planned in &mut inner.faults {
+            planned.times = planned.times.map(|times| times.saturating_sub(1));
+        }
+        inner.faults.retain(|planned| planned.times != Some(0));
+        taken
+    }
+
+    /// Opens a stream.
+    pub(crate) fn open(self: &Arc<Self>, model: &str) -> Result<Place, QuotaExceeded> {
+        let mut inner = lock(&self.inner);
+        if inner.open >= inner.tuning.streams_max {
+            return Err(QuotaExceeded);
+        }
+        inner.open += 1;
+        inner.opened += 1;
+        if inner.streams.len() == STREAMS_REMEMBERED_MAX {
+            inner.streams.pop_front();
+        }
+        let seed = Uuid::now_v7();
+        let (sender, faults) = mpsc::channel(FAULTS_WAITING_MAX);
+        let record = Arc::new(StreamRecord {
+            session_id: session_id(seed),
+            model: model.to_owned(),
+            opened_at: Timestamp::now(),
+            faults: sender,
+            details: Mutex::default(),
+        });
+        inner.streams.push_back(Arc::clone(&record));
+        Ok(Place { control: Arc::clone(self), record, seed, tuning: inner.tuning, faults })
+    }
+
+    fn stream(&self, id: &str) -> Result<Arc<StreamRecord>, Refused> {
+        let inner = lock(&self.inner);
+        let found = inner.streams.iter().find(|record| record.session_id == id).cloned();
+        found.ok_or_else(|| refused(StatusCode::NOT_FOUND, "no stream with this session id is remembered"))
+    }
+
+    fn change(&self, change: Change) -> Result<(), String> {
+        let faults = change.faults.map(|faults| faults.iter().map(|text| text.parse()).collect());
+        let faults: Option<Vec<PlannedFault>> =
+            faults.transpose().map_err(|error: UnknownFault| error.to_string())?;
+        let mut inner = lock(&self.inner);
+        let mut tuning = inner.tuning;
+        set(&mut tuning.pace, change.pace);
+        set(&mut tuning.endpointing_scale, change.endpointing_scale);
+        set(&mut tuning.clock_scale, change.clock_scale);
+        set(&mut tuning.stream_limit_seconds, change.stream_limit_seconds);
+        set(&mut tuning.idle_limit_seconds, change.idle_limit_seconds);
+        set(&mut tuning.streams_max, change.streams_max);
+        set(&mut tuning.interruption, change.interruption);
+        tuning.check()?;
+        inner.tuning = tuning;
+        set(&mut inner.faults, faults);
+        Ok(())
+    }
+
+    fn state(&self) -> Value {
+        let inner = lock(&self.inner);
+        let faults: Vec<String> = inner.faults.iter().map(ToString::to_string).collect();
+        json!({ "settings": inner.tuning, "faults": faults, "open": inner.open, "opened": inner.opened })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.control.inner).open -= 1;
+    }
+}
+
+impl StreamRecord {
+    /// Remembers an input event.
+    pub(crate) fn input(&self, event: &[u8], kind: InputKind) {
+        let mut details = lock(&self.details);
+        details.input_events += 1;
+        match kind {
+            InputKind::Audio(bytes) => {
+                details.audio_events += 1;
+                details.audio_bytes += bytes as u64;
+                // Audio between two other events is one entry with its amount.
+                if let Some(audio) = details.input.last_mut().and_then(|last| last.get_mut("audio")) {
+                    let (events, total) = (add(&audio["events"], 1), add(&audio["bytes"], bytes as u64));
+                    *audio = json!({ "events": events, "bytes": total });
+                } else if details.input.len() < EVENTS_REMEMBERED_MAX {
+                    details.input.push(json!({ "audio": { "events": 1, "bytes": bytes } }));
+                }
+            }
+            InputKind::Other if details.input.len() < EVENTS_REMEMBERED_MAX => {
+                let text = String::from_utf8_lossy(event);
+                let event = serde_json::from_str(&text).unwrap_or_else(|_| json!({ "unparsable": text }));
+                details.input.push(event);
+            }
+            InputKind::Other => {}
+        }
+    }
+
+    /// Counts an output event.
+    pub(crate) fn output(&self, name: &str) {
+        let mut details = lock(&self.details);
+        match details.output_events.get_mut(name) {
+            Some(count) => *count += 1,
+            None => {
+                details.output_events.insert(name.to_owned(), 1);
+            }
+        }
+    }
+
+    /// Remembers why the stream ended.
+    pub(crate) fn end(&self, reason: &str) {
+        let mut details = lock(&self.details);
+        details.end = Some(reason.to_owned());
+        details.ended_at = Some(Timestamp::now());
+    }
+
+    fn summary(&self) -> Value {
+        let details = lock(&self.details);
+        let mut summary = json!({
+            "sessionId": self.session_id, "modelId": self.model, "openedAt": self.opened_at,
+        });
+        let fields = serde_json::to_value(&*details).unwrap_or_default();
+        if let (Value::Object(summary), Value::Object(fields)) = (&mut summary, fields) {
+            summary.extend(fields);
+        }
+        summary
+    }
+
+    fn whole(&self) -> Value {
+        let mut whole = self.summary();
+        whole["input"] = Value::from(lock(&self.details).input.clone());
+        whole
+    }
+}
+
+pub(crate) async fn get_state(State(control): State<Arc<Control>>) -> Json<Value> {
+    Json(control.state())
+}
+
+pub(crate) async fn post_state(
+    State(control): State<Arc<Control>>,
+    Json(change): Json<Change>,
+) -> Result<Json<Value>, Refused> {
+    control.change(change).map_err(|error| refused(StatusCode::BAD_REQUEST, &error))?;
+    Ok(Json(control.state()))
+}
+
+pub(crate) async fn get_streams(State(control): State<Arc<Control>>) -> Json<Value> {
+    let streams: Vec<_> = lock(&control.inner).streams.iter().cloned().collect();
+    Json(streams.iter().map(|record| record.summary()).collect())
+}
+
+pub(crate) async fn get_stream(
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refused> {
+    Ok(Json(control.stream(&id)?.whole()))
+}
+
+pub(crate) async fn post_stream(
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    Json(FaultNow { fault }): Json<FaultNow>,
+) -> Result<StatusCode, Refused> {
+    let planned: PlannedFault =
+        fault.parse().map_err(|error| refused(StatusCode::BAD_REQUEST, &format!("{error}")))?;
+    let sent = control.stream(&id)?.faults.try_send(planned.fault);
+    sent.map_err(|_| refused(StatusCode::CONFLICT, "the stream has ended"))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+fn refused(status: StatusCode, message: &str) -> Refused {
+    (status, Json(json!({ "message": message })))
+}
+
+fn set<T>(value: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *value = new;
+    }
+}
+
+fn add(value: &Value, more: u64) -> u64 {
+    value.as_u64().unwrap_or(0) + more
+}
+
+/// A panic elsewhere leaves counters and lists that are still good to read.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,126 @@
+//! PURE. The models the simulator knows and whether they still answer: the lifecycle of Bedrock as of November 2026.
+
+/// Generation of Nova Sonic; the second understands typed text and turn-taking settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generation {
+    First,
+    Second,
+}
+
+/// How a model is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Model {
+    /// Speech in and out, by the bidirectional stream.
+    Sonic(Generation),
+    /// Text, by Converse.
+    Text,
+}
+
+/// Why a model id gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unavailable {
+    /// No model has this id.
+    Unknown,
+    /// It answered once.
+    EndOfLife,
+    /// It is reached through an inference profile only.
+    ProfileOnly,
+}
+
+impl Unavailable {
+    /// The service's text.
+    pub(crate) fn message(self, id: &str) -> String {
+        match self {
+            Self::Unknown => "The provided model identifier is invalid.".to_owned(),
+            Self::EndOfLife => {
+                "This model version has reached the end of its life. Please refer to the AWS documentation for more details."
+                    .to_owned()
+            }
+            Self::ProfileOnly => format!(
+                "Invocation of model ID {id} with on-demand throughput isn\u{2019}t supported. Retry your request with the ID or ARN of an inference profile that contains this model."
+            ),
+        }
+    }
+}
+
+const PROFILE_PREFIXES: [&str; 6] = ["us.", "eu.", "jp.", "au.", "apac.", "global."];
+
+const RETIRED: [&str; 12] = [
+    "amazon.nova-sonic-v1:0",
+    "amazon.nova-canvas-v1:0",
+    "amazon.nova-reel-v1:0",
+    "anthropic.claude-3-haiku-20240307-v1:0",
+    "anthropic.claude-3-sonnet-20240229-v1:0",
+    "anthropic.claude-3-opus-20240229-v1:0",
+    "anthropic.claude-3-5-sonnet-20240620-v1:0",
+    "anthropic.claude-3-5-sonnet-20241022-v2:0",
+    "anthropic.claude-3-5-haiku-20241022-v1:0",
+    "anthropic.claude-3-7-sonnet-20250219-v1:0",
+    "anthropic.claude-sonnet-4-20250514-v1:0",
+    "amazon.titan-image-generator-v2:0",
+];
+
+const CLAUDE: &str = "anthropic.claude-";
+const NOVA_TEXT: [&str; 4] =
+    ["amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0", "amazon.nova-2-lite-v1:0"];
+
+/// What answers under `id`. `allow_retired` brings back the models past their end of life.
+pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, Unavailable> {
+    let base = PROFILE_PREFIXES.iter().find_map(|prefix| id.strip_prefix(prefix));
+    let name = base.unwrap_or(id);
+    if RETIRED.contains(&name) && !allow_retired {
+        return Err(Unavailable::EndOfLife);
+    }
+    match name {
+        "amazon.nova-2-sonic-v1:0" => Ok(Model::Sonic(Generation::Second)),
+        "amazon.nova-sonic-v1:0" => Ok(Model::Sonic(Generation::First)),
+        _ if NOVA_TEXT.contains(&name) => Ok(Model::Text),
+        _ if RETIRED.contains(&name) && name.starts_with(CLAUDE) => Ok(Model::Text),
+        _ if is_claude(name) && base.is_none() => Err(Unavailable::ProfileOnly),
+        _ if is_claude(name) => Ok(Model::Text),
+        _ => Err(Unavailable::Unknown),
+    }
+}
+
+/// A current Claude: a family name and a version, such as `anthropic.claude-haiku-4-5-20251001-v1:0`.
+fn is_claude(name: &str) -> bool {
+    name.strip_prefix(CLAUDE).is_some_and(|rest| {
+        ["haiku-", "sonnet-", "opus-"].iter().any(|family| {
+            rest.strip_prefix(family)
+                .is_some_and(|version| version.starts_with(|first: char| ('4'..='9').contains(&first)))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn current_models_answer() {
+        assert_eq!(find("amazon.nova-2-sonic-v1:0", false), Ok(Model::Sonic(Generation::Second)));
+        for id in [
+            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "global.anthropic.claude-sonnet-5-5",
+            "amazon.nova-2-lite-v1:0",
+        ] {
+            assert_eq!(find(id, false), Ok(Model::Text), "{id}");
+        }
+    }
+
+    #[test]
+    fn retired_models_answer_only_when_allowed() {
+        assert_eq!(find("amazon.nova-sonic-v1:0", false), Err(Unavailable::EndOfLife));
+        assert_eq!(find("amazon.nova-sonic-v1:0", true), Ok(Model::Sonic(Generation::First)));
+        let sonnet = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
+        assert_eq!(find(sonnet, false), Err(Unavailable::EndOfLife));
+        assert_eq!(find(sonnet, true), Ok(Model::Text));
+    }
+
+    #[test]
+    fn other_ids_say_why_not() {
+        assert_eq!(find("anthropic.claude-haiku-4-5-20251001-v1:0", false), Err(Unavailable::ProfileOnly));
+        assert_eq!(find("anthropic.claude-poet-9", false), Err(Unavailable::Unknown));
+        assert_eq!(find("gpt", false), Err(Unavailable::Unknown));
+    }
+}

@@ -1,0 +1,283 @@
+//! The simulator's HTTPS server: connections, routes and the answers before a stream begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::control::{self, Control};
+use super::faults::{Fault, PlannedFault, Refusal};
+use super::models::{self, Generation, Model};
+use super::session::Session;
+use super::signature::{self, Chain, Secrets, SignatureError, SignedRequest};
+use super::stream::{Connection, MESSAGES_WAITING_MAX, Message, Stream};
+use super::{SimulatorOptions, converse};
+
+/// Longest body of a request that is no stream.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Time for a TLS handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Time for the headers of an HTTP/1.1 request.
+const HEADERS_LIMIT: Duration = Duration::from_secs(30);
+
+/// What every request needs.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) options: Arc<SimulatorOptions>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) streams: TaskTracker,
+}
+
+/// An answer that is an error, in the form of the service: JSON, with its name in a header.
+struct ServiceError {
+    status: StatusCode,
+    exception: &'static str,
+    message: String,
+}
+
+/// Serves connections until `shutdown`; open ones are then cut.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    shared: Shared,
+    shutdown: CancellationToken,
+) {
+    let streams_per_connection = shared.options.connection_streams_max;
+    let router = router(shared);
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        match accepted {
+            Ok((tcp, _)) => {
+                let (acceptor, router, shutdown) = (acceptor.clone(), router.clone(), shutdown.clone());
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = connection(tcp, acceptor, router, streams_per_connection) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                });
+            }
+            Err(error) => {
+                // Usually the process is out of file descriptors: wait for some to come back.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, router: Router, streams_max: u32) {
+    // Small messages must not wait for each other.
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended before its first byte");
+        return;
+    }
+    let tls = match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake took too long"),
+    };
+    let control = Connection::default();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_LIMIT);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(streams_max);
+    let service = TowerToHyperService::new(router.layer(Extension(control.clone())));
+    let connection = builder.serve_connection(TokioIo::new(tls), service);
+    let mut connection = std::pin::pin!(connection);
+    let mut announced = false;
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(error, "a connection failed");
+                }
+                return;
+            }
+            () = control.cut.cancelled() => return,
+            () = control.goaway.cancelled(), if !announced => {
+                announced = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    let control = Router::new()
+        .route("/simulator/control", get(control::get_state).post(control::post_state))
+        .route("/simulator/control/streams", get(control::get_streams))
+        .route("/simulator/control/streams/{id}", get(control::get_stream).post(control::post_stream))
+        .with_state(Arc::clone(&shared.control));
+    Router::new()
+        .route("/health", get(|| async { axum::Json(json!({ "status": "ok", "simulated": true })) }))
+        .route("/model/{id}/invoke-with-bidirectional-stream", post(open_stream))
+        .route("/model/{id}/converse", post(answer_converse))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(shared)
+        .merge(control)
+}
+
+async fn open_stream(
+    State(shared): State<Shared>,
+    Extension(connection): Extension<Connection>,
+    Path(model_id): Path<String>,
+    request: Request,
+) -> Result<Response, ServiceError> {
+    let (parts, body) = request.into_parts();
+    let faults = shared.control.take_faults();
+    refuse_on_purpose(&faults)?;
+    let chain = authenticate(&shared, &parts.method, &parts.uri, &parts.headers, &[]).await?;
+    let generation = sonic(&shared, &model_id)?;
+    let place =
+        shared.control.open(&model_id).map_err(|control::QuotaExceeded| refusal(Refusal::Throttling))?;
+
+    let (messages, outgoing) = mpsc::channel::<Message>(MESSAGES_WAITING_MAX);
+    let (ready, response_may_begin) = oneshot::channel();
+    let late = faults.iter().find(|planned| planned.fault == Fault::LateHeaders).map(|planned| planned.after);
+    let headers_at_once = shared.options.headers_at_once;
+    let session = Session::new(place.tuning.settings(), generation, place.seed);
+    let stream = Stream {
+        place,
+        session,
+        chain,
+        faults: faults.into_iter().filter(|planned| planned.fault != Fault::LateHeaders).collect(),
+        connection,
+        messages,
+        ready: Some(ready),
+    };
+    shared.streams.spawn(stream.run(body));
+    if !headers_at_once {
+        // An error means that the stream ended without a word: then the response is empty.
+        let _ended = response_may_begin.await;
+    }
+    tokio::time::sleep(late.unwrap_or_default()).await;
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "application/vnd.amazon.eventstream".to_owned()),
+        ("x-amzn-requestid", Uuid::new_v4().to_string()),
+    ];
+    Ok((headers, Body::from_stream(ReceiverStream::new(outgoing))).into_response())
+}
+
+async fn answer_converse(
+    State(shared): State<Shared>,
+    Path(model_id): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ServiceError> {
+    authenticate(&shared, &method, &uri, &headers, &body).await?;
+    match find_model(&shared, &model_id)? {
+        Model::Text => {}
+        Model::Sonic(_) => {
+            return Err(validation("The model does not support the Converse operation.".to_owned()));
+        }
+    }
+    let request: Value = serde_json::from_slice(&body).map_err(|_| ServiceError {
+        status: StatusCode::BAD_REQUEST,
+        exception: "SerializationException",
+        message: "The request body is no JSON.".to_owned(),
+    })?;
+    let answer = converse::answer(&request).map_err(|error| validation(error.to_string()))?;
+    Ok(axum::Json(answer).into_response())
+}
+
+/// Checks the signature of a request when the simulator was told to.
+async fn authenticate(
+    shared: &Shared,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<Chain>, ServiceError> {
+    let Some(file) = &shared.options.verify_signatures else {
+        return Ok(None);
+    };
+    // Read for every request, so that keys can be added while the simulator runs.
+    let secrets = tokio::fs::read_to_string(file).await.map_err(|error| {
+        tracing::error!(%error, file = %file.display(), "the file of access keys cannot be read");
+        refusal(Refusal::Internal)
+    })?;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let request = SignedRequest {
+        method: method.as_str(),
+        path: uri.path(),
+        authority: uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default(),
+        headers,
+        body,
+    };
+    let verified = signature::verify(&request, &Secrets::parse(&secrets), Timestamp::now());
+    verified.map(Some).map_err(|error: SignatureError| ServiceError {
+        status: StatusCode::FORBIDDEN,
+        exception: error.exception(),
+        message: error.to_string(),
+    })
+}
+
+fn sonic(shared: &Shared, model_id: &str) -> Result<Generation, ServiceError> {
+    match find_model(shared, model_id)? {
+        Model::Sonic(generation) => Ok(generation),
+        Model::Text => Err(validation("The model is not supported for bidirectional streaming.".to_owned())),
+    }
+}
+
+fn find_model(shared: &Shared, model_id: &str) -> Result<Model, ServiceError> {
+    models::find(model_id, shared.options.allow_retired).map_err(|unavailable| match unavailable {
+        models::Unavailable::EndOfLife => ServiceError {
+            status: StatusCode::NOT_FOUND,
+            exception: "ResourceNotFoundException",
+            message: unavailable.message(model_id),
+        },
+        models::Unavailable::Unknown | models::Unavailable::ProfileOnly => {
+            validation(unavailable.message(model_id))
+        }
+    })
+}
+
+fn refuse_on_purpose(faults: &[PlannedFault]) -> Result<(), ServiceError> {
+    for planned in faults {
+        if let Fault::Refuse(how) = planned.fault {
+            return Err(refusal(how));
+        }
+    }
+    Ok(())
+}
+
+fn refusal(how: Refusal) -> ServiceError {
+    let (status, exception, message) = how.answer();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    ServiceError { status, exception, message: message.to_owned() }
+}
+
+fn validation(message: String) -> ServiceError {
+    ServiceError { status: StatusCode::BAD_REQUEST, exception: "ValidationException", message }
+}
+
+impl IntoResponse for ServiceError {
+    fn into_response(self) -> Response {
+        let headers = [("x-amzn-errortype", self.exception)];
+        (self.status, headers, axum::Json(json!({ "message": self.message }))).into_response()
+    }
+}

@@ -1,0 +1,415 @@
+//! PURE. One bidirectional stream of the simulated Nova Sonic: input events in, output events out, no I/O and no clock.
+//! `now` is the time since the stream was opened.
+//!
+//! The caller hands over every input with [`Session::input`], then takes what [`Session::poll`] gives until it gives
+//! nothing, and calls again at [`Session::deadline`].
+//!
+//! Order of a turn (AWS's guide, "Handling output events"): the learner's words (USER FINAL), then for each sentence
+//! the plan (SPECULATIVE) and the audio, and what was said (FINAL) once it has been played; usageEvents in between.
+
+pub(crate) mod answer;
+pub(crate) mod ear;
+pub(crate) mod input;
+pub(crate) mod order;
+pub(crate) mod output;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use self::answer::{Answer, Delivery, Interruption};
+use self::ear::{Ear, Moment};
+use self::input::Sensitivity;
+use self::order::{Accepted, Order};
+use self::output::{Emitter, GenerationStage, Speaker, Stop};
+use super::audible::Heard;
+use super::models::Generation;
+use super::tutor::Tutor;
+
+/// A longer transcript comes in several blocks.
+const USER_CHUNK_CHARS: usize = 80;
+/// usageEvents come at least once in so much received audio.
+const USAGE_INTERVAL: Duration = Duration::from_secs(10);
+/// Answers that may wait for the one being spoken.
+const ANSWERS_MAX: usize = 8;
+
+/// What the simulator's options say of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Multiplies the pause that ends a turn.
+    pub(crate) endpointing_scale: f64,
+    /// See [`Delivery::pace`].
+    pub(crate) pace: f64,
+    pub(crate) interruption: Interruption,
+    /// A stream lives so long.
+    pub(crate) stream_limit: Duration,
+    /// A stream without input events lives so long.
+    pub(crate) idle_limit: Duration,
+}
+
+/// Why a stream ends with an exception, in the service's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Rejection {
+    #[error("First content must have SYSTEM role")]
+    FirstNotSystem,
+    #[error("Duplicate SYSTEM content")]
+    DuplicateSystem,
+    #[error("Chat history should be sent completely before streaming audio.")]
+    HistoryAfterAudio,
+    #[error("Invalid input request, please fix your input and try again.")]
+    InvalidInput,
+    #[error("Tool Response parsing error")]
+    ToolResponse,
+    #[error("Received invalid voiceId")]
+    InvalidVoice,
+    #[error("Unable to parse input chunk")]
+    UnparsableChunk,
+    #[error("Timed out waiting for input events")]
+    Idle,
+    #[error("Model has timed out in processing the request. Try your request again.")]
+    StreamLimit,
+    #[error(
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+    )]
+    BadSignature,
+}
+
+impl Rejection {
+    /// The `:exception-type` it is sent under.
+    pub(crate) fn exception_type(self) -> &'static str {
+        match self {
+            Self::StreamLimit => "modelTimeoutException",
+            Self::BadSignature => "InvalidSignatureException",
+            Self::FirstNotSystem
+            | Self::DuplicateSystem
+            | Self::HistoryAfterAudio
+            | Self::InvalidInput
+            | Self::ToolResponse
+            | Self::InvalidVoice
+            | Self::UnparsableChunk
+            | Self::Idle => "validationException",
+        }
+    }
+}
+
+/// What a stream sends.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Output {
+    Event(Value),
+    /// The last thing before the end.
+    Exception(Rejection),
+}
+
+/// What an input event was, for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    /// Audio of so many bytes.
+    Audio(usize),
+    Other,
+}
+
+/// The state of a stream.
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Settings,
+    order: Order,
+    emitter: Emitter,
+    tutor: Tutor,
+    sensitivity: Sensitivity,
+    output_rate: u32,
+    ear: Option<Ear>,
+    answer: Option<Answer>,
+    waiting: VecDeque<Vec<String>>,
+    output: VecDeque<Output>,
+    last_input: Duration,
+    usage_due: Duration,
+    phase: Phase,
+    completion_started: bool,
+    /// Audio without a role: the service goes on reading and never answers.
+    mute: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Before the first accepted event.
+    New,
+    Open,
+    PromptEnded,
+    Over,
+}
+
+impl Session {
+    /// `seed` makes the stream's ids.
+    pub(crate) fn new(settings: Settings, generation: Generation, seed: Uuid) -> Self {
+        Self {
+            settings,
+            order: Order::new(generation),
+            emitter: Emitter::new(seed),
+            tutor: Tutor::default(),
+            sensitivity: Sensitivity::default(),
+            output_rate: 0,
+            ear: None,
+            answer: None,
+            waiting: VecDeque::new(),
+            output: VecDeque::new(),
+            last_input: Duration::ZERO,
+            usage_due: USAGE_INTERVAL,
+            phase: Phase::New,
+            completion_started: false,
+            mute: false,
+        }
+    }
+
+    /// Whether the first input event has been read.
+    pub(crate) fn is_started(&self) -> bool {
+        self.phase != Phase::New
+    }
+
+    /// Whether nothing follows what [`Session::poll`] still has.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Takes one input message.
+    pub(crate) fn input(&mut self, message: &[u8], now: Duration) -> InputKind {
+        if self.is_over() {
+            return InputKind::Other;
+        }
+        self.last_input = now;
+        let accepted = input::parse(message).and_then(|event| self.order.accept(&event));
+        match accepted {
+            Ok(accepted) => {
+                if self.phase == Phase::New {
+                    self.phase = Phase::Open;
+                }
+                let kind = match &accepted {
+                    Accepted::Audio(pcm) => InputKind::Audio(pcm.len()),
+                    _ => InputKind::Other,
+                };
+                self.apply(accepted, now);
+                kind
+            }
+            Err(rejection) => {
+                self.reject(rejection);
+                InputKind::Other
+            }
+        }
+    }
+
+    /// The client sends nothing more.
+    pub(crate) fn input_closed(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::New | Phase::Open) {
+            self.end_prompt(now);
+        }
+        self.phase = Phase::Over;
+    }
+
+    /// A chunk that is no event-stream message of the expected kind.
+    pub(crate) fn reject(&mut self, rejection: Rejection) {
+        if !self.is_over() {
+            self.output.push_back(Output::Exception(rejection));
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// The next thing to send.
+    pub(crate) fn poll(&mut self, now: Duration) -> Option<Output> {
+        while self.output.is_empty() && !self.is_over() {
+            if now >= self.settings.stream_limit {
+                self.reject(Rejection::StreamLimit);
+            } else if now >= self.last_input + self.settings.idle_limit {
+                self.reject(Rejection::Idle);
+            } else if !self.speak(now) {
+                break;
+            }
+        }
+        self.output.pop_front()
+    }
+
+    /// When [`Session::poll`] has something again without further input; `None` when the stream is over.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        if self.is_over() {
+            return None;
+        }
+        let limits = self.settings.stream_limit.min(self.last_input + self.settings.idle_limit);
+        Some(self.answer.as_ref().and_then(Answer::due).map_or(limits, |due| due.min(limits)))
+    }
+
+    fn apply(&mut self, accepted: Accepted, now: Duration) {
+        match accepted {
+            Accepted::Part => {}
+            Accepted::Started { sensitivity } => self.sensitivity = sensitivity,
+            Accepted::Prompted { prompt, sample_rate } => {
+                self.emitter.start_prompt(prompt);
+                self.output_rate = sample_rate;
+            }
+            Accepted::System(text) => {
+                self.read(&text);
+                self.tutor.brief(&text);
+            }
+            Accepted::History { role, text } => {
+                self.read(&text);
+                self.tutor.recall(role, &text);
+            }
+            Accepted::Typed(text) => {
+                self.read(&text);
+                let sentences = self.tutor.typed(&text);
+                self.answer_with(sentences);
+            }
+            Accepted::AudioOpened { sample_rate } => {
+                self.ear = Some(Ear::new(sample_rate, self.sensitivity, self.settings.endpointing_scale));
+            }
+            Accepted::AudioIgnored => self.mute = true,
+            Accepted::Audio(pcm) => self.listen(&pcm, now),
+            Accepted::AudioClosed => self.close_ear(),
+            Accepted::PromptEnded => self.end_prompt(now),
+            Accepted::SessionEnded => self.input_closed(now),
+        }
+    }
+
+    fn read(&mut self, text: &str) {
+        self.emitter.usage().read_bytes += text.len() as u64;
+    }
+
+    fn listen(&mut self, pcm: &[u8], now: Duration) {
+        let Some(ear) = self.ear.as_mut() else {
+            return;
+        };
+        let moments = ear.listen(pcm);
+        let heard = ear.duration();
+        self.emitter.usage().heard = heard;
+        for moment in moments {
+            match moment {
+                Moment::SpeechStarted => self.interrupt(now),
+                Moment::TurnEnded(heard) => {
+                    self.transcribe(&heard);
+                    let sentences = self.tutor.heard(&heard);
+                    self.answer_with(sentences);
+                }
+            }
+        }
+        if heard >= self.usage_due {
+            self.usage_due = heard + USAGE_INTERVAL;
+            self.report_usage();
+        }
+    }
+
+    /// The transcript of what was heard, in one or more blocks. Joined with a space they are the whole of it.
+    fn transcribe(&mut self, heard: &[Heard]) {
+        let words: Vec<String> = heard.iter().map(transcript).filter(|text| !text.is_empty()).collect();
+        if words.is_empty() {
+            return;
+        }
+        self.start_completion();
+        for chunk in chunks(&words.join(" ")) {
+            let events = self.emitter.text(Speaker::User, GenerationStage::Final, chunk, Stop::PartialTurn);
+            self.send(events);
+        }
+        self.report_usage();
+    }
+
+    fn answer_with(&mut self, sentences: Vec<String>) {
+        if !self.mute && !sentences.is_empty() && self.waiting.len() < ANSWERS_MAX {
+            self.waiting.push_back(sentences);
+        }
+    }
+
+    /// Goes on with the answer; `false` when nothing is due.
+    fn speak(&mut self, now: Duration) -> bool {
+        if self.answer.as_ref().is_none_or(Answer::is_over) {
+            self.answer = None;
+            let Some(sentences) = self.waiting.pop_front() else {
+                return false;
+            };
+            self.start_completion();
+            let delivery = Delivery {
+                sample_rate: self.output_rate,
+                pace: self.settings.pace,
+                interruption: self.settings.interruption,
+            };
+            self.answer = Some(Answer::new(sentences, delivery, now));
+            return true;
+        }
+        let Some(answer) = self.answer.as_mut().filter(|answer| answer.due().is_some_and(|due| due <= now))
+        else {
+            return false;
+        };
+        let events = answer.step(&mut self.emitter, now);
+        self.send(events);
+        true
+    }
+
+    fn interrupt(&mut self, now: Duration) {
+        self.waiting.clear();
+        if let Some(answer) = self.answer.take().filter(|answer| !answer.is_over()) {
+            let events = answer.interrupt(&mut self.emitter, now);
+            self.send(events);
+        }
+    }
+
+    /// No more audio comes: what was heard and not yet answered is still transcribed.
+    fn close_ear(&mut self) {
+        if let Some(mut ear) = self.ear.take() {
+            let heard = ear.close();
+            self.transcribe(&heard);
+        }
+    }
+
+    fn end_prompt(&mut self, now: Duration) {
+        self.interrupt(now);
+        self.close_ear();
+        self.phase = Phase::PromptEnded;
+        self.start_completion();
+        self.report_usage();
+        let end = self.emitter.completion_end();
+        self.send(vec![end]);
+    }
+
+    fn start_completion(&mut self) {
+        if !self.completion_started {
+            self.completion_started = true;
+            let start = self.emitter.completion_start();
+            self.send(vec![start]);
+        }
+    }
+
+    fn report_usage(&mut self) {
+        let usage = self.emitter.usage_event();
+        self.send(usage.into_iter().collect());
+    }
+
+    fn send(&mut self, events: Vec<Value>) {
+        if !self.mute {
+            self.output.extend(events.into_iter().map(Output::Event));
+        }
+    }
+}
+
+fn transcript(heard: &Heard) -> String {
+    match heard {
+        Heard::Text(text) | Heard::Damaged { text } => text.clone(),
+        Heard::Unreadable { ms } => {
+            format!("[{}.{} seconds of speech that the simulator cannot read]", ms / 1000, ms % 1000 / 100)
+        }
+    }
+}
+
+/// `text` cut at single spaces into pieces of about [`USER_CHUNK_CHARS`].
+fn chunks(text: &str) -> Vec<&str> {
+    let mut chunks = Vec::new();
+    let mut rest = text;
+    while let Some((limit, _)) = rest.char_indices().nth(USER_CHUNK_CHARS) {
+        let Some(space) = rest[..limit].rfind(' ').filter(|&space| space > 0) else {
+            break;
+        };
+        chunks.push(&rest[..space]);
+        rest = &rest[space + 1..];
+    }
+    chunks.push(rest);
+    chunks
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! One bidirectional stream: moves bytes between the HTTP request, the pure [`Session`] and the HTTP response, keeps the
+//! simulator's clock, and makes the faults that were asked for.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::control::Place;
+use super::faults::{Fault, PlannedFault};
+use super::session::{Output, Rejection, Session};
+use super::signature::Chain;
+use super::wire;
+
+/// Messages that wait for the client to read them; then the stream waits.
+pub(crate) const MESSAGES_WAITING_MAX: usize = 32;
+
+/// The connection a stream is on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connection {
+    /// Cuts it without a word.
+    pub(crate) cut: CancellationToken,
+    /// Announces its end with GOAWAY.
+    pub(crate) goaway: CancellationToken,
+}
+
+/// Resets the stream when it is sent as an error of the response's body.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream is reset on purpose")]
+pub(crate) struct ResetOnPurpose(#[source] h2::Error);
+
+/// What goes to the client.
+pub(crate) type Message = Result<Bytes, ResetOnPurpose>;
+
+/// A stream that runs until its session is over or the client is gone.
+pub(crate) struct Stream {
+    pub(crate) place: Place,
+    pub(crate) session: Session,
+    /// Present when signatures are verified.
+    pub(crate) chain: Option<Chain>,
+    pub(crate) faults: Vec<PlannedFault>,
+    pub(crate) connection: Connection,
+    pub(crate) messages: mpsc::Sender<Message>,
+    /// Told when the response may begin.
+    pub(crate) ready: Option<oneshot::Sender<()>>,
+}
+
+/// Why a stream ended; for the record.
+type End = &'static str;
+
+enum Next {
+    Input(Option<Bytes>),
+    FaultNow(Fault),
+    Due,
+    ClientGone,
+}
+
+struct Running {
+    stream: Stream,
+    clock: Clock,
+    reader: wire::Reader,
+    input_open: bool,
+    stalled: bool,
+    corrupt: bool,
+}
+
+impl Stream {
+    /// Runs the stream to its end.
+    pub(crate) async fn run(mut self, body: Body) {
+        self.faults.sort_by_key(|planned| planned.after);
+        let clock = Clock { start: Instant::now(), scale: self.place.tuning.clock_scale };
+        let mut running = Running {
+            stream: self,
+            clock,
+            reader: wire::Reader::default(),
+            input_open: true,
+            stalled: false,
+            corrupt: false,
+        };
+        let end = running.drive(body).await;
+        running.stream.place.record.end(end);
+        tracing::debug!(end, "a stream ended");
+    }
+}
+
+impl Running {
+    async fn drive(&mut self, mut body: Body) -> End {
+        loop {
+            if let Err(end) = self.send_due().await {
+                return end;
+            }
+            if let Some(fault) = self.due_fault() {
+                if let Err(end) = self.make(fault).await {
+                    return end;
+                }
+                continue;
+            }
+            if self.stream.session.is_over() && !self.stalled {
+                return "over";
+            }
+            if self.stalled && self.clock.now() >= self.stream.place.tuning.settings().stream_limit {
+                return "stalled";
+            }
+            if self.stream.session.is_started() {
+                self.begin_response();
+            }
+            match self.next(&mut body).await {
+                Next::Input(Some(bytes)) => self.read(&bytes),
+                Next::Input(None) => {
+                    self.input_open = false;
+                    self.stream.session.input_closed(self.clock.now());
+                }
+                Next::FaultNow(fault) => {
+                    if let Err(end) = self.make(fault).await {
+                        return end;
+                    }
+                }
+                Next::Due => {}
+                Next::ClientGone => return "client gone",
+            }
+        }
+    }
+
+    async fn next(&mut self, body: &mut Body) -> Next {
+        let wake = self.clock.instant(self.wake());
+        tokio::select! {
+            biased;
+            Some(fault) = self.stream.place.faults.recv() => Next::FaultNow(fault),
+            () = self.stream.messages.closed() => Next::ClientGone,
+            frame = body.frame(), if self.input_open => match frame {
+                None => Next::Input(None),
+                Some(Err(_)) => Next::ClientGone,
+                Some(Ok(frame)) => Next::Input(Some(frame.into_data().unwrap_or_default())),
+            },
+            () = tokio::time::sleep_until(wake) => Next::Due,
+        }
+    }
+
+    /// When something is due without input.
+    fn wake(&self) -> Duration {
+        let limit = self.stream.place.tuning.settings().stream_limit;
+        let session = if self.stalled { None } else { self.stream.session.deadline() };
+        let fault = self.stream.faults.first().map(|planned| planned.after);
+        [session, fault].into_iter().flatten().fold(limit, Duration::min)
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        self.reader.push(bytes);
+        loop {
+            let now = self.clock.now();
+            let arrived = match self.reader.read() {
+                Ok(Some(arrived)) => arrived,
+                Ok(None) => return,
+                Err(wire::Malformed) => return self.stream.session.reject(Rejection::UnparsableChunk),
+            };
+            if let Some(chain) = &mut self.stream.chain
+                && !arrived.signed.as_ref().is_some_and(|signed| chain.verify(signed))
+            {
+                return self.stream.session.reject(Rejection::BadSignature);
+            }
+            match arrived.event {
+                Some(event) => {
+                    let kind = self.stream.session.input(&event, now);
+                    self.stream.place.record.input(&event, kind);
+                }
+                None => self.stream.session.input_closed(now),
+            }
+        }
+    }
+
+    /// Sends what the session has.
+    async fn send_due(&mut self) -> Result<(), End> {
+        while !self.stalled
+            && self.due_fault_time().is_none_or(|after| after > self.clock.now())
+            && let Some(output) = self.stream.session.poll(self.clock.now())
+        {
+            self.begin_response();
+            match output {
+                Output::Event(event) => {
+                    let name = event["event"].as_object().and_then(|event| event.keys().next());
+                    self.stream.place.record.output(name.map_or("", String::as_str));
+                    self.send(wire::event(&event)).await?;
+                }
+                Output::Exception(rejection) => {
+                    self.send(wire::exception(rejection.exception_type(), &rejection.to_string())).await?;
+                    return Err(rejection.exception_type());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn due_fault_time(&self) -> Option<Duration> {
+        self.stream.faults.first().map(|planned| planned.after)
+    }
+
+    fn due_fault(&mut self) -> Option<Fault> {
+        let due = self.due_fault_time()? <= self.clock.now();
+        due.then(|| self.stream.faults.remove(0).fault)
+    }
+
+    /// Makes a fault; an error when it ends the stream.
+    async fn make(&mut self, fault: Fault) -> Result<(), End> {
+        match fault {
+            Fault::Exception(exception) => {
+                self.begin_response();
+                let (exception_type, text) = exception.message();
+                self.send(wire::exception(exception_type, text)).await?;
+                Err("fault: exception")
+            }
+            Fault::Reset => self.reset(h2::Reason::INTERNAL_ERROR).await,
+            Fault::ResetNoError => self.reset(h2::Reason::NO_ERROR).await,
+            Fault::GoAway => {
+                self.stream.connection.goaway.cancel();
+                Ok(())
+            }
+            Fault::Cut => {
+                self.stream.connection.cut.cancel();
+                Err("fault: cut")
+            }
+            Fault::Stall => {
+                self.stalled = true;
+                Ok(())
+            }
+            Fault::Corrupt => {
+                self.corrupt = true;
+                Ok(())
+            }
+            Fault::End => {
+                self.begin_response();
+                Err("fault: end")
+            }
+            // Made before a stream is opened.
+            Fault::Refuse(_) | Fault::LateHeaders => Ok(()),
+        }
+    }
+
+    async fn reset(&mut self, reason: h2::Reason) -> Result<(), End> {
+        self.begin_response();
+        let reset = ResetOnPurpose(h2::Error::from(reason));
+        // A client that is gone needs no reset.
+        let _gone = self.stream.messages.send(Err(reset)).await;
+        Err("fault: reset")
+    }
+
+    async fn send(&mut self, message: Bytes) -> Result<(), End> {
+        let message = if std::mem::take(&mut self.corrupt) { corrupted(&message) } else { message };
+        // A client that does not read is given until the end of the stream's life.
+        let limit = self.clock.instant(self.stream.place.tuning.settings().stream_limit);
+        match tokio::time::timeout_at(limit, self.stream.messages.send(Ok(message))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err("client gone"),
+            Err(_) => Err("client does not read"),
+        }
+    }
+
+    fn begin_response(&mut self) {
+        if let Some(ready) = self.stream.ready.take() {
+            // Nobody waits when the client is gone, which the next message finds out.
+            let _gone = ready.send(());
+        }
+    }
+}
+
+/// The simulator's time: runs `scale` times as fast as ours.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: Instant,
+    scale: f64,
+}
+
+impl Clock {
+    fn now(self) -> Duration {
+        self.start.elapsed().mul_f64(self.scale)
+    }
+
+    fn instant(self, at: Duration) -> Instant {
+        self.start + at.div_f64(self.scale)
+    }
+}
+
+/// `message` with its last byte, part of its checksum, changed.
+fn corrupted(message: &[u8]) -> Bytes {
+    let mut bytes = message.to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 0xFF;
+    }
+    bytes.into()
+}
