@@ -1,2 +1,15 @@
-//! placeholder
-fn main() {}
+//! The progress worker's process: wires configuration, clients and handler. What it does stands in `workers::progress`.
+
+use std::process::ExitCode;
+
+use events::runtime::{self, Boot, aws, consumer};
+use workers::progress::{Config, Progress};
+
+fn main() -> ExitCode {
+    runtime::main("progress", |Boot { service, config, shutdown }: Boot<Config>| async move {
+        let aws = aws::sdk_config().await?;
+        let handler = consumer::Events(Progress::start(&config, &aws).await?);
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        consumer::consume(service, &config.consumer, sqs, shutdown, handler).await
+    })
+}

@@ -1,2 +1,15 @@
-//! placeholder
-fn main() {}
+//! The watchdog's process: wires configuration, clients and handler. What it does stands in `workers::watchdog`.
+
+use std::process::ExitCode;
+
+use events::runtime::{self, Boot, aws, consumer};
+use workers::watchdog::{Config, Watchdog};
+
+fn main() -> ExitCode {
+    runtime::main("watchdog", |Boot { service, config, shutdown }: Boot<Config>| async move {
+        let aws = aws::sdk_config().await?;
+        let handler = Watchdog::start(&config, &aws).await?;
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        consumer::consume(service, &config.consumer, sqs, shutdown, handler).await
+    })
+}

@@ -1,0 +1,288 @@
+//! PURE. The model's answer is untrusted input: it is an [`Assessment`] only after its schema, ranges, lengths,
+//! texts and quotes were checked. What is wrong is listed precisely, because the model gets the list once.
+//!
+//! Violations may repeat words of the learner. They go to the model and nowhere else.
+
+use std::sync::LazyLock;
+
+use events::contract::{Assessment, Speaker, Turn};
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// The most violations that are listed.
+pub(super) const VIOLATIONS_MAX: usize = 20;
+
+/// The longest text in an answer, in characters.
+pub(super) const TEXT_CHARS_MAX: usize = 1_000;
+
+/// The longest violation, in characters.
+const VIOLATION_CHARS_MAX: usize = 400;
+
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
+    jsonschema::validator_for(&schema()).expect("the schema generated from a Rust type is a valid schema")
+});
+
+/// The JSON Schema of an answer: one self-contained object, as a tool's input schema has to be.
+pub(super) fn schema() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<Assessment>().to_value()
+}
+
+/// The assessment that `answer` is.
+///
+/// # Errors
+/// What is wrong with it, at most [`VIOLATIONS_MAX`] entries, each naming the place as a JSON pointer.
+pub(super) fn assessment(answer: &Value, turns: &[Turn]) -> Result<Assessment, Vec<String>> {
+    let mut violations: Vec<String> = VALIDATOR
+        .iter_errors(answer)
+        .take(VIOLATIONS_MAX)
+        .map(|error| violation(&error.instance_path().to_string(), &error.to_string()))
+        .collect();
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let assessment: Assessment =
+        serde_json::from_value(answer.clone()).map_err(|error| vec![violation("", &error.to_string())])?;
+    violations.extend(bad_texts(&assessment));
+    violations.extend(bad_quotes(&assessment, turns));
+    violations.truncate(VIOLATIONS_MAX);
+    if violations.is_empty() { Ok(assessment) } else { Err(violations) }
+}
+
+fn violation(place: &str, what: &str) -> String {
+    let place = if place.is_empty() { "the answer" } else { place };
+    let mut text = format!("{place}: {what}");
+    if let Some((end, _)) = text.char_indices().nth(VIOLATION_CHARS_MAX) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Texts that are empty or too long.
+fn bad_texts(assessment: &Assessment) -> impl Iterator<Item = String> {
+    let Assessment { strengths, recommendations, next_objective, .. } = assessment;
+    let listed = |name: &'static str, texts: &[String]| {
+        texts
+            .iter()
+            .enumerate()
+            .map(move |(place, text)| (format!("/{name}/{place}"), text.clone()))
+            .collect::<Vec<_>>()
+    };
+    let comments = skills(assessment).into_iter().flat_map(|(name, skill)| {
+        skill.evidence.iter().enumerate().map(move |(place, evidence)| {
+            (format!("/skills/{name}/evidence/{place}/comment"), evidence.comment.clone())
+        })
+    });
+    let corrections = assessment.corrections.iter().enumerate().flat_map(|(place, correction)| {
+        [
+            (format!("/corrections/{place}/better"), correction.better.clone()),
+            (format!("/corrections/{place}/why"), correction.why.clone()),
+        ]
+    });
+    listed("strengths", strengths)
+        .into_iter()
+        .chain(listed("recommendations", recommendations))
+        .chain([("/nextObjective".to_owned(), next_objective.clone())])
+        .chain(comments)
+        .chain(corrections)
+        .filter_map(|(place, text)| {
+            let chars = text.chars().count();
+            if text.trim().is_empty() {
+                Some(violation(&place, "is empty"))
+            } else if chars > TEXT_CHARS_MAX {
+                Some(violation(
+                    &place,
+                    &format!("has {chars} characters, at most {TEXT_CHARS_MAX} are allowed"),
+                ))
+            } else {
+                None
+            }
+        })
+}
+
+/// Quotes that the learner did not say.
+fn bad_quotes(assessment: &Assessment, turns: &[Turn]) -> Vec<String> {
+    let said: Vec<String> = turns
+        .iter()
+        .filter(|turn| turn.speaker == Speaker::Learner)
+        .map(|turn| normalized(&turn.text))
+        .collect();
+    let evidence =
+        skills(assessment).into_iter().flat_map(|(name, skill)| {
+            skill.evidence.iter().enumerate().map(move |(place, evidence)| {
+                (format!("/skills/{name}/evidence/{place}/quote"), &evidence.quote)
+            })
+        });
+    let corrections = assessment
+        .corrections
+        .iter()
+        .enumerate()
+        .map(|(place, correction)| (format!("/corrections/{place}/quote"), &correction.quote));
+    evidence
+        .chain(corrections)
+        .filter(|(_, quote)| !occurs(&normalized(quote), &said))
+        .map(|(place, quote)| {
+            violation(&place, &format!("{quote:?} does not stand in any one turn of the learner"))
+        })
+        .collect()
+}
+
+fn skills(assessment: &Assessment) -> [(&'static str, &events::contract::SkillScore); 4] {
+    let skills = &assessment.skills;
+    [
+        ("fluency", &skills.fluency),
+        ("vocabulary", &skills.vocabulary),
+        ("grammar", &skills.grammar),
+        ("relevance", &skills.relevance),
+    ]
+}
+
+/// A text without differences of case, white space and typographic quotation marks.
+fn normalized(text: &str) -> String {
+    let straight = text.replace(['’', '‘'], "'").replace(['“', '”'], "\"");
+    straight.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Whether `quote` stands in one of the texts, not cutting a word in half. A quote without a letter or digit
+/// shows nothing.
+fn occurs(quote: &str, said: &[String]) -> bool {
+    let joins = |left: Option<char>, right: Option<char>| {
+        left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
+    };
+    quote.chars().any(char::is_alphanumeric)
+        && said.iter().any(|text| {
+            text.match_indices(quote).any(|(start, found)| {
+                let (before, after) = (&text[..start], &text[start + found.len()..]);
+                !joins(before.chars().next_back(), quote.chars().next())
+                    && !joins(quote.chars().next_back(), after.chars().next())
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{self, turn};
+    use events::contract::Correction;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn conversation() -> [Turn; 3] {
+        [
+            turn(0, Speaker::Tutor, "Tell me about the weather."),
+            turn(1, Speaker::Learner, "It’s   raining, and the MAN has\nan umbrella."),
+            turn(2, Speaker::Learner, "He go home."),
+        ]
+    }
+
+    fn answer(edit: impl FnOnce(&mut Value)) -> Result<Assessment, Vec<String>> {
+        let mut answer = serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
+        edit(&mut answer);
+        assessment(&answer, &conversation())
+    }
+
+    #[track_caller]
+    fn refused(edit: impl FnOnce(&mut Value), expected: &str) {
+        let violations = answer(edit).unwrap_err();
+        assert!(violations.iter().any(|violation| violation.contains(expected)), "{violations:?}");
+    }
+
+    #[test]
+    fn good_answer_is_accepted_whatever_the_case_and_white_space_of_its_quotes() {
+        let accepted = answer(|_| ()).unwrap();
+        assert_eq!(accepted, samples::assessment(70, "the man has an umbrella"));
+        answer(|answer| answer["skills"]["grammar"]["evidence"][0]["quote"] = json!("it's raining, and"))
+            .unwrap();
+    }
+
+    #[test]
+    fn schema_violations_name_their_place() {
+        refused(|answer| answer["overall"] = json!(101), "/overall: ");
+        refused(|answer| answer["overall"] = json!("70"), "/overall: ");
+        refused(|answer| answer["skills"]["fluency"]["score"] = json!(-1), "/skills/fluency/score: ");
+        refused(|answer| answer["cefr"] = json!("B3"), "/cefr: ");
+        refused(|answer| answer["strengths"] = json!([]), "/strengths: ");
+        refused(|answer| answer["recommendations"] = json!(vec!["x"; 6]), "/recommendations: ");
+        refused(|answer| answer["skills"]["fluency"]["evidence"] = json!([]), "/skills/fluency/evidence: ");
+        refused(|answer| answer["extra"] = json!(1), "extra");
+        refused(|answer| *answer = json!({}), "overall");
+        refused(|answer| *answer = json!("well done"), "the answer: ");
+    }
+
+    #[test]
+    fn every_violation_is_listed_up_to_the_limit() {
+        let violations = answer(|answer| {
+            answer["overall"] = json!(300);
+            answer["cefr"] = json!("Z9");
+        })
+        .unwrap_err();
+        assert_eq!(violations.len(), 2, "{violations:?}");
+
+        let flood = answer(|answer| answer["strengths"] = json!(vec![7; VIOLATIONS_MAX * 3])).unwrap_err();
+        assert_eq!(flood.len(), VIOLATIONS_MAX);
+
+        let words = "word ".repeat(VIOLATION_CHARS_MAX);
+        let long = answer(|answer| answer["cefr"] = json!(words)).unwrap_err();
+        assert!(long.iter().all(|violation| violation.chars().count() <= VIOLATION_CHARS_MAX + 1));
+    }
+
+    #[test]
+    fn quote_that_the_learner_did_not_say_is_refused() {
+        for invented in ["the weather", "umbrella he go", "it is raining", "…", "", "rain"] {
+            refused(
+                |answer| answer["skills"]["grammar"]["evidence"][0]["quote"] = json!(invented),
+                "/skills/grammar/evidence/0/quote: ",
+            );
+        }
+        let correction = Correction {
+            quote: "he goes".into(),
+            better: "He goes home.".into(),
+            why: "Third person.".into(),
+        };
+        refused(|answer| answer["corrections"] = json!([correction]), "/corrections/0/quote: ");
+    }
+
+    #[test]
+    fn text_is_neither_empty_nor_longer_than_the_limit() {
+        refused(|answer| answer["nextObjective"] = json!(" "), "/nextObjective: is empty");
+        answer(|answer| answer["strengths"] = json!(["x".repeat(TEXT_CHARS_MAX)])).unwrap();
+        refused(
+            |answer| answer["strengths"] = json!(["x".repeat(TEXT_CHARS_MAX + 1)]),
+            "/strengths/0: has 1001",
+        );
+    }
+
+    #[test]
+    fn schema_is_one_self_contained_object() {
+        let schema = schema();
+        assert_eq!(schema["type"], "object");
+        let text = schema.to_string();
+        assert!(!text.contains("$ref") && !text.contains("$schema"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_run_of_whole_words_of_one_turn_is_a_quote(
+            words in prop::collection::vec("[a-zA-Z']{0,5}[a-z]", 1..12),
+            from in 0usize..12,
+            length in 1usize..12,
+        ) {
+            let from = from % words.len();
+            let quote = words[from..words.len().min(from + length)].join("  ").to_uppercase();
+            let said = [turn(0, Speaker::Learner, &words.join(" "))];
+            let assessment = samples::assessment(50, &quote);
+            prop_assert_eq!(bad_quotes(&assessment, &said), Vec::<String>::new());
+            let by_tutor = [turn(0, Speaker::Tutor, &words.join(" "))];
+            prop_assert_eq!(bad_quotes(&assessment, &by_tutor).len(), 4);
+        }
+
+        #[test]
+        fn anything_is_checked_without_panic(text in ".{0,60}", number: f64) {
+            let _ = assessment(&json!({ "overall": number, "cefr": text }), &conversation());
+        }
+    }
+}

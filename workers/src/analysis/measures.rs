@@ -1,0 +1,142 @@
+//! PURE. What can be counted in a conversation. No model is asked for any of it.
+
+use std::collections::HashSet;
+
+use events::contract::{Measures, Speaker, Turn};
+
+/// The measures of the learner's side of `turns`, rounded to hundredths.
+///
+/// A word is a run of letters, digits, apostrophes and hyphens with at least one letter or digit. Typed turns
+/// have words but no speech: they count for words and turns, not for the rate and not for pauses.
+pub(super) fn measures(turns: &[Turn]) -> Measures {
+    let learner: Vec<&Turn> = turns.iter().filter(|turn| turn.speaker == Speaker::Learner).collect();
+    let word_count = |turn: &Turn| words(&turn.text).count();
+    let total: usize = learner.iter().map(|turn| word_count(turn)).sum();
+    let distinct: HashSet<String> =
+        learner.iter().flat_map(|turn| words(&turn.text)).map(str::to_lowercase).collect();
+    let speech_ms: u64 = learner.iter().map(|turn| turn.speech_ms).fold(0, u64::saturating_add);
+    let spoken: usize = learner.iter().filter(|turn| turn.speech_ms > 0).map(|turn| word_count(turn)).sum();
+    let pauses = pauses(turns);
+    Measures {
+        learner_turns: saturated(learner.len()),
+        words: saturated(total),
+        distinct_words: saturated(distinct.len()),
+        speech_ms,
+        words_per_minute: ratio(spoken as f64 * 60_000.0, speech_ms as f64),
+        mean_turn_words: ratio(total as f64, learner.len() as f64),
+        answer_ratio: answer_ratio(turns),
+        mean_pause_ms: ratio(pauses.iter().sum(), pauses.len() as f64),
+    }
+}
+
+/// The words of a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !(letter.is_alphanumeric() || matches!(letter, '\'' | '’' | '-')))
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+}
+
+/// Tutor turns that are followed by words of the learner, as a share of all tutor turns.
+fn answer_ratio(turns: &[Turn]) -> f64 {
+    let is_tutor = |turn: &Turn| turn.speaker == Speaker::Tutor;
+    let asked = turns.iter().filter(|turn| is_tutor(turn)).count();
+    let answered = turns
+        .windows(2)
+        .filter(|pair| is_tutor(&pair[0]) && !is_tutor(&pair[1]) && words(&pair[1].text).next().is_some())
+        .count();
+    ratio(answered as f64, asked as f64)
+}
+
+/// Silences between the end of a tutor turn and the spoken learner turn after it, in milliseconds. Speaking over
+/// the tutor is a silence of nothing.
+fn pauses(turns: &[Turn]) -> Vec<f64> {
+    turns
+        .windows(2)
+        .filter(|pair| pair[0].speaker == Speaker::Tutor && pair[1].speaker == Speaker::Learner)
+        .filter(|pair| pair[1].speech_ms > 0)
+        .map(|pair| pair[1].start_ms.saturating_sub(pair[0].end_ms) as f64)
+        .collect()
+}
+
+/// A quotient rounded to hundredths; 0 where there is nothing to divide by.
+fn ratio(numerator: f64, denominator: f64) -> f64 {
+    if denominator > 0.0 { (numerator / denominator * 100.0).round() / 100.0 } else { 0.0 }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::turn;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_said_measures_nothing() {
+        assert_eq!(measures(&[]), Measures::default());
+        let silent = [turn(0, Speaker::Tutor, "Hello?"), turn(1, Speaker::Learner, " … !")];
+        let measured = measures(&silent);
+        assert_eq!((measured.words, measured.learner_turns), (0, 1));
+        assert!(measured.answer_ratio.abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn words_rates_pauses_and_answers_of_a_small_conversation() {
+        let mut first = turn(1, Speaker::Learner, "I see a cat, a well-known cat.");
+        first.speech_ms = 3_000;
+        let mut typed = turn(3, Speaker::Learner, "It's the cat");
+        (typed.speech_ms, typed.typed) = (0, true);
+        let turns = [
+            turn(0, Speaker::Tutor, "What do you see in the picture?"),
+            first,
+            turn(2, Speaker::Tutor, "Lovely."),
+            typed,
+            turn(4, Speaker::Tutor, "Goodbye."),
+        ];
+        let expected = Measures {
+            learner_turns: 2,
+            words: 10,
+            distinct_words: 7,
+            speech_ms: 3_000,
+            words_per_minute: 140.0,
+            mean_turn_words: 5.0,
+            answer_ratio: 0.67,
+            mean_pause_ms: 200.0,
+        };
+        assert_eq!(measures(&turns), expected);
+    }
+
+    #[test]
+    fn speaking_over_the_tutor_is_no_pause() {
+        let mut tutor = turn(0, Speaker::Tutor, "And then");
+        tutor.end_ms = 9_000;
+        let measured = measures(&[tutor, turn(1, Speaker::Learner, "Wait")]);
+        assert!(measured.mean_pause_ms.abs() < f64::EPSILON);
+    }
+
+    prop_compose! {
+        fn any_turn()(
+            learner: bool,
+            text in "[ a-cA-C'.-]{0,20}",
+            start_ms: u64,
+            end_ms: u64,
+            speech_ms: u64,
+        ) -> Turn {
+            let speaker = if learner { Speaker::Learner } else { Speaker::Tutor };
+            Turn { start_ms, end_ms, speech_ms, ..turn(0, speaker, &text) }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn measures_are_finite_and_consistent(turns in prop::collection::vec(any_turn(), 0..12)) {
+            let measured = measures(&turns);
+            prop_assert!(measured.distinct_words <= measured.words);
+            prop_assert!((0.0..=1.0).contains(&measured.answer_ratio));
+            for value in [measured.words_per_minute, measured.mean_turn_words, measured.mean_pause_ms] {
+                prop_assert!(value.is_finite() && value >= 0.0);
+            }
+        }
+    }
+}

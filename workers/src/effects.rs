@@ -1,0 +1,286 @@
+//! The Effects table: what makes an effect happen once.
+//!
+//! Key `effectId` (S), for example `analysis#<conversation>`; `expiresAt` (N, seconds) is the table's TTL, 90 days
+//! ahead: longer than any queue, dead-letter queue and archive together keep a message. An item that TTL has not
+//! yet deleted still counts.
+//!
+//! Two kinds of items:
+//! - a **marker** stands there or not: [`marker`], written in the transaction of its effect;
+//! - a **lease** is for effects outside DynamoDB: `state` (`running`, `finished`), `owner` (one attempt at one
+//!   message), `epoch` (counts the owners), `until` (N, milliseconds), `outcome` (S, once finished). One attempt
+//!   holds it at a time. Finishing is conditional on owner and epoch, so an attempt that lost its lease cannot
+//!   finish. Other attempts read the outcome.
+//!
+//! A lease trusts clocks to agree within a few seconds. Where they do not, the effect may run twice, but is
+//! finished once.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::anyhow;
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use events::runtime::{
+    failure::Failure,
+    retry::{Retry, RetryPolicy, retry},
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Days for which an effect is remembered.
+const RETENTION_DAYS: i64 = 90;
+
+/// How long an attempt holds a lease without renewing it.
+pub(crate) const LEASE: Duration = Duration::from_secs(45);
+
+/// How often a held lease is renewed.
+const RENEWAL: Duration = Duration::from_secs(15);
+
+/// Repetitions of a renewal. The last of them starts before the lease is over.
+const RENEWAL_POLICY: RetryPolicy =
+    RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(4), attempts_max: 8 };
+
+/// The longest wait added to the remaining time of a lease that somebody else holds.
+const HELD_JITTER_MS_MAX: u64 = 5_000;
+
+const RUNNING: &str = "running";
+const FINISHED: &str = "finished";
+
+/// An item of the table.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The table.
+#[derive(Clone, Debug)]
+pub(crate) struct Effects {
+    dynamodb: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+/// The answer to a wish to run an effect.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// Run it.
+    Mine(Lease),
+    /// It ran; this is its outcome.
+    Finished(String),
+}
+
+/// The right to run an effect.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    effects: Effects,
+    effect_id: String,
+    owner: String,
+    epoch: String,
+}
+
+impl Effects {
+    pub(crate) fn new(dynamodb: aws_sdk_dynamodb::Client, table: String) -> Self {
+        Self { dynamodb, table }
+    }
+
+    /// The item of `effect_id`, as of now.
+    pub(crate) async fn find(&self, effect_id: &str) -> Result<Option<Item>, Failure> {
+        self.dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .key("effectId", text(effect_id))
+            .consistent_read(true)
+            .send()
+            .await
+            .map(|output| output.item)
+            .map_err(|error| Failure::aws(error).context("failed to read the effect"))
+    }
+
+    /// The write of a marker with `attributes`, to stand in a transaction: fails where the marker stands.
+    pub(crate) fn marker(
+        &self,
+        effect_id: &str,
+        attributes: Item,
+        at: Timestamp,
+    ) -> Result<Put, aws_sdk_dynamodb::error::BuildError> {
+        Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(attributes))
+            .item("effectId", text(effect_id))
+            .item("expiresAt", expires_at(at))
+            .condition_expression("attribute_not_exists(effectId)")
+            .build()
+    }
+
+    /// Claims `effect_id` for one attempt.
+    ///
+    /// # Errors
+    /// A retry after the remaining time when another attempt holds it.
+    pub(crate) async fn claim(&self, effect_id: &str, now: Timestamp) -> Result<Claim, Failure> {
+        let owner = Uuid::new_v4().to_string();
+        let claimed = self
+            .update(effect_id)
+            .update_expression(
+                "SET #state = :running, #owner = :owner, #until = :until, expiresAt = :expires ADD epoch :one",
+            )
+            .condition_expression("attribute_not_exists(effectId) OR (#state = :running AND #until <= :now)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":running", text(RUNNING))
+            .expression_attribute_values(":owner", text(&owner))
+            .expression_attribute_values(":until", number(&lease_end(now)))
+            .expression_attribute_values(":now", number(&now.as_millisecond()))
+            .expression_attribute_values(":expires", expires_at(now))
+            .expression_attribute_values(":one", number(&1))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        let item = match claimed {
+            Ok(output) => output.attributes.unwrap_or_default(),
+            Err(error) => refused(error)?,
+        };
+        let attribute = |name: &str| {
+            let value = item.get(name);
+            value.and_then(|value| value.as_s().or_else(|_| value.as_n()).ok()).map(String::as_str)
+        };
+        if attribute("state") == Some(FINISHED) {
+            return Ok(Claim::Finished(attribute("outcome").unwrap_or_default().to_owned()));
+        }
+        // The owner is ours also when the condition failed against our own claim, whose reply was lost.
+        if attribute("owner") == Some(&owner) {
+            let epoch = attribute("epoch").unwrap_or_default().to_owned();
+            return Ok(Claim::Mine(Lease {
+                effects: self.clone(),
+                effect_id: effect_id.to_owned(),
+                owner,
+                epoch,
+            }));
+        }
+        let until: i64 = attribute("until").and_then(|until| until.parse().ok()).unwrap_or(0);
+        let remaining = u64::try_from(until - now.as_millisecond()).unwrap_or(0);
+        let wait = Duration::from_millis(remaining + rand::random_range(0..=HELD_JITTER_MS_MAX));
+        Err(Failure::retry_after(anyhow!("another attempt holds the effect"), wait))
+    }
+
+    fn update(&self, effect_id: &str) -> UpdateItemFluentBuilder {
+        self.dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("effectId", text(effect_id))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+impl Lease {
+    /// Runs `work` while the lease is renewed. When the lease is lost, `work` is dropped where it stands.
+    pub(crate) async fn hold<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            outcome = work => outcome,
+            failure = self.keep() => Err(failure),
+        }
+    }
+
+    /// Notes that the effect happened. Nobody runs it again.
+    ///
+    /// # Errors
+    /// A retry when the lease was lost: another attempt decides.
+    pub(crate) async fn finish(&self, outcome: &str) -> Result<(), Failure> {
+        let finished = self
+            .owned()
+            .update_expression("SET #state = :finished, outcome = :outcome REMOVE #until")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":finished", text(FINISHED))
+            .expression_attribute_values(":outcome", text(outcome))
+            .send()
+            .await;
+        let Err(error) = finished else { return Ok(()) };
+        let item = refused(error)?;
+        let is = |name: &str, value: &str| item.get(name).is_some_and(|found| *found == text(value));
+        // Ours, with a lost reply.
+        if is("state", FINISHED) && is("owner", &self.owner) { Ok(()) } else { Err(lost()) }
+    }
+
+    /// Lets the next attempt run at once, after an attempt that failed. Not having it only costs time.
+    pub(crate) async fn release(&self) {
+        let released = self
+            .owned()
+            .update_expression("SET #until = :zero")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":zero", number(&0))
+            .send()
+            .await;
+        if let Err(error) = released {
+            let failure = Failure::aws(error);
+            tracing::warn!(effect.id = self.effect_id, error = %failure, "failed to release an effect's lease");
+        }
+    }
+
+    /// Renews until that is no longer possible.
+    async fn keep(&self) -> Failure {
+        let mut held_until = Instant::now() + LEASE;
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            let start = Instant::now();
+            match retry(RENEWAL_POLICY, held_until, || self.renew()).await {
+                Ok(()) => held_until = start + LEASE,
+                Err(failure) => return failure,
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), Retry<Failure>> {
+        self.owned()
+            .update_expression("SET #until = :until")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":until", number(&lease_end(Timestamp::now())))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| match refused(error) {
+                Ok(_) => Retry::Permanent(lost()),
+                Err(failure) => Retry::transient(failure),
+            })
+    }
+
+    /// An update that only this attempt may make.
+    fn owned(&self) -> UpdateItemFluentBuilder {
+        self.effects
+            .update(&self.effect_id)
+            .condition_expression("#state = :running AND #owner = :owner AND epoch = :epoch")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":running", text(RUNNING))
+            .expression_attribute_values(":owner", text(&self.owner))
+            .expression_attribute_values(":epoch", AttributeValue::N(self.epoch.clone()))
+    }
+}
+
+/// A string attribute.
+pub(crate) fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+/// A number attribute.
+pub(crate) fn number(value: &impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The item against which a condition failed; any other error is a failure.
+fn refused(error: SdkError<UpdateItemError>) -> Result<Item, Failure> {
+    if let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
+        return Ok(failed.item.clone().unwrap_or_default());
+    }
+    Err(Failure::aws(error).context("failed to write the effect"))
+}
+
+fn lost() -> Failure {
+    Failure::retry(anyhow!("the lease of the effect was lost"))
+}
+
+fn lease_end(now: Timestamp) -> i64 {
+    now.as_millisecond() + i64::try_from(LEASE.as_millis()).expect("a lease lasts less than a minute")
+}
+
+fn expires_at(at: Timestamp) -> AttributeValue {
+    number(&(at.as_second() + SignedDuration::from_hours(24 * RETENTION_DAYS).as_secs()))
+}

@@ -1,0 +1,193 @@
+//! PURE. What one event adds to a learner's progress: to which day, how much of what, and which milestones it
+//! reaches. Only sums: the order in which events arrive changes nothing.
+
+use std::collections::BTreeMap;
+
+use events::contract::ConversationId;
+use events::contract::{ConversationAnalyzed, ConversationCompleted, Event, Level, Milestone, UserId};
+use jiff::Timestamp;
+
+/// What an event adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The learner.
+    pub(super) user_id: UserId,
+    /// The conversation.
+    pub(super) conversation_id: ConversationId,
+    /// The learner's local day, `YYYY-MM-DD`.
+    pub(super) date: String,
+    /// What is added to the day and to the total, by attribute.
+    pub(super) added: BTreeMap<&'static str, u64>,
+    /// Whether a conversation is counted, which is what milestones are made of.
+    pub(super) counts_conversation: bool,
+}
+
+/// Why an event adds nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoChange {
+    /// The time zone is none that this build knows.
+    #[error("time zone {0:?} is unknown")]
+    UnknownTimeZone(String),
+    /// The event is not about progress.
+    #[error("{0} says nothing of progress")]
+    OtherEvent(&'static str),
+}
+
+/// What `event` adds.
+///
+/// # Errors
+/// See [`NoChange`].
+pub(super) fn change(event: &Event) -> Result<Change, NoChange> {
+    match event {
+        Event::ConversationCompleted(completed) => Ok(Change {
+            user_id: completed.user_id.clone(),
+            conversation_id: completed.conversation_id,
+            date: local_day(completed.started_at, &completed.time_zone)?,
+            added: activity(completed),
+            counts_conversation: true,
+        }),
+        Event::ConversationAnalyzed(analyzed) => Ok(Change {
+            user_id: analyzed.user_id.clone(),
+            conversation_id: analyzed.conversation_id,
+            date: local_day(analyzed.started_at, &analyzed.time_zone)?,
+            added: scores(analyzed),
+            counts_conversation: false,
+        }),
+        Event::TranscriptStored(_) | Event::AnalysisFailed(_) | Event::ProgressUpdated(_) => {
+            Err(NoChange::OtherEvent(event.schema()))
+        }
+    }
+}
+
+/// What is reached by counting one more conversation after `conversations_before`.
+pub(super) fn milestones(conversations_before: u64) -> Vec<Milestone> {
+    match conversations_before.saturating_add(1) {
+        1 => vec![Milestone::FirstConversation],
+        10 => vec![Milestone::TenConversations],
+        100 => vec![Milestone::HundredConversations],
+        _ => vec![],
+    }
+}
+
+/// The day on the learner's wall calendar at `at`.
+fn local_day(at: Timestamp, time_zone: &str) -> Result<String, NoChange> {
+    let local = at.in_tz(time_zone).map_err(|_| NoChange::UnknownTimeZone(time_zone.to_owned()))?;
+    Ok(local.date().to_string())
+}
+
+fn activity(completed: &ConversationCompleted) -> BTreeMap<&'static str, u64> {
+    let lasted_ms = completed.ended_at.as_millisecond() - completed.started_at.as_millisecond();
+    BTreeMap::from([
+        ("conversations", 1),
+        ("turns", u64::from(completed.turns)),
+        ("learnerSpeechMs", completed.learner_speech_ms),
+        ("durationMs", u64::try_from(lasted_ms).unwrap_or(0)),
+    ])
+}
+
+fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
+    let scores = &analyzed.scores;
+    let cefr = match analyzed.cefr {
+        Level::A1 => "cefrA1",
+        Level::A2 => "cefrA2",
+        Level::B1 => "cefrB1",
+        Level::B2 => "cefrB2",
+        Level::C1 => "cefrC1",
+        Level::C2 => "cefrC2",
+    };
+    BTreeMap::from([
+        ("scored", 1),
+        ("overallSum", u64::from(scores.overall)),
+        ("fluencySum", u64::from(scores.fluency)),
+        ("vocabularySum", u64::from(scores.vocabulary)),
+        ("grammarSum", u64::from(scores.grammar)),
+        ("relevanceSum", u64::from(scores.relevance)),
+        (cefr, 1),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{analyzed, completed};
+    use proptest::prelude::*;
+
+    fn day(at: &str, time_zone: &str) -> String {
+        local_day(at.parse().unwrap(), time_zone).unwrap()
+    }
+
+    #[test]
+    fn day_is_the_one_on_the_learners_wall() {
+        assert_eq!(day("2026-11-23T14:59:59.999Z", "Asia/Seoul"), "2026-11-23");
+        assert_eq!(day("2026-11-23T15:00:00Z", "Asia/Seoul"), "2026-11-24");
+        assert_eq!(day("2026-11-23T15:00:00Z", "UTC"), "2026-11-23");
+        assert_eq!(day("2026-11-24T07:59:59Z", "America/Los_Angeles"), "2026-11-23");
+        assert_eq!(day("2026-12-31T10:00:00Z", "Pacific/Kiritimati"), "2027-01-01");
+        assert_eq!(day("2027-01-01T10:59:59Z", "Pacific/Pago_Pago"), "2026-12-31");
+        assert_eq!(day("2026-02-28T18:15:00Z", "Asia/Kathmandu"), "2026-03-01");
+    }
+
+    #[test]
+    fn day_follows_daylight_saving() {
+        // Midnight in New York is 05:00 UTC in winter and 04:00 UTC in summer.
+        assert_eq!(day("2026-03-08T04:30:00Z", "America/New_York"), "2026-03-07");
+        assert_eq!(day("2026-03-09T04:30:00Z", "America/New_York"), "2026-03-09");
+        // Samoa had no 30 December 2011.
+        assert_eq!(day("2011-12-30T09:59:59Z", "Pacific/Apia"), "2011-12-29");
+        assert_eq!(day("2011-12-30T10:00:00Z", "Pacific/Apia"), "2011-12-31");
+    }
+
+    #[test]
+    fn unknown_time_zone_is_named() {
+        let mut event = completed(2);
+        event.time_zone = "Mars/Olympus".to_owned();
+        let unknown = change(&Event::ConversationCompleted(event));
+        assert_eq!(unknown, Err(NoChange::UnknownTimeZone("Mars/Olympus".to_owned())));
+    }
+
+    #[test]
+    fn conversation_adds_activity_and_an_assessment_adds_scores_to_the_same_day() {
+        let activity = change(&Event::ConversationCompleted(completed(6))).unwrap();
+        let expected =
+            [("conversations", 1), ("durationMs", 245_000), ("learnerSpeechMs", 800), ("turns", 6)];
+        assert_eq!(activity.added, BTreeMap::from(expected));
+
+        let scores = change(&Event::ConversationAnalyzed(analyzed(70, Level::B2))).unwrap();
+        assert_eq!(scores.added["overallSum"], 70);
+        assert_eq!((scores.added["scored"], scores.added["cefrB2"]), (1, 1));
+        assert_eq!((scores.date, scores.counts_conversation), (activity.date, false));
+    }
+
+    #[test]
+    fn conversation_that_ends_before_it_starts_lasts_no_time() {
+        let mut event = completed(0);
+        event.ended_at = "2026-11-23T15:29:00Z".parse().unwrap();
+        assert_eq!(activity(&event)["durationMs"], 0);
+    }
+
+    #[test]
+    fn each_milestone_is_reached_once_in_two_hundred_conversations() {
+        let reached: Vec<_> = (0..200)
+            .flat_map(|before| milestones(before).into_iter().map(move |which| (before + 1, which)))
+            .collect();
+        let expected = [
+            (1, Milestone::FirstConversation),
+            (10, Milestone::TenConversations),
+            (100, Milestone::HundredConversations),
+        ];
+        assert_eq!(reached, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn day_is_within_a_day_of_utc_in_every_zone(
+            seconds in -2_000_000_000i64..4_000_000_000,
+            zone in prop::sample::select(jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>()),
+        ) {
+            let at = Timestamp::from_second(seconds).unwrap();
+            let local: jiff::civil::Date = local_day(at, &zone).unwrap().parse().unwrap();
+            let utc: jiff::civil::Date = local_day(at, "UTC").unwrap().parse().unwrap();
+            prop_assert!(local >= utc.yesterday().unwrap() && local <= utc.tomorrow().unwrap());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! PURE. Small values for the tests of this package.
+
+use events::contract::{
+    Assessment, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason, Envelope, Event,
+    Evidence, FeedbackLanguage, Level, ObjectRef, Scores, SkillScore, Skills, Speaker, Turn, Usage,
+};
+use jiff::Timestamp;
+
+/// A spoken turn at second `index`, 800 ms long.
+pub(crate) fn turn(index: u32, speaker: Speaker, text: &str) -> Turn {
+    Turn {
+        index,
+        speaker,
+        text: text.to_owned(),
+        start_ms: u64::from(index) * 1000,
+        end_ms: u64::from(index) * 1000 + 800,
+        speech_ms: 800,
+        answer_latency_ms: None,
+        interrupted: false,
+        played_ms: None,
+        typed: false,
+        confidence: None,
+        audio_key: None,
+    }
+}
+
+/// The end of a conversation with `turns` turns: half an hour past midnight in Seoul, half past three in the
+/// afternoon in UTC.
+pub(crate) fn completed(turns: u32) -> ConversationCompleted {
+    let started_at: Timestamp = "2026-11-23T15:30:00Z".parse().unwrap();
+    ConversationCompleted {
+        conversation_id: ConversationId::new(started_at, [7; 10]),
+        user_id: "learner-1".parse().unwrap(),
+        image_id: "city-cafe".to_owned(),
+        level: Level::B1,
+        feedback_language: FeedbackLanguage::English,
+        time_zone: "Asia/Seoul".to_owned(),
+        started_at,
+        ended_at: "2026-11-23T15:34:05Z".parse().unwrap(),
+        reason: EndReason::Learner,
+        turns,
+        learner_speech_ms: 800,
+        usage: Usage::default(),
+    }
+}
+
+/// `event` as it is published.
+pub(crate) fn envelope(event: Event) -> Envelope {
+    Envelope::new(event, "2026-11-23T15:34:06Z".parse().unwrap(), None)
+}
+
+/// An assessment with `overall` and `quote` as every piece of evidence.
+pub(crate) fn assessment(overall: u8, quote: &str) -> Assessment {
+    let skill = |score| SkillScore {
+        score,
+        evidence: vec![Evidence { quote: quote.to_owned(), comment: "Clear.".to_owned() }],
+    };
+    Assessment {
+        overall,
+        skills: Skills {
+            fluency: skill(61),
+            vocabulary: skill(62),
+            grammar: skill(63),
+            relevance: skill(64),
+        },
+        cefr: Level::B1,
+        strengths: vec!["You described the picture.".to_owned()],
+        corrections: vec![],
+        recommendations: vec!["Use the past tense.".to_owned()],
+        next_objective: "Tell a story about the picture.".to_owned(),
+        flags: vec![],
+    }
+}
+
+/// The assessment of the conversation of [`completed`].
+pub(crate) fn analyzed(overall: u8, cefr: Level) -> ConversationAnalyzed {
+    let ended = completed(2);
+    let key = format!("analyses/{}/{}.json.gz", ended.user_id, ended.conversation_id);
+    ConversationAnalyzed {
+        conversation_id: ended.conversation_id,
+        user_id: ended.user_id,
+        image_id: ended.image_id,
+        time_zone: ended.time_zone,
+        started_at: ended.started_at,
+        document: ObjectRef { bucket: "logs".to_owned(), key, sha256: "00".repeat(32) },
+        scores: Scores { overall, fluency: 61, vocabulary: 62, grammar: 63, relevance: 64 },
+        cefr,
+        flags: vec![],
+        model_id: "model".to_owned(),
+        simulated: true,
+    }
+}

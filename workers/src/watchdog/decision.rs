@@ -1,0 +1,118 @@
+//! PURE. What the watchdog does about a conversation, from what the journal knows of it.
+
+use std::time::Duration;
+
+use events::{contract::ConversationId, journal::Header};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long a watched conversation may be missing from the journal, in minutes since its start. The watchdog
+/// message may be older than the header, but not by much.
+pub(super) const UNKNOWN_MINUTES_MAX: i64 = 60;
+
+/// How long to wait before looking for a missing header again. Six looks, the queue's limit, span the hour.
+pub(super) const UNKNOWN_RETRY: Duration = Duration::from_secs(11 * 60);
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Its header may still come: look again later.
+    Wait,
+    /// Its header will not come.
+    GiveUp,
+    /// Somebody holds it: watch it for another while.
+    WatchAgain,
+    /// Nobody holds it: take over, end and publish.
+    TakeOver,
+    /// It ended, but nobody knows: publish.
+    Publish,
+    /// Nothing is left to do.
+    Done,
+}
+
+/// What to do at `now` about conversation `id` with its `header` in the journal.
+pub(super) fn decide(id: ConversationId, header: Option<&Header>, now: Timestamp) -> Decision {
+    let Some(header) = header else {
+        let missing = now.duration_since(id.started_at());
+        let late = missing > SignedDuration::from_mins(UNKNOWN_MINUTES_MAX);
+        return if late { Decision::GiveUp } else { Decision::Wait };
+    };
+    match (header.ended, header.published_at) {
+        (Some(_), Some(_)) => Decision::Done,
+        (Some(_), None) => Decision::Publish,
+        (None, _) if header.is_stale(now) => Decision::TakeOver,
+        (None, _) => Decision::WatchAgain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::completed;
+    use events::{
+        contract::{ConversationCompleted, EndReason, Usage},
+        journal::{End, Ended, Start},
+    };
+
+    const LEASE_SECONDS: i64 = 90;
+
+    fn id() -> ConversationId {
+        completed(0).conversation_id
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        id().started_at() + SignedDuration::from_secs(seconds)
+    }
+
+    fn header(ended: bool, published: bool) -> Header {
+        let ConversationCompleted {
+            conversation_id,
+            user_id,
+            image_id,
+            level,
+            feedback_language,
+            time_zone,
+            ..
+        } = completed(0);
+        let start = Start {
+            conversation_id,
+            user_id,
+            image_id,
+            level,
+            feedback_language,
+            time_zone,
+            traceparent: None,
+            owner: "ingress-1".to_owned(),
+        };
+        let end = End { reason: EndReason::Learner, usage: Usage::default(), turns: 0, learner_speech_ms: 0 };
+        Header {
+            start,
+            claim: "claim-1".to_owned(),
+            epoch: 1,
+            lease_until: after(LEASE_SECONDS),
+            ended: ended.then(|| Ended { at: after(60), end }),
+            published_at: published.then(|| after(61)),
+        }
+    }
+
+    #[test]
+    fn held_conversation_is_watched_until_its_lease_is_over() {
+        let held = header(false, false);
+        assert_eq!(decide(id(), Some(&held), after(LEASE_SECONDS - 1)), Decision::WatchAgain);
+        assert_eq!(decide(id(), Some(&held), after(LEASE_SECONDS)), Decision::TakeOver);
+    }
+
+    #[test]
+    fn ended_conversation_is_published_once_whatever_its_lease() {
+        for seconds in [61, LEASE_SECONDS * 100] {
+            assert_eq!(decide(id(), Some(&header(true, false)), after(seconds)), Decision::Publish);
+            assert_eq!(decide(id(), Some(&header(true, true)), after(seconds)), Decision::Done);
+        }
+    }
+
+    #[test]
+    fn unknown_conversation_is_waited_for_an_hour() {
+        assert_eq!(decide(id(), None, after(0)), Decision::Wait);
+        assert_eq!(decide(id(), None, after(UNKNOWN_MINUTES_MAX * 60)), Decision::Wait);
+        assert_eq!(decide(id(), None, after(UNKNOWN_MINUTES_MAX * 60 + 1)), Decision::GiveUp);
+    }
+}

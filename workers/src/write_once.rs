@@ -1,0 +1,162 @@
+//! Compressed documents in S3 that are written once: whoever comes first decides the content, whoever comes later
+//! learns whether it is his.
+//!
+//! The object's metadata has two hashes: `sha256` of the stored bytes, which events quote, and `content-sha256`
+//! of the content before compression, by which writers compare: a newer build may compress to other bytes.
+
+use std::time::Duration;
+
+use aws_sdk_s3::{
+    operation::{get_object::GetObjectError, put_object::PutObjectError},
+    primitives::ByteStream,
+    types::ServerSideEncryption,
+};
+use events::{
+    contract::ObjectRef,
+    runtime::{
+        failure::Failure,
+        retry::{Retry, RetryPolicy, retry},
+    },
+};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::gzip;
+
+/// Repetitions of a write that raced another one.
+const CONFLICT_POLICY: RetryPolicy =
+    RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 6 };
+
+/// The longest time a write may take with all its repetitions.
+const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The largest object that is fetched, in bytes.
+const OBJECT_BYTES_MAX: i64 = gzip::CONTENT_BYTES_MAX as i64;
+
+const CONTENT_SHA256: &str = "content-sha256";
+const SHA256: &str = "sha256";
+
+/// Documents in one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteOnce {
+    s3: aws_sdk_s3::Client,
+    bucket: String,
+}
+
+/// A document to write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Document<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) content: &'a [u8],
+    pub(crate) content_type: &'a str,
+}
+
+/// What stands in the bucket after a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The document, written now or before.
+    Ours(ObjectRef),
+    /// Another document was there before and stays.
+    Other,
+}
+
+impl WriteOnce {
+    pub(crate) fn new(s3: aws_sdk_s3::Client, bucket: String) -> Self {
+        Self { s3, bucket }
+    }
+
+    /// Writes `document` unless something stands at its key.
+    ///
+    /// # Errors
+    /// By the nature of the failed call; a race that does not end is a retry.
+    pub(crate) async fn put(&self, document: Document<'_>) -> Result<Written, Failure> {
+        let bytes = gzip::compress(document.content);
+        let sha256 = hash(&bytes);
+        let content_sha256 = hash(document.content);
+        let attempt = || async {
+            self.s3
+                .put_object()
+                .bucket(&self.bucket)
+                .key(document.key)
+                .if_none_match("*")
+                .content_type(document.content_type)
+                .content_encoding("gzip")
+                .server_side_encryption(ServerSideEncryption::Aes256)
+                .metadata(SHA256, &sha256)
+                .metadata(CONTENT_SHA256, &content_sha256)
+                .body(ByteStream::from(bytes.clone()))
+                .send()
+                .await
+                .map_err(refused)
+        };
+        match retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, attempt).await {
+            Ok(_) => Ok(Written::Ours(self.reference(document.key, sha256))),
+            Err(Refused::Exists) => self.compare(document.key, &content_sha256).await,
+            Err(Refused::Failed(failure)) => Err(failure),
+        }
+    }
+
+    /// The content at `key` and its address, or `None` without an object.
+    ///
+    /// # Errors
+    /// By the nature of the failed call; an object that is too large or not gzip is a rejection.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectRef)>, Failure> {
+        let object = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Failure::aws(error).context("failed to read the document")),
+        };
+        if object.content_length().is_none_or(|bytes| bytes > OBJECT_BYTES_MAX) {
+            return Err(Failure::reject(format!("the object {key} is larger than {OBJECT_BYTES_MAX} bytes")));
+        }
+        let bytes = object.body.collect().await.map_err(Failure::retry)?.into_bytes();
+        let content = gzip::decompress(&bytes)
+            .map_err(|error| Failure::reject(format!("the object {key} is unreadable: {error}")))?;
+        Ok(Some((content, self.reference(key, hash(&bytes)))))
+    }
+
+    /// Whether the object at `key` has the content that was to be written. A failed condition may be our own
+    /// write, whose reply was lost.
+    async fn compare(&self, key: &str, content_sha256: &str) -> Result<Written, Failure> {
+        let head = self
+            .s3
+            .head_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(|error| Failure::aws(error).context("failed to compare with the stored document"))?;
+        let metadata = |name: &str| head.metadata().and_then(|metadata| metadata.get(name));
+        match (metadata(CONTENT_SHA256), metadata(SHA256)) {
+            (Some(content), Some(sha256)) if content == content_sha256 => {
+                Ok(Written::Ours(self.reference(key, sha256.clone())))
+            }
+            _ => Ok(Written::Other),
+        }
+    }
+
+    fn reference(&self, key: &str, sha256: String) -> ObjectRef {
+        ObjectRef { bucket: self.bucket.clone(), key: key.to_owned(), sha256 }
+    }
+}
+
+/// Why an object was not written.
+enum Refused {
+    Exists,
+    Failed(Failure),
+}
+
+fn refused(error: aws_sdk_s3::error::SdkError<PutObjectError>) -> Retry<Refused> {
+    // Source: S3 user guide, "Conditional writes": 412 when the key exists, 409 when it is being written.
+    match error.raw_response().map(|response| response.status().as_u16()) {
+        Some(412) => Retry::Permanent(Refused::Exists),
+        Some(409) => Retry::transient(Refused::Failed(Failure::retry(error))),
+        _ => Retry::Permanent(Refused::Failed(Failure::aws(error).context("failed to write the document"))),
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
