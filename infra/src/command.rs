@@ -1,0 +1,60 @@
+//! The commands of `nova`. `--help` is their reference.
+
+mod demo;
+mod results;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use infra::simulator::{self, SimulatorOptions};
+use tokio_util::sync::CancellationToken;
+
+use crate::{console::Console, signals::StopSignals};
+
+/// Nova English on one machine: the real binaries on a local cloud and a simulated Amazon Bedrock.
+///
+/// Without a command, everything is built and started and runs until Ctrl-C. In a second terminal,
+/// `cargo run -- demo` holds a spoken conversation with it and shows what comes of it.
+#[derive(Debug, Parser)]
+#[command(name = "nova", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    up: up::Arguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start everything; the same as no command.
+    Up(up::Arguments),
+    /// Hold one spoken conversation with the running service and show what comes of it.
+    Demo(demo::Arguments),
+    /// Check everything that CI checks.
+    Test,
+    /// Run the Bedrock simulator alone, for any AWS client.
+    Simulator(SimulatorOptions),
+}
+
+pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Result<ExitCode> {
+    match arguments.command.unwrap_or(Command::Up(arguments.up)) {
+        Command::Up(arguments) => up::run(arguments, console).await,
+        Command::Demo(arguments) => demo::run(arguments, console).await,
+        Command::Test => test::run(console).await,
+        Command::Simulator(options) => simulate(options).await,
+    }
+}
+
+async fn simulate(options: SimulatorOptions) -> anyhow::Result<ExitCode> {
+    let mut stop = StopSignals::listen()?;
+    let shutdown = CancellationToken::new();
+    let stopped = shutdown.clone();
+    tokio::spawn(async move {
+        stop.next().await;
+        stopped.cancel();
+    });
+    simulator::run(options, shutdown).await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,105 @@
+//! Builds and starts everything, follows its health, and stops it.
+
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+
+use anyhow::bail;
+use infra::local::{Instance, Stack, StackOptions, build, is_free, workspace};
+
+use crate::{
+    console::Console,
+    run_file::{RunFile, RunFolder},
+    signals::StopSignals,
+};
+
+/// How often the health of the processes is looked at.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The port of the service.
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+}
+
+pub(super) async fn run(arguments: Arguments, console: &Console) -> anyhow::Result<ExitCode> {
+    let port = arguments.port;
+    if !is_free(port) {
+        bail!("port {port} is taken; stop what uses it, or choose another one with `cargo run -- --port N`");
+    }
+    let mut stop = StopSignals::listen()?;
+    let folder = RunFolder::take(workspace())?;
+    // Dropping the start in the middle ends everything that it started.
+    let stack = tokio::select! {
+        stack = start(port, &folder, console) => stack?,
+        () = stop.next() => {
+            console.line("Stopped.");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let outcome = tokio::select! {
+        died = stack.died() => Err(died),
+        () = stop.next() => Ok(()),
+        () = follow(&stack, console) => Ok(()),
+    };
+    if let Err(died) = &outcome {
+        console.line(&format!("✗ {died}"));
+    }
+    let progress = console.progress();
+    progress.begin("Stopping (Ctrl-C again to stop at once)");
+    tokio::select! {
+        killed = stack.stop() => match &killed[..] {
+            [] => progress.end("everything is stopped"),
+            killed => progress.end(&format!("these had to be killed: {}", names(killed))),
+        },
+        () = stop.next() => progress.end("at once"),
+    }
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(died) => bail!("{} died, so everything was stopped; start again with `cargo run`", died.name),
+    }
+}
+
+async fn start(port: u16, folder: &RunFolder, console: &Console) -> anyhow::Result<Stack> {
+    let progress = console.progress();
+    progress.begin("Building the service");
+    let binaries = build(&progress).await?;
+    progress.end("");
+    let options = StackOptions {
+        ingress_port: Some(port),
+        progress: progress.clone(),
+        ..StackOptions::new(folder.state_dir(), binaries)
+    };
+    let stack = Stack::start(options).await?;
+    folder.publish(&RunFile {
+        url: stack.url().to_owned(),
+        cloud_endpoint: stack.cloud().endpoint().to_owned(),
+        bedrock_endpoint: stack.bedrock_endpoint().to_owned(),
+        ca_bundle: stack.ca_bundle().to_owned(),
+        state_dir: folder.state_dir(),
+        outputs: stack.outputs().clone(),
+    })?;
+    console.line(&format!("\nNova English runs at {}", stack.url()));
+    console.line(&format!("Logs: {}", folder.state_dir().display()));
+    console.line("Talk to it from another terminal: cargo run -- demo");
+    console.line("Ctrl-C stops everything.\n");
+    Ok(stack)
+}
+
+/// Says when a process stops being healthy, and when it is again.
+async fn follow(stack: &Stack, console: &Console) {
+    let mut ill = BTreeSet::new();
+    loop {
+        tokio::time::sleep(HEALTH_INTERVAL).await;
+        for (instance, healthy) in stack.health().await {
+            if healthy && ill.remove(&instance) {
+                console.line(&format!("✓ {instance} is healthy again"));
+            } else if !healthy && ill.insert(instance) {
+                console.line(&format!("! {instance} is not healthy"));
+            }
+        }
+    }
+}
+
+fn names(instances: &[Instance]) -> String {
+    instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

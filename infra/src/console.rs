@@ -1,0 +1,121 @@
+//! What `nova` shows: on a terminal a line that moves for the step at hand, elsewhere one plain line a step.
+//!
+//! The only place that writes to standard output and standard error.
+
+use std::{
+    io::{IsTerminal as _, Write as _, stderr, stdout},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use infra::local::{Progress, Step};
+
+/// How often the moving line moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Console(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    interactive: bool,
+    current: Mutex<Option<Current>>,
+}
+
+/// The step at hand.
+#[derive(Debug)]
+struct Current {
+    title: String,
+    since: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Console {
+    pub(crate) fn new() -> Self {
+        let interactive = stdout().is_terminal() && stderr().is_terminal();
+        Self(Arc::new(Shared { interactive, current: Mutex::new(None) }))
+    }
+
+    /// Whether somebody is watching.
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.0.interactive
+    }
+
+    /// An observer that shows steps here.
+    pub(crate) fn progress(&self) -> Progress {
+        let console = self.clone();
+        Progress::new(move |step| match step {
+            Step::Begin(title) => console.begin(title),
+            Step::Detail(text) => console.detail(text),
+            Step::End(result) => console.end(result),
+        })
+    }
+
+    /// A line of its own.
+    pub(crate) fn line(&self, text: &str) {
+        // Whoever reads our output may have gone away; that is no failure of ours.
+        self.beside_bar(|| {
+            let _ = writeln!(stdout(), "{text}");
+        });
+    }
+
+    /// Says why the command failed, in place of the step at hand.
+    pub(crate) fn error(&self, text: &str) {
+        if let Some(current) = self.current().take() {
+            self.settle(&current, "✗", "failed");
+        }
+        let _ = writeln!(stderr(), "error: {text}");
+    }
+
+    fn begin(&self, title: &str) {
+        self.end("");
+        let bar = self.0.interactive.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg:.dim}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(title.to_owned());
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        if bar.is_none() {
+            let _ = writeln!(stdout(), "… {title}");
+        }
+        *self.current() = Some(Current { title: title.to_owned(), since: Instant::now(), bar });
+    }
+
+    fn detail(&self, text: &str) {
+        if let Some(Current { bar: Some(bar), .. }) = &*self.current() {
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    fn end(&self, result: &str) {
+        if let Some(current) = self.current().take() {
+            self.settle(&current, "✓", result);
+        }
+    }
+
+    fn settle(&self, current: &Current, mark: &str, result: &str) {
+        if let Some(bar) = &current.bar {
+            bar.finish_and_clear();
+        }
+        let seconds = current.since.elapsed().as_secs_f64();
+        let gap = if result.is_empty() { "" } else { ": " };
+        let _ = writeln!(stdout(), "{mark} {}{gap}{result} ({seconds:.1} s)", current.title);
+    }
+
+    fn beside_bar(&self, write: impl FnOnce()) {
+        match &*self.current() {
+            Some(Current { bar: Some(bar), .. }) => bar.suspend(write),
+            Some(Current { bar: None, .. }) | None => write(),
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        // What is shown stays true even if somebody panicked while showing it.
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

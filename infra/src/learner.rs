@@ -1,0 +1,298 @@
+//! A learner who is a program: signs up in the local user pool and talks with the tutor through the live
+//! protocol, with real audio that carries its own words ([`crate::simulator::audible`]).
+//!
+//! The demo, the end-to-end tests and the load tests all use it. It is a client like the web page and knows
+//! nothing of the service but its public API.
+
+mod live;
+mod message;
+mod wav;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use aws_sdk_cognitoidentityprovider::{
+    Client,
+    error::DisplayErrorContext,
+    types::{AttributeType, AuthFlowType},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use events::contract::{ConversationId, EndReason, FeedbackLanguage, Level, Turn, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    local::{http_client, root_sdk_config},
+    simulator::audible::Heard,
+};
+
+pub use message::{Speaker, Stage};
+pub use wav::read_wav;
+
+/// Samples in a second, in both directions of the live protocol.
+pub const SAMPLE_RATE_HZ: u32 = 16_000;
+
+/// How long an API call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The code that MiniStack sends to everybody who signs up.
+const CONFIRMATION_CODE: &str = "123456";
+
+/// The password of every learner of the local pool; it satisfies the pool's policy.
+const PASSWORD: &str = "Speak-English-1";
+
+/// A signed-in learner.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    user_id: UserId,
+    access_token: String,
+    api: String,
+    http: reqwest::Client,
+}
+
+/// What a learner says, and how.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The picture.
+    pub image_id: String,
+    /// The learner's level.
+    pub level: Level,
+    /// The learner's IANA time zone.
+    pub time_zone: String,
+    /// The language of the assessment.
+    pub feedback_language: FeedbackLanguage,
+    /// What is said, one entry a turn; the tutor answers each.
+    pub lines: Vec<Line>,
+    /// How many times faster than real time it is spoken and listened to; 1 is a person.
+    pub pace: f64,
+    /// How long the tutor's answer to a turn may take, from the end of the turn to the end of the answer.
+    pub answer_timeout: Duration,
+}
+
+/// One turn of the learner.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    /// Audible text.
+    Text(String),
+    /// A recording, 16 kHz mono.
+    Recording(Vec<i16>),
+}
+
+/// What happens in a conversation, as it happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Moment {
+    /// The tutor listens.
+    Ready {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// Whether the tutor is simulated.
+        simulated: bool,
+    },
+    /// The learner begins to say the line with this index.
+    Speaking(usize),
+    /// A caption.
+    Caption {
+        /// Who speaks.
+        speaker: Speaker,
+        /// Whether the words can still change.
+        stage: Stage,
+        /// The words.
+        text: String,
+    },
+    /// A turn is in the journal.
+    Turn(Turn),
+    /// The tutor was interrupted: audio that was not played yet is dropped.
+    Flush,
+    /// The service lost the model for a moment.
+    Reconnecting,
+    /// It has it back.
+    Resumed,
+}
+
+/// What came of a conversation.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// Its id.
+    pub conversation_id: ConversationId,
+    /// Whether the tutor is simulated.
+    pub simulated: bool,
+    /// The journalled turns, in the order they were announced.
+    pub turns: Vec<Turn>,
+    /// The tutor's audio, decoded.
+    pub heard: Vec<Heard>,
+    /// From the end of each of the learner's turns to the first audio of its answer.
+    pub answer_latencies: Vec<Duration>,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// How many turns the service says it had.
+    pub turn_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StartRequest<'a> {
+    image_id: &'a str,
+    level: Level,
+    time_zone: &'a str,
+    feedback_language: FeedbackLanguage,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Started {
+    conversation_id: ConversationId,
+    ticket: String,
+    live: String,
+}
+
+impl Script {
+    /// A script of spoken sentences about a picture, by a learner of level B1 in UTC, in real time.
+    #[must_use]
+    pub fn new(image_id: impl Into<String>, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            image_id: image_id.into(),
+            level: Level::default(),
+            time_zone: "UTC".to_owned(),
+            feedback_language: FeedbackLanguage::default(),
+            lines: lines.into_iter().map(|line| Line::Text(line.into())).collect(),
+            pace: 1.0,
+            answer_timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// The same, `pace` times faster than real time.
+    #[must_use]
+    pub fn at_pace(self, pace: f64) -> Self {
+        Self { pace, ..self }
+    }
+}
+
+impl Learner {
+    /// Signs `email` up in the user pool of the local cloud at `cloud_endpoint`, confirms it and signs in. `api` is
+    /// where the ingress answers, for example `http://127.0.0.1:3000`.
+    ///
+    /// # Errors
+    /// When the pool refuses, for example because the e-mail is taken.
+    pub async fn sign_up(
+        cloud_endpoint: &str,
+        client_id: &str,
+        api: &str,
+        email: &str,
+    ) -> anyhow::Result<Self> {
+        let cognito = Client::new(&root_sdk_config(cloud_endpoint));
+        let attribute = |name: &str, value: &str| {
+            AttributeType::builder().name(name).value(value).build().context("an attribute has a name")
+        };
+        let signed_up = cognito
+            .sign_up()
+            .client_id(client_id)
+            .username(email)
+            .password(PASSWORD)
+            .user_attributes(attribute("email", email)?)
+            .user_attributes(attribute("name", "Local Learner")?)
+            .send()
+            .await;
+        signed_up.map_err(|error| refused("sign up", &error))?;
+        let confirm = cognito.confirm_sign_up().client_id(client_id).username(email);
+        let confirmed = confirm.confirmation_code(CONFIRMATION_CODE).send().await;
+        confirmed.map_err(|error| refused("confirm the sign-up", &error))?;
+        Self::sign_in(cloud_endpoint, client_id, api, email).await
+    }
+
+    /// Signs in a learner that has signed up by [`Learner::sign_up`].
+    ///
+    /// # Errors
+    /// When the pool refuses.
+    pub async fn sign_in(
+        cloud_endpoint: &str,
+        client_id: &str,
+        api: &str,
+        email: &str,
+    ) -> anyhow::Result<Self> {
+        let cognito = Client::new(&root_sdk_config(cloud_endpoint));
+        let signed_in = cognito
+            .initiate_auth()
+            .auth_flow(AuthFlowType::UserPasswordAuth)
+            .client_id(client_id)
+            .auth_parameters("USERNAME", email)
+            .auth_parameters("PASSWORD", PASSWORD)
+            .send()
+            .await;
+        let signed_in = signed_in.map_err(|error| refused("sign in", &error))?;
+        let result = signed_in.authentication_result.context("the pool asks for more than a password")?;
+        let access_token = result.access_token.context("the pool gave no access token")?;
+        Ok(Self { user_id: subject(&access_token)?, access_token, api: api.to_owned(), http: http_client()? })
+    }
+
+    /// Who this is for the service: the `sub` of the access token.
+    #[must_use]
+    pub fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// The access token, for calls of the API.
+    #[must_use]
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+
+    /// Holds one conversation: says every line of the script, hears every answer out, and ends it.
+    ///
+    /// # Errors
+    /// What went wrong, in one sentence: the service refuses, the tutor does not answer in time, or the connection
+    /// is lost.
+    pub async fn converse(&self, script: &Script) -> anyhow::Result<Conversation> {
+        self.converse_observed(script, |_| {}).await
+    }
+
+    /// The same, telling `observer` what happens as it happens.
+    ///
+    /// # Errors
+    /// As [`Learner::converse`].
+    pub async fn converse_observed(
+        &self,
+        script: &Script,
+        observer: impl FnMut(&Moment) + Send,
+    ) -> anyhow::Result<Conversation> {
+        let started = self.start(script).await?;
+        let url = format!("{}{}?ticket={}", self.api, started.live, started.ticket);
+        let conversation = live::hold(&url, script, observer).await;
+        conversation.with_context(|| format!("conversation {}", started.conversation_id))
+    }
+
+    async fn start(&self, script: &Script) -> anyhow::Result<Started> {
+        let request = StartRequest {
+            image_id: &script.image_id,
+            level: script.level,
+            time_zone: &script.time_zone,
+            feedback_language: script.feedback_language,
+        };
+        let post = self.http.post(format!("{}/api/conversations", self.api)).timeout(CALL_TIMEOUT);
+        let answer = post.bearer_auth(&self.access_token).json(&request).send().await;
+        let answer = answer.with_context(|| format!("the ingress at {} does not answer", self.api))?;
+        let status = answer.status();
+        let body = answer.text().await.context("the ingress broke off its answer")?;
+        if !status.is_success() {
+            bail!("the ingress refuses the conversation: {status} {body}");
+        }
+        serde_json::from_str(&body).context("the ingress answered something else than a conversation")
+    }
+}
+
+fn refused<E>(what: &str, error: &E) -> anyhow::Error
+where
+    E: std::error::Error,
+{
+    anyhow::anyhow!("the user pool refuses to {what}: {}", DisplayErrorContext(error))
+}
+
+/// The `sub` of a token. Whether the token is genuine is for the service to find out.
+fn subject(token: &str) -> anyhow::Result<UserId> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: UserId,
+    }
+    let claims = token.split('.').nth(1).context("the access token is no JWT")?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).context("the access token is no JWT")?;
+    let claims: Claims = serde_json::from_slice(&claims).context("the access token has no sub")?;
+    Ok(claims.sub)
+}

@@ -1,0 +1,41 @@
+//! The local cloud and everything that runs on it: for `cargo run`, for the demo and for the tests.
+//!
+//! [`Stack::start`] is the whole system; [`Cloud`], [`deploy`] and [`CredentialServer`] are its parts, for tests
+//! that need less. Nothing in here is reachable from the service's own binaries: they are started as separate
+//! processes that know only the environment variables of their `--help`.
+//!
+//! Everything started in here lives in one process group ([`ProcessGroup`]) and dies with the process that
+//! started it, however that process ends.
+
+mod binaries;
+mod cloud;
+mod credentials;
+mod deploy;
+mod dropped;
+mod group;
+mod net;
+mod outputs;
+mod pictures;
+mod process;
+mod progress;
+mod python;
+mod sdk;
+mod service;
+mod settle;
+mod stack;
+mod tool;
+
+pub use binaries::{Binaries, build, workspace};
+pub use cloud::{Cloud, CloudOptions};
+pub use credentials::CredentialServer;
+pub use deploy::deploy;
+pub use group::ProcessGroup;
+pub use net::{free_port, http_client, is_free};
+pub use outputs::{Outputs, Queue};
+pub use pictures::{Picture, catalogue, publish_pictures};
+pub use process::{Died, Process};
+pub use progress::{Progress, Step};
+pub use sdk::{ACCOUNT, REGION, root_s3_client, root_sdk_config};
+pub use service::Service;
+pub use stack::{Instance, Stack, StackOptions};
+pub use tool::{PythonTool, cfn_lint, ministack};

@@ -1,0 +1,233 @@
+//! PURE. What our templates demand and MiniStack accepts without doing: read from the templates, so that they stay
+//! the only place where it is written.
+//!
+//! MiniStack 1.5.33 reports CREATE_COMPLETE for tables and buckets but throws away time to live, encryption,
+//! point-in-time recovery and lifecycle rules. Its own service calls for them do work.
+
+use anyhow::{Context as _, bail};
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A resource whose properties have to be applied by service calls.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Dropped {
+    /// Its name in the template.
+    pub(super) logical_id: String,
+    /// What it demands.
+    pub(super) properties: Properties,
+}
+
+/// Demanded properties by the type of resource.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Properties {
+    /// Of an `AWS::DynamoDB::Table`.
+    Table(TableProperties),
+    /// Of an `AWS::S3::Bucket`.
+    Bucket(BucketProperties),
+}
+
+/// Of an `AWS::DynamoDB::Table`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TableProperties {
+    #[serde(rename = "TimeToLiveSpecification")]
+    pub(super) time_to_live: Option<TimeToLive>,
+    #[serde(rename = "SSESpecification")]
+    pub(super) encryption: Option<TableEncryption>,
+    #[serde(rename = "PointInTimeRecoverySpecification")]
+    pub(super) recovery: Option<Recovery>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TimeToLive {
+    pub(super) attribute_name: String,
+    pub(super) enabled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct TableEncryption {
+    #[serde(rename = "SSEEnabled")]
+    pub(super) enabled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct Recovery {
+    #[serde(rename = "PointInTimeRecoveryEnabled")]
+    pub(super) enabled: bool,
+    #[serde(rename = "RecoveryPeriodInDays")]
+    pub(super) days: Option<i32>,
+}
+
+/// Of an `AWS::S3::Bucket`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct BucketProperties {
+    #[serde(rename = "BucketEncryption")]
+    pub(super) encryption: Option<BucketEncryption>,
+    #[serde(rename = "LifecycleConfiguration")]
+    pub(super) lifecycle: Option<Lifecycle>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct BucketEncryption {
+    #[serde(rename = "ServerSideEncryptionConfiguration")]
+    pub(super) rules: Vec<EncryptionRule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct EncryptionRule {
+    #[serde(rename = "ServerSideEncryptionByDefault")]
+    pub(super) default: DefaultEncryption,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct DefaultEncryption {
+    #[serde(rename = "SSEAlgorithm")]
+    pub(super) algorithm: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Lifecycle {
+    pub(super) rules: Vec<LifecycleRule>,
+}
+
+/// A rule over the whole bucket. Unknown fields are refused: a rule that is not applied whole is not the rule.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct LifecycleRule {
+    pub(super) id: String,
+    pub(super) status: String,
+    #[serde(default)]
+    pub(super) transitions: Vec<Transition>,
+    pub(super) expiration_in_days: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Transition {
+    pub(super) storage_class: String,
+    pub(super) transition_in_days: i32,
+}
+
+/// The tables and buckets of a template with what they demand.
+///
+/// # Errors
+/// When the template is no YAML, or a demanded property has a shape that is not understood.
+pub(super) fn read(template: &str) -> anyhow::Result<Vec<Dropped>> {
+    let documents = Yaml::load_from_str(template).context("the template is not YAML")?;
+    let Some(document) = documents.first() else { bail!("the template is empty") };
+    let resources = document.as_mapping_get("Resources").and_then(Yaml::as_mapping);
+    let mut all = Vec::new();
+    for (name, resource) in resources.context("the template has no Resources")? {
+        let logical_id = name.as_str().context("a resource's name is not text")?.to_owned();
+        let kind = resource.as_mapping_get("Type").and_then(Yaml::as_str).unwrap_or_default();
+        let properties = resource.as_mapping_get("Properties").map_or(Value::Null, json);
+        let understood = || format!("cannot apply the properties of {logical_id}");
+        let properties = match kind {
+            "AWS::DynamoDB::Table" => {
+                Properties::Table(serde_json::from_value(properties).with_context(understood)?)
+            }
+            "AWS::S3::Bucket" => {
+                Properties::Bucket(serde_json::from_value(properties).with_context(understood)?)
+            }
+            _ => continue,
+        };
+        all.push(Dropped { logical_id, properties });
+    }
+    Ok(all)
+}
+
+/// YAML as JSON. An intrinsic function (`!Ref`, `!If`) stays what it is given, under its own name: none of the
+/// properties read here uses one, and one that did would not deserialize.
+fn json(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
+        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => Value::from(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) => Value::from(value.as_ref()),
+        Yaml::Sequence(items) => items.iter().map(json).collect(),
+        Yaml::Mapping(entries) => {
+            let key = |key: &Yaml<'_>| key.as_str().unwrap_or_default().to_owned();
+            entries.iter().map(|(name, value)| (key(name), json(value))).collect()
+        }
+        Yaml::Tagged(tag, value) => {
+            Value::Object(Map::from_iter([(format!("Fn::{}", tag.suffix), json(value))]))
+        }
+        Yaml::Value(Scalar::Null) | Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATA: &str = include_str!("../../templates/data.yaml");
+
+    fn table(name: &str) -> TableProperties {
+        let all = read(DATA).unwrap();
+        let found = all.into_iter().find(|dropped| dropped.logical_id == name).unwrap();
+        match found.properties {
+            Properties::Table(properties) => properties,
+            Properties::Bucket(_) => panic!("{name} is a bucket"),
+        }
+    }
+
+    fn bucket(name: &str) -> BucketProperties {
+        let all = read(DATA).unwrap();
+        let found = all.into_iter().find(|dropped| dropped.logical_id == name).unwrap();
+        match found.properties {
+            Properties::Bucket(properties) => properties,
+            Properties::Table(_) => panic!("{name} is a table"),
+        }
+    }
+
+    #[test]
+    fn every_table_and_bucket_of_the_template_is_read() {
+        let names: Vec<String> = read(DATA).unwrap().into_iter().map(|dropped| dropped.logical_id).collect();
+        let tables = ["UsersTable", "ConversationsTable", "ImagesTable", "UserProgressTable", "EffectsTable"];
+        let buckets = ["LogsBucket", "AudioBucket", "ImagesBucket"];
+        assert_eq!(names, [&tables[..], &buckets[..]].concat());
+    }
+
+    #[test]
+    fn tables_are_encrypted_and_recoverable_and_the_journal_forgets() {
+        let journal = table("ConversationsTable");
+        let ttl = TimeToLive { attribute_name: "expiresAt".to_owned(), enabled: true };
+        assert_eq!(journal.time_to_live, Some(ttl));
+        for name in ["UsersTable", "ConversationsTable", "ImagesTable", "UserProgressTable", "EffectsTable"] {
+            let table = table(name);
+            assert_eq!(table.encryption, Some(TableEncryption { enabled: true }), "{name}");
+            assert_eq!(table.recovery, Some(Recovery { enabled: true, days: Some(35) }), "{name}");
+        }
+    }
+
+    #[test]
+    fn voices_are_deleted_and_logs_grow_cold() {
+        let voices = bucket("AudioBucket").lifecycle.unwrap();
+        assert_eq!(voices.rules[0].expiration_in_days, Some(30));
+        let logs = bucket("LogsBucket").lifecycle.unwrap();
+        let steps: Vec<_> = logs.rules[0]
+            .transitions
+            .iter()
+            .map(|step| (step.storage_class.as_str(), step.transition_in_days))
+            .collect();
+        assert_eq!(steps, [("STANDARD_IA", 30), ("GLACIER", 90), ("DEEP_ARCHIVE", 365)]);
+        assert_eq!(bucket("ImagesBucket").encryption.unwrap().rules[0].default.algorithm, "AES256");
+    }
+
+    #[test]
+    fn a_rule_that_is_not_understood_is_an_error() {
+        let template = "Resources:\n  B:\n    Type: AWS::S3::Bucket\n    Properties:\n      \
+            LifecycleConfiguration:\n        Rules:\n          - { Id: a, Status: Enabled, Prefix: x }\n";
+        assert!(read(template).is_err());
+    }
+
+    #[test]
+    fn a_demand_that_depends_on_a_parameter_is_an_error() {
+        let template = "Resources:\n  T:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      \
+            SSESpecification:\n        SSEEnabled: !If [Production, true, false]\n";
+        assert!(read(template).is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Loopback ports and the HTTP client of the runner.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use tokio::time::Instant;
+
+use super::Process;
+
+/// How often a condition outside of this process is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long one look may take.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A loopback port that was free a moment ago. Somebody else can take it before it is used, so the user of the
+/// port still has to cope with that.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+    Ok(listener.local_addr().context("a listener has an address")?.port())
+}
+
+/// Whether `port` can be listened on, on all interfaces.
+#[must_use]
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+/// An HTTP client for loopback: no proxy, bounded in time.
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn http_client() -> anyhow::Result<reqwest::Client> {
+    // Another part of the process may have installed it already; it is the same one then.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().connect_timeout(POLL_TIMEOUT);
+    client.build().context("cannot make an HTTP client")
+}
+
+/// Waits until `url` answers 2xx.
+///
+/// # Errors
+/// When `process` ends before, or `patience` runs out.
+pub(super) async fn await_healthy(
+    http: &reqwest::Client,
+    url: &str,
+    process: &Process,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + patience;
+    let healthy = async {
+        loop {
+            let answer = http.get(url).timeout(POLL_TIMEOUT).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    tokio::select! {
+        () = healthy => Ok(()),
+        status = process.wait() => Err(process.died(status).into()),
+        () = tokio::time::sleep_until(deadline) => anyhow::bail!(
+            "{} did not become healthy within {} s ({url}); its log is {}",
+            process.name(), patience.as_secs(), process.log().display(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_not_free() {
+        let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        assert!(!is_free(taken.local_addr().unwrap().port()));
+    }
+}

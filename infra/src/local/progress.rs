@@ -1,0 +1,59 @@
+//! PURE. What long work reports while it runs. Showing it is the caller's business.
+
+use std::{fmt, sync::Arc};
+
+/// A moment of long work. Steps follow one another; they do not nest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A step begins; the text says what is being done. It ends the step before.
+    Begin(&'a str),
+    /// What the step is at just now.
+    Detail(&'a str),
+    /// The step succeeded; the text says what came of it, and may be empty.
+    End(&'a str),
+}
+
+/// Who is told of the steps. Cheap to clone.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(Step<'_>) + Send + Sync>);
+
+impl Progress {
+    /// Reports to `observer`.
+    #[must_use]
+    pub fn new(observer: impl Fn(Step<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observer))
+    }
+
+    /// Reports to nobody.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// A step begins.
+    pub fn begin(&self, title: &str) {
+        (self.0)(Step::Begin(title));
+    }
+
+    /// What the step is at.
+    pub fn detail(&self, text: &str) {
+        (self.0)(Step::Detail(text));
+    }
+
+    /// The step succeeded.
+    pub fn end(&self, result: &str) {
+        (self.0)(Step::End(result));
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::silent()
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}

@@ -1,0 +1,200 @@
+//! Starts the processes of a stack with their environment and waits until they are healthy.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::bail;
+use tokio::{net::TcpStream, process::Command, time::Instant};
+use uuid::Uuid;
+
+use super::{Instance, StackOptions};
+use crate::local::{
+    Cloud, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service, free_port, net, sdk,
+};
+
+/// How long a process may take to become healthy; it includes its checks of what it depends on.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a running process may take to say how it is.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the simulator is looked at while it starts.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a process is allowed to take from our own environment. Everything else is said explicitly: a developer's
+/// AWS profile or proxy must not reach the service.
+const INHERITED: [&str; 6] = ["PATH", "LANG", "TMPDIR", "NOVA_LOG", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
+
+/// Knows how to start each instance, again and again.
+#[derive(Debug)]
+pub(super) struct Launcher {
+    options: StackOptions,
+    outputs: Outputs,
+    cloud_endpoint: String,
+    bedrock_endpoint: String,
+    ca_bundle: PathBuf,
+    credentials: CredentialServer,
+    group: Arc<ProcessGroup>,
+    ingress_port: u16,
+    url: String,
+    ticket_key: String,
+    http: reqwest::Client,
+}
+
+impl Launcher {
+    pub(super) async fn new(
+        cloud: &Cloud,
+        outputs: &Outputs,
+        simulator: &Simulator,
+        options: StackOptions,
+    ) -> anyhow::Result<Self> {
+        let ingress_port = match options.ingress_port {
+            Some(port) => port,
+            None => free_port()?,
+        };
+        Ok(Self {
+            credentials: CredentialServer::start(&cloud.root(), outputs).await?,
+            outputs: outputs.clone(),
+            cloud_endpoint: cloud.endpoint().to_owned(),
+            bedrock_endpoint: simulator.endpoint.clone(),
+            ca_bundle: simulator.ca_bundle.clone(),
+            group: cloud.group().clone(),
+            ingress_port,
+            url: format!("http://127.0.0.1:{ingress_port}"),
+            ticket_key: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
+            http: net::http_client()?,
+            options,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Starts `instance` and waits until it is healthy.
+    pub(super) async fn launch(&self, instance: Instance, progress: &Progress) -> anyhow::Result<Launched> {
+        let service = instance.service;
+        let program = self.options.binaries.path(service.name());
+        if !program.is_file() {
+            bail!("{} is not there; build it with `cargo build --workspace --bins`", program.display());
+        }
+        let mut command = Command::new(program);
+        self.environment(&mut command, service)?;
+        let address = match service {
+            Service::Ingress => {
+                let address = format!("127.0.0.1:{}", self.ingress_port);
+                command.env("NOVA_LISTEN", &address).env("NOVA_TICKET_KEY", &self.ticket_key);
+                address
+            }
+            Service::Transcript
+            | Service::Analysis
+            | Service::Progress
+            | Service::Alerts
+            | Service::Watchdog => {
+                let address = format!("127.0.0.1:{}", free_port()?);
+                command.env("NOVA_HEALTH_ADDR", &address);
+                address
+            }
+        };
+        for (of, name, value) in &self.options.environment {
+            if *of == service {
+                command.env(name, value);
+            }
+        }
+        let name = instance.to_string();
+        let log = self.options.state_dir.join(format!("{name}.log"));
+        let process = Process::spawn(name, command, &log, &self.group)?;
+        let health = format!("http://{address}/health");
+        net::await_healthy(&self.http, &health, &process, START_TIMEOUT).await?;
+        progress.detail(process.name());
+        Ok(Launched { process, health })
+    }
+
+    /// Whether the process behind this address says it is healthy.
+    pub(super) async fn is_healthy(&self, health: &str) -> bool {
+        let answer = self.http.get(health).timeout(HEALTH_TIMEOUT).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn environment(&self, command: &mut Command, service: Service) -> anyhow::Result<()> {
+        let endpoint = self.options.endpoints.get(&service).unwrap_or(&self.cloud_endpoint);
+        clean(command);
+        command
+            .env("AWS_REGION", sdk::REGION)
+            .env("AWS_ENDPOINT_URL", endpoint)
+            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &self.bedrock_endpoint)
+            .env("AWS_CA_BUNDLE", &self.ca_bundle)
+            // The SDK would prefer a developer's profile to the role's credentials.
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(self.credentials.environment(service)?)
+            .envs(service.environment(&self.outputs));
+        Ok(())
+    }
+}
+
+/// A process that was started and is healthy.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) process: Process,
+    /// Where it says how it is.
+    pub(super) health: String,
+}
+
+/// The running Bedrock simulator.
+#[derive(Debug)]
+pub(super) struct Simulator {
+    process: Process,
+    endpoint: String,
+    ca_bundle: PathBuf,
+}
+
+impl Simulator {
+    /// Starts `nova simulator` and waits until it accepts connections.
+    pub(super) async fn start(options: &StackOptions, group: &Arc<ProcessGroup>) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let ca_bundle = options.state_dir.join("bedrock-ca.pem");
+        let mut command = Command::new(options.binaries.path("nova"));
+        clean(&mut command);
+        command.args(["simulator", "--port", &port.to_string(), "--ca-file"]).arg(&ca_bundle);
+        command.args(&options.simulator_arguments);
+        let log = options.state_dir.join("simulator.log");
+        let process = Process::spawn("the Bedrock simulator", command, &log, group)?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !(ca_bundle.is_file() && TcpStream::connect(("127.0.0.1", port)).await.is_ok()) {
+            if let Some(status) = process.status() {
+                return Err(process.died(status).into());
+            }
+            if Instant::now() > deadline {
+                bail!("the Bedrock simulator did not start; its log is {}", log.display());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(Self { process, endpoint: format!("https://127.0.0.1:{port}"), ca_bundle })
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(super) fn ca_bundle(&self) -> &Path {
+        &self.ca_bundle
+    }
+
+    pub(super) fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+fn clean(command: &mut Command) {
+    command.env_clear();
+    for name in INHERITED {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Python programs that we run but do not ship: each in a private environment of its own, installed once from a
+//! lock with the hash of every file.
+//!
+//! An environment's folder is named after its lock and its Python, so a new lock is a new environment and nothing
+//! is ever changed in place. It is built under another name and then renamed, so what has the right name is whole.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
+use tokio::process::Command;
+
+use super::{Progress, python, python::Python};
+
+/// How long an installation may take; a slow network downloads 25 MB in it.
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A program on the Python Package Index, pinned.
+#[derive(Clone, Copy, Debug)]
+pub struct PythonTool {
+    /// What it is called in messages, and the start of its folder's name.
+    name: &'static str,
+    /// The module that is run.
+    module: &'static str,
+    /// Its lock.
+    lock: &'static str,
+}
+
+/// The local cloud.
+#[must_use]
+pub fn ministack() -> PythonTool {
+    PythonTool {
+        name: "local-cloud",
+        module: "ministack",
+        lock: include_str!("../../python/local-cloud.lock"),
+    }
+}
+
+/// The gate for CloudFormation templates.
+#[must_use]
+pub fn cfn_lint() -> PythonTool {
+    PythonTool { name: "checks", module: "cfnlint", lock: include_str!("../../python/checks.lock") }
+}
+
+impl PythonTool {
+    /// Installs it unless it is there already, and returns the command that runs it.
+    ///
+    /// Safe to call from several processes at once: one installs, the others wait for it.
+    ///
+    /// # Errors
+    /// No fitting Python, no writable cache folder, or an installation that failed; the message says the way out.
+    pub async fn command(self, progress: &Progress) -> anyhow::Result<Command> {
+        let python = python::find().await?;
+        let cache = cache_folder()?;
+        let environment = cache.join(self.folder_name(&python));
+        if !environment.is_dir() {
+            self.install(&python, &cache, &environment, progress).await?;
+        }
+        let mut command = Command::new(environment.join("bin").join("python"));
+        // -P: a file of the working directory must not be taken for a module; Python 3.10 knows only -I.
+        command.args(["-I", "-m", self.module]);
+        Ok(command)
+    }
+
+    fn folder_name(self, python: &Python) -> String {
+        let hash = hex::encode(Sha256::digest(self.lock));
+        format!("{}-{}-{}", self.name, &hash[..16], python.version)
+    }
+
+    async fn install(
+        self,
+        python: &Python,
+        cache: &Path,
+        environment: &Path,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        fs::create_dir_all(cache).with_context(|| unusable_cache(cache))?;
+        let lock = File::create(environment.with_added_extension("lock"));
+        let lock = lock.with_context(|| unusable_cache(cache))?;
+        progress.detail("waiting for another installation to finish");
+        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
+        let _lock = lock.await.context("the wait for a file lock failed")??;
+        if environment.is_dir() {
+            return Ok(());
+        }
+        let building = tempfile::Builder::new().prefix("building-").tempdir_in(cache);
+        let building = building.with_context(|| unusable_cache(cache))?;
+        progress.detail(&format!("Python {}", python.version));
+        let mut venv = Command::new(&python.executable);
+        venv.args(["-I", "-m", "venv"]).arg(building.path());
+        let made = run(venv).await?;
+        if !made.status.success() {
+            bail!(
+                "Python {} cannot make a virtual environment ({}); on Debian and Ubuntu install python3-venv",
+                python.version,
+                last_line(&made),
+            );
+        }
+        progress.detail("downloading from the Python Package Index");
+        self.download(building.path()).await?;
+        fs::rename(building.keep(), environment).with_context(|| unusable_cache(cache))
+    }
+
+    async fn download(self, environment: &Path) -> anyhow::Result<()> {
+        let requirements = environment.join("requirements.lock");
+        fs::write(&requirements, self.lock)?;
+        let mut pip = Command::new(environment.join("bin").join("python"));
+        // The user's own pip configuration stays in force: it names the mirror and the certificates of a
+        // company network. What is installed is decided by the hashes alone.
+        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
+            .args(["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"])
+            .arg(&requirements);
+        let installed = run(pip).await?;
+        if !installed.status.success() {
+            bail!(
+                "cannot install {} from the Python Package Index: {}; check the network, or point pip at a \
+                 mirror (PIP_INDEX_URL), and start again",
+                self.module,
+                last_line(&installed),
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn run(mut command: Command) -> anyhow::Result<Output> {
+    let program = command.as_std().get_program().display().to_string();
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(INSTALL_TIMEOUT, output).await;
+    let output = output.with_context(|| {
+        format!("{program} did not finish within {} s; check the network", INSTALL_TIMEOUT.as_secs())
+    })?;
+    output.with_context(|| format!("cannot run {program}"))
+}
+
+/// pip explains itself over many lines; the last error is the one that counts.
+fn last_line(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines().rfind(|line| line.starts_with("ERROR:")).or_else(|| lines().next_back());
+    error.unwrap_or("no reason given").to_owned()
+}
+
+fn unusable_cache(cache: &Path) -> String {
+    format!(
+        "cannot write the cache folder {}; set NOVA_CACHE_DIR to one that can be written",
+        cache.display()
+    )
+}
+
+/// `NOVA_CACHE_DIR`, or the platform's folder for things that can be had again.
+fn cache_folder() -> anyhow::Result<PathBuf> {
+    if let Some(chosen) = env::var_os("NOVA_CACHE_DIR") {
+        return std::path::absolute(chosen).context("NOVA_CACHE_DIR is no path");
+    }
+    let home =
+        || env::home_dir().context("there is no home folder; set NOVA_CACHE_DIR to a folder for caches");
+    let platform = match env::var_os("XDG_CACHE_HOME").map(PathBuf::from) {
+        Some(folder) if folder.is_absolute() => folder,
+        _ if cfg!(target_os = "macos") => home()?.join("Library").join("Caches"),
+        _ => home()?.join(".cache"),
+    };
+    Ok(platform.join("nova-english"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_named_after_its_lock_and_its_python() {
+        let python = Python { executable: "/usr/bin/python3".into(), version: "3.11.7".to_owned() };
+        let tool = PythonTool { name: "tool", module: "tool", lock: "a==1" };
+        let name = tool.folder_name(&python);
+        assert!(name.starts_with("tool-") && name.ends_with("-3.11.7"), "{name}");
+        assert_ne!(name, PythonTool { lock: "a==2", ..tool }.folder_name(&python));
+    }
+
+    #[test]
+    fn locks_hold_a_hash_of_every_file_and_no_host() {
+        for tool in [ministack(), cfn_lint()] {
+            let packages = tool.lock.lines().filter(|line| line.contains("==")).count();
+            assert!(packages > 5, "{}: {packages}", tool.name);
+            assert!(tool.lock.matches("--hash=sha256:").count() >= packages);
+            assert!(!tool.lock.contains("://"), "{} names a host", tool.name);
+        }
+    }
+}
