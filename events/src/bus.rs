@@ -25,6 +25,13 @@ pub const ENTRIES_MAX: usize = 10;
 /// The longest envelope, in bytes of JSON. Events carry keys, not content: a longer one is a mistake of ours.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 
+/// Error codes of an entry that another attempt may put (EventBridge, "Handling failures with PutEvents"), and ours
+/// for an entry without an outcome.
+const PASSING_CODES: [&str; 4] =
+    ["ThrottlingException", "InternalFailure", "InternalException", MISSING_OUTCOME];
+
+const MISSING_OUTCOME: &str = "MissingOutcome";
+
 /// The longest time one chunk may take with all its repetitions.
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -115,9 +122,10 @@ impl Bus {
             output.entries().iter().map(|entry| entry.error_code().map(str::to_owned)).collect();
         let (failed, code) = failed(entries, &codes);
         let Some(code) = code else { return Ok(()) };
+        let is_passing = PASSING_CODES.contains(&code.as_str());
         let error = BusError::Refused { entries: failed.len(), code };
         *pending.lock().unwrap_or_else(PoisonError::into_inner) = failed;
-        Err(Retry::transient(error))
+        Err(if is_passing { Retry::transient(error) } else { Retry::Permanent(error) })
     }
 }
 
@@ -144,7 +152,7 @@ fn failed<T>(entries: Vec<T>, codes: &[Option<String>]) -> (Vec<T>, Option<Strin
         let code = match codes.get(position) {
             Some(None) => continue,
             Some(Some(code)) => code.clone(),
-            None => "MissingOutcome".to_owned(),
+            None => MISSING_OUTCOME.to_owned(),
         };
         first.get_or_insert(code);
         failed.push(entry);

@@ -146,6 +146,7 @@ where
 const ENVIRONMENT_CODES: &[&str] = &[
     "accessdenied",
     "authorizationerror",
+    "notauthorized",
     "unauthorized",
     "expiredtoken",
     "invalidtoken",

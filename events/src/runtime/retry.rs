@@ -70,7 +70,7 @@ pub async fn retry_seeded<T, E, Op, Fut>(
     policy: RetryPolicy,
     deadline: Instant,
     seed: u64,
-    mut op: Op,
+    op: Op,
 ) -> Result<T, E>
 where
     Op: FnMut() -> Fut,
@@ -84,18 +84,17 @@ where
         failures: 0,
         asked: Arc::clone(&asked),
     };
-    backoff::future::retry(delays, || {
-        let attempt = op();
-        let asked = Arc::clone(&asked);
-        async move {
-            attempt.await.map_err(|failed| match failed {
-                Retry::Permanent(error) => backoff::Error::permanent(error),
-                Retry::Transient { error, after } => {
-                    *asked.lock().unwrap_or_else(PoisonError::into_inner) = after;
-                    backoff::Error::transient(error)
-                }
-            })
-        }
+    // `backoff` calls its closure before it waits, so `op` is called by the first poll instead.
+    let op = Mutex::new(op);
+    backoff::future::retry(delays, || async {
+        let attempt = op.lock().unwrap_or_else(PoisonError::into_inner)();
+        attempt.await.map_err(|failed| match failed {
+            Retry::Permanent(error) => backoff::Error::permanent(error),
+            Retry::Transient { error, after } => {
+                *asked.lock().unwrap_or_else(PoisonError::into_inner) = after;
+                backoff::Error::transient(error)
+            }
+        })
     })
     .await
 }
