@@ -1,2 +1,12 @@
-//! placeholder
-fn main() {}
+//! End-to-end tests: learners talk to the real binaries over real protocols, and what the workers stored is
+//! compared with what was said.
+//!
+//! Each test runs a whole system of its own. They take turns, so that one does not measure the other's load.
+
+mod conversation;
+mod loss;
+mod many;
+mod talk;
+
+/// Held by the test that runs.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

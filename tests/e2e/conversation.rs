@@ -1,0 +1,51 @@
+//! One conversation through the whole system.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use events::contract::Speaker;
+use infra::{
+    learner::read_wav,
+    simulator::audible::{Decoder, Heard},
+};
+use tests::system::{Delivery, System};
+
+use crate::{TURN, talk};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let system = System::start("one", Delivery::Once).await?;
+    let learners = talk::learners(&system, 1).await?;
+    let talked = talk::talk_at_once(&learners).await?;
+    talk::check_results(&system, &talked).await?;
+    talk::check_alerts(&system, 1).await?;
+    talk::check_events(&system, 1).await?;
+    check_audio(&system).await?;
+    system.await_quiet(Duration::from_secs(180)).await?;
+    system.stop().await
+}
+
+/// The stored audio of each turn says the words of the turn.
+async fn check_audio(system: &System) -> anyhow::Result<()> {
+    for transcript in system.results.transcripts().await?.values() {
+        for turn in &transcript.turns {
+            let key = turn.turn.audio_key.as_deref().context("a turn without audio")?;
+            let samples = read_wav(std::io::Cursor::new(system.results.audio(key).await?))?;
+            let mut decoder = Decoder::new(infra::learner::SAMPLE_RATE_HZ);
+            let mut heard = decoder.push(&samples);
+            heard.extend(decoder.finish());
+            let words: Vec<&str> = heard
+                .iter()
+                .map(|heard| match heard {
+                    Heard::Text(text) => Ok(text.as_str()),
+                    other => anyhow::bail!("{key} holds {other:?}"),
+                })
+                .collect::<Result<_, _>>()?;
+            assert_eq!(words.join(" "), turn.turn.text, "the audio of {key}");
+            let speaker = if turn.turn.speaker == Speaker::Learner { "learner" } else { "tutor" };
+            assert!(key.contains(speaker), "{key} is the audio of the {speaker}");
+        }
+    }
+    Ok(())
+}

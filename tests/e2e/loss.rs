@@ -1,0 +1,54 @@
+//! The same with everything that AWS may do and a machine can do: every event reaches every queue twice, every message
+//! comes back after its delete, and every worker is killed once at a random moment.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use futures_util::future::{try_join, try_join_all};
+use infra::local::Instance;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tests::system::{Delivery, System, WORKERS};
+
+use crate::{TURN, talk};
+
+/// Conversations that are held at once.
+const AT_ONCE: usize = 20;
+
+/// The workers are killed within this time of the first conversation's start: while the conversations end and their
+/// events are worked on.
+const KILLED_WITHIN_MS: u64 = 45_000;
+
+/// A message that a killed worker held comes back after the visibility timeout of its queue, up to 120 s; the watchdog
+/// looks after another 120 s.
+const QUIET_WITHIN: Duration = Duration::from_secs(420);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let seed = rand::random::<u64>();
+    eprintln!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let system = System::start("loss", Delivery::Twice).await?;
+    let learners = talk::learners(&system, AT_ONCE).await?;
+    let kills =
+        WORKERS.map(|service| (service, Duration::from_millis(random.random_range(0..KILLED_WITHIN_MS))));
+    let killing = try_join_all(kills.map(|(service, after)| {
+        let system = &system;
+        async move {
+            // Not a wait for a condition: the random moment itself.
+            tokio::time::sleep(after).await;
+            let instance = Instance { service, copy: 0 };
+            system.stack.kill(instance).await?;
+            system.stack.restart(instance).await
+        }
+    }));
+    let (talked, _) = try_join(talk::talk_at_once(&learners), killing).await?;
+    system.await_quiet(QUIET_WITHIN).await?;
+    talk::check_results(&system, &talked).await?;
+    talk::check_alerts(&system, AT_ONCE).await?;
+    talk::check_events(&system, AT_ONCE).await?;
+    let redelivered = system.redelivery.as_ref().map_or(0, tests::redelivery::Redelivery::redelivered);
+    // Each conversation reaches transcript, analysis, progress (twice), alerts (four times) and the watchdog.
+    ensure!(redelivered >= AT_ONCE * 9, "only {redelivered} messages came back");
+    system.stop().await
+}

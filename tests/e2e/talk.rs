@@ -1,0 +1,219 @@
+//! Learners for the tests: what they say, and what must have come of it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use events::contract::{ConversationId, EndReason, Level, Speaker, StoredAnalysis, Transcript, Turn, UserId};
+use futures_util::future::try_join_all;
+use infra::{
+    learner::{Conversation, Learner, Line, Script},
+    simulator::audible::Heard,
+};
+use tests::{
+    inbox::Alert,
+    system::{System, await_some},
+};
+
+/// Time zones in which the same instant is on different days, whenever it is: they span 26 hours.
+const TIME_ZONES: [&str; 5] = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"];
+
+/// How long the workers may take for what they do at once.
+const RESULTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// A learner who has talked.
+pub(crate) struct Talked {
+    /// Who.
+    pub(crate) user_id: UserId,
+    /// What they said.
+    pub(crate) script: Script,
+    /// What they heard.
+    pub(crate) conversation: Conversation,
+}
+
+/// Signs up `count` learners.
+pub(crate) async fn learners(system: &System, count: usize) -> anyhow::Result<Vec<Learner>> {
+    let (cloud, outputs) = (system.stack.cloud().endpoint(), system.stack.outputs());
+    let mut learners = Vec::new();
+    for n in 0..count {
+        let email = format!("learner-{n}@nova.example");
+        learners.push(Learner::sign_up(cloud, &outputs.client_id, system.stack.url(), &email).await?);
+    }
+    Ok(learners)
+}
+
+/// Every learner holds a conversation of their own, all at once, in real time.
+pub(crate) async fn talk_at_once(learners: &[Learner]) -> anyhow::Result<Vec<Talked>> {
+    try_join_all(learners.iter().enumerate().map(|(n, learner)| async move {
+        let script = script(n);
+        let conversation = learner.converse(&script).await.with_context(|| format!("learner {n}"))?;
+        Ok(Talked { user_id: learner.user_id().clone(), script, conversation })
+    }))
+    .await
+}
+
+/// What learner `n` says: about one of five pictures, in sentences that nobody else says.
+fn script(n: usize) -> Script {
+    const PICTURES: [&str; 5] =
+        ["street-market", "family-kitchen", "beach-afternoon", "office-meeting", "birthday-party"];
+    const LEVELS: [Level; 3] = [Level::A2, Level::B1, Level::C1];
+    let lines = [
+        format!("I see {} people in the picture.", n + 2),
+        format!("One of them wears hat number {n}. He go home soon."),
+    ];
+    let mut script = Script::new(PICTURES[n % PICTURES.len()], lines);
+    script.level = LEVELS[n % LEVELS.len()];
+    script.time_zone = TIME_ZONES[n % TIME_ZONES.len()].to_owned();
+    script
+}
+
+/// Waits until every conversation has a transcript and an assessment, then checks that there are exactly these, and
+/// that each transcript is word for word what was said and heard.
+pub(crate) async fn check_results(system: &System, talked: &[Talked]) -> anyhow::Result<()> {
+    let (transcripts, analyses) = await_some("all results are there", RESULTS_WITHIN, async || {
+        let (transcripts, analyses) = (system.results.transcripts().await?, system.results.analyses().await?);
+        let complete = transcripts.len() >= talked.len() && analyses.len() >= talked.len();
+        let seen = format!("{} transcripts, {} assessments", transcripts.len(), analyses.len());
+        Ok(if complete { Ok((transcripts, analyses)) } else { Err(seen) })
+    })
+    .await?;
+    ensure!(transcripts.len() == talked.len(), "{} transcripts of {}", transcripts.len(), talked.len());
+    ensure!(analyses.len() == talked.len(), "{} assessments of {}", analyses.len(), talked.len());
+    for talked in talked {
+        let id = talked.conversation.conversation_id;
+        let transcript = transcripts.get(&id).with_context(|| format!("no transcript of {id}"))?;
+        check_transcript(talked, transcript).with_context(|| format!("the transcript of {id}"))?;
+        let analysis = analyses.get(&id).with_context(|| format!("no assessment of {id}"))?;
+        check_analysis(talked, analysis).with_context(|| format!("the assessment of {id}"))?;
+    }
+    check_progress(system, &transcripts, &analyses).await
+}
+
+fn check_transcript(talked: &Talked, transcript: &Transcript) -> anyhow::Result<()> {
+    ensure!(transcript.user_id == talked.user_id, "is {}'s, not {}'s", transcript.user_id, talked.user_id);
+    ensure!(transcript.reason == EndReason::Learner, "ended with {:?}", transcript.reason);
+    let turns: Vec<&Turn> = transcript.turns.iter().map(|turn| &turn.turn).collect();
+    ensure!(turns.iter().zip(0..).all(|(turn, n)| turn.index == n), "the turns have gaps");
+    ensure!(turns.iter().all(|turn| turn.start_ms <= turn.end_ms), "a turn ends before it starts");
+    let said: Vec<&str> =
+        turns.iter().filter(|turn| turn.speaker == Speaker::Learner).map(|turn| &*turn.text).collect();
+    let spoken: Vec<&str> = talked
+        .script
+        .lines
+        .iter()
+        .map(|line| match line {
+            Line::Text(text) => Ok(text.as_str()),
+            Line::Recording(_) => anyhow::bail!("a recording has no words to compare"),
+        })
+        .collect::<Result<_, _>>()?;
+    ensure!(said == spoken, "says {said:?} where {spoken:?} was spoken");
+    let answers: Vec<&str> =
+        turns.iter().filter(|turn| turn.speaker == Speaker::Tutor).map(|turn| &*turn.text).collect();
+    let heard: Vec<&str> = talked
+        .conversation
+        .heard
+        .iter()
+        .map(|heard| match heard {
+            Heard::Text(text) => Ok(text.as_str()),
+            other => anyhow::bail!("the learner could not understand {other:?}"),
+        })
+        .collect::<Result<_, _>>()?;
+    let (answers, heard) = (answers.join(" "), heard.join(" "));
+    ensure!(answers == heard, "the tutor says {answers:?} where {heard:?} was heard");
+    // The tutor opens and answers each of the learner's turns.
+    ensure!(turns.len() == 2 * spoken.len() + 1, "has {} turns", turns.len());
+    ensure!(turns.iter().all(|turn| turn.audio_key.is_some()), "a turn has no audio");
+    Ok(())
+}
+
+fn check_analysis(talked: &Talked, analysis: &StoredAnalysis) -> anyhow::Result<()> {
+    ensure!(analysis.user_id == talked.user_id, "is {}'s, not {}'s", analysis.user_id, talked.user_id);
+    ensure!(analysis.simulated, "does not say that the model was simulated");
+    ensure!(analysis.measures.learner_turns as usize == talked.script.lines.len(), "missed a turn");
+    ensure!(analysis.input_tokens > 0 && analysis.output_tokens > 0, "cost nothing");
+    Ok(())
+}
+
+/// UserProgress must be the sums over what is stored, for each learner's local day and in all.
+async fn check_progress(
+    system: &System,
+    transcripts: &BTreeMap<ConversationId, Transcript>,
+    analyses: &BTreeMap<ConversationId, StoredAnalysis>,
+) -> anyhow::Result<()> {
+    let mut expected: BTreeMap<(String, String), BTreeMap<&str, u64>> = BTreeMap::new();
+    for (id, transcript) in transcripts {
+        let time_zone = time_zone(system, *id).await?;
+        let day = transcript.started_at.in_tz(&time_zone)?.date().to_string();
+        let assessment = &analyses[id].assessment;
+        for date in [day, "total".to_owned()] {
+            let sums = expected.entry((transcript.user_id.to_string(), date)).or_default();
+            let mut add = |name, value| *sums.entry(name).or_default() += value;
+            add("conversations", 1);
+            add("turns", transcript.turns.len() as u64);
+            let learner = transcript.turns.iter().filter(|turn| turn.turn.speaker == Speaker::Learner);
+            add("learnerSpeechMs", learner.map(|turn| turn.turn.speech_ms).sum());
+            add("scored", 1);
+            add("overallSum", u64::from(assessment.overall));
+            add("fluencySum", u64::from(assessment.skills.fluency.score));
+            add("vocabularySum", u64::from(assessment.skills.vocabulary.score));
+            add("grammarSum", u64::from(assessment.skills.grammar.score));
+            add("relevanceSum", u64::from(assessment.skills.relevance.score));
+        }
+    }
+    await_some("UserProgress has the sums", RESULTS_WITHIN, async || {
+        let progress = system.results.progress().await?;
+        if progress.len() != expected.len() {
+            return Ok(Err(format!("{} items instead of {}", progress.len(), expected.len())));
+        }
+        for (key, sums) in &expected {
+            for (name, value) in sums {
+                let stored = progress.get(key).and_then(|item| item.get(*name));
+                if stored != Some(value) {
+                    return Ok(Err(format!("{name} of {key:?} is {stored:?} instead of {value}")));
+                }
+            }
+        }
+        Ok(Ok(()))
+    })
+    .await
+}
+
+async fn time_zone(system: &System, id: ConversationId) -> anyhow::Result<String> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
+    let journal = events::journal::Journal::reader(dynamodb, &system.stack.outputs().conversations_table);
+    let header = journal.header(id).await?.with_context(|| format!("{id} is not in the journal"))?;
+    Ok(header.start.time_zone)
+}
+
+/// Waits for the alert of each learner's first conversation, and checks that there is no other.
+pub(crate) async fn check_alerts(system: &System, learners: usize) -> anyhow::Result<()> {
+    let mut alerts: BTreeMap<String, Alert> = BTreeMap::new();
+    await_some("every first conversation was announced", RESULTS_WITHIN, async || {
+        for alert in system.inbox.drain().await? {
+            alerts.insert(alert.id.clone(), alert);
+        }
+        let firsts = alerts.values().filter(|alert| alert.severity == "info").count();
+        Ok(if firsts >= learners { Ok(()) } else { Err(format!("{firsts} of {learners}")) })
+    })
+    .await?;
+    ensure!(alerts.len() == learners, "{} alerts for {learners} learners: {alerts:?}", alerts.len());
+    Ok(())
+}
+
+/// Checks every event that was on the bus against its schema, and how many different facts there were.
+pub(crate) async fn check_events(system: &System, conversations: usize) -> anyhow::Result<()> {
+    let events = system.tap.drain().await?;
+    tests::tap::check(&events)?;
+    let mut facts: BTreeMap<&str, std::collections::BTreeSet<&str>> = BTreeMap::new();
+    for event in &events {
+        let name = event["detail-type"].as_str().context("an event without a name")?;
+        facts
+            .entry(name)
+            .or_default()
+            .insert(event["detail"]["id"].as_str().context("an event without an id")?);
+    }
+    for name in ["conversation.completed", "transcript.stored", "conversation.analyzed"] {
+        let count = facts.get(name).map_or(0, std::collections::BTreeSet::len);
+        ensure!(count == conversations, "{count} different {name} for {conversations} conversations");
+    }
+    Ok(())
+}

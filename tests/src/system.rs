@@ -1,0 +1,198 @@
+//! The whole system for one test: the stack, with or without redelivery in front of the workers, a tap on the bus
+//! and an inbox for the alerts.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_sqs::types::QueueAttributeName;
+use infra::local::{Cloud, CloudOptions, Progress, Queue, Service, Stack, StackOptions};
+use tokio::{sync::OnceCell, time::Instant};
+
+use crate::{inbox::Inbox, redelivery::Redelivery, results::Results, tap::Tap};
+
+/// How often a condition is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The five workers.
+pub const WORKERS: [Service; 5] =
+    [Service::Transcript, Service::Analysis, Service::Progress, Service::Alerts, Service::Watchdog];
+
+/// How SQS and EventBridge behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// As the local cloud does it: each message once.
+    Once,
+    /// Every event reaches every queue twice, as two messages, and every message comes back after its first
+    /// delete.
+    Twice,
+}
+
+/// A running system with what watches it.
+pub struct System {
+    /// The processes and the cloud.
+    pub stack: Stack,
+    /// Everything published on the bus.
+    pub tap: Tap,
+    /// Everything published on the topics.
+    pub inbox: Inbox,
+    /// What the workers stored.
+    pub results: Results,
+    /// What makes messages come back, with [`Delivery::Twice`].
+    pub redelivery: Option<Redelivery>,
+}
+
+impl System {
+    /// Builds the binaries once for all tests of this process, then starts everything for the test `name`.
+    ///
+    /// State and logs of the processes are under `target/e2e/<name>` until the test runs again.
+    ///
+    /// # Errors
+    /// Whatever kept a part from starting.
+    pub async fn start(name: &str, delivery: Delivery) -> anyhow::Result<Self> {
+        static BUILT: OnceCell<infra::local::Binaries> = OnceCell::const_new();
+        let binaries =
+            BUILT.get_or_try_init(|| async { infra::local::build(&Progress::silent()).await }).await?;
+        let mut options = StackOptions::new(state_dir(name)?, binaries.clone());
+        let cloud =
+            CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
+        let cloud = Cloud::start(&cloud).await?;
+        let root = cloud.root();
+        let outputs = infra::local::deploy(&root, cloud.endpoint(), &Progress::silent()).await?;
+        infra::local::publish_pictures(&root, &outputs.images_table, &Progress::silent()).await?;
+        let mut redelivery = None;
+        if delivery == Delivery::Twice {
+            deliver_events_twice(&root, &outputs.bus_name).await?;
+            let proxy = Redelivery::start(cloud.endpoint(), aws_sdk_sqs::Client::new(&root)).await?;
+            for worker in WORKERS {
+                options.endpoints.insert(worker, proxy.endpoint());
+            }
+            redelivery = Some(proxy);
+        }
+        let tap = Tap::open(&root, &outputs.bus_name).await?;
+        let topics = [&outputs.critical_topic, &outputs.warning_topic, &outputs.info_topic];
+        let inbox = Inbox::open(&root, topics.map(String::as_str)).await?;
+        let results = Results::new(cloud.s3(), aws_sdk_dynamodb::Client::new(&root), outputs.clone());
+        let stack = Stack::on(cloud, outputs, options).await?;
+        Ok(Self { stack, tap, inbox, results, redelivery })
+    }
+
+    /// Waits until no queue holds a message, visible, in flight or delayed, and then checks that every
+    /// dead-letter queue is empty.
+    ///
+    /// # Errors
+    /// When a queue is not empty in time, or a message was dead-lettered.
+    pub async fn await_quiet(&self, within: Duration) -> anyhow::Result<()> {
+        let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
+        let queues = self.queues();
+        let sqs = Arc::new(sqs);
+        await_some("every queue is empty", within, || async {
+            let mut left = BTreeMap::new();
+            for (name, queue) in &queues {
+                let messages = depth(&sqs, &queue.url).await?;
+                if messages > 0 {
+                    left.insert(*name, messages);
+                }
+            }
+            if left.is_empty() { Ok(Ok(())) } else { Ok(Err(format!("{left:?}"))) }
+        })
+        .await?;
+        for (name, queue) in &queues {
+            let messages = depth(&sqs, &queue.dead_letter_url).await?;
+            if messages > 0 {
+                bail!("{messages} messages in the dead-letter queue of {name}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything in order.
+    ///
+    /// # Errors
+    /// When a process had to be killed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let killed = self.stack.stop().await;
+        if !killed.is_empty() {
+            bail!("had to be killed: {killed:?}");
+        }
+        Ok(())
+    }
+
+    fn queues(&self) -> [(&'static str, &Queue); 5] {
+        let outputs = self.stack.outputs();
+        [
+            ("transcript", &outputs.transcript_queue),
+            ("analysis", &outputs.analysis_queue),
+            ("progress", &outputs.progress_queue),
+            ("alerts", &outputs.alerts_queue),
+            ("watchdog", &outputs.watchdog_queue),
+        ]
+    }
+}
+
+/// Looks again and again until `condition` answers a value, and returns it. While it answers an error text, that
+/// text is what is still missing.
+///
+/// # Errors
+/// When `condition` fails, or the time is over: with what was missing last.
+pub async fn await_some<T, F>(what: &str, within: Duration, mut condition: F) -> anyhow::Result<T>
+where
+    F: AsyncFnMut() -> anyhow::Result<Result<T, String>>,
+{
+    let deadline = Instant::now() + within;
+    loop {
+        match condition().await.with_context(|| format!("cannot see whether {what}"))? {
+            Ok(value) => return Ok(value),
+            Err(missing) if Instant::now() >= deadline => {
+                bail!("{what}: not within {} s: {missing}", within.as_secs())
+            }
+            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// EventBridge delivers at least once. Locally that is a second target on each rule, with the same queue.
+async fn deliver_events_twice(sdk: &aws_config::SdkConfig, bus: &str) -> anyhow::Result<()> {
+    let bridge = aws_sdk_eventbridge::Client::new(sdk);
+    let rules = bridge.list_rules().event_bus_name(bus).send().await?.rules.unwrap_or_default();
+    for rule in rules {
+        let name = rule.name.context("a rule without a name")?;
+        let targets = bridge.list_targets_by_rule().event_bus_name(bus).rule(&name).send().await?;
+        for target in targets.targets.unwrap_or_default() {
+            let again = Target::builder().id(format!("{}-again", target.id)).arn(target.arn).build()?;
+            bridge.put_targets().event_bus_name(bus).rule(&name).targets(again).send().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn depth(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> anyhow::Result<u64> {
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let attributes =
+        sqs.get_queue_attributes().queue_url(queue_url).set_attribute_names(Some(names.to_vec()));
+    let attributes = attributes.send().await?.attributes.unwrap_or_default();
+    let mut messages = 0;
+    for name in names {
+        messages += attributes.get(&name).context("a queue without a depth")?.parse::<u64>()?;
+    }
+    Ok(messages)
+}
+
+fn state_dir(name: &str) -> anyhow::Result<PathBuf> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e").join(name);
+    if target.exists() {
+        fs::remove_dir_all(&target).with_context(|| format!("cannot remove {}", target.display()))?;
+    }
+    fs::create_dir_all(&target)?;
+    Ok(target.canonicalize()?)
+}
