@@ -1,0 +1,181 @@
+//! The local cloud as the tests and the demo rely on it: what the templates demand is there, each service has its own
+//! permissions, and nothing outlives its owner.
+
+use std::{fs::File, io::Read as _, process::Command, sync::Arc, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveStatus};
+use aws_sdk_sqs::types::QueueAttributeName;
+use infra::{
+    learner::Learner,
+    local::{
+        Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service, deploy,
+        http_client, publish_pictures,
+    },
+};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+struct Local {
+    cloud: Cloud,
+    outputs: Outputs,
+    _state: TempDir,
+}
+
+async fn local() -> Local {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        CloudOptions { state_dir: state.path().to_owned(), port: None, progress: Progress::silent() };
+    let cloud = Cloud::start(&options).await.unwrap();
+    let outputs = deploy(&cloud.root(), cloud.endpoint(), &Progress::silent()).await.unwrap();
+    Local { cloud, outputs, _state: state }
+}
+
+#[tokio::test]
+async fn the_templates_are_deployed_with_all_they_demand() {
+    let Local { cloud, outputs, _state } = local().await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&cloud.root());
+    let table = &outputs.conversations_table;
+    let ttl = dynamodb.describe_time_to_live().table_name(table).send().await.unwrap();
+    let ttl = ttl.time_to_live_description.unwrap();
+    assert_eq!(ttl.attribute_name.as_deref(), Some("expiresAt"));
+    assert_eq!(ttl.time_to_live_status, Some(TimeToLiveStatus::Enabled));
+    let backups = dynamodb.describe_continuous_backups().table_name(table).send().await.unwrap();
+    let recovery = backups.continuous_backups_description.unwrap().point_in_time_recovery_description;
+    assert_eq!(recovery.unwrap().point_in_time_recovery_status.unwrap().as_str(), "ENABLED");
+    let described = dynamodb.describe_table().table_name(table).send().await.unwrap().table.unwrap();
+    assert_eq!(described.sse_description.unwrap().status.unwrap().as_str(), "ENABLED");
+
+    let s3 = cloud.s3();
+    let voices = s3.get_bucket_lifecycle_configuration().bucket(&outputs.audio_bucket).send().await.unwrap();
+    assert_eq!(voices.rules()[0].expiration().unwrap().days(), Some(30));
+    let logs = s3.get_bucket_lifecycle_configuration().bucket(&outputs.logs_bucket).send().await.unwrap();
+    assert_eq!(logs.rules()[0].transitions().len(), 3);
+    let encryption = s3.get_bucket_encryption().bucket(&outputs.audio_bucket).send().await.unwrap();
+    assert_eq!(encryption.server_side_encryption_configuration.unwrap().rules().len(), 1);
+
+    let sqs = aws_sdk_sqs::Client::new(&cloud.root());
+    for service in Service::WORKERS {
+        let queue = service.queue(&outputs).unwrap();
+        let attributes = sqs.get_queue_attributes().queue_url(&queue.url);
+        let attributes = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap();
+        let attributes = attributes.attributes.unwrap();
+        let visibility = if service == Service::Analysis { "120" } else { "60" };
+        assert_eq!(attributes[&QueueAttributeName::VisibilityTimeout], visibility, "{service}");
+        assert_eq!(attributes[&QueueAttributeName::MessageRetentionPeriod], "1209600", "{service}");
+        assert!(attributes[&QueueAttributeName::RedrivePolicy].contains(&format!("nova-{service}-dlq")));
+    }
+}
+
+#[tokio::test]
+async fn pictures_are_published_with_their_questions() {
+    let Local { cloud, outputs, _state } = local().await;
+    let count = publish_pictures(&cloud.root(), &outputs.images_table, &Progress::silent()).await.unwrap();
+    assert_eq!(count, 25);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&cloud.root());
+    let get = dynamodb.get_item().table_name(&outputs.images_table);
+    let get = get.key("imageId", AttributeValue::S("street-market".to_owned())).send().await.unwrap();
+    let questions = get.item.unwrap()["questions"].as_m().unwrap().clone();
+    assert!(!questions["B1"].as_l().unwrap().is_empty());
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Session {
+    access_key_id: String,
+    secret_access_key: String,
+    token: String,
+    expiration: jiff::Timestamp,
+}
+
+async fn session(server: &CredentialServer, service: Service) -> Session {
+    let [(_, url), (_, token)] = server.environment(service).unwrap();
+    let get = http_client().unwrap().get(url).header("Authorization", token);
+    get.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+}
+
+async fn as_service(cloud: &Cloud, server: &CredentialServer, service: Service) -> SdkConfig {
+    let session = session(server, service).await;
+    assert!(session.expiration > jiff::Timestamp::now());
+    let (key, secret) = (session.access_key_id, session.secret_access_key);
+    let credentials = Credentials::new(key, secret, Some(session.token), None, "test");
+    let root = cloud.root().into_builder();
+    root.credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+}
+
+#[tokio::test]
+async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
+    let Local { cloud, outputs, _state } = local().await;
+    let server = CredentialServer::start(&cloud.root(), &outputs).await.unwrap();
+
+    let progress = as_service(&cloud, &server, Service::Progress).await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&progress);
+    dynamodb.describe_table().table_name(&outputs.user_progress_table).send().await.unwrap();
+    let refused = dynamodb.describe_table().table_name(&outputs.conversations_table).send().await;
+    assert!(format!("{:?}", refused.unwrap_err()).contains("AccessDenied"));
+
+    let sqs = aws_sdk_sqs::Client::new(&progress);
+    let receive = |url: &str| sqs.receive_message().queue_url(url).wait_time_seconds(0).send();
+    receive(&outputs.progress_queue.url).await.unwrap();
+    let refused = receive(&outputs.alerts_queue.url).await;
+    assert!(format!("{:?}", refused.unwrap_err()).contains("AccessDenied"));
+}
+
+#[tokio::test]
+async fn credentials_are_given_for_the_right_token_only() {
+    let Local { cloud, outputs, _state } = local().await;
+    let server = CredentialServer::start(&cloud.root(), &outputs).await.unwrap();
+    let [(_, url), _] = server.environment(Service::Progress).unwrap();
+    let [_, (_, token_of_another)] = server.environment(Service::Alerts).unwrap();
+    let http = http_client().unwrap();
+    assert_eq!(http.get(&url).send().await.unwrap().status(), 401);
+    let other = http.get(&url).header("Authorization", token_of_another).send().await.unwrap();
+    assert_eq!(other.status(), 401);
+    let first = session(&server, Service::Progress).await;
+    let second = session(&server, Service::Progress).await;
+    assert_eq!(first.access_key_id, second.access_key_id, "a session is used until it is about to end");
+}
+
+#[tokio::test]
+async fn a_learner_signs_up_once() {
+    let Local { cloud, outputs, _state } = local().await;
+    let sign_up = |email| Learner::sign_up(cloud.endpoint(), &outputs.client_id, "http://127.0.0.1:1", email);
+    let learner = sign_up("learner@nova.example").await.unwrap();
+    assert_eq!(learner.access_token().split('.').count(), 3);
+    let error = sign_up("learner@nova.example").await.unwrap_err();
+    assert!(error.to_string().starts_with("the user pool refuses to sign up"), "{error}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error_with_the_log() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let options = CloudOptions {
+        state_dir: state.path().to_owned(),
+        port: Some(taken.local_addr().unwrap().port()),
+        progress: Progress::silent(),
+    };
+    let error = Cloud::start(&options).await.unwrap_err();
+    assert!(error.to_string().contains("the local cloud ended unexpectedly"), "{error}");
+}
+
+#[tokio::test]
+async fn processes_end_with_their_group() {
+    let state = tempfile::tempdir().unwrap();
+    let pipe = state.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let group = Arc::new(ProcessGroup::new().unwrap());
+    let mut shell = tokio::process::Command::new("sh");
+    // The child of a child holds the pipe open: it would outlive a signal to its parent alone.
+    shell.args(["-c", "sleep 1000 > \"$0\" & wait"]).arg(&pipe);
+    let process = Process::spawn("sleep", shell, &state.path().join("sleep.log"), &group).unwrap();
+    let within = Duration::from_secs(20);
+    // Opening waits for a writer, reading to the end for the end of all writers.
+    let open = tokio::task::spawn_blocking(move || File::open(&pipe).unwrap());
+    let mut read = tokio::time::timeout(within, open).await.unwrap().unwrap();
+    assert_eq!(process.status(), None);
+    drop((process, group));
+    let end = tokio::task::spawn_blocking(move || read.read_to_end(&mut Vec::new()).unwrap());
+    assert_eq!(tokio::time::timeout(within, end).await.unwrap().unwrap(), 0);
+}
