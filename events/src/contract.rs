@@ -12,6 +12,9 @@ mod assessment;
 mod conversation;
 mod envelope;
 mod id;
+#[cfg(test)]
+pub(crate) mod samples;
+mod schema;
 mod transcript;
 
 pub use assessment::{
@@ -23,4 +26,5 @@ pub use envelope::{
     Event, Milestone, ObjectRef, ProgressUpdated, Scores, TranscriptStored,
 };
 pub use id::{ConversationId, EventId, UserId};
+pub use schema::{DOCUMENT_NAMES, EVENT_NAMES, document_schema_of, schema_of};
 pub use transcript::{Transcript, TranscriptTurn};

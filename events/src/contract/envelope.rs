@@ -149,6 +149,7 @@ pub struct AnalysisFailed {
     /// Why.
     pub failure: AnalysisFailure,
     /// The model that was asked, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_id: Option<String>,
 }
 
@@ -355,4 +356,109 @@ fn data<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, DecodeError>
 #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
 fn malformed(error: serde_json::Error) -> DecodeError {
     DecodeError::Malformed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::contract::samples::{any_envelope, conversation_id};
+
+    proptest! {
+        #[test]
+        fn envelope_survives_the_wire(envelope in any_envelope()) {
+            let text = envelope.encode();
+            prop_assert_eq!(Envelope::decode(&text).unwrap(), envelope.clone());
+            prop_assert_eq!(Envelope::decode_message(&text).unwrap(), envelope.clone());
+            let wrapped = json!({"version": "0", "id": "other", "detail": serde_json::from_str::<Value>(&text).unwrap()});
+            prop_assert_eq!(Envelope::decode_message(&wrapped.to_string()).unwrap(), envelope);
+        }
+
+        #[test]
+        fn minor_version_and_unknown_fields_do_not_matter(envelope in any_envelope(), minor in any::<u32>()) {
+            let mut event: Value = serde_json::from_str(&envelope.encode()).unwrap();
+            event["version"] = json!(format!("1.{minor}"));
+            event["new"] = json!("field");
+            event["data"]["new"] = json!({"deep": [1]});
+            prop_assert_eq!(Envelope::decode(&event.to_string()).unwrap(), envelope);
+        }
+
+        #[test]
+        fn other_major_version_is_told_apart_whatever_its_data(
+            envelope in any_envelope(), major in 2u32.., schema in "[a-z.]{1,20}",
+        ) {
+            let mut event: Value = serde_json::from_str(&envelope.encode()).unwrap();
+            event["version"] = json!(format!("{major}.0"));
+            event["schema"] = json!(schema.clone());
+            event["data"] = json!([]);
+            let version = format!("{major}.0");
+            prop_assert_eq!(Envelope::decode(&event.to_string()), Err(DecodeError::UnknownMajor { schema, version }));
+        }
+
+        #[test]
+        fn any_text_is_decoded_or_refused(text in any::<String>()) {
+            prop_assert!(matches!(Envelope::decode(&text), Err(DecodeError::Malformed(_))));
+            prop_assert!(matches!(Envelope::decode_message(&text), Err(DecodeError::Malformed(_))));
+        }
+
+        #[test]
+        fn truncated_event_is_malformed(envelope in any_envelope(), at in any::<prop::sample::Index>()) {
+            let text = envelope.encode();
+            let cut: String = text.chars().take(at.index(text.chars().count())).collect();
+            prop_assert!(matches!(Envelope::decode(&cut), Err(DecodeError::Malformed(_))));
+        }
+
+        #[test]
+        fn event_without_one_of_its_required_fields_is_malformed(
+            envelope in any_envelope(), at in any::<prop::sample::Index>(),
+        ) {
+            let mut event: Value = serde_json::from_str(&envelope.encode()).unwrap();
+            let required = ["schema", "version", "id", "occurredAt", "data"];
+            event.as_object_mut().unwrap().remove(required[at.index(required.len())]);
+            prop_assert!(matches!(Envelope::decode(&event.to_string()), Err(DecodeError::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn unknown_schema_is_told_apart() {
+        let event = json!({
+            "schema": "conversation.forgotten", "version": "1.0", "id": "6a611583-3bd4-5207-9f93-8c04cea2a7e5",
+            "occurredAt": "2026-11-23T23:49:04.829Z", "data": {},
+        });
+        let refused = Envelope::decode(&event.to_string());
+        assert_eq!(refused, Err(DecodeError::UnknownSchema("conversation.forgotten".to_owned())));
+    }
+
+    #[test]
+    fn version_without_a_number_is_malformed() {
+        for version in ["", "one", "v1.0", "-1.0"] {
+            let event = json!({
+                "schema": "progress.updated", "version": version, "id": "6a611583-3bd4-5207-9f93-8c04cea2a7e5",
+                "occurredAt": "2026-11-23T23:49:04.829Z", "data": {},
+            });
+            assert!(
+                matches!(Envelope::decode(&event.to_string()), Err(DecodeError::Malformed(_))),
+                "{version}"
+            );
+        }
+    }
+
+    #[test]
+    fn cause_decides_the_id_where_there_can_be_several() {
+        let conversation_id = conversation_id();
+        let event = || {
+            Event::ProgressUpdated(ProgressUpdated {
+                conversation_id,
+                user_id: "learner-1".parse().unwrap(),
+                date: "2026-11-24".to_owned(),
+                milestones: Vec::new(),
+            })
+        };
+        let by = |cause| Envelope::caused_by(cause, event(), Timestamp::UNIX_EPOCH, None).id;
+        assert_eq!(by("conversation.completed"), by("conversation.completed"));
+        assert_ne!(by("conversation.completed"), by("conversation.analyzed"));
+        assert_ne!(by("conversation.completed"), Envelope::new(event(), Timestamp::UNIX_EPOCH, None).id);
+    }
 }

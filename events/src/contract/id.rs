@@ -170,3 +170,57 @@ impl From<UserId> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a user id: 1 to 128 letters, digits and hyphens are expected")]
 pub struct InvalidUserId;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MILLIS_MAX: i64 = (1 << 48) - 1;
+
+    proptest! {
+        #[test]
+        fn conversation_id_carries_its_start(millis in 0..=MILLIS_MAX, random in any::<[u8; 10]>()) {
+            // 48 bits reach beyond the year 9999, where a timestamp ends.
+            let Ok(started_at) = Timestamp::from_millisecond(millis) else { return Ok(()) };
+            let id = ConversationId::new(started_at, random);
+            prop_assert_eq!(id.started_at_ms(), millis);
+            prop_assert_eq!(id.started_at(), started_at);
+            prop_assert_eq!(id.to_string().parse::<ConversationId>().unwrap(), id);
+            prop_assert_eq!(id.uuid().get_version_num(), 7);
+        }
+
+        #[test]
+        fn text_that_is_not_a_version_7_uuid_is_no_conversation(bits in any::<u128>(), text in "[ -~]{0,40}") {
+            prop_assert!(uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
+                .parse::<ConversationId>().is_err());
+            prop_assert!(text.parse::<ConversationId>().is_err());
+        }
+
+        #[test]
+        fn user_id_is_safe_in_a_key(text in any::<String>()) {
+            if let Ok(id) = text.parse::<UserId>() {
+                prop_assert!(id.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+            }
+        }
+    }
+
+    #[test]
+    fn user_id_has_its_limits() {
+        let longest = "a".repeat(UserId::CHARS_MAX);
+        assert!(longest.parse::<UserId>().is_ok());
+        assert!(format!("{longest}a").parse::<UserId>().is_err());
+        for text in ["", "a/b", "a.b", "a b", "é"] {
+            assert!(text.parse::<UserId>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn event_id_is_the_same_in_every_build() {
+        let conversation = "01a20ace-c800-7c7a-b47c-ea47bd68d012".parse().unwrap();
+        let id = EventId::derive(conversation, "conversation.completed");
+        assert_eq!(id.to_string(), "8a4b955c-66c6-556c-ae26-2ada0d285730");
+        assert_ne!(id, EventId::derive(conversation, "conversation.analyzed"));
+    }
+}

@@ -184,3 +184,104 @@ fn optional<'a, T>(
 ) -> Result<Option<T>, Corrupt> {
     if item.contains_key(attribute) { read(item, attribute).map(Some) } else { Ok(None) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
+    use super::*;
+    use crate::contract::{
+        Envelope,
+        samples::{any_turn, end_reason, ids, language, level, timestamp, usage},
+    };
+
+    fn any_start() -> impl Strategy<Value = Start> {
+        let texts = (any::<String>(), any::<String>(), any::<String>(), option::of(any::<String>()));
+        (ids(), texts, level(), language()).prop_map(|(ids, texts, level, feedback_language)| Start {
+            conversation_id: ids.0,
+            user_id: ids.1,
+            image_id: texts.0,
+            level,
+            feedback_language,
+            time_zone: texts.1,
+            owner: texts.2,
+            traceparent: texts.3,
+        })
+    }
+
+    /// What [`super::super::Journal::end`] adds to a header.
+    fn ended_item(mut item: Item, ended: &Ended) -> Item {
+        item.extend([
+            ("state".to_owned(), text(&ENDED)),
+            ("endedAt".to_owned(), millis(ended.at)),
+            ("endReason".to_owned(), text(&name(&ended.end.reason))),
+            ("usage".to_owned(), text(&json(&ended.end.usage))),
+            ("turns".to_owned(), number(&ended.end.turns)),
+            ("learnerSpeechMs".to_owned(), number(&ended.end.learner_speech_ms)),
+        ]);
+        item
+    }
+
+    proptest! {
+        #[test]
+        fn header_is_read_as_it_was_written(start in any_start(), claim in any::<String>(), until in timestamp()) {
+            let read = read_header(&header(&start, &claim, until)).unwrap();
+            let expected = Header { start, claim, epoch: 1, lease_until: until, ended: None, published_at: None };
+            prop_assert_eq!(read.completed(), None);
+            prop_assert_eq!(read, expected);
+        }
+
+        #[test]
+        fn end_is_read_as_it_was_written_and_becomes_the_event(
+            start in any_start(), at in timestamp(), reason in end_reason(), usage in usage(),
+            turns in any::<u32>(), learner_speech_ms in any::<u64>(),
+        ) {
+            let ended = Ended { at, end: End { reason, usage, turns, learner_speech_ms } };
+            let header = read_header(&ended_item(header(&start, "claim", at), &ended)).unwrap();
+            prop_assert_eq!(header.ended, Some(ended));
+            let envelope = header.completed().unwrap();
+            prop_assert_eq!(envelope.occurred_at, at);
+            prop_assert_eq!(&envelope.traceparent, &start.traceparent);
+            prop_assert_eq!(Envelope::decode(&envelope.encode()).unwrap(), envelope);
+        }
+
+        #[test]
+        fn turns_stand_after_their_header_in_their_order(
+            start in any_start(), turns in vec(any_turn(0), 0..6),
+        ) {
+            let id = start.conversation_id;
+            let turns: Vec<Turn> = (0..).zip(turns).map(|(index, turn)| Turn { index, ..turn }).collect();
+            let mut items = vec![header(&start, "claim", id.started_at())];
+            items.extend(turns.iter().map(|turn| super::turn(id, turn)));
+            let keys: Vec<i64> = items.iter().map(|item| integer(item, "timestamp").unwrap()).collect();
+            prop_assert!(keys.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(items[1..].iter().all(|item| !item.contains_key("userId")));
+            let conversation = read_conversation(&items).unwrap().unwrap();
+            prop_assert_eq!(conversation.turns, turns);
+        }
+
+        #[test]
+        fn header_without_one_of_its_attributes_is_corrupt(start in any_start(), at in any::<prop::sample::Index>()) {
+            let mut item = header(&start, "claim", start.conversation_id.started_at());
+            let optional = ["expiresAt", "timestamp", "traceparent"];
+            let mut required: Vec<_> =
+                item.keys().filter(|name| !optional.contains(&name.as_str())).cloned().collect();
+            required.sort();
+            let missing = required[at.index(required.len())].clone();
+            item.remove(&missing);
+            prop_assert!(read_header(&item).unwrap_err().to_string().contains(&missing));
+        }
+    }
+
+    #[test]
+    fn conversation_leaves_the_table_after_its_retention() {
+        let id: ConversationId = "01a20ace-c800-7c7a-b47c-ea47bd68d012".parse().unwrap();
+        let expires: i64 = integer(&Item::from([("at".to_owned(), expires_at(id))]), "at").unwrap();
+        assert_eq!(expires - id.started_at_ms() / 1000, RETENTION_DAYS * 86_400);
+    }
+
+    #[test]
+    fn no_items_are_no_conversation() {
+        assert_eq!(read_conversation(&[]), Ok(None));
+    }
+}

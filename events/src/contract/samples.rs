@@ -1,0 +1,181 @@
+//! PURE. Arbitrary events for property tests.
+
+use jiff::Timestamp;
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::{
+    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason,
+    Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
+    StreamUsage, TranscriptStored, Turn, Usage, UserId,
+};
+
+pub(crate) fn conversation_id() -> ConversationId {
+    "01a20ace-c800-7c7a-b47c-ea47bd68d012".parse().unwrap()
+}
+
+/// Any envelope of any event.
+pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
+    let event = prop_oneof![
+        completed().prop_map(Event::ConversationCompleted),
+        (ids(), object(), object(), any::<u32>()).prop_map(
+            |((conversation_id, user_id), document, text, turns)| {
+                Event::TranscriptStored(TranscriptStored { conversation_id, user_id, document, text, turns })
+            }
+        ),
+        analyzed().prop_map(Event::ConversationAnalyzed),
+        (ids(), failure(), option::of(any::<String>())).prop_map(
+            |((conversation_id, user_id), failure, model_id)| {
+                Event::AnalysisFailed(AnalysisFailed { conversation_id, user_id, failure, model_id })
+            }
+        ),
+        (ids(), "[0-9]{4}-[0-9]{2}-[0-9]{2}", vec(milestone(), 0..3)).prop_map(
+            |((conversation_id, user_id), date, milestones)| {
+                Event::ProgressUpdated(ProgressUpdated { conversation_id, user_id, date, milestones })
+            },
+        ),
+    ];
+    (event, timestamp(), option::of(any::<String>()))
+        .prop_map(|(event, at, trace)| Envelope::new(event, at, trace))
+}
+
+/// Any turn at `index`.
+pub(crate) fn any_turn(index: u32) -> impl Strategy<Value = Turn> {
+    let times = (any::<u64>(), any::<u64>(), any::<u64>());
+    let optional = (option::of(any::<u64>()), option::of(any::<u64>()), option::of(0.0f64..=1.0));
+    let flags = (any::<bool>(), any::<bool>());
+    let audio = option::of(any::<String>());
+    let speaker = select(vec![Speaker::Learner, Speaker::Tutor]);
+    (speaker, any::<String>(), times, optional, flags, audio).prop_map(
+        move |(speaker, text, times, optional, (interrupted, typed), audio_key)| Turn {
+            index,
+            speaker,
+            text,
+            start_ms: times.0,
+            end_ms: times.1,
+            speech_ms: times.2,
+            answer_latency_ms: optional.0,
+            interrupted,
+            played_ms: optional.1,
+            typed,
+            confidence: optional.2,
+            audio_key,
+        },
+    )
+}
+
+pub(crate) fn end_reason() -> impl Strategy<Value = EndReason> {
+    select(vec![
+        EndReason::Learner,
+        EndReason::TimeLimit,
+        EndReason::Silence,
+        EndReason::Disconnected,
+        EndReason::Shutdown,
+        EndReason::ModelFailed,
+        EndReason::InternalError,
+        EndReason::IngressLost,
+    ])
+}
+
+pub(crate) fn usage() -> impl Strategy<Value = Usage> {
+    let stream = || {
+        any::<(u64, u64)>()
+            .prop_map(|(speech_tokens, text_tokens)| StreamUsage { speech_tokens, text_tokens })
+    };
+    (stream(), stream()).prop_map(|(input, output)| Usage { input, output })
+}
+
+pub(crate) fn timestamp() -> impl Strategy<Value = Timestamp> {
+    (0i64..4_000_000_000_000).prop_map(|millis| Timestamp::from_millisecond(millis).unwrap())
+}
+
+pub(crate) fn level() -> impl Strategy<Value = Level> {
+    select(vec![Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2])
+}
+
+pub(crate) fn language() -> impl Strategy<Value = FeedbackLanguage> {
+    select(vec![FeedbackLanguage::English, FeedbackLanguage::Korean])
+}
+
+pub(crate) fn ids() -> impl Strategy<Value = (ConversationId, UserId)> {
+    (timestamp(), any::<[u8; 10]>(), "[A-Za-z0-9-]{1,128}")
+        .prop_map(|(at, random, user)| (ConversationId::new(at, random), user.parse().unwrap()))
+}
+
+fn completed() -> impl Strategy<Value = ConversationCompleted> {
+    let texts = (any::<String>(), any::<String>());
+    (ids(), texts, level(), language(), timestamp(), timestamp(), end_reason(), any::<(u32, u64)>(), usage())
+        .prop_map(|(ids, texts, level, feedback_language, started_at, ended_at, reason, counts, usage)| {
+            ConversationCompleted {
+                conversation_id: ids.0,
+                user_id: ids.1,
+                image_id: texts.0,
+                level,
+                feedback_language,
+                time_zone: texts.1,
+                started_at,
+                ended_at,
+                reason,
+                turns: counts.0,
+                learner_speech_ms: counts.1,
+                usage,
+            }
+        })
+}
+
+fn analyzed() -> impl Strategy<Value = ConversationAnalyzed> {
+    let texts = (any::<String>(), any::<String>(), any::<String>());
+    let flags = vec(
+        select(vec![
+            Flag::Distress,
+            Flag::Unsafe,
+            Flag::PersonalData,
+            Flag::Manipulation,
+            Flag::LittleSpeech,
+        ]),
+        0..5,
+    );
+    (ids(), texts, timestamp(), object(), scores(), level(), flags, any::<bool>()).prop_map(
+        |(ids, texts, started_at, document, scores, cefr, flags, simulated)| ConversationAnalyzed {
+            conversation_id: ids.0,
+            user_id: ids.1,
+            image_id: texts.0,
+            time_zone: texts.1,
+            started_at,
+            document,
+            scores,
+            cefr,
+            flags,
+            model_id: texts.2,
+            simulated,
+        },
+    )
+}
+
+fn scores() -> impl Strategy<Value = Scores> {
+    let score = || 0u8..=100;
+    (score(), score(), score(), score(), score()).prop_map(
+        |(overall, fluency, vocabulary, grammar, relevance)| Scores {
+            overall,
+            fluency,
+            vocabulary,
+            grammar,
+            relevance,
+        },
+    )
+}
+
+fn object() -> impl Strategy<Value = ObjectRef> {
+    (any::<String>(), any::<String>(), "[0-9a-f]{64}").prop_map(|(bucket, key, sha256)| ObjectRef {
+        bucket,
+        key,
+        sha256,
+    })
+}
+
+fn failure() -> impl Strategy<Value = AnalysisFailure> {
+    select(vec![AnalysisFailure::NothingSaid, AnalysisFailure::InvalidOutput, AnalysisFailure::Refused])
+}
+
+fn milestone() -> impl Strategy<Value = Milestone> {
+    select(vec![Milestone::FirstConversation, Milestone::TenConversations, Milestone::HundredConversations])
+}
