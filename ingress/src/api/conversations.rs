@@ -1,0 +1,153 @@
+//! `POST /api/conversations`: a learner asks for a conversation about a picture and gets a ticket for the live
+//! endpoint. `POST /api/conversations/{id}/ticket`: its owner comes back to it after the socket dropped. Nothing
+//! is written here: the conversation begins when its socket is accepted.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::JsonRejection},
+};
+use events::contract::{ConversationId, FeedbackLanguage, Level};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    auth::Learner,
+    error::ApiError,
+    ticket::{Admission, Purpose},
+};
+
+/// English voices of Nova 2 Sonic (Amazon Nova 2 user guide, "sonic-language-support").
+pub const VOICES: [&str; 6] = ["tiffany", "matthew", "amy", "olivia", "kiara", "arjun"];
+
+/// Longest time zone name, in bytes.
+const TIME_ZONE_BYTES_MAX: usize = 64;
+
+/// What a learner asks for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StartRequest {
+    image_id: String,
+    #[serde(default)]
+    level: Level,
+    voice: Option<String>,
+    time_zone: Option<String>,
+    #[serde(default)]
+    feedback_language: FeedbackLanguage,
+}
+
+/// Where the conversation is held.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    conversation_id: ConversationId,
+    ticket: String,
+    ticket_expires_at: Timestamp,
+    live: String,
+}
+
+/// Starts a conversation.
+///
+/// # Errors
+/// 400, 401, 404 for an unknown picture, 409 for a learner in another conversation, 503 without a free seat.
+pub async fn start(
+    State(app): State<Arc<App>>,
+    Learner(user_id): Learner,
+    request: Result<Json<StartRequest>, JsonRejection>,
+) -> Result<(StatusCode, Json<Started>), ApiError> {
+    let Json(request) = request.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
+    let voice = voice(request.voice)?;
+    let time_zone = time_zone(request.time_zone)?;
+    let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
+    if picture.is_none() {
+        return Err(ApiError::NotFound("picture"));
+    }
+    let now = Timestamp::now();
+    let conversation_id = ConversationId::new(now, rand::random());
+    app.seats.keep(&user_id, conversation_id, now)?;
+    let admission = Admission {
+        conversation_id,
+        user_id,
+        purpose: Purpose::Start,
+        image_id: request.image_id,
+        level: request.level,
+        voice,
+        time_zone,
+        feedback_language: request.feedback_language,
+    };
+    Ok((StatusCode::CREATED, Json(issue(&app, admission, now))))
+}
+
+/// Issues a ticket to come back to a live conversation.
+///
+/// # Errors
+/// 401, 404 for a conversation that is not live or not the learner's.
+pub async fn ticket(
+    State(app): State<Arc<App>>,
+    Learner(user_id): Learner,
+    Path(conversation_id): Path<String>,
+) -> Result<(StatusCode, Json<Started>), ApiError> {
+    let conversation_id = conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
+    let admission = app
+        .sessions
+        .admission(conversation_id)
+        .filter(|admission| admission.user_id == user_id)
+        .ok_or(ApiError::NotFound("conversation"))?;
+    let admission = Admission { purpose: Purpose::Return, ..admission };
+    Ok((StatusCode::CREATED, Json(issue(&app, admission, Timestamp::now()))))
+}
+
+fn issue(app: &App, admission: Admission, now: Timestamp) -> Started {
+    let conversation_id = admission.conversation_id;
+    let issued = app.tickets.issue(admission, now);
+    Started {
+        conversation_id,
+        ticket: issued.ticket,
+        ticket_expires_at: issued.expires_at,
+        live: format!("/api/conversations/{conversation_id}/live"),
+    }
+}
+
+fn voice(voice: Option<String>) -> Result<String, ApiError> {
+    let voice = voice.unwrap_or_else(|| VOICES[0].to_owned());
+    if VOICES.contains(&voice.as_str()) {
+        Ok(voice)
+    } else {
+        Err(ApiError::Invalid(format!("voice is one of {}", VOICES.join(", "))))
+    }
+}
+
+fn time_zone(name: Option<String>) -> Result<String, ApiError> {
+    let name = name.unwrap_or_else(|| "UTC".to_owned());
+    let known = name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(&name).is_ok();
+    if known {
+        Ok(name)
+    } else {
+        Err(ApiError::Invalid("timeZone is an IANA name, as Asia/Seoul".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_picture_is_required() {
+        let request: StartRequest = serde_json::from_str(r#"{"imageId":"market"}"#).unwrap();
+        assert_eq!(request.level, Level::B1);
+        assert_eq!(voice(request.voice).unwrap(), "tiffany");
+        assert_eq!(time_zone(request.time_zone).unwrap(), "UTC");
+        assert!(serde_json::from_str::<StartRequest>(r#"{"imageId":"market","levl":"B2"}"#).is_err());
+    }
+
+    #[test]
+    fn voices_and_time_zones_are_checked() {
+        assert!(voice(Some("lupe".to_owned())).is_err());
+        assert_eq!(time_zone(Some("Asia/Seoul".to_owned())).unwrap(), "Asia/Seoul");
+        assert!(time_zone(Some("Mars/Olympus".to_owned())).is_err());
+        assert!(time_zone(Some("x".repeat(TIME_ZONE_BYTES_MAX + 1))).is_err());
+    }
+}

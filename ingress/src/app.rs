@@ -1,0 +1,208 @@
+//! The process as a whole: its clients, its routes, its start and its orderly end.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use events::{
+    bus::Bus,
+    journal::{Journal, JournalConfig},
+    runtime::aws,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admission::Seats,
+    api,
+    auth::{Keys, Verifier},
+    config::Config,
+    error::{ApiError, REQUEST_ID},
+    session::{Parts, Sessions},
+    sonic::Sonic,
+    store::{audio::Recordings, images::Images},
+    ticket::Tickets,
+};
+
+/// Longest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest time to answer a request; a WebSocket is answered when it is accepted.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long live conversations may take to end when the process is asked to stop: below the 120 s in which
+/// Fargate waits for a task.
+const STOP_TIMEOUT: Duration = Duration::from_secs(100);
+
+/// How long the last answers may take.
+const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
+
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken over from the caller, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// What the handlers of requests need.
+#[derive(Debug)]
+pub struct App {
+    /// Verifies access tokens.
+    pub verifier: Verifier,
+    /// Issues tickets.
+    pub tickets: Tickets,
+    /// Who may talk now.
+    pub seats: Seats,
+    /// Pictures.
+    pub images: Images,
+    /// Live conversations.
+    pub sessions: Sessions,
+}
+
+/// Runs until `shutdown`, then ends the live conversations.
+///
+/// # Errors
+/// The configuration cannot work, or the port cannot be opened.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let app = Arc::new(App::new(&config, shutdown.clone()).await?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("failed to listen on {} (NOVA_LISTEN)", config.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    serve(app, listener, shutdown).await
+}
+
+/// Serves `app` on `listener` until `shutdown`, and while the live conversations end.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let stopped = CancellationToken::new();
+    let server = axum::serve(listener, router(Arc::clone(&app)))
+        .with_graceful_shutdown(stopped.clone().cancelled_owned());
+    let server = tokio::spawn(server.into_future());
+    shutdown.cancelled().await;
+    app.seats.stop();
+    if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
+        tracing::error!("conversations are left to the watchdog: they did not end in time");
+    }
+    stopped.cancel();
+    match tokio::time::timeout(LAST_ANSWERS_TIMEOUT, server).await {
+        Ok(served) => served.context("the server failed")?.context("the server failed"),
+        Err(_) => Ok(()),
+    }
+}
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/api/conversations", post(api::conversations::start))
+        .route("/api/conversations/{id}/ticket", post(api::conversations::ticket))
+        .route("/api/conversations/{id}/live", get(api::live::live))
+        .fallback(async || ApiError::NotFound("address"))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(tower_http::timeout::TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(middleware::from_fn(request_id))
+        .with_state(app)
+}
+
+impl App {
+    async fn new(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let sdk = aws::sdk_config().await?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(aws::s3_force_path_style()).build();
+        let journal = JournalConfig {
+            table: config.conversations_table.clone(),
+            watchdog_queue_url: config.watchdog_queue_url.clone(),
+        };
+        let bus = Bus::new(aws_sdk_eventbridge::Client::new(&sdk), config.event_bus.clone(), "nova.ingress");
+        let parts = Parts {
+            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(&sdk), journal),
+            bus,
+            recordings: Recordings::new(aws_sdk_s3::Client::from_conf(s3), config.audio_bucket.clone()),
+            sonic: Sonic::new(
+                config.sonic_model_id.clone(),
+                bedrock_clients(config, &sdk)?,
+                config.streams_per_connection_max,
+            ),
+            config: config.clone(),
+            owner: uuid::Uuid::new_v4().to_string(),
+            shutdown,
+        };
+        let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
+        Ok(Self {
+            verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
+            tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
+            seats: Seats::new(config.conversations_max),
+            images: Images::new(dynamodb, config.images_table.clone()),
+            sessions: Sessions::new(parts),
+        })
+    }
+}
+
+/// As many clients as the streams need, each with a connection of its own and without timeouts that would end a
+/// stream. A stream cannot be repeated by the SDK, so nothing is.
+fn bedrock_clients(
+    config: &Config,
+    sdk: &aws_config::SdkConfig,
+) -> anyhow::Result<Vec<aws_sdk_bedrockruntime::Client>> {
+    use aws_sdk_bedrockruntime::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
+    let count = config.streams_max().div_ceil(config.streams_per_connection_max);
+    let client = |_| {
+        let http = aws::http_client(config.ca_bundle.as_deref())?;
+        let timeouts = TimeoutConfig::builder().connect_timeout(aws::CONNECT_TIMEOUT).build();
+        let client = Builder::from(sdk)
+            .http_client(http)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Ok(aws_sdk_bedrockruntime::Client::from_conf(client))
+    };
+    (0..count).map(client).collect()
+}
+
+fn http_client(config: &Config) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder();
+    if let Some(path) = &config.ca_bundle {
+        let pem = std::fs::read(path)
+            .with_context(|| format!("AWS_CA_BUNDLE {} is not readable", path.display()))?;
+        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?);
+    }
+    // The process has one TLS provider; installing it a second time changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    builder.build().context("failed to set up the HTTP client")
+}
+
+async fn health(State(app): State<Arc<App>>) -> Response {
+    let conversations = app.sessions.count();
+    let (status, text) = if app.seats.is_stopping() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    (status, Json(serde_json::json!({ "status": text, "conversations": conversations }))).into_response()
+}
+
+/// Gives every request an id, the caller's own where it is a plain one, and every answer the same.
+async fn request_id(request: Request, next: Next) -> Response {
+    let own = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(allowed)
+    };
+    let id = own.filter(plain).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+    let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
+    }
+    response
+}

@@ -1,0 +1,121 @@
+//! Access tokens of the user pool, verified offline: RS256 against the pool's key set, issuer, client, use and
+//! expiry (Amazon Cognito developer guide, "Verifying JSON Web Tokens").
+
+mod keys;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use events::contract::UserId;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
+use serde::Deserialize;
+use std::sync::Arc;
+
+use crate::{app::App, error::ApiError};
+pub use keys::Keys;
+
+/// Longest token, in bytes.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// How far our clock and the pool's may differ, in seconds.
+const CLOCK_SKEW_SECONDS: u64 = 30;
+
+/// Verifies access tokens.
+#[derive(Debug)]
+pub struct Verifier {
+    issuer: String,
+    client_id: String,
+    keys: Keys,
+}
+
+/// The learner who makes a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learner(pub UserId);
+
+/// Why a request has no learner.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unauthorized {
+    /// No token.
+    #[error("an access token is missing: Authorization: Bearer <token>")]
+    Missing,
+    /// The token was good.
+    #[error("the access token has expired")]
+    Expired,
+    /// The token is not good.
+    #[error("the access token is not valid: {0}")]
+    Invalid(&'static str),
+    /// The key set cannot be read at the moment.
+    #[error("access tokens cannot be verified at the moment")]
+    KeysUnavailable,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    client_id: Option<String>,
+    token_use: Option<String>,
+}
+
+impl Verifier {
+    /// Tokens of `issuer` for `client_id`, signed with one of `keys`.
+    #[must_use]
+    pub fn new(issuer: String, client_id: String, keys: Keys) -> Self {
+        Self { issuer, client_id, keys }
+    }
+
+    /// The learner of `token`.
+    ///
+    /// # Errors
+    /// See [`Unauthorized`].
+    pub async fn verify(&self, token: &str) -> Result<Learner, Unauthorized> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Unauthorized::Invalid("it is too long"));
+        }
+        let header = decode_header(token).map_err(|_| Unauthorized::Invalid("it is not a JWT"))?;
+        if header.alg != Algorithm::RS256 {
+            return Err(Unauthorized::Invalid("it is not signed with RS256"));
+        }
+        let kid = header.kid.ok_or(Unauthorized::Invalid("it names no key"))?;
+        let key = self.keys.get(&kid).await?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        validation.leeway = CLOCK_SKEW_SECONDS;
+        // Access tokens of a user pool have no audience; the client stands in `client_id`.
+        validation.validate_aud = false;
+        let claims = decode::<Claims>(token, &key, &validation).map_err(|error| refused(&error))?.claims;
+        if claims.token_use.as_deref() != Some("access") {
+            return Err(Unauthorized::Invalid("it is not an access token"));
+        }
+        if claims.client_id.as_deref() != Some(self.client_id.as_str()) {
+            return Err(Unauthorized::Invalid("it is for another client"));
+        }
+        claims.sub.parse().map(Learner).map_err(|_| Unauthorized::Invalid("its subject is not a learner"))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Learner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let value = parts.headers.get(header::AUTHORIZATION).ok_or(Unauthorized::Missing)?;
+        let value = value.to_str().map_err(|_| Unauthorized::Missing)?;
+        let (scheme, token) = value.split_once(' ').ok_or(Unauthorized::Missing)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Unauthorized::Missing.into());
+        }
+        Ok(app.verifier.verify(token.trim()).await?)
+    }
+}
+
+fn refused(error: &jsonwebtoken::errors::Error) -> Unauthorized {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not ours and non-exhaustive")]
+    match error.kind() {
+        ErrorKind::ExpiredSignature => Unauthorized::Expired,
+        ErrorKind::InvalidIssuer => Unauthorized::Invalid("it is from another issuer"),
+        ErrorKind::InvalidSignature => Unauthorized::Invalid("its signature is wrong"),
+        ErrorKind::MissingRequiredClaim(_) => Unauthorized::Invalid("a claim is missing"),
+        _ => Unauthorized::Invalid("it cannot be read"),
+    }
+}

@@ -1,0 +1,167 @@
+//! The configuration: environment variables, parsed once. Nothing that points somewhere has a default. Secrets are
+//! not shown by `Debug`.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+
+use crate::{conversation::Limits, ticket::KEY_BYTES_MIN};
+
+/// The realtime ingress of Nova English Learning.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ingress", version)]
+pub struct Config {
+    /// Address to listen on
+    #[arg(long, env = "NOVA_LISTEN", default_value = "0.0.0.0:3000")]
+    pub listen: SocketAddr,
+    /// Conversations table
+    #[arg(long, env = "NOVA_CONVERSATIONS_TABLE")]
+    pub conversations_table: String,
+    /// Images table
+    #[arg(long, env = "NOVA_IMAGES_TABLE")]
+    pub images_table: String,
+    /// Bucket of the recordings
+    #[arg(long, env = "NOVA_AUDIO_BUCKET")]
+    pub audio_bucket: String,
+    /// Event bus
+    #[arg(long, env = "NOVA_EVENT_BUS")]
+    pub event_bus: String,
+    /// Queue of the watchdog
+    #[arg(long, env = "NOVA_WATCHDOG_QUEUE_URL")]
+    pub watchdog_queue_url: String,
+    /// Issuer of the access tokens
+    #[arg(long, env = "NOVA_TOKEN_ISSUER")]
+    pub token_issuer: String,
+    /// Key set of the issuer
+    #[arg(long, env = "NOVA_JWKS_URL")]
+    pub jwks_url: String,
+    /// Client that the access tokens are for
+    #[arg(long, env = "NOVA_CLIENT_ID")]
+    pub client_id: String,
+    /// Key that signs tickets, at least 32 bytes
+    #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
+    pub ticket_key: Secret,
+    /// Speech model
+    #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = "amazon.nova-2-sonic-v1:0")]
+    pub sonic_model_id: String,
+    /// Conversations at one time on this task; with the reserve, it stays under the model's quota
+    #[arg(long, env = "NOVA_CONVERSATIONS_MAX", default_value_t = 200, value_parser = positive)]
+    pub conversations_max: usize,
+    /// Streams kept free for renewals
+    #[arg(long, env = "NOVA_RENEWAL_RESERVE", default_value_t = 20)]
+    pub renewal_reserve: usize,
+    /// Streams that share a connection to Bedrock
+    #[arg(long, env = "NOVA_STREAMS_PER_CONNECTION_MAX", default_value_t = 50, value_parser = positive)]
+    pub streams_per_connection_max: usize,
+    /// Longest conversation, in seconds
+    #[arg(long, env = "NOVA_CONVERSATION_SECONDS_MAX", default_value_t = 3600)]
+    pub conversation_seconds_max: u64,
+    /// Longest time in which nobody speaks, in seconds
+    #[arg(long, env = "NOVA_SILENCE_SECONDS_MAX", default_value_t = 300)]
+    pub silence_seconds_max: u64,
+    /// How long a dropped socket may take to come back, in seconds
+    #[arg(long, env = "NOVA_GRACE_SECONDS", default_value_t = 60)]
+    pub grace_seconds: u64,
+    /// Age of a stream at which its renewal is prepared, in seconds; up to a minute is added by chance
+    #[arg(long, env = "NOVA_RENEW_AFTER_SECONDS", default_value_t = 360)]
+    pub renew_after_seconds: u64,
+    /// Age of a stream at which it is renewed in any case, in seconds
+    #[arg(long, env = "NOVA_RENEW_BY_SECONDS", default_value_t = 450)]
+    pub renew_by_seconds: u64,
+    /// PEM file of certificates to trust, beside the platform's
+    #[arg(long, env = "AWS_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// A value that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Config {
+    /// The limits of one conversation. `jitter_permille` is a random number below 1000.
+    #[must_use]
+    pub fn limits(&self, jitter_permille: u16) -> Limits {
+        let spread_ms = 1_000 * (self.renew_by_seconds.saturating_sub(self.renew_after_seconds)).min(60);
+        Limits {
+            conversation_ms_max: self.conversation_seconds_max * 1_000,
+            silence_ms_max: self.silence_seconds_max * 1_000,
+            grace_ms_max: self.grace_seconds * 1_000,
+            renew_after_ms: self.renew_after_seconds * 1_000 + spread_ms * u64::from(jitter_permille) / 1_000,
+            renew_by_ms: self.renew_by_seconds * 1_000,
+            stall_ms_max: STALL_MS_MAX,
+        }
+    }
+
+    /// Streams at one time.
+    #[must_use]
+    pub fn streams_max(&self) -> usize {
+        self.conversations_max + self.renewal_reserve
+    }
+}
+
+/// How long an open stream may give no sign of life while the learner waits, in milliseconds.
+const STALL_MS_MAX: u64 = 15_000;
+
+fn ticket_key(text: &str) -> Result<Secret, String> {
+    if text.len() < KEY_BYTES_MIN {
+        return Err(format!("it has {} bytes, at least {KEY_BYTES_MIN} are needed", text.len()));
+    }
+    Ok(Secret(text.to_owned()))
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a whole number above 0 is needed".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(extra: &[&str]) -> Result<Config, clap::Error> {
+        let required = [
+            "ingress",
+            "--conversations-table=c",
+            "--images-table=i",
+            "--audio-bucket=a",
+            "--event-bus=b",
+            "--watchdog-queue-url=w",
+            "--token-issuer=t",
+            "--jwks-url=http://j",
+            "--client-id=x",
+        ];
+        Config::try_parse_from(required.iter().chain(extra))
+    }
+
+    #[test]
+    fn the_ticket_key_is_long_and_not_shown() {
+        let key = "0123456789abcdef0123456789abcdef";
+        let config = parse(&[&format!("--ticket-key={key}")]).unwrap();
+        assert!(!format!("{config:?}").contains(key));
+        assert!(parse(&["--ticket-key=short"]).unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn renewal_is_spread_and_stays_before_the_last_moment() {
+        let config = parse(&["--ticket-key=0123456789abcdef0123456789abcdef"]).unwrap();
+        assert_eq!(config.limits(0).renew_after_ms, 360_000);
+        assert!(config.limits(999).renew_after_ms > 419_000);
+        assert!(config.limits(999).renew_after_ms < config.limits(0).renew_by_ms);
+    }
+}

@@ -1,0 +1,514 @@
+//! PURE. Who has the floor: collects the learner's and the tutor's turns from the model's events, decides when
+//! each is over, and handles barge-in. Turns are recorded in the order in which they were taken, with indexes
+//! from 0 without gaps.
+//!
+//! A learner turn ends when the first planned sentence or tool of the tutor begins. A tutor turn ends when as
+//! many FINAL as SPECULATIVE texts came and its last audio block ended with END_TURN, or when it was cut short
+//! and the model has said what was spoken, or a while later.
+
+use std::collections::VecDeque;
+
+use events::contract::{Speaker, Turn};
+
+use super::{
+    Output,
+    history::{HISTORY_BYTES_MAX, Message},
+    microphone::Microphone,
+    tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS, TURN_TEXT_BYTES_MAX, TutorTurn, push_words},
+};
+use crate::{
+    socket::message::{CaptionStage, ServerMessage},
+    sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
+};
+
+/// How long a cut turn waits for the words that were spoken and for the page's report, in milliseconds.
+const SETTLE_MS_MAX: u64 = 1_500;
+
+/// How long a turn whose audio is over waits for its FINAL texts, in milliseconds.
+const FINAL_WAIT_MS_MAX: u64 = 10_000;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Floor {
+    audio_prefix: String,
+    /// The learner's audio of the turn that is not over.
+    pub(super) microphone: Microphone,
+    generation: u32,
+    turns: u32,
+    learner_speech_ms: u64,
+    learner: Words,
+    tutor: Option<Open>,
+    /// The tutor's turn was closed while the model goes on with it: the rest is nobody's.
+    muted: bool,
+    /// FINAL blocks of a closed turn that may still come.
+    owed_finals: usize,
+    /// Audio given to the page in this generation, in milliseconds.
+    generation_ms: u64,
+    /// When the page has played all it was given.
+    playing_until_ms: u64,
+    /// End of the learner's last recorded speech, until it is answered.
+    unanswered_since_ms: Option<u64>,
+    history: VecDeque<Message>,
+}
+
+/// The learner's words since the last turn.
+#[derive(Debug, Default)]
+struct Words {
+    blocks: Vec<String>,
+    /// Words that a lost stream had understood: they count if no other stream understands them anew.
+    lost: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Open {
+    turn: TutorTurn,
+    start_ms: u64,
+    answer_latency_ms: Option<u64>,
+    generation: u32,
+    /// Audio of the generation before this turn, in milliseconds.
+    offset_ms: u64,
+    /// What the page says it has played of this turn, in milliseconds.
+    reported_ms: Option<u64>,
+    /// The page has said so since the turn was cut.
+    reported_since_cut: bool,
+    last_event_ms: u64,
+}
+
+impl Floor {
+    /// An empty floor. Recordings get keys `<audio_prefix><turn>-<speaker>.wav`.
+    #[must_use]
+    pub(super) fn new(audio_prefix: String, pause_ms: u64) -> Self {
+        Self {
+            audio_prefix,
+            microphone: Microphone::new(pause_ms),
+            generation: 0,
+            turns: 0,
+            learner_speech_ms: 0,
+            learner: Words::default(),
+            tutor: None,
+            muted: false,
+            owed_finals: 0,
+            generation_ms: 0,
+            playing_until_ms: 0,
+            unanswered_since_ms: None,
+            history: VecDeque::new(),
+        }
+    }
+
+    /// The generation of audio given to the page now.
+    #[must_use]
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Turns recorded.
+    #[must_use]
+    pub(super) fn turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// The learner's recorded speech, in milliseconds.
+    #[must_use]
+    pub(super) fn learner_speech_ms(&self) -> u64 {
+        self.learner_speech_ms
+    }
+
+    /// When the page has played all it was given.
+    #[must_use]
+    pub(super) fn playing_until_ms(&self) -> u64 {
+        self.playing_until_ms
+    }
+
+    /// The turns so far, as far back as a new stream may be told.
+    pub(super) fn history(&self) -> impl Iterator<Item = &Message> {
+        self.history.iter()
+    }
+
+    /// Nobody is speaking, and nothing waits to be transcribed or answered.
+    #[must_use]
+    pub(super) fn is_quiet(&self) -> bool {
+        let speaking = self.tutor.is_some() || self.microphone.has_speech();
+        !speaking && self.learner.blocks.is_empty() && self.unanswered_since_ms.is_none()
+    }
+
+    /// The learner has said something that is not transcribed yet.
+    #[must_use]
+    pub(super) fn awaits_words(&self) -> bool {
+        self.microphone.has_speech() && self.learner.blocks.is_empty()
+    }
+
+    /// A planned sentence that begins now would be a new turn of the tutor.
+    #[must_use]
+    pub(super) fn next_is_new_turn(&self) -> bool {
+        let open = self.tutor.as_ref();
+        !self.learner.blocks.is_empty()
+            || open.is_none_or(|open| open.turn.audio_over || open.turn.cut.is_some_and(by_model))
+    }
+
+    /// When [`Self::settle`] has something to do without another event.
+    #[must_use]
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        let open = self.tutor.as_ref()?;
+        if let Some(cut) = open.turn.cut {
+            Some(cut.at_ms + SETTLE_MS_MAX)
+        } else if open.turn.is_complete() {
+            Some(self.playing_until_ms)
+        } else {
+            open.turn.audio_over.then_some(open.last_event_ms + FINAL_WAIT_MS_MAX)
+        }
+    }
+
+    /// An event of the model.
+    pub(super) fn model(&mut self, event: Event, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        match event {
+            Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Speculative } => {
+                self.plan(at_ms, outputs);
+            }
+            Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final } => self.speak(at_ms, outputs),
+            Event::TextStart { speaker: Speaker::Learner, stage: Stage::Final } => {
+                self.learner.blocks.push(String::new());
+            }
+            Event::TextStart { speaker: Speaker::Learner, stage: Stage::Speculative } => {}
+            Event::Text { speaker, stage, content } => self.text(speaker, stage, &content, outputs),
+            Event::TextEnd { speaker: Speaker::Tutor, stage, stop: Stop::Interrupted } => {
+                self.interrupted(stage == Stage::Final, at_ms, outputs);
+            }
+            Event::TextEnd { .. } => self.learner.blocks.retain(|block| !block.trim().is_empty()),
+            Event::InterruptedMarker => {
+                if let Some(open) = &mut self.tutor {
+                    open.turn.unspeak();
+                }
+                self.interrupted(false, at_ms, outputs);
+            }
+            Event::ToolStart => self.end_learner_turn(at_ms, outputs),
+            Event::AudioStart | Event::ToolUse { .. } | Event::Usage(_) | Event::Other => {}
+            Event::Audio(frame) => self.audio(frame, at_ms, outputs),
+            Event::AudioEnd { stop } => self.audio_end(stop, at_ms, outputs),
+            Event::CompletionEnd => {}
+        }
+        if let Some(open) = &mut self.tutor {
+            open.last_event_ms = at_ms;
+        }
+        self.settle(at_ms, outputs);
+    }
+
+    /// Ends the tutor's turn if nothing more is to be waited for.
+    pub(super) fn settle(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        let Some(open) = &self.tutor else { return };
+        let over = if let Some(cut) = open.turn.cut {
+            let told = cut.told && (open.reported_ms.is_none() || open.reported_since_cut);
+            told || at_ms >= cut.at_ms + SETTLE_MS_MAX
+        } else if open.turn.is_complete() {
+            // A page that reports while the tutor speaks can still cut the turn short.
+            let heard = open.reported_ms.is_none_or(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
+            heard || at_ms >= self.playing_until_ms
+        } else {
+            open.turn.audio_over && at_ms >= open.last_event_ms + FINAL_WAIT_MS_MAX
+        };
+        if over {
+            self.end_tutor_turn(outputs);
+        }
+    }
+
+    /// The page has played `ms` of `generation`.
+    pub(super) fn played(&mut self, generation: u32, ms: u64, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if let Some(open) = self.tutor.as_mut().filter(|open| open.generation == generation) {
+            let played = ms.saturating_sub(open.offset_ms).min(open.turn.produced_ms());
+            if played > 0 {
+                open.reported_ms = Some(open.reported_ms.unwrap_or(0).max(played));
+                open.reported_since_cut = open.turn.cut.is_some();
+            }
+        }
+        self.settle(at_ms, outputs);
+    }
+
+    /// The learner speaks over the tutor, as the page hears it.
+    pub(super) fn interrupt(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        let playing = self.playing_until_ms > at_ms;
+        let cut = self.cut(CutBy::Learner, at_ms);
+        if cut || playing {
+            self.flush(at_ms, outputs);
+        }
+        self.settle(at_ms, outputs);
+    }
+
+    /// The learner has typed a turn; it takes the floor.
+    pub(super) fn typed(&mut self, text: &str, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
+            self.interrupt(at_ms, outputs);
+        }
+        self.end_tutor_turn(outputs);
+        if !self.learner.blocks.is_empty() {
+            self.end_learner_turn(at_ms, outputs);
+        }
+        let mut turn = self.turn(Speaker::Learner, text.to_owned(), at_ms);
+        turn.typed = true;
+        self.unanswered_since_ms = Some(at_ms);
+        self.record(turn, Vec::new(), outputs);
+    }
+
+    /// The stream is gone: ends the tutor's turn with what came of it, and forgets what the learner's words of
+    /// this turn were understood as, because the next stream hears them again. Answers whether the tutor was
+    /// cut short.
+    pub(super) fn stream_lost(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) -> bool {
+        self.muted = false;
+        self.owed_finals = 0;
+        let blocks = std::mem::take(&mut self.learner.blocks);
+        if !blocks.is_empty() {
+            self.learner.lost = blocks;
+        }
+        let Some(open) = &mut self.tutor else { return false };
+        let whole = open.turn.is_complete();
+        if !whole && open.turn.cut.is_none() {
+            let heard_ms = open.turn.produced_ms();
+            open.turn.cut = Some(Cut { at_ms, by: CutBy::Model, heard_ms, told: true });
+        }
+        self.end_tutor_turn(outputs);
+        self.owed_finals = 0;
+        self.muted = false;
+        !whole
+    }
+
+    /// The conversation is over: ends both turns with what came of them.
+    pub(super) fn finish(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
+            self.cut(CutBy::Model, at_ms);
+        }
+        self.end_tutor_turn(outputs);
+        self.end_learner_turn(at_ms, outputs);
+    }
+
+    fn plan(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if self.muted && self.learner.blocks.is_empty() {
+            return;
+        }
+        if self.next_is_new_turn() {
+            self.end_tutor_turn(outputs);
+            self.end_learner_turn(at_ms, outputs);
+        }
+        self.open(at_ms).turn.plan();
+    }
+
+    fn speak(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if self.tutor.is_none() {
+            if self.muted || self.owed_finals > 0 {
+                self.owed_finals = self.owed_finals.saturating_sub(1);
+                return;
+            }
+            self.end_learner_turn(at_ms, outputs);
+        }
+        self.open(at_ms).turn.speak();
+    }
+
+    fn text(&mut self, speaker: Speaker, stage: Stage, text: &str, outputs: &mut VecDeque<Output>) {
+        match (speaker, stage) {
+            (Speaker::Learner, Stage::Speculative) => return,
+            (Speaker::Learner, Stage::Final) => {
+                let used: usize = self.learner.blocks.iter().map(String::len).sum();
+                if let Some(block) = self.learner.blocks.last_mut() {
+                    push_words(block, text, TURN_TEXT_BYTES_MAX.saturating_sub(used));
+                }
+                self.learner.lost.clear();
+            }
+            (Speaker::Tutor, stage) => {
+                let Some(open) = &mut self.tutor else { return };
+                match stage {
+                    Stage::Speculative => open.turn.planned(text),
+                    Stage::Final => open.turn.spoken(text),
+                }
+                if open.turn.cut.is_some_and(|cut| cut.by == CutBy::Learner) {
+                    return;
+                }
+            }
+        }
+        let stage = match stage {
+            Stage::Speculative => CaptionStage::Speculative,
+            Stage::Final => CaptionStage::Final,
+        };
+        let text = text.to_owned();
+        outputs.push_back(Output::Send(ServerMessage::Caption {
+            speaker,
+            stage,
+            text,
+            generation: self.generation,
+        }));
+    }
+
+    fn audio(&mut self, frame: AudioFrame, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if self.muted {
+            return;
+        }
+        if self.tutor.is_none() {
+            self.end_learner_turn(at_ms, outputs);
+        }
+        let since = self.unanswered_since_ms;
+        let open = self.open(at_ms);
+        if open.turn.cut.is_some() {
+            return;
+        }
+        if open.turn.produced_ms() == 0 {
+            open.start_ms = at_ms;
+            open.answer_latency_ms = since.map(|since| at_ms.saturating_sub(since));
+            self.unanswered_since_ms = None;
+        }
+        let pcm_ms = frame.pcm().len() as u64 / BYTES_PER_MS;
+        self.open(at_ms).turn.produce(frame.pcm());
+        self.generation_ms += pcm_ms;
+        self.playing_until_ms = self.playing_until_ms.max(at_ms) + pcm_ms;
+        outputs.push_back(Output::Audio { generation: self.generation, frame });
+    }
+
+    fn audio_end(&mut self, stop: Stop, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        match stop {
+            Stop::PartialTurn | Stop::Other => {}
+            Stop::Interrupted => self.interrupted(false, at_ms, outputs),
+            Stop::EndTurn => {
+                self.muted = false;
+                if let Some(open) = &mut self.tutor {
+                    open.turn.audio_over = true;
+                }
+            }
+        }
+    }
+
+    /// The model says that the learner spoke over the tutor.
+    fn interrupted(&mut self, told: bool, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.muted = false;
+        let playing = self.playing_until_ms > at_ms;
+        let cut = self.cut(CutBy::Model, at_ms);
+        if let Some(open) = &mut self.tutor {
+            open.turn.audio_over = true;
+            let told = told && open.turn.has_told();
+            if let Some(cut) = &mut open.turn.cut {
+                cut.told |= told;
+            }
+        }
+        if cut || (self.tutor.is_none() && playing) {
+            self.flush(at_ms, outputs);
+        }
+    }
+
+    /// Cuts the tutor's turn short, if there is one and it was not cut before.
+    fn cut(&mut self, by: CutBy, at_ms: u64) -> bool {
+        let unplayed_ms = self.playing_until_ms.saturating_sub(at_ms);
+        let Some(open) = self.tutor.as_mut().filter(|open| open.turn.cut.is_none()) else { return false };
+        let heard_ms = open.turn.produced_ms().saturating_sub(unplayed_ms);
+        open.turn.cut = Some(Cut { at_ms, by, heard_ms, told: false });
+        true
+    }
+
+    fn flush(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.generation += 1;
+        self.generation_ms = 0;
+        self.playing_until_ms = at_ms;
+        outputs.push_back(Output::Send(ServerMessage::Flush { generation: self.generation }));
+    }
+
+    fn open(&mut self, at_ms: u64) -> &mut Open {
+        let (generation, offset_ms) = (self.generation, self.generation_ms);
+        if self.tutor.is_none() {
+            self.owed_finals = 0;
+            self.muted = false;
+        }
+        self.tutor.get_or_insert_with(|| Open {
+            turn: TutorTurn::default(),
+            start_ms: at_ms,
+            answer_latency_ms: None,
+            generation,
+            offset_ms,
+            reported_ms: None,
+            reported_since_cut: false,
+            last_event_ms: at_ms,
+        })
+    }
+
+    fn end_tutor_turn(&mut self, outputs: &mut VecDeque<Output>) {
+        let Some(mut open) = self.tutor.take() else { return };
+        self.muted = !open.turn.audio_over;
+        self.owed_finals = open.turn.unspoken();
+        let heard_ms = match (open.reported_ms, open.turn.cut) {
+            (Some(reported), Some(_)) => reported,
+            (None, Some(cut)) => cut.heard_ms,
+            (_, None) => open.turn.produced_ms(),
+        };
+        let text = open.turn.text(heard_ms);
+        if text.is_empty() {
+            return;
+        }
+        let mut turn = self.turn(Speaker::Tutor, text, open.start_ms);
+        turn.speech_ms = open.turn.produced_ms();
+        turn.end_ms = match open.turn.cut {
+            Some(cut) => cut.at_ms.max(open.start_ms),
+            None => open.start_ms + turn.speech_ms,
+        };
+        turn.answer_latency_ms = open.answer_latency_ms;
+        turn.interrupted = open.turn.cut.is_some();
+        turn.played_ms = open.turn.cut.and(open.reported_ms);
+        let audio = open.turn.take_audio();
+        self.record(turn, audio, outputs);
+    }
+
+    fn end_learner_turn(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        let Words { blocks, lost } = std::mem::take(&mut self.learner);
+        let words = if blocks.is_empty() { lost } else { blocks };
+        let words: Vec<&str> =
+            words.iter().map(|block| block.trim()).filter(|block| !block.is_empty()).collect();
+        if words.is_empty() {
+            return;
+        }
+        let recording = self.microphone.end_turn();
+        let mut turn = self.turn(Speaker::Learner, words.join(" "), at_ms);
+        if let Some(heard) = recording.heard {
+            turn.start_ms = heard.start_ms;
+            turn.end_ms = heard.end_ms.max(heard.start_ms);
+            turn.speech_ms = heard.speech_ms;
+        }
+        self.learner_speech_ms += turn.speech_ms;
+        self.unanswered_since_ms = Some(turn.end_ms);
+        self.record(turn, recording.pcm, outputs);
+    }
+
+    fn turn(&self, speaker: Speaker, text: String, at_ms: u64) -> Turn {
+        Turn {
+            index: self.turns,
+            speaker,
+            text,
+            start_ms: at_ms,
+            end_ms: at_ms,
+            speech_ms: 0,
+            answer_latency_ms: None,
+            interrupted: false,
+            played_ms: None,
+            typed: false,
+            confidence: None,
+            audio_key: None,
+        }
+    }
+
+    fn record(&mut self, mut turn: Turn, pcm: Vec<u8>, outputs: &mut VecDeque<Output>) {
+        self.turns += 1;
+        self.remember(Message { speaker: turn.speaker, text: turn.text.clone() });
+        if !pcm.is_empty() {
+            let speaker = match turn.speaker {
+                Speaker::Learner => "learner",
+                Speaker::Tutor => "tutor",
+            };
+            let key = format!("{}{:05}-{speaker}.wav", self.audio_prefix, turn.index);
+            turn.audio_key = Some(key.clone());
+            outputs.push_back(Output::StoreAudio { key, pcm });
+        }
+        outputs.push_back(Output::Record(turn));
+    }
+
+    fn remember(&mut self, message: Message) {
+        self.history.push_back(message);
+        let mut bytes: usize = self.history.iter().map(|message| message.text.len()).sum();
+        while bytes > HISTORY_BYTES_MAX && self.history.len() > 1 {
+            bytes -= self.history.pop_front().map_or(0, |message| message.text.len());
+        }
+    }
+}
+
+fn by_model(cut: Cut) -> bool {
+    cut.by == CutBy::Model
+}

@@ -1,0 +1,118 @@
+//! PURE. What a new stream is told of the conversation so far. Sonic takes history only if it begins with the
+//! learner, alternates, and is small (Amazon Nova 2 user guide, "sonic-chat-history").
+
+use events::contract::Speaker;
+
+/// Most history given to a stream, in bytes. Sources differ (40 KB or 200 KB in all); the smaller one is safe.
+pub(super) const HISTORY_BYTES_MAX: usize = 40 * 1024;
+
+/// Most text of one message of the history, in bytes.
+pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// One message of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who said it.
+    pub speaker: Speaker,
+    /// The words.
+    pub text: String,
+}
+
+/// Makes `turns` fit for a new stream: neighbours of one speaker are merged, blank texts and the oldest messages
+/// beyond the limits are dropped. A history that would begin with the tutor begins with `opening` instead.
+#[must_use]
+pub(super) fn sanitise(turns: &[Message], opening: &str) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    for turn in turns.iter().filter(|turn| !turn.text.trim().is_empty()) {
+        match messages.last_mut() {
+            Some(last) if last.speaker == turn.speaker => {
+                last.text.push(' ');
+                last.text.push_str(turn.text.trim());
+            }
+            Some(_) | None => {
+                messages.push(Message { speaker: turn.speaker, text: turn.text.trim().to_owned() });
+            }
+        }
+    }
+    for message in &mut messages {
+        keep_end(&mut message.text, MESSAGE_BYTES_MAX);
+    }
+    let opening = &opening[..opening.floor_char_boundary(MESSAGE_BYTES_MAX)];
+    let mut room = HISTORY_BYTES_MAX - opening.len();
+    let kept = messages.iter().rev().take_while(|message| {
+        let fits = message.text.len() <= room;
+        room = room.saturating_sub(message.text.len());
+        fits
+    });
+    let kept = kept.count();
+    messages.drain(..messages.len() - kept);
+    if messages.first().is_some_and(|first| first.speaker == Speaker::Tutor) {
+        messages.insert(0, Message { speaker: Speaker::Learner, text: opening.to_owned() });
+    }
+    messages
+}
+
+fn keep_end(text: &mut String, bytes_max: usize) {
+    let excess = text.len().saturating_sub(bytes_max);
+    text.drain(..text.ceil_char_boundary(excess));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(speaker: Speaker, text: &str) -> Message {
+        Message { speaker, text: text.to_owned() }
+    }
+
+    #[test]
+    fn neighbours_are_merged_and_the_opening_stands_before_the_tutor() {
+        let turns = [
+            message(Speaker::Tutor, "Hello."),
+            message(Speaker::Tutor, "What do you see?"),
+            message(Speaker::Learner, " "),
+            message(Speaker::Learner, "A dog."),
+        ];
+        let expected = [
+            message(Speaker::Learner, "Begin."),
+            message(Speaker::Tutor, "Hello. What do you see?"),
+            message(Speaker::Learner, "A dog."),
+        ];
+        assert_eq!(sanitise(&turns, "Begin."), expected);
+    }
+
+    #[test]
+    fn the_oldest_go_first() {
+        let turns: Vec<Message> = (0..200)
+            .map(|n| {
+                let speaker = if n % 2 == 0 { Speaker::Learner } else { Speaker::Tutor };
+                message(speaker, &format!("{n} {}", "word ".repeat(100)))
+            })
+            .collect();
+        let kept = sanitise(&turns, "Begin.");
+        assert!(kept.len() < turns.len());
+        assert_eq!(kept.last().unwrap().text, turns[199].text.trim());
+    }
+
+    fn any_turn() -> impl Strategy<Value = Message> {
+        (any::<bool>(), "\\PC{0,12}", 1..900_usize).prop_map(|(learner, text, times)| {
+            let speaker = if learner { Speaker::Learner } else { Speaker::Tutor };
+            Message { speaker, text: text.repeat(times) }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_said_the_history_is_one_that_sonic_takes(
+            turns in proptest::collection::vec(any_turn(), 0..60),
+        ) {
+            let history = sanitise(&turns, "Begin.");
+            prop_assert!(history.first().is_none_or(|first| first.speaker == Speaker::Learner));
+            prop_assert!(history.windows(2).all(|pair| pair[0].speaker != pair[1].speaker));
+            prop_assert!(history.iter().all(|message| !message.text.is_empty()));
+            prop_assert!(history.iter().map(|message| message.text.len()).sum::<usize>() <= HISTORY_BYTES_MAX);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! PURE. What a conversation is told: its settings at the start, then what happens.
+
+use bytes::Bytes;
+use events::contract::ConversationId;
+
+use super::StreamFailure;
+use crate::sonic::wire::Event;
+
+/// A stream, numbered from 0 within its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub u32);
+
+/// What a conversation is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its id.
+    pub conversation_id: ConversationId,
+    /// Keys of the recordings begin with this.
+    pub audio_prefix: String,
+    /// The pause that the model takes as the end of a turn, in milliseconds.
+    pub pause_ms: u64,
+    /// Texts for a model that can be typed to; `None` for the first generation.
+    pub texts: Option<Texts>,
+    /// Limits.
+    pub limits: Limits,
+    /// A random number below 1000, so that conversations do not renew and retry together.
+    pub jitter_permille: u16,
+}
+
+/// What the model is told in the learner's place. Never part of the transcript.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    /// Makes the tutor begin.
+    pub opening: String,
+    /// Makes the tutor go on after it was cut short by a lost stream.
+    pub go_on: String,
+}
+
+/// Limits of a conversation, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest conversation.
+    pub conversation_ms_max: u64,
+    /// Longest time in which nobody speaks.
+    pub silence_ms_max: u64,
+    /// How long a dropped socket may take to come back.
+    pub grace_ms_max: u64,
+    /// Age of a stream at which a quiet moment for its renewal is looked for.
+    pub renew_after_ms: u64,
+    /// Age of a stream at which it is renewed in any case.
+    pub renew_by_ms: u64,
+    /// How long an open stream may give no sign of life while the learner waits for an answer.
+    pub stall_ms_max: u64,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A socket of the learner is there, the first or another one.
+    Attached,
+    /// The socket is gone.
+    Detached,
+    /// Samples from the microphone, PCM s16le.
+    Audio(Bytes),
+    /// A typed turn.
+    Typed(String),
+    /// The page has played so much of a generation.
+    Played {
+        /// The generation.
+        generation: u32,
+        /// Milliseconds since the generation began.
+        ms: u64,
+    },
+    /// The page hears the learner speak over the tutor.
+    Interrupted,
+    /// The learner wants to end.
+    EndRequested,
+    /// The stream is open and takes audio.
+    StreamOpened(StreamId),
+    /// The stream could not be opened, or failed.
+    StreamFailed(StreamId, StreamFailure),
+    /// The stream ended in good order, as far as it can tell.
+    StreamEnded(StreamId),
+    /// The first sign of whose model it is.
+    Simulated(bool),
+    /// The model says something.
+    Model(StreamId, Event),
+    /// The service is stopping.
+    Shutdown,
+    /// The journal or another part of ours has failed for good.
+    Broken,
+    /// Time has passed.
+    Tick,
+}

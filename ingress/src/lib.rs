@@ -1,0 +1,18 @@
+//! The realtime ingress: live conversations with Amazon Nova Sonic over WebSocket, and the API.
+//!
+//! The heart is [`conversation`], a state machine without I/O; [`session`] is the loop around it, [`socket`] the
+//! learner's side, [`sonic`] the model's. Ingress journals and publishes what happens; it consumes no queue.
+
+pub mod admission;
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod config;
+pub mod conversation;
+pub mod error;
+pub mod prompt;
+pub mod session;
+pub mod socket;
+pub mod sonic;
+pub mod store;
+pub mod ticket;

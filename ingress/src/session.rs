@@ -1,0 +1,246 @@
+//! Live conversations: who is live on this task, and how one begins, is come back to, and is published. The loop
+//! of one conversation is in `session/talk.rs`.
+
+mod recorder;
+mod talk;
+mod uploads;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use events::{
+    bus::Bus,
+    contract::{ConversationId, Envelope},
+    journal::{Journal, Start},
+};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admission::Seated,
+    config::Config,
+    conversation::{Conversation, Settings},
+    prompt,
+    socket::{
+        Page,
+        message::{ErrorCode, ServerMessage},
+    },
+    sonic::{Setup, Sonic, wire::Sensitivity},
+    store::{audio::Recordings, images::Picture},
+    ticket::Admission,
+};
+use talk::{Outcome, Talk};
+
+/// How long the publication waits for the last recordings.
+const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a conversation is made with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The journal.
+    pub journal: Journal,
+    /// The bus.
+    pub bus: Bus,
+    /// The recordings.
+    pub recordings: Recordings,
+    /// The model.
+    pub sonic: Sonic,
+    /// The configuration.
+    pub config: Config,
+    /// The name of this task in the journal.
+    pub owner: String,
+    /// Ends the live conversations.
+    pub shutdown: CancellationToken,
+}
+
+/// The live conversations of this task.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    parts: Arc<Parts>,
+    live: Arc<Mutex<HashMap<ConversationId, Live>>>,
+    tasks: TaskTracker,
+}
+
+#[derive(Clone, Debug)]
+struct Live {
+    admission: Admission,
+    door: mpsc::Sender<Page>,
+}
+
+impl Sessions {
+    /// No conversation yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let tasks = TaskTracker::new();
+        Self { parts: Arc::new(parts), live: Arc::default(), tasks }
+    }
+
+    /// Begins a conversation on `page`, in a task of its own.
+    pub fn begin(&self, admission: Admission, picture: &Picture, seated: Seated, page: Page) {
+        let (door, pages) = mpsc::channel(1);
+        let id = admission.conversation_id;
+        self.lock().insert(id, Live { admission: admission.clone(), door });
+        let briefing = Briefing::new(&admission, picture, &self.parts.config);
+        let sessions = self.clone();
+        self.tasks.spawn(async move {
+            let entry = Entry { sessions: &sessions, id };
+            Box::pin(run(&sessions.parts, admission, briefing, Arrivals { page, pages, seated })).await;
+            drop(entry);
+        });
+    }
+
+    /// What the learner of a live conversation was admitted to.
+    #[must_use]
+    pub fn admission(&self, id: ConversationId) -> Option<Admission> {
+        self.lock().get(&id).map(|live| live.admission.clone())
+    }
+
+    /// Where another page of a live conversation is handed in.
+    #[must_use]
+    pub fn door(&self, id: ConversationId) -> Option<mpsc::Sender<Page>> {
+        self.lock().get(&id).map(|live| live.door.clone())
+    }
+
+    /// Live conversations.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Waits until the last conversation is over and published.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entry of a conversation among the live ones, for as long as its task runs, even if that panics.
+struct Entry<'a> {
+    sessions: &'a Sessions,
+    id: ConversationId,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.sessions.lock().remove(&self.id);
+    }
+}
+
+/// What comes to a conversation from the learner's side.
+struct Arrivals {
+    page: Page,
+    pages: mpsc::Receiver<Page>,
+    seated: Seated,
+}
+
+/// What the model and the state machine are told of a conversation.
+struct Briefing {
+    settings: Settings,
+    setup: Setup,
+}
+
+impl Briefing {
+    fn new(admission: &Admission, picture: &Picture, config: &Config) -> Self {
+        let jitter_permille = rand::random_range(0..1_000);
+        let sensitivity = prompt::sensitivity(admission.level);
+        let second = is_second_generation(&config.sonic_model_id);
+        let settings = Settings {
+            conversation_id: admission.conversation_id,
+            audio_prefix: Recordings::prefix(&admission.user_id, admission.conversation_id),
+            pause_ms: if second { sensitivity.pause_ms() } else { Sensitivity::High.pause_ms() },
+            texts: second.then(|| prompt::texts(picture)),
+            limits: config.limits(jitter_permille),
+            jitter_permille,
+        };
+        let setup = Setup {
+            system_prompt: prompt::system(picture, admission.level).into(),
+            history: Vec::new(),
+            voice: admission.voice.as_str().into(),
+            sensitivity: second.then_some(sensitivity),
+        };
+        Self { settings, setup }
+    }
+}
+
+/// Whether the model can be typed to and told how soon to take the turn.
+fn is_second_generation(model_id: &str) -> bool {
+    model_id.contains("nova-2-sonic")
+}
+
+async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: Arrivals) {
+    let id = admission.conversation_id;
+    let conversation_id = id.to_string();
+    let Arrivals { page, pages, seated } = arrivals;
+    let own = match parts.journal.start(&start(&admission, &parts.owner), Timestamp::now()).await {
+        Ok(own) => own,
+        Err(error) => {
+            tracing::error!(conversation.id = conversation_id, error = %error, "the journal was not begun");
+            let message = "the conversation cannot begin at the moment".to_owned();
+            let _ = page.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
+            page.close().await;
+            return;
+        }
+    };
+    tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
+    let begun_ms = u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0);
+    let conversation = Conversation::new(briefing.settings, begun_ms);
+    let mut talk = Talk::new(parts, own, conversation, begun_ms, briefing.setup);
+    let outcome = talk.hold(page, pages).await;
+    drop(seated);
+    match outcome {
+        Outcome::Ended { envelope, ending } => {
+            tracing::info!(
+                conversation.id = conversation_id,
+                reason = ?ending.reason,
+                turns = ending.turns,
+                learner_speech_ms = ending.learner_speech_ms,
+                "the conversation ended"
+            );
+            talk.say_goodbye(ending).await;
+            talk.stored(UPLOADS_TIMEOUT).await;
+            publish(parts, id, &envelope).await;
+        }
+        Outcome::Lost => {
+            tracing::warn!(conversation.id = conversation_id, "the conversation belongs to somebody else");
+        }
+        Outcome::Unwritten => {
+            let message = "the conversation cannot be saved at the moment".to_owned();
+            talk.tell(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
+            talk.stored(UPLOADS_TIMEOUT).await;
+        }
+    }
+    talk.close().await;
+}
+
+fn start(admission: &Admission, owner: &str) -> Start {
+    Start {
+        conversation_id: admission.conversation_id,
+        user_id: admission.user_id.clone(),
+        image_id: admission.image_id.clone(),
+        level: admission.level,
+        feedback_language: admission.feedback_language,
+        time_zone: admission.time_zone.clone(),
+        traceparent: None,
+        owner: owner.to_owned(),
+    }
+}
+
+/// What fails here is done by the watchdog: the header in the journal is the outbox.
+async fn publish(parts: &Parts, id: ConversationId, envelope: &Envelope) {
+    let conversation_id = id.to_string();
+    if let Err(error) = parts.bus.publish(std::slice::from_ref(envelope)).await {
+        tracing::error!(conversation.id = conversation_id, error = %error, "the end was not published");
+        return;
+    }
+    if let Err(error) = parts.journal.mark_published(id, Timestamp::now()).await {
+        tracing::warn!(conversation.id = conversation_id, error = %error, "the publication was not noted");
+    }
+}

@@ -1,0 +1,20 @@
+//! PURE. The JSON of Amazon Nova Sonic: builders for every input event and a tolerant decoder for the output
+//! events. Bytes in, values out; it neither opens streams nor decides what a conversation does with an event.
+//!
+//! Every event is one message `{"event":{"<name>":{…}}}` (Amazon Nova 2 user guide, "sonic-input-events" and
+//! "sonic-output-events"). Audio is PCM s16le mono at 16 kHz in both directions.
+
+mod input;
+mod output;
+
+pub use input::{
+    AudioInput, Block, Ids, Role, Sensitivity, TEXT_INPUT_BYTES_MAX, audio_start, content_end, prompt_end,
+    prompt_start, session_end, session_start, text_block, tool_result,
+};
+pub use output::{AudioFrame, DecodeError, Decoded, Decoder, Event, OPEN_BLOCKS_MAX, Stage, Stop};
+
+/// Samples a second of all audio in a conversation: what the learner sends, what Sonic takes and what it gives.
+pub const SAMPLE_RATE_HZ: u32 = 16_000;
+
+/// Bytes of one millisecond of such audio.
+pub const BYTES_PER_MS: u64 = 32;

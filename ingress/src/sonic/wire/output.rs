@@ -1,0 +1,538 @@
+//! PURE. The tolerant decoder of output events: unknown events, fields and stop reasons are accepted; what a
+//! payload event belongs to is known from the `contentStart` of its block.
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use events::contract::{Speaker, StreamUsage, Usage};
+use serde::Deserialize;
+
+/// Blocks that may be open at one time. Sonic opens one after another; more than this is not its protocol.
+pub const OPEN_BLOCKS_MAX: usize = 16;
+
+/// The sessionIds of the Bedrock simulator begin with this.
+const SIMULATED_PREFIX: &str = "simulated-";
+
+/// What the model says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A text block begins.
+    TextStart {
+        /// Whose words.
+        speaker: Speaker,
+        /// Planned or spoken.
+        stage: Stage,
+    },
+    /// Words of a text block.
+    Text {
+        /// Whose words.
+        speaker: Speaker,
+        /// Planned or spoken.
+        stage: Stage,
+        /// The words.
+        content: String,
+    },
+    /// The marker of a barge-in that stands in place of a text: `{ "interrupted" : true }`.
+    InterruptedMarker,
+    /// A text block ends.
+    TextEnd {
+        /// Whose words.
+        speaker: Speaker,
+        /// Planned or spoken.
+        stage: Stage,
+        /// Why it ended.
+        stop: Stop,
+    },
+    /// A tool block begins.
+    ToolStart,
+    /// The model calls a tool.
+    ToolUse {
+        /// What the answer must name.
+        tool_use_id: String,
+    },
+    /// An audio block begins.
+    AudioStart,
+    /// Samples of an audio block.
+    Audio(AudioFrame),
+    /// An audio block ends.
+    AudioEnd {
+        /// Why it ended.
+        stop: Stop,
+    },
+    /// Tokens used by this stream so far.
+    Usage(Usage),
+    /// The model has said everything; comes after our closing sequence only.
+    CompletionEnd,
+    /// An event that matters to nobody here: `completionStart`, `contentEnd` of a tool, events to come.
+    Other,
+}
+
+/// Whether a text of the tutor is planned or was spoken. The learner's text is always final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// About to be said.
+    Speculative,
+    /// Really said.
+    Final,
+}
+
+/// Why a block ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// More of this turn follows.
+    PartialTurn,
+    /// The turn is over.
+    EndTurn,
+    /// The learner spoke over it.
+    Interrupted,
+    /// Another reason, or none.
+    Other,
+}
+
+/// PCM of the tutor with room in front for the generation, so that it goes to the learner without a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioFrame {
+    bytes: Vec<u8>,
+}
+
+impl AudioFrame {
+    /// Bytes of the generation in front of the samples.
+    pub const HEADER_BYTES: usize = 4;
+
+    /// A frame of `pcm`.
+    #[must_use]
+    pub fn new(pcm: &[u8]) -> Self {
+        let mut bytes = vec![0; Self::HEADER_BYTES];
+        bytes.extend_from_slice(pcm);
+        Self { bytes }
+    }
+
+    /// The samples, PCM s16le.
+    #[must_use]
+    pub fn pcm(&self) -> &[u8] {
+        &self.bytes[Self::HEADER_BYTES..]
+    }
+
+    /// The frame as the learner gets it: `generation` as a little-endian u32, then the samples.
+    #[must_use]
+    pub fn into_message(mut self, generation: u32) -> Bytes {
+        self.bytes[..Self::HEADER_BYTES].copy_from_slice(&generation.to_le_bytes());
+        self.bytes.into()
+    }
+
+    fn decode(base64: &str) -> Result<Self, DecodeError> {
+        let mut bytes = Vec::with_capacity(Self::HEADER_BYTES + base64.len() / 4 * 3);
+        bytes.resize(Self::HEADER_BYTES, 0);
+        STANDARD.decode_vec(base64, &mut bytes).map_err(|_| DecodeError::Audio)?;
+        if bytes.len() % 2 == 1 {
+            return Err(DecodeError::Audio);
+        }
+        Ok(Self { bytes })
+    }
+}
+
+/// A decoded event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// With the first event that names its session: whether a simulator is speaking.
+    pub simulated: Option<bool>,
+    /// The event.
+    pub event: Event,
+}
+
+/// Why a message is not an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the JSON of an event.
+    #[error("the message is not an event of the model")]
+    Malformed,
+    /// The audio is not base64 of whole samples.
+    #[error("the audio of the model is not base64 of 16-bit samples")]
+    Audio,
+    /// More blocks open than [`OPEN_BLOCKS_MAX`].
+    #[error("the model has more than {OPEN_BLOCKS_MAX} blocks open at once")]
+    TooManyBlocks,
+}
+
+/// Decodes the events of one stream in order.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    named: bool,
+    open: Vec<(String, Kind)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text(Speaker, Stage),
+    Tool,
+    Audio,
+    Unknown,
+}
+
+impl Decoder {
+    /// Decodes one message.
+    ///
+    /// # Errors
+    /// See [`DecodeError`]. A stream that gives one can still be read, but has lost something.
+    pub fn decode(&mut self, json: &[u8]) -> Result<Decoded, DecodeError> {
+        let Message { event } = serde_json::from_slice(json).map_err(|_| DecodeError::Malformed)?;
+        let simulated = event.session_id().and_then(|id| self.first_name(id));
+        Ok(Decoded { simulated, event: self.event(event)? })
+    }
+
+    fn first_name(&mut self, session_id: &str) -> Option<bool> {
+        if std::mem::replace(&mut self.named, true) {
+            return None;
+        }
+        Some(session_id.starts_with(SIMULATED_PREFIX))
+    }
+
+    fn event(&mut self, body: Body<'_>) -> Result<Event, DecodeError> {
+        if let Some(audio) = body.audio_output {
+            return Ok(Event::Audio(AudioFrame::decode(&audio.content)?));
+        }
+        if let Some(start) = body.content_start {
+            return self.start(start);
+        }
+        if let Some(text) = body.text_output {
+            return Ok(self.text(text));
+        }
+        if let Some(end) = body.content_end {
+            return Ok(self.end(&end));
+        }
+        if let Some(tool) = body.tool_use {
+            return Ok(Event::ToolUse { tool_use_id: tool.tool_use_id.into_owned() });
+        }
+        if let Some(usage) = body.usage_event {
+            return Ok(usage.details.map_or(Event::Other, |details| Event::Usage(details.total.into())));
+        }
+        Ok(if body.completion_end.is_some() { Event::CompletionEnd } else { Event::Other })
+    }
+
+    fn start(&mut self, start: ContentStart<'_>) -> Result<Event, DecodeError> {
+        if self.open.len() >= OPEN_BLOCKS_MAX {
+            return Err(DecodeError::TooManyBlocks);
+        }
+        let (kind, event) = match &*start.kind {
+            "TEXT" => {
+                let (speaker, stage) =
+                    (speaker(&start.role), stage(start.additional_model_fields.as_deref()));
+                (Kind::Text(speaker, stage), Event::TextStart { speaker, stage })
+            }
+            "TOOL" => (Kind::Tool, Event::ToolStart),
+            "AUDIO" => (Kind::Audio, Event::AudioStart),
+            _ => (Kind::Unknown, Event::Other),
+        };
+        self.open.push((start.content_id.into_owned(), kind));
+        Ok(event)
+    }
+
+    fn text(&self, text: TextOutput<'_>) -> Event {
+        if is_interrupted_marker(&text.content) {
+            return Event::InterruptedMarker;
+        }
+        let open = self.open.iter().rev().find(|(id, _)| *id == text.content_id);
+        match open {
+            Some((_, Kind::Text(speaker, stage))) => {
+                Event::Text { speaker: *speaker, stage: *stage, content: text.content.into_owned() }
+            }
+            Some((_, Kind::Tool | Kind::Audio | Kind::Unknown)) | None => Event::Other,
+        }
+    }
+
+    fn end(&mut self, end: &ContentEnd<'_>) -> Event {
+        let Some(position) = self.open.iter().rposition(|(id, _)| *id == end.content_id) else {
+            return Event::Other;
+        };
+        let (_, kind) = self.open.remove(position);
+        let stop = match end.stop_reason.as_deref() {
+            Some("PARTIAL_TURN") => Stop::PartialTurn,
+            Some("END_TURN") => Stop::EndTurn,
+            Some("INTERRUPTED") => Stop::Interrupted,
+            _ => Stop::Other,
+        };
+        match kind {
+            Kind::Text(speaker, stage) => Event::TextEnd { speaker, stage, stop },
+            Kind::Audio => Event::AudioEnd { stop },
+            Kind::Tool | Kind::Unknown => Event::Other,
+        }
+    }
+}
+
+fn speaker(role: &str) -> Speaker {
+    if role == "USER" { Speaker::Learner } else { Speaker::Tutor }
+}
+
+/// The generation stage stands in a JSON document inside a string; what cannot be read counts as final, so that
+/// no words are lost.
+fn stage(additional_model_fields: Option<&str>) -> Stage {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(rename = "generationStage", borrow)]
+        generation_stage: Cow<'a, str>,
+    }
+    let fields = additional_model_fields.and_then(|text| serde_json::from_str::<Fields<'_>>(text).ok());
+    match fields {
+        Some(fields) if fields.generation_stage == "SPECULATIVE" => Stage::Speculative,
+        Some(_) | None => Stage::Final,
+    }
+}
+
+fn is_interrupted_marker(content: &str) -> bool {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Marker {
+        interrupted: bool,
+    }
+    content.trim_start().starts_with('{')
+        && serde_json::from_str::<Marker>(content).is_ok_and(|marker| marker.interrupted)
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    event: Body<'a>,
+}
+
+/// One of the fields is present; an event of an unknown name leaves all of them empty.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    audio_output: Option<AudioOutput<'a>>,
+    #[serde(borrow)]
+    content_start: Option<ContentStart<'a>>,
+    #[serde(borrow)]
+    text_output: Option<TextOutput<'a>>,
+    #[serde(borrow)]
+    content_end: Option<ContentEnd<'a>>,
+    #[serde(borrow)]
+    tool_use: Option<ToolUse<'a>>,
+    #[serde(borrow)]
+    usage_event: Option<UsageEvent<'a>>,
+    #[serde(borrow)]
+    completion_start: Option<Completion<'a>>,
+    #[serde(borrow)]
+    completion_end: Option<Completion<'a>>,
+}
+
+impl Body<'_> {
+    fn session_id(&self) -> Option<&str> {
+        let start = self.completion_start.as_ref().and_then(|start| start.session_id.as_deref());
+        let usage = self.usage_event.as_ref().and_then(|usage| usage.session_id.as_deref());
+        let block = self.content_start.as_ref().and_then(|block| block.session_id.as_deref());
+        start.or(usage).or(block)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AudioOutput<'a> {
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContentStart<'a> {
+    #[serde(borrow)]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    content_id: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    role: Cow<'a, str>,
+    #[serde(borrow)]
+    additional_model_fields: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TextOutput<'a> {
+    #[serde(borrow)]
+    content_id: Cow<'a, str>,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContentEnd<'a> {
+    #[serde(borrow)]
+    content_id: Cow<'a, str>,
+    #[serde(borrow)]
+    stop_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolUse<'a> {
+    #[serde(borrow)]
+    tool_use_id: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Completion<'a> {
+    #[serde(borrow)]
+    session_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsageEvent<'a> {
+    #[serde(borrow)]
+    session_id: Option<Cow<'a, str>>,
+    details: Option<UsageDetails>,
+}
+
+#[derive(Deserialize)]
+struct UsageDetails {
+    total: UsageTotal,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct UsageTotal {
+    input: UsageCounts,
+    output: UsageCounts,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct UsageCounts {
+    speech_tokens: u64,
+    text_tokens: u64,
+}
+
+impl From<UsageTotal> for Usage {
+    fn from(total: UsageTotal) -> Self {
+        let side = |counts: UsageCounts| StreamUsage {
+            speech_tokens: counts.speech_tokens,
+            text_tokens: counts.text_tokens,
+        };
+        Self { input: side(total.input), output: side(total.output) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode_all(messages: &[&str]) -> Vec<Event> {
+        let mut decoder = Decoder::default();
+        messages.iter().map(|json| decoder.decode(json.as_bytes()).unwrap().event).collect()
+    }
+
+    #[test]
+    fn the_generation_stage_is_read_from_the_string_inside() {
+        let events = decode_all(&[
+            r#"{"event":{"contentStart":{"sessionId":"s","promptName":"p","completionId":"c","contentId":"1",
+                "type":"TEXT","role":"ASSISTANT","textOutputConfiguration":{"mediaType":"text/plain"},
+                "additionalModelFields":"{\"generationStage\":\"SPECULATIVE\"}"}}}"#,
+            r#"{"event":{"textOutput":{"contentId":"1","content":"Hello.","role":"ASSISTANT"}}}"#,
+            r#"{"event":{"contentEnd":{"contentId":"1","type":"TEXT","stopReason":"PARTIAL_TURN"}}}"#,
+            r#"{"event":{"contentStart":{"contentId":"2","type":"TEXT","role":"USER",
+                "additionalModelFields":"{\"generationStage\":\"FINAL\"}"}}}"#,
+        ]);
+        let (speaker, stage) = (Speaker::Tutor, Stage::Speculative);
+        let expected = [
+            Event::TextStart { speaker, stage },
+            Event::Text { speaker, stage, content: "Hello.".to_owned() },
+            Event::TextEnd { speaker, stage, stop: Stop::PartialTurn },
+            Event::TextStart { speaker: Speaker::Learner, stage: Stage::Final },
+        ];
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn audio_leaves_room_for_the_generation() {
+        let json = format!(
+            r#"{{"event":{{"audioOutput":{{"contentId":"1","content":"{}"}}}}}}"#,
+            STANDARD.encode([1, 2, 3, 4])
+        );
+        let mut decoder = Decoder::default();
+        let Event::Audio(frame) = decoder.decode(json.as_bytes()).unwrap().event else { panic!("not audio") };
+        assert_eq!(frame.pcm(), [1, 2, 3, 4]);
+        assert_eq!(&frame.into_message(258)[..], [2, 1, 0, 0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn half_a_sample_is_an_error() {
+        let json = r#"{"event":{"audioOutput":{"contentId":"1","content":"AQID"}}}"#;
+        assert_eq!(Decoder::default().decode(json.as_bytes()), Err(DecodeError::Audio));
+    }
+
+    #[test]
+    fn the_marker_is_a_signal_and_not_a_text() {
+        let events = decode_all(&[
+            r#"{"event":{"contentStart":{"contentId":"1","type":"TEXT","role":"ASSISTANT"}}}"#,
+            r#"{"event":{"textOutput":{"contentId":"1","content":"{ \"interrupted\" : true }"}}}"#,
+        ]);
+        assert_eq!(events[1], Event::InterruptedMarker);
+    }
+
+    #[test]
+    fn the_simulator_is_recognised_once() {
+        let json = br#"{"event":{"completionStart":{"sessionId":"simulated-1","promptName":"p"}}}"#;
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.decode(json).unwrap().simulated, Some(true));
+        assert_eq!(decoder.decode(json).unwrap().simulated, None);
+    }
+
+    #[test]
+    fn usage_is_the_total_of_the_stream() {
+        let events = decode_all(&[r#"{"event":{"usageEvent":{"sessionId":"s","details":{
+            "delta":{"input":{"speechTokens":1,"textTokens":2},"output":{"speechTokens":3,"textTokens":4}},
+            "total":{"input":{"speechTokens":10,"textTokens":20},"output":{"speechTokens":30,"textTokens":40}}},
+            "totalInputTokens":30,"totalOutputTokens":70,"totalTokens":100}}}"#]);
+        let side = |speech_tokens, text_tokens| StreamUsage { speech_tokens, text_tokens };
+        assert_eq!(events[0], Event::Usage(Usage { input: side(10, 20), output: side(30, 40) }));
+    }
+
+    #[test]
+    fn unknown_events_and_blocks_are_passed_over() {
+        let events = decode_all(&[
+            r#"{"event":{"thinkingEvent":{"x":1}}}"#,
+            r#"{"event":{"contentStart":{"contentId":"9","type":"VIDEO","role":"ASSISTANT"}}}"#,
+            r#"{"event":{"textOutput":{"contentId":"9","content":"x"}}}"#,
+            r#"{"event":{"contentEnd":{"contentId":"9","type":"VIDEO"}}}"#,
+            r#"{"event":{"contentEnd":{"contentId":"never opened"}}}"#,
+            r#"{"event":{"completionEnd":{"stopReason":"END_TURN"}}}"#,
+        ]);
+        assert_eq!(events[..5], [const { Event::Other }; 5]);
+        assert_eq!(events[5], Event::CompletionEnd);
+    }
+
+    #[test]
+    fn open_blocks_are_bounded() {
+        let mut decoder = Decoder::default();
+        for id in 0..OPEN_BLOCKS_MAX {
+            let json = format!(r#"{{"event":{{"contentStart":{{"contentId":"{id}","type":"AUDIO"}}}}}}"#);
+            decoder.decode(json.as_bytes()).unwrap();
+        }
+        let one_more = br#"{"event":{"contentStart":{"contentId":"x","type":"AUDIO"}}}"#;
+        assert_eq!(decoder.decode(one_more), Err(DecodeError::TooManyBlocks));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_event_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Decoder::default().decode(&bytes);
+        }
+
+        #[test]
+        fn any_event_like_json_is_an_event_or_an_error(
+            name in "(audioOutput|contentStart|textOutput|contentEnd|usageEvent|toolUse)",
+            field in "(contentId|content|type|role|stopReason|additionalModelFields)",
+            value in "\\PC{0,40}",
+        ) {
+            let json = serde_json::json!({ "event": { name: { "contentId": "1", field: value } } });
+            let _ = Decoder::default().decode(json.to_string().as_bytes());
+        }
+    }
+}

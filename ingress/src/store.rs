@@ -1,0 +1,4 @@
+//! What the ingress keeps outside the journal: one file for each store.
+
+pub mod audio;
+pub mod images;

@@ -1,0 +1,98 @@
+//! The recordings: one WAV object for each spoken turn, encrypted at rest.
+
+use std::{io::Cursor, time::Duration};
+
+use anyhow::Context as _;
+use aws_sdk_s3::{Client, primitives::ByteStream, types::ServerSideEncryption};
+use events::{
+    contract::{ConversationId, UserId},
+    runtime::retry::{Retry, RetryPolicy, retry},
+};
+use tokio::time::Instant;
+
+use crate::sonic::wire::SAMPLE_RATE_HZ;
+
+/// Longest time one recording may take, with all attempts.
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(45);
+
+const UPLOAD_POLICY: RetryPolicy =
+    RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(5), attempts_max: 6 };
+
+/// Writes recordings.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    s3: Client,
+    bucket: String,
+}
+
+impl Recordings {
+    /// Recordings in `bucket`.
+    #[must_use]
+    pub fn new(s3: Client, bucket: String) -> Self {
+        Self { s3, bucket }
+    }
+
+    /// What the keys of a conversation's recordings begin with.
+    #[must_use]
+    pub fn prefix(user_id: &UserId, conversation_id: ConversationId) -> String {
+        format!("audio/{user_id}/{conversation_id}/")
+    }
+
+    /// Stores `pcm` (s16le, 16 kHz, mono) as a WAV object. Storing it again replaces it by the same bytes.
+    ///
+    /// # Errors
+    /// The last attempt's error.
+    pub async fn store(&self, key: &str, pcm: &[u8]) -> anyhow::Result<()> {
+        let wav = bytes::Bytes::from(wav(pcm)?);
+        retry(UPLOAD_POLICY, Instant::now() + UPLOAD_DEADLINE, || self.put(key, wav.clone())).await
+    }
+
+    async fn put(&self, key: &str, wav: bytes::Bytes) -> Result<(), Retry<anyhow::Error>> {
+        let put = self
+            .s3
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("audio/wav")
+            .server_side_encryption(ServerSideEncryption::Aes256)
+            .body(ByteStream::from(wav))
+            .send()
+            .await;
+        put.map(drop).context("failed to store the recording").map_err(Retry::transient)
+    }
+}
+
+fn wav(pcm: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: SAMPLE_RATE_HZ,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let (samples, _) = pcm.as_chunks::<2>();
+    let mut file = Cursor::new(Vec::with_capacity(pcm.len() + 64));
+    let mut writer = hound::WavWriter::new(&mut file, spec)?;
+    let count = u32::try_from(samples.len()).context("the recording is too long")?;
+    let mut block = writer.get_i16_writer(count);
+    for sample in samples {
+        block.write_sample(i16::from_le_bytes(*sample));
+    }
+    block.flush()?;
+    writer.finalize()?;
+    Ok(file.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_a_wav_file_of_the_same_samples() {
+        let samples = [0_i16, 1, -1, i16::MAX, i16::MIN];
+        let pcm: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let mut reader = hound::WavReader::new(Cursor::new(wav(&pcm).unwrap())).unwrap();
+        assert_eq!((reader.spec().sample_rate, reader.spec().channels), (SAMPLE_RATE_HZ, 1));
+        let read: Vec<i16> = reader.samples().map(Result::unwrap).collect();
+        assert_eq!(read, samples);
+    }
+}

@@ -1,0 +1,209 @@
+//! Tickets for the live endpoint. A browser cannot send headers with a WebSocket, so the API gives it a signed
+//! ticket for the address: short-lived, bound to one conversation, good for one use on this task. Across tasks
+//! the journal is what lets a conversation start only once.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use events::contract::{ConversationId, FeedbackLanguage, Level, UserId};
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+
+/// How long a ticket is good, in seconds.
+pub const TICKET_SECONDS: i64 = 60;
+
+/// Shortest key, in bytes.
+pub const KEY_BYTES_MIN: usize = 32;
+
+/// Used tickets that are remembered. More within a minute than this are refused.
+const USED_MAX: usize = 100_000;
+
+const AUDIENCE: &str = "nova.live";
+
+/// Issues and redeems tickets.
+pub struct Tickets {
+    signing: EncodingKey,
+    checking: DecodingKey,
+    /// Ids of used tickets and when they expire, in seconds since the Unix epoch.
+    used: Mutex<HashMap<String, i64>>,
+}
+
+/// What a ticket says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claims {
+    aud: String,
+    exp: i64,
+    jti: String,
+    /// What it is good for.
+    pub admission: Admission,
+}
+
+/// What a ticket is good for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admission {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// To start it, or to come back to it.
+    pub purpose: Purpose,
+    /// The picture.
+    pub image_id: String,
+    /// The learner's level.
+    pub level: Level,
+    /// Who the tutor sounds like.
+    pub voice: String,
+    /// The learner's IANA time zone.
+    pub time_zone: String,
+    /// The language of the assessment.
+    pub feedback_language: FeedbackLanguage,
+}
+
+/// What the holder of a ticket may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purpose {
+    /// Start the conversation.
+    Start,
+    /// Come back to the conversation.
+    Return,
+}
+
+/// A ticket as it is given out.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The token.
+    pub ticket: String,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// Why a ticket is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not a ticket of this service, or expired, or of another conversation.
+    #[error("the ticket is invalid or has expired")]
+    Invalid,
+    /// Used before.
+    #[error("the ticket was used before")]
+    Used,
+}
+
+impl std::fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tickets").finish_non_exhaustive()
+    }
+}
+
+impl Tickets {
+    /// Tickets signed with `key`, which has at least [`KEY_BYTES_MIN`] bytes.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        Self {
+            signing: EncodingKey::from_secret(key),
+            checking: DecodingKey::from_secret(key),
+            used: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// A ticket for `admission`.
+    #[must_use]
+    pub fn issue(&self, admission: Admission, now: Timestamp) -> Issued {
+        let expires_at = now + SignedDuration::from_secs(TICKET_SECONDS);
+        let jti = uuid::Uuid::new_v4().to_string();
+        let claims = Claims { aud: AUDIENCE.to_owned(), exp: expires_at.as_second(), jti, admission };
+        let ticket = encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+            .expect("claims have string keys and HS256 takes a key of any length");
+        Issued { ticket, expires_at }
+    }
+
+    /// Takes a ticket for `conversation_id` out of circulation.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn redeem(
+        &self,
+        ticket: &str,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Admission, Refused> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        // The time is the caller's, so that it is checked here.
+        validation.validate_exp = false;
+        let claims =
+            decode::<Claims>(ticket, &self.checking, &validation).map_err(|_| Refused::Invalid)?.claims;
+        let now = now.as_second();
+        if claims.exp <= now || claims.admission.conversation_id != conversation_id {
+            return Err(Refused::Invalid);
+        }
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= USED_MAX {
+            used.retain(|_, expires| *expires > now);
+        }
+        if used.len() >= USED_MAX || used.insert(claims.jti, claims.exp).is_some() {
+            return Err(Refused::Used);
+        }
+        Ok(claims.admission)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission() -> Admission {
+        Admission {
+            conversation_id: ConversationId::new(now(), [7; 10]),
+            user_id: "user-1".parse().unwrap(),
+            purpose: Purpose::Start,
+            image_id: "market".to_owned(),
+            level: Level::B1,
+            voice: "tiffany".to_owned(),
+            time_zone: "Asia/Seoul".to_owned(),
+            feedback_language: FeedbackLanguage::Korean,
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-23T10:00:00Z".parse().unwrap()
+    }
+
+    fn tickets() -> Tickets {
+        Tickets::new(&[1; KEY_BYTES_MIN])
+    }
+
+    #[test]
+    fn a_ticket_is_good_once() {
+        let (tickets, admission) = (tickets(), admission());
+        let id = admission.conversation_id;
+        let issued = tickets.issue(admission.clone(), now());
+        assert_eq!(tickets.redeem(&issued.ticket, id, now()), Ok(admission));
+        assert_eq!(tickets.redeem(&issued.ticket, id, now()), Err(Refused::Used));
+    }
+
+    #[test]
+    fn a_ticket_expires() {
+        let (tickets, admission) = (tickets(), admission());
+        let issued = tickets.issue(admission.clone(), now());
+        let late = now() + SignedDuration::from_secs(TICKET_SECONDS);
+        assert_eq!(tickets.redeem(&issued.ticket, admission.conversation_id, late), Err(Refused::Invalid));
+    }
+
+    #[test]
+    fn a_ticket_is_bound_to_its_conversation_and_its_key() {
+        let (tickets, admission) = (tickets(), admission());
+        let issued = tickets.issue(admission.clone(), now());
+        let other = ConversationId::new(now(), [8; 10]);
+        assert_eq!(tickets.redeem(&issued.ticket, other, now()), Err(Refused::Invalid));
+        let foreign = Tickets::new(&[2; KEY_BYTES_MIN]).issue(admission.clone(), now());
+        let redeemed = tickets.redeem(&foreign.ticket, admission.conversation_id, now());
+        assert_eq!(redeemed, Err(Refused::Invalid));
+        assert_eq!(tickets.redeem("x", admission.conversation_id, now()), Err(Refused::Invalid));
+    }
+}
