@@ -88,9 +88,9 @@ impl Alerts {
         })
     }
 
-    async fn raise(&self, alert: &Alert) -> Result<(), Failure> {
+    async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<(), Failure> {
         let effect_id = format!("alert#{}", alert.alert_id);
-        let lease = match self.effects.claim(&effect_id, Timestamp::now()).await? {
+        let lease = match self.effects.claim(&effect_id, receive_count, Timestamp::now()).await? {
             Claim::Mine(lease) => lease,
             Claim::Finished(_) => return Ok(()),
         };
@@ -146,9 +146,9 @@ impl Alerts {
 }
 
 impl EventHandler for Alerts {
-    async fn handle(&self, event: &Envelope, _delivery: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, event: &Envelope, delivery: &Delivery) -> Result<(), Failure> {
         for alert in rules::alerts(event) {
-            self.raise(&alert).await?;
+            self.raise(&alert, delivery.receive_count).await?;
         }
         Ok(())
     }

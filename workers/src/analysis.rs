@@ -141,7 +141,12 @@ impl Analyses {
         })
     }
 
-    async fn analyze(&self, cause: &Envelope, completed: &ConversationCompleted) -> Result<(), Failure> {
+    async fn analyze(
+        &self,
+        cause: &Envelope,
+        completed: &ConversationCompleted,
+        receive_count: u32,
+    ) -> Result<(), Failure> {
         if let Some((stored, document)) = self.stored(completed).await? {
             return self.publish(cause, analyzed(completed, stored, document)).await;
         }
@@ -157,7 +162,7 @@ impl Analyses {
             return self.publish(cause, (nothing, completed.ended_at)).await;
         }
         let effect_id = format!("analysis#{}", completed.conversation_id);
-        match self.effects.claim(&effect_id, Timestamp::now()).await? {
+        match self.effects.claim(&effect_id, receive_count, Timestamp::now()).await? {
             Claim::Finished(outcome) => self.publish_finished(cause, completed, &outcome).await,
             Claim::Mine(lease) => {
                 let work = self.run(&lease, completed, (&measures, &conversation.turns));
@@ -288,11 +293,11 @@ impl Analyses {
 }
 
 impl EventHandler for Analyses {
-    async fn handle(&self, event: &Envelope, _delivery: &Delivery) -> Result<(), Failure> {
+    async fn handle(&self, event: &Envelope, delivery: &Delivery) -> Result<(), Failure> {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
-        Box::pin(self.analyze(event, completed)).await
+        Box::pin(self.analyze(event, completed, delivery.receive_count)).await
     }
 }
 

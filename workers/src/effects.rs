@@ -43,8 +43,12 @@ const RENEWAL: Duration = Duration::from_secs(15);
 const RENEWAL_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(4), attempts_max: 8 };
 
-/// The longest wait added to the remaining time of a lease that somebody else holds.
-const HELD_JITTER_MS_MAX: u64 = 5_000;
+/// The wait after the first delivery that met somebody else's lease; three times as long after each further one.
+/// Whoever holds the lease most often finishes within seconds.
+const HELD_WAIT: Duration = Duration::from_secs(3);
+
+/// The longest wait added to the wait for a lease that somebody else holds.
+const HELD_JITTER_MS_MAX: u64 = 2_000;
 
 const RUNNING: &str = "running";
 const FINISHED: &str = "finished";
@@ -111,11 +115,16 @@ impl Effects {
             .build()
     }
 
-    /// Claims `effect_id` for one attempt.
+    /// Claims `effect_id` for an attempt at the message that was received `receive_count` times.
     ///
     /// # Errors
-    /// A retry after the remaining time when another attempt holds it.
-    pub(crate) async fn claim(&self, effect_id: &str, now: Timestamp) -> Result<Claim, Failure> {
+    /// A retry when another attempt holds it, at the latest after the remaining time of its lease.
+    pub(crate) async fn claim(
+        &self,
+        effect_id: &str,
+        receive_count: u32,
+        now: Timestamp,
+    ) -> Result<Claim, Failure> {
         let owner = Uuid::new_v4().to_string();
         let claimed = self
             .update(effect_id)
@@ -158,7 +167,8 @@ impl Effects {
         }
         let until: i64 = attribute("until").and_then(|until| until.parse().ok()).unwrap_or(0);
         let remaining = u64::try_from(until - now.as_millisecond()).unwrap_or(0);
-        let wait = Duration::from_millis(remaining + rand::random_range(0..=HELD_JITTER_MS_MAX));
+        let jitter = Duration::from_millis(rand::random_range(0..=HELD_JITTER_MS_MAX));
+        let wait = held_wait(Duration::from_millis(remaining), receive_count) + jitter;
         Err(Failure::retry_after(anyhow!("another attempt holds the effect"), wait))
     }
 
@@ -273,6 +283,13 @@ fn refused(error: SdkError<UpdateItemError>) -> Result<Item, Failure> {
     Err(Failure::aws(error).context("failed to write the effect"))
 }
 
+/// How long a message that was received `receive_count` times waits for a lease that lasts `remaining` if it is
+/// not renewed.
+fn held_wait(remaining: Duration, receive_count: u32) -> Duration {
+    let factor = 3u32.saturating_pow(receive_count.saturating_sub(1));
+    HELD_WAIT.saturating_mul(factor).min(remaining)
+}
+
 fn lost() -> Failure {
     Failure::retry(anyhow!("the lease of the effect was lost"))
 }
@@ -283,4 +300,24 @@ fn lease_end(now: Timestamp) -> i64 {
 
 fn expires_at(at: Timestamp) -> AttributeValue {
     number(&(at.as_second() + SignedDuration::from_hours(24 * RETENTION_DAYS).as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_for_a_held_lease_grows_and_ends_with_the_lease() {
+        let waits: Vec<_> = (0..=5).map(|received| held_wait(LEASE, received).as_secs()).collect();
+        assert_eq!(waits, [3, 3, 9, 27, 45, 45]);
+        assert_eq!(held_wait(LEASE, u32::MAX), LEASE);
+        assert_eq!(held_wait(Duration::ZERO, 1), Duration::ZERO);
+    }
+
+    #[test]
+    fn lease_that_is_never_renewed_is_over_before_the_queue_gives_up() {
+        const RECEIVES_MAX: u32 = 6;
+        let waited: Duration = (1..RECEIVES_MAX).map(|received| held_wait(LEASE, received)).sum();
+        assert!(waited > LEASE * 2, "{waited:?}");
+    }
 }
