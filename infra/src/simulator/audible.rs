@@ -6,7 +6,7 @@
 //! the checksum are checked.
 //!
 //! An utterance is a preamble of four pilot symbols, a length (2 bytes), the UTF-8 text, a CRC-32 over length and text
-//! (4 bytes) and one silent symbol. A byte is two symbols, high half first; a symbol is [`SYMBOL_MS`] of one of sixteen
+//! (4 bytes) and one symbol of silence. A byte is two symbols, high half first; a symbol is [`SYMBOL_MS`] of one of sixteen
 //! tones. Each tone has whole periods in a symbol, so the signal has no steps and the tones are orthogonal.
 
 mod tones;
@@ -141,13 +141,8 @@ impl Decoder {
                 self.position += length;
                 match utterance.receive(self.tones.read(window, QUIET)) {
                     Progress::More => {}
-                    Progress::Done(done) => {
-                        heard.push(done);
-                        self.state = State::Searching;
-                    }
-                    Progress::Lost(done) => {
-                        // What follows the loss may be the next preamble.
-                        self.position -= LOST_SYMBOLS_MAX * length;
+                    Progress::Done { heard: done, not_its } => {
+                        self.position -= not_its * length;
                         heard.push(done);
                         self.state = State::Searching;
                     }
@@ -231,9 +226,11 @@ impl Noise {
 
 enum Progress {
     More,
-    Done(Heard),
-    /// The last [`LOST_SYMBOLS_MAX`] symbols were not part of it.
-    Lost(Heard),
+    Done {
+        heard: Heard,
+        /// So many of the last symbols were not part of it; they may be the next preamble.
+        not_its: usize,
+    },
 }
 
 /// An utterance whose preamble was heard.
@@ -243,6 +240,8 @@ struct Utterance {
     /// Where a byte could not be read.
     unreadable: Vec<usize>,
     high_half: Option<Option<u8>>,
+    /// The length, once all bytes are there and only the silent symbol is missing.
+    closing: Option<usize>,
     lost_in_a_row: usize,
     /// Symbols whose samples are exactly what was sent, and symbols that were only recognised.
     exact: usize,
@@ -256,6 +255,7 @@ impl Utterance {
             bytes: Vec::new(),
             unreadable: Vec::new(),
             high_half: None,
+            closing: None,
             lost_in_a_row: 0,
             exact: exact_pilots,
             inexact: PREAMBLE_SYMBOLS - exact_pilots,
@@ -264,6 +264,9 @@ impl Utterance {
     }
 
     fn receive(&mut self, reading: Reading) -> Progress {
+        if let Some(length) = self.closing {
+            return self.close(length, reading);
+        }
         let half = match reading {
             Reading::Exact(half) => {
                 self.exact += 1;
@@ -273,11 +276,11 @@ impl Utterance {
                 self.inexact += 1;
                 Some(half)
             }
-            Reading::Nothing => None,
+            Reading::Zeros | Reading::Quiet | Reading::Nothing => None,
         };
         self.lost_in_a_row = if half.is_some() { 0 } else { self.lost_in_a_row + 1 };
         if self.lost_in_a_row == LOST_SYMBOLS_MAX {
-            return Progress::Lost(self.damaged());
+            return Progress::Done { heard: self.damaged(), not_its: LOST_SYMBOLS_MAX };
         }
         match self.high_half.take() {
             None => self.high_half = Some(half),
@@ -287,12 +290,25 @@ impl Utterance {
             return Progress::More;
         };
         if length > TEXT_BYTES_MAX {
-            return Progress::Done(self.damaged());
+            return Progress::Done { heard: self.damaged(), not_its: 0 };
         }
-        if self.bytes.len() < LENGTH_BYTES + length + CHECKSUM_BYTES {
-            return Progress::More;
+        if self.bytes.len() == LENGTH_BYTES + length + CHECKSUM_BYTES {
+            self.closing = Some(length);
         }
-        Progress::Done(self.finished(length))
+        Progress::More
+    }
+
+    /// Takes the silent symbol behind the checksum.
+    fn close(&mut self, length: usize, reading: Reading) -> Progress {
+        match reading {
+            Reading::Zeros => self.exact += 1,
+            Reading::Quiet => self.inexact += 1,
+            Reading::Exact(_) | Reading::Alike(_) | Reading::Nothing => {
+                self.broken = true;
+                return Progress::Done { heard: self.damaged(), not_its: 1 };
+            }
+        }
+        Progress::Done { heard: self.finished(length), not_its: 0 }
     }
 
     fn byte(&mut self, high: Option<u8>, low: Option<u8>) {

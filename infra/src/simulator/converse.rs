@@ -1,8 +1,236 @@
-//! PURE. x
-use serde_json::Value;
-#[derive(Debug, thiserror::Error)]
-#[error("not yet")]
-pub(crate) struct E;
-pub(crate) fn answer(_request: &Value) -> Result<Value, E> {
-    Err(E)
+//! PURE. Converse of the simulated text model. It knows one task: to assess a conversation by calling a tool whose input
+//! is an [`events::contract::Assessment`]. Anything else it answers with a sentence about what it is.
+//!
+//! The transcript is read from the user's messages: a JSON object with `turns` between `<transcript>` and
+//! `</transcript>`, with the picture between `<picture>` tags where there is one.
+
+mod assessment;
+mod mistakes;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use self::assessment::{Language, Picture, Transcript};
+
+/// Bytes of text in a token, about.
+const BYTES_PER_TOKEN: usize = 4;
+/// Output tokens when the request names none.
+const MAX_TOKENS_DEFAULT: usize = 4_096;
+/// Milliseconds that the answer says it took: a plausible number, the same each time.
+const LATENCY_MS: u64 = 420;
+const ABOUT: &str =
+    "This is a simulated model. It can assess a conversation by calling a tool, and nothing else.";
+
+/// Why a request is refused, in the service's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Invalid {
+    #[error("The request body does not follow the schema of Converse.")]
+    Shape,
+    #[error(
+        "A conversation must start with a user message. Try again with a conversation that starts with a user message."
+    )]
+    FirstNotUser,
+    #[error("The provided tool choice names a tool that is not in the list of tools.")]
+    UnknownTool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    messages: Vec<Message>,
+    #[serde(default)]
+    system: Vec<Content>,
+    #[serde(default)]
+    inference_config: InferenceConfig,
+    tool_config: Option<ToolConfig>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    content: Vec<Content>,
+}
+
+/// A block of content; only text matters here.
+#[derive(Deserialize)]
+struct Content {
+    text: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InferenceConfig {
+    max_tokens: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolConfig {
+    tools: Vec<Value>,
+    tool_choice: Option<Value>,
+}
+
+/// The answer to a request's body.
+pub(crate) fn answer(body: &Value) -> Result<Value, Invalid> {
+    let request = Request::deserialize(body).map_err(|_| Invalid::Shape)?;
+    if request.messages.first().is_none_or(|message| message.role != "user") {
+        return Err(Invalid::FirstNotUser);
+    }
+    let tool = request.tool_config.as_ref().map(chosen_tool).transpose()?.flatten();
+    let text: Vec<&str> = texts(&request).collect();
+    let input_tokens = text.iter().map(|text| text.len()).sum::<usize>() / BYTES_PER_TOKEN + 1;
+    let max_tokens = request.inference_config.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT);
+
+    let transcript: Option<Transcript> = text.iter().find_map(|text| block(text, "transcript"));
+    let (content, mut stop_reason) = match (tool, transcript) {
+        (Some(tool), Some(transcript)) => {
+            let picture: Picture = text.iter().find_map(|text| block(text, "picture")).unwrap_or_default();
+            let korean = request
+                .system
+                .iter()
+                .any(|content| content.text.as_deref().is_some_and(|text| text.contains("in Korean")));
+            let language = if korean { Language::Korean } else { Language::English };
+            let assessment = assessment::assess(&transcript, &picture, language);
+            let id = format!("tooluse_simulated{input_tokens}");
+            let tool_use = json!({ "toolUseId": id, "name": tool, "input": assessment });
+            (json!({ "toolUse": tool_use }), "tool_use")
+        }
+        _ => (json!({ "text": ABOUT }), "end_turn"),
+    };
+    let mut content = content;
+    let mut output_tokens = content.to_string().len() / BYTES_PER_TOKEN + 1;
+    if output_tokens > max_tokens {
+        // The model stops in the middle of its answer: what there is of a tool's input cannot be used.
+        output_tokens = max_tokens;
+        stop_reason = "max_tokens";
+        content = json!({ "text": "" });
+    }
+    Ok(json!({
+        "output": { "message": { "role": "assistant", "content": [content] } },
+        "stopReason": stop_reason,
+        "usage": {
+            "inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": input_tokens + output_tokens,
+        },
+        "metrics": { "latencyMs": LATENCY_MS },
+        "additionalModelResponseFields": { "simulated": true },
+    }))
+}
+
+/// The tool the model is to call: the one it must, or the only one there is.
+fn chosen_tool(config: &ToolConfig) -> Result<Option<String>, Invalid> {
+    let names: Vec<&str> = config.tools.iter().filter_map(|tool| tool["toolSpec"]["name"].as_str()).collect();
+    let forced = config.tool_choice.as_ref().and_then(|choice| choice["tool"]["name"].as_str());
+    match forced {
+        Some(forced) if names.contains(&forced) => Ok(Some(forced.to_owned())),
+        Some(_) => Err(Invalid::UnknownTool),
+        None => Ok(names.first().map(|&name| name.to_owned())),
+    }
+}
+
+fn texts(request: &Request) -> impl Iterator<Item = &str> {
+    let messages = request.messages.iter().flat_map(|message| &message.content);
+    messages.chain(&request.system).filter_map(|content| content.text.as_deref())
+}
+
+/// The JSON between `<name>` and `</name>`, when `text` has it.
+fn block<T: DeserializeOwned>(text: &str, name: &str) -> Option<T> {
+    let (_, rest) = text.split_once(&format!("<{name}>\n"))?;
+    let (json, _) = rest.split_once(&format!("</{name}>"))?;
+    serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use events::contract::{Assessment, Flag, Level};
+
+    fn request(turns: &Value, system: &str) -> Value {
+        let data = format!(
+            "<picture>\n{}\n</picture>\n\n<transcript>\n{}\n</transcript>\n\nAssess.",
+            json!({ "title": "Park", "description": "A brown dog runs after a ball near a bench." }),
+            json!({ "omittedTurns": 0, "turns": turns }),
+        );
+        json!({
+            "system": [{ "text": system }],
+            "messages": [{ "role": "user", "content": [{ "text": data }] }],
+            "inferenceConfig": { "maxTokens": 4096 },
+            "toolConfig": {
+                "tools": [{ "toolSpec": { "name": "record_assessment", "inputSchema": { "json": {} } } }],
+                "toolChoice": { "tool": { "name": "record_assessment" } },
+            },
+        })
+    }
+
+    fn assessed(turns: &Value, system: &str) -> Assessment {
+        let answer = answer(&request(turns, system)).unwrap();
+        assert_eq!(answer["stopReason"], "tool_use");
+        assert_eq!(answer["additionalModelResponseFields"]["simulated"], true);
+        let tool_use = &answer["output"]["message"]["content"][0]["toolUse"];
+        assert_eq!(tool_use["name"], "record_assessment");
+        serde_json::from_value(tool_use["input"].clone()).unwrap()
+    }
+
+    fn learner(text: &str) -> Value {
+        json!({ "index": 1, "speaker": "learner", "typed": false, "interrupted": false, "text": text })
+    }
+
+    #[test]
+    fn an_assessment_follows_the_learners_words() {
+        let turns = json!([
+            { "speaker": "tutor", "text": "What is the dog doing?" },
+            learner("The brown dog is running after a ball. He go to the bench."),
+            learner("I think it is a apple on the bench, and the dog likes to play there with children."),
+        ]);
+        let assessment = assessed(&turns, "Write in English.");
+        let quotes: Vec<&str> =
+            assessment.corrections.iter().map(|correction| correction.quote.as_str()).collect();
+        assert_eq!(quotes[0], "He go to the bench.");
+        assert_eq!(assessment.corrections[0].better, "He goes to the bench.");
+        assert!(assessment.corrections[1].better.contains("an apple"), "{quotes:?}");
+        let said = "The brown dog is running after a ball. He go to the bench. I think it is a apple on the bench, and the dog likes to play there with children.";
+        let evidence = [&assessment.skills.fluency, &assessment.skills.relevance];
+        assert!(evidence.iter().all(|skill| said.contains(&skill.evidence[0].quote)));
+        assert_eq!(assessment.flags, []);
+
+        let off_topic = json!([
+            learner("My favourite computer games have many levels and beautiful music every evening."),
+            learner("Yesterday we talked about football in school for two hours without any break.")
+        ]);
+        let other = assessed(&off_topic, "Write in English.");
+        assert!(other.skills.relevance.score < assessment.skills.relevance.score);
+        assert!(other.skills.grammar.score > assessment.skills.grammar.score);
+    }
+
+    #[test]
+    fn little_speech_is_flagged_and_still_valid() {
+        let assessment = assessed(&json!([learner("Yes. Dog.")]), "Write in Korean.");
+        assert_eq!(assessment.flags, [Flag::LittleSpeech]);
+        assert_eq!(assessment.cefr, Level::A1);
+        assert!(assessment.next_objective.chars().any(|letter| ('가'..='힣').contains(&letter)));
+        assert_eq!(assessed(&json!([]), "").flags, [Flag::LittleSpeech]);
+    }
+
+    #[test]
+    fn a_limit_on_tokens_cuts_the_answer() {
+        let mut body = request(&json!([learner("I see a dog.")]), "");
+        body["inferenceConfig"]["maxTokens"] = json!(50);
+        let answer = answer(&body).unwrap();
+        assert_eq!(
+            (answer["stopReason"].as_str(), answer["usage"]["outputTokens"].as_u64()),
+            (Some("max_tokens"), Some(50))
+        );
+    }
+
+    #[test]
+    fn other_requests_get_an_honest_sentence_or_a_refusal() {
+        let hello = json!({ "messages": [{ "role": "user", "content": [{ "text": "Hello" }] }] });
+        assert_eq!(answer(&hello).unwrap()["output"]["message"]["content"][0]["text"], ABOUT);
+        assert_eq!(answer(&json!({ "messages": 1 })).unwrap_err(), Invalid::Shape);
+        let assistant = json!({ "messages": [{ "role": "assistant", "content": [] }] });
+        assert_eq!(answer(&assistant).unwrap_err(), Invalid::FirstNotUser);
+        let mut unknown = request(&json!([]), "");
+        unknown["toolConfig"]["toolChoice"]["tool"]["name"] = json!("other");
+        assert_eq!(answer(&unknown).unwrap_err(), Invalid::UnknownTool);
+    }
 }

@@ -60,6 +60,9 @@ impl Tutor {
     /// The answer to typed text, which is the learner's or, in brackets, a stage direction.
     pub(crate) fn typed(&mut self, text: &str) -> Vec<String> {
         let words = words(text);
+        if words.is_empty() {
+            return Vec::new();
+        }
         let direction = text.trim_start().starts_with(['[', '(']);
         let mentions = |stem: &str| words.iter().any(|word| word.starts_with(stem));
         if direction && self.greeted && (mentions("goodbye") || mentions("farewell") || mentions("closing")) {

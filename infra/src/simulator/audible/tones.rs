@@ -26,7 +26,11 @@ pub(super) enum Reading {
     Exact(u8),
     /// More like this tone than anything else.
     Alike(u8),
-    /// Silence, a pilot or other sound.
+    /// Nothing but zeros.
+    Zeros,
+    /// Silence, but not sample for sample.
+    Quiet,
+    /// A pilot or other sound.
     Nothing,
 }
 
@@ -83,8 +87,12 @@ impl Tones {
         if let Some(half) = (0..16).find(|&half| self.symbol(half) == window) {
             return Reading::Exact(half);
         }
-        if window.iter().all(|sample| sample.unsigned_abs() < quiet.unsigned_abs()) {
-            return Reading::Nothing;
+        let magnitude: u64 = window.iter().map(|sample| u64::from(sample.unsigned_abs())).sum();
+        if magnitude == 0 {
+            return Reading::Zeros;
+        }
+        if magnitude < window.len() as u64 * u64::from(quiet.unsigned_abs()) {
+            return Reading::Quiet;
         }
         let best = (0..16u8)
             .map(|half| (half, self.share(window, usize::from(half))))

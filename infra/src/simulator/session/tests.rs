@@ -1,1 +1,456 @@
-//! x
+//! The rules of a stream, without a network and with a clock of its own.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::simulator::audible::{self, Decoder};
+
+const RATE: u32 = 16_000;
+
+/// A stream, a clock, and everything that was sent.
+struct Driver {
+    session: Session,
+    now: Duration,
+    sent: Vec<Value>,
+    exception: Option<Rejection>,
+}
+
+fn settings() -> Settings {
+    Settings {
+        endpointing_scale: 1.0,
+        pace: 2.5,
+        interruption: Interruption::Text,
+        stream_limit: Duration::from_secs(480),
+        idle_limit: Duration::from_secs(55),
+    }
+}
+
+impl Driver {
+    fn new(settings: Settings, generation: Generation) -> Self {
+        let session = Session::new(settings, generation, Uuid::nil());
+        Self { session, now: Duration::ZERO, sent: Vec::new(), exception: None }
+    }
+
+    /// A stream of the second generation with its audio block open.
+    fn open(settings: Settings) -> Self {
+        let mut driver = Self::new(settings, Generation::Second);
+        for event in opening() {
+            driver.input(&event);
+        }
+        driver
+    }
+
+    fn input(&mut self, event: &Value) {
+        self.session.input(event.to_string().as_bytes(), self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.session.poll(self.now) {
+            match output {
+                Output::Event(event) => self.sent.push(event["event"].clone()),
+                Output::Exception(rejection) => self.exception = Some(rejection),
+            }
+        }
+    }
+
+    /// Lets time pass, at the moments the stream asked for.
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self.session.deadline().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.drain();
+        }
+        self.now = until;
+        self.drain();
+    }
+
+    /// Sends audio at the pace it is spoken.
+    fn hear(&mut self, samples: &[i16]) {
+        for frame in samples.chunks(512) {
+            let bytes: Vec<u8> = frame.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            self.input(&payload("audioInput", "mic", &STANDARD.encode(bytes)));
+            self.wait(Duration::from_millis(32));
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.hear(&audible::encode(text, RATE));
+    }
+
+    fn pause(&mut self, ms: usize) {
+        self.hear(&vec![0; ms * 16]);
+    }
+
+    fn type_text(&mut self, name: &str, text: &str) {
+        self.input(&text_start(name, "USER", true));
+        self.input(&payload("textInput", name, text));
+        self.input(&end(name));
+    }
+
+    /// The text blocks of one kind, with how each ended.
+    fn texts(&self, role: &str, stage: &str) -> Vec<(String, String)> {
+        let ids: Vec<(&str, &str)> = self
+            .fields("contentStart")
+            .filter_map(|start| {
+                let more = start["additionalModelFields"].as_str()?;
+                (start["role"] == role && more.contains(stage))
+                    .then(|| (start["contentId"].as_str().unwrap(), role))
+            })
+            .collect();
+        ids.iter()
+            .map(|(id, _)| {
+                let of = |name: &'static str| self.fields(name).find(|fields| fields["contentId"] == *id);
+                let text = of("textOutput").map_or("", |text| text["content"].as_str().unwrap());
+                (text.to_owned(), of("contentEnd").unwrap()["stopReason"].as_str().unwrap().to_owned())
+            })
+            .collect()
+    }
+
+    fn said(&self) -> Vec<String> {
+        self.texts("ASSISTANT", "FINAL").into_iter().map(|(text, _)| text).collect()
+    }
+
+    fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.sent.iter().filter_map(move |event| event.get(name))
+    }
+
+    fn audio(&self) -> Vec<i16> {
+        self.fields("audioOutput")
+            .flat_map(|fields| STANDARD.decode(fields["content"].as_str().unwrap()).unwrap())
+            .collect::<Vec<u8>>()
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
+    }
+}
+
+fn opening() -> Vec<Value> {
+    vec![
+        session_start(json!({ "endpointingSensitivity": "HIGH" })),
+        prompt_start("tiffany"),
+        text_start("system", "SYSTEM", false),
+        payload("textInput", "system", "Questions:\n- What is the dog doing?\n- What is the weather like?"),
+        end("system"),
+        audio_start(json!("USER")),
+    ]
+}
+
+fn session_start(turn_detection: Value) -> Value {
+    json!({ "event": { "sessionStart": {
+        "inferenceConfiguration": { "maxTokens": 1024 }, "turnDetectionConfiguration": turn_detection,
+    } } })
+}
+
+fn prompt_start(voice: &str) -> Value {
+    json!({ "event": { "promptStart": {
+        "promptName": "p", "textOutputConfiguration": { "mediaType": "text/plain" },
+        "audioOutputConfiguration": {
+            "mediaType": "audio/lpcm", "sampleRateHertz": RATE, "sampleSizeBits": 16, "channelCount": 1,
+            "voiceId": voice, "encoding": "base64", "audioType": "SPEECH",
+        },
+    } } })
+}
+
+fn text_start(name: &str, role: &str, interactive: bool) -> Value {
+    json!({ "event": { "contentStart": {
+        "promptName": "p", "contentName": name, "type": "TEXT", "interactive": interactive, "role": role,
+        "textInputConfiguration": { "mediaType": "text/plain" },
+    } } })
+}
+
+fn audio_start(role: Value) -> Value {
+    let mut start = json!({
+        "promptName": "p", "contentName": "mic", "type": "AUDIO", "interactive": true,
+        "audioInputConfiguration": {
+            "mediaType": "audio/lpcm", "sampleRateHertz": RATE, "sampleSizeBits": 16, "channelCount": 1,
+            "audioType": "SPEECH", "encoding": "base64",
+        },
+    });
+    if !role.is_null() {
+        start["role"] = role;
+    }
+    json!({ "event": { "contentStart": start } })
+}
+
+fn payload(kind: &str, name: &str, content: &str) -> Value {
+    json!({ "event": { kind: { "promptName": "p", "contentName": name, "content": content } } })
+}
+
+fn end(name: &str) -> Value {
+    json!({ "event": { "contentEnd": { "promptName": "p", "contentName": name } } })
+}
+
+fn prompt_end() -> Value {
+    json!({ "event": { "promptEnd": { "promptName": "p" } } })
+}
+
+#[test]
+fn final_text_follows_play_out_and_audio_runs_ahead_of_it() {
+    let mut driver = Driver::open(settings());
+    driver.type_text("t", "hello");
+    // The sentences take 1.8 and 1.2 seconds.
+    driver.wait(Duration::from_secs(1));
+    let audio_ms = driver.audio().len() / 16;
+    assert!((2_400..=2_600).contains(&audio_ms), "{audio_ms} ms");
+    assert_eq!(driver.said().len(), 0);
+    driver.wait(Duration::from_secs(1));
+    assert_eq!(driver.said().len(), 1, "the first sentence has been played");
+    driver.wait(Duration::from_secs(10));
+    assert_eq!(driver.said().len(), 2);
+    assert_eq!(driver.texts("ASSISTANT", "FINAL")[1].1, "END_TURN");
+}
+
+#[test]
+fn audio_after_the_answer_is_heard_and_tokens_add_up() {
+    let mut driver = Driver::open(settings());
+    driver.say("A dog runs in the park");
+    driver.pause(20_000);
+    assert_eq!(
+        driver.texts("USER", "FINAL"),
+        [("A dog runs in the park".to_owned(), "PARTIAL_TURN".to_owned())]
+    );
+    let mut decoder = Decoder::new(RATE);
+    let heard = decoder.push(&driver.audio());
+    let said: Vec<_> = driver.said().into_iter().map(Heard::Text).collect();
+    assert_eq!(heard, said);
+    let sum: u64 = driver
+        .fields("usageEvent")
+        .map(|usage| usage["details"]["delta"]["input"]["speechTokens"].as_u64().unwrap())
+        .sum();
+    let last = driver.fields("usageEvent").last().unwrap();
+    assert_eq!(last["details"]["total"]["input"]["speechTokens"], sum);
+    assert!(driver.fields("usageEvent").count() >= 3, "also in silence");
+}
+
+#[test]
+fn a_barge_in_is_announced_in_each_style_and_cuts_what_was_said() {
+    for (interruption, stops) in [
+        (Interruption::Text, ("END_TURN", "INTERRUPTED")),
+        (Interruption::Audio, ("INTERRUPTED", "END_TURN")),
+        (Interruption::Marker, ("END_TURN", "END_TURN")),
+    ] {
+        let mut driver = Driver::open(Settings { interruption, pace: 1.0, ..settings() });
+        driver.type_text("t", "hello");
+        driver.wait(Duration::from_millis(1_200));
+        driver.say("Wait");
+        driver.pause(100);
+        let last_audio_end = driver.fields("contentEnd").filter(|end| end["type"] == "AUDIO").last().unwrap();
+        assert_eq!(last_audio_end["stopReason"], stops.0, "{interruption:?}");
+        let mut texts = driver.texts("ASSISTANT", "FINAL");
+        let (said, stop) = texts.pop().unwrap();
+        assert_eq!((said.as_str(), stop.as_str()), ("Hello! Let us talk about", stops.1), "{interruption:?}");
+        let marker = ("{ \"interrupted\" : true }".to_owned(), "PARTIAL_TURN".to_owned());
+        assert_eq!(texts.contains(&marker), interruption == Interruption::Marker);
+        let audio = driver.audio().len();
+        driver.pause(1_000);
+        assert_eq!(driver.audio().len(), audio, "{interruption:?}: it speaks on");
+        driver.pause(1_000);
+        assert_eq!(driver.texts("USER", "FINAL")[0].0, "Wait");
+    }
+}
+
+#[test]
+fn a_barge_in_after_all_audio_was_sent_is_announced_by_text() {
+    let mut driver = Driver::open(Settings { interruption: Interruption::Audio, pace: 100.0, ..settings() });
+    driver.type_text("t", "hello");
+    driver.wait(Duration::from_millis(1_200));
+    driver.say("Wait");
+    let texts = driver.texts("ASSISTANT", "FINAL");
+    assert_eq!(texts, [("Hello! Let us talk about".to_owned(), "INTERRUPTED".to_owned())]);
+}
+
+#[test]
+fn words_without_an_end_are_transcribed_when_the_learner_leaves() {
+    let mut driver = Driver::open(settings());
+    driver.say("I have to go");
+    driver.input(&end("mic"));
+    driver.input(&prompt_end());
+    assert_eq!(driver.texts("USER", "FINAL")[0].0, "I have to go");
+    assert!(driver.sent.last().unwrap().get("completionEnd").is_some());
+    assert!(!driver.session.is_over());
+    driver.input(&json!({ "event": { "sessionEnd": {} } }));
+    assert!(driver.session.is_over());
+    assert_eq!(driver.exception, None);
+}
+
+#[test]
+fn a_client_that_only_stops_sending_gets_its_last_words_too() {
+    let mut driver = Driver::open(settings());
+    driver.say("Cut off");
+    driver.session.input_closed(driver.now);
+    driver.drain();
+    assert_eq!(driver.texts("USER", "FINAL")[0].0, "Cut off");
+    assert!(driver.sent.last().unwrap().get("completionEnd").is_some());
+}
+
+#[test]
+fn limits_end_a_stream_in_the_words_of_the_service() {
+    let mut driver = Driver::open(settings());
+    driver.wait(Duration::from_millis(54_900));
+    assert_eq!(driver.exception, None);
+    driver.wait(Duration::from_millis(200));
+    assert_eq!(driver.exception, Some(Rejection::Idle));
+
+    let mut driver = Driver::open(settings());
+    for _ in 0..10 {
+        driver.wait(Duration::from_secs(47));
+        driver.pause(32);
+    }
+    assert_eq!(driver.exception, None);
+    driver.wait(Duration::from_secs(10));
+    assert_eq!(driver.exception, Some(Rejection::StreamLimit));
+    assert_eq!(Rejection::StreamLimit.exception_type(), "modelTimeoutException");
+}
+
+#[test]
+fn audio_without_a_role_is_never_answered() {
+    let mut driver = Driver::new(settings(), Generation::Second);
+    for event in &opening()[..5] {
+        driver.input(event);
+    }
+    driver.input(&audio_start(Value::Null));
+    driver.say("Hello");
+    driver.pause(3_000);
+    driver.type_text("t", "Hello");
+    driver.wait(Duration::from_secs(10));
+    assert_eq!((driver.sent.len(), driver.exception), (0, None));
+}
+
+/// What a sequence of events is refused with.
+fn refused(generation: Generation, events: &[Value]) -> Option<Rejection> {
+    let mut driver = Driver::new(settings(), generation);
+    for event in events {
+        driver.input(event);
+    }
+    driver.exception
+}
+
+#[test]
+fn the_order_of_events_is_checked() {
+    let opening = opening();
+    let with = |keep: usize, more: &[Value]| [&opening[..keep], more].concat();
+    let history = |name: &str, role: &str| {
+        vec![text_start(name, role, false), payload("textInput", name, "x"), end(name)]
+    };
+    let second = |events: &[Value]| refused(Generation::Second, events);
+
+    assert_eq!(second(&opening), None);
+    assert_eq!(second(&opening[1..]), Some(Rejection::InvalidInput));
+    assert_eq!(second(&with(2, &[audio_start(json!("USER"))])), Some(Rejection::FirstNotSystem));
+    assert_eq!(second(&with(2, &[text_start("u", "USER", false)])), Some(Rejection::FirstNotSystem));
+    assert_eq!(second(&with(5, &[text_start("s2", "SYSTEM", false)])), Some(Rejection::DuplicateSystem));
+    assert_eq!(
+        second(&with(5, &[text_start("system", "USER", false)])),
+        Some(Rejection::InvalidInput),
+        "name used twice"
+    );
+    assert_eq!(second(&with(5, &[history("u", "USER"), history("a", "ASSISTANT")].concat())), None);
+    assert_eq!(second(&with(5, &history("a", "ASSISTANT"))), Some(Rejection::InvalidInput));
+    let twice = [history("u", "USER"), history("v", "USER")].concat();
+    assert_eq!(second(&with(5, &twice)), Some(Rejection::InvalidInput));
+    assert_eq!(second(&with(6, &history("u", "USER"))), Some(Rejection::HistoryAfterAudio));
+    let audio_between = [text_start("t", "USER", true), payload("audioInput", "mic", "AAAA")];
+    assert_eq!(second(&with(6, &audio_between)), Some(Rejection::HistoryAfterAudio));
+    assert_eq!(second(&with(6, &[payload("audioInput", "mike", "AAAA")])), Some(Rejection::InvalidInput));
+    assert_eq!(
+        second(&with(6, &[payload("audioInput", "mic", "not base64")])),
+        Some(Rejection::InvalidInput)
+    );
+    assert_eq!(second(&with(6, &[prompt_end()])), Some(Rejection::InvalidInput), "audio is open");
+    assert_eq!(second(&with(6, &[payload("toolResult", "x", "no object")])), Some(Rejection::ToolResponse));
+    assert_eq!(second(&with(6, &[payload("toolResult", "x", "{}")])), Some(Rejection::InvalidInput));
+    assert_eq!(second(&with(1, &[prompt_start("nobody")])), Some(Rejection::InvalidVoice));
+}
+
+#[test]
+fn fields_are_checked() {
+    let flat = json!({ "event": { "sessionStart": {
+        "inferenceConfiguration": {}, "endpointingSensitivity": "HIGH",
+    } } });
+    assert_eq!(refused(Generation::Second, &[flat]), Some(Rejection::InvalidInput));
+    let hot = json!({ "event": { "sessionStart": { "inferenceConfiguration": { "temperature": 1.5 } } } });
+    assert_eq!(refused(Generation::Second, &[hot]), Some(Rejection::InvalidInput));
+    let mut rate = prompt_start("tiffany");
+    rate["event"]["promptStart"]["audioOutputConfiguration"]["sampleRateHertz"] = json!(44_100);
+    assert_eq!(
+        refused(Generation::Second, &[session_start(Value::Null), rate]),
+        Some(Rejection::InvalidInput)
+    );
+    assert_eq!(
+        refused(Generation::Second, &[json!({ "event": { "hello": {} } })]),
+        Some(Rejection::InvalidInput)
+    );
+    let mut driver = Driver::new(settings(), Generation::Second);
+    driver.session.input(b"{\"event\":", driver.now);
+    driver.drain();
+    assert_eq!(driver.exception, Some(Rejection::UnparsableChunk));
+}
+
+#[test]
+fn the_first_generation_knows_no_typed_turns_and_no_turn_detection() {
+    let first = |events: &[Value]| refused(Generation::First, events);
+    assert_eq!(first(&opening()[..1]), Some(Rejection::InvalidInput));
+    let mut opening = opening();
+    opening[0] = session_start(Value::Null);
+    assert_eq!(first(&opening), None);
+    opening.push(text_start("t", "USER", true));
+    assert_eq!(first(&opening), Some(Rejection::InvalidInput));
+}
+
+#[test]
+fn messages_history_and_blocks_are_bounded() {
+    let long = "x".repeat(order::MESSAGE_BYTES_MAX);
+    let mut driver = Driver::open(settings());
+    driver.input(&text_start("t", "USER", true));
+    driver.input(&payload("textInput", "t", &long));
+    assert_eq!(driver.exception, None);
+    driver.input(&payload("textInput", "t", "x"));
+    assert_eq!(driver.exception, Some(Rejection::InvalidInput));
+
+    let mut driver = Driver::new(settings(), Generation::Second);
+    for event in &opening()[..5] {
+        driver.input(event);
+    }
+    for index in 0..=order::HISTORY_BYTES_MAX / order::MESSAGE_BYTES_MAX {
+        assert_eq!(driver.exception, None, "message {index}");
+        let name = index.to_string();
+        driver.input(&text_start(&name, if index % 2 == 0 { "USER" } else { "ASSISTANT" }, false));
+        driver.input(&payload("textInput", &name, &long));
+        driver.input(&end(&name));
+    }
+    assert_eq!(driver.exception, Some(Rejection::InvalidInput));
+
+    let mut driver = Driver::new(settings(), Generation::Second);
+    for event in &opening()[..5] {
+        driver.input(event);
+    }
+    for index in 1..=order::CONTENT_BLOCKS_MAX {
+        assert_eq!(driver.exception, None, "block {index}");
+        let name = index.to_string();
+        driver.input(&text_start(&name, if index % 2 == 1 { "USER" } else { "ASSISTANT" }, false));
+        driver.input(&end(&name));
+    }
+    assert_eq!(driver.exception, Some(Rejection::InvalidInput));
+}
+
+proptest! {
+    #[test]
+    fn a_transcript_in_pieces_is_the_whole(text in "[a-z가-힣]{1,90}( [a-z가-힣]{1,12}){0,60}") {
+        let pieces = chunks(&text);
+        prop_assert_eq!(pieces.join(" "), text);
+    }
+
+    #[test]
+    fn any_bytes_end_in_an_exception_and_never_in_a_panic(messages in prop::collection::vec("\\PC{0,80}", 1..4)) {
+        let mut driver = Driver::open(settings());
+        for message in messages {
+            driver.session.input(message.as_bytes(), driver.now);
+            driver.drain();
+        }
+        prop_assert!(driver.exception.is_some());
+    }
+}

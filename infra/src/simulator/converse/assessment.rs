@@ -1,0 +1,253 @@
+//! PURE. An assessment from what can be counted in a transcript: words, different words, length of turns, words shared
+//! with the picture's description, and common mistakes. It judges nothing that it has not counted.
+
+use std::collections::HashSet;
+
+use events::contract::{Assessment, Correction, Evidence, Flag, Level, SkillScore, Skills};
+use serde::Deserialize;
+
+use super::mistakes::{self, Kind, Mistake};
+
+/// With fewer words there is no firm opinion.
+const FEW_WORDS: usize = 12;
+const CORRECTIONS_MAX: usize = 10;
+/// Shorter words (articles, pronouns) say nothing about the topic.
+const TOPIC_WORD_CHARS_MIN: usize = 4;
+/// So many different topic words are a talk about the picture.
+const TOPIC_WORDS_ENOUGH: usize = 8;
+
+/// The transcript in a request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Transcript {
+    turns: Vec<Turn>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Turn {
+    speaker: String,
+    text: String,
+}
+
+/// What a request says of the picture.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Picture {
+    title: String,
+    description: String,
+    vocabulary: Vec<String>,
+}
+
+/// The language of comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    English,
+    Korean,
+}
+
+/// What was counted.
+struct Counts {
+    turns: usize,
+    words: usize,
+    distinct: usize,
+    topic: usize,
+    mistakes: usize,
+}
+
+/// Assesses the learner's turns.
+pub(super) fn assess(transcript: &Transcript, picture: &Picture, language: Language) -> Assessment {
+    let turns: Vec<&str> = transcript
+        .turns
+        .iter()
+        .filter(|turn| turn.speaker == "learner" && turn.text.chars().any(char::is_alphanumeric))
+        .map(|turn| turn.text.as_str())
+        .collect();
+    let topic = topic_words(picture);
+    let mistakes: Vec<Mistake> = turns.iter().flat_map(|turn| mistakes::find(turn)).collect();
+    let words: Vec<String> = turns.iter().flat_map(|turn| words(turn)).collect();
+    let distinct: HashSet<&String> = words.iter().collect();
+    let counts = Counts {
+        turns: turns.len(),
+        words: words.len(),
+        distinct: distinct.len(),
+        topic: distinct.iter().filter(|word| topic.contains(**word)).count(),
+        mistakes: mistakes.len(),
+    };
+    let say = |english: String, korean: String| match language {
+        Language::English => english,
+        Language::Korean => korean,
+    };
+    let skills = skills(&turns, &topic, &mistakes, &counts, language);
+    let sum: u32 = [&skills.fluency, &skills.vocabulary, &skills.grammar, &skills.relevance]
+        .iter()
+        .map(|skill| u32::from(skill.score))
+        .sum();
+    let overall = score(sum as usize / 4);
+    let weakest = weakest(&skills);
+    Assessment {
+        overall,
+        cefr: level(overall),
+        strengths: vec![say(
+            format!("You used {} different words in {} turns.", counts.distinct, counts.turns),
+            format!("{}번의 차례에서 서로 다른 단어 {}개를 사용했습니다.", counts.turns, counts.distinct),
+        )],
+        corrections: mistakes
+            .iter()
+            .take(CORRECTIONS_MAX)
+            .map(|mistake| correction(mistake, language))
+            .collect(),
+        recommendations: vec![weakest.advice(language).to_owned()],
+        next_objective: weakest.objective(language).to_owned(),
+        flags: if counts.words < FEW_WORDS { vec![Flag::LittleSpeech] } else { Vec::new() },
+        skills,
+    }
+}
+
+fn skills(
+    turns: &[&str],
+    topic: &HashSet<String>,
+    mistakes: &[Mistake],
+    counts: &Counts,
+    language: Language,
+) -> Skills {
+    let longest = turns.iter().max_by_key(|turn| turn.len()).copied().unwrap_or_default();
+    let richest = turns.iter().max_by_key(|turn| words(turn).into_iter().collect::<HashSet<_>>().len());
+    let on_topic =
+        turns.iter().max_by_key(|turn| words(turn).iter().filter(|word| topic.contains(*word)).count());
+    let mean = counts.words / counts.turns.max(1);
+    let say = |english: String, korean: String| match language {
+        Language::English => english,
+        Language::Korean => korean,
+    };
+    // A few words show little of any skill, so the number of words caps every score.
+    let cap = 10 + counts.words;
+    let skill = |value: usize, quote: &str, comment: String| SkillScore {
+        score: score(value.min(cap)),
+        evidence: vec![Evidence { quote: quote.to_owned(), comment }],
+    };
+    Skills {
+        fluency: skill(
+            25 + mean * 4,
+            longest,
+            say(
+                format!("You say {mean} words in a turn."),
+                format!("한 차례에 평균 {mean}개의 단어를 말합니다."),
+            ),
+        ),
+        vocabulary: skill(
+            20 + counts.distinct,
+            richest.copied().unwrap_or_default(),
+            say(
+                format!("{} of your {} words are different.", counts.distinct, counts.words),
+                format!("단어 {}개 중 {}개가 서로 다릅니다.", counts.words, counts.distinct),
+            ),
+        ),
+        grammar: skill(
+            95usize.saturating_sub(counts.mistakes * 100 / counts.turns.max(1) / 2),
+            mistakes.first().map_or(longest, |mistake| mistake.quote.as_str()),
+            say(
+                format!("Common mistakes found: {}.", counts.mistakes),
+                format!("자주 하는 실수가 {}개 있습니다.", counts.mistakes),
+            ),
+        ),
+        relevance: skill(
+            20 + 75 * counts.topic.min(TOPIC_WORDS_ENOUGH) / TOPIC_WORDS_ENOUGH,
+            on_topic.copied().unwrap_or_default(),
+            say(
+                format!("Words of the picture you used: {}.", counts.topic),
+                format!("그림과 관련된 단어를 {}개 사용했습니다.", counts.topic),
+            ),
+        ),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Weakest {
+    Fluency,
+    Vocabulary,
+    Grammar,
+    Relevance,
+}
+
+fn weakest(skills: &Skills) -> Weakest {
+    let scores = [
+        (skills.fluency.score, Weakest::Fluency),
+        (skills.vocabulary.score, Weakest::Vocabulary),
+        (skills.grammar.score, Weakest::Grammar),
+        (skills.relevance.score, Weakest::Relevance),
+    ];
+    scores.into_iter().min_by_key(|(score, _)| *score).map_or(Weakest::Fluency, |(_, weakest)| weakest)
+}
+
+impl Weakest {
+    fn advice(self, language: Language) -> &'static str {
+        match (self, language) {
+            (Self::Fluency, Language::English) => "Answer with two or three sentences.",
+            (Self::Fluency, Language::Korean) => "두세 문장으로 대답해 보세요.",
+            (Self::Vocabulary, Language::English) => "Use a new word in every answer.",
+            (Self::Vocabulary, Language::Korean) => "대답할 때마다 새로운 단어를 써 보세요.",
+            (Self::Grammar, Language::English) => "Say the corrected sentences aloud three times.",
+            (Self::Grammar, Language::Korean) => "고친 문장을 소리 내어 세 번 말해 보세요.",
+            (Self::Relevance, Language::English) => "Name more of the things you can see in the picture.",
+            (Self::Relevance, Language::Korean) => "그림에 보이는 것들의 이름을 더 말해 보세요.",
+        }
+    }
+
+    fn objective(self, language: Language) -> &'static str {
+        match (self, language) {
+            (Self::Fluency, Language::English) => "Speak for thirty seconds about one part of the picture.",
+            (Self::Fluency, Language::Korean) => "그림의 한 부분에 대해 30초 동안 말하기.",
+            (Self::Vocabulary, Language::English) => "Describe five things with a colour and a size.",
+            (Self::Vocabulary, Language::Korean) => "다섯 가지 사물을 색과 크기로 묘사하기.",
+            (Self::Grammar, Language::English) => {
+                "Tell what three people in the picture do, in full sentences."
+            }
+            (Self::Grammar, Language::Korean) => "그림 속 세 사람이 하는 일을 완전한 문장으로 말하기.",
+            (Self::Relevance, Language::English) => "Describe the picture from left to right.",
+            (Self::Relevance, Language::Korean) => "그림을 왼쪽에서 오른쪽으로 묘사하기.",
+        }
+    }
+}
+
+fn correction(mistake: &Mistake, language: Language) -> Correction {
+    let why = match (mistake.kind, language) {
+        (Kind::ThirdPerson, Language::English) => "After he, she and it the verb takes an s.",
+        (Kind::ThirdPerson, Language::Korean) => "he, she, it 다음의 동사에는 s가 붙습니다.",
+        (Kind::Article, Language::English) => "Before the sound of a vowel the article is an.",
+        (Kind::Article, Language::Korean) => "모음 소리 앞에서는 an을 씁니다.",
+        (Kind::Comparison, Language::English) => "The word compares already, so it needs no more.",
+        (Kind::Comparison, Language::Korean) => "이미 비교급이므로 more가 필요 없습니다.",
+        (Kind::Plural, Language::English) => "This word has another plural, or none.",
+        (Kind::Plural, Language::Korean) => "이 단어는 복수형이 다르거나 없습니다.",
+        (Kind::Phrase, Language::English) => "This is how the phrase is usually said.",
+        (Kind::Phrase, Language::Korean) => "보통 이렇게 말합니다.",
+    };
+    Correction { quote: mistake.quote.clone(), better: mistake.better.clone(), why: why.to_owned() }
+}
+
+fn topic_words(picture: &Picture) -> HashSet<String> {
+    let texts = [&picture.title, &picture.description].into_iter().chain(&picture.vocabulary);
+    texts.flat_map(|text| words(text)).filter(|word| word.chars().count() >= TOPIC_WORD_CHARS_MIN).collect()
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|letter: char| !(letter.is_alphanumeric() || letter == '\''))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
+
+/// The CEFR level of a score; the scale that the examiner's instructions give.
+fn level(overall: u8) -> Level {
+    match overall {
+        0..40 => Level::A1,
+        40..55 => Level::A2,
+        55..70 => Level::B1,
+        70..83 => Level::B2,
+        83..93 => Level::C1,
+        93.. => Level::C2,
+    }
+}
+
+fn score(value: usize) -> u8 {
+    u8::try_from(value.min(100)).unwrap_or(100)
+}
