@@ -5,7 +5,7 @@
 //! yet deleted still counts.
 //!
 //! Two kinds of items:
-//! - a **marker** stands there or not: [`marker`], written in the transaction of its effect;
+//! - a **marker** stands there or not: [`Effects::marker`], written in the transaction of its effect;
 //! - a **lease** is for effects outside DynamoDB: `state` (`running`, `finished`), `owner` (one attempt at one
 //!   message), `epoch` (counts the owners), `until` (N, milliseconds), `outcome` (S, once finished). One attempt
 //!   holds it at a time. Finishing is conditional on owner and epoch, so an attempt that lost its lease cannot
