@@ -101,3 +101,35 @@ fn read_bundle(path: &Path) -> anyhow::Result<Vec<u8>> {
     ensure!(!store.is_empty(), "AWS_CA_BUNDLE {} holds no certificate", path.display());
     Ok(pem)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn bundle(content: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn bundle_without_usable_certificates_is_refused_by_name() {
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for content in ["", "no PEM at all", broken] {
+            let file = bundle(content);
+            let refused = http_client(Some(file.path())).unwrap_err();
+            assert!(format!("{refused:#}").contains("AWS_CA_BUNDLE"), "{refused:#}");
+        }
+        let missing = http_client(Some(Path::new("/nonexistent/ca.pem"))).unwrap_err();
+        assert!(format!("{missing:#}").contains("/nonexistent/ca.pem"));
+    }
+
+    #[test]
+    fn bundle_of_several_certificates_is_accepted() {
+        let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let file = bundle(&format!("{}{}", certificate(), certificate()));
+        http_client(Some(file.path())).unwrap();
+    }
+}

@@ -31,6 +31,8 @@ mod gate;
 mod lease;
 mod queue;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use gate::{Gate, Polling};
 use lease::Leases;
