@@ -21,7 +21,7 @@ use crate::{console::Console, signals::StopSignals};
 #[command(name = "nova", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    up: up::Arguments,
+    up: up::UpOptions,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -29,9 +29,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build and start everything; the same as no command.
-    Up(up::Arguments),
+    Up(up::UpOptions),
     /// Hold one spoken conversation with the running service and show what comes of it.
-    Demo(demo::Arguments),
+    Demo(demo::DemoOptions),
     /// Check everything that CI checks.
     Test,
     /// Run the Bedrock simulator alone, for any AWS client.
@@ -57,4 +57,23 @@ async fn simulate(options: SimulatorOptions) -> anyhow::Result<ExitCode> {
     });
     simulator::run(options, shutdown).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_without_a_command_are_those_of_up() {
+        let arguments = Arguments::try_parse_from(["nova", "--port", "3001"]).unwrap();
+        assert!(arguments.command.is_none());
+        assert!(Arguments::try_parse_from(["nova", "--port", "3001", "test"]).is_err());
+    }
 }

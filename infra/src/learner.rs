@@ -84,7 +84,10 @@ pub enum Moment {
     Ready {
         /// The conversation.
         conversation_id: ConversationId,
-        /// Whether the tutor is simulated.
+    },
+    /// The model has answered for the first time.
+    Model {
+        /// Whether it is simulated.
         simulated: bool,
     },
     /// The learner begins to say the line with this index.

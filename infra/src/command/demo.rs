@@ -22,7 +22,7 @@ use crate::{console::Console, run_file::RunFile, signals::StopSignals};
 const FAST: f64 = 8.0;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct DemoOptions {
     /// Talk several times faster than a person.
     #[arg(long)]
     fast: bool,
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     picture: String,
 }
 
-pub(super) async fn run(arguments: Arguments, console: &Console) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: DemoOptions, console: &Console) -> anyhow::Result<ExitCode> {
     let script = script(&arguments)?;
     let run = RunFile::read(workspace())?;
     let mut stop = StopSignals::listen()?;
@@ -74,7 +74,7 @@ async fn answers(run: &RunFile) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn script(arguments: &Arguments) -> anyhow::Result<Script> {
+fn script(arguments: &DemoOptions) -> anyhow::Result<Script> {
     let pictures = catalogue()?;
     let picture = pictures.iter().find(|picture| picture.image_id == arguments.picture);
     let Some(picture) = picture else {
@@ -106,12 +106,12 @@ fn sentences(picture: &Picture) -> Vec<String> {
 
 fn tell(moment: &Moment, console: &Console) {
     match moment {
-        Moment::Ready { simulated: true, .. } => console.line("  (the tutor is simulated)"),
+        Moment::Model { simulated: true } => console.line("  (the tutor is simulated)"),
         Moment::Turn(turn) => console.line(&format!("  {}", line(turn))),
         Moment::Flush => console.line("  (the tutor was interrupted)"),
         Moment::Reconnecting => console.line("  (the model was lost for a moment)"),
         Moment::Resumed => console.line("  (and is back)"),
-        Moment::Ready { .. } | Moment::Speaking(_) | Moment::Caption { .. } => {}
+        Moment::Ready { .. } | Moment::Model { .. } | Moment::Speaking(_) | Moment::Caption { .. } => {}
     }
 }
 

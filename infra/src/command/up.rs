@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use infra::local::{Instance, Stack, StackOptions, build, is_free, workspace};
+use infra::local::{Stack, StackOptions, build, is_free, workspace};
 
 use crate::{
     console::Console,
@@ -14,14 +14,17 @@ use crate::{
 /// How often the health of the processes is looked at.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a process may take to stop. Workers would drain for longer, but the local cloud forgets everything anyway.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct UpOptions {
     /// The port of the service.
     #[arg(long, default_value_t = 3000)]
     port: u16,
 }
 
-pub(super) async fn run(arguments: Arguments, console: &Console) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Result<ExitCode> {
     let port = arguments.port;
     if !is_free(port) {
         bail!("port {port} is taken; stop what uses it, or choose another one with `cargo run -- --port N`");
@@ -45,12 +48,11 @@ pub(super) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         console.line(&format!("✗ {died}"));
     }
     let progress = console.progress();
-    progress.begin("Stopping (Ctrl-C again to stop at once)");
+    progress.begin("Stopping");
+    progress.detail("Ctrl-C again to stop at once");
     tokio::select! {
-        killed = stack.stop() => match &killed[..] {
-            [] => progress.end("everything is stopped"),
-            killed => progress.end(&format!("these had to be killed: {}", names(killed))),
-        },
+        // Who had to be killed is of no interest: what they held ends with the local cloud.
+        _ = stack.stop(STOP_GRACE) => progress.end(""),
         () = stop.next() => progress.end("at once"),
     }
     match outcome {
@@ -98,8 +100,4 @@ async fn follow(stack: &Stack, console: &Console) {
             }
         }
     }
-}
-
-fn names(instances: &[Instance]) -> String {
-    instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -46,8 +46,11 @@ const TURNS_MAX: usize = 2_000;
 /// How long connecting, the first word of the service, a write and the goodbye may each take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the learner waits for a tutor who speaks first, at pace 1.
-const OPENING: Duration = Duration::from_millis(2_000);
+/// How long the learner waits for a tutor who may speak first.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// How many frames of the microphone pass between two reports of what was played.
+const FRAMES_PER_REPORT: u32 = 8;
 
 /// A breath between the end of the tutor's audio and the learner's next line, at pace 1.
 const BREATH: Duration = Duration::from_millis(300);
@@ -99,12 +102,12 @@ async fn connect(url: &str) -> anyhow::Result<Socket> {
 enum Phase {
     /// Connected, not yet ready.
     Connecting { until: Instant },
-    /// Waiting for a tutor who may speak first.
-    Opening { until: Instant },
+    /// Hearing the tutor's greeting, if there is one.
+    Opening { since: Instant },
     /// Saying the line with this index.
     Speaking(usize),
     /// Hearing the answer to that line.
-    Listening { line: usize, since: Instant, answered: bool },
+    Listening { line: usize, since: Instant },
     /// All said and heard.
     Leaving { until: Instant },
     /// The service said goodbye.
@@ -117,12 +120,49 @@ struct Talk<'a> {
     /// What of the current line is still to be sent.
     speech: VecDeque<i16>,
     decoder: Decoder,
-    generation: u32,
-    /// When the tutor's audio that has arrived will have been played.
-    playing_until: Instant,
-    /// Audio of the current answer in samples.
-    answer_samples: u64,
+    playback: Playback,
+    /// Whether audio has come since the learner last spoke.
+    answer_began: bool,
+    /// Whether the tutor has ended a turn since the learner last spoke.
+    answered: bool,
+    frames: u32,
     conversation: Option<Conversation>,
+}
+
+/// What a loudspeaker would be doing: audio is played in the order it arrives, as fast as the script's pace.
+struct Playback {
+    pace: f64,
+    generation: u32,
+    /// Samples of this generation that have arrived.
+    arrived: u64,
+    /// When all of them will have been played.
+    until: Instant,
+    /// Milliseconds of this generation that the service knows were played.
+    reported_ms: u64,
+}
+
+impl Playback {
+    fn flush(&mut self, generation: u32) {
+        *self = Self { pace: self.pace, generation, arrived: 0, until: Instant::now(), reported_ms: 0 };
+    }
+
+    fn push(&mut self, samples: usize, now: Instant) {
+        self.arrived += samples as u64;
+        let duration = samples as f64 / f64::from(SAMPLE_RATE_HZ) / self.pace;
+        self.until = self.until.max(now) + Duration::from_secs_f64(duration);
+    }
+
+    /// What has been played of the generation, if that is news.
+    fn report(&mut self, now: Instant) -> Option<Up> {
+        let ahead = self.until.saturating_duration_since(now).mul_f64(self.pace);
+        let arrived = Duration::from_millis(self.arrived * 1_000 / u64::from(SAMPLE_RATE_HZ));
+        let ms = u64::try_from(arrived.saturating_sub(ahead).as_millis()).unwrap_or(u64::MAX);
+        if ms <= self.reported_ms {
+            return None;
+        }
+        self.reported_ms = ms;
+        Some(Up::Played { generation: self.generation, ms })
+    }
 }
 
 impl<'a> Talk<'a> {
@@ -133,9 +173,10 @@ impl<'a> Talk<'a> {
             phase: Phase::Connecting { until: now + PATIENCE },
             speech: VecDeque::new(),
             decoder: Decoder::new(SAMPLE_RATE_HZ),
-            generation: 0,
-            playing_until: now,
-            answer_samples: 0,
+            playback: Playback { pace: script.pace, generation: 0, arrived: 0, until: now, reported_ms: 0 },
+            answer_began: false,
+            answered: false,
+            frames: 0,
             conversation: None,
         }
     }
@@ -172,43 +213,54 @@ impl<'a> Talk<'a> {
         now: Instant,
         observer: &mut (impl FnMut(&Moment) + Send),
     ) -> anyhow::Result<Vec<Message>> {
-        let mut messages = Vec::new();
+        let heard_out = self.answered && now > self.playback.until + self.paced(BREATH);
         match self.phase {
             Phase::Connecting { until } => {
                 ensure!(now < until, "the ingress did not get ready within {} s", PATIENCE.as_secs());
-                return Ok(messages);
+                return Ok(Vec::new());
             }
-            Phase::Opening { until } => {
-                if now > until && now > self.playing_until {
+            Phase::Opening { since } => {
+                if heard_out || (!self.answer_began && now > since + OPENING) {
                     self.speak(0, now, observer);
+                } else {
+                    self.check_patience(since, now, "a greeting")?;
                 }
             }
             Phase::Speaking(line) if self.speech.is_empty() => {
-                self.answer_samples = 0;
-                self.phase = Phase::Listening { line, since: now, answered: false };
+                (self.answer_began, self.answered) = (false, false);
+                self.phase = Phase::Listening { line, since: now };
             }
-            Phase::Listening { line, since, answered } => {
-                if answered && now > self.playing_until + self.paced(BREATH) {
-                    messages.push(played(self.generation, self.answer_samples)?);
-                    self.speak(line + 1, now, observer);
-                } else if now > since + self.script.answer_timeout {
-                    let seconds = self.script.answer_timeout.as_secs();
-                    bail!("the tutor did not finish an answer to turn {} within {seconds} s", line + 1);
-                }
+            Phase::Listening { line, .. } if heard_out => self.speak(line + 1, now, observer),
+            Phase::Listening { line, since } => {
+                self.check_patience(since, now, &format!("an answer to turn {}", line + 1))?;
             }
             Phase::Leaving { until } => {
                 ensure!(now < until, "the ingress did not say goodbye within {} s", PATIENCE.as_secs());
-                return Ok(messages);
+                return Ok(Vec::new());
             }
             Phase::Speaking(_) | Phase::Over => {}
         }
-        if let Phase::Leaving { .. } = self.phase {
-            messages.push(text(&Up::End)?);
+        self.frames = self.frames.wrapping_add(1);
+        let due = self.frames.is_multiple_of(FRAMES_PER_REPORT) || self.is_leaving();
+        let report = if due { self.playback.report(now) } else { None };
+        let mut messages = report.iter().map(text).collect::<anyhow::Result<Vec<_>>>()?;
+        messages.push(if self.is_leaving() {
+            text(&Up::End)?
         } else {
             let samples = (0..FRAME_SAMPLES).map(|_| self.speech.pop_front().unwrap_or(0));
-            messages.push(Message::Binary(message::frame(samples).into()));
-        }
+            Message::Binary(message::frame(samples).into())
+        });
         Ok(messages)
+    }
+
+    fn is_leaving(&self) -> bool {
+        matches!(self.phase, Phase::Leaving { .. })
+    }
+
+    fn check_patience(&self, since: Instant, now: Instant, what: &str) -> anyhow::Result<()> {
+        let patience = self.script.answer_timeout;
+        ensure!(now < since + patience, "the tutor did not finish {what} within {} s", patience.as_secs());
+        Ok(())
     }
 
     /// Begins the line with this index, or leaves after the last one.
@@ -235,9 +287,8 @@ impl<'a> Talk<'a> {
             Message::Binary(frame) => {
                 let (generation, samples) =
                     message::audio(&frame).context("the ingress sent a broken frame")?;
-                if generation >= self.generation {
-                    self.generation = generation;
-                    self.play(&samples);
+                if generation >= self.playback.generation {
+                    self.play(generation, &samples);
                 }
                 Ok(())
             }
@@ -254,19 +305,19 @@ impl<'a> Talk<'a> {
     }
 
     /// Audio that has arrived is played after what is being played.
-    fn play(&mut self, samples: &[i16]) {
+    fn play(&mut self, generation: u32, samples: &[i16]) {
         let now = Instant::now();
-        if let (0, Phase::Listening { since, .. }) = (self.answer_samples, self.phase)
-            && let Some(conversation) = &mut self.conversation
-        {
-            conversation.answer_latencies.push(now - since);
+        if generation > self.playback.generation {
+            self.playback.flush(generation);
         }
-        self.answer_samples += samples.len() as u64;
-        let duration = Duration::from_secs_f64(samples.len() as f64 / f64::from(SAMPLE_RATE_HZ));
-        self.playing_until = self.playing_until.max(now) + self.paced(duration);
+        self.playback.push(samples.len(), now);
         let heard = self.decoder.push(samples);
+        let began = !std::mem::replace(&mut self.answer_began, true);
         if let Some(conversation) = &mut self.conversation {
             conversation.heard.extend(heard);
+            if let (true, Phase::Listening { since, .. }) = (began, self.phase) {
+                conversation.answer_latencies.push(now - since);
+            }
         }
     }
 
@@ -276,33 +327,34 @@ impl<'a> Talk<'a> {
         observer: &mut (impl FnMut(&Moment) + Send),
     ) -> anyhow::Result<()> {
         match message {
-            Down::Ready { conversation_id, generation, simulated } => {
-                self.generation = generation;
-                self.phase = Phase::Opening { until: Instant::now() + self.paced(OPENING) };
+            Down::Ready { conversation_id, generation } => {
+                self.playback.flush(generation);
+                self.phase = Phase::Opening { since: Instant::now() };
                 self.conversation = Some(Conversation {
                     conversation_id,
-                    simulated,
+                    simulated: false,
                     turns: Vec::new(),
                     heard: Vec::new(),
                     answer_latencies: Vec::new(),
                     reason: events::contract::EndReason::InternalError,
                     turn_count: 0,
                 });
-                observer(&Moment::Ready { conversation_id, simulated });
+                observer(&Moment::Ready { conversation_id });
+            }
+            Down::Model { simulated } => {
+                self.conversation()?.simulated = simulated;
+                observer(&Moment::Model { simulated });
             }
             Down::Caption { speaker, stage, text } => observer(&Moment::Caption { speaker, stage, text }),
             Down::Turn { turn } => {
-                if let (Speaker::Tutor, Phase::Listening { answered, .. }) = (turn.speaker, &mut self.phase) {
-                    *answered = true;
-                }
+                self.answered |= turn.speaker == Speaker::Tutor;
                 observer(&Moment::Turn(turn.clone()));
                 let conversation = self.conversation()?;
                 ensure!(conversation.turns.len() < TURNS_MAX, "the conversation does not come to an end");
                 conversation.turns.push(turn);
             }
             Down::Flush { generation } => {
-                self.generation = generation;
-                self.playing_until = Instant::now();
+                self.playback.flush(generation);
                 self.decoder = Decoder::new(SAMPLE_RATE_HZ);
                 observer(&Moment::Flush);
             }
@@ -333,10 +385,6 @@ impl<'a> Talk<'a> {
     fn paced(&self, duration: Duration) -> Duration {
         duration.div_f64(self.script.pace)
     }
-}
-
-fn played(generation: u32, samples: u64) -> anyhow::Result<Message> {
-    text(&Up::Played { generation, ms: samples * 1_000 / u64::from(SAMPLE_RATE_HZ) })
 }
 
 fn text(message: &Up) -> anyhow::Result<Message> {

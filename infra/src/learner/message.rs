@@ -24,9 +24,9 @@ pub(super) enum Up {
 pub(super) enum Down {
     Ready {
         conversation_id: ConversationId,
-        #[serde(default)]
         generation: u32,
-        #[serde(default)]
+    },
+    Model {
         simulated: bool,
     },
     Caption {

@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     num::NonZeroUsize,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::ExitStatus,
     sync::{
@@ -287,24 +288,26 @@ impl Stack {
         }
     }
 
-    /// Ends everything in order: the ingress, so that nothing new begins, then the workers, which finish what
-    /// they hold, then the simulator and the cloud. Returns those that had to be killed.
-    pub async fn stop(self) -> Vec<Instance> {
+    /// Ends everything in order: the ingress, so that nothing new begins, then the workers, then the simulator and
+    /// the cloud. What has not ended `grace` after it was asked to is killed, and returned. A worker that finishes
+    /// what it holds needs up to 100 s.
+    pub async fn stop(self, grace: Duration) -> Vec<Instance> {
         let (ingress, workers): (Vec<Instance>, Vec<Instance>) =
             self.instances().partition(|instance| instance.service == Service::Ingress);
-        let mut killed = self.terminate_all(&ingress).await;
-        killed.extend(self.terminate_all(&workers).await);
-        self.simulator.process().stop(Duration::from_secs(5)).await;
+        let mut killed = self.end_all(&ingress, grace).await;
+        killed.extend(self.end_all(&workers, grace).await);
+        self.simulator.process().stop(grace).await;
         self.cloud.stop().await;
         killed
     }
 
-    async fn terminate_all(&self, instances: &[Instance]) -> Vec<Instance> {
+    async fn end_all(&self, instances: &[Instance], grace: Duration) -> Vec<Instance> {
         let ends = instances.iter().map(async |instance| {
-            let process = self.process(*instance).await.ok()?;
-            let had_ended = process.status().is_some();
-            let ended = self.terminate(*instance).await;
-            (ended.is_err() && !had_ended).then_some(*instance)
+            let running = self.slot(*instance).ok()?.lock().await.clone();
+            running.ending.store(true, Ordering::SeqCst);
+            let had_ended = running.process.status().is_some();
+            let status = running.process.stop(grace).await;
+            (!had_ended && status.signal() == Some(Signal::SIGKILL as i32)).then_some(*instance)
         });
         join_all(ends).await.into_iter().flatten().collect()
     }
