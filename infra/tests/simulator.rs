@@ -2,6 +2,8 @@
 
 #[path = "simulator/client.rs"]
 mod client;
+#[path = "simulator/faults.rs"]
+mod faults;
 #[path = "simulator/javascript.rs"]
 mod javascript;
 

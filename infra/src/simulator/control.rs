@@ -305,3 +305,74 @@ fn add(value: &Value, more: u64) -> u64 {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(streams_max: usize) -> Arc<Control> {
+        Control::new(Tuning { streams_max, ..Tuning::default() }, Vec::new())
+    }
+
+    #[test]
+    fn the_quota_is_for_streams_that_are_open() {
+        let control = control(2);
+        let first = control.open("m").unwrap();
+        let _second = control.open("m").unwrap();
+        assert_eq!(control.open("m").unwrap_err(), QuotaExceeded);
+        drop(first);
+        assert!(control.open("m").is_ok());
+    }
+
+    #[test]
+    fn old_streams_and_late_events_are_forgotten() {
+        let control = control(1);
+        for _ in 0..STREAMS_REMEMBERED_MAX + 5 {
+            drop(control.open("m").unwrap());
+        }
+        assert_eq!(lock(&control.inner).streams.len(), STREAMS_REMEMBERED_MAX);
+        let place = control.open("m").unwrap();
+        for _ in 0..EVENTS_REMEMBERED_MAX {
+            place.record.input(b"{}", InputKind::Other);
+            place.record.input(b"{}", InputKind::Audio(2));
+            place.record.input(b"{}", InputKind::Audio(2));
+        }
+        let whole = place.record.whole();
+        assert_eq!(whole["input"].as_array().unwrap().len(), EVENTS_REMEMBERED_MAX);
+        assert_eq!(whole["input"][1], json!({ "audio": { "events": 2, "bytes": 4 } }));
+        assert_eq!(whole["audioBytes"], EVENTS_REMEMBERED_MAX * 4);
+    }
+
+    #[test]
+    fn planned_faults_are_used_up() {
+        let faults = ["cut@10*2", "stall**"].map(|text| text.parse().unwrap()).to_vec();
+        let control = Control::new(Tuning::default(), faults);
+        let taken: Vec<usize> = (0..3).map(|_| control.take_faults().len()).collect();
+        assert_eq!(taken, [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_change_that_makes_no_sense_changes_nothing() {
+        let control = control(2);
+        let change = |json: Value| control.change(serde_json::from_value(json).unwrap());
+        assert!(change(json!({ "pace": 1.0, "clockScale": 0.0 })).is_err());
+        assert!(change(json!({ "faults": ["never"] })).is_err());
+        assert_eq!(lock(&control.inner).tuning, Tuning { streams_max: 2, ..Tuning::default() });
+        change(json!({ "pace": 1.0, "faults": ["cut"] })).unwrap();
+        change(json!({ "streamsMax": 7 })).unwrap();
+        let state = control.state();
+        assert_eq!(
+            (state["settings"]["pace"].as_f64(), state["settings"]["streamsMax"].as_u64()),
+            (Some(1.0), Some(7))
+        );
+        assert_eq!(state["faults"], json!(["cut@0*1"]));
+    }
+
+    #[test]
+    fn no_more_faults_wait_than_a_stream_can_take() {
+        let control = control(1);
+        let place = control.open("m").unwrap();
+        let sent = (0..FAULTS_WAITING_MAX + 3).filter(|_| place.record.faults.try_send(Fault::Stall).is_ok());
+        assert_eq!(sent.count(), FAULTS_WAITING_MAX);
+    }
+}

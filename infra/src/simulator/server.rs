@@ -157,6 +157,7 @@ async fn open_stream(
     let (ready, response_may_begin) = oneshot::channel();
     let late = faults.iter().find(|planned| planned.fault == Fault::LateHeaders).map(|planned| planned.after);
     let headers_at_once = shared.options.headers_at_once;
+    let clock_scale = place.tuning.clock_scale;
     let session = Session::new(place.tuning.settings(), generation, place.seed);
     let stream = Stream {
         place,
@@ -172,7 +173,7 @@ async fn open_stream(
         // An error means that the stream ended without a word: then the response is empty.
         let _ended = response_may_begin.await;
     }
-    tokio::time::sleep(late.unwrap_or_default()).await;
+    tokio::time::sleep(late.unwrap_or_default().div_f64(clock_scale)).await;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/vnd.amazon.eventstream".to_owned()),
         ("x-amzn-requestid", Uuid::new_v4().to_string()),

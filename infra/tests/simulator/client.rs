@@ -167,11 +167,6 @@ impl Conversation {
         rest
     }
 
-    /// Stops sending without a closing sequence.
-    pub(crate) fn stop_sending(&mut self) {
-        self.input = None;
-    }
-
     /// Reads until the stream fails.
     pub(crate) async fn failure(&mut self) -> Failure {
         loop {
