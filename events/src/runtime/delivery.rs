@@ -152,7 +152,13 @@ pub fn heartbeat(lease: LeaseTimes, now: Duration, visibility: Duration) -> Hear
     }
 }
 
-/// How often leases are looked at: often enough for several attempts between "extend" and "lost".
+/// How often leases are looked at for losses: several times between "lost" and the moment others may receive the message.
+#[must_use]
+pub fn loss_interval(visibility: Duration) -> Duration {
+    visibility / 40
+}
+
+/// How often leases are looked at for extensions: often enough for several attempts between "extend" and "lost".
 #[must_use]
 pub fn heartbeat_interval(visibility: Duration) -> Duration {
     visibility / 6

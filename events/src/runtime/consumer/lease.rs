@@ -10,14 +10,15 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{BATCH_MAX, Changed, Queue};
 use crate::runtime::{
-    delivery::{Heartbeat, LeaseTimes, heartbeat, heartbeat_interval},
+    delivery::{Heartbeat, LeaseTimes, heartbeat, heartbeat_interval, loss_interval},
     health::Pulse,
 };
 
@@ -65,14 +66,23 @@ impl Leases {
         Lease { leases: Arc::clone(self), id, receipt, lost }
     }
 
-    /// Extends leases until `stop`.
+    /// Extends leases and gives up those that are lost, until `stop`. The two do not wait for each other: an extension
+    /// that is not answered must not keep a lost lease from being noticed.
     pub(super) async fn keep(&self, pulse: &Pulse, stop: &CancellationToken) {
-        let mut ticks = tokio::time::interval(heartbeat_interval(self.queue.visibility));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            pulse.tick();
-            self.beat().await;
-        }
+        let extending = async {
+            let mut ticks = ticks(heartbeat_interval(self.queue.visibility));
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                pulse.tick();
+                self.beat().await;
+            }
+        };
+        let losing = async {
+            let mut ticks = ticks(loss_interval(self.queue.visibility));
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                self.give_up_lost();
+            }
+        };
+        tokio::join!(extending, losing);
     }
 
     async fn beat(&self) {
@@ -82,22 +92,22 @@ impl Leases {
         futures_util::future::join_all(batches).await;
     }
 
-    /// Gives up what is lost and returns what is to be extended.
     fn due(&self) -> Vec<(u64, String)> {
         let now = self.started.elapsed();
-        let mut due = Vec::new();
-        self.held().retain(|id, entry| match heartbeat(entry.times, now, self.queue.visibility) {
-            Heartbeat::Fresh => true,
-            Heartbeat::Extend => {
-                due.push((*id, entry.receipt.clone()));
-                true
-            }
-            Heartbeat::Lost => {
+        let due = |entry: &Entry| heartbeat(entry.times, now, self.queue.visibility) == Heartbeat::Extend;
+        let held = self.held();
+        held.iter().filter(|(_, entry)| due(entry)).map(|(id, entry)| (*id, entry.receipt.clone())).collect()
+    }
+
+    fn give_up_lost(&self) {
+        let now = self.started.elapsed();
+        self.held().retain(|_, entry| {
+            let lost = heartbeat(entry.times, now, self.queue.visibility) == Heartbeat::Lost;
+            if lost {
                 entry.lost.cancel();
-                false
             }
+            !lost
         });
-        due
     }
 
     async fn extend(&self, batch: &[(u64, String)]) {
@@ -138,6 +148,12 @@ impl Leases {
     fn held(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn ticks(interval: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 impl Lease {

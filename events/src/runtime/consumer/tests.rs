@@ -156,16 +156,23 @@ async fn long_handler_keeps_its_message() {
 
 #[tokio::test(start_paused = true)]
 async fn handler_whose_lease_is_lost_ends_before_another_begins() {
-    let fake = Fake::with(["sleep 300".to_owned()]);
-    fake.state().fault = Fault::NoExtension;
-    let script = Script::default();
-    let consumer = Consumer::start(&fake, 4, 80, script.clone());
-    eventually(5 * MINUTE, "it is received again", || script.of("sleep 300").begun == 2).await;
-    let runs = script.of("sleep 300");
-    assert_eq!((runs.ended, runs.now_max), (0, 1), "the first run is cancelled, not doubled");
-    fake.state().fault = Fault::None;
-    eventually(10 * MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
-    consumer.stop().await;
+    for fault in [Fault::NoExtension, Fault::SilentExtension] {
+        let fake = Fake::with(["sleep 300".to_owned()]);
+        fake.state().fault = fault;
+        let script = Script::default();
+        let consumer = Consumer::start(&fake, 4, 80, script.clone());
+        eventually(MINUTE, "the first run is cancelled", || {
+            let runs = script.of("sleep 300");
+            runs.begun == 1 && runs.now == 0
+        })
+        .await;
+        assert_eq!(fake.state().in_flight(), 1, "nobody else can have it yet ({fault:?})");
+        eventually(MINUTE, "it is received again", || script.of("sleep 300").begun == 2).await;
+        fake.state().fault = Fault::None;
+        eventually(10 * MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
+        assert_eq!(script.of("sleep 300").now_max, 1);
+        consumer.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

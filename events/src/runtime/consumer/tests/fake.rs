@@ -42,6 +42,8 @@ pub(super) enum Fault {
     None,
     /// Leases cannot be extended: the call fails.
     NoExtension,
+    /// Leases cannot be extended: the call is never answered.
+    SilentExtension,
     /// Deletes are acknowledged and forgotten.
     ForgottenDeletes,
     /// The first attempt at each delete fails for one entry.
@@ -106,7 +108,12 @@ impl Fake {
                 }).to_string(),
             }})),
             "ReceiveMessage" => Ok(self.receive(input).await),
-            "ChangeMessageVisibilityBatch" => self.state().change_visibility(input),
+            "ChangeMessageVisibilityBatch" => {
+                if self.state().fault == Fault::SilentExtension {
+                    std::future::pending::<()>().await;
+                }
+                self.state().change_visibility(input)
+            }
             "DeleteMessageBatch" => Ok(self.state().delete(input)),
             "SendMessage" => {
                 assert!(input["QueueUrl"].as_str().unwrap().ends_with("-dlq"));
