@@ -184,7 +184,7 @@ impl Conversation {
     }
 
     fn typed(&mut self, text: &str, at_ms: u64) {
-        let refusal = if self.phase != Phase::Talking {
+        let refusal = if self.phase != Phase::Talking || text.trim().is_empty() {
             return;
         } else if self.settings.texts.is_none() {
             Some((ErrorCode::TextNotSupported, "this model can only be spoken to"))
@@ -199,7 +199,7 @@ impl Conversation {
             return;
         }
         self.active_ms = at_ms;
-        self.floor.typed(text, at_ms, &mut self.outputs);
+        self.floor.typed(text.trim(), at_ms, &mut self.outputs);
         if let Some(stream) = self.link.hearing() {
             self.outputs.push_back(Output::SendText { stream, text: text.to_owned() });
         }
@@ -278,7 +278,9 @@ impl Conversation {
     /// told to do what it still owes.
     fn stream_opened(&mut self, stream: StreamId, at_ms: u64) {
         let Some(opened) = self.link.opened(stream, at_ms) else {
-            self.outputs.push_back(Output::DropStream(stream));
+            if self.link.has_named(stream) && !self.link.knows(stream) {
+                self.outputs.push_back(Output::DropStream(stream));
+            }
             return;
         };
         if let Some(old) = opened.replaces {

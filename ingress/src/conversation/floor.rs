@@ -166,6 +166,7 @@ impl Floor {
             }
             Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final } => self.speak(at_ms, outputs),
             Event::TextStart { speaker: Speaker::Learner, stage: Stage::Final } => {
+                self.microphone.understood();
                 self.learner.blocks.push(String::new());
             }
             Event::TextStart { speaker: Speaker::Learner, stage: Stage::Speculative } => {}

@@ -14,6 +14,9 @@ use super::{
 /// Wait before another spare is opened after one failed, in milliseconds.
 const SPARE_RETRY_MS: u64 = 15_000;
 
+/// A stream that was open for this long has proved that streams work, in milliseconds.
+const PROVEN_MS: u64 = 60_000;
+
 /// Streams whose usage is still listened to.
 const CLOSED_MAX: usize = 4;
 
@@ -197,6 +200,12 @@ impl Link {
         matches!(self.state, State::Live { spare: Some(spare), .. } if spare.stream == stream)
     }
 
+    /// Whether `stream` was ever asked for.
+    #[must_use]
+    pub(super) fn has_named(&self, stream: StreamId) -> bool {
+        stream.0 < self.next_id
+    }
+
     /// The streams that are live, being opened or spare.
     #[must_use]
     pub(super) fn all(&self) -> Vec<StreamId> {
@@ -251,6 +260,11 @@ impl Link {
             self.state = State::Opening { stream: spare.stream };
             return Lost::SpareTakesOver;
         }
+        if let State::Live { live, .. } = self.state
+            && at_ms.saturating_sub(live.opened_ms) >= PROVEN_MS
+        {
+            self.proven();
+        }
         let Some(wait) = wait(reaction, self.attempts, self.jitter_permille) else {
             self.state = State::Waiting { due_ms: at_ms };
             return Lost::Failed;
@@ -295,7 +309,7 @@ impl Link {
             *last = usage;
             return;
         }
-        if stream.0 >= self.next_id {
+        if !self.has_named(stream) {
             return;
         }
         self.current_usage.push((stream, usage));

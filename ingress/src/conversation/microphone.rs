@@ -118,6 +118,19 @@ impl Microphone {
         self.audio.len()
     }
 
+    /// The model has understood something. What was said after the pause is of the same turn if the model has had
+    /// the time to understand that, too: it did not answer in between.
+    pub(super) fn understood(&mut self) {
+        let complete = self.next.is_some_and(|next| self.audio.len() - next.last >= self.pause);
+        if let (Some(turn), true) = (&mut self.turn, complete)
+            && let Some(next) = self.next.take()
+        {
+            turn.last = next.last;
+            turn.speech += next.speech;
+            turn.end_ms = next.end_ms;
+        }
+    }
+
     /// The turn is over: gives its recording and keeps what is already of the next turn.
     pub(super) fn end_turn(&mut self) -> Recording {
         let Some(turn) = self.turn.take() else {
@@ -240,6 +253,20 @@ mod tests {
         microphone.push(&tone(200), 2_600);
         let second = microphone.end_turn();
         assert_eq!(second.heard, Some(Heard { start_ms: 2_400, end_ms: 2_600, speech_ms: 500 }));
+    }
+
+    #[test]
+    fn what_was_understood_before_an_answer_is_of_the_same_turn() {
+        let mut microphone = Microphone::new(1_500);
+        microphone.push(&tone(500), 500);
+        microphone.push(&silence(1_600), 2_100);
+        microphone.push(&tone(300), 2_400);
+        microphone.understood();
+        microphone.push(&silence(1_500), 3_900);
+        microphone.understood();
+        let both = microphone.end_turn();
+        assert_eq!(both.heard, Some(Heard { start_ms: 500, end_ms: 2_400, speech_ms: 800 }));
+        assert!(!microphone.has_speech());
     }
 
     #[test]
