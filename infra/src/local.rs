@@ -4,6 +4,26 @@
 //! that need less. Nothing in here is reachable from the service's own binaries: they are started as separate
 //! processes that know only the environment variables of their `--help`.
 //!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use infra::{
+//!     learner::{Learner, Script},
+//!     local::{Instance, Progress, Service, Stack, StackOptions, build},
+//! };
+//!
+//! let binaries = build(&Progress::silent()).await?;
+//! let stack = Stack::start(StackOptions::new("/tmp/nova-test".into(), binaries)).await?;
+//! let (cloud, outputs) = (stack.cloud().endpoint(), stack.outputs());
+//! let learner = Learner::sign_up(cloud, &outputs.client_id, stack.url(), "one@nova.example").await?;
+//! let talk = learner.converse(&Script::new("street-market", ["I can see a stall."]).at_pace(8.0)).await?;
+//! stack.kill(Instance { service: Service::Progress, copy: 0 }).await?;
+//! stack.restart(Instance { service: Service::Progress, copy: 0 }).await?;
+//! let transcript = stack.cloud().s3().get_object().bucket(&outputs.logs_bucket);
+//! # drop((talk, transcript));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Everything started in here lives in one process group ([`ProcessGroup`]) and dies with the process that
 //! started it, however that process ends.
 

@@ -23,7 +23,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(command::run(arguments, &console)) {
+    let outcome = runtime.block_on(command::run(arguments, &console));
+    // A thread that waits for another installation's lock must not keep us from ending.
+    runtime.shutdown_background();
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             console.error(&format!("{error:#}"));

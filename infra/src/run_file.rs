@@ -92,8 +92,10 @@ impl RunFile {
     /// Reads what runs in `workspace`.
     pub(crate) fn read(workspace: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path(&workspace.join(".nova")));
-        let text = text.context("nothing is running here; start it with `cargo run` in another terminal")?;
-        Self::parse(&text)
+        match text {
+            Ok(text) => Self::parse(&text),
+            Err(_) => bail!("nothing is running here; start it with `cargo run` in another terminal"),
+        }
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use infra::local::{Stack, StackOptions, build, is_free, workspace};
+use infra::local::{Stack, StackOptions, build, is_free, ministack, workspace};
 
 use crate::{
     console::Console,
@@ -63,6 +63,10 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
 
 async fn start(port: u16, folder: &RunFolder, console: &Console) -> anyhow::Result<Stack> {
     let progress = console.progress();
+    // First what is most likely to be missing on a new machine.
+    progress.begin("Installing the local cloud");
+    ministack().command(&progress).await?;
+    progress.end("");
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
