@@ -1,5 +1,7 @@
 //! The Bedrock simulator against AWS clients that are not ours: the Rust SDK and the JavaScript SDK.
 
+#![cfg(test)]
+
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/faults.rs"]
@@ -115,11 +117,8 @@ async fn a_conversation_by_voice_with_every_signature_verified() {
     assert_eq!(rest.last().unwrap().0, "completionEnd");
     let (_, record) = setup.control(&format!("/streams/{}", answer.session_id), None).await;
     assert_eq!(record["end"], "over");
-    let audio = &record["audioBytes"];
-    assert_eq!(
-        audio.as_u64().unwrap() as usize,
-        2 * (infra::simulator::audible::encode(words, 16_000).len() + 1_600 * 16)
-    );
+    let spoken = infra::simulator::audible::encode(words, 16_000).len();
+    assert_eq!(record["audioBytes"], 2 * (spoken + 1_600 * 16));
     assert!(setup.folder.path().join("ca.pem").exists());
 }
 

@@ -16,7 +16,7 @@ use tones::{Reading, Tones};
 /// Longest text of one utterance. [`encode`] says a longer text as several utterances.
 pub const TEXT_BYTES_MAX: usize = 2048;
 /// Length of one symbol; a byte of text takes two.
-pub const SYMBOL_MS: u64 = 20;
+pub const SYMBOL_MS: usize = 20;
 
 const PREAMBLE_SYMBOLS: usize = tones::PREAMBLE.len();
 const LENGTH_BYTES: usize = 2;
@@ -61,9 +61,9 @@ pub fn encode(text: &str, sample_rate: u32) -> Vec<i16> {
 
 /// How much of `text` was said after `played_ms` of [`encode`]'s audio: whole words only.
 pub fn said_after(text: &str, played_ms: u64) -> &str {
-    let before_text = SYMBOL_MS * (PREAMBLE_SYMBOLS as u64 + 2 * LENGTH_BYTES as u64);
+    let before_text = SYMBOL_MS * (PREAMBLE_SYMBOLS + 2 * LENGTH_BYTES);
+    let played_ms = usize::try_from(played_ms).unwrap_or(usize::MAX);
     let bytes = played_ms.saturating_sub(before_text) / (2 * SYMBOL_MS);
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     if bytes >= text.len() {
         return text;
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -134,7 +136,6 @@ fn router(shared: Shared) -> Router {
         .route("/health", get(|| async { axum::Json(json!({ "status": "ok", "simulated": true })) }))
         .route("/model/{id}/invoke-with-bidirectional-stream", post(open_stream))
         .route("/model/{id}/converse", post(answer_converse))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
         .merge(control)
 }
@@ -148,7 +149,7 @@ async fn open_stream(
     let (parts, body) = request.into_parts();
     let faults = shared.control.take_faults();
     refuse_on_purpose(&faults)?;
-    let chain = authenticate(&shared, &parts.method, &parts.uri, &parts.headers, &[]).await?;
+    let chain = authenticate(&shared, &parts, &[]).await?;
     let generation = sonic(&shared, &model_id)?;
     let place =
         shared.control.open(&model_id).map_err(|control::QuotaExceeded| refusal(Refusal::Throttling))?;
@@ -184,12 +185,13 @@ async fn open_stream(
 async fn answer_converse(
     State(shared): State<Shared>,
     Path(model_id): Path<String>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, ServiceError> {
-    authenticate(&shared, &method, &uri, &headers, &body).await?;
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, BODY_BYTES_MAX)
+        .await
+        .map_err(|_| validation(format!("The request body is longer than {BODY_BYTES_MAX} bytes.")))?;
+    authenticate(&shared, &parts, &body).await?;
     match find_model(&shared, &model_id)? {
         Model::Text => {}
         Model::Sonic(_) => {
@@ -206,13 +208,7 @@ async fn answer_converse(
 }
 
 /// Checks the signature of a request when the simulator was told to.
-async fn authenticate(
-    shared: &Shared,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Option<Chain>, ServiceError> {
+async fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Option<Chain>, ServiceError> {
     let Some(file) = &shared.options.verify_signatures else {
         return Ok(None);
     };
@@ -221,12 +217,12 @@ async fn authenticate(
         tracing::error!(%error, file = %file.display(), "the file of access keys cannot be read");
         refusal(Refusal::Internal)
     })?;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let request = SignedRequest {
-        method: method.as_str(),
-        path: uri.path(),
-        authority: uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default(),
-        headers,
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        authority: parts.uri.authority().map(Authority::as_str).or(host).unwrap_or_default(),
+        headers: &parts.headers,
         body,
     };
     let verified = signature::verify(&request, &Secrets::parse(&secrets), Timestamp::now());

@@ -184,9 +184,10 @@ impl Session {
                 if self.phase == Phase::New {
                     self.phase = Phase::Open;
                 }
-                let kind = match &accepted {
-                    Accepted::Audio(pcm) => InputKind::Audio(pcm.len()),
-                    _ => InputKind::Other,
+                let kind = if let Accepted::Audio(pcm) = &accepted {
+                    InputKind::Audio(pcm.len())
+                } else {
+                    InputKind::Other
                 };
                 self.apply(accepted, now);
                 kind

@@ -68,6 +68,9 @@ impl Tutor {
         if direction && self.greeted && (mentions("goodbye") || mentions("farewell") || mentions("closing")) {
             return FAREWELL.map(str::to_owned).to_vec();
         }
+        if direction && self.greeted && mentions("interrupted") {
+            return vec!["Sorry, the line was interrupted.".to_owned(), self.last_question().to_owned()];
+        }
         if direction && self.greeted {
             return self.encourage();
         }
@@ -123,8 +126,7 @@ impl Tutor {
 
     /// Friendly words for a silent learner, and the question again.
     fn encourage(&self) -> Vec<String> {
-        let question = self.question(self.asked.saturating_sub(1)).to_owned();
-        vec!["Take your time, there is no wrong answer.".to_owned(), question]
+        vec!["Take your time, there is no wrong answer.".to_owned(), self.last_question().to_owned()]
     }
 
     fn reply(&mut self, text: &str) -> Vec<String> {
@@ -157,6 +159,10 @@ impl Tutor {
         }
         self.asked += 1;
         Some(self.question(self.asked - 1).to_owned())
+    }
+
+    fn last_question(&self) -> &str {
+        self.question(self.asked.saturating_sub(1))
     }
 
     fn question_count(&self) -> usize {
@@ -252,6 +258,7 @@ mod tests {
         let mut tutor = tutor();
         tutor.typed("hello");
         assert_eq!(tutor.typed("[The learner has been silent.]")[1], "What do the people buy?");
+        assert_eq!(tutor.typed("[The line was interrupted. Go on.]")[1], "What do the people buy?");
         assert_eq!(tutor.typed("[Time is nearly over: say goodbye.]"), FAREWELL);
     }
 

@@ -1,7 +1,7 @@
 //! PURE. The sixteen tones of audible text and its two pilots: making them and telling them apart.
 
 use std::f32::consts::TAU;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::SYMBOL_MS;
 
@@ -57,12 +57,11 @@ pub(super) struct Tones {
 
 impl Tones {
     pub(super) fn new(sample_rate: u32) -> Self {
-        let per_ms = sample_rate as usize / 50;
-        let symbol_samples = per_ms * 50 * usize::try_from(SYMBOL_MS).unwrap_or(usize::MAX) / 1000;
-        let angles = FREQUENCIES.map(|frequency| TAU * f32::from(frequency) / to_f32(sample_rate));
+        let symbol_samples = sample_rate as usize / (1000 / SYMBOL_MS);
+        let angles = FREQUENCIES.map(|frequency| TAU * f32::from(frequency) / to_f32(sample_rate as usize));
         let table = angles
             .iter()
-            .flat_map(|angle| (0..symbol_samples).map(move |index| sample(angle * to_f32(index as u32))))
+            .flat_map(|angle| (0..symbol_samples).map(move |index| sample(angle * to_f32(index))))
             .collect();
         Self { symbol_samples, table, coefficients: angles.map(|angle| 2.0 * angle.cos()) }
     }
@@ -116,10 +115,13 @@ impl Tones {
             return None;
         }
         let last_start = samples.len().checked_sub(PREAMBLE.len() * symbol)?;
-        let start = (0..=last_start.min(symbol))
-            .map(|start| (start, self.match_preamble(&samples[start..])))
-            .max_by(|left, right| left.1.total_cmp(&right.1).then(right.0.cmp(&left.0)))?
-            .0;
+        let starts = 0..=last_start.min(symbol);
+        // Comparing samples costs next to nothing, correlating them does not.
+        let intact = starts.clone().find(|&start| self.exact_pilots(samples, start) == PREAMBLE.len());
+        let start = match intact {
+            Some(start) => start,
+            None => self.best_match(samples, starts)?,
+        };
         let exact = self.exact_pilots(samples, start);
         let nearby = start.saturating_sub(half)..start + half;
         let broken = exact < PREAMBLE.len() && self.exact_elsewhere(samples, start, nearby);
@@ -142,7 +144,17 @@ impl Tones {
             last = next;
         }
         let power = last * last + before * before - coefficient * last * before;
-        if energy > 0.0 { 2.0 * power / (energy * to_f32(window.len() as u32)) } else { 0.0 }
+        if energy > 0.0 { 2.0 * power / (energy * to_f32(window.len())) } else { 0.0 }
+    }
+
+    /// Where a preamble correlates best.
+    fn best_match(&self, samples: &[i16], mut starts: RangeInclusive<usize>) -> Option<usize> {
+        let first = starts.next()?;
+        let best = starts.fold((first, self.match_preamble(&samples[first..])), |best, start| {
+            let alike = self.match_preamble(&samples[start..]);
+            if alike > best.1 { (start, alike) } else { best }
+        });
+        Some(best.0)
     }
 
     fn match_preamble(&self, samples: &[i16]) -> f32 {
@@ -178,7 +190,7 @@ fn sample(angle: f32) -> i16 {
     (AMPLITUDE * angle.sin()).round() as i16
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sample rates and counts are far below 2^24")]
-fn to_f32(value: u32) -> f32 {
+/// Exact for what it is used for: sample rates and counts far below 2^24.
+fn to_f32(value: usize) -> f32 {
     value as f32
 }

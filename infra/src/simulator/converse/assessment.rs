@@ -119,7 +119,7 @@ fn skills(
         Language::Korean => korean,
     };
     // A few words show little of any skill, so the number of words caps every score.
-    let cap = 10 + counts.words;
+    let cap = 20 + 2 * counts.words;
     let skill = |value: usize, quote: &str, comment: String| SkillScore {
         score: score(value.min(cap)),
         evidence: vec![Evidence { quote: quote.to_owned(), comment }],

@@ -130,7 +130,7 @@ impl Driver {
 
 fn opening() -> Vec<Value> {
     vec![
-        session_start(json!({ "endpointingSensitivity": "HIGH" })),
+        session_start(&json!({ "endpointingSensitivity": "HIGH" })),
         prompt_start("tiffany"),
         text_start("system", "SYSTEM", false),
         payload("textInput", "system", "Questions:\n- What is the dog doing?\n- What is the weather like?"),
@@ -139,7 +139,7 @@ fn opening() -> Vec<Value> {
     ]
 }
 
-fn session_start(turn_detection: Value) -> Value {
+fn session_start(turn_detection: &Value) -> Value {
     json!({ "event": { "sessionStart": {
         "inferenceConfiguration": { "maxTokens": 1024 }, "turnDetectionConfiguration": turn_detection,
     } } })
@@ -264,6 +264,31 @@ fn a_barge_in_after_all_audio_was_sent_is_announced_by_text() {
 }
 
 #[test]
+fn more_typed_turns_than_can_wait_are_not_answered() {
+    let mut driver = Driver::open(settings());
+    for turn in 0..ANSWERS_MAX + 5 {
+        driver.type_text(&format!("t{turn}"), "goodbye");
+    }
+    driver.wait(Duration::from_secs(50));
+    // One is spoken while the others wait, and each has two sentences.
+    assert_eq!(driver.said().len(), 2 * (ANSWERS_MAX + 1));
+}
+
+#[test]
+fn a_human_voice_is_answered_with_the_truth() {
+    let mut driver = Driver::open(settings());
+    let voice: Vec<i16> = (0..32_000).map(|index| if index / 50 % 2 == 0 { 2_000 } else { -2_000 }).collect();
+    driver.hear(&voice);
+    driver.pause(12_000);
+    assert_eq!(driver.texts("USER", "FINAL")[0].0, "[2.0 seconds of speech that the simulator cannot read]");
+    assert!(
+        driver.said().join(" ").contains("simulated partner and heard 2.0 seconds"),
+        "{:?}",
+        driver.said()
+    );
+}
+
+#[test]
 fn words_without_an_end_are_transcribed_when_the_learner_leaves() {
     let mut driver = Driver::open(settings());
     driver.say("I have to go");
@@ -377,7 +402,7 @@ fn fields_are_checked() {
     let mut rate = prompt_start("tiffany");
     rate["event"]["promptStart"]["audioOutputConfiguration"]["sampleRateHertz"] = json!(44_100);
     assert_eq!(
-        refused(Generation::Second, &[session_start(Value::Null), rate]),
+        refused(Generation::Second, &[session_start(&Value::Null), rate]),
         Some(Rejection::InvalidInput)
     );
     assert_eq!(
@@ -395,7 +420,7 @@ fn the_first_generation_knows_no_typed_turns_and_no_turn_detection() {
     let first = |events: &[Value]| refused(Generation::First, events);
     assert_eq!(first(&opening()[..1]), Some(Rejection::InvalidInput));
     let mut opening = opening();
-    opening[0] = session_start(Value::Null);
+    opening[0] = session_start(&Value::Null);
     assert_eq!(first(&opening), None);
     opening.push(text_start("t", "USER", true));
     assert_eq!(first(&opening), Some(Rejection::InvalidInput));
