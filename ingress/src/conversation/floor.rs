@@ -42,6 +42,8 @@ pub(super) struct Floor {
     muted: bool,
     /// FINAL blocks of a closed turn that may still come.
     owed_finals: usize,
+    /// The end was asked for: nothing new of the tutor is heard.
+    leaving: bool,
     /// Audio given to the page in this generation, in milliseconds.
     generation_ms: u64,
     /// When the page has played all it was given.
@@ -88,6 +90,7 @@ impl Floor {
             tutor: None,
             muted: false,
             owed_finals: 0,
+            leaving: false,
             generation_ms: 0,
             playing_until_ms: 0,
             unanswered_since_ms: None,
@@ -171,10 +174,16 @@ impl Floor {
             }
             Event::TextStart { speaker: Speaker::Learner, stage: Stage::Speculative } => {}
             Event::Text { speaker, stage, content } => self.text(speaker, stage, &content, outputs),
-            Event::TextEnd { speaker: Speaker::Tutor, stage, stop: Stop::Interrupted } => {
-                self.interrupted(stage == Stage::Final, at_ms, outputs);
+            Event::TextEnd { speaker: Speaker::Tutor, stage, stop } => {
+                let open = self.tutor.as_mut().filter(|_| stage == Stage::Final);
+                let told = open.is_some_and(|open| open.turn.spoken_to_end());
+                if stop == Stop::Interrupted {
+                    self.interrupted(told, at_ms, outputs);
+                }
             }
-            Event::TextEnd { .. } => self.learner.blocks.retain(|block| !block.trim().is_empty()),
+            Event::TextEnd { speaker: Speaker::Learner, .. } => {
+                self.learner.blocks.retain(|block| !block.trim().is_empty())
+            }
             Event::InterruptedMarker => {
                 if let Some(open) = &mut self.tutor {
                     open.turn.unspeak();
@@ -270,10 +279,24 @@ impl Floor {
         !whole
     }
 
+    /// The end was asked for: a tutor who is still speaking is not heard any more.
+    pub(super) fn leave(&mut self, at_ms: u64) {
+        self.leaving = true;
+        if self.tutor.as_ref().is_some_and(|open| !open.turn.audio_over) {
+            self.cut(CutBy::Model, at_ms);
+        }
+    }
+
     /// The conversation is over: ends both turns with what came of them.
     pub(super) fn finish(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        if self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
-            self.cut(CutBy::Model, at_ms);
+        let all_played = self.playing_until_ms <= at_ms;
+        if let Some(open) = &self.tutor {
+            let heard =
+                open.reported_ms.is_some_and(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
+            let whole = open.turn.is_complete() || (open.turn.audio_over && (heard || all_played));
+            if !whole {
+                self.cut(CutBy::Model, at_ms);
+            }
         }
         self.end_tutor_turn(outputs);
         self.end_learner_turn(at_ms, outputs);
@@ -291,6 +314,9 @@ impl Floor {
     }
 
     fn speak(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if self.leaving && self.tutor.as_ref().is_none_or(|open| open.turn.unspoken() == 0) {
+            return;
+        }
         if self.tutor.is_none() {
             if self.muted || self.owed_finals > 0 {
                 self.owed_finals = self.owed_finals.saturating_sub(1);
@@ -379,7 +405,6 @@ impl Floor {
         let cut = self.cut(CutBy::Model, at_ms);
         if let Some(open) = &mut self.tutor {
             open.turn.audio_over = true;
-            let told = told && open.turn.has_told();
             if let Some(cut) = &mut open.turn.cut {
                 cut.told |= told;
             }

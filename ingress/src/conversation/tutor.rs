@@ -97,19 +97,18 @@ impl TutorTurn {
         }
     }
 
+    /// The FINAL block ends. Answers whether it had words.
+    pub(super) fn spoken_to_end(&mut self) -> bool {
+        let sentence = self.speaking.take().and_then(|index| self.sentences.get(index));
+        sentence.and_then(|sentence| sentence.spoken.as_ref()).is_some_and(|words| !words.is_empty())
+    }
+
     /// The open FINAL block was a signal and no words.
     pub(super) fn unspeak(&mut self) {
         let sentence = self.speaking.take().and_then(|index| self.sentences.get_mut(index));
         if let Some(sentence) = sentence {
             sentence.spoken.take_if(|words| words.is_empty());
         }
-    }
-
-    /// The last FINAL block had words.
-    #[must_use]
-    pub(super) fn has_told(&self) -> bool {
-        let sentence = self.speaking.and_then(|index| self.sentences.get(index));
-        sentence.and_then(|sentence| sentence.spoken.as_ref()).is_some_and(|words| !words.is_empty())
     }
 
     /// Samples of the turn.
@@ -132,7 +131,7 @@ impl TutorTurn {
     /// Everything planned was spoken and the last audio has come.
     #[must_use]
     pub(super) fn is_complete(&self) -> bool {
-        self.audio_over && self.unspoken() == 0
+        self.audio_over && self.speaking.is_none() && self.unspoken() == 0
     }
 
     /// Sentences that were planned and of which no FINAL text has come.
@@ -215,6 +214,7 @@ mod tests {
     fn speak(turn: &mut TutorTurn, text: &str) {
         turn.speak();
         turn.spoken(text);
+        assert!(turn.spoken_to_end());
     }
 
     #[test]
@@ -223,7 +223,10 @@ mod tests {
         speak(&mut turn, "One two three four.");
         turn.audio_over = true;
         assert!(!turn.is_complete());
-        speak(&mut turn, "Five six seven eight.");
+        turn.speak();
+        assert!(!turn.is_complete());
+        turn.spoken("Five six seven eight.");
+        assert!(turn.spoken_to_end());
         assert!(turn.is_complete());
         assert_eq!(turn.text(2_000), "One two three four. Five six seven eight.");
     }

@@ -54,6 +54,8 @@ struct Auditor {
     generation: u32,
     turns: Vec<Turn>,
     ending: Option<Ending>,
+    /// Sentences of every tutor turn, where that is known.
+    sentences: usize,
 }
 
 impl Auditor {
@@ -89,6 +91,7 @@ impl Auditor {
                 assert_eq!(turn.index as usize, self.turns.len(), "indexes have no gaps");
                 assert!(!turn.text.trim().is_empty());
                 assert!(turn.end_ms >= turn.start_ms);
+                assert!(turn.interrupted || self.is_whole(turn), "{turn:?}");
                 self.turns.push(turn.clone());
             }
             Output::End(ending) => {
@@ -96,6 +99,12 @@ impl Auditor {
                 self.ending = Some(*ending);
             }
         }
+    }
+
+    /// A turn of the fake model that was not cut short has both its sentences.
+    fn is_whole(&self, turn: &Turn) -> bool {
+        let sentences = turn.text.matches("sentence").count();
+        turn.speaker == Speaker::Learner || sentences == self.sentences || self.sentences == 0
     }
 
     fn words(&self, speaker: Speaker) -> Vec<&str> {
@@ -313,7 +322,7 @@ impl Walk {
         let mut walk = Self {
             random: StdRng::seed_from_u64(seed),
             conversation: Conversation::new(settings(limits()), 0),
-            auditor: Auditor::default(),
+            auditor: Auditor { sentences: 2, ..Auditor::default() },
             at_ms: 0,
             streams: HashMap::new(),
             opening: Vec::new(),
