@@ -64,9 +64,10 @@ pub struct SimulatorOptions {
     /// Streams that one HTTP/2 connection may have open (SETTINGS_MAX_CONCURRENT_STREAMS)
     #[arg(long, default_value_t = 128)]
     pub connection_streams_max: u32,
-    /// A fault for the next stream, WHAT[@MILLISECONDS][*TIMES]; may be given several times. WHAT is throttling,
-    /// not-ready, internal, unavailable, access-denied, end-of-life, late-headers, exception:NAME, instability, reset,
-    /// reset-no-error, goaway, cut, stall, corrupt or end; *TIMES is for how many streams, ** for all
+    /// A fault for the next stream, written WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be given several
+    /// times. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
+    /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt or end. TIMES is for how many
+    /// streams, * for all
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<PlannedFault>,
     /// Settings that can also be changed at run time.
