@@ -1,6 +1,6 @@
 //! The local cloud and everything that runs on it: for `cargo run`, for the demo and for the tests.
 //!
-//! [`Stack::start`] is the whole system; [`Cloud`], [`deploy`] and [`CredentialServer`] are its parts, for tests
+//! [`Stack::start`] is the whole system; [`Cloud`], [`deploy()`] and [`CredentialServer`] are its parts, for tests
 //! that need less. Nothing in here is reachable from the service's own binaries: they are started as separate
 //! processes that know only the environment variables of their `--help`.
 //!

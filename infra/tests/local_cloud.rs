@@ -1,6 +1,8 @@
 //! The local cloud as the tests and the demo rely on it: what the templates demand is there, each service has its own
 //! permissions, and nothing outlives its owner.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
 use std::{fs::File, io::Read as _, process::Command, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;

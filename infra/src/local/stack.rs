@@ -1,7 +1,7 @@
 //! The whole system as processes: the local cloud, the Bedrock simulator, the ingress and the workers.
 //!
 //! A test that needs a fault proxy in front of the cloud starts the parts itself: [`Cloud::start`],
-//! [`super::deploy`], its proxy, then [`Stack::on`] with [`StackOptions::endpoints`].
+//! [`super::deploy()`], its proxy, then [`Stack::on`] with [`StackOptions::endpoints`].
 
 mod launch;
 
