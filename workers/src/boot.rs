@@ -1,11 +1,9 @@
 //! The self-check at start-up: what a worker depends on exists and has the shape that the code expects. Nothing
 //! is created here. A worker that fails the check does not start.
 
-use anyhow::{Context, anyhow, bail, ensure};
-use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
-    types::{KeySchemaElement, KeyType, TableDescription},
-};
+use anyhow::{Context, bail, ensure};
+use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, TableDescription};
+use events::runtime::failure::describe;
 
 /// A table's key: partition and, where there is one, sort attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub(crate) async fn table(
         .table_name(table)
         .send()
         .await
-        .map_err(|error| reason(&error))
+        .map_err(|error| describe(&error))
         .with_context(|| format!("{variable}: failed to describe the table {table:?}"))?;
     let schema = description.table().map(TableDescription::key_schema).unwrap_or_default();
     let attribute = |kind: KeyType| {
@@ -59,7 +57,7 @@ pub(crate) async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str
         .bucket(bucket)
         .send()
         .await
-        .map_err(|error| reason(&error))
+        .map_err(|error| describe(&error))
         .with_context(|| format!("{variable}: failed to find the bucket {bucket:?}"))?;
     Ok(())
 }
@@ -73,7 +71,7 @@ pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) 
         .topic_arn(arn)
         .send()
         .await
-        .map_err(|error| reason(&error))
+        .map_err(|error| describe(&error))
         .with_context(|| format!("{variable}: failed to find the topic {arn:?}"))?;
     Ok(())
 }
@@ -84,21 +82,4 @@ pub(crate) fn s3(aws: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
         .force_path_style(events::runtime::aws::s3_force_path_style())
         .build();
     aws_sdk_s3::Client::from_conf(config)
-}
-
-/// Why a call failed, in one line: what the service said, or else the causes. An answer without a body has a status
-/// only.
-fn reason<E>(error: &SdkError<E>) -> anyhow::Error
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    if let (Some(code), Some(message)) = (error.code(), error.message()) {
-        return anyhow!("{code}: {message}");
-    }
-    if let Some(response) = error.raw_response() {
-        return anyhow!("the service answered with status {}", response.status().as_u16());
-    }
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    anyhow!("{error}: {}", causes.join(": "))
 }

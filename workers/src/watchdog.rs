@@ -77,7 +77,11 @@ impl Watchdog {
                 anyhow!("the journal does not hold the conversation yet"),
                 decision::UNKNOWN_RETRY,
             )),
-            Decision::GiveUp => Err(Failure::reject("the journal does not hold the conversation")),
+            // It never began: its ingress died before the header, and nobody has heard of it.
+            Decision::GiveUp => {
+                tracing::warn!(conversation.id = %id, "a watched conversation never began");
+                Ok(())
+            }
             Decision::WatchAgain => self.journal.watch_again(id).await.map_err(JournalError::into_failure),
             Decision::TakeOver => {
                 let completed = self.end_lost(id).await?;

@@ -5,8 +5,11 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_runtime_api::client::{
+    orchestrator::HttpResponse,
+    result::{ConnectorError, SdkError},
+};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// The outcome of a handler that did not succeed.
 #[derive(Debug)]
@@ -75,10 +78,9 @@ impl Failure {
 
     /// The failure of an AWS call, by [`classify`].
     #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
-    pub fn aws<E, R>(error: SdkError<E, R>) -> Self
+    pub fn aws<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
     {
         Self::of_class(classify(&error), describe(&error))
     }
@@ -132,13 +134,25 @@ pub fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> ErrorClas
     }
 }
 
-/// A failed call as an error with all its causes in one line.
-pub fn describe<E, R>(error: &SdkError<E, R>) -> anyhow::Error
+/// A failed call as an error of one line: what the service said, or else its status, or else the causes. Never the
+/// body of an answer, which may hold what a learner said.
+pub fn describe<E>(error: &SdkError<E, HttpResponse>) -> anyhow::Error
 where
-    E: Error + Send + Sync + 'static,
-    R: fmt::Debug + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
-    anyhow::anyhow!("{}", DisplayErrorContext(error))
+    if let (Some(code), Some(message)) = (error.code(), error.message()) {
+        return anyhow::anyhow!("{code}: {message}");
+    }
+    if let Some(response) = error.raw_response() {
+        return anyhow::anyhow!("{error}: the answer has the status {}", response.status().as_u16());
+    }
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    anyhow::anyhow!("{error}: {}", causes.join(": "))
 }
 
 /// Parts of the error codes that mean the same for every message. The services do not agree on one spelling:
