@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use events::contract::{ConversationId, EndReason, Level, Speaker, StoredAnalysis, Transcript, Turn, UserId};
+use events::contract::{
+    Assessment, ConversationId, EndReason, Level, Speaker, StoredAnalysis, Transcript, Turn, UserId,
+};
 use futures_util::future::try_join_all;
 use infra::{
     learner::{Conversation, Learner, Line, Script},
@@ -16,6 +18,9 @@ use tests::{
 
 /// Time zones in which the same instant is on different days, whenever it is: they span 26 hours.
 const TIME_ZONES: [&str; 5] = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"];
+
+/// Below this an assessment is low.
+const LOW_OVERALL: u8 = 40;
 
 /// How long the workers may take for what they do at once.
 const RESULTS_WITHIN: Duration = Duration::from_secs(60);
@@ -184,19 +189,34 @@ async fn time_zone(system: &System, id: ConversationId) -> anyhow::Result<String
     Ok(header.start.time_zone)
 }
 
-/// Waits for the alert of each learner's first conversation, and checks that there is no other.
+/// Waits for every alert that what is stored gives cause for, and checks that there is no other: one for each
+/// learner's first conversation, one for each low assessment, one for each that is flagged.
 pub(crate) async fn check_alerts(system: &System, learners: usize) -> anyhow::Result<()> {
+    let analyses = system.results.analyses().await?;
+    let count =
+        |is: fn(&Assessment) -> bool| analyses.values().filter(|stored| is(&stored.assessment)).count();
+    let expected: BTreeMap<String, usize> = [
+        ("milestone.first-conversation", learners),
+        ("analysis.low-score", count(|assessment| assessment.overall < LOW_OVERALL)),
+        ("analysis.flagged", count(|assessment| !assessment.flags.is_empty())),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(rule, count)| (rule.to_owned(), count))
+    .collect();
+    // A repeated alert has the id of the first.
     let mut alerts: BTreeMap<String, Alert> = BTreeMap::new();
-    await_some("every first conversation was announced", RESULTS_WITHIN, async || {
+    await_some("every alert was sent", RESULTS_WITHIN, async || {
         for alert in system.inbox.drain().await? {
             alerts.insert(alert.id.clone(), alert);
         }
-        let firsts = alerts.values().filter(|alert| alert.severity == "info").count();
-        Ok(if firsts >= learners { Ok(()) } else { Err(format!("{firsts} of {learners}")) })
+        let mut rules: BTreeMap<String, usize> = BTreeMap::new();
+        for alert in alerts.values() {
+            *rules.entry(alert.rule.clone()).or_default() += 1;
+        }
+        Ok(if rules == expected { Ok(()) } else { Err(format!("{rules:?} instead of {expected:?}")) })
     })
-    .await?;
-    ensure!(alerts.len() == learners, "{} alerts for {learners} learners: {alerts:?}", alerts.len());
-    Ok(())
+    .await
 }
 
 /// Checks every event that was on the bus against its schema, and how many different facts there were.

@@ -20,6 +20,12 @@ use crate::{inbox::Inbox, redelivery::Redelivery, results::Results, tap::Tap};
 /// How often a condition is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// How long each process may take to end after SIGTERM: a running poll of 20 s, and some.
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// Speech streams that the model's quota allows at once.
+const STREAMS_MAX: &str = "64";
+
 /// The five workers.
 pub const WORKERS: [Service; 5] =
     [Service::Transcript, Service::Analysis, Service::Progress, Service::Alerts, Service::Watchdog];
@@ -46,12 +52,14 @@ pub struct System {
     pub results: Results,
     /// What makes messages come back, with [`Delivery::Twice`].
     pub redelivery: Option<Redelivery>,
+    state_dir: PathBuf,
 }
 
 impl System {
     /// Builds the binaries once for all tests of this process, then starts everything for the test `name`.
     ///
-    /// State and logs of the processes are under `target/e2e/<name>` until the test runs again.
+    /// State and logs of the processes are under `target/e2e/`; [`System::stop`] removes them, so what remains is
+    /// what a failed test left.
     ///
     /// # Errors
     /// Whatever kept a part from starting.
@@ -59,7 +67,8 @@ impl System {
         static BUILT: OnceCell<infra::local::Binaries> = OnceCell::const_new();
         let binaries =
             BUILT.get_or_try_init(|| async { infra::local::build(&Progress::silent()).await }).await?;
-        let mut options = StackOptions::new(state_dir(name)?, binaries.clone());
+        let state_dir = state_dir(name)?;
+        let mut options = StackOptions::new(state_dir.clone(), binaries.clone());
         let cloud =
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
@@ -80,7 +89,7 @@ impl System {
         let inbox = Inbox::open(&root, topics.map(String::as_str)).await?;
         let results = Results::new(cloud.s3(), aws_sdk_dynamodb::Client::new(&root), outputs.clone());
         let stack = Stack::on(cloud, outputs, options).await?;
-        Ok(Self { stack, tap, inbox, results, redelivery })
+        Ok(Self { stack, tap, inbox, results, redelivery, state_dir })
     }
 
     /// Waits until no queue holds a message, visible, in flight or delayed, and then checks that every
@@ -117,11 +126,11 @@ impl System {
     /// # Errors
     /// When a process had to be killed.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let killed = self.stack.stop().await;
+        let killed = self.stack.stop(STOP_WITHIN).await;
         if !killed.is_empty() {
             bail!("had to be killed: {killed:?}");
         }
-        Ok(())
+        fs::remove_dir_all(&self.state_dir).context("cannot remove the state of a finished test")
     }
 
     fn queues(&self) -> [(&'static str, &Queue); 5] {
@@ -188,11 +197,10 @@ async fn depth(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> anyhow::Result<u64
     Ok(messages)
 }
 
+/// A folder of this process's own, so that two runs of the tests do not meet.
 fn state_dir(name: &str) -> anyhow::Result<PathBuf> {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e").join(name);
-    if target.exists() {
-        fs::remove_dir_all(&target).with_context(|| format!("cannot remove {}", target.display()))?;
-    }
-    fs::create_dir_all(&target)?;
-    Ok(target.canonicalize()?)
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e");
+    let folder = folder.join(format!("{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(folder.canonicalize()?)
 }
