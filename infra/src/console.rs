@@ -49,7 +49,8 @@ impl Console {
         Progress::new(move |step| match step {
             Step::Begin(title) => console.begin(title),
             Step::Detail(text) => console.detail(text),
-            Step::End(result) => console.end(result),
+            Step::End(result) => console.end("✓", result),
+            Step::Fail(reason) => console.end("✗", reason),
         })
     }
 
@@ -63,14 +64,12 @@ impl Console {
 
     /// Says why the command failed, in place of the step at hand.
     pub(crate) fn error(&self, text: &str) {
-        if let Some(current) = self.current().take() {
-            self.settle(&current, "✗", "failed");
-        }
+        self.end("✗", "failed");
         let _ = writeln!(stderr(), "error: {text}");
     }
 
     fn begin(&self, title: &str) {
-        self.end("");
+        self.end("✓", "");
         let bar = self.0.interactive.then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg:.dim}") {
@@ -92,9 +91,10 @@ impl Console {
         }
     }
 
-    fn end(&self, result: &str) {
-        if let Some(current) = self.current().take() {
-            self.settle(&current, "✓", result);
+    fn end(&self, mark: &str, result: &str) {
+        let current = self.current().take();
+        if let Some(current) = current {
+            self.settle(&current, mark, result);
         }
     }
 

@@ -47,12 +47,7 @@ async fn checks(console: &Console) -> anyhow::Result<ExitCode> {
     for check in rust_checks() {
         outcomes.push(perform(check, console).await?);
     }
-    let progress = console.progress();
-    progress.begin("Installing cfn-lint");
-    let mut command = cfn_lint().command(&progress).await?;
-    progress.end("");
-    command.args(templates()?);
-    outcomes.push(perform(Check { title: "templates (cfn-lint)", command }, console).await?);
+    outcomes.push(lint_templates(console).await?);
     console.line("\nSummary");
     for Outcome { title, passed, took } in &outcomes {
         let mark = if *passed { "✓" } else { "✗" };
@@ -62,6 +57,24 @@ async fn checks(console: &Console) -> anyhow::Result<ExitCode> {
     let failed = outcomes.len() - passed;
     console.line(&format!("{passed} passed, {failed} failed"));
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
+    let title = "templates (cfn-lint)";
+    let progress = console.progress();
+    let since = Instant::now();
+    progress.begin("Installing cfn-lint");
+    match cfn_lint().command(&progress).await {
+        Ok(mut command) => {
+            progress.end("");
+            command.args(templates()?);
+            perform(Check { title, command }, console).await
+        }
+        Err(error) => {
+            progress.fail(&format!("{error:#}"));
+            Ok(Outcome { title, passed: false, took: since.elapsed() })
+        }
+    }
 }
 
 fn rust_checks() -> Vec<Check> {
@@ -112,7 +125,11 @@ async fn perform(check: Check, console: &Console) -> anyhow::Result<Outcome> {
         (status.with_context(|| format!("cannot run the check {title}"))?.success(), String::new())
     };
     let took = since.elapsed();
-    progress.end(if passed { "passed" } else { "FAILED" });
+    if passed {
+        progress.end("passed");
+    } else {
+        progress.fail("failed");
+    }
     if !output.is_empty() && !passed {
         console.line(&output);
     }

@@ -11,6 +11,8 @@ pub enum Step<'a> {
     Detail(&'a str),
     /// The step succeeded; the text says what came of it, and may be empty.
     End(&'a str),
+    /// The step failed, and the work goes on.
+    Fail(&'a str),
 }
 
 /// Who is told of the steps. Cheap to clone.
@@ -43,6 +45,11 @@ impl Progress {
     /// The step succeeded.
     pub fn end(&self, result: &str) {
         (self.0)(Step::End(result));
+    }
+
+    /// The step failed, and the work goes on. A failure that ends the work is returned as an error instead.
+    pub fn fail(&self, reason: &str) {
+        (self.0)(Step::Fail(reason));
     }
 }
 

@@ -26,8 +26,10 @@ const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
 pub struct PythonTool {
     /// What it is called in messages, and the start of its folder's name.
     name: &'static str,
-    /// The module that is run.
-    module: &'static str,
+    /// The package that is asked for in the lock.
+    package: &'static str,
+    /// What Python is told to run. The scripts that pip makes would name the folder that was built in.
+    start: [&'static str; 2],
     /// Its lock.
     lock: &'static str,
 }
@@ -37,7 +39,8 @@ pub struct PythonTool {
 pub fn ministack() -> PythonTool {
     PythonTool {
         name: "local-cloud",
-        module: "ministack",
+        package: "ministack",
+        start: ["-m", "ministack"],
         lock: include_str!("../../python/local-cloud.lock"),
     }
 }
@@ -45,7 +48,12 @@ pub fn ministack() -> PythonTool {
 /// The gate for CloudFormation templates.
 #[must_use]
 pub fn cfn_lint() -> PythonTool {
-    PythonTool { name: "checks", module: "cfnlint", lock: include_str!("../../python/checks.lock") }
+    PythonTool {
+        name: "checks",
+        package: "cfn-lint",
+        start: ["-c", "import sys; from cfnlint.runner import main; sys.exit(main())"],
+        lock: include_str!("../../python/checks.lock"),
+    }
 }
 
 impl PythonTool {
@@ -63,8 +71,8 @@ impl PythonTool {
             self.install(&python, &cache, &environment, progress).await?;
         }
         let mut command = Command::new(environment.join("bin").join("python"));
-        // -P: a file of the working directory must not be taken for a module; Python 3.10 knows only -I.
-        command.args(["-I", "-m", self.module]);
+        // -I: neither a file of the working directory nor the user's own packages may be taken for a module.
+        command.arg("-I").args(self.start);
         Ok(command)
     }
 
@@ -121,7 +129,7 @@ impl PythonTool {
             bail!(
                 "cannot install {} from the Python Package Index: {}; check the network, or point pip at a \
                  mirror (PIP_INDEX_URL), and start again",
-                self.module,
+                self.package,
                 last_line(&installed),
             );
         }
@@ -176,7 +184,7 @@ mod tests {
     #[test]
     fn an_environment_is_named_after_its_lock_and_its_python() {
         let python = Python { executable: "/usr/bin/python3".into(), version: "3.11.7".to_owned() };
-        let tool = PythonTool { name: "tool", module: "tool", lock: "a==1" };
+        let tool = PythonTool { name: "tool", package: "a", start: ["-m", "a"], lock: "a==1" };
         let name = tool.folder_name(&python);
         assert!(name.starts_with("tool-") && name.ends_with("-3.11.7"), "{name}");
         assert_ne!(name, PythonTool { lock: "a==2", ..tool }.folder_name(&python));
