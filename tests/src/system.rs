@@ -69,6 +69,8 @@ impl System {
             BUILT.get_or_try_init(|| async { infra::local::build(&Progress::silent()).await }).await?;
         let state_dir = state_dir(name)?;
         let mut options = StackOptions::new(state_dir.clone(), binaries.clone());
+        // The quota of an account that serves more learners than the default of 20.
+        options.simulator_arguments = ["--streams-max", STREAMS_MAX].map(str::to_owned).to_vec();
         let cloud =
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
