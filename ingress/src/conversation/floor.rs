@@ -182,7 +182,7 @@ impl Floor {
                 }
             }
             Event::TextEnd { speaker: Speaker::Learner, .. } => {
-                self.learner.blocks.retain(|block| !block.trim().is_empty())
+                self.learner.blocks.retain(|block| !block.trim().is_empty());
             }
             Event::InterruptedMarker => {
                 if let Some(open) = &mut self.tutor {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use events::contract::{ConversationId, EndReason, Speaker, StreamUsage, Turn, Usage};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
     Conversation, Ending, FailureClass, Input, Limits, Output, Settings, StreamFailure, StreamId, Texts,
@@ -128,7 +128,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::ToolStart),
         1 => Just(Event::ToolUse { tool_use_id: "t".to_owned() }),
         1 => Just(Event::AudioStart),
-        4 => (0..200_u64).prop_map(|ms| Event::Audio(AudioFrame::new(&vec![1; (ms * BYTES_PER_MS) as usize]))),
+        4 => (0..200_usize).prop_map(|ms| Event::Audio(AudioFrame::new(&vec![1; ms * WINDOW_BYTES / 20]))),
         2 => prop_oneof![Just(Stop::PartialTurn), Just(Stop::EndTurn), Just(Stop::Interrupted)]
             .prop_map(|stop| Event::AudioEnd { stop }),
         1 => Just(Event::Usage(Usage::default())),
@@ -146,9 +146,9 @@ fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![
         2 => Just(Input::Attached),
         2 => Just(Input::Detached),
-        8 => (any::<bool>(), 1..20_u64).prop_map(|(loud, windows)| {
+        8 => (any::<bool>(), 1..20_usize).prop_map(|(loud, windows)| {
             let sample = if loud { 9_000_i16 } else { 0 };
-            Input::Audio(sample.to_le_bytes().repeat((windows * WINDOW_MS * BYTES_PER_MS / 2) as usize).into())
+            Input::Audio(sample.to_le_bytes().repeat(windows * WINDOW_BYTES / 2).into())
         }),
         1 => "[a-z ]{1,9}".prop_map(Input::Typed),
         2 => (0..4_u32, 0..5_000_u64).prop_map(|(generation, ms)| Input::Played { generation, ms }),
