@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use infra::local::{cfn_lint, workspace};
+use infra::local::{ProcessGroup, cfn_lint, workspace};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::Command,
@@ -118,6 +118,9 @@ async fn perform(check: Check, console: &Console) -> anyhow::Result<Outcome> {
     let since = Instant::now();
     progress.begin(title);
     command.current_dir(workspace()).stdin(Stdio::null()).kill_on_drop(true);
+    // A check that is stopped takes along what it started: cargo its tests, and they their processes.
+    let group = ProcessGroup::new()?;
+    group.adopt(&mut command);
     let (passed, output) = if console.is_interactive() {
         quietly(&mut command, |line| progress.detail(line)).await?
     } else {

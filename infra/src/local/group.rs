@@ -46,9 +46,9 @@ impl ProcessGroup {
         Ok(Self { leader, id: Pid::from_raw(id), _lifeline: lifeline })
     }
 
-    /// The group's id.
-    pub(super) fn id(&self) -> i32 {
-        self.id.as_raw()
+    /// Makes `command` start its process in this group.
+    pub fn adopt(&self, command: &mut tokio::process::Command) {
+        command.process_group(self.id.as_raw());
     }
 }
 

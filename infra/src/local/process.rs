@@ -76,8 +76,8 @@ impl Process {
         let out = OpenOptions::new().create(true).append(true).open(log);
         let out = out.with_context(|| format!("cannot write the log {}", log.display()))?;
         let err = out.try_clone().with_context(|| format!("cannot write the log {}", log.display()))?;
+        group.adopt(&mut command);
         let child = command
-            .process_group(group.id())
             .kill_on_drop(true)
             .stdin(Stdio::null())
             .stdout(out)
