@@ -1,6 +1,7 @@
 //! The commands of `nova`. `--help` is their reference.
 
 mod demo;
+mod load;
 mod results;
 mod test;
 mod up;
@@ -32,6 +33,8 @@ enum Command {
     Up(up::UpOptions),
     /// Hold one spoken conversation with the running service and show what comes of it.
     Demo(demo::DemoOptions),
+    /// Hold many conversations at once in real time and measure what they cost.
+    Load(load::Options),
     /// Check everything that CI checks.
     Test,
     /// Run the Bedrock simulator alone, for any AWS client.
@@ -42,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
     match arguments.command.unwrap_or(Command::Up(arguments.up)) {
         Command::Up(arguments) => up::run(arguments, console).await,
         Command::Demo(arguments) => demo::run(arguments, console).await,
+        Command::Load(options) => load::run(options, console).await,
         Command::Test => test::run(console).await,
         Command::Simulator(options) => simulate(options).await,
     }

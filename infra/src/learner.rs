@@ -4,28 +4,22 @@
 //! The demo, the end-to-end tests and the load tests all use it. It is a client like the web page and knows
 //! nothing of the service but its public API.
 
-mod live;
-mod message;
+pub(crate) mod live;
+pub(crate) mod message;
+pub(crate) mod playback;
+mod pool;
 mod wav;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aws_sdk_cognitoidentityprovider::{
-    Client,
-    error::DisplayErrorContext,
-    types::{AttributeType, AuthFlowType},
-};
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use events::contract::{ConversationId, EndReason, FeedbackLanguage, Level, Turn, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    local::{http_client, root_sdk_config},
-    simulator::audible::Heard,
-};
+use crate::simulator::audible::Heard;
 
 pub use message::{Speaker, Stage};
+pub use pool::UserPool;
 pub use wav::read_wav;
 
 /// Samples in a second, in both directions of the live protocol.
@@ -33,12 +27,6 @@ pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
 /// How long an API call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The code that MiniStack sends to everybody who signs up.
-const CONFIRMATION_CODE: &str = "123456";
-
-/// The password of every learner of the local pool; it satisfies the pool's policy.
-const PASSWORD: &str = "Speak-English-1";
 
 /// A signed-in learner.
 #[derive(Clone, Debug)]
@@ -139,10 +127,11 @@ struct StartRequest<'a> {
     feedback_language: FeedbackLanguage,
 }
 
-#[derive(Deserialize)]
+/// A conversation that may be held.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Started {
-    conversation_id: ConversationId,
+pub(crate) struct Started {
+    pub(crate) conversation_id: ConversationId,
     ticket: String,
     live: String,
 }
@@ -181,24 +170,7 @@ impl Learner {
         api: &str,
         email: &str,
     ) -> anyhow::Result<Self> {
-        let cognito = Client::new(&root_sdk_config(cloud_endpoint));
-        let attribute = |name: &str, value: &str| {
-            AttributeType::builder().name(name).value(value).build().context("an attribute has a name")
-        };
-        let signed_up = cognito
-            .sign_up()
-            .client_id(client_id)
-            .username(email)
-            .password(PASSWORD)
-            .user_attributes(attribute("email", email)?)
-            .user_attributes(attribute("name", "Local Learner")?)
-            .send()
-            .await;
-        signed_up.map_err(|error| refused("sign up", &error))?;
-        let confirm = cognito.confirm_sign_up().client_id(client_id).username(email);
-        let confirmed = confirm.confirmation_code(CONFIRMATION_CODE).send().await;
-        confirmed.map_err(|error| refused("confirm the sign-up", &error))?;
-        Self::sign_in(cloud_endpoint, client_id, api, email).await
+        UserPool::new(cloud_endpoint, client_id, api)?.sign_up(email).await
     }
 
     /// Signs in a learner that has signed up by [`Learner::sign_up`].
@@ -211,19 +183,7 @@ impl Learner {
         api: &str,
         email: &str,
     ) -> anyhow::Result<Self> {
-        let cognito = Client::new(&root_sdk_config(cloud_endpoint));
-        let signed_in = cognito
-            .initiate_auth()
-            .auth_flow(AuthFlowType::UserPasswordAuth)
-            .client_id(client_id)
-            .auth_parameters("USERNAME", email)
-            .auth_parameters("PASSWORD", PASSWORD)
-            .send()
-            .await;
-        let signed_in = signed_in.map_err(|error| refused("sign in", &error))?;
-        let result = signed_in.authentication_result.context("the pool asks for more than a password")?;
-        let access_token = result.access_token.context("the pool gave no access token")?;
-        Ok(Self { user_id: subject(&access_token)?, access_token, api: api.to_owned(), http: http_client()? })
+        UserPool::new(cloud_endpoint, client_id, api)?.sign_in(email).await
     }
 
     /// Who this is for the service: the `sub` of the access token.
@@ -257,12 +217,17 @@ impl Learner {
         observer: impl FnMut(&Moment) + Send,
     ) -> anyhow::Result<Conversation> {
         let started = self.start(script).await?;
-        let url = format!("{}{}?ticket={}", self.api, started.live, started.ticket);
+        let url = self.live_url(&started);
         let conversation = live::hold(&url, script, observer).await;
         conversation.with_context(|| format!("conversation {}", started.conversation_id))
     }
 
-    async fn start(&self, script: &Script) -> anyhow::Result<Started> {
+    /// Where a started conversation is held, with its ticket.
+    pub(crate) fn live_url(&self, started: &Started) -> String {
+        format!("{}{}?ticket={}", self.api, started.live, started.ticket)
+    }
+
+    pub(crate) async fn start(&self, script: &Script) -> anyhow::Result<Started> {
         let request = StartRequest {
             image_id: &script.image_id,
             level: script.level,
@@ -279,23 +244,4 @@ impl Learner {
         }
         serde_json::from_str(&body).context("the ingress answered something else than a conversation")
     }
-}
-
-fn refused<E>(what: &str, error: &E) -> anyhow::Error
-where
-    E: std::error::Error,
-{
-    anyhow::anyhow!("the user pool refuses to {what}: {}", DisplayErrorContext(error))
-}
-
-/// The `sub` of a token. Whether the token is genuine is for the service to find out.
-fn subject(token: &str) -> anyhow::Result<UserId> {
-    #[derive(Deserialize)]
-    struct Claims {
-        sub: UserId,
-    }
-    let claims = token.split('.').nth(1).context("the access token is no JWT")?;
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).context("the access token is no JWT")?;
-    let claims: Claims = serde_json::from_slice(&claims).context("the access token has no sub")?;
-    Ok(claims.sub)
 }

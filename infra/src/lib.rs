@@ -1,9 +1,11 @@
 //! The local runner, the Bedrock simulator and what operators need.
 //!
+//! - [`load`]: what conversations cost.
 //! - [`local`]: the system on one machine, for `cargo run`, for the demo and for the tests.
 //! - [`learner`]: somebody who signs up and talks.
 //! - [`simulator`]: Amazon Bedrock, where there is none.
 
 pub mod learner;
+pub mod load;
 pub mod local;
 pub mod simulator;

@@ -10,10 +10,12 @@ pub mod faults;
 
 mod control;
 mod converse;
+pub(crate) mod latency;
 mod models;
 mod server;
 mod session;
 mod signature;
+pub(crate) mod stamp;
 mod stream;
 mod tls;
 mod tutor;
@@ -64,6 +66,10 @@ pub struct SimulatorOptions {
     /// Streams that one HTTP/2 connection may have open (SETTINGS_MAX_CONCURRENT_STREAMS)
     #[arg(long, default_value_t = 128)]
     pub connection_streams_max: u32,
+    /// Stamp every piece of audio with the time it was sent, and take such stamps out of the audio that is heard to
+    /// tell how long it took; for load tests
+    #[arg(long)]
+    pub stamps: bool,
     /// A fault for the next stream, written WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be given several
     /// times. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
     /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt or end. TIMES is for how many
@@ -120,6 +126,7 @@ impl Default for SimulatorOptions {
             allow_retired: false,
             headers_at_once: false,
             connection_streams_max: 128,
+            stamps: false,
             faults: Vec::new(),
             tuning: Tuning::default(),
         }
@@ -165,6 +172,10 @@ impl Simulator {
     /// As for [`run`].
     pub async fn start(options: SimulatorOptions) -> anyhow::Result<Self> {
         options.tuning.check().map_err(anyhow::Error::msg)?;
+        anyhow::ensure!(
+            !options.stamps || (options.tuning.clock_scale - 1.0).abs() < f64::EPSILON,
+            "stamps tell real time, so they need a clock scale of 1"
+        );
         let ca_file = match &options.ca_file {
             Some(file) => file.clone(),
             None => default_ca_file()?,

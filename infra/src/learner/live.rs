@@ -25,6 +25,7 @@ use tokio_tungstenite::{
 use super::{
     Conversation, Line, Moment, SAMPLE_RATE_HZ, Script,
     message::{self, Down, Up},
+    playback::Playback,
 };
 use crate::simulator::audible::{self, Decoder};
 
@@ -32,10 +33,10 @@ use crate::simulator::audible::{self, Decoder};
 const PROTOCOL: &str = "nova.live.v1";
 
 /// Samples in a microphone frame: 32 ms, 1024 bytes.
-const FRAME_SAMPLES: usize = 512;
+pub(crate) const FRAME_SAMPLES: usize = 512;
 
 /// Duration of a microphone frame at pace 1.
-const FRAME: Duration = Duration::from_millis(32);
+pub(crate) const FRAME: Duration = Duration::from_millis(32);
 
 /// The largest message that is accepted.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -44,18 +45,19 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const TURNS_MAX: usize = 2_000;
 
 /// How long connecting, the first word of the service, a write and the goodbye may each take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the learner waits for a tutor who may speak first.
 const OPENING: Duration = Duration::from_secs(5);
 
 /// How many frames of the microphone pass between two reports of what was played.
-const FRAMES_PER_REPORT: u32 = 8;
+pub(crate) const FRAMES_PER_REPORT: u32 = 8;
 
 /// A breath between the end of the tutor's audio and the learner's next line, at pace 1.
-const BREATH: Duration = Duration::from_millis(300);
+pub(crate) const BREATH: Duration = Duration::from_millis(300);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// A live connection.
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Holds the conversation at `url`, which includes the ticket.
 pub(super) async fn hold(
@@ -75,7 +77,8 @@ pub(super) async fn hold(
     talk.outcome()
 }
 
-async fn connect(url: &str) -> anyhow::Result<Socket> {
+/// Opens the connection of the live address `url`.
+pub(crate) async fn connect(url: &str) -> anyhow::Result<Socket> {
     let url = url.replacen("http", "ws", 1);
     let mut request = url.into_client_request().context("the live address is no URL")?;
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
@@ -129,42 +132,6 @@ struct Talk<'a> {
     conversation: Option<Conversation>,
 }
 
-/// What a loudspeaker would be doing: audio is played in the order it arrives, as fast as the script's pace.
-struct Playback {
-    pace: f64,
-    generation: u32,
-    /// Samples of this generation that have arrived.
-    arrived: u64,
-    /// When all of them will have been played.
-    until: Instant,
-    /// Milliseconds of this generation that the service knows were played.
-    reported_ms: u64,
-}
-
-impl Playback {
-    fn flush(&mut self, generation: u32) {
-        *self = Self { pace: self.pace, generation, arrived: 0, until: Instant::now(), reported_ms: 0 };
-    }
-
-    fn push(&mut self, samples: usize, now: Instant) {
-        self.arrived += samples as u64;
-        let duration = samples as f64 / f64::from(SAMPLE_RATE_HZ) / self.pace;
-        self.until = self.until.max(now) + Duration::from_secs_f64(duration);
-    }
-
-    /// What has been played of the generation, if that is news.
-    fn report(&mut self, now: Instant) -> Option<Up> {
-        let ahead = self.until.saturating_duration_since(now).mul_f64(self.pace);
-        let arrived = Duration::from_millis(self.arrived * 1_000 / u64::from(SAMPLE_RATE_HZ));
-        let ms = u64::try_from(arrived.saturating_sub(ahead).as_millis()).unwrap_or(u64::MAX);
-        if ms <= self.reported_ms {
-            return None;
-        }
-        self.reported_ms = ms;
-        Some(Up::Played { generation: self.generation, ms })
-    }
-}
-
 impl<'a> Talk<'a> {
     fn new(script: &'a Script) -> Self {
         let now = Instant::now();
@@ -173,7 +140,7 @@ impl<'a> Talk<'a> {
             phase: Phase::Connecting { until: now + PATIENCE },
             speech: VecDeque::new(),
             decoder: Decoder::new(SAMPLE_RATE_HZ),
-            playback: Playback { pace: script.pace, generation: 0, arrived: 0, until: now, reported_ms: 0 },
+            playback: Playback::new(script.pace, now),
             answer_began: false,
             answered: false,
             frames: 0,
@@ -308,7 +275,7 @@ impl<'a> Talk<'a> {
     fn play(&mut self, generation: u32, samples: &[i16]) {
         let now = Instant::now();
         if generation > self.playback.generation {
-            self.playback.flush(generation);
+            self.playback.flush(generation, now);
         }
         self.playback.push(samples.len(), now);
         let heard = self.decoder.push(samples);
@@ -328,7 +295,7 @@ impl<'a> Talk<'a> {
     ) -> anyhow::Result<()> {
         match message {
             Down::Ready { conversation_id, generation } => {
-                self.playback.flush(generation);
+                self.playback.flush(generation, Instant::now());
                 self.phase = Phase::Opening { since: Instant::now() };
                 self.conversation = Some(Conversation {
                     conversation_id,
@@ -354,7 +321,7 @@ impl<'a> Talk<'a> {
                 conversation.turns.push(turn);
             }
             Down::Flush { generation } => {
-                self.playback.flush(generation);
+                self.playback.flush(generation, Instant::now());
                 self.decoder = Decoder::new(SAMPLE_RATE_HZ);
                 observer(&Moment::Flush);
             }
@@ -387,6 +354,6 @@ impl<'a> Talk<'a> {
     }
 }
 
-fn text(message: &Up) -> anyhow::Result<Message> {
+pub(crate) fn text(message: &Up) -> anyhow::Result<Message> {
     Ok(Message::text(serde_json::to_string(message).context("a message is JSON")?))
 }

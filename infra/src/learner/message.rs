@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What the client sends as text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-pub(super) enum Up {
+pub(crate) enum Up {
     /// The conversation is over.
     End,
     /// So much of a generation's audio was played to the learner.
@@ -21,7 +21,7 @@ pub(super) enum Up {
 /// What the service sends as text.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub(super) enum Down {
+pub(crate) enum Down {
     Ready {
         conversation_id: ConversationId,
         generation: u32,
@@ -69,12 +69,12 @@ pub enum Stage {
 }
 
 /// PCM samples as the bytes of a frame, little-endian.
-pub(super) fn frame(samples: impl Iterator<Item = i16>) -> Vec<u8> {
+pub(crate) fn frame(samples: impl Iterator<Item = i16>) -> Vec<u8> {
     samples.flat_map(i16::to_le_bytes).collect()
 }
 
 /// The generation and the samples of an audio frame; `None` if it is none.
-pub(super) fn audio(frame: &[u8]) -> Option<(u32, Vec<i16>)> {
+pub(crate) fn audio(frame: &[u8]) -> Option<(u32, Vec<i16>)> {
     let (generation, pcm) = frame.split_first_chunk::<4>()?;
     let (samples, rest) = pcm.as_chunks::<2>();
     let samples = samples.iter().copied().map(i16::from_le_bytes).collect();

@@ -44,6 +44,8 @@ pub struct StackOptions {
     pub binaries: Binaries,
     /// The port of the ingress; a free one if `None`.
     pub ingress_port: Option<u16>,
+    /// Which of the service's binaries run; all of them by default.
+    pub services: Vec<Service>,
     /// How many processes of each worker.
     pub copies: NonZeroUsize,
     /// More environment for every process of a service, after and over the stack's own.
@@ -64,6 +66,7 @@ impl StackOptions {
             state_dir,
             binaries,
             ingress_port: None,
+            services: Service::ALL.to_vec(),
             copies: NonZeroUsize::MIN,
             environment: Vec::new(),
             endpoints: BTreeMap::new(),
@@ -146,9 +149,11 @@ impl Stack {
         progress.begin("Starting the Bedrock simulator");
         let simulator = Simulator::start(&options, cloud.group()).await?;
         progress.end(simulator.endpoint());
-        progress.begin("Starting the ingress and the workers");
-        let all: Vec<Instance> = Service::ALL
-            .into_iter()
+        progress.begin("Starting the service");
+        let all: Vec<Instance> = options
+            .services
+            .iter()
+            .copied()
             .flat_map(|service| {
                 // One ingress has the port that was asked for; workers share a queue.
                 let copies = if service == Service::Ingress { 1 } else { options.copies.get() };

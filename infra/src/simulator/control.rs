@@ -2,12 +2,14 @@
 //!
 //! - `GET /simulator/control`: settings, planned faults, streams open and opened.
 //! - `POST /simulator/control`: changes any of [`Change`]'s fields, for streams opened from then on.
+//! - `GET /simulator/control/latency`: how long stamped audio took to get here; `DELETE` begins anew.
 //! - `GET /simulator/control/streams`: a summary of each remembered stream, oldest first.
 //! - `GET /simulator/control/streams/{sessionId}`: everything a client sent on it, audio by its amount.
 //! - `POST /simulator/control/streams/{sessionId}` with `{"fault":"cut"}`: a fault in a stream that is open.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -20,6 +22,7 @@ use uuid::Uuid;
 
 use super::Tuning;
 use super::faults::{Fault, PlannedFault, UnknownFault};
+use super::latency::{Delays, Latency};
 use super::session::InputKind;
 use super::session::answer::Interruption;
 use super::session::output::session_id;
@@ -35,6 +38,7 @@ const FAULTS_WAITING_MAX: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Control {
     inner: Mutex<Inner>,
+    delays: Mutex<Delays>,
 }
 
 #[derive(Debug)]
@@ -112,7 +116,7 @@ type Refused = (StatusCode, Json<Value>);
 impl Control {
     pub(crate) fn new(tuning: Tuning, faults: Vec<PlannedFault>) -> Arc<Self> {
         let inner = Inner { tuning, faults, streams: VecDeque::new(), open: 0, opened: 0 };
-        Arc::new(Self { inner: Mutex::new(inner) })
+        Arc::new(Self { inner: Mutex::new(inner), delays: Mutex::default() })
     }
 
     /// Takes the next request's share of the planned faults.
@@ -179,6 +183,16 @@ impl Control {
         let inner = lock(&self.inner);
         let faults: Vec<String> = inner.faults.iter().map(ToString::to_string).collect();
         json!({ "settings": inner.tuning, "faults": faults, "open": inner.open, "opened": inner.opened })
+    }
+}
+
+impl Place {
+    /// Counts how long pieces of audio took to get here.
+    pub(crate) fn heard_after(&self, delays: impl IntoIterator<Item = Duration>) {
+        let mut all = lock(&self.control.delays);
+        for delay in delays {
+            all.record(delay);
+        }
     }
 }
 
@@ -261,6 +275,15 @@ pub(crate) async fn post_state(
 ) -> Result<Json<Value>, Refused> {
     control.change(change).map_err(|error| refused(StatusCode::BAD_REQUEST, &error))?;
     Ok(Json(control.state()))
+}
+
+pub(crate) async fn get_latency(State(control): State<Arc<Control>>) -> Json<Latency> {
+    Json(lock(&control.delays).latency())
+}
+
+pub(crate) async fn delete_latency(State(control): State<Arc<Control>>) -> StatusCode {
+    lock(&control.delays).clear();
+    StatusCode::NO_CONTENT
 }
 
 pub(crate) async fn get_streams(State(control): State<Arc<Control>>) -> Json<Value> {

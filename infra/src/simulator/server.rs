@@ -129,6 +129,7 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, router: Router, strea
 fn router(shared: Shared) -> Router {
     let control = Router::new()
         .route("/simulator/control", get(control::get_state).post(control::post_state))
+        .route("/simulator/control/latency", get(control::get_latency).delete(control::delete_latency))
         .route("/simulator/control/streams", get(control::get_streams))
         .route("/simulator/control/streams/{id}", get(control::get_stream).post(control::post_stream))
         .with_state(Arc::clone(&shared.control));
@@ -167,6 +168,7 @@ async fn open_stream(
         faults: faults.into_iter().filter(|planned| planned.fault != Fault::LateHeaders).collect(),
         connection,
         messages,
+        stamps: shared.options.stamps,
         ready: Some(ready),
     };
     shared.streams.spawn(stream.run(body));

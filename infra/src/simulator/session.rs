@@ -129,6 +129,10 @@ pub(crate) struct Session {
     completion_started: bool,
     /// Audio without a role: the service goes on reading and never answers.
     mute: bool,
+    /// What the clock of the stamps said when the stream was opened; `None` without stamps.
+    stamps_from: Option<Duration>,
+    /// How long the stamped audio took that was heard last.
+    delays: Vec<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +163,19 @@ impl Session {
             phase: Phase::New,
             completion_started: false,
             mute: false,
+            stamps_from: None,
+            delays: Vec::new(),
         }
+    }
+
+    /// Audio carries stamps in both directions; `opened` is what their clock said when the stream was opened.
+    pub(crate) fn carry_stamps(&mut self, opened: Duration) {
+        self.stamps_from = Some(opened);
+    }
+
+    /// How long stamped audio took that has come since the last call.
+    pub(crate) fn take_delays(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.delays)
     }
 
     /// Whether the first input event has been read.
@@ -260,7 +276,8 @@ impl Session {
                 self.answer_with(sentences);
             }
             Accepted::AudioOpened { sample_rate } => {
-                self.ear = Some(Ear::new(sample_rate, self.sensitivity, self.settings.endpointing_scale));
+                let ear = Ear::new(sample_rate, self.sensitivity, self.settings.endpointing_scale);
+                self.ear = Some(if self.stamps_from.is_some() { ear.with_stamps() } else { ear });
             }
             Accepted::AudioIgnored => self.mute = true,
             Accepted::Audio(pcm) => self.listen(&pcm, now),
@@ -280,6 +297,10 @@ impl Session {
         };
         let moments = ear.listen(pcm);
         let heard = ear.duration();
+        if let Some(opened) = self.stamps_from {
+            let sent = ear.take_stamps().into_iter();
+            self.delays.extend(sent.map(|sent| (opened + now).saturating_sub(sent)));
+        }
         self.emitter.usage().heard = heard;
         for moment in moments {
             match moment {
@@ -329,6 +350,7 @@ impl Session {
                 sample_rate: self.output_rate,
                 pace: self.settings.pace,
                 interruption: self.settings.interruption,
+                stamps_from: self.stamps_from,
             };
             self.answer = Some(Answer::new(sentences, delivery, now));
             return true;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::Place;
 use super::faults::{Fault, PlannedFault};
+use super::latency::monotonic;
 use super::session::{Output, Rejection, Session};
 use super::signature::Chain;
 use super::wire;
@@ -44,6 +45,8 @@ pub(crate) struct Stream {
     pub(crate) faults: Vec<PlannedFault>,
     pub(crate) connection: Connection,
     pub(crate) messages: mpsc::Sender<Message>,
+    /// Whether audio carries stamps.
+    pub(crate) stamps: bool,
     /// Told when the response may begin.
     pub(crate) ready: Option<oneshot::Sender<()>>,
 }
@@ -72,6 +75,9 @@ impl Stream {
     pub(crate) async fn run(mut self, body: Body) {
         self.faults.sort_by_key(|planned| planned.after);
         let clock = Clock { start: Instant::now(), scale: self.place.tuning.clock_scale };
+        if self.stamps {
+            self.session.carry_stamps(monotonic());
+        }
         let mut running = Running {
             stream: self,
             clock,
@@ -165,6 +171,10 @@ impl Running {
                 Some(event) => {
                     let kind = self.stream.session.input(&event, now);
                     self.stream.place.record.input(&event, kind);
+                    let delays = self.stream.session.take_delays();
+                    if !delays.is_empty() {
+                        self.stream.place.heard_after(delays);
+                    }
                 }
                 None => self.stream.session.input_closed(now),
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::output::{AudioBlock, Emitter, GenerationStage, Speaker, Stop};
-use crate::simulator::audible;
+use crate::simulator::{audible, stamp};
 
 /// Length of one audioOutput.
 const CHUNK_MS: u32 = 32;
@@ -39,6 +39,8 @@ pub(crate) struct Delivery {
     /// Seconds of audio made in a second; 0 makes everything at once and keeps no play-out clock.
     pub(crate) pace: f64,
     pub(crate) interruption: Interruption,
+    /// What the clock of stamps said when the stream was opened; each piece of audio then begins with a stamp.
+    pub(crate) stamps_from: Option<Duration>,
 }
 
 /// An answer that is being spoken.
@@ -167,7 +169,9 @@ impl Answer {
         let chunk = &samples[*position..samples.len().min(*position + (rate / 1000 * CHUNK_MS) as usize)];
         let length = duration(chunk.len(), rate);
         emitter.usage().spoken += length;
-        let mut events = vec![emitter.audio(block, chunk)];
+        let stamp = self.delivery.stamps_from.map(|opened| stamp::stamp(opened + now));
+        let stamped = stamp.map(|stamp| [stamp.as_slice(), chunk].concat());
+        let mut events = vec![emitter.audio(block, stamped.as_deref().unwrap_or(chunk))];
         *position += chunk.len();
         if self.delivery.pace > 0.0 {
             self.due += length.div_f64(self.delivery.pace);

@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use super::input::Sensitivity;
-use crate::simulator::audible::{Decoder, Heard};
+use crate::simulator::{
+    audible::{Decoder, Heard},
+    stamp,
+};
 
 /// Audio is judged in windows of this length.
 const WINDOW_MS: u32 = 20;
@@ -40,6 +43,14 @@ pub(crate) struct Ear {
     silent_windows: u64,
     heard: Vec<Heard>,
     samples: u64,
+    /// Present when the audio carries stamps.
+    stamps: Option<Stamps>,
+}
+
+#[derive(Debug, Default)]
+struct Stamps {
+    reader: stamp::Reader,
+    times: Vec<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +74,18 @@ impl Ear {
             silent_windows: 0,
             heard: Vec::new(),
             samples: 0,
+            stamps: None,
         }
+    }
+
+    /// The same for audio that carries stamps.
+    pub(crate) fn with_stamps(self) -> Self {
+        Self { stamps: Some(Stamps::default()), ..self }
+    }
+
+    /// The stamps that were heard since the last call.
+    pub(crate) fn take_stamps(&mut self) -> Vec<Duration> {
+        self.stamps.as_mut().map(|stamps| std::mem::take(&mut stamps.times)).unwrap_or_default()
     }
 
     /// All audio received so far.
@@ -135,7 +157,11 @@ impl Ear {
         let bytes: Vec<u8> = first.into_iter().chain(pcm.iter().copied()).collect();
         let (pairs, rest) = bytes.as_chunks::<2>();
         self.odd_byte = rest.first().copied();
-        pairs.iter().map(|&pair| i16::from_le_bytes(pair)).collect()
+        let samples: Vec<i16> = pairs.iter().map(|&pair| i16::from_le_bytes(pair)).collect();
+        let Some(stamps) = &mut self.stamps else { return samples };
+        let unstamped = stamps.reader.read(&samples);
+        stamps.times.extend(unstamped.times);
+        unstamped.samples
     }
 }
 

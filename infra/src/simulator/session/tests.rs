@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::simulator::audible::{self, Decoder};
+use crate::simulator::{
+    audible::{self, Decoder},
+    stamp,
+};
 
 const RATE: u32 = 16_000;
 
@@ -224,6 +227,29 @@ fn audio_after_the_answer_is_heard_and_tokens_add_up() {
     let last = driver.fields("usageEvent").last().unwrap();
     assert_eq!(last["details"]["total"]["input"]["speechTokens"], sum);
     assert!(driver.fields("usageEvent").count() >= 3, "also in silence");
+}
+
+#[test]
+fn stamps_tell_how_long_audio_took_and_leave_the_words_alone() {
+    let (opened, delay) = (Duration::from_secs(1_000), Duration::from_millis(7));
+    let mut driver = Driver::new(settings(), Generation::Second);
+    driver.session.carry_stamps(opened);
+    opening().iter().for_each(|event| driver.input(event));
+    let mut samples = audible::encode("A dog runs in the park", RATE);
+    samples.resize(samples.len() + 10 * 16_000, 0);
+    let frames: Vec<&[i16]> = samples.chunks(496).collect();
+    for frame in &frames {
+        let sent = stamp::stamp(opened + driver.now - delay);
+        driver.hear(&[&sent, *frame].concat());
+    }
+    assert_eq!(driver.texts("USER", "FINAL")[0].0, "A dog runs in the park");
+    assert_eq!(driver.session.take_delays(), vec![delay; frames.len()]);
+    let unstamped = stamp::Reader::default().read(&driver.audio());
+    let heard = Decoder::new(RATE).push(&unstamped.samples);
+    assert_eq!(heard, driver.said().into_iter().map(Heard::Text).collect::<Vec<_>>());
+    assert_eq!(unstamped.times.len(), driver.fields("audioOutput").count());
+    assert!(unstamped.times.is_sorted() && unstamped.times[0] > opened);
+    assert!(unstamped.times.iter().all(|sent| *sent < opened + driver.now));
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! `nova load`: builds, runs a load test of this machine, and shows what it found.
+
+use std::{fs, process::ExitCode};
+
+use anyhow::Context as _;
+use infra::{
+    load::{self, CONVERSATIONS_MAX, LoadOptions, SECONDS_MAX},
+    local::{build, ministack, workspace},
+};
+
+use crate::{console::Console, signals::StopSignals};
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = FIGURES)]
+pub(super) struct Options {
+    /// Conversations at once.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=CONVERSATIONS_MAX as u64))]
+    conversations: u64,
+    /// Length of the window in which is measured.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    seconds: u64,
+    /// Conversations that are opened in a second.
+    #[arg(long, default_value_t = 25.0)]
+    opens_per_second: f64,
+    /// Leave it to the system which processor the server runs on. Otherwise it has the first one for itself, with one
+    /// worker thread, and everything else shares the others.
+    #[arg(long)]
+    no_pin: bool,
+}
+
+const FIGURES: &str = "\
+What happens: the local cloud, the Bedrock simulator and the ingress are started as processes of their own, with nothing
+left out but the workers, which never speak with the ingress. One conversation warms everything up. Then all are opened
+evenly; three seconds after the last one the window begins. Every learner speaks about two seconds, waits, hears the
+tutor's answer out in real time, and speaks again; the microphone never stops. At the end every conversation finishes
+its exchange and says goodbye.
+
+The figures:
+  Held / failed / wrong      conversations that came to their orderly end; that were refused or broke; and those of
+                             which a journalled turn is not word for word what was said or heard. The audio is audible
+                             text, so one lost, doubled or exchanged sample shows as a wrong word.
+  Server CPU                 processor time of the ingress, user and system, by its own process clock, divided by the
+                             seconds that conversations were open in the window. It falls with the number of
+                             conversations: never quote it without that number.
+  Server wake-ups            how often a thread of the ingress went to sleep and woke up again.
+  Server memory              highest resident memory in the window, less that of the ingress after the warm-up, divided
+                             by the conversations. With few conversations it is mostly chance.
+  Added latency up, down     for every single frame of the window, 32 ms of audio: from the learner's send until the
+                             simulator has read it, and from the simulator's send until the learner has read it. The
+                             audio carries stamps of the machine's monotonic clock, which the receivers take out. The
+                             receivers' own delays are in it, so it is an upper bound of what the ingress adds.
+  Opening                    from the request for a conversation until the page is told `ready`.
+  Generator late             how late the generator sent its frames.
+  Cores                      processors used by the load generator, the simulator, the local cloud, and what is not ours.
+
+Warnings say when a dev build, a full processor, a late generator or other work on the machine makes the figures worth
+less. The last line is the same as JSON. The command fails when a conversation failed or a word is wrong.
+
+On 2 processors a bare relay on the AWS SDK, without state, journal or recordings, costs 1.67 ms and 150 KB at 200
+conversations; the bars for this server are 2.5 ms, 300 KB and 10 ms at p99.";
+
+pub(super) async fn run(options: Options, console: &Console) -> anyhow::Result<ExitCode> {
+    let mut stop = StopSignals::listen()?;
+    let progress = console.progress();
+    progress.begin("Installing the local cloud");
+    ministack().command(&progress).await?;
+    progress.end("");
+    progress.begin("Building the service");
+    let binaries = build(&progress).await?;
+    progress.end("");
+    let state_dir = workspace().join(format!(".nova/load-{}", std::process::id()));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = LoadOptions {
+        conversations: usize::try_from(options.conversations).context("the number is below the limit")?,
+        seconds: options.seconds,
+        opens_per_second: options.opens_per_second,
+        pinned: !options.no_pin && processors > 1,
+        state_dir: state_dir.clone(),
+        binaries,
+        progress,
+    };
+    let report = tokio::select! {
+        report = load::run(&load) => report.with_context(|| format!("logs: {}", state_dir.display()))?,
+        () = stop.next() => anyhow::bail!("stopped"),
+    };
+    console.line("");
+    for line in report.table() {
+        console.line(&line);
+    }
+    for warning in &report.warnings {
+        console.line(&format!("! {warning}"));
+    }
+    for trouble in &report.troubles {
+        console.line(&format!("✗ {trouble}"));
+    }
+    console.line(&report.json());
+    if report.is_clean() {
+        fs::remove_dir_all(&state_dir).context("cannot remove the logs")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    console.line(&format!("Logs: {}", state_dir.display()));
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,224 @@
+//! Reads from the system what processes use: processor time, memory, wake-ups. Linux only, like the figures.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+    unistd::Pid,
+};
+
+/// The processes of a load test.
+#[derive(Debug)]
+pub(super) struct Meters {
+    pub(super) ingress: Meter,
+    generator: Meter,
+    simulator: Meter,
+    cloud: Meter,
+}
+
+/// One process.
+#[derive(Debug)]
+pub(super) struct Meter {
+    id: Pid,
+    folder: PathBuf,
+}
+
+/// What was used up to a moment, or between two.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sample {
+    pub(super) ingress: Duration,
+    pub(super) generator: Duration,
+    pub(super) simulator: Duration,
+    pub(super) cloud: Duration,
+    /// How often a thread of the ingress went to sleep.
+    pub(super) wakeups: u64,
+    machine: Machine,
+}
+
+/// All processors of the machine together, in ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Machine {
+    processors: u32,
+    busy: u64,
+    all: u64,
+}
+
+impl Meters {
+    pub(super) fn new(ingress: u32, simulator: u32, cloud: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            ingress: Meter::new(ingress)?,
+            generator: Meter::new(std::process::id())?,
+            simulator: Meter::new(simulator)?,
+            cloud: Meter::new(cloud)?,
+        })
+    }
+
+    /// Gives the first processor to the ingress and the others to everybody else.
+    pub(super) fn pin(&self) -> anyhow::Result<()> {
+        let (mut first, mut others) = (CpuSet::new(), sched_getaffinity(self.generator.id)?);
+        let ours = (0..CpuSet::count()).find(|&processor| others.is_set(processor).unwrap_or(false));
+        let ours = ours.context("a process has a processor")?;
+        first.set(ours)?;
+        others.unset(ours)?;
+        self.ingress.pin(&first)?;
+        [&self.generator, &self.simulator, &self.cloud].into_iter().try_for_each(|meter| meter.pin(&others))
+    }
+
+    pub(super) fn read(&self) -> anyhow::Result<Sample> {
+        Ok(Sample {
+            ingress: self.ingress.processor_time()?,
+            generator: self.generator.processor_time()?,
+            simulator: self.simulator.processor_time()?,
+            cloud: self.cloud.processor_time()?,
+            wakeups: self.ingress.wakeups()?,
+            machine: Machine::read()?,
+        })
+    }
+}
+
+impl Meter {
+    fn new(id: u32) -> anyhow::Result<Self> {
+        let pid = i32::try_from(id).context("a process id is an i32")?;
+        Ok(Self { id: Pid::from_raw(pid), folder: PathBuf::from(format!("/proc/{id}")) })
+    }
+
+    /// Resident memory in KB.
+    pub(super) fn resident_kb(&self) -> anyhow::Result<u64> {
+        let status = self.read("status")?;
+        field(&status, "VmRSS:").context("a process has resident memory")
+    }
+
+    /// The time that all threads, also those that have ended, were on a processor.
+    fn processor_time(&self) -> anyhow::Result<Duration> {
+        let clock = ClockId::pid_cpu_clock_id(self.id).with_context(|| self.gone())?;
+        Ok(clock_gettime(clock).with_context(|| self.gone())?.into())
+    }
+
+    fn wakeups(&self) -> anyhow::Result<u64> {
+        let mut wakeups = 0;
+        for thread in self.threads()? {
+            // A thread may end while we look.
+            let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
+            wakeups += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        }
+        Ok(wakeups)
+    }
+
+    /// Binds every thread that there is; new ones inherit it.
+    fn pin(&self, processors: &CpuSet) -> anyhow::Result<()> {
+        for thread in self.threads()? {
+            let id = thread.file_name().and_then(|name| name.to_str()?.parse().ok());
+            let id = Pid::from_raw(id.context("threads are numbered")?);
+            match sched_setaffinity(id, processors) {
+                // It has ended meanwhile.
+                Ok(()) | Err(nix::Error::ESRCH) => {}
+                Err(error) => return Err(error).context("cannot bind a thread to a processor"),
+            }
+        }
+        Ok(())
+    }
+
+    fn threads(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let folder = fs::read_dir(self.folder.join("task")).with_context(|| self.gone())?;
+        folder.map(|thread| Ok(thread?.path())).collect()
+    }
+
+    fn read(&self, name: &str) -> anyhow::Result<String> {
+        fs::read_to_string(self.folder.join(name)).with_context(|| self.gone())
+    }
+
+    fn gone(&self) -> String {
+        format!("cannot look at the process {}", self.id)
+    }
+}
+
+impl Sample {
+    /// What was used since `before`.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        Self {
+            ingress: self.ingress.saturating_sub(before.ingress),
+            generator: self.generator.saturating_sub(before.generator),
+            simulator: self.simulator.saturating_sub(before.simulator),
+            cloud: self.cloud.saturating_sub(before.cloud),
+            wakeups: self.wakeups.saturating_sub(before.wakeups),
+            machine: Machine {
+                processors: self.machine.processors,
+                busy: self.machine.busy.saturating_sub(before.machine.busy),
+                all: self.machine.all.saturating_sub(before.machine.all),
+            },
+        }
+    }
+
+    /// Processors of the machine.
+    pub(super) fn processors(&self) -> f64 {
+        f64::from(self.machine.processors)
+    }
+
+    /// Processors that were busy with what is not ours, for a sample over `seconds`.
+    pub(super) fn others_cores(&self, seconds: f64) -> f64 {
+        let busy = self.processors() * self.machine.busy as f64 / (self.machine.all as f64).max(1.0);
+        let ours = self.ingress + self.generator + self.simulator + self.cloud;
+        (busy - ours.as_secs_f64() / seconds).max(0.0)
+    }
+}
+
+impl Machine {
+    fn read() -> anyhow::Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("cannot look at the processors")?;
+        Self::parse(&stat).context("/proc/stat has another form")
+    }
+
+    /// The first line is the sum over all processors, which follow: user, nice, system, idle, waiting for I/O, interrupts, soft interrupts, stolen; then guests,
+    /// which are counted before.
+    fn parse(stat: &str) -> Option<Self> {
+        let mut lines = stat.lines();
+        let line = lines.next()?.strip_prefix("cpu ")?;
+        let processors = u32::try_from(lines.take_while(|line| line.starts_with("cpu")).count()).ok()?;
+        let ticks: Vec<u64> =
+            line.split_whitespace().take(8).map(|ticks| ticks.parse().ok()).collect::<Option<_>>()?;
+        let all: u64 = ticks.iter().sum();
+        Some(Self { processors, busy: all - ticks.get(3)? - ticks.get(4)?, all })
+    }
+}
+
+/// The number behind `name` in a file of `/proc`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_whole_name() {
+        let status = "VmRSS:\t    1234 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t9\n";
+        assert_eq!(field(status, "VmRSS:"), Some(1234));
+        assert_eq!(field(status, "voluntary_ctxt_switches:"), Some(7));
+        assert_eq!(field(status, "VmSwap:"), None);
+    }
+
+    #[test]
+    fn waiting_is_not_being_busy() {
+        let machine = Machine::parse("cpu  1 2 3 40 50 6 7 8 9 10\ncpu0 1 2\ncpu1 3 4\nintr 5").unwrap();
+        assert_eq!(machine, Machine { processors: 2, busy: 27, all: 117 });
+        assert_eq!(Machine::parse("intr 1"), None);
+    }
+
+    #[test]
+    fn our_own_work_is_seen() {
+        let meter = Meter::new(std::process::id()).unwrap();
+        let (before, begun) = (meter.processor_time().unwrap(), Instant::now());
+        while begun.elapsed() < Duration::from_millis(5) {
+            std::hint::spin_loop();
+        }
+        assert!(meter.processor_time().unwrap() > before);
+        assert!(meter.resident_kb().unwrap() > 1_000);
+        assert!(Meter::new(u32::MAX).is_err());
+    }
+}
