@@ -89,6 +89,12 @@ impl Seats {
         Ok(Seated { seats: self.clone(), user_id: user_id.clone(), conversation_id })
     }
 
+    /// Whether a seat is kept for this conversation of the learner, or it is held.
+    #[must_use]
+    pub fn holds(&self, user_id: &UserId, conversation_id: ConversationId) -> bool {
+        self.lock().taken.get(user_id).is_some_and(|seat| seat.conversation_id == conversation_id)
+    }
+
     /// No more seats from now on.
     pub fn stop(&self) {
         self.lock().stopping = true;
@@ -171,6 +177,8 @@ mod tests {
         drop(seated);
         assert_eq!(seats.keep(&user("a"), conversation(2), now()), Ok(()));
         assert_eq!(seats.keep(&user("a"), conversation(3), now()), Ok(()));
+        assert!(seats.holds(&user("a"), conversation(3)));
+        assert!(!seats.holds(&user("a"), conversation(2)) && !seats.holds(&user("b"), conversation(3)));
     }
 
     #[test]

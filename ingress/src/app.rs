@@ -29,6 +29,7 @@ use crate::{
     sonic::Sonic,
     store::{audio::Recordings, images::Images},
     ticket::Tickets,
+    upload::Intake,
 };
 
 /// Longest body of a request, in bytes.
@@ -60,6 +61,8 @@ pub struct App {
     pub seats: Seats,
     /// Pictures.
     pub images: Images,
+    /// Uploaded turns.
+    pub intake: Intake,
     /// Live conversations.
     pub sessions: Sessions,
 }
@@ -104,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/health", get(health))
         .route("/api/conversations", post(api::conversations::start))
         .route("/api/conversations/{id}/ticket", post(api::conversations::ticket))
+        .route("/api/conversations/{id}/turns", post(api::turns::upload))
         .route("/api/conversations/{id}/live", get(api::live::live))
         .fallback(async || ApiError::NotFound("address"))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -144,6 +148,7 @@ impl App {
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
             images: Images::new(dynamodb, config.images_table.clone()),
+            intake: Intake::new(),
             sessions: Sessions::new(parts),
         })
     }

@@ -14,6 +14,7 @@ mod link;
 mod microphone;
 mod output;
 mod tutor;
+mod upload;
 #[cfg(test)]
 mod walk;
 
@@ -33,6 +34,7 @@ use crate::{
 };
 use floor::Floor;
 use link::Link;
+use upload::Upload;
 
 /// How long the model may take to say its last words after the closing sequence, in milliseconds.
 const CLOSE_MS_MAX: u64 = 5_000;
@@ -59,6 +61,7 @@ pub struct Conversation {
     floor: Floor,
     link: Link,
     simulated: Option<bool>,
+    upload: Option<Upload>,
     begun_ms: u64,
     detached_ms: Option<u64>,
     /// When the learner last did something.
@@ -85,6 +88,7 @@ impl Conversation {
             settings,
             phase: Phase::Talking,
             simulated: None,
+            upload: None,
             begun_ms: at_ms,
             detached_ms: Some(at_ms),
             active_ms: at_ms,
@@ -120,6 +124,7 @@ impl Conversation {
                 self.link.deadline_ms(),
                 self.stall_due_ms(),
                 self.floor.deadline_ms(),
+                self.upload.as_ref().map(Upload::due_ms),
                 self.link.live().map(|_| self.fill_due_ms()),
             ]
             .into_iter()
@@ -139,6 +144,7 @@ impl Conversation {
                 self.detached_ms.get_or_insert(at_ms);
             }
             Input::Audio(pcm) => self.audio(&pcm, at_ms),
+            Input::Uploaded(turn) => self.uploaded(&turn, at_ms),
             Input::Typed(text) => self.typed(&text, at_ms),
             Input::Played { generation, ms } => {
                 self.floor.played(generation, ms, at_ms, &mut self.outputs);
@@ -167,9 +173,12 @@ impl Conversation {
     }
 
     fn audio(&mut self, pcm: &Bytes, at_ms: u64) {
-        if self.phase != Phase::Talking {
-            return;
+        if self.phase == Phase::Talking && self.upload.is_none() {
+            self.hear(pcm, at_ms);
         }
+    }
+
+    fn hear(&mut self, pcm: &Bytes, at_ms: u64) {
         self.audio_ms = at_ms;
         if self.floor.microphone.push(pcm, at_ms) {
             self.active_ms = at_ms;
@@ -432,6 +441,7 @@ impl Conversation {
             self.close(EndReason::Silence, at_ms);
         } else {
             self.floor.settle(at_ms, &mut self.outputs);
+            self.speak_upload(at_ms);
             self.renew(at_ms);
             self.fill(at_ms);
         }

@@ -8,7 +8,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::{admission::NoSeat, auth::Unauthorized, ticket::Refused};
+use crate::{admission::NoSeat, auth::Unauthorized, session::NoTurn, ticket::Refused, upload::Refusal};
 
 /// When a caller who found no seat may come back, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 10;
@@ -31,6 +31,12 @@ pub enum ApiError {
     /// There is no seat.
     #[error(transparent)]
     NoSeat(#[from] NoSeat),
+    /// No turn can be uploaded to the conversation.
+    #[error(transparent)]
+    NoTurn(#[from] NoTurn),
+    /// The uploaded turn is not taken.
+    #[error(transparent)]
+    Upload(#[from] Refusal),
     /// An error of ours.
     #[error("something went wrong on our side")]
     Internal(#[source] anyhow::Error),
@@ -72,8 +78,28 @@ impl ApiError {
             Self::NoSeat(NoSeat::InConversation(_)) => (StatusCode::CONFLICT, "conversation_in_progress"),
             Self::NoSeat(NoSeat::Full) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::NoSeat(NoSeat::Stopping) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            Self::NoTurn(NoTurn::NotLive) => (StatusCode::CONFLICT, "conversation_not_live"),
+            Self::NoTurn(NoTurn::InProgress) => (StatusCode::CONFLICT, "turn_in_progress"),
+            Self::Upload(refusal) => upload_status(refusal),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         }
+    }
+}
+
+fn upload_status(refusal: &Refusal) -> (StatusCode, &'static str) {
+    match refusal {
+        Refusal::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported"),
+        Refusal::NotAudio => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_unsupported"),
+        Refusal::OtherContent { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_wrong"),
+        Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "file_too_large"),
+        Refusal::TooLong => (StatusCode::UNPROCESSABLE_ENTITY, "turn_too_long"),
+        Refusal::Empty => (StatusCode::UNPROCESSABLE_ENTITY, "audio_empty"),
+        Refusal::Broken => (StatusCode::UNPROCESSABLE_ENTITY, "audio_broken"),
+        Refusal::Encoding => (StatusCode::UNPROCESSABLE_ENTITY, "encoding_unsupported"),
+        Refusal::Channels(_) => (StatusCode::UNPROCESSABLE_ENTITY, "channels_unsupported"),
+        Refusal::Rate(_) => (StatusCode::UNPROCESSABLE_ENTITY, "sample_rate_unsupported"),
+        Refusal::TooSlow => (StatusCode::REQUEST_TIMEOUT, "upload_too_slow"),
+        Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
     }
 }
 
@@ -91,6 +117,8 @@ impl IntoResponse for ApiError {
             | Self::Unauthorized(_)
             | Self::Ticket(_)
             | Self::NotFound(_)
+            | Self::NoTurn(_)
+            | Self::Upload(_)
             | Self::NoSeat(NoSeat::Full | NoSeat::Stopping) => None,
         };
         let problem = Problem {
@@ -135,6 +163,21 @@ mod tests {
         assert_eq!(body["code"], "busy");
         assert_eq!(body["requestId"], "r-1");
         assert_eq!(body["status"], 503);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_not_taken_is_told_why() {
+        let answer = async |refusal: Refusal| {
+            let response = ApiError::from(refusal).into_response();
+            let body = body(response).await;
+            (body["status"].as_u64().unwrap(), body["code"].clone(), body["detail"].clone())
+        };
+        let (status, code, detail) = answer(Refusal::Rate(44_101)).await;
+        assert_eq!((status, &code), (422, &"sample_rate_unsupported".into()));
+        assert!(detail.as_str().unwrap().contains("44100"));
+        assert_eq!(answer(Refusal::TooLarge).await.0, 413);
+        assert_eq!(answer(Refusal::NotAudio).await.0, 415);
+        assert_eq!(answer(Refusal::Busy).await.0, 503);
     }
 
     #[tokio::test]

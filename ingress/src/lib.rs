@@ -16,3 +16,4 @@ pub mod socket;
 pub mod sonic;
 pub mod store;
 pub mod ticket;
+pub mod upload;

@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use events::{
     bus::Bus,
-    contract::{ConversationId, Envelope},
-    journal::{Journal, Start},
+    contract::{ConversationId, Envelope, UserId},
+    journal::{Journal, JournalError, Start},
 };
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -69,6 +70,35 @@ pub struct Sessions {
 struct Live {
     admission: Admission,
     door: mpsc::Sender<Page>,
+    turns: mpsc::Sender<SpokenTurn>,
+    /// One uploaded turn at a time.
+    places: Arc<Semaphore>,
+}
+
+/// The place for one uploaded turn in a live conversation. While it is taken there is no other.
+#[derive(Debug)]
+pub struct TurnPlace {
+    turns: mpsc::Sender<SpokenTurn>,
+    place: OwnedSemaphorePermit,
+}
+
+/// A turn that was uploaded.
+#[derive(Debug)]
+struct SpokenTurn {
+    /// PCM s16le, 16 kHz mono.
+    pcm: Bytes,
+    place: OwnedSemaphorePermit,
+}
+
+/// Why a turn cannot be uploaded to a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTurn {
+    /// The conversation is not live on this task.
+    #[error("the conversation is not live here")]
+    NotLive,
+    /// Another turn is being uploaded or spoken.
+    #[error("another turn is being uploaded or spoken")]
+    InProgress,
 }
 
 impl Sessions {
@@ -82,13 +112,16 @@ impl Sessions {
     /// Begins a conversation on `page`, in a task of its own.
     pub fn begin(&self, admission: Admission, picture: &Picture, seated: Seated, page: Page) {
         let (door, pages) = mpsc::channel(1);
+        let (spoken, turns) = mpsc::channel(1);
         let id = admission.conversation_id;
-        self.lock().insert(id, Live { admission: admission.clone(), door });
+        let places = Arc::new(Semaphore::new(1));
+        self.lock().insert(id, Live { admission: admission.clone(), door, turns: spoken, places });
         let briefing = Briefing::new(&admission, picture, &self.parts.config);
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
-            Box::pin(run(&sessions.parts, admission, briefing, Arrivals { page, pages, seated })).await;
+            let arrivals = Arrivals { page, pages, turns };
+            Box::pin(run(&sessions.parts, admission, briefing, arrivals, seated)).await;
             drop(entry);
         });
     }
@@ -103,6 +136,32 @@ impl Sessions {
     #[must_use]
     pub fn door(&self, id: ConversationId) -> Option<mpsc::Sender<Page>> {
         self.lock().get(&id).map(|live| live.door.clone())
+    }
+
+    /// Takes the place for an uploaded turn in a live conversation.
+    ///
+    /// # Errors
+    /// See [`NoTurn`].
+    pub fn place_for_turn(&self, id: ConversationId) -> Result<TurnPlace, NoTurn> {
+        let (turns, places) = {
+            let live = self.lock();
+            let live = live.get(&id).ok_or(NoTurn::NotLive)?;
+            (live.turns.clone(), Arc::clone(&live.places))
+        };
+        let place = places.try_acquire_owned().map_err(|_| NoTurn::InProgress)?;
+        Ok(TurnPlace { turns, place })
+    }
+
+    /// The learner of a conversation, live on this task or in the journal. `None` if there is no such conversation.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn learner(&self, id: ConversationId) -> Result<Option<UserId>, JournalError> {
+        if let Some(admission) = self.admission(id) {
+            return Ok(Some(admission.user_id));
+        }
+        let header = self.parts.journal.header(id).await?;
+        Ok(header.map(|header| header.start.user_id))
     }
 
     /// Live conversations.
@@ -122,6 +181,17 @@ impl Sessions {
     }
 }
 
+impl TurnPlace {
+    /// Has the turn spoken: PCM s16le, 16 kHz mono.
+    ///
+    /// # Errors
+    /// [`NoTurn::NotLive`]: the conversation is over.
+    pub fn speak(self, pcm: Bytes) -> Result<(), NoTurn> {
+        // There is room: whoever was here before has been taken in, or there would be no place.
+        self.turns.try_send(SpokenTurn { pcm, place: self.place }).map_err(|_| NoTurn::NotLive)
+    }
+}
+
 /// The entry of a conversation among the live ones, for as long as its task runs, even if that panics.
 struct Entry<'a> {
     sessions: &'a Sessions,
@@ -138,7 +208,7 @@ impl Drop for Entry<'_> {
 struct Arrivals {
     page: Page,
     pages: mpsc::Receiver<Page>,
-    seated: Seated,
+    turns: mpsc::Receiver<SpokenTurn>,
 }
 
 /// What the model and the state machine are told of a conversation.
@@ -175,17 +245,16 @@ fn is_second_generation(model_id: &str) -> bool {
     model_id.contains("nova-2-sonic")
 }
 
-async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: Arrivals) {
+async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: Arrivals, seated: Seated) {
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
-    let Arrivals { page, pages, seated } = arrivals;
     let own = match parts.journal.start(&start(&admission, &parts.owner), Timestamp::now()).await {
         Ok(own) => own,
         Err(error) => {
             tracing::error!(conversation.id = conversation_id, error = %error, "the journal was not begun");
             let message = "the conversation cannot begin at the moment".to_owned();
-            let _ = page.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
-            page.close().await;
+            let _ = arrivals.page.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
+            arrivals.page.close().await;
             return;
         }
     };
@@ -193,7 +262,7 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
     let begun_ms = u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0);
     let conversation = Conversation::new(briefing.settings, begun_ms);
     let mut talk = Talk::new(parts, own, conversation, begun_ms, briefing.setup);
-    let outcome = talk.hold(page, pages).await;
+    let outcome = talk.hold(arrivals).await;
     drop(seated);
     match outcome {
         Outcome::Ended { envelope, ending } => {

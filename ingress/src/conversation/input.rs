@@ -62,6 +62,8 @@ pub enum Input {
     Detached,
     /// Samples from the microphone, PCM s16le.
     Audio(Bytes),
+    /// A whole turn that was uploaded, PCM s16le. While it is being spoken, the microphone is not heard.
+    Uploaded(Bytes),
     /// A typed turn.
     Typed(String),
     /// The page has played so much of a generation.

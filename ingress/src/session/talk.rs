@@ -9,12 +9,12 @@ use events::{
     journal::{End, Ownership},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, mpsc},
     time::{Instant, sleep_until},
 };
 
 use super::{
-    Parts,
+    Arrivals, Parts, SpokenTurn,
     recorder::{Done, Job, record},
     uploads::Uploads,
 };
@@ -68,6 +68,8 @@ pub(super) struct Talk<'a> {
     done: mpsc::Receiver<Done>,
     uploads: Option<Uploads>,
     page: Option<Page>,
+    /// Held while an uploaded turn is being spoken.
+    speaking: Option<OwnedSemaphorePermit>,
     ending: Option<Ending>,
     end_by: Option<Instant>,
     /// Inputs that follow from what was done.
@@ -80,6 +82,7 @@ enum Wake {
     Shutdown,
     Signal(StreamId, Signal),
     Page(Page),
+    Spoken(SpokenTurn),
     FromPage(FromPage),
     Time,
 }
@@ -112,6 +115,7 @@ impl<'a> Talk<'a> {
             done,
             uploads,
             page: None,
+            speaking: None,
             ending: None,
             end_by: None,
             follow_up: Vec::new(),
@@ -119,7 +123,8 @@ impl<'a> Talk<'a> {
     }
 
     /// Holds the conversation to its end.
-    pub(super) async fn hold(&mut self, page: Page, mut pages: mpsc::Receiver<Page>) -> Outcome {
+    pub(super) async fn hold(&mut self, arrivals: Arrivals) -> Outcome {
+        let Arrivals { page, mut pages, mut turns } = arrivals;
         self.attach(page);
         let timer = sleep_until(self.deadline());
         tokio::pin!(timer);
@@ -140,9 +145,11 @@ impl<'a> Talk<'a> {
                 Some((stream, signal)) = self.signalled.recv() => Wake::Signal(stream, signal),
                 // 4. The learner is back on another socket.
                 Some(page) = pages.recv() => Wake::Page(page),
-                // 5. The learner.
+                // 5. The learner has uploaded a turn.
+                Some(turn) = turns.recv() => Wake::Spoken(turn),
+                // 6. The learner.
                 message = from_page(&mut self.page) => Wake::FromPage(message),
-                // 6. Time.
+                // 7. Time.
                 () = &mut timer => Wake::Time,
             };
             match wake {
@@ -157,6 +164,10 @@ impl<'a> Talk<'a> {
                 }
                 Wake::Signal(stream, signal) => self.signal(stream, signal),
                 Wake::Page(page) => self.attach(page),
+                Wake::Spoken(SpokenTurn { pcm, place }) => {
+                    self.speaking = Some(place);
+                    self.input(Input::Uploaded(pcm));
+                }
                 Wake::FromPage(message) => self.page_says(message),
                 Wake::Time => {
                     if let Some(outcome) = self.time() {
@@ -217,6 +228,9 @@ impl<'a> Talk<'a> {
         while let Some(input) = self.follow_up.pop() {
             self.conversation.handle(input, self.now_ms());
             self.perform();
+        }
+        if !self.conversation.is_speaking_upload() {
+            self.speaking = None;
         }
     }
 

@@ -1,0 +1,84 @@
+//! `POST /api/conversations/{id}/turns`: a learner says a whole turn by uploading a recording of it, WAV or MP3. The
+//! turn is spoken into the live conversation; what comes of it arrives on the conversation's WebSocket.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+};
+use events::contract::{ConversationId, UserId};
+use http::{HeaderMap, StatusCode, header};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    auth::Learner,
+    error::ApiError,
+    session::TurnPlace,
+    sonic::wire::BYTES_PER_MS,
+    upload::{Refusal, format::Format},
+};
+
+/// A turn that is being spoken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spoken {
+    /// Its length, in milliseconds.
+    duration_ms: u64,
+}
+
+/// Takes a turn.
+///
+/// # Errors
+/// 401; 404 for a conversation that is not the learner's; 409 for one that is not live on this task, or in which
+/// another turn is being uploaded or spoken; 408, 413, 415 and 422 for a file that is not taken; 503 when too many
+/// are being uploaded.
+pub async fn upload(
+    State(app): State<Arc<App>>,
+    Learner(user_id): Learner,
+    Path(conversation_id): Path<String>,
+    request: Request,
+) -> Result<(StatusCode, Json<Spoken>), ApiError> {
+    let conversation_id = conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
+    let place = place(&app, conversation_id, &user_id).await?;
+    let declared = content_type(request.headers())?;
+    let pcm = app.intake.take(request.into_body(), declared).await?;
+    let duration_ms = pcm.len() as u64 / BYTES_PER_MS;
+    place.speak(pcm)?;
+    tracing::info!(conversation.id = %conversation_id, duration_ms, "an uploaded turn is spoken");
+    Ok((StatusCode::ACCEPTED, Json(Spoken { duration_ms })))
+}
+
+async fn place(app: &App, id: ConversationId, user_id: &UserId) -> Result<TurnPlace, ApiError> {
+    // A conversation whose socket has not come yet is in no journal.
+    if !app.seats.holds(user_id, id) {
+        let learner = app.sessions.learner(id).await.map_err(|error| ApiError::Internal(error.into()))?;
+        if learner.as_ref() != Some(user_id) {
+            return Err(ApiError::NotFound("conversation"));
+        }
+    }
+    Ok(app.sessions.place_for_turn(id)?)
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Format, Refusal> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.and_then(Format::of_content_type).ok_or(Refusal::ContentType)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_content_type_is_required() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(content_type(&headers), Err(Refusal::ContentType));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/ogg"));
+        assert_eq!(content_type(&headers), Err(Refusal::ContentType));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/mpeg"));
+        assert_eq!(content_type(&headers), Ok(Format::Mp3));
+    }
+}

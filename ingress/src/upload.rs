@@ -1,0 +1,230 @@
+//! Whole spoken turns that a learner uploads, from the body of the request to PCM. What is done with the PCM is the
+//! conversation's business.
+//!
+//! Files come from anybody, so everything is bounded: the bytes and the time of a body, the bodies in memory, the
+//! decoders at work, and by [`recording`] the work and the memory of each.
+
+pub mod format;
+pub mod recording;
+pub mod resample;
+mod wav;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+use tokio::{sync::Semaphore, time::timeout};
+
+use format::Format;
+
+/// Longest file, in bytes: half a minute of 32-bit stereo at 48 kHz, and some.
+pub const FILE_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// Longest turn, in milliseconds.
+pub const TURN_MS_MAX: u64 = 30_000;
+
+/// Most channels of a file.
+pub const CHANNELS_MAX: u16 = 8;
+
+/// Files in memory at one time.
+pub const FILES_MAX: usize = 8;
+
+/// Files that are decoded at one time: the rest of the processor is for the conversations.
+const DECODERS_MAX: usize = 2;
+
+/// Longest time that a file may take to arrive; below the time of a whole request.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Receives and decodes files.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    files: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
+}
+
+/// Why an uploaded turn is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The Content-Type is not one of those that are decoded.
+    #[error("Content-Type must be audio/wav, audio/x-wav or audio/mpeg")]
+    ContentType,
+    /// The content is none of the formats that are decoded.
+    #[error("the content is neither a WAV nor an MP3 file")]
+    NotAudio,
+    /// The content is of another format than the Content-Type says.
+    #[error("Content-Type says {}, but the content is {}", declared.name(), format.name())]
+    OtherContent {
+        /// What was said.
+        declared: Format,
+        /// What it is.
+        format: Format,
+    },
+    /// The file has more than [`FILE_BYTES_MAX`] bytes.
+    #[error("the file has more than {FILE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The turn is longer than [`TURN_MS_MAX`].
+    #[error("a turn has at most {} seconds", TURN_MS_MAX / 1_000)]
+    TooLong,
+    /// The file is good, but there is nothing in it.
+    #[error("there is no audio in the file")]
+    Empty,
+    /// The file cannot be decoded.
+    #[error("the file is damaged or incomplete")]
+    Broken,
+    /// The WAV file holds something else than the encodings that are decoded.
+    #[error("a WAV file holds PCM of 8, 16, 24 or 32 bit, float of 32 or 64 bit, A-law or mu-law")]
+    Encoding,
+    /// The file has no channels or too many.
+    #[error("a file has 1 to {CHANNELS_MAX} channels, not {0}")]
+    Channels(u16),
+    /// The sample rate is not one of [`resample::RATES_HZ`].
+    #[error("a sample rate of {0} Hz is not taken; those that are: {list} Hz", list = rates())]
+    Rate(u32),
+    /// The file did not arrive within 15 seconds, or broke off.
+    #[error("the file did not arrive within {} seconds", ARRIVAL_TIMEOUT.as_secs())]
+    TooSlow,
+    /// [`FILES_MAX`] other files are being received or decoded.
+    #[error("too many turns are being uploaded at the moment")]
+    Busy,
+}
+
+impl Intake {
+    /// Nothing received yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { files: Arc::new(Semaphore::new(FILES_MAX)), decoders: Arc::new(Semaphore::new(DECODERS_MAX)) }
+    }
+
+    /// Receives a file, which the sender says is `declared`, and decodes it: PCM s16le, 16 kHz mono.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn take(&self, body: Body, declared: Format) -> Result<Bytes, Refusal> {
+        let place = Arc::clone(&self.files).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let file = receive(body).await?;
+        let decoder = Arc::clone(&self.decoders).acquire_owned().await;
+        let decoder = decoder.expect("the semaphore is never closed");
+        // A request that is given up leaves its decoder at work; what that holds is given back when it is done.
+        let decoded = tokio::task::spawn_blocking(move || {
+            let decoded = recording::decode(&file, declared);
+            drop((file, decoder, place));
+            decoded.map(|samples| samples.into_iter().flat_map(i16::to_le_bytes).collect())
+        });
+        decoded.await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "a decoder failed");
+            Err(Refusal::Broken)
+        })
+    }
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+async fn receive(body: Body) -> Result<Bytes, Refusal> {
+    match timeout(ARRIVAL_TIMEOUT, to_bytes(body, FILE_BYTES_MAX)).await {
+        Ok(Ok(file)) => Ok(file),
+        Ok(Err(error)) if is_too_large(&error) => Err(Refusal::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(Refusal::TooSlow),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    matches!(std::error::Error::source(error), Some(source) if source.is::<LengthLimitError>())
+}
+
+fn rates() -> String {
+    resample::RATES_HZ.map(|rate_hz| rate_hz.to_string()).join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt as _, stream};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A WAV file of so many samples of silence, 8 kHz mono.
+    fn silence(samples: u32) -> Vec<u8> {
+        let format = [1, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x80, 0x3e, 0, 0, 2, 0, 16, 0];
+        let length = samples * 2;
+        let header = [b"RIFF", &(36 + length).to_le_bytes()[..], b"WAVEfmt \x10\0\0\0", &format, b"data"];
+        let mut file = header.concat();
+        file.extend(length.to_le_bytes());
+        file.resize(file.len() + length as usize, 0);
+        file
+    }
+
+    /// A body that sends a little and then nothing more.
+    fn endless() -> Body {
+        let beginning = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"RIFF"))]);
+        Body::from_stream(beginning.chain(stream::pending()))
+    }
+
+    #[tokio::test]
+    async fn a_file_becomes_pcm() {
+        let pcm = Intake::new().take(Body::from(silence(80)), Format::Wav).await.unwrap();
+        assert_eq!(pcm, vec![0; 320]);
+    }
+
+    #[tokio::test]
+    async fn a_file_has_a_longest_length() {
+        let padded = |length: usize| {
+            let mut file = silence(80);
+            file.resize(length, 0);
+            Body::from(file)
+        };
+        let intake = Intake::new();
+        assert!(intake.take(padded(FILE_BYTES_MAX), Format::Wav).await.is_ok());
+        assert_eq!(intake.take(padded(FILE_BYTES_MAX + 1), Format::Wav).await, Err(Refusal::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_does_not_arrive_is_given_up() {
+        let begun = Instant::now();
+        assert_eq!(Intake::new().take(endless(), Format::Wav).await, Err(Refusal::TooSlow));
+        assert_eq!(begun.elapsed().as_secs(), ARRIVAL_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test]
+    async fn files_at_one_time_are_bounded_and_their_places_come_back() {
+        let intake = Intake::new();
+        let mut waiting: Vec<_> =
+            (0..FILES_MAX).map(|_| Box::pin(intake.take(endless(), Format::Wav))).collect();
+        for file in &mut waiting {
+            assert!(futures_util::poll!(file).is_pending());
+        }
+        let another = || intake.take(Body::from(silence(1)), Format::Wav);
+        assert_eq!(another().await, Err(Refusal::Busy));
+        waiting.pop();
+        assert!(another().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn decoders_at_one_time_are_bounded() {
+        let intake = Intake::new();
+        let busy = Arc::clone(&intake.decoders).acquire_many_owned(2).await.unwrap();
+        assert_eq!(intake.decoders.available_permits(), DECODERS_MAX - 2);
+        let mut waiting = Box::pin(intake.take(Body::from(silence(1)), Format::Wav));
+        for _ in 0..10 {
+            assert!(futures_util::poll!(&mut waiting).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
+        assert!(waiting.await.is_ok());
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_allowed() {
+        assert!(Refusal::Rate(44_101).to_string().contains("44101 Hz is not taken"));
+        assert!(Refusal::Rate(44_101).to_string().contains("22050, 24000"));
+        assert!(Refusal::TooLong.to_string().contains("30 seconds"));
+        let other = Refusal::OtherContent { declared: Format::Mp3, format: Format::Wav };
+        assert_eq!(other.to_string(), "Content-Type says MP3, but the content is WAV");
+    }
+}

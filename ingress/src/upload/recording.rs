@@ -1,0 +1,124 @@
+//! PURE. An uploaded file as the PCM of a turn. The work and the memory are bounded by the file's own length and by
+//! the longest turn, whatever the file says of itself: no length it declares is used to reserve memory.
+
+use std::io::{Cursor, ErrorKind, Read};
+
+use symphonia::{
+    core::{
+        codecs::audio::{AudioDecoder, AudioDecoderOptions},
+        errors::Error,
+        formats::{FormatOptions, FormatReader, TrackType},
+        io::{MediaSourceStream, ReadOnlySource},
+    },
+    default::{
+        codecs::{MpaDecoder, PcmDecoder},
+        formats::{MpaReader, WavReader},
+    },
+};
+
+use super::{
+    CHANNELS_MAX, Refusal, TURN_MS_MAX,
+    format::{Format, without_tags},
+    resample, wav,
+};
+
+/// Pieces of a file that are decoded, good or bad. A turn of the longest length at the highest rate has 5000.
+const PACKETS_MAX: usize = 6_000;
+
+/// The samples of `file`, 16 kHz mono: channels are averaged, the rate is converted. `declared` is what the sender
+/// says the file is.
+///
+/// # Errors
+/// See [`Refusal`]; all but the limits of a request.
+pub fn decode(file: &[u8], declared: Format) -> Result<Vec<i16>, Refusal> {
+    let format = Format::of_content(file).ok_or(Refusal::NotAudio)?;
+    if format != declared {
+        return Err(Refusal::OtherContent { declared, format });
+    }
+    let (mono, rate_hz) = match format {
+        Format::Wav => {
+            let outline = wav::outline(file)?;
+            let source = stream(Cursor::new(outline.header).chain(outline.samples));
+            let wav = WavReader::try_new(source, FormatOptions::default());
+            read(&mut wav.map_err(|_| Refusal::Encoding)?)
+        }
+        Format::Mp3 => {
+            let source = stream(without_tags(file));
+            let mp3 = MpaReader::try_new(source, FormatOptions::default());
+            read(&mut mp3.map_err(|_| Refusal::Broken)?)
+        }
+    }?;
+    resample::to_16_khz(mono, rate_hz)
+}
+
+/// A source that cannot be rewound: from one that can, the length of an MP3 file would be estimated, and its end cut
+/// off where the estimate is wrong.
+fn stream<'a>(source: impl Read + Send + Sync + 'a) -> MediaSourceStream<'a> {
+    MediaSourceStream::new(Box::new(ReadOnlySource::new(source)), Default::default())
+}
+
+/// Reads a file to its end: mono samples between -1 and 1, and their rate in Hz. A damaged piece is passed over, as a
+/// player does.
+fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), Refusal> {
+    let mut decoder = decoder(file)?;
+    let (mut mono, mut interleaved, mut rate_hz, mut damaged) = (Vec::new(), Vec::new(), 0, false);
+    for _ in 0..PACKETS_MAX {
+        let packet = match file.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return finish(mono, rate_hz, damaged),
+            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                return finish(mono, rate_hz, damaged);
+            }
+            Err(Error::DecodeError(_) | Error::Unsupported(_)) => {
+                damaged = true;
+                continue;
+            }
+            Err(_) => return Err(Refusal::Broken),
+        };
+        let Ok(audio) = decoder.decode(&packet) else {
+            damaged = true;
+            continue;
+        };
+        rate_hz = audio.spec().rate();
+        resample::check_rate(rate_hz)?;
+        audio.copy_to_vec_interleaved::<f32>(&mut interleaved);
+        mix(&interleaved, audio.num_planes(), &mut mono)?;
+        if mono.len() as u64 * 1_000 > TURN_MS_MAX * u64::from(rate_hz) {
+            return Err(Refusal::TooLong);
+        }
+    }
+    Err(Refusal::Broken)
+}
+
+fn decoder(file: &dyn FormatReader) -> Result<Box<dyn AudioDecoder>, Refusal> {
+    let track = file.default_track(TrackType::Audio).ok_or(Refusal::Broken)?;
+    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+    let parameters = parameters.ok_or(Refusal::Broken)?;
+    let options = AudioDecoderOptions::default();
+    if let Ok(decoder) = MpaDecoder::try_new(parameters, &options) {
+        return Ok(Box::new(decoder));
+    }
+    Ok(Box::new(PcmDecoder::try_new(parameters, &options).map_err(|_| Refusal::Encoding)?))
+}
+
+fn finish(mono: Vec<f32>, rate_hz: u32, damaged: bool) -> Result<(Vec<f32>, u32), Refusal> {
+    match (mono.is_empty(), damaged) {
+        (true, true) => Err(Refusal::Broken),
+        (true, false) => Err(Refusal::Empty),
+        (false, _) => Ok((mono, rate_hz)),
+    }
+}
+
+/// Adds the average of the channels. What is not a number is silence.
+fn mix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) -> Result<(), Refusal> {
+    if channels == 0 || channels > usize::from(CHANNELS_MAX) {
+        return Err(Refusal::Channels(u16::try_from(channels).unwrap_or(u16::MAX)));
+    }
+    let finite = |sample: &f32| if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
+    let average = |frame: &[f32]| frame.iter().map(finite).sum::<f32>() / channels as f32;
+    mono.extend(interleaved.chunks_exact(channels).map(average));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
