@@ -7,6 +7,7 @@ mod conversation;
 mod loss;
 mod many;
 mod talk;
+mod upload;
 
 /// Held by the test that runs.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -2,7 +2,8 @@
 //! Schemas under `schemas/live` are generated from these types.
 //!
 //! Binary up: PCM s16le mono at 16 kHz, whole samples. Binary down: the generation as a little-endian u32, then
-//! PCM of the same kind.
+//! PCM of the same kind. While an uploaded turn is being spoken, with the pause after it, binary messages up are
+//! dropped.
 
 use events::contract::{ConversationId, EndReason, Speaker, Turn};
 use schemars::JsonSchema;

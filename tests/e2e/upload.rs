@@ -1,0 +1,249 @@
+//! Other ways in than the microphone: whole turns by upload and typed turns, beside each other in one conversation.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use events::contract::{ConversationId, Speaker, Turn};
+use futures_util::{SinkExt as _, StreamExt as _};
+use infra::{learner::Learner, simulator::audible};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tests::system::{Delivery, System, await_some};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use crate::{TURN, talk};
+
+/// "I hear a market." as audible text, made for the tests of the ingress.
+const MP3: &[u8] = include_bytes!("../../ingress/tests/fixtures/audible-market.mp3");
+
+/// How long a turn may take to be spoken, understood and answered.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let system = System::start("upload", Delivery::Once).await?;
+    let learners = talk::learners(&system, 2).await?;
+    let api = Api { url: system.stack.url().to_owned(), http: reqwest::Client::new() };
+    let (learner, stranger) = (&learners[0], &learners[1]);
+    let started = api.start(learner).await?;
+    let id = started["conversationId"].as_str().context("no id")?.parse()?;
+
+    let (cd, own) = (wav("I see two dogs.", 44_100, 2), wav("They are brown.", 16_000, 1));
+    let refused = api.upload(learner, id, "audio/wav", &cd).await?;
+    ensure!(refused.is(StatusCode::CONFLICT, "conversation_not_live"), "before its socket: {refused:?}");
+
+    let mut page = Page::open(&api, &started).await?;
+    page.await_turn(Speaker::Tutor).await?;
+
+    let taken = api.upload(learner, id, "audio/wav", &cd).await?;
+    let ms = audible::encode("I see two dogs.", 16_000).len() / 16;
+    ensure!(taken.status == StatusCode::ACCEPTED && taken.body == json!({ "durationMs": ms }), "{taken:?}");
+    let refused = api.upload(learner, id, "audio/wav", &own).await?;
+    ensure!(refused.is(StatusCode::CONFLICT, "turn_in_progress"), "two at once: {refused:?}");
+    let refused = api.upload(stranger, id, "audio/wav", &own).await?;
+    ensure!(refused.is(StatusCode::NOT_FOUND, "not_found"), "a stranger's: {refused:?}");
+    page.speak("Nobody hears this.").await?;
+    page.await_answer("I see two dogs.").await?;
+
+    check_refusals(&api, learner, id, &own).await?;
+    api.upload(learner, id, "audio/x-wav", &own).await?;
+    page.await_answer("They are brown.").await?;
+    api.upload(learner, id, "audio/mpeg", MP3).await?;
+    page.await_answer("I hear a market.").await?;
+    page.send(&json!({ "type": "text", "text": "I like this picture." })).await?;
+    page.await_answer("I like this picture.").await?;
+
+    page.leave().await?;
+    let refused = api.upload(learner, id, "audio/wav", &own).await?;
+    ensure!(refused.is(StatusCode::CONFLICT, "conversation_not_live"), "after the end: {refused:?}");
+    check_transcript(&system, id).await?;
+    system.stop().await
+}
+
+/// What is not taken is refused with a reason, and the conversation goes on.
+async fn check_refusals(api: &Api, learner: &Learner, id: ConversationId, wav: &[u8]) -> anyhow::Result<()> {
+    let long = file(&vec![0; 31 * 8_000], 8_000, 1);
+    let odd = file(&[0; 100], 44_101, 1);
+    let cases = [
+        ("audio/ogg", wav, StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported"),
+        ("audio/mpeg", wav, StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_wrong"),
+        ("audio/wav", b"OggS", StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_unsupported"),
+        ("audio/wav", &wav[..20], StatusCode::UNPROCESSABLE_ENTITY, "audio_broken"),
+        ("audio/wav", &long, StatusCode::UNPROCESSABLE_ENTITY, "turn_too_long"),
+        ("audio/wav", &odd, StatusCode::UNPROCESSABLE_ENTITY, "sample_rate_unsupported"),
+    ];
+    for (content_type, body, status, code) in cases {
+        let refused = api.upload(learner, id, content_type, body).await?;
+        ensure!(refused.is(status, code), "{refused:?} where {code} was expected");
+    }
+    Ok(())
+}
+
+/// The transcript has the words of each turn, and only the typed one is typed.
+async fn check_transcript(system: &System, id: ConversationId) -> anyhow::Result<()> {
+    let transcript = await_some("the transcript is there", ANSWER_WITHIN, async || {
+        let mut transcripts = system.results.transcripts().await?;
+        Ok(transcripts.remove(&id).ok_or_else(|| format!("{} others", transcripts.len())))
+    })
+    .await?;
+    let turns = transcript.turns.iter().map(|turn| &turn.turn);
+    let said: Vec<(&str, bool, bool)> = turns
+        .clone()
+        .filter(|turn| turn.speaker == Speaker::Learner)
+        .map(|turn| (&*turn.text, turn.typed, turn.audio_key.is_some()))
+        .collect();
+    let expected = [
+        ("I see two dogs.", false, true),
+        ("They are brown.", false, true),
+        ("I hear a market.", false, true),
+        ("I like this picture.", true, false),
+    ];
+    ensure!(said == expected, "the transcript has {said:?}");
+    let answers = turns.filter(|turn| turn.speaker == Speaker::Tutor && !turn.text.is_empty()).count();
+    ensure!(answers == expected.len() + 1, "{answers} turns of the tutor");
+    Ok(())
+}
+
+/// `text` as audible text in a WAV file, the same on every channel.
+fn wav(text: &str, rate: u32, channels: u16) -> Vec<u8> {
+    file(&audible::encode(text, rate), rate, channels)
+}
+
+/// A WAV file of 16-bit PCM.
+fn file(samples: &[i16], rate: u32, channels: u16) -> Vec<u8> {
+    let frame = usize::from(channels) * 2;
+    let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+    let pcm: Vec<u8> =
+        samples.iter().flat_map(|sample| sample.to_le_bytes().repeat(channels.into())).collect();
+    let header: [&[u8]; 12] = [
+        b"RIFF",
+        &length(36 + pcm.len()),
+        b"WAVEfmt ",
+        &length(16),
+        &[1, 0],
+        &channels.to_le_bytes(),
+        &rate.to_le_bytes(),
+        &length(frame * rate as usize),
+        &[u8::try_from(frame).unwrap_or(u8::MAX), 0, 16, 0],
+        b"data",
+        &length(pcm.len()),
+        &pcm,
+    ];
+    header.concat()
+}
+
+/// The API of the ingress.
+struct Api {
+    url: String,
+    http: reqwest::Client,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Answer {
+    /// Whether this is a problem document with the status and the code.
+    fn is(&self, status: StatusCode, code: &str) -> bool {
+        let explained = self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty());
+        self.status == status && self.body["code"] == code && explained
+    }
+}
+
+impl Api {
+    async fn start(&self, learner: &Learner) -> anyhow::Result<Value> {
+        let post = self.http.post(format!("{}/api/conversations", self.url));
+        let post = post.bearer_auth(learner.access_token()).json(&json!({ "imageId": "street-market" }));
+        Ok(post.send().await?.error_for_status()?.json().await?)
+    }
+
+    async fn upload(
+        &self,
+        learner: &Learner,
+        id: ConversationId,
+        content_type: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
+        let post = self.http.post(format!("{}/api/conversations/{id}/turns", self.url));
+        let post = post.bearer_auth(learner.access_token()).header("content-type", content_type);
+        let answer = post.body(body.to_vec()).send().await?;
+        Ok(Answer { status: answer.status(), body: answer.json().await? })
+    }
+}
+
+/// The page of a learner who does not use the microphone.
+struct Page {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Page {
+    async fn open(api: &Api, started: &Value) -> anyhow::Result<Self> {
+        let (live, ticket) = (started["live"].as_str(), started["ticket"].as_str());
+        let (live, ticket) = (live.context("no address")?, ticket.context("no ticket")?);
+        let url = format!("{}{live}?ticket={ticket}", api.url.replacen("http", "ws", 1));
+        let mut request = url.into_client_request()?;
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("nova.live.v1"));
+        Ok(Self { socket: connect_async(request).await?.0 })
+    }
+
+    async fn send(&mut self, message: &Value) -> anyhow::Result<()> {
+        Ok(self.socket.send(Message::text(message.to_string())).await?)
+    }
+
+    /// Sends audible text from the microphone.
+    async fn speak(&mut self, text: &str) -> anyhow::Result<()> {
+        for samples in audible::encode(text, 16_000).chunks(512) {
+            let frame: Vec<u8> = samples.iter().copied().flat_map(i16::to_le_bytes).collect();
+            self.socket.send(Message::binary(frame)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the learner has said exactly `text`, and the tutor has answered.
+    async fn await_answer(&mut self, text: &str) -> anyhow::Result<()> {
+        let said = self.await_turn(Speaker::Learner).await?.text;
+        ensure!(said == text, "{said:?} was understood where {text:?} was said");
+        self.await_turn(Speaker::Tutor).await?;
+        Ok(())
+    }
+
+    /// Waits for the next turn, which must be the speaker's.
+    async fn await_turn(&mut self, speaker: Speaker) -> anyhow::Result<Turn> {
+        let message =
+            self.await_message("turn").await.with_context(|| format!("no turn of the {speaker:?}"))?;
+        let turn: Turn = serde_json::from_value(message["turn"].clone())?;
+        ensure!(turn.speaker == speaker, "{turn:?} where the {speaker:?} was expected");
+        Ok(turn)
+    }
+
+    async fn leave(&mut self) -> anyhow::Result<()> {
+        self.send(&json!({ "type": "end" })).await?;
+        let ended = self.await_message("ended").await?;
+        ensure!(ended["reason"] == "learner", "ended with {ended}");
+        Ok(())
+    }
+
+    /// The next message of this type; others are passed over, but no error is.
+    async fn await_message(&mut self, kind: &str) -> anyhow::Result<Value> {
+        let next = async {
+            while let Some(message) = self.socket.next().await {
+                let Message::Text(text) = message? else { continue };
+                let message: Value = serde_json::from_str(&text)?;
+                ensure!(message["type"] != "error", "the ingress reports {message}");
+                if message["type"] == kind {
+                    return Ok(message);
+                }
+            }
+            bail!("the socket closed")
+        };
+        let message = tokio::time::timeout(ANSWER_WITHIN, next).await;
+        message.with_context(|| format!("no {kind:?} within {} s", ANSWER_WITHIN.as_secs()))?
+    }
+}
