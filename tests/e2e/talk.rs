@@ -119,7 +119,9 @@ fn check_transcript(talked: &Talked, transcript: &Transcript) -> anyhow::Result<
         .iter()
         .map(|heard| match heard {
             Heard::Text(text) => Ok(text.as_str()),
-            other => anyhow::bail!("the learner could not understand {other:?}"),
+            other @ (Heard::Damaged { .. } | Heard::Unreadable { .. }) => {
+                anyhow::bail!("the learner could not understand {other:?}")
+            }
         })
         .collect::<Result<_, _>>()?;
     let (answers, heard) = (answers.join(" "), heard.join(" "));

@@ -1,0 +1,43 @@
+//! The load test itself: small, so that what it measures is measured and every word is right.
+
+use std::{fs, path::Path};
+
+use infra::{
+    load::{LoadOptions, run},
+    local::{Progress, build},
+};
+
+use crate::TURN;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_test_measures_conversations_whose_every_word_is_right() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let state_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e");
+    let state_dir = state_dir.join(format!("load-{}", std::process::id()));
+    let progress = Progress::silent();
+    let report = run(&LoadOptions {
+        conversations: 2,
+        seconds: 3,
+        opens_per_second: 25.0,
+        // The other tests of this process keep their processors.
+        pinned: false,
+        state_dir: state_dir.clone(),
+        binaries: build(&progress).await?,
+        progress,
+    })
+    .await?;
+    assert!(report.is_clean(), "{:?}", report.troubles);
+    // A greeting, a sentence and its answer at least.
+    assert!(report.turns >= 6, "{} turns", report.turns);
+    // 31.25 frames in a second of each conversation; the tutor speaks for part of the time.
+    let frames = report.figures.up.count;
+    assert!((150..=250).contains(&frames), "{frames} frames in 3 s of 2 conversations");
+    assert!((1..=frames).contains(&report.figures.down.count), "{:?}", report.figures.down);
+    for latency in [report.figures.up, report.figures.down, report.figures.opening] {
+        assert!(0.0 < latency.p50_ms && latency.p50_ms <= latency.max_ms, "{latency:?}");
+    }
+    assert!(report.server.cpu_ms_per_conversation_second > 0.0);
+    assert!(report.server.resident_kb >= report.server.resident_empty_kb);
+    fs::remove_dir_all(state_dir)?;
+    Ok(())
+}
