@@ -9,6 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
+    serve::ListenerExt as _,
 };
 use events::{
     bus::Bus,
@@ -86,6 +87,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 /// The listener fails.
 pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stopped = CancellationToken::new();
+    // A frame that follows another at once must not wait for the page's acknowledgement, which comes with its next
+    // frame.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::warn!(error = %error, "a connection delays what it sends");
+        }
+    });
     let server = axum::serve(listener, router(Arc::clone(&app)))
         .with_graceful_shutdown(stopped.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
