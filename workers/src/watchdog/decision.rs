@@ -6,10 +6,11 @@ use events::{contract::ConversationId, journal::Header};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a watched conversation may be missing from the journal, in minutes since its start. The watchdog
-/// message may be older than the header, but not by much.
-pub(super) const UNKNOWN_MINUTES_MAX: i64 = 60;
+/// message is older than the header, but not by more than the calls of one start may take.
+pub(super) const UNKNOWN_MINUTES_MAX: i64 = 30;
 
-/// How long to wait before looking for a missing header again. Six looks, the queue's limit, span the hour.
+/// How long to wait before looking for a missing header again. The fourth look is the last: the queue gives up a
+/// message after six receives, and some of them may never have reached a watchdog.
 pub(super) const UNKNOWN_RETRY: Duration = Duration::from_secs(11 * 60);
 
 /// What to do.
@@ -110,7 +111,17 @@ mod tests {
     }
 
     #[test]
-    fn unknown_conversation_is_waited_for_an_hour() {
+    fn unknown_conversation_is_given_up_before_its_message_is() {
+        const RECEIVES_MAX: u32 = 6;
+        const SPARE: u32 = 2;
+        let first = i64::from(events::journal::WATCH_DELAY_SECONDS);
+        let retry = i64::try_from(UNKNOWN_RETRY.as_secs()).unwrap();
+        let last = first + i64::from(RECEIVES_MAX - SPARE - 1) * retry;
+        assert_eq!(decide(id(), None, after(last)), Decision::GiveUp);
+    }
+
+    #[test]
+    fn unknown_conversation_is_waited_for() {
         assert_eq!(decide(id(), None, after(0)), Decision::Wait);
         assert_eq!(decide(id(), None, after(UNKNOWN_MINUTES_MAX * 60)), Decision::Wait);
         assert_eq!(decide(id(), None, after(UNKNOWN_MINUTES_MAX * 60 + 1)), Decision::GiveUp);
