@@ -18,7 +18,10 @@ use tokio::time::Instant;
 
 use crate::{
     contract::{ConversationId, Turn},
-    runtime::retry::{RetryPolicy, retry},
+    runtime::{
+        retry::{RetryPolicy, retry},
+        world,
+    },
 };
 
 mod conversation;
@@ -89,7 +92,7 @@ impl Journal {
     pub async fn start(&self, start: &Start, now: Timestamp) -> Result<Ownership, JournalError> {
         let conversation_id = start.conversation_id;
         self.watch_again(conversation_id).await?;
-        let claim = uuid::Uuid::new_v4().to_string();
+        let claim = world::uuid().to_string();
         let put = self
             .dynamodb()
             .put_item()
@@ -233,7 +236,7 @@ impl Journal {
     ) -> Result<Ownership, JournalError> {
         let seen = self.reader.header(id).await?.ok_or(JournalError::NotFound)?;
         takeable(&seen, now)?;
-        let claim = uuid::Uuid::new_v4().to_string();
+        let claim = world::uuid().to_string();
         let epoch = seen.epoch + 1;
         let taken = self
             .update(id, |update| {

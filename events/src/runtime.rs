@@ -15,6 +15,7 @@ pub mod failure;
 pub mod health;
 mod jitter;
 pub mod retry;
+pub mod world;
 
 /// The exit code for a configuration that cannot work (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;

@@ -22,9 +22,9 @@ use events::{
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
+        world,
     },
 };
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
@@ -90,7 +90,7 @@ impl Alerts {
 
     async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<(), Failure> {
         let effect_id = format!("alert#{}", alert.alert_id);
-        let lease = match self.effects.claim(&effect_id, receive_count, Timestamp::now()).await? {
+        let lease = match self.effects.claim(&effect_id, receive_count, world::now()).await? {
             Claim::Mine(lease) => lease,
             Claim::Finished(_) => return Ok(()),
         };

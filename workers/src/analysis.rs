@@ -25,6 +25,7 @@ use events::{
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
+        world,
     },
 };
 use jiff::Timestamp;
@@ -162,7 +163,7 @@ impl Analyses {
             return self.publish(cause, (nothing, completed.ended_at)).await;
         }
         let effect_id = format!("analysis#{}", completed.conversation_id);
-        match self.effects.claim(&effect_id, receive_count, Timestamp::now()).await? {
+        match self.effects.claim(&effect_id, receive_count, world::now()).await? {
             Claim::Finished(outcome) => self.publish_finished(cause, completed, &outcome).await,
             Claim::Mine(lease) => {
                 let work = self.run(&lease, completed, (&measures, &conversation.turns));
@@ -191,7 +192,7 @@ impl Analyses {
         let data = prompt::data(picture.as_ref(), measures, turns);
         let question = Question { language: completed.feedback_language, data: &data, turns };
         let outcome = Box::pin(assess(&self.model, question)).await?;
-        let now = Timestamp::now();
+        let now = world::now();
         tracing::info!(
             conversation.id = %completed.conversation_id,
             model.id = self.model.id,

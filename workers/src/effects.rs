@@ -25,10 +25,10 @@ use aws_sdk_dynamodb::{
 use events::runtime::{
     failure::Failure,
     retry::{Retry, RetryPolicy, retry},
+    world,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 /// Days for which an effect is remembered.
 const RETENTION_DAYS: i64 = 90;
@@ -43,12 +43,15 @@ const RENEWAL: Duration = Duration::from_secs(15);
 const RENEWAL_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(4), attempts_max: 8 };
 
+/// The longest time in which a finished effect is noted, with all repetitions.
+const FINISH_DEADLINE: Duration = Duration::from_secs(20);
+
 /// The wait after the first delivery that met somebody else's lease; three times as long after each further one.
 /// Whoever holds the lease most often finishes within seconds.
 const HELD_WAIT: Duration = Duration::from_secs(3);
 
 /// The longest wait added to the wait for a lease that somebody else holds.
-const HELD_JITTER_MS_MAX: u64 = 2_000;
+const HELD_JITTER_MAX: Duration = Duration::from_secs(2);
 
 const RUNNING: &str = "running";
 const FINISHED: &str = "finished";
@@ -79,6 +82,8 @@ pub(crate) struct Lease {
     effect_id: String,
     owner: String,
     epoch: String,
+    /// Until when nobody else can claim, unless it is renewed: counted from before the claim was sent.
+    held_until: Instant,
 }
 
 impl Effects {
@@ -125,7 +130,8 @@ impl Effects {
         receive_count: u32,
         now: Timestamp,
     ) -> Result<Claim, Failure> {
-        let owner = Uuid::new_v4().to_string();
+        let owner = world::uuid().to_string();
+        let held_until = Instant::now() + LEASE;
         let claimed = self
             .update(effect_id)
             .update_expression(
@@ -163,11 +169,12 @@ impl Effects {
                 effect_id: effect_id.to_owned(),
                 owner,
                 epoch,
+                held_until,
             }));
         }
         let until: i64 = attribute("until").and_then(|until| until.parse().ok()).unwrap_or(0);
         let remaining = u64::try_from(until - now.as_millisecond()).unwrap_or(0);
-        let jitter = Duration::from_millis(rand::random_range(0..=HELD_JITTER_MS_MAX));
+        let jitter = HELD_JITTER_MAX.mul_f64(world::fraction());
         let wait = held_wait(Duration::from_millis(remaining), receive_count) + jitter;
         Err(Failure::retry_after(anyhow!("another attempt holds the effect"), wait))
     }
@@ -185,16 +192,22 @@ impl Lease {
     /// Runs `work` while the lease is renewed. When the lease is lost, `work` is dropped where it stands.
     pub(crate) async fn hold<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
+            biased;
             outcome = work => outcome,
             failure = self.keep() => Err(failure),
         }
     }
 
-    /// Notes that the effect happened. Nobody runs it again.
+    /// Notes that the effect happened. Nobody runs it again. It is tried several times, because an effect that
+    /// happened and is not noted happens again.
     ///
     /// # Errors
     /// A retry when the lease was lost: another attempt decides.
     pub(crate) async fn finish(&self, outcome: &str) -> Result<(), Failure> {
+        retry(RENEWAL_POLICY, Instant::now() + FINISH_DEADLINE, || self.finish_once(outcome)).await
+    }
+
+    async fn finish_once(&self, outcome: &str) -> Result<(), Retry<Failure>> {
         let finished = self
             .owned()
             .update_expression("SET #state = :finished, outcome = :outcome REMOVE #until")
@@ -204,10 +217,11 @@ impl Lease {
             .send()
             .await;
         let Err(error) = finished else { return Ok(()) };
-        let item = refused(error)?;
+        let item = refused(error).map_err(Retry::transient)?;
         let is = |name: &str, value: &str| item.get(name).is_some_and(|found| *found == text(value));
         // Ours, with a lost reply.
-        if is("state", FINISHED) && is("owner", &self.owner) { Ok(()) } else { Err(lost()) }
+        let ours = is("state", FINISHED) && is("owner", &self.owner);
+        if ours { Ok(()) } else { Err(Retry::Permanent(lost())) }
     }
 
     /// Lets the next attempt run at once, after an attempt that failed. Not having it only costs time.
@@ -227,13 +241,17 @@ impl Lease {
 
     /// Renews until that is no longer possible.
     async fn keep(&self) -> Failure {
-        let mut held_until = Instant::now() + LEASE;
+        let mut held_until = self.held_until;
+        let mut next = held_until - LEASE + RENEWAL;
         loop {
-            tokio::time::sleep(RENEWAL).await;
+            tokio::time::sleep_until(next.min(held_until)).await;
             let start = Instant::now();
-            match retry(RENEWAL_POLICY, held_until, || self.renew()).await {
-                Ok(()) => held_until = start + LEASE,
-                Err(failure) => return failure,
+            let renewed = retry(RENEWAL_POLICY, held_until, || self.renew());
+            // A renewal that is not answered must not outlast the lease.
+            match tokio::time::timeout_at(held_until, renewed).await {
+                Ok(Ok(())) => (held_until, next) = (start + LEASE, start + RENEWAL),
+                Ok(Err(failure)) => return failure,
+                Err(_) => return lost(),
             }
         }
     }
@@ -242,7 +260,7 @@ impl Lease {
         self.owned()
             .update_expression("SET #until = :until")
             .expression_attribute_names("#until", "until")
-            .expression_attribute_values(":until", number(&lease_end(Timestamp::now())))
+            .expression_attribute_values(":until", number(&lease_end(world::now())))
             .send()
             .await
             .map(|_| ())

@@ -16,9 +16,9 @@ use events::{
     runtime::{
         consumer::{ConsumerConfig, Delivery, Handler},
         failure::Failure,
+        world,
     },
 };
-use jiff::Timestamp;
 
 use crate::boot;
 use decision::{Decision, decide};
@@ -64,13 +64,13 @@ impl Watchdog {
         Ok(Self {
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.watchdog"),
-            owner: format!("watchdog-{}", uuid::Uuid::new_v4()),
+            owner: format!("watchdog-{}", world::uuid()),
         })
     }
 
     async fn look_after(&self, id: ConversationId) -> Result<(), Failure> {
         let header = self.journal.header(id).await.map_err(JournalError::into_failure)?;
-        let decision = decide(id, header.as_ref(), Timestamp::now());
+        let decision = decide(id, header.as_ref(), world::now());
         tracing::info!(conversation.id = %id, ?decision, "looked after a conversation");
         match decision {
             Decision::Wait => Err(Failure::retry_after(
@@ -102,7 +102,7 @@ impl Watchdog {
     async fn end_lost(&self, id: ConversationId) -> Result<Envelope, Failure> {
         let own = self
             .journal
-            .take_over(id, &self.owner, Timestamp::now())
+            .take_over(id, &self.owner, world::now())
             .await
             .map_err(JournalError::into_failure)?;
         let conversation = self
@@ -114,13 +114,13 @@ impl Watchdog {
         // The tokens of a lost stream are not known: its usage was in the memory of the lost process.
         let end = End::of_turns(EndReason::IngressLost, Usage::default(), &conversation.turns);
         let completed =
-            self.journal.end(&own, &end, Timestamp::now()).await.map_err(JournalError::into_failure)?;
+            self.journal.end(&own, &end, world::now()).await.map_err(JournalError::into_failure)?;
         Ok(completed.envelope)
     }
 
     async fn publish(&self, id: ConversationId, completed: Envelope) -> Result<(), Failure> {
         self.bus.publish(&[completed]).await.map_err(BusError::into_failure)?;
-        self.journal.mark_published(id, Timestamp::now()).await.map_err(JournalError::into_failure)
+        self.journal.mark_published(id, world::now()).await.map_err(JournalError::into_failure)
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
     failure::{Failure, describe},
     health::{self, Health, Pulse},
     jitter::full_jitter,
+    world,
 };
 use crate::contract::{DecodeError, Envelope};
 
@@ -204,7 +205,7 @@ async fn poll<H: Handler>(work: &Arc<Work<H>>, concurrency: NonZeroU32, tasks: &
             Ok(messages) => messages,
             Err(error) => {
                 failures += 1;
-                let wait = full_jitter(POLL_BACKOFF_BASE, POLL_BACKOFF_CAP, failures, rand::random());
+                let wait = full_jitter(POLL_BACKOFF_BASE, POLL_BACKOFF_CAP, failures, world::fraction());
                 tracing::warn!(service = work.service, error = %describe(&error), failures, "failed to poll");
                 drop(turn);
                 if work.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {

@@ -7,7 +7,10 @@ use std::sync::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use crate::runtime::breaker::{Admission, Breaker, Verdict};
+use crate::runtime::{
+    breaker::{Admission, Breaker, Verdict},
+    world,
+};
 
 pub(super) struct Gate {
     breaker: Mutex<Breaker>,
@@ -103,9 +106,9 @@ impl Pass<'_> {
             let mut breaker = self.gate.breaker();
             let was_closed = breaker.is_closed();
             if self.probe {
-                breaker.report_probe(verdict, now, rand::random());
+                breaker.report_probe(verdict, now, world::fraction());
             } else {
-                breaker.report(verdict, now, rand::random());
+                breaker.report(verdict, now, world::fraction());
             }
             (was_closed, breaker.is_closed())
         };

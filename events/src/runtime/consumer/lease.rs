@@ -5,7 +5,7 @@
 //! not ours, is lost: its token is cancelled while the message is still invisible to others.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -24,7 +24,7 @@ use crate::runtime::{
 
 pub(super) struct Leases {
     queue: Arc<Queue>,
-    held: Mutex<HashMap<u64, Entry>>,
+    held: Mutex<BTreeMap<u64, Entry>>,
     next: AtomicU64,
     started: Instant,
     /// Held while leases are being extended, so that a message that is given back is not extended afterwards.
@@ -145,7 +145,7 @@ impl Leases {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,6 +26,7 @@ use crate::{
         breaker::Verdict,
         delivery::{Action, Outcome, decide, give_up_holding, hold_max},
         failure::{Failure, FailureKind},
+        world,
     },
 };
 
@@ -71,7 +72,7 @@ impl<H: Handler> Work<H> {
                 .unwrap_or(1),
             sent_at: number(MessageSystemAttributeName::SentTimestamp)
                 .and_then(|millis| Timestamp::from_millisecond(millis).ok())
-                .unwrap_or_else(Timestamp::now),
+                .unwrap_or_else(world::now),
             lease_lost: lease.lost.clone(),
         };
         Some((delivery, lease))
@@ -98,7 +99,7 @@ impl<H: Handler> Work<H> {
             let run = self.run(delivery).await;
             pass.settle(verdict(&run.outcome));
             self.log(delivery, &run);
-            match decide(&run.outcome, delivery.receive_count, rand::random()) {
+            match decide(&run.outcome, delivery.receive_count, world::fraction()) {
                 Action::Hold => {
                     let limit = hold_max(delivery.receive_count, self.queue.receive_count_max);
                     held_until = held_until.or_else(|| limit.map(|limit| Instant::now() + limit));
@@ -139,7 +140,7 @@ impl<H: Handler> Work<H> {
             // A message that has not begun to run when the process is asked to stop is given back at once.
             () = self.shutdown.cancelled() => Err(Action::Release { after: Duration::ZERO }),
             pass = self.gate.admit() => Ok(pass),
-            () = held_for_too_long => Err(give_up_holding(rand::random())),
+            () = held_for_too_long => Err(give_up_holding(world::fraction())),
         }
     }
 
@@ -167,7 +168,8 @@ impl<H: Handler> Work<H> {
                     let error = format!("{error:#}");
                     tracing::warn!(service = self.service, error, "failed to dead-letter a message");
                     let again = Outcome::Failed(FailureKind::Retry { after: None });
-                    if let Action::Release { after } = decide(&again, delivery.receive_count, rand::random())
+                    if let Action::Release { after } =
+                        decide(&again, delivery.receive_count, world::fraction())
                     {
                         self.release(after, lease).await;
                     }
@@ -217,7 +219,7 @@ impl<H: Handler> Work<H> {
     /// One line for each run of a handler. No payload.
     fn log(&self, delivery: &Delivery, run: &Run) {
         let event = Envelope::decode_message(&delivery.body).ok();
-        let dwell_ms = Timestamp::now().as_millisecond() - delivery.sent_at.as_millisecond();
+        let dwell_ms = world::now().as_millisecond() - delivery.sent_at.as_millisecond();
         macro_rules! handled {
             ($level:ident) => {
                 tracing::$level!(

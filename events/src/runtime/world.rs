@@ -1,0 +1,109 @@
+//! The time of day and chance: what a process takes from outside without calling anybody.
+//!
+//! In a process both are the system's. A simulation replaces them, on its own thread, by tokio's clock and a seed
+//! ([`Simulated`]), so that a run can be repeated to the byte. No binary does that.
+
+use std::{cell::RefCell, marker::PhantomData};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+thread_local! {
+    static SIMULATED: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+struct World {
+    random: StdRng,
+    epoch: Timestamp,
+    started: Instant,
+}
+
+/// The time of day.
+#[must_use]
+pub fn now() -> Timestamp {
+    simulated(|world| {
+        let elapsed = SignedDuration::try_from(world.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        world.epoch.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    })
+    .unwrap_or_else(Timestamp::now)
+}
+
+/// A number from 0 to 1, uniformly random.
+#[must_use]
+pub fn fraction() -> f64 {
+    simulated(|world| world.random.random()).unwrap_or_else(rand::random)
+}
+
+/// A seed for a source of one's own.
+#[must_use]
+pub fn seed() -> u64 {
+    simulated(|world| world.random.random()).unwrap_or_else(rand::random)
+}
+
+/// A random UUID (version 4).
+#[must_use]
+pub fn uuid() -> Uuid {
+    simulated(|world| uuid::Builder::from_random_bytes(world.random.random()).into_uuid())
+        .unwrap_or_else(Uuid::new_v4)
+}
+
+/// While it lives, the time of day of its thread starts at a chosen moment and follows tokio's clock, and chance
+/// follows a seed.
+#[derive(Debug)]
+pub struct Simulated {
+    /// The thread's own: it is not sent to another.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Simulated {
+    /// Starts at `epoch` with `seed`, inside a tokio runtime.
+    #[must_use]
+    pub fn start(epoch: Timestamp, seed: u64) -> Self {
+        let world = World { random: StdRng::seed_from_u64(seed), epoch, started: Instant::now() };
+        SIMULATED.set(Some(world));
+        Self { _thread: PhantomData }
+    }
+}
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        SIMULATED.set(None);
+    }
+}
+
+fn simulated<T>(take: impl FnOnce(&mut World) -> T) -> Option<T> {
+    SIMULATED.with_borrow_mut(|world| world.as_mut().map(take))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn draws() -> (u64, Uuid, f64) {
+        (seed(), uuid(), fraction())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn simulated_world_follows_the_seed_and_the_clock_until_it_ends() {
+        let epoch: Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
+        let drawn = |seed| {
+            let _world = Simulated::start(epoch, seed);
+            draws()
+        };
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+
+        let world = Simulated::start(epoch, 7);
+        assert_eq!(now(), epoch);
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(now().duration_since(epoch), SignedDuration::from_secs(90));
+        drop(world);
+        assert!(now().duration_since(Timestamp::now()).abs() < SignedDuration::from_secs(60));
+        assert_ne!(draws(), draws());
+        assert_eq!(uuid().get_version_num(), 4);
+    }
+}
