@@ -1,0 +1,260 @@
+//! What must hold after the quiet: I1 to I5 and I7 (I6 and I8 are seen while they happen).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
+
+use events::contract::{
+    ConversationCompleted, EndReason, Envelope, Event, EventId, Milestone, StoredAnalysis, Transcript, Turn,
+};
+use tests::model::{Cloud, Item, State};
+use uuid::Uuid;
+
+use crate::world::{CONVERSATIONS, EFFECTS, LOGS, POISON, PROGRESS, QUEUES, Told};
+
+/// Below this overall score there is an alert.
+const LOW_OVERALL: u8 = 40;
+
+struct Judge<'a> {
+    state: &'a State,
+    found: Vec<String>,
+    /// Distinct events of the bus, by id, with their sources.
+    events: BTreeMap<EventId, Envelope>,
+}
+
+pub(crate) fn judge(cloud: &Cloud, told: &Told) -> Vec<String> {
+    let state = cloud.state();
+    let mut judge = Judge { state: &state, found: Vec::new(), events: BTreeMap::new() };
+    judge.read_events();
+    judge.conversations(told);
+    judge.progress();
+    judge.alerts();
+    judge.queues();
+    judge.found
+}
+
+impl Judge<'_> {
+    fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.found.push(what());
+        }
+    }
+
+    /// Whoever publishes a fact publishes the same.
+    fn read_events(&mut self) {
+        for (source, detail) in &self.state.eventbridge.events {
+            let envelope = match Envelope::decode(&detail.to_string()) {
+                Ok(envelope) => envelope,
+                Err(error) => {
+                    self.found.push(format!("{source} published what is no event: {error}"));
+                    continue;
+                }
+            };
+            match self.events.get(&envelope.id) {
+                Some(other) if *other != envelope => {
+                    self.found.push(format!("two different events with one id: {other:?} and {envelope:?}"));
+                }
+                Some(_) => {}
+                None => {
+                    self.events.insert(envelope.id, envelope);
+                }
+            }
+        }
+    }
+
+    /// Every conversation that began has ended, is published, and has one transcript and one analysis or reason.
+    fn conversations(&mut self, told: &Told) {
+        let table = &self.state.dynamodb.tables[CONVERSATIONS];
+        let mut stored: BTreeMap<String, (Option<&Item>, Vec<Turn>)> = BTreeMap::new();
+        for ((id, _), item) in &table.items {
+            let entry = stored.entry(id.clone()).or_default();
+            match item.get("turn").and_then(|turn| serde_json::from_str(turn["S"].as_str()?).ok()) {
+                Some(turn) => entry.1.push(turn),
+                None => entry.0 = Some(item),
+            }
+        }
+        for (id, turns) in told.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            let kept = stored.get(id).map(|(_, turns)| turns.as_slice()).unwrap_or_default();
+            self.check(turns.iter().all(|turn| kept.contains(turn)), || format!("{id} lost a turn"));
+            self.check(stored.contains_key(id), || format!("{id} began and is not in the journal"));
+        }
+        for (id, (header, turns)) in &stored {
+            let text =
+                |name: &str| header.and_then(|header| header.get(name)?["S"].as_str()).unwrap_or_default();
+            self.check(text("state") == "ENDED", || format!("{id} has not ended"));
+            let published = header.is_some_and(|header| header.contains_key("publishedAt"));
+            self.check(published, || format!("{id} is not known to be published"));
+            let (id, user) = (id.clone(), text("userId").to_owned());
+            let about = |event: &&Envelope| event.event.conversation_id().to_string() == id;
+            let events: Vec<Envelope> = self.events.values().filter(about).cloned().collect();
+            self.check(events.iter().any(|event| completed(event).is_some()), || {
+                format!("{id} has no conversation.completed")
+            });
+            self.transcript(&id, &user, turns);
+            self.analysis(&id, &user, &events, turns);
+        }
+    }
+
+    fn object<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let object = self.state.s3.objects.get(&(LOGS.to_owned(), key.to_owned()))?;
+        self.check(object.writes == 1, || format!("{key} was overwritten"));
+        let mut content = Vec::new();
+        flate2::read::GzDecoder::new(object.body.as_slice()).read_to_end(&mut content).ok()?;
+        serde_json::from_slice(&content).ok()
+    }
+
+    /// I1.
+    fn transcript(&mut self, id: &str, user: &str, turns: &[Turn]) {
+        let transcript: Option<Transcript> = self.object(&format!("transcripts/{user}/{id}.json.gz"));
+        let said: Option<Vec<Turn>> =
+            transcript.map(|transcript| transcript.turns.into_iter().map(|turn| turn.turn).collect());
+        self.check(said.as_deref() == Some(turns), || {
+            format!("I1: the transcript of {id} is not its journal: {said:?} {turns:?}")
+        });
+        let text = (LOGS.to_owned(), format!("transcripts/{user}/{id}.txt.gz"));
+        self.check(self.state.s3.objects.contains_key(&text), || {
+            format!("I1: {id} has no readable transcript")
+        });
+    }
+
+    /// I2: one accepted analysis, or one reason why there is none.
+    fn analysis(&mut self, id: &str, user: &str, events: &[Envelope], turns: &[Turn]) {
+        let stored: Option<StoredAnalysis> = self.object(&format!("analyses/{user}/{id}.json.gz"));
+        let mut analyzed = None;
+        let mut failed = false;
+        for event in events {
+            match &event.event {
+                Event::ConversationAnalyzed(event) => analyzed = Some(event.clone()),
+                Event::AnalysisFailed(_) => failed = true,
+                Event::ConversationCompleted(_) | Event::TranscriptStored(_) | Event::ProgressUpdated(_) => {}
+            }
+        }
+        self.check(analyzed.is_some() == stored.is_some(), || {
+            format!("I2: the analysis of {id}: published {analyzed:?}, stored {stored:?}")
+        });
+        self.check(analyzed.is_some() != failed, || {
+            format!("I2: {id} has both an analysis and a failure, or none ({} turns)", turns.len())
+        });
+        if let (Some(analyzed), Some(stored)) = (analyzed, stored) {
+            self.check(analyzed.scores.overall == stored.assessment.overall, || {
+                format!("I2: the published analysis of {id} is not the stored one")
+            });
+        }
+    }
+
+    /// I3: the counters are the sums over distinct conversations.
+    fn progress(&mut self) {
+        let mut expected: BTreeMap<(String, String), BTreeMap<String, u64>> = BTreeMap::new();
+        for event in self.events.values() {
+            let (user, at, zone, added) = match &event.event {
+                Event::ConversationCompleted(event) => {
+                    let lasted = event.ended_at.as_millisecond() - event.started_at.as_millisecond();
+                    let added = vec![
+                        ("conversations", 1),
+                        ("turns", u64::from(event.turns)),
+                        ("learnerSpeechMs", event.learner_speech_ms),
+                        ("durationMs", u64::try_from(lasted).unwrap_or(0)),
+                    ];
+                    (&event.user_id, event.started_at, &event.time_zone, added)
+                }
+                Event::ConversationAnalyzed(event) => {
+                    let added = vec![("scored", 1), ("overallSum", u64::from(event.scores.overall))];
+                    (&event.user_id, event.started_at, &event.time_zone, added)
+                }
+                Event::TranscriptStored(_) | Event::AnalysisFailed(_) | Event::ProgressUpdated(_) => continue,
+            };
+            let day = at.in_tz(zone).map(|local| local.date().to_string()).unwrap_or_default();
+            for date in [day, "total".to_owned()] {
+                let counts = expected.entry((user.to_string(), date)).or_default();
+                for (name, value) in &added {
+                    *counts.entry((*name).to_owned()).or_default() += value;
+                }
+            }
+        }
+        let mut counted: BTreeMap<(String, String), BTreeMap<String, u64>> = BTreeMap::new();
+        for (key, item) in &self.state.dynamodb.tables[PROGRESS].items {
+            let names = ["conversations", "turns", "learnerSpeechMs", "durationMs", "scored", "overallSum"];
+            let count = |name: &&str| item.get(*name).and_then(|value| value["N"].as_str()?.parse().ok());
+            let counts = names.iter().filter_map(|name| Some(((*name).to_owned(), count(name)?))).collect();
+            counted.insert(key.clone(), counts);
+        }
+        self.check(counted == expected, || format!("I3: counted {counted:?}, expected {expected:?}"));
+    }
+
+    /// I4: each alert that follows from the events is sent, noted once, and repeated only where a worker could not
+    /// know.
+    fn alerts(&mut self) {
+        let expected: BTreeSet<String> = self.events.values().flat_map(alert_ids).collect();
+        let mut sent: BTreeMap<String, u32> = BTreeMap::new();
+        for published in &self.state.sns.published {
+            *sent.entry(published.alert_id.clone()).or_default() += 1;
+        }
+        let found: BTreeSet<String> = sent.keys().cloned().collect();
+        self.check(found == expected, || format!("I4: sent {found:?}, expected {expected:?}"));
+        for id in &expected {
+            let key = (format!("alert#{id}"), String::new());
+            let item = self.state.dynamodb.tables[EFFECTS].items.get(&key);
+            let finished = item.is_some_and(|item| item["state"]["S"] == "finished");
+            self.check(finished, || format!("I4: the alert {id} is not finished"));
+        }
+        let again: u32 = sent.values().map(|count| count - 1).sum();
+        self.check(again <= self.state.ambiguous, || {
+            format!("I4: {again} repetitions after {} ambiguous calls", self.state.ambiguous)
+        });
+        let is_first = |event: &&Envelope| {
+            matches!(&event.event, Event::ProgressUpdated(event)
+                if event.milestones.contains(&Milestone::FirstConversation))
+        };
+        let firsts = self.events.values().filter(is_first);
+        let learners: BTreeSet<_> =
+            self.events.values().filter_map(completed).map(|event| &event.user_id).collect();
+        let (firsts, learners) = (firsts.count(), learners.len());
+        self.check(firsts == learners, || format!("I3: {firsts} first conversations of {learners} learners"));
+    }
+
+    /// I5 and I7: nothing is left, nothing healthy was given up, and what cannot be handled says why.
+    fn queues(&mut self) {
+        for (name, _) in QUEUES {
+            let dead = &self.state.sqs.queues[&format!("{name}-dlq")].messages;
+            let bodies: BTreeSet<&str> = dead.iter().map(|message| message.body.as_str()).collect();
+            let poison: BTreeSet<&str> =
+                POISON.iter().filter(|(queue, _)| *queue == name).map(|(_, body)| *body).collect();
+            self.check(bodies == poison, || format!("I5: the dead letters of {name} are {bodies:?}"));
+            for body in poison {
+                let told = dead
+                    .iter()
+                    .any(|message| message.body == body && message.attributes.contains_key("reason"));
+                self.check(told, || format!("I5: a dead letter of {name} has no reason"));
+            }
+            let left = self.state.sqs.queues[name].messages.len();
+            self.check(left == 0, || format!("I5: {left} messages are left in {name}"));
+        }
+    }
+}
+
+fn completed(event: &Envelope) -> Option<&ConversationCompleted> {
+    if let Event::ConversationCompleted(event) = &event.event { Some(event) } else { None }
+}
+
+/// The alerts that `event` gives cause for, told again here and not asked of the worker.
+fn alert_ids(event: &Envelope) -> Vec<String> {
+    let mut rules = Vec::new();
+    match &event.event {
+        Event::ConversationCompleted(event) if event.reason == EndReason::IngressLost => {
+            rules.push("conversation.abnormal-end");
+        }
+        Event::ConversationCompleted(_) | Event::TranscriptStored(_) => {}
+        Event::AnalysisFailed(_) => rules.push("analysis.failed"),
+        Event::ConversationAnalyzed(event) => {
+            rules.extend((event.scores.overall < LOW_OVERALL).then_some("analysis.low-score"));
+            rules.extend((!event.flags.is_empty()).then_some("analysis.flagged"));
+        }
+        Event::ProgressUpdated(event) => {
+            let first = event.milestones.contains(&Milestone::FirstConversation);
+            rules.extend(first.then_some("milestone.first-conversation"));
+        }
+    }
+    let id = |rule: &str| Uuid::new_v5(&event.id.uuid(), rule.as_bytes()).to_string();
+    rules.into_iter().map(id).collect()
+}

@@ -1,0 +1,216 @@
+//! The workers as processes: started again when they end, killed, frozen and asked to stop.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use events::runtime::consumer::{Events, consume};
+use tests::model::{Cloud, queue_url};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use workers::{alerts, analysis, progress, transcript, watchdog};
+
+use crate::{
+    world::{self, AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, Variant},
+    wrong,
+};
+
+/// Workers by the names of their binaries; analysis has two replicas.
+const REPLICAS: [&str; 6] = ["transcript", "analysis", "analysis", "progress", "alerts", "watchdog"];
+
+/// The process that runs in each slot now.
+pub(crate) type Running = Arc<Mutex<BTreeMap<usize, (String, CancellationToken)>>>;
+
+/// Starts everybody, each kept alive until `over`.
+pub(crate) fn start(cloud: &Cloud, variant: Variant, over: &CancellationToken) -> Running {
+    let running = Running::default();
+    for (slot, worker) in REPLICAS.into_iter().enumerate() {
+        let keeper = Keeper { cloud: cloud.clone(), variant, slot, worker, running: Arc::clone(&running) };
+        tokio::spawn(over.clone().run_until_cancelled_owned(keeper.keep()));
+    }
+    running
+}
+
+/// Does things to processes until `end`.
+pub(crate) async fn trouble(cloud: &Cloud, running: &Running, variant: Variant, end: Instant) {
+    loop {
+        // What is wrong with that one shows where it dies at the right moment.
+        let often = variant == Variant::DeleteFirst;
+        let pause = if often { cloud.state().seconds(1.0, 8.0) } else { cloud.state().seconds(5.0, 60.0) };
+        if Instant::now() + pause >= end {
+            tokio::time::sleep_until(end).await;
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        let (slot, what, how_long) = {
+            let mut state = cloud.state();
+            (state.below(6), state.below(5), state.seconds(20.0, 200.0))
+        };
+        let (slot, what) = if often { (0, 1) } else { (slot, what) };
+        let slot = usize::try_from(slot).unwrap_or(0);
+        let Some((name, shutdown)) =
+            running.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).cloned()
+        else {
+            continue;
+        };
+        match what {
+            _ if variant == Variant::Calm => shutdown.cancel(),
+            0 => cloud.kill(&name),
+            1 | 2 => cloud.doom(&name),
+            3 => {
+                cloud.freeze(&name, how_long);
+                // Somebody else takes over while it is frozen, and both go on after that.
+                let worker = REPLICAS[slot];
+                let other = Keeper {
+                    cloud: cloud.clone(),
+                    variant,
+                    slot: slot + 100,
+                    worker,
+                    running: Arc::clone(running),
+                };
+                tokio::spawn(tokio::time::timeout_at(end + Duration::from_secs(600), other.keep()));
+            }
+            _ => shutdown.cancel(),
+        }
+    }
+}
+
+struct Keeper {
+    cloud: Cloud,
+    variant: Variant,
+    slot: usize,
+    worker: &'static str,
+    running: Running,
+}
+
+impl Keeper {
+    async fn keep(self) {
+        for start in 0.. {
+            let name = format!("{}-{}.{start}", self.worker, self.slot);
+            let shutdown = CancellationToken::new();
+            let entry = (name.clone(), shutdown.clone());
+            self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(self.slot, entry);
+            let death = self.cloud.death_of(&name);
+            let sdk = self.cloud.sdk_config(&name);
+            let process = tokio::spawn(run(self.worker, self.variant, sdk, shutdown.clone()));
+            tokio::select! {
+                biased;
+                // What is left of it reaches nobody; it ends by itself.
+                () = death.cancelled() => shutdown.cancel(),
+                ended = process => self.look_back(&name, &ended),
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+
+    /// I8: in calm weather a process that was asked to stop leaves nothing behind.
+    fn look_back(&self, name: &str, ended: &Result<anyhow::Result<()>, tokio::task::JoinError>) {
+        let mut state = self.cloud.state();
+        if let Err(crashed) = ended {
+            state.violations.push(format!("{name} crashed: {crashed}"));
+        }
+        if self.variant != Variant::Calm {
+            return;
+        }
+        let now = state.now();
+        let held: Vec<_> = state
+            .sqs
+            .queues
+            .values()
+            .flat_map(|queue| &queue.messages)
+            .filter(|message| message.holder.as_deref() == Some(name) && message.visible_at > now)
+            .map(|message| format!("I8: {name} ended and keeps {}", message.id))
+            .collect();
+        state.violations.extend(held);
+    }
+}
+
+async fn run(
+    worker: &'static str,
+    variant: Variant,
+    sdk: aws_config::SdkConfig,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let consumer = world::consumer(&format!("nova-{worker}"));
+    let sqs = aws_sdk_sqs::Client::new(&sdk);
+    match (worker, variant) {
+        ("transcript", variant) => {
+            let config = transcript::Config {
+                consumer: consumer.clone(),
+                conversations_table: CONVERSATIONS.into(),
+                logs_bucket: LOGS.into(),
+                audio_bucket: AUDIO.into(),
+                event_bus: BUS.into(),
+            };
+            let handler = transcript::Transcripts::start(&config, &sdk).await?;
+            if variant == Variant::DeleteFirst {
+                let handler = Events(wrong::DeleteFirst(Arc::new(handler)));
+                return consume(worker, &consumer, sqs, shutdown, handler).await;
+            }
+            consume(worker, &consumer, sqs, shutdown, Events(handler)).await
+        }
+        ("analysis", Variant::UnfencedAnalysis) => {
+            consume(worker, &consumer, sqs, shutdown, Events(wrong::Unfenced::new(&sdk))).await
+        }
+        ("analysis", _) => {
+            let config = analysis::Config {
+                consumer: consumer.clone(),
+                conversations_table: CONVERSATIONS.into(),
+                images_table: IMAGES.into(),
+                effects_table: EFFECTS.into(),
+                logs_bucket: LOGS.into(),
+                event_bus: BUS.into(),
+                analysis_model_id: "model".into(),
+                analysis_max_tokens: 4096,
+            };
+            let handler = analysis::Analyses::start(&config, &sdk).await?;
+            consume(worker, &consumer, sqs, shutdown, Events(handler)).await
+        }
+        ("progress", Variant::Unmarked) => {
+            consume(worker, &consumer, sqs, shutdown, Events(wrong::Unmarked::new(&sdk))).await
+        }
+        ("progress", _) => {
+            let config = progress::Config {
+                consumer: consumer.clone(),
+                progress_table: PROGRESS.into(),
+                effects_table: EFFECTS.into(),
+                event_bus: BUS.into(),
+            };
+            let handler = progress::Progress::start(&config, &sdk).await?;
+            consume(worker, &consumer, sqs, shutdown, Events(handler)).await
+        }
+        (other, _) => run_quiet(other, sdk, shutdown).await,
+    }
+}
+
+/// The workers of which there is no wrong variant.
+async fn run_quiet(
+    worker: &'static str,
+    sdk: aws_config::SdkConfig,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let consumer = world::consumer(&format!("nova-{worker}"));
+    let sqs = aws_sdk_sqs::Client::new(&sdk);
+    if worker == "alerts" {
+        let [critical, warning, info] = TOPICS.map(str::to_owned);
+        let config = alerts::Config {
+            consumer: consumer.clone(),
+            effects_table: EFFECTS.into(),
+            topic_critical_arn: critical,
+            topic_warning_arn: warning,
+            topic_info_arn: info,
+        };
+        let handler = alerts::Alerts::start(&config, &sdk).await?;
+        return consume(worker, &consumer, sqs, shutdown, Events(handler)).await;
+    }
+    let config = watchdog::Config {
+        consumer: consumer.clone(),
+        conversations_table: CONVERSATIONS.into(),
+        watchdog_queue_url: queue_url("nova-watchdog"),
+        event_bus: BUS.into(),
+    };
+    let handler = watchdog::Watchdog::start(&config, &sdk).await?;
+    consume(worker, &consumer, sqs, shutdown, handler).await
+}

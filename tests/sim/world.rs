@@ -1,0 +1,187 @@
+//! One run: the workers as processes that are killed, frozen and stopped, learners whose conversations are written
+//! through the real journal, a storm, and then quiet until nothing is left to do.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use events::{
+    contract::Turn,
+    runtime::{consumer::ConsumerConfig, world::Simulated},
+};
+use jiff::Timestamp;
+use tests::model::{Cloud, EPOCH_MS, Weather, queue_url};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ingress, oracle, processes};
+
+pub(crate) const BUS: &str = "nova";
+pub(crate) const CONVERSATIONS: &str = "nova-conversations";
+pub(crate) const EFFECTS: &str = "nova-effects";
+pub(crate) const IMAGES: &str = "nova-images";
+pub(crate) const PROGRESS: &str = "nova-user-progress";
+pub(crate) const LOGS: &str = "nova-conversation-logs";
+pub(crate) const AUDIO: &str = "nova-audio-files";
+pub(crate) const TOPICS: [&str; 3] = [
+    "arn:aws:sns:us-east-1:000000000000:critical",
+    "arn:aws:sns:us-east-1:000000000000:warning",
+    "arn:aws:sns:us-east-1:000000000000:info",
+];
+
+/// The workers' queues: names and visibility timeouts as in `infra/templates/messaging.yaml`.
+pub(crate) const QUEUES: [(&str, u64); 5] = [
+    ("nova-transcript", 60),
+    ("nova-analysis", 120),
+    ("nova-progress", 60),
+    ("nova-alerts", 60),
+    ("nova-watchdog", 60),
+];
+pub(crate) const RECEIVES_MAX: u32 = 6;
+
+/// Messages that nobody can handle, and where they end.
+pub(crate) const POISON: [(&str, &str); 3] = [
+    ("nova-transcript", "not an event"),
+    ("nova-alerts", r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
+    ("nova-watchdog", r#"{"conversationId":"nobody","version":"1.0"}"#),
+];
+
+const RULES: [(&str, &str); 8] = [
+    ("conversation.completed", "nova-transcript"),
+    ("conversation.completed", "nova-analysis"),
+    ("conversation.completed", "nova-progress"),
+    ("conversation.analyzed", "nova-progress"),
+    ("conversation.completed", "nova-alerts"),
+    ("conversation.analyzed", "nova-alerts"),
+    ("analysis.failed", "nova-alerts"),
+    ("progress.updated", "nova-alerts"),
+];
+
+const CONVERSATIONS_STARTED: u32 = 4;
+const STORM: Duration = Duration::from_secs(300);
+
+/// Longer than anything that was sent can still be under way.
+const QUIET: Duration = Duration::from_secs(220);
+
+/// The longest time after the storm in which everything has to be done.
+const DONE_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// What is shipped.
+    Real,
+    /// What is shipped, in calm weather, with processes that are only asked to stop.
+    Calm,
+    /// An analysis worker whose lease has no epoch.
+    UnfencedAnalysis,
+    /// A transcript worker whose messages are deleted before the effect.
+    DeleteFirst,
+    /// A progress worker that counts without a marker.
+    Unmarked,
+}
+
+/// What is known from outside of the conversations: by id, the turns that the journal acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct Told(pub(crate) Mutex<BTreeMap<String, Vec<Turn>>>);
+
+impl Told {
+    pub(crate) fn acknowledged(&self, id: &str, turn: Option<Turn>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.entry(id.to_owned()).or_default().extend(turn);
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) violations: Vec<String>,
+    pub(crate) trace: Vec<String>,
+}
+
+pub(crate) fn run(seed: u64, variant: Variant) -> Run {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without sockets needs nothing");
+    runtime.block_on(Box::pin(simulate(seed, variant)))
+}
+
+async fn simulate(seed: u64, variant: Variant) -> Run {
+    let epoch_ms = i64::try_from(EPOCH_MS).expect("it lies in this century");
+    let epoch = Timestamp::from_millisecond(epoch_ms).expect("it lies in this century");
+    let _world = Simulated::start(epoch, seed);
+    let cloud = Cloud::new(seed);
+    furnish(&cloud);
+    let over = CancellationToken::new();
+    let replicas = processes::start(&cloud, variant, &over);
+    // The processes boot before the storm, so that a run is about messages.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    if variant != Variant::Calm {
+        cloud.state().weather = Weather::STORM;
+    }
+    let told = Arc::new(Told::default());
+    for number in 0..CONVERSATIONS_STARTED {
+        tokio::spawn(ingress::converse(cloud.clone(), number, Arc::clone(&told)));
+    }
+    for (queue, body) in POISON {
+        cloud.send(queue, body);
+    }
+    processes::trouble(&cloud, &replicas, variant, Instant::now() + STORM).await;
+    cloud.state().weather = Weather::CALM;
+    let done = done(&cloud).await;
+    let mut violations = oracle::judge(&cloud, &told);
+    if !done {
+        violations.push(format!("not done within {DONE_WITHIN:?} after the storm"));
+    }
+    over.cancel();
+    let mut state = cloud.state();
+    violations.append(&mut state.violations);
+    Run { violations, trace: std::mem::take(&mut state.trace) }
+}
+
+fn furnish(cloud: &Cloud) {
+    let mut state = cloud.state();
+    for (name, visibility) in QUEUES {
+        state.create_queue(name, Duration::from_secs(visibility), RECEIVES_MAX);
+    }
+    state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
+    state.create_table(EFFECTS, "effectId", None);
+    state.create_table(IMAGES, "imageId", None);
+    state.create_table(PROGRESS, "userId", Some("date"));
+    state.create_bucket(LOGS);
+    TOPICS.iter().for_each(|topic| state.create_topic(topic));
+    state.create_bus(BUS, RULES.to_vec());
+}
+
+/// Waits until every queue has been empty for a while.
+async fn done(cloud: &Cloud) -> bool {
+    let deadline = Instant::now() + DONE_WITHIN;
+    let mut empty_since = Instant::now();
+    while Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let empty = {
+            let state = cloud.state();
+            QUEUES.iter().all(|(name, _)| state.sqs.queues[*name].messages.is_empty())
+        };
+        if !empty {
+            empty_since = Instant::now();
+        } else if empty_since.elapsed() >= QUIET {
+            return true;
+        }
+    }
+    false
+}
+
+pub(crate) fn consumer(name: &str) -> ConsumerConfig {
+    ConsumerConfig {
+        queue_url: queue_url(name),
+        dead_letter_queue_url: queue_url(&format!("{name}-dlq")),
+        concurrency: 4.try_into().expect("it is not zero"),
+        health_addr: None,
+        drain_seconds: 80,
+    }
+}

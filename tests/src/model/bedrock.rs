@@ -1,0 +1,103 @@
+//! Bedrock's Converse: an examiner who quotes the learner, is of another opinion each time it is asked, sometimes
+//! answers nonsense first, and seldom refuses.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use super::{
+    State,
+    reply::{Answer, Refusal},
+};
+
+/// The model.
+#[derive(Debug, Default)]
+pub struct Bedrock {
+    /// Answers, by what they are about.
+    pub answers: BTreeMap<String, u32>,
+    /// Callers that wait for an answer now.
+    waiting: BTreeMap<u64, (String, String)>,
+    next: u64,
+}
+
+impl State {
+    /// A caller begins to wait. Two that wait for one conversation at once pay twice.
+    pub(super) fn begin_converse(&mut self, process: &str, request: &Value) -> u64 {
+        let subject = subject(request);
+        if let Some((other, _)) = self.bedrock.waiting.values().find(|(_, about)| *about == subject) {
+            let what = format!("I6: {other} and {process} have {subject} assessed at once");
+            self.violations.push(what);
+        }
+        self.bedrock.next += 1;
+        self.bedrock.waiting.insert(self.bedrock.next, (process.to_owned(), subject));
+        self.bedrock.next
+    }
+
+    pub(super) fn end_converse(&mut self, waiter: u64) {
+        self.bedrock.waiting.remove(&waiter);
+    }
+
+    /// Nobody waits in a process that is dead.
+    pub(super) fn forget_waiting(&mut self, process: &str) {
+        self.bedrock.waiting.retain(|_, (waiting, _)| waiting != process);
+    }
+
+    /// How long the model thinks.
+    pub(super) fn thinking(&mut self) -> Duration {
+        if self.prank(0.2) { self.seconds(30.0, 110.0) } else { self.seconds(2.0, 12.0) }
+    }
+}
+
+pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, Refusal> {
+    let said = learner(request);
+    let quote = said
+        .first()
+        .cloned()
+        .ok_or_else(|| Refusal::unsupported("a question without a learner's words".to_owned()))?;
+    *state.bedrock.answers.entry(subject(request)).or_default() += 1;
+    let first = request["messages"].as_array().is_some_and(|messages| messages.len() == 1);
+    let refuses = state.prank(0.03);
+    let nonsense = first && state.prank(0.1);
+    let mut score = || state.random.random_range(25..=95u32);
+    let mut skill = || json!({ "score": score(), "evidence": [{ "quote": quote, "comment": "Clear." }] });
+    let skills = json!({
+        "fluency": skill(), "vocabulary": skill(), "grammar": skill(), "relevance": skill(),
+    });
+    let flags = if state.random.random_bool(0.2) { json!(["little_speech"]) } else { json!([]) };
+    let assessment = json!({
+        "overall": if nonsense { 300 } else { state.random.random_range(25..=95u32) },
+        "skills": skills, "cefr": "B1", "strengths": ["You described the picture."], "corrections": [],
+        "recommendations": ["Use the past tense."], "nextObjective": "Tell a story.", "flags": flags,
+    });
+    let call =
+        json!({ "toolUse": { "toolUseId": "call-1", "name": "record_assessment", "input": assessment } });
+    Ok(Answer::json(&json!({
+        "output": { "message": { "role": "assistant", "content": [call] } },
+        "stopReason": if refuses { "guardrail_intervened" } else { "tool_use" },
+        "usage": { "inputTokens": 900, "outputTokens": 300, "totalTokens": 1200 },
+        "metrics": { "latencyMs": 1 },
+        "additionalModelResponseFields": { "simulated": true },
+    })))
+}
+
+/// What the question is about: the first word of the learner, which in a simulation is the conversation.
+fn subject(request: &Value) -> String {
+    let said = learner(request);
+    said.first().and_then(|text| text.split_whitespace().next()).unwrap_or_default().to_owned()
+}
+
+/// The learner's turns in the transcript of the question.
+fn learner(request: &Value) -> Vec<String> {
+    let content = request["messages"][0]["content"].as_array().cloned().unwrap_or_default();
+    let text: String = content.iter().filter_map(|block| block["text"].as_str()).collect();
+    let Some((_, rest)) = text.split_once("<transcript>") else { return Vec::new() };
+    let Some((json, _)) = rest.split_once("</transcript>") else { return Vec::new() };
+    let transcript: Value = serde_json::from_str(json.trim()).unwrap_or_default();
+    let turns = transcript["turns"].as_array().cloned().unwrap_or_default();
+    turns
+        .iter()
+        .filter(|turn| turn["speaker"] == "learner")
+        .filter_map(|turn| turn["text"].as_str().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,227 @@
+//! DynamoDB as the service uses it: single writes under conditions, transactions with their token window, queries
+//! in pages of any size.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use super::{
+    State,
+    expression::{Item, Scope},
+    reply::{Answer, Refusal},
+};
+
+/// How long DynamoDB recognises a repeated token.
+const TOKEN_WINDOW: Duration = Duration::from_secs(600);
+
+/// The tables.
+#[derive(Debug, Default)]
+pub struct DynamoDb {
+    /// By name.
+    pub tables: BTreeMap<String, Table>,
+    tokens: BTreeMap<String, (Duration, Value)>,
+}
+
+/// A table.
+#[derive(Debug)]
+pub struct Table {
+    partition: &'static str,
+    sort: Option<&'static str>,
+    /// By partition and sort key, numbers padded so that they sort.
+    pub items: BTreeMap<(String, String), Item>,
+}
+
+/// A change of one item, checked but not yet made.
+enum Change {
+    Put(String, (String, String), Item),
+    None,
+}
+
+type Refused = (&'static str, Option<Item>);
+
+impl DynamoDb {
+    pub(super) fn create(&mut self, name: &str, partition: &'static str, sort: Option<&'static str>) {
+        self.tables.insert(name.to_owned(), Table { partition, sort, items: BTreeMap::new() });
+    }
+
+    fn table(&self, request: &Value) -> Result<(&str, &Table), Refusal> {
+        let name = request["TableName"].as_str().unwrap_or_default();
+        let found = self.tables.get_key_value(name);
+        found
+            .map(|(name, table)| (name.as_str(), table))
+            .ok_or_else(|| Refusal::new(400, "ResourceNotFoundException", name))
+    }
+
+    /// Checks one write of a request.
+    fn check(&self, kind: &str, request: &Value) -> Result<Result<Change, Refused>, Refusal> {
+        let (name, table) = self.table(request)?;
+        let key = table.key(&request[if kind == "Put" { "Item" } else { "Key" }])?;
+        let before = table.items.get(&key);
+        let empty = Item::new();
+        let item = before.unwrap_or(&empty);
+        let scope = Scope::of(request);
+        if let Some(condition) = request["ConditionExpression"].as_str()
+            && !scope.holds(condition, item).map_err(Refusal::unsupported)?
+        {
+            return Ok(Err(("ConditionalCheckFailed", before.cloned())));
+        }
+        let change = match kind {
+            "Put" => Change::Put(name.to_owned(), key, object(&request["Item"])?),
+            "Update" => {
+                let update = request["UpdateExpression"].as_str().unwrap_or_default();
+                let mut after = scope.updated(update, item).map_err(Refusal::unsupported)?;
+                after.extend(object(&request["Key"])?);
+                Change::Put(name.to_owned(), key, after)
+            }
+            "ConditionCheck" => Change::None,
+            other => return Err(Refusal::unsupported(format!("the write {other}"))),
+        };
+        scope.all_used().map_err(Refusal::unsupported)?;
+        Ok(Ok(change))
+    }
+
+    fn make(&mut self, change: Change) {
+        if let Change::Put(table, key, item) = change
+            && let Some(table) = self.tables.get_mut(&table)
+        {
+            table.items.insert(key, item);
+        }
+    }
+
+    fn single(&mut self, kind: &str, request: &Value) -> Result<Value, Refusal> {
+        match self.check(kind, request)? {
+            Ok(change) => {
+                let mut answer = json!({});
+                if let (Change::Put(_, _, item), Some("ALL_NEW")) =
+                    (&change, request["ReturnValues"].as_str())
+                {
+                    answer = json!({ "Attributes": item });
+                }
+                self.make(change);
+                Ok(answer)
+            }
+            Err((_, item)) => {
+                let mut refusal = Refusal::new(400, "ConditionalCheckFailedException", "refused");
+                let wants = request["ReturnValuesOnConditionCheckFailure"].as_str() == Some("ALL_OLD");
+                if let Some(item) = item.filter(|_| wants) {
+                    refusal.more = json!({ "Item": item });
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn transact(&mut self, now: Duration, request: &Value) -> Result<Value, Refusal> {
+        let items = request["TransactItems"].as_array().cloned().unwrap_or_default();
+        let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
+        if let Some((at, before)) = self.tokens.get(&token).filter(|(at, _)| now < *at + TOKEN_WINDOW) {
+            let _ = at;
+            let same = *before == request["TransactItems"];
+            let mismatch = Refusal::new(400, "IdempotentParameterMismatchException", "another request");
+            return if same { Ok(json!({})) } else { Err(mismatch) };
+        }
+        let mut changes = Vec::new();
+        let mut reasons = Vec::new();
+        for item in &items {
+            let (kind, write) = item
+                .as_object()
+                .and_then(|item| item.iter().find(|(_, write)| write.is_object()))
+                .ok_or_else(|| Refusal::unsupported("an empty write".to_owned()))?;
+            match self.check(kind, write)? {
+                Ok(change) => {
+                    changes.push(change);
+                    reasons.push(json!({ "Code": "None" }));
+                }
+                Err((code, _)) => reasons.push(json!({ "Code": code })),
+            }
+        }
+        if changes.len() < items.len() {
+            return Err(canceled(&reasons));
+        }
+        changes.into_iter().for_each(|change| self.make(change));
+        self.tokens.insert(token, (now, request["TransactItems"].clone()));
+        Ok(json!({}))
+    }
+
+    /// A page of at most `page` items.
+    fn query(&self, request: &Value, page: usize) -> Result<Value, Refusal> {
+        let (_, table) = self.table(request)?;
+        let scope = Scope::of(request);
+        let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
+        let after = request.get("ExclusiveStartKey").map(|key| table.key(key)).transpose()?;
+        let mut found = Vec::new();
+        for (key, item) in &table.items {
+            if after.as_ref().is_none_or(|after| key > after)
+                && scope.holds(condition, item).map_err(Refusal::unsupported)?
+            {
+                found.push(item);
+            }
+        }
+        let more = found.len() > page;
+        found.truncate(page);
+        let mut answer = json!({ "Items": found, "Count": found.len() });
+        if let Some(last) = found.last().filter(|_| more) {
+            let names = [Some(table.partition), table.sort];
+            let key: Item =
+                names.into_iter().flatten().map(|name| (name.to_owned(), last[name].clone())).collect();
+            answer["LastEvaluatedKey"] = Value::Object(key);
+        }
+        Ok(answer)
+    }
+}
+
+impl Table {
+    fn key(&self, item: &Value) -> Result<(String, String), Refusal> {
+        let part = |name: &str| {
+            let value = &item[name];
+            let number = value["N"].as_str().and_then(|digits| digits.parse::<u64>().ok());
+            let text = value["S"].as_str().map(str::to_owned);
+            number
+                .map(|number| format!("{number:020}"))
+                .or(text)
+                .ok_or_else(|| Refusal::unsupported(format!("the key attribute {name} is {value}")))
+        };
+        Ok((part(self.partition)?, self.sort.map_or_else(|| Ok(String::new()), part)?))
+    }
+
+    fn description(&self, name: &str) -> Value {
+        let mut schema = vec![json!({ "AttributeName": self.partition, "KeyType": "HASH" })];
+        schema.extend(self.sort.map(|sort| json!({ "AttributeName": sort, "KeyType": "RANGE" })));
+        json!({ "Table": { "TableName": name, "KeySchema": schema, "TableStatus": "ACTIVE" } })
+    }
+}
+
+/// A cancelled transaction with a reason for each of its writes.
+pub(super) fn canceled(reasons: &[Value]) -> Refusal {
+    let mut refusal = Refusal::new(400, "TransactionCanceledException", "Transaction cancelled");
+    refusal.more = json!({ "CancellationReasons": reasons });
+    refusal
+}
+
+pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, Refusal> {
+    let now = state.now();
+    let page = if state.weather.is_calm() { 1000 } else { state.random.random_range(1..=8) };
+    let dynamodb = &mut state.dynamodb;
+    let answer = match operation {
+        "DescribeTable" => {
+            let (name, table) = dynamodb.table(request)?;
+            table.description(name)
+        }
+        "GetItem" => {
+            let (_, table) = dynamodb.table(request)?;
+            let found = table.items.get(&table.key(&request["Key"])?);
+            found.map_or_else(|| json!({}), |item| json!({ "Item": item }))
+        }
+        "PutItem" => dynamodb.single("Put", request)?,
+        "UpdateItem" => dynamodb.single("Update", request)?,
+        "TransactWriteItems" => dynamodb.transact(now, request)?,
+        "Query" => dynamodb.query(request, page)?,
+        other => return Err(Refusal::unsupported(format!("DynamoDB {other}"))),
+    };
+    Ok(Answer::json(&answer))
+}
+
+fn object(value: &Value) -> Result<Item, Refusal> {
+    value.as_object().cloned().ok_or_else(|| Refusal::unsupported(format!("{value} is not an item")))
+}

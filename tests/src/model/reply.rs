@@ -1,0 +1,69 @@
+//! PURE. Answers and refusals of the modelled services, in the spelling of each protocol.
+
+use serde_json::{Value, json};
+
+/// A success.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// An error of a service.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) code: String,
+    pub(super) message: String,
+    /// Further members of the error, an object or nothing.
+    pub(super) more: Value,
+    /// The model does not know the answer: the run is worth nothing.
+    pub(super) unsupported: bool,
+}
+
+impl Answer {
+    pub(super) fn json(body: &Value) -> Self {
+        Self { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
+    }
+
+    pub(super) fn xml(body: String) -> Self {
+        Self { status: 200, headers: Vec::new(), body: body.into_bytes() }
+    }
+
+    pub(super) fn empty(headers: Vec<(String, String)>) -> Self {
+        Self { status: 200, headers, body: Vec::new() }
+    }
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        let (code, message) = (code.to_owned(), message.into());
+        Self { status, code, message, more: Value::Null, unsupported: false }
+    }
+
+    pub(super) fn unsupported(what: impl std::fmt::Display) -> Self {
+        Self { unsupported: true, ..Self::new(400, "ValidationException", format!("not modelled: {what}")) }
+    }
+
+    /// The refusal as `service` spells it.
+    pub(super) fn answer(&self, service: &str) -> Answer {
+        let Self { status, code, message, more, .. } = self;
+        let body = match service {
+            "s3" => format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
+            "sns" => format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+                 <RequestId>1</RequestId></ErrorResponse>"
+            ),
+            _ => {
+                let mut body = json!({ "__type": code, "message": message });
+                for (name, value) in more.as_object().into_iter().flatten() {
+                    body[name] = value.clone();
+                }
+                body.to_string()
+            }
+        };
+        let headers = vec![("x-amzn-errortype".to_owned(), code.clone())];
+        Answer { status: *status, headers, body: body.into_bytes() }
+    }
+}

@@ -1,0 +1,80 @@
+//! S3 as the service uses it: objects that are put where nothing stands, read, and looked at.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    State,
+    reply::{Answer, Refusal},
+};
+
+/// The buckets.
+#[derive(Debug, Default)]
+pub struct S3 {
+    buckets: Vec<String>,
+    /// By bucket and key.
+    pub objects: BTreeMap<(String, String), Object>,
+}
+
+/// An object.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// How often it was written.
+    pub writes: u32,
+    headers: Vec<(String, String)>,
+}
+
+impl S3 {
+    pub(super) fn create(&mut self, bucket: &str) {
+        self.buckets.push(bucket.to_owned());
+    }
+}
+
+/// `request` is `{bucket, key, headers}`.
+pub(super) fn answer(
+    state: &mut State,
+    operation: &str,
+    request: &Value,
+    body: &[u8],
+) -> Result<Answer, Refusal> {
+    let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
+    let place = (text("bucket"), text("key"));
+    let s3 = &mut state.s3;
+    if !s3.buckets.contains(&place.0) {
+        return Err(Refusal::new(404, "NoSuchBucket", "no such bucket"));
+    }
+    match operation {
+        "HeadBucket" => Ok(Answer::empty(Vec::new())),
+        "PutObject" => {
+            let stands = s3.objects.get(&place);
+            match request["headers"]["if-none-match"].as_str() {
+                Some("*") if stands.is_some() => {
+                    return Err(Refusal::new(412, "PreconditionFailed", "the key exists"));
+                }
+                Some("*") | None => {}
+                Some(other) => return Err(Refusal::unsupported(format!("If-None-Match: {other}"))),
+            }
+            let writes = stands.map_or(0, |object| object.writes) + 1;
+            let kept = |name: &str| name.starts_with("x-amz-meta-") || name.starts_with("content-encoding");
+            let sent = request["headers"].as_object().into_iter().flatten();
+            let headers = sent
+                .filter(|(name, _)| kept(name))
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+                .collect();
+            s3.objects.insert(place, Object { body: body.to_vec(), writes, headers });
+            Ok(Answer::empty(vec![("etag".to_owned(), "\"1\"".to_owned())]))
+        }
+        "GetObject" | "HeadObject" => {
+            let object = s3.objects.get(&place);
+            let object = object.ok_or_else(|| Refusal::new(404, "NoSuchKey", "no such key"))?;
+            let mut headers = object.headers.clone();
+            headers.push(("content-length".to_owned(), object.body.len().to_string()));
+            let body = if operation == "GetObject" { object.body.clone() } else { Vec::new() };
+            Ok(Answer { status: 200, headers, body })
+        }
+        other => Err(Refusal::unsupported(format!("S3 {other}"))),
+    }
+}

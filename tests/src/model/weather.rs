@@ -1,0 +1,94 @@
+//! PURE. What the network and the services do to a call besides answering it.
+
+use std::time::Duration;
+
+use rand::{RngExt, rngs::StdRng};
+
+use super::reply::Refusal;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weather {
+    /// The probability that something happens to a call, from 0 to 1.
+    pub faults: f64,
+    /// A factor over the probabilities of what services do on their own (copies, returns, parts that fail).
+    pub pranks: f64,
+}
+
+impl Weather {
+    /// Nothing happens to anybody.
+    pub const CALM: Self = Self { faults: 0.0, pranks: 0.0 };
+
+    /// As bad as it gets.
+    pub const STORM: Self = Self { faults: 0.12, pranks: 1.0 };
+
+    /// Whether nothing happens to anybody.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        *self == Self::CALM
+    }
+}
+
+/// What happens to one call.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// It is answered.
+    None,
+    /// The connection is reset before the call arrives.
+    Reset,
+    /// The service refuses without doing anything.
+    Refused(Refusal),
+    /// The service does it, and its answer is lost.
+    LostReply,
+    /// The call arrives after this time, whether or not its caller still waits.
+    Late(Duration),
+}
+
+/// The fault of one call of `operation` of `service`.
+pub(super) fn fault(random: &mut StdRng, weather: Weather, service: &str, operation: &str) -> Fault {
+    if !random.random_bool(weather.faults) {
+        return Fault::None;
+    }
+    let is_write = matches!(operation, "PutItem" | "UpdateItem" | "TransactWriteItems" | "PutObject");
+    match random.random_range(0..if is_write { 7 } else { 5 }) {
+        0 => Fault::Reset,
+        1 => Fault::Refused(Refusal::new(
+            if random.random_bool(0.5) { 500 } else { 503 },
+            "InternalServerError",
+            "try again",
+        )),
+        2 => Fault::Refused(throttled(service)),
+        3 => Fault::LostReply,
+        4 => {
+            let short = random.random_bool(0.7);
+            Fault::Late(Duration::from_millis(random.random_range(if short {
+                500..12_000
+            } else {
+                12_000..150_000
+            })))
+        }
+        _ => Fault::Refused(conflict(operation)),
+    }
+}
+
+fn throttled(service: &str) -> Refusal {
+    let (status, code) = match service {
+        "s3" => (503, "SlowDown"),
+        "sqs" => (400, "RequestThrottled"),
+        "sns" => (400, "Throttling"),
+        "bedrock-runtime" => (429, "ThrottlingException"),
+        _ => (400, "ThrottlingException"),
+    };
+    Refusal::new(status, code, "slow down")
+}
+
+fn conflict(operation: &str) -> Refusal {
+    match operation {
+        "PutObject" => Refusal::new(409, "ConditionalRequestConflict", "a race"),
+        "TransactWriteItems" => super::dynamodb::canceled(&[
+            serde_json::json!({ "Code": "TransactionConflict" }),
+            serde_json::json!({ "Code": "None" }),
+        ]),
+        _ => Refusal::new(400, "TransactionConflictException", "a race"),
+    }
+}
