@@ -50,7 +50,7 @@ The figures:
                              audio carries stamps of the machine's monotonic clock, which the receivers take out. The
                              receivers' own delays are in it, so it is an upper bound of what the ingress adds.
   Opening                    from the request for a conversation until the page is told `ready`.
-  Generator late             how late the generator sent its frames.
+  Generator late             how late the generator sent its frames; a timer of the runtime is 1 ms late by itself.
   Cores                      processors used by the load generator, the simulator, the local cloud, and what is not ours.
 
 Warnings say when a dev build, a full processor, a late generator or other work on the machine makes the figures worth
