@@ -29,35 +29,42 @@ pub(super) struct Options {
 }
 
 const FIGURES: &str = "\
-What happens: the local cloud, the Bedrock simulator and the ingress are started as processes of their own, with nothing
-left out but the workers, which never speak with the ingress. One conversation warms everything up. Then all are opened
-evenly; three seconds after the last one the window begins. Every learner speaks about two seconds, waits, hears the
-tutor's answer out in real time, and speaks again; the microphone never stops. At the end every conversation finishes
-its exchange and says goodbye.
+What happens: the local cloud, the Bedrock simulator and the ingress are started as processes of their \
+own, with nothing left out but the workers, which never speak with the ingress. One conversation warms \
+everything up. Then all are opened evenly; three seconds after the last one the window begins. Every \
+learner speaks about two seconds, waits, hears the tutor's answer out in real time, and speaks again; the \
+microphone never stops. At the end every conversation finishes its exchange and says goodbye.
 
-The figures:
-  Held / failed / wrong      conversations that came to their orderly end; that were refused or broke; and those of
-                             which a journalled turn is not word for word what was said or heard. The audio is audible
-                             text, so one lost, doubled or exchanged sample shows as a wrong word.
-  Server CPU                 processor time of the ingress, user and system, by its own process clock, divided by the
-                             seconds that conversations were open in the window. It falls with the number of
-                             conversations: never quote it without that number.
-  Server wake-ups            how often a thread of the ingress went to sleep and woke up again.
-  Server memory              highest resident memory in the window, less that of the ingress after the warm-up, divided
-                             by the conversations. With few conversations it is mostly chance.
-  Added latency up, down     for every single frame of the window, 32 ms of audio: from the learner's send until the
-                             simulator has read it, and from the simulator's send until the learner has read it. The
-                             audio carries stamps of the machine's monotonic clock, which the receivers take out. The
-                             receivers' own delays are in it, so it is an upper bound of what the ingress adds.
-  Opening                    from the request for a conversation until the page is told `ready`.
-  Generator late             how late the generator sent its frames; a timer of the runtime is 1 ms late by itself.
-  Cores                      processors used by the load generator, the simulator, the local cloud, and what is not ours.
+Held / failed / wrong transcripts: conversations that came to their orderly end; that were refused or \
+broke; and those of which a journalled turn is not word for word what was said or heard. The audio is \
+audible text, so one lost, doubled or exchanged sample shows as a wrong word.
 
-Warnings say when a dev build, a full processor, a late generator or other work on the machine makes the figures worth
-less. The last line is the same as JSON. The command fails when a conversation failed or a word is wrong.
+Server CPU: processor time of the ingress, user and system, by its own process clock, divided by the \
+seconds that conversations were open in the window. It falls with the number of conversations: never \
+quote it without that number.
 
-On 2 processors a bare relay on the AWS SDK, without state, journal or recordings, costs 1.67 ms and 150 KB at 200
-conversations; the bars for this server are 2.5 ms, 300 KB and 10 ms at p99.";
+Server wake-ups: how often a thread of the ingress went to sleep and woke up again.
+
+Server memory: highest resident memory in the window, less that of the ingress after the warm-up, divided \
+by the conversations. With few conversations it is mostly chance.
+
+Added latency up and down: for every single frame of the window, from the learner's send until the \
+simulator has read it, and from the simulator's send until the learner has read it. The audio carries \
+stamps of the machine's monotonic clock, which the receivers take out. The receivers' own delays are in \
+it, so it is an upper bound of what the ingress adds.
+
+Opening: from the request for a conversation until the page is told `ready`.
+
+Generator late: how late the generator sent its frames; a timer of the runtime is 1 ms late by itself.
+
+Cores: processors used by the load generator, the simulator, the local cloud, and by what is not ours.
+
+Warnings say when a dev build, a full processor, a late generator or other work on the machine makes the \
+figures worth less. The last line is the same as JSON. The command fails when a conversation failed or a \
+word is wrong.
+
+On 2 processors a bare relay on the AWS SDK, without state, journal or recordings, costs 1.67 ms and 150 \
+KB at 200 conversations; the bars for this server are 2.5 ms, 300 KB and 10 ms at p99.";
 
 pub(super) async fn run(options: Options, console: &Console) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::listen()?;
