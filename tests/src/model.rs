@@ -184,8 +184,7 @@ impl Cloud {
             .build()
     }
 
-    /// Kills a process: from now on nothing that it does is seen by anybody, and nothing answers it. The token is
-    /// cancelled when it is dead, whoever killed it.
+    /// Kills a process: from now on nothing that it does is seen by anybody, and nothing answers it.
     pub fn kill(&self, process: &str) {
         self.state().die(process);
     }

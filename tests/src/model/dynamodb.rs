@@ -115,8 +115,7 @@ impl DynamoDb {
     fn transact(&mut self, now: Duration, request: &Value) -> Result<Value, Refusal> {
         let items = request["TransactItems"].as_array().cloned().unwrap_or_default();
         let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
-        if let Some((at, before)) = self.tokens.get(&token).filter(|(at, _)| now < *at + TOKEN_WINDOW) {
-            let _ = at;
+        if let Some((_, before)) = self.tokens.get(&token).filter(|(at, _)| now < *at + TOKEN_WINDOW) {
             let same = *before == request["TransactItems"];
             let mismatch = Refusal::new(400, "IdempotentParameterMismatchException", "another request");
             return if same { Ok(json!({})) } else { Err(mismatch) };
