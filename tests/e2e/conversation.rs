@@ -10,7 +10,7 @@ use infra::{
 };
 use tests::system::{Delivery, System};
 
-use crate::{TURN, talk};
+use crate::{TURN, access, talk};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> anyhow::Result<()> {
@@ -22,6 +22,7 @@ async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> a
     talk::check_alerts(&system, 1).await?;
     talk::check_events(&system, 1).await?;
     check_audio(&system).await?;
+    access::check_refusals(&system, &learners[0]).await?;
     system.await_quiet(Duration::from_secs(180)).await?;
     system.stop().await
 }

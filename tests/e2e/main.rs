@@ -3,7 +3,9 @@
 //!
 //! Each test runs a whole system of its own. They take turns, so that one does not measure the other's load.
 
+mod access;
 mod conversation;
+mod documents;
 mod load;
 mod loss;
 mod many;
