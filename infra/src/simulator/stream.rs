@@ -19,6 +19,10 @@ use super::wire;
 /// Messages that wait for the client to read them; then the stream waits.
 pub(crate) const MESSAGES_WAITING_MAX: usize = 32;
 
+/// How long the rest of a request is read after its response has ended. A request that is dropped before its end is
+/// reset (RFC 9113, section 8.1), and a client may see the reset before the last message of the response.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// The connection a stream is on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
@@ -72,7 +76,7 @@ struct Running {
 
 impl Stream {
     /// Runs the stream to its end.
-    pub(crate) async fn run(mut self, body: Body) {
+    pub(crate) async fn run(mut self, mut body: Body) {
         self.faults.sort_by_key(|planned| planned.after);
         let clock = Clock { start: Instant::now(), scale: self.place.tuning.clock_scale };
         if self.stamps {
@@ -86,14 +90,23 @@ impl Stream {
             stalled: false,
             corrupt: false,
         };
-        let end = running.drive(body).await;
+        let end = running.drive(&mut body).await;
         running.stream.place.record.end(end);
         tracing::debug!(end, "a stream ended");
+        // The response ends and the place is free.
+        drop(running);
+        // The client is gone or slow: then its request is reset after all.
+        let _late = tokio::time::timeout(LINGER, read_out(body)).await;
     }
 }
 
+/// Reads what still comes of a request and forgets it.
+async fn read_out(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
 impl Running {
-    async fn drive(&mut self, mut body: Body) -> End {
+    async fn drive(&mut self, body: &mut Body) -> End {
         loop {
             if let Err(end) = self.send_due().await {
                 return end;
@@ -113,7 +126,7 @@ impl Running {
             if self.stream.session.is_started() {
                 self.begin_response();
             }
-            match self.next(&mut body).await {
+            match self.next(body).await {
                 Next::Input(Some(bytes)) => self.read(&bytes),
                 Next::Input(None) => {
                     self.input_open = false;
