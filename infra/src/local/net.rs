@@ -2,10 +2,12 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    ops::RangeInclusive,
     time::Duration,
 };
 
 use anyhow::Context as _;
+use rand::RngExt as _;
 use tokio::time::Instant;
 
 use super::Process;
@@ -16,14 +18,25 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long one look may take.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A loopback port that was free a moment ago. Somebody else can take it before it is used, so the user of the
-/// port still has to cope with that.
+/// The ports that [`free_port`] chooses from: below those that Linux (32768 up) and macOS (49152 up) give to
+/// outgoing connections and to listeners without a wish, so that no connection of this machine takes a chosen port
+/// between the choice and its use.
+const PORTS: RangeInclusive<u16> = 20_000..=32_767;
+
+/// How many ports are tried.
+const PORT_TRIES: u32 = 200;
+
+/// A loopback port that was free a moment ago. Another program can still take it before it is used, so the user of the
+/// port has to cope with that.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr().context("a listener has an address")?.port())
+    let mut random = rand::rng();
+    (0..PORT_TRIES)
+        .map(|_| random.random_range(PORTS))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .with_context(|| format!("no free port on 127.0.0.1 among {PORT_TRIES} of {PORTS:?}"))
 }
 
 /// Whether `port` can be listened on, on all interfaces.
