@@ -41,8 +41,11 @@ use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
 /// Seconds for which an owner is trusted to be alive after it started or renewed.
 pub const LEASE_SECONDS: i64 = 90;
 
-/// Seconds between two looks of the watchdog at a conversation.
+/// Seconds between two looks of the watchdog at a conversation, unless it is configured otherwise.
 pub const WATCH_DELAY_SECONDS: i32 = 120;
+
+/// The longest such time: SQS delays a message by at most 15 minutes (API reference, `SendMessage`).
+pub const WATCH_DELAY_SECONDS_MAX: i32 = 900;
 
 /// The longest time a write may take with all its repetitions.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
@@ -58,6 +61,8 @@ pub struct JournalConfig {
     pub table: String,
     /// The watchdog's queue.
     pub watchdog_queue_url: String,
+    /// Seconds between two looks of the watchdog at a conversation, 1 to [`WATCH_DELAY_SECONDS_MAX`].
+    pub watch_delay_seconds: i32,
 }
 
 /// Reads and writes conversations.
@@ -66,14 +71,15 @@ pub struct Journal {
     reader: Reader,
     sqs: aws_sdk_sqs::Client,
     watchdog_queue_url: String,
+    watch_delay_seconds: i32,
 }
 
 impl Journal {
     /// A journal that is written.
     #[must_use]
     pub fn new(dynamodb: aws_sdk_dynamodb::Client, sqs: aws_sdk_sqs::Client, config: JournalConfig) -> Self {
-        let JournalConfig { table, watchdog_queue_url } = config;
-        Self { reader: Self::reader(dynamodb, table), sqs, watchdog_queue_url }
+        let JournalConfig { table, watchdog_queue_url, watch_delay_seconds } = config;
+        Self { reader: Self::reader(dynamodb, table), sqs, watchdog_queue_url, watch_delay_seconds }
     }
 
     /// A journal that is only read.
@@ -264,7 +270,7 @@ impl Journal {
         Err(JournalError::Held { until: stored.lease_until })
     }
 
-    /// Asks the watchdog to look at the conversation in [`WATCH_DELAY_SECONDS`].
+    /// Asks the watchdog to look at the conversation after the configured delay.
     ///
     /// # Errors
     /// [`JournalError::Service`].
@@ -273,7 +279,7 @@ impl Journal {
             .send_message()
             .queue_url(&self.watchdog_queue_url)
             .message_body(Watch::new(id).encode())
-            .delay_seconds(WATCH_DELAY_SECONDS)
+            .delay_seconds(self.watch_delay_seconds)
             .send()
             .await
             .map(|_| ())

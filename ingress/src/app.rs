@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
@@ -73,7 +74,9 @@ pub struct App {
 /// # Errors
 /// The configuration cannot work, or the port cannot be opened.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let app = Arc::new(App::new(&config, shutdown.clone()).await?);
+    let sdk = aws::sdk_config().await?;
+    let bedrock = bedrock_clients(&config, &sdk)?;
+    let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("failed to listen on {} (NOVA_LISTEN)", config.listen))?;
@@ -128,22 +131,32 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 impl App {
-    async fn new(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
-        let sdk = aws::sdk_config().await?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
-        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(aws::s3_force_path_style()).build();
+    /// What the handlers need, from the configuration of the AWS clients. `bedrock` are the clients of the model,
+    /// see [`bedrock_clients`].
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn new(
+        config: &Config,
+        sdk: &SdkConfig,
+        bedrock: Vec<aws_sdk_bedrockruntime::Client>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(aws::s3_force_path_style()).build();
         let journal = JournalConfig {
             table: config.conversations_table.clone(),
             watchdog_queue_url: config.watchdog_queue_url.clone(),
+            watch_delay_seconds: config.watch_delay_seconds,
         };
-        let bus = Bus::new(aws_sdk_eventbridge::Client::new(&sdk), config.event_bus.clone(), "nova.ingress");
+        let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
         let parts = Parts {
-            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(&sdk), journal),
+            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
             recordings: Recordings::new(aws_sdk_s3::Client::from_conf(s3), config.audio_bucket.clone()),
             sonic: Sonic::new(
                 config.sonic_model_id.clone(),
-                bedrock_clients(config, &sdk)?,
+                bedrock,
                 config.streams_per_connection_max,
             ),
             config: config.clone(),
@@ -164,9 +177,12 @@ impl App {
 
 /// As many clients as the streams need, each with a connection of its own and without timeouts that would end a
 /// stream. A stream cannot be repeated by the SDK, so nothing is.
-fn bedrock_clients(
+///
+/// # Errors
+/// The certificates of [`Config::ca_bundle`] cannot be read.
+pub fn bedrock_clients(
     config: &Config,
-    sdk: &aws_config::SdkConfig,
+    sdk: &SdkConfig,
 ) -> anyhow::Result<Vec<aws_sdk_bedrockruntime::Client>> {
     use aws_sdk_bedrockruntime::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
     let count = config.streams_max().div_ceil(config.streams_per_connection_max);

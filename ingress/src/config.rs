@@ -4,6 +4,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
+use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
 
 use crate::{conversation::Limits, ticket::KEY_BYTES_MIN};
 
@@ -29,6 +30,14 @@ pub struct Config {
     /// Queue of the watchdog
     #[arg(long, env = "NOVA_WATCHDOG_QUEUE_URL")]
     pub watchdog_queue_url: String,
+    /// Seconds between two looks of the watchdog at a conversation, 1 to 900
+    #[arg(
+        long,
+        env = "NOVA_WATCH_DELAY_SECONDS",
+        default_value_t = WATCH_DELAY_SECONDS,
+        value_parser = clap::value_parser!(i32).range(1..=i64::from(WATCH_DELAY_SECONDS_MAX))
+    )]
+    pub watch_delay_seconds: i32,
     /// Issuer of the access tokens
     #[arg(long, env = "NOVA_TOKEN_ISSUER")]
     pub token_issuer: String,
@@ -155,6 +164,18 @@ mod tests {
         let config = parse(&[&format!("--ticket-key={key}")]).unwrap();
         assert!(!format!("{config:?}").contains(key));
         assert!(parse(&["--ticket-key=short"]).unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn the_watchdog_looks_within_what_its_queue_can_delay() {
+        let parse = |seconds: &str| {
+            parse(&["--ticket-key=0123456789abcdef0123456789abcdef", "--watch-delay-seconds", seconds])
+        };
+        assert_eq!(parse("15").unwrap().watch_delay_seconds, 15);
+        for seconds in ["0", "901"] {
+            let error = parse(seconds).unwrap_err().to_string();
+            assert!(error.contains(seconds) && error.contains("1..=900"), "{error}");
+        }
     }
 
     #[test]

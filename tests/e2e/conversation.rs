@@ -23,7 +23,7 @@ async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> a
     talk::check_events(&system, 1).await?;
     check_audio(&system).await?;
     access::check_refusals(&system, &learners[0]).await?;
-    system.await_quiet(Duration::from_secs(180)).await?;
+    system.await_quiet(Duration::from_secs(60)).await?;
     system.stop().await
 }
 

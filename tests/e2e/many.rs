@@ -12,8 +12,8 @@ const AT_ONCE: usize = 20;
 /// Learners who come back for a second conversation on the same day.
 const COME_BACK: usize = 5;
 
-/// The watchdog looks at a conversation two minutes after its start; until then its message is in the queue.
-const QUIET_WITHIN: Duration = Duration::from_secs(180);
+/// The watchdog looks at a conversation until it has ended; until then its message is in the queue.
+const QUIET_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_conversations_at_once_leave_exactly_their_results() -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use events::{
     bus::Bus,
     contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, Turn, Usage},
-    journal::{End, Journal, JournalConfig, JournalError, Ownership, Start},
+    journal::{End, Journal, JournalConfig, JournalError, Ownership, Start, WATCH_DELAY_SECONDS},
     runtime::world,
 };
 use tests::model::{Cloud, queue_url};
@@ -48,8 +48,11 @@ pub(crate) async fn converse(cloud: Cloud, number: u32, told: Arc<Told>) {
     tokio::time::sleep(pause).await;
     let name = format!("ingress-{number}");
     let sdk = cloud.sdk_config(&name);
-    let config =
-        JournalConfig { table: CONVERSATIONS.into(), watchdog_queue_url: queue_url("nova-watchdog") };
+    let config = JournalConfig {
+        table: CONVERSATIONS.into(),
+        watchdog_queue_url: queue_url("nova-watchdog"),
+        watch_delay_seconds: WATCH_DELAY_SECONDS,
+    };
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let journal = Journal::new(dynamodb, aws_sdk_sqs::Client::new(&sdk), config);
     let bus = Bus::new(aws_sdk_eventbridge::Client::new(&sdk), BUS, "nova.ingress");

@@ -209,6 +209,7 @@ async fn run_quiet(
         consumer: consumer.clone(),
         conversations_table: CONVERSATIONS.into(),
         watchdog_queue_url: queue_url("nova-watchdog"),
+        watch_delay_seconds: events::journal::WATCH_DELAY_SECONDS,
         event_bus: BUS.into(),
     };
     let handler = watchdog::Watchdog::start(&config, &sdk).await?;

@@ -26,6 +26,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// Speech streams that the model's quota allows at once.
 const STREAMS_MAX: &str = "64";
 
+/// Seconds between two looks of the watchdog: its message keeps a test waiting until the look after the end.
+const WATCH_DELAY_SECONDS: &str = "15";
+
 /// The five workers.
 pub const WORKERS: [Service; 5] =
     [Service::Transcript, Service::Analysis, Service::Progress, Service::Alerts, Service::Watchdog];
@@ -71,6 +74,10 @@ impl System {
         let mut options = StackOptions::new(state_dir.clone(), binaries.clone());
         // The quota of an account that serves more learners than the default of 20.
         options.simulator_arguments = ["--streams-max", STREAMS_MAX].map(str::to_owned).to_vec();
+        for service in [Service::Ingress, Service::Watchdog] {
+            let (name, value) = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), WATCH_DELAY_SECONDS.to_owned());
+            options.environment.push((service, name, value));
+        }
         let cloud =
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;

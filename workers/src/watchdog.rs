@@ -12,7 +12,9 @@ use clap::Parser;
 use events::{
     bus::{Bus, BusError},
     contract::{ConversationId, EndReason, Envelope, Usage},
-    journal::{End, Journal, JournalConfig, JournalError, Watch},
+    journal::{
+        End, Journal, JournalConfig, JournalError, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX, Watch,
+    },
     runtime::{
         consumer::{ConsumerConfig, Delivery, Handler},
         failure::Failure,
@@ -38,6 +40,15 @@ pub struct Config {
     /// The queue to which the watchdog sends itself again: its own.
     #[arg(long, env = "NOVA_WATCHDOG_QUEUE_URL", value_name = "NOVA_WATCHDOG_QUEUE_URL")]
     pub watchdog_queue_url: String,
+    /// Seconds between two looks at a conversation.
+    #[arg(
+        long,
+        env = "NOVA_WATCH_DELAY_SECONDS",
+        value_name = "NOVA_WATCH_DELAY_SECONDS",
+        default_value_t = WATCH_DELAY_SECONDS,
+        value_parser = clap::value_parser!(i32).range(1..=i64::from(WATCH_DELAY_SECONDS_MAX))
+    )]
+    pub watch_delay_seconds: i32,
     /// The event bus.
     #[arg(long, env = "NOVA_EVENT_BUS", value_name = "NOVA_EVENT_BUS")]
     pub event_bus: String,
@@ -60,7 +71,11 @@ impl Watchdog {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let Config { conversations_table: table, watchdog_queue_url, event_bus, .. } = config;
         boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, boot::CONVERSATIONS).await?;
-        let journal = JournalConfig { table: table.clone(), watchdog_queue_url: watchdog_queue_url.clone() };
+        let journal = JournalConfig {
+            table: table.clone(),
+            watchdog_queue_url: watchdog_queue_url.clone(),
+            watch_delay_seconds: config.watch_delay_seconds,
+        };
         Ok(Self {
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.watchdog"),

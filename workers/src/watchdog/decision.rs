@@ -51,7 +51,7 @@ mod tests {
     use crate::samples::completed;
     use events::{
         contract::{ConversationCompleted, EndReason, Usage},
-        journal::{End, Ended, Start},
+        journal::{End, Ended, Start, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX},
     };
 
     const LEASE_SECONDS: i64 = 90;
@@ -84,7 +84,13 @@ mod tests {
             traceparent: None,
             owner: "ingress-1".to_owned(),
         };
-        let end = End { reason: EndReason::Learner, usage: Usage::default(), turns: 0, learner_speech_ms: 0 };
+        let end = End {
+            reason: EndReason::Learner,
+            usage: Usage::default(),
+            turns: 0,
+            learner_speech_ms: 0,
+            metrics: None,
+        };
         Header {
             start,
             claim: "claim-1".to_owned(),
@@ -114,10 +120,11 @@ mod tests {
     fn unknown_conversation_is_given_up_before_its_message_is() {
         const RECEIVES_MAX: u32 = 6;
         const SPARE: u32 = 2;
-        let first = i64::from(events::journal::WATCH_DELAY_SECONDS);
         let retry = i64::try_from(UNKNOWN_RETRY.as_secs()).unwrap();
-        let last = first + i64::from(RECEIVES_MAX - SPARE - 1) * retry;
-        assert_eq!(decide(id(), None, after(last)), Decision::GiveUp);
+        for first in [1, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX] {
+            let last = i64::from(first) + i64::from(RECEIVES_MAX - SPARE - 1) * retry;
+            assert_eq!(decide(id(), None, after(last)), Decision::GiveUp, "looked at first after {first} s");
+        }
     }
 
     #[test]
