@@ -27,7 +27,7 @@ use crate::{
     conversation::{Conversation, Settings},
     prompt,
     socket::{
-        Page,
+        Farewell, Page,
         message::{ErrorCode, ServerMessage},
     },
     sonic::{Setup, Sonic, wire::Sensitivity},
@@ -254,7 +254,7 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
             tracing::error!(conversation.id = conversation_id, error = %error, "the journal was not begun");
             let message = "the conversation cannot begin at the moment".to_owned();
             let _ = arrivals.page.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
-            arrivals.page.close().await;
+            arrivals.page.close(Farewell::Failed).await;
             return;
         }
     };
@@ -264,29 +264,32 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
     let mut talk = Talk::new(parts, own, conversation, begun_ms, briefing.setup);
     let outcome = talk.hold(arrivals).await;
     drop(seated);
-    match outcome {
+    let farewell = match outcome {
         Outcome::Ended { envelope, ending } => {
             tracing::info!(
                 conversation.id = conversation_id,
                 reason = ?ending.reason,
-                turns = ending.turns,
-                learner_speech_ms = ending.learner_speech_ms,
+                turns = ending.progress.turns,
+                learner_speech_ms = ending.progress.learner_speech_ms,
                 "the conversation ended"
             );
             talk.say_goodbye(ending).await;
             talk.stored(UPLOADS_TIMEOUT).await;
             publish(parts, id, &envelope).await;
+            Farewell::Ended
         }
         Outcome::Lost => {
             tracing::warn!(conversation.id = conversation_id, "the conversation belongs to somebody else");
+            Farewell::Replaced
         }
         Outcome::Unwritten => {
             let message = "the conversation cannot be saved at the moment".to_owned();
             talk.tell(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
             talk.stored(UPLOADS_TIMEOUT).await;
+            Farewell::Failed
         }
-    }
-    talk.close().await;
+    };
+    talk.close(farewell).await;
 }
 
 fn start(admission: &Admission, owner: &str) -> Start {

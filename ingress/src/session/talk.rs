@@ -19,9 +19,9 @@ use super::{
     uploads::Uploads,
 };
 use crate::{
-    conversation::{Conversation, Ending, FailureClass, Input, Output, StreamFailure, StreamId},
+    conversation::{Conversation, Ending, FailureClass, Input, Output, Progress, StreamFailure, StreamId},
     socket::{
-        FromPage, IDLE_TIMEOUT, Page,
+        Farewell, FromPage, Page,
         message::{ClientMessage, ErrorCode, ServerMessage},
     },
     sonic::{Setup, Signal, Stalled, Stream},
@@ -180,8 +180,8 @@ impl<'a> Talk<'a> {
 
     /// Tells the page that the conversation is over.
     pub(super) async fn say_goodbye(&mut self, ending: Ending) {
-        self.tell(&ServerMessage::Ended { reason: ending.reason, turns: ending.turns });
-        self.close().await;
+        self.tell(&ServerMessage::Ended { reason: ending.reason, turns: ending.progress.turns });
+        self.close(Farewell::Ended).await;
     }
 
     /// Tells the page, if there is one.
@@ -200,9 +200,9 @@ impl<'a> Talk<'a> {
     }
 
     /// Closes the page, if there is one.
-    pub(super) async fn close(&mut self) {
+    pub(super) async fn close(&mut self, why: Farewell) {
         if let Some(page) = self.page.take() {
-            page.close().await;
+            page.close(why).await;
         }
     }
 
@@ -215,9 +215,8 @@ impl<'a> Talk<'a> {
             .conversation
             .deadline_ms()
             .map(|at_ms| self.begun + Duration::from_millis(at_ms.saturating_sub(self.begun_ms)));
-        let idle = self.page.as_ref().map(|page| page.heard_at + IDLE_TIMEOUT);
         let far = Instant::now() + Duration::from_secs(3600);
-        [own, idle, self.end_by].into_iter().flatten().min().unwrap_or(far)
+        [own, self.end_by].into_iter().flatten().min().unwrap_or(far)
     }
 
     /// Tells the state machine, and does what it answers.
@@ -238,13 +237,15 @@ impl<'a> Talk<'a> {
         if let Some(old) = self.page.replace(page) {
             let message = "the conversation is open in another place".to_owned();
             let _ = old.send(&ServerMessage::Error { code: ErrorCode::Replaced, message });
-            tokio::spawn(old.close());
+            tokio::spawn(old.close(Farewell::Replaced));
         }
         self.input(Input::Attached);
     }
 
     fn detach(&mut self) {
-        self.page = None;
+        if let Some(page) = self.page.take() {
+            page.let_go(Farewell::TooSlow);
+        }
         self.follow_up.push(Input::Detached);
     }
 
@@ -279,7 +280,9 @@ impl<'a> Talk<'a> {
             }
             FromPage::Alive => {}
             FromPage::Gone => {
-                self.page = None;
+                if let Some(page) = self.page.take() {
+                    page.let_go(Farewell::Broken);
+                }
                 self.input(Input::Detached);
             }
         }
@@ -289,10 +292,6 @@ impl<'a> Talk<'a> {
         if self.end_by.is_some_and(|by| by <= Instant::now()) {
             tracing::error!(conversation.id = self.conversation_id, "the end was not written in time");
             return Some(Outcome::Unwritten);
-        }
-        if self.page.as_ref().is_some_and(|page| page.heard_at.elapsed() >= IDLE_TIMEOUT) {
-            self.page = None;
-            self.input(Input::Detached);
         }
         self.input(Input::Tick);
         None
@@ -353,6 +352,7 @@ impl<'a> Talk<'a> {
                 Output::Record(turn) => self.journal(Job::Turn(turn)),
                 Output::Failed(failure) => self.failed(&failure),
                 Output::End(ending) => self.end(ending),
+                Output::Release(_) => unreachable!("nothing asks for a hand-over"),
             }
         }
     }
@@ -402,10 +402,11 @@ impl<'a> Talk<'a> {
     }
 
     fn end(&mut self, ending: Ending) {
-        let Ending { reason, usage, turns, learner_speech_ms } = ending;
+        let Ending { reason, progress: Progress { usage, turns, learner_speech_ms, metrics } } = ending;
         self.ending = Some(ending);
         self.end_by = Some(Instant::now() + END_TIMEOUT);
-        self.journal(Job::End(End { reason, usage, turns, learner_speech_ms }));
+        let metrics = Some(metrics);
+        self.journal(Job::End(End { reason, usage, turns, learner_speech_ms, metrics }));
     }
 }
 
