@@ -12,6 +12,7 @@ mod assessment;
 mod conversation;
 mod envelope;
 mod id;
+mod metrics;
 #[cfg(test)]
 pub(crate) mod samples;
 mod schema;
@@ -26,5 +27,6 @@ pub use envelope::{
     Event, Milestone, ObjectRef, ProgressUpdated, Scores, TranscriptStored,
 };
 pub use id::{ConversationId, EventId, UserId};
+pub use metrics::{AnswerLatency, ConversationMetrics, Latencies};
 pub use schema::{DOCUMENT_NAMES, EVENT_NAMES, document_schema_of, schema_of};
 pub use transcript::{Transcript, TranscriptTurn};

@@ -26,14 +26,19 @@ use crate::{
 
 mod conversation;
 mod error;
+mod handover;
 mod item;
+mod progress;
 mod reader;
+#[cfg(test)]
+pub(crate) mod samples;
 
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
 };
 pub use error::JournalError;
 pub use item::Corrupt;
+pub use progress::{Progress, Released, Seized};
 pub use reader::Reader;
 
 use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
@@ -161,11 +166,12 @@ impl Journal {
         }
     }
 
-    /// Extends the owner's lease to [`LEASE_SECONDS`] from `now`.
+    /// Extends the owner's lease to [`LEASE_SECONDS`] from `now`. Answers whether somebody asks the owner to let go
+    /// ([`Journal::want`]).
     ///
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
-    pub async fn renew(&self, own: &Ownership, now: Timestamp) -> Result<(), JournalError> {
+    pub async fn renew(&self, own: &Ownership, now: Timestamp) -> Result<bool, JournalError> {
         let renewed = self
             .update(own.conversation_id, |update| {
                 owned(update, own)
@@ -174,7 +180,7 @@ impl Journal {
             })
             .await?;
         match renewed {
-            Some(_) => Ok(()),
+            Some(header) => Ok(header.wanted_by.is_some()),
             None => Err(self.refused(own).await),
         }
     }
@@ -190,8 +196,9 @@ impl Journal {
                 owned(update, own)
                     .update_expression(
                         "SET #state = :ended, endedAt = :at, endReason = :reason, #usage = :usage, turns = :turns, \
-                         learnerSpeechMs = :speech",
+                         learnerSpeechMs = :speech, metrics = :metrics",
                     )
+                    .expression_attribute_values(":metrics", item::text(&item::json(&end.metrics)))
                     .expression_attribute_names("#usage", "usage")
                     .expression_attribute_values(":ended", item::text(&item::ENDED))
                     .expression_attribute_values(":at", item::millis(now))
@@ -226,48 +233,6 @@ impl Journal {
             })
             .await?;
         marked.map(|_| ()).ok_or(JournalError::NotFound)
-    }
-
-    /// Becomes the owner of a conversation whose owner's lease is over at `now`. To end it, take over first and
-    /// [`Journal::load`] then: no turn comes in between.
-    ///
-    /// # Errors
-    /// [`JournalError::Held`], also when the owner renewed in this very moment; [`JournalError::Ended`],
-    /// [`JournalError::NotFound`], [`JournalError::Service`].
-    pub async fn take_over(
-        &self,
-        id: ConversationId,
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Ownership, JournalError> {
-        let seen = self.reader.header(id).await?.ok_or(JournalError::NotFound)?;
-        takeable(&seen, now)?;
-        let claim = world::uuid().to_string();
-        let epoch = seen.epoch + 1;
-        let taken = self
-            .update(id, |update| {
-                owned(update, &Ownership { conversation_id: id, epoch: seen.epoch })
-                    .condition_expression("epoch = :epoch AND #state = :active AND leaseUntil = :seen")
-                    .update_expression(
-                        "SET epoch = :next, #owner = :owner, claim = :claim, leaseUntil = :until",
-                    )
-                    .expression_attribute_names("#owner", "owner")
-                    .expression_attribute_values(":seen", item::millis(seen.lease_until))
-                    .expression_attribute_values(":next", item::number(&epoch))
-                    .expression_attribute_values(":owner", item::text(&owner))
-                    .expression_attribute_values(":claim", item::text(&claim))
-                    .expression_attribute_values(":until", item::millis(lease_end(now)))
-            })
-            .await?;
-        if taken.is_some() {
-            return Ok(Ownership { conversation_id: id, epoch });
-        }
-        let stored = self.reader.header(id).await?.ok_or(JournalError::NotFound)?;
-        if stored.claim == claim {
-            return Ok(Ownership { conversation_id: id, epoch });
-        }
-        takeable(&stored, now)?;
-        Err(JournalError::Held { until: stored.lease_until })
     }
 
     /// Asks the watchdog to look at the conversation after the configured delay.
@@ -348,16 +313,6 @@ impl Journal {
 
 fn lease_end(now: Timestamp) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(LEASE_SECONDS)).unwrap_or(Timestamp::MAX)
-}
-
-fn takeable(header: &Header, now: Timestamp) -> Result<(), JournalError> {
-    if header.state() == State::Ended {
-        Err(JournalError::Ended)
-    } else if header.is_stale(now) {
-        Ok(())
-    } else {
-        Err(JournalError::Held { until: header.lease_until })
-    }
 }
 
 /// An update that only `own` may make, of a conversation that has not ended.

@@ -4,8 +4,9 @@
 //!
 //! Three lifetimes meet here: the conversation, the Sonic stream (at most eight minutes, may fail) and the
 //! learner's socket (may drop). Invariants: turns are recorded once, in order, without gaps; [`Output::End`]
-//! comes exactly once and nothing after it; generations only grow; memory is bounded by one turn of each side.
+//! or [`Output::Release`] comes exactly once and nothing after it; generations only grow; memory is bounded by one turn of each side.
 
+mod ending;
 mod failure;
 mod floor;
 mod history;
@@ -13,6 +14,7 @@ mod input;
 mod link;
 mod microphone;
 mod output;
+mod resumed;
 mod tutor;
 mod upload;
 #[cfg(test)]
@@ -26,18 +28,17 @@ use events::contract::{EndReason, Speaker};
 pub use failure::{FailureClass, Reaction, StreamFailure};
 pub use history::Message;
 pub use input::{Input, Limits, Settings, StreamId, Texts};
-pub use output::{Ending, Output};
+pub use output::{Ending, Output, Progress};
+pub use resumed::Resumed;
 
 use crate::{
     socket::message::{ErrorCode, ServerMessage},
-    sonic::wire::{BYTES_PER_MS, Event, Stage},
+    sonic::wire::{BYTES_PER_MS, Event},
 };
+use ending::Goal;
 use floor::Floor;
 use link::Link;
 use upload::Upload;
-
-/// How long the model may take to say its last words after the closing sequence, in milliseconds.
-const CLOSE_MS_MAX: u64 = 5_000;
 
 /// Without audio from the page for this long, silence is sent in its place, in milliseconds: the model needs to
 /// hear the pause that ends a turn.
@@ -68,13 +69,19 @@ pub struct Conversation {
     active_ms: u64,
     /// When audio last came from the page, or silence was sent in its place.
     audio_ms: u64,
+    /// The conversation is to be handed over at a quiet moment, at the latest then.
+    hand_over_by_ms: Option<u64>,
+    /// Whether a page was attached at any time, on this task or on another.
+    was_attached: bool,
+    reconnects: u32,
+    takeovers: u32,
     outputs: VecDeque<Output>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Talking,
-    Closing { reason: EndReason, by_ms: u64 },
+    Closing { goal: Goal, by_ms: u64 },
     Ended,
 }
 
@@ -82,7 +89,29 @@ impl Conversation {
     /// A conversation whose socket is about to be attached, and its first stream about to be opened.
     #[must_use]
     pub fn new(settings: Settings, at_ms: u64) -> Self {
-        let mut conversation = Self {
+        let mut conversation = Self::without_stream(settings, at_ms);
+        conversation.open_stream();
+        conversation
+    }
+
+    /// A conversation that another task held before. Turns go on where the journal ends, the first stream knows them,
+    /// and what the learner said last is answered if nobody has answered it yet. The tutor does not greet again. The
+    /// time limit counts from the start of the conversation, and what was measured is added to.
+    #[must_use]
+    pub fn resume(settings: Settings, resumed: Resumed, at_ms: u64) -> Self {
+        let mut conversation =
+            Self { begun_ms: 0, was_attached: true, ..Self::without_stream(settings, at_ms) };
+        let metrics = resumed.metrics.unwrap_or_default();
+        conversation.reconnects = metrics.reconnects;
+        conversation.takeovers = metrics.takeovers.saturating_add(1);
+        let tutor_cut = conversation.floor.resume(&resumed, at_ms);
+        conversation.link.resume(resumed.usage, &metrics, tutor_cut);
+        conversation.open_stream();
+        conversation
+    }
+
+    fn without_stream(settings: Settings, at_ms: u64) -> Self {
+        Self {
             floor: Floor::new(settings.audio_prefix.clone(), settings.pause_ms),
             link: Link::new(settings.limits, settings.jitter_permille),
             settings,
@@ -93,10 +122,12 @@ impl Conversation {
             detached_ms: Some(at_ms),
             active_ms: at_ms,
             audio_ms: at_ms,
+            hand_over_by_ms: None,
+            was_attached: false,
+            reconnects: 0,
+            takeovers: 0,
             outputs: VecDeque::new(),
-        };
-        conversation.open_stream();
-        conversation
+        }
     }
 
     /// What is to be done next.
@@ -104,7 +135,7 @@ impl Conversation {
         self.outputs.pop_front()
     }
 
-    /// Whether [`Output::End`] has been given out or is waiting to be.
+    /// Whether [`Output::End`] or [`Output::Release`] has been given out or is waiting to be.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Ended
@@ -120,6 +151,7 @@ impl Conversation {
             Phase::Talking => [
                 Some(self.begun_ms + limits.conversation_ms_max),
                 Some(self.silence_due_ms()),
+                self.hand_over_by_ms,
                 self.detached_ms.map(|at| at + limits.grace_ms_max),
                 self.link.deadline_ms(),
                 self.stall_due_ms(),
@@ -150,14 +182,16 @@ impl Conversation {
                 self.floor.played(generation, ms, at_ms, &mut self.outputs);
             }
             Input::Interrupted => self.floor.interrupt(at_ms, &mut self.outputs),
-            Input::EndRequested => self.close(EndReason::Learner, at_ms),
+            Input::EndRequested => self.end_requested(at_ms),
             Input::StreamOpened(stream) => self.stream_opened(stream, at_ms),
             Input::StreamFailed(stream, failure) => self.stream_failed(stream, failure, at_ms),
             Input::StreamEnded(stream) => self.stream_ended(stream, at_ms),
             Input::Simulated(simulated) => self.simulated(simulated),
             Input::Model(stream, event) => self.model(stream, event, at_ms),
-            Input::Shutdown => self.close(EndReason::Shutdown, at_ms),
-            Input::Broken => self.finish(EndReason::InternalError, at_ms),
+            Input::HandOver => self.hand_over(at_ms),
+            Input::Wanted => self.close(Goal::Release, at_ms),
+            Input::Shutdown => self.close(Goal::End(EndReason::Shutdown), at_ms),
+            Input::Broken => self.finish(Goal::End(EndReason::InternalError), at_ms),
             Input::Tick => {}
         }
         self.timers(at_ms);
@@ -165,6 +199,9 @@ impl Conversation {
 
     fn attached(&mut self) {
         self.detached_ms = None;
+        if std::mem::replace(&mut self.was_attached, true) {
+            self.reconnects = self.reconnects.saturating_add(1);
+        }
         self.outputs.push_back(Output::Send(ServerMessage::Ready {
             conversation_id: self.settings.conversation_id,
             generation: self.floor.generation(),
@@ -232,38 +269,14 @@ impl Conversation {
             self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
             return;
         }
-        if let Phase::Closing { reason, .. } = self.phase {
-            self.model_while_closing(reason, event, at_ms);
+        if let Phase::Closing { goal, .. } = self.phase {
+            self.model_while_closing(goal, event, at_ms);
             return;
         }
         let turns = self.floor.turns();
         self.floor.model(event, at_ms, &mut self.outputs);
         if self.floor.turns() > turns {
             self.link.proven();
-        }
-    }
-
-    /// After the end was asked for, only words already spoken count: a new turn of the tutor is not heard by
-    /// anybody, and its beginning means that the learner's words are complete.
-    fn model_while_closing(&mut self, reason: EndReason, event: Event, at_ms: u64) {
-        match event {
-            Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Speculative } => {
-                if self.floor.next_is_new_turn() && !self.floor.awaits_words() {
-                    self.finish(reason, at_ms);
-                }
-            }
-            Event::Text { speaker: Speaker::Tutor, stage: Stage::Speculative, .. } | Event::Audio(_) => {}
-            Event::CompletionEnd => self.finish(reason, at_ms),
-            other @ (Event::TextStart { .. }
-            | Event::Text { .. }
-            | Event::InterruptedMarker
-            | Event::TextEnd { .. }
-            | Event::ToolStart
-            | Event::ToolUse { .. }
-            | Event::AudioStart
-            | Event::AudioEnd { .. }
-            | Event::Usage(_)
-            | Event::Other) => self.floor.model(other, at_ms, &mut self.outputs),
         }
     }
 
@@ -328,7 +341,7 @@ impl Conversation {
 
     fn stream_ended(&mut self, stream: StreamId, at_ms: u64) {
         match self.phase {
-            Phase::Closing { reason, .. } if self.link.is_current(stream) => self.finish(reason, at_ms),
+            Phase::Closing { goal, .. } if self.link.is_current(stream) => self.finish(goal, at_ms),
             Phase::Talking | Phase::Closing { .. } => {
                 let failure = StreamFailure::new(
                     FailureClass::EndedEarly,
@@ -361,8 +374,8 @@ impl Conversation {
     /// The current stream is lost, or given up.
     fn lose(&mut self, reaction: Reaction, at_ms: u64) {
         let tutor_cut = self.floor.stream_lost(at_ms, &mut self.outputs);
-        if let Phase::Closing { reason, .. } = self.phase {
-            self.finish(reason, at_ms);
+        if let Phase::Closing { goal, .. } = self.phase {
+            self.finish(goal, at_ms);
             return;
         }
         match self.link.lost(reaction, tutor_cut, at_ms) {
@@ -376,55 +389,17 @@ impl Conversation {
                 let message = "the speaking partner cannot be reached".to_owned();
                 let code = ErrorCode::ModelFailed;
                 self.outputs.push_back(Output::Send(ServerMessage::Error { code, message }));
-                self.finish(EndReason::ModelFailed, at_ms);
+                self.finish(Goal::End(EndReason::ModelFailed), at_ms);
             }
         }
-    }
-
-    /// Begins the end: what was said up to now gets a bounded chance to be transcribed.
-    fn close(&mut self, reason: EndReason, at_ms: u64) {
-        if self.phase != Phase::Talking {
-            return;
-        }
-        self.phase = Phase::Closing { reason, by_ms: at_ms + CLOSE_MS_MAX };
-        self.floor.leave(at_ms);
-        let opening = self.link.is_opening();
-        match self.link.live() {
-            Some(stream) => {
-                if let Some((spare, held)) = self.link.give_up_spare() {
-                    self.outputs.push_back(Output::DropStream(spare));
-                    let replay = self.floor.microphone.replay();
-                    let from = replay.len().saturating_sub(held);
-                    let pcm = Bytes::from(replay).slice(from..);
-                    self.outputs.push_back(Output::SendAudio { stream, pcm });
-                }
-                self.outputs.push_back(Output::CloseStream(stream));
-            }
-            None if opening && self.floor.microphone.has_speech() => {}
-            None => self.finish(reason, at_ms),
-        }
-    }
-
-    fn finish(&mut self, reason: EndReason, at_ms: u64) {
-        self.floor.finish(at_ms, &mut self.outputs);
-        for stream in self.link.all() {
-            self.outputs.push_back(Output::DropStream(stream));
-        }
-        self.phase = Phase::Ended;
-        self.outputs.push_back(Output::End(Ending {
-            reason,
-            usage: self.link.usage(),
-            turns: self.floor.turns(),
-            learner_speech_ms: self.floor.learner_speech_ms(),
-        }));
     }
 
     fn timers(&mut self, at_ms: u64) {
         match self.phase {
             Phase::Ended => {}
-            Phase::Closing { reason, by_ms } => {
+            Phase::Closing { goal, by_ms } => {
                 if at_ms >= by_ms {
-                    self.finish(reason, at_ms);
+                    self.finish(goal, at_ms);
                 }
             }
             Phase::Talking => self.timers_while_talking(at_ms),
@@ -434,11 +409,13 @@ impl Conversation {
     fn timers_while_talking(&mut self, at_ms: u64) {
         let limits = self.settings.limits;
         if at_ms >= self.begun_ms + limits.conversation_ms_max {
-            self.close(EndReason::TimeLimit, at_ms);
+            self.close(Goal::End(EndReason::TimeLimit), at_ms);
         } else if self.detached_ms.is_some_and(|detached| at_ms >= detached + limits.grace_ms_max) {
-            self.close(EndReason::Disconnected, at_ms);
+            self.close(Goal::End(EndReason::Disconnected), at_ms);
         } else if at_ms >= self.silence_due_ms() {
-            self.close(EndReason::Silence, at_ms);
+            self.close(Goal::End(EndReason::Silence), at_ms);
+        } else if self.is_hand_over_due(at_ms) {
+            self.close(Goal::Release, at_ms);
         } else {
             self.floor.settle(at_ms, &mut self.outputs);
             self.speak_upload(at_ms);
@@ -465,6 +442,7 @@ impl Conversation {
             }
             link::Due::RenewNow(stream) => {
                 self.outputs.push_back(Output::CloseStream(stream));
+                self.link.too_old();
                 self.lose(Reaction::RenewNow, at_ms);
             }
         }

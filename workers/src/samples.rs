@@ -41,6 +41,7 @@ pub(crate) fn completed(turns: u32) -> ConversationCompleted {
         turns,
         learner_speech_ms: 800,
         usage: Usage::default(),
+        metrics: None,
     }
 }
 

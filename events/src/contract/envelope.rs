@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{ConversationId, EndReason, EventId, FeedbackLanguage, Flag, Level, Usage, UserId};
+use super::{
+    ConversationId, ConversationMetrics, EndReason, EventId, FeedbackLanguage, Flag, Level, Usage, UserId,
+};
 
 /// The version written by this build, for every event.
 const VERSION: &str = "1.0";
@@ -70,6 +72,9 @@ pub struct ConversationCompleted {
     pub learner_speech_ms: u64,
     /// Tokens used.
     pub usage: Usage,
+    /// What was measured; absent where the process that measured was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<ConversationMetrics>,
 }
 
 /// Data of `transcript.stored`.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason,
-    Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
+    AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed, ConversationCompleted,
+    ConversationId, ConversationMetrics, EndReason, Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
     StreamUsage, TranscriptStored, Turn, Usage, UserId,
 };
 
@@ -84,6 +84,24 @@ pub(crate) fn usage() -> impl Strategy<Value = Usage> {
     (stream(), stream()).prop_map(|(input, output)| Usage { input, output })
 }
 
+pub(crate) fn metrics() -> impl Strategy<Value = ConversationMetrics> {
+    let latency = any::<(u64, u64, u64, u32)>().prop_map(|(p50_ms, p95_ms, max_ms, count)| AnswerLatency {
+        p50_ms,
+        p95_ms,
+        max_ms,
+        count,
+    });
+    (option::of(latency), any::<(u32, u32, u32, u32)>()).prop_map(
+        |(answer_latency, (renewals, recoveries, reconnects, takeovers))| ConversationMetrics {
+            answer_latency,
+            renewals,
+            recoveries,
+            reconnects,
+            takeovers,
+        },
+    )
+}
+
 pub(crate) fn timestamp() -> impl Strategy<Value = Timestamp> {
     (0i64..4_000_000_000_000).prop_map(|millis| Timestamp::from_millisecond(millis).unwrap())
 }
@@ -103,8 +121,10 @@ pub(crate) fn ids() -> impl Strategy<Value = (ConversationId, UserId)> {
 
 fn completed() -> impl Strategy<Value = ConversationCompleted> {
     let texts = (any::<String>(), any::<String>());
-    (ids(), texts, level(), language(), timestamp(), timestamp(), end_reason(), any::<(u32, u64)>(), usage())
-        .prop_map(|(ids, texts, level, feedback_language, started_at, ended_at, reason, counts, usage)| {
+    let times = (timestamp(), timestamp());
+    let spent = (usage(), option::of(metrics()));
+    (ids(), texts, level(), language(), times, end_reason(), any::<(u32, u64)>(), spent).prop_map(
+        |(ids, texts, level, feedback_language, (started_at, ended_at), reason, counts, (usage, metrics))| {
             ConversationCompleted {
                 conversation_id: ids.0,
                 user_id: ids.1,
@@ -118,8 +138,10 @@ fn completed() -> impl Strategy<Value = ConversationCompleted> {
                 turns: counts.0,
                 learner_speech_ms: counts.1,
                 usage,
+                metrics,
             }
-        })
+        },
+    )
 }
 
 fn analyzed() -> impl Strategy<Value = ConversationAnalyzed> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, EndReason, Level, Turn, Usage, UserId};
+use super::{ConversationId, ConversationMetrics, EndReason, Level, Turn, Usage, UserId};
 
 /// A conversation in words, with what was measured while it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,9 @@ pub struct Transcript {
     pub reason: EndReason,
     /// Tokens used.
     pub usage: Usage,
+    /// What was measured; absent where the process that measured was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<ConversationMetrics>,
     /// The turns in order.
     pub turns: Vec<TranscriptTurn>,
 }

@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Progress;
 use crate::contract::{
-    ConversationCompleted, ConversationId, EndReason, Envelope, Event, FeedbackLanguage, Level, Speaker,
-    Turn, Usage, UserId,
+    ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event, FeedbackLanguage,
+    Level, Speaker, Turn, Usage, UserId,
 };
 
 /// What is known of a conversation before its first word. Its start is inside its id.
@@ -28,6 +29,8 @@ pub struct Start {
     pub traceparent: Option<String>,
     /// The process that holds the conversation, for the people who look at the table.
     pub owner: String,
+    /// Who the tutor sounds like, for whoever takes the conversation up.
+    pub voice: Option<String>,
 }
 
 /// The right to write a conversation. It ends when somebody takes over, which raises the epoch.
@@ -50,6 +53,8 @@ pub struct End {
     pub turns: u32,
     /// The learner's speech, in milliseconds.
     pub learner_speech_ms: u64,
+    /// What was measured; `None` where the process that measured was lost.
+    pub metrics: Option<ConversationMetrics>,
 }
 
 /// A conversation that ended, with the event that says so.
@@ -86,8 +91,15 @@ pub struct Header {
     pub claim: String,
     /// The present epoch.
     pub epoch: u64,
-    /// Until when the owner is trusted to be alive, to the millisecond.
+    /// Until when the owner is trusted to be alive, to the millisecond; of a conversation that was let go, until when
+    /// somebody may take it up.
     pub lease_until: Timestamp,
+    /// Who asks the owner to let go.
+    pub wanted_by: Option<String>,
+    /// What the conversation ends with if nobody takes it up, while its owner has let go.
+    pub released_as: Option<EndReason>,
+    /// What the last owner that let go left behind.
+    pub progress: Option<Progress>,
     /// How it ended, once it has.
     pub ended: Option<Ended>,
     /// When its `conversation.completed` was known to be on the bus.
@@ -114,14 +126,20 @@ pub struct Watch {
 }
 
 impl End {
-    /// The end of a conversation of these `turns`.
+    /// The end of a conversation of these `turns`, whose owner was lost with what it had measured.
     #[must_use]
     pub fn of_turns(reason: EndReason, usage: Usage, turns: &[Turn]) -> Self {
         let learner_speech_ms = turns
             .iter()
             .filter(|turn| turn.speaker == Speaker::Learner)
             .fold(0, |sum: u64, turn| sum.saturating_add(turn.speech_ms));
-        Self { reason, usage, turns: u32::try_from(turns.len()).unwrap_or(u32::MAX), learner_speech_ms }
+        Self {
+            reason,
+            usage,
+            turns: u32::try_from(turns.len()).unwrap_or(u32::MAX),
+            learner_speech_ms,
+            metrics: None,
+        }
     }
 }
 
@@ -156,6 +174,7 @@ impl Header {
             turns: end.turns,
             learner_speech_ms: end.learner_speech_ms,
             usage: end.usage,
+            metrics: end.metrics,
         });
         Some(Envelope::new(event, at, start.traceparent.clone()))
     }

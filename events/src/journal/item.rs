@@ -52,8 +52,10 @@ pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item
         ("leaseUntil".to_owned(), millis(lease_until)),
         ("expiresAt".to_owned(), expires_at(start.conversation_id)),
     ]);
-    if let Some(traceparent) = &start.traceparent {
-        item.insert("traceparent".to_owned(), text(&traceparent));
+    for (name, value) in [("traceparent", &start.traceparent), ("voice", &start.voice)] {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), text(value));
+        }
     }
     item
 }
@@ -81,6 +83,7 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
         time_zone: string(item, "timeZone")?.to_owned(),
         traceparent: optional(item, "traceparent", string)?.map(str::to_owned),
         owner: string(item, "owner")?.to_owned(),
+        voice: optional(item, "voice", string)?.map(str::to_owned),
     };
     let ended = match string(item, "state")? {
         ACTIVE => None,
@@ -88,9 +91,10 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
             at: timestamp(item, "endedAt")?,
             end: End {
                 reason: named(item, "endReason")?,
-                usage: serde_json::from_str(string(item, "usage")?).map_err(|_| corrupt("usage"))?,
+                usage: decoded(item, "usage")?,
                 turns: integer(item, "turns")?,
                 learner_speech_ms: integer(item, "learnerSpeechMs")?,
+                metrics: optional(item, "metrics", decoded)?.flatten(),
             },
         }),
         _ => return Err(corrupt("state")),
@@ -100,6 +104,9 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
         claim: string(item, "claim")?.to_owned(),
         epoch: integer(item, "epoch")?,
         lease_until: timestamp(item, "leaseUntil")?,
+        wanted_by: optional(item, "wantedBy", string)?.map(str::to_owned),
+        released_as: optional(item, "releasedAs", named)?,
+        progress: optional(item, "progress", decoded)?,
         ended,
         published_at: optional(item, "publishedAt", timestamp)?,
     })
@@ -168,6 +175,10 @@ fn named<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, Corrupt
     serde_json::from_value(value).map_err(|_| corrupt(attribute))
 }
 
+fn decoded<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, Corrupt> {
+    serde_json::from_str(string(item, attribute)?).map_err(|_| corrupt(attribute))
+}
+
 fn integer<T: FromStr>(item: &Item, attribute: &str) -> Result<T, Corrupt> {
     let digits = item.get(attribute).and_then(|value| value.as_n().ok()).ok_or_else(|| corrupt(attribute))?;
     digits.parse().map_err(|_| corrupt(attribute))
@@ -189,10 +200,10 @@ fn optional<'a, T>(
 mod tests {
     use proptest::{collection::vec, option, prelude::*};
 
-    use super::*;
+    use super::{super::Progress, *};
     use crate::contract::{
         Envelope,
-        samples::{any_turn, end_reason, ids, language, level, timestamp, usage},
+        samples::{any_turn, end_reason, ids, language, level, metrics, timestamp, usage},
     };
 
     fn any_start() -> impl Strategy<Value = Start> {
@@ -205,6 +216,7 @@ mod tests {
             feedback_language,
             time_zone: texts.1,
             owner: texts.2,
+            voice: texts.3.clone(),
             traceparent: texts.3,
         })
     }
@@ -219,6 +231,7 @@ mod tests {
             ("turns".to_owned(), number(&ended.end.turns)),
             ("learnerSpeechMs".to_owned(), number(&ended.end.learner_speech_ms)),
         ]);
+        item.insert("metrics".to_owned(), text(&json(&ended.end.metrics)));
         item
     }
 
@@ -226,7 +239,17 @@ mod tests {
         #[test]
         fn header_is_read_as_it_was_written(start in any_start(), claim in any::<String>(), until in timestamp()) {
             let read = read_header(&header(&start, &claim, until)).unwrap();
-            let expected = Header { start, claim, epoch: 1, lease_until: until, ended: None, published_at: None };
+            let expected = Header {
+                start,
+                claim,
+                epoch: 1,
+                lease_until: until,
+                wanted_by: None,
+                released_as: None,
+                progress: None,
+                ended: None,
+                published_at: None,
+            };
             prop_assert_eq!(read.completed(), None);
             prop_assert_eq!(read, expected);
         }
@@ -234,15 +257,34 @@ mod tests {
         #[test]
         fn end_is_read_as_it_was_written_and_becomes_the_event(
             start in any_start(), at in timestamp(), reason in end_reason(), usage in usage(),
-            turns in any::<u32>(), learner_speech_ms in any::<u64>(),
+            turns in any::<u32>(), learner_speech_ms in any::<u64>(), metrics in option::of(metrics()),
         ) {
-            let ended = Ended { at, end: End { reason, usage, turns, learner_speech_ms } };
+            let ended = Ended { at, end: End { reason, usage, turns, learner_speech_ms, metrics } };
             let header = read_header(&ended_item(header(&start, "claim", at), &ended)).unwrap();
             prop_assert_eq!(header.ended, Some(ended));
             let envelope = header.completed().unwrap();
             prop_assert_eq!(envelope.occurred_at, at);
             prop_assert_eq!(&envelope.traceparent, &start.traceparent);
             prop_assert_eq!(Envelope::decode(&envelope.encode()).unwrap(), envelope);
+        }
+
+        #[test]
+        fn what_an_owner_left_behind_is_read_as_it_was_written(
+            start in any_start(), at in timestamp(), reason in end_reason(), usage in usage(),
+            metrics in option::of(metrics()), heard_samples in any::<u64>(), key in option::of(any::<String>()),
+        ) {
+            let progress = Progress { usage, metrics, heard_samples, unfinished_audio_key: key };
+            let mut item = header(&start, "claim", at);
+            item.extend([
+                ("releasedAs".to_owned(), text(&name(&reason))),
+                ("progress".to_owned(), text(&json(&progress))),
+                ("wantedBy".to_owned(), text(&"ingress-2")),
+            ]);
+            let header = read_header(&item).unwrap();
+            prop_assert_eq!(header.released_as, Some(reason));
+            prop_assert_eq!(header.progress, Some(progress));
+            prop_assert_eq!(header.wanted_by.as_deref(), Some("ingress-2"));
+            prop_assert_eq!(header.ended, None);
         }
 
         #[test]
@@ -263,7 +305,7 @@ mod tests {
         #[test]
         fn header_without_one_of_its_attributes_is_corrupt(start in any_start(), at in any::<prop::sample::Index>()) {
             let mut item = header(&start, "claim", start.conversation_id.started_at());
-            let optional = ["expiresAt", "timestamp", "traceparent"];
+            let optional = ["expiresAt", "timestamp", "traceparent", "voice"];
             let mut required: Vec<_> =
                 item.keys().filter(|name| !optional.contains(&name.as_str())).cloned().collect();
             required.sort();

@@ -8,10 +8,10 @@
 
 use std::collections::VecDeque;
 
-use events::contract::{Speaker, Turn};
+use events::contract::{AnswerLatency, Latencies, Speaker, Turn};
 
 use super::{
-    Output,
+    Output, Resumed,
     history::{HISTORY_BYTES_MAX, Message},
     microphone::Microphone,
     tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS, TURN_TEXT_BYTES_MAX, TutorTurn, push_words},
@@ -50,6 +50,7 @@ pub(super) struct Floor {
     playing_until_ms: u64,
     /// End of the learner's last recorded speech, until it is answered.
     unanswered_since_ms: Option<u64>,
+    latencies: Latencies,
     history: VecDeque<Message>,
 }
 
@@ -94,8 +95,26 @@ impl Floor {
             generation_ms: 0,
             playing_until_ms: 0,
             unanswered_since_ms: None,
+            latencies: Latencies::default(),
             history: VecDeque::new(),
         }
+    }
+
+    /// Goes on after the turns of another task. Answers whether the tutor was cut short. An answer that is still due
+    /// is measured from now.
+    pub(super) fn resume(&mut self, resumed: &Resumed, at_ms: u64) -> bool {
+        self.generation = resumed.first_generation();
+        self.turns = u32::try_from(resumed.turns.len()).unwrap_or(u32::MAX);
+        self.latencies = Latencies::of_turns(&resumed.turns);
+        for turn in &resumed.turns {
+            if turn.speaker == Speaker::Learner {
+                self.learner_speech_ms += turn.speech_ms;
+            }
+            self.remember(Message { speaker: turn.speaker, text: turn.text.clone() });
+        }
+        let last = resumed.turns.last();
+        self.unanswered_since_ms = last.filter(|turn| turn.speaker == Speaker::Learner).map(|_| at_ms);
+        last.is_some_and(|turn| turn.speaker == Speaker::Tutor && turn.interrupted)
     }
 
     /// The generation of audio given to the page now.
@@ -114,6 +133,12 @@ impl Floor {
     #[must_use]
     pub(super) fn learner_speech_ms(&self) -> u64 {
         self.learner_speech_ms
+    }
+
+    /// The latencies of the answers in recorded turns.
+    #[must_use]
+    pub(super) fn answer_latency(&self) -> Option<AnswerLatency> {
+        self.latencies.summary()
     }
 
     /// When the page has played all it was given.
@@ -513,6 +538,9 @@ impl Floor {
 
     fn record(&mut self, mut turn: Turn, pcm: Vec<u8>, outputs: &mut VecDeque<Output>) {
         self.turns += 1;
+        if let Some(latency_ms) = turn.answer_latency_ms {
+            self.latencies.add(latency_ms);
+        }
         self.remember(Message { speaker: turn.speaker, text: turn.text.clone() });
         if !pcm.is_empty() {
             let speaker = match turn.speaker {

@@ -87,7 +87,14 @@ pub enum Input {
     Simulated(bool),
     /// The model says something.
     Model(StreamId, Event),
-    /// The service is stopping.
+    /// The service is stopping and another task can go on: the conversation is released at the next quiet moment,
+    /// or after a while in any case. Without a page it ends as by [`Input::Shutdown`]: nobody is there to bring it to
+    /// another task.
+    HandOver,
+    /// Another task wants the conversation, because the learner is there now: it is released as soon as what was said
+    /// is settled.
+    Wanted,
+    /// The service is stopping and nobody can go on.
     Shutdown,
     /// The journal or another part of ours has failed for good.
     Broken,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use events::contract::{StreamUsage, Usage};
+use events::contract::{ConversationMetrics, StreamUsage, Usage};
 
 use super::{
     Limits, StreamId,
@@ -38,6 +38,17 @@ pub(super) struct Link {
     spare_after_ms: u64,
     current_usage: Vec<(StreamId, Usage)>,
     settled_usage: Usage,
+    /// Why the next stream replaces the last one.
+    replacing: Option<Cause>,
+    renewals: u32,
+    recoveries: u32,
+}
+
+/// Why a stream is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Age,
+    Failure,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +134,30 @@ impl Link {
             spare_after_ms: 0,
             current_usage: Vec::new(),
             settled_usage: Usage::default(),
+            replacing: None,
+            renewals: 0,
+            recoveries: 0,
         }
+    }
+
+    /// Goes on after the streams of another task.
+    pub(super) fn resume(&mut self, usage: Usage, metrics: &ConversationMetrics, tutor_cut: bool) {
+        self.settled_usage = usage;
+        self.renewals = metrics.renewals;
+        self.recoveries = metrics.recoveries;
+        self.tutor_cut = tutor_cut;
+    }
+
+    /// Streams replaced because of their age.
+    #[must_use]
+    pub(super) fn renewals(&self) -> u32 {
+        self.renewals
+    }
+
+    /// Streams that failed or could not be opened, and were replaced.
+    #[must_use]
+    pub(super) fn recoveries(&self) -> u32 {
+        self.recoveries
     }
 
     /// A stream is being opened: the first, one in place of a lost one, or a spare.
@@ -146,6 +180,12 @@ impl Link {
         };
         let live = Live { stream, opened_ms: at_ms, alive_ms: at_ms };
         self.state = State::Live { live, spare: None };
+        let cause = self.replacing.take().or(replaces.map(|_| Cause::Age));
+        match cause {
+            Some(Cause::Age) => self.renewals = self.renewals.saturating_add(1),
+            Some(Cause::Failure) => self.recoveries = self.recoveries.saturating_add(1),
+            None => {}
+        }
         let was_lost = std::mem::take(&mut self.lost);
         Some(Opened { replaces, was_lost, tutor_cut: std::mem::take(&mut self.tutor_cut) })
     }
@@ -253,9 +293,15 @@ impl Link {
         }
     }
 
+    /// The live stream is given up because of its age.
+    pub(super) fn too_old(&mut self) {
+        self.replacing = Some(Cause::Age);
+    }
+
     /// The stream that was live or being opened is lost.
     pub(super) fn lost(&mut self, reaction: Reaction, tutor_cut: bool, at_ms: u64) -> Lost {
         self.tutor_cut |= tutor_cut;
+        self.replacing.get_or_insert(Cause::Failure);
         if let State::Live { spare: Some(spare), .. } = self.state {
             self.state = State::Opening { stream: spare.stream };
             return Lost::SpareTakesOver;

@@ -1,7 +1,7 @@
 //! PURE. What a conversation wants done.
 
 use bytes::Bytes;
-use events::contract::{EndReason, Turn, Usage};
+use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
 
 use super::{Message, StreamFailure, StreamId};
 use crate::{socket::message::ServerMessage, sonic::wire::AudioFrame};
@@ -63,6 +63,9 @@ pub enum Output {
     Failed(StreamFailure),
     /// The conversation is over. The last output.
     End(Ending),
+    /// Another task may go on with the conversation; the page is to be sent there once that is journalled. The last
+    /// output, in place of the end.
+    Release(Progress),
 }
 
 /// How a conversation ended.
@@ -70,10 +73,19 @@ pub enum Output {
 pub struct Ending {
     /// Why.
     pub reason: EndReason,
+    /// What came of it.
+    pub progress: Progress,
+}
+
+/// What has come of a conversation so far, on this task and on those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
     /// Tokens, summed over its streams.
     pub usage: Usage,
     /// Turns recorded.
     pub turns: u32,
     /// The learner's recorded speech, in milliseconds.
     pub learner_speech_ms: u64,
+    /// What was measured.
+    pub metrics: ConversationMetrics,
 }

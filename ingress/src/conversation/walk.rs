@@ -94,8 +94,9 @@ impl Auditor {
                 assert!(turn.interrupted || self.is_whole(turn), "{turn:?}");
                 self.turns.push(turn.clone());
             }
+            Output::Release(_) => unreachable!("nothing asks for a hand-over"),
             Output::End(ending) => {
-                assert_eq!(ending.turns as usize, self.turns.len());
+                assert_eq!(ending.progress.turns as usize, self.turns.len());
                 self.ending = Some(*ending);
             }
         }
@@ -205,7 +206,7 @@ proptest! {
         prop_assert_eq!(walk.auditor.words(Speaker::Learner), spoken);
         let ending = walk.auditor.ending.expect("the walk ends");
         prop_assert_eq!(ending.reason, EndReason::Learner);
-        prop_assert_eq!(ending.usage.input.speech_tokens, walk.tokens());
+        prop_assert_eq!(ending.progress.usage.input.speech_tokens, walk.tokens());
     }
 }
 
@@ -480,6 +481,7 @@ impl Walk {
             | Output::StoreAudio { .. }
             | Output::Record(_)
             | Output::Failed(_)
+            | Output::Release(_)
             | Output::End(_) => {}
         }
     }

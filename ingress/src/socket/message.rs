@@ -89,6 +89,12 @@ pub enum ServerMessage {
     Reconnecting,
     /// The model hears the learner again.
     Resumed,
+    /// The conversation goes on elsewhere: what was said is in the journal, and this socket closes. The page asks for
+    /// another ticket and comes back. The last message on this socket.
+    Reconnect {
+        /// Why.
+        reason: ReconnectReason,
+    },
     /// The conversation is over and in the journal. The last message.
     Ended {
         /// Why.
@@ -103,6 +109,14 @@ pub enum ServerMessage {
         /// What, for people.
         message: String,
     },
+}
+
+/// Why a page is asked to come back on another socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReconnectReason {
+    /// The task that holds the conversation is stopping; another one goes on with it.
+    Shutdown,
 }
 
 /// Whether words are planned or were said.
@@ -121,13 +135,13 @@ pub enum CaptionStage {
 pub enum ErrorCode {
     /// The text message is not one of the protocol.
     UnknownMessage,
-    /// The binary message is not whole samples.
+    /// The binary message is not whole samples, or too long.
     InvalidAudio,
     /// The typed turn is empty or too long.
     InvalidText,
     /// The model cannot be typed to.
     TextNotSupported,
-    /// Too many typed turns wait for an answer.
+    /// Typed turns come too fast, or the model cannot take one at the moment.
     TooManyMessages,
     /// The model refused or failed for good.
     ModelFailed,

@@ -56,6 +56,7 @@ pub(super) fn transcript(
         ended_at: completed.ended_at,
         reason: completed.reason,
         usage: completed.usage,
+        metrics: completed.metrics,
         turns: turns
             .iter()
             .map(|turn| TranscriptTurn { audio_uri: audio_uri(turn), turn: turn.clone() })
