@@ -159,6 +159,19 @@ impl Script {
 }
 
 impl Learner {
+    /// A learner who has signed in elsewhere. `api` is as for [`Learner::sign_up`].
+    ///
+    /// # Errors
+    /// When the token names nobody.
+    pub fn signed_in(api: &str, access_token: &str, http: reqwest::Client) -> anyhow::Result<Self> {
+        Ok(Self {
+            user_id: pool::subject(access_token)?,
+            access_token: access_token.to_owned(),
+            api: api.to_owned(),
+            http,
+        })
+    }
+
     /// Signs `email` up in the user pool of the local cloud at `cloud_endpoint`, confirms it and signs in. `api` is
     /// where the ingress answers, for example `http://127.0.0.1:3000`.
     ///

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::control::Control;
+pub use self::control::{StreamEnded, StreamRecord};
 use self::faults::PlannedFault;
 use self::server::Shared;
 use self::session::Settings;
@@ -113,6 +114,7 @@ pub struct Tuning {
 pub struct Simulator {
     address: SocketAddr,
     ca_file: PathBuf,
+    control: Arc<Control>,
     shutdown: CancellationToken,
     server: Option<JoinHandle<()>>,
 }
@@ -185,11 +187,9 @@ impl Simulator {
             .await
             .with_context(|| format!("the simulator cannot listen on port {}", options.port))?;
         let address = listener.local_addr().context("the listener has no address")?;
-        let shared = Shared {
-            control: Control::new(options.tuning, options.faults.clone()),
-            options: Arc::new(options),
-            streams: TaskTracker::new(),
-        };
+        let control = Control::new(options.tuning, options.faults.clone());
+        let shared =
+            Shared { control: Arc::clone(&control), options: Arc::new(options), streams: TaskTracker::new() };
         let shutdown = CancellationToken::new();
         let serving = server::serve(listener, TlsAcceptor::from(tls), shared.clone(), shutdown.clone());
         let server = tokio::spawn(async move {
@@ -199,7 +199,7 @@ impl Simulator {
                 tracing::warn!("streams were still open when the simulator stopped");
             }
         });
-        Ok(Self { address, ca_file, shutdown, server: Some(server) })
+        Ok(Self { address, ca_file, control, shutdown, server: Some(server) })
     }
 
     /// Where it answers: `https://127.0.0.1:<port>`.
@@ -210,6 +210,18 @@ impl Simulator {
     /// The certificate of its authority, PEM.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// Adds a fault to those that wait for the next streams.
+    pub fn plan(&self, fault: PlannedFault) {
+        self.control.plan(fault);
+    }
+
+    /// Streams opened so far, and those of them that are remembered and were opened after the first `known`, oldest
+    /// first.
+    #[must_use]
+    pub fn streams_after(&self, known: u64) -> (u64, Vec<Arc<StreamRecord>>) {
+        self.control.streams_after(known)
     }
 
     /// Cuts what is open and waits until it has stopped.

@@ -5,6 +5,7 @@
 //! a reader of everything that was stored.
 
 pub mod inbox;
+pub mod live;
 pub mod model;
 pub mod redelivery;
 pub mod results;

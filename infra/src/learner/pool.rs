@@ -103,7 +103,7 @@ where
 }
 
 /// The `sub` of a token. Whether the token is genuine is for the service to find out.
-fn subject(token: &str) -> anyhow::Result<UserId> {
+pub(super) fn subject(token: &str) -> anyhow::Result<UserId> {
     #[derive(Deserialize)]
     struct Claims {
         sub: UserId,

@@ -7,32 +7,28 @@
 //! - `GET /simulator/control/streams/{sessionId}`: everything a client sent on it, audio by its amount.
 //! - `POST /simulator/control/streams/{sessionId}` with `{"fault":"cut"}`: a fault in a stream that is open.
 
-use std::collections::{BTreeMap, VecDeque};
+mod record;
+mod routes;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Tuning;
 use super::faults::{Fault, PlannedFault, UnknownFault};
-use super::latency::{Delays, Latency};
-use super::session::InputKind;
+use super::latency::Delays;
 use super::session::answer::Interruption;
 use super::session::output::session_id;
+pub use record::{StreamEnded, StreamRecord};
+pub(crate) use routes::routes;
 
 /// Remembered streams; older ones are forgotten.
 pub(crate) const STREAMS_REMEMBERED_MAX: usize = 1_000;
-/// Remembered input events of a stream; later ones are only counted.
-pub(crate) const EVENTS_REMEMBERED_MAX: usize = 1_000;
-/// Faults that wait for a stream at once.
-const FAULTS_WAITING_MAX: usize = 8;
 
 /// State that all requests share.
 #[derive(Debug)]
@@ -65,31 +61,6 @@ pub(crate) struct Place {
     pub(crate) faults: mpsc::Receiver<Fault>,
 }
 
-/// What is remembered of a stream.
-#[derive(Debug)]
-pub(crate) struct StreamRecord {
-    session_id: String,
-    model: String,
-    opened_at: Timestamp,
-    faults: mpsc::Sender<Fault>,
-    details: Mutex<Details>,
-}
-
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Details {
-    /// Why it ended; `null` while it is open.
-    end: Option<String>,
-    ended_at: Option<Timestamp>,
-    input_events: u64,
-    audio_events: u64,
-    audio_bytes: u64,
-    /// Events sent, by name.
-    output_events: BTreeMap<String, u64>,
-    #[serde(skip)]
-    input: Vec<Value>,
-}
-
 /// Settings to change; what is left out stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -104,14 +75,6 @@ pub(crate) struct Change {
     /// Takes the place of all planned faults.
     faults: Option<Vec<String>>,
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FaultNow {
-    fault: String,
-}
-
-type Refused = (StatusCode, Json<Value>);
 
 impl Control {
     pub(crate) fn new(tuning: Tuning, faults: Vec<PlannedFault>) -> Arc<Self> {
@@ -142,22 +105,32 @@ impl Control {
             inner.streams.pop_front();
         }
         let seed = Uuid::now_v7();
-        let (sender, faults) = mpsc::channel(FAULTS_WAITING_MAX);
-        let record = Arc::new(StreamRecord {
-            session_id: session_id(seed),
-            model: model.to_owned(),
-            opened_at: Timestamp::now(),
-            faults: sender,
-            details: Mutex::default(),
-        });
+        let (record, faults) = StreamRecord::new(session_id(seed), model);
+        let record = Arc::new(record);
         inner.streams.push_back(Arc::clone(&record));
         Ok(Place { control: Arc::clone(self), record, seed, tuning: inner.tuning, faults })
     }
 
-    fn stream(&self, id: &str) -> Result<Arc<StreamRecord>, Refused> {
+    /// Adds a fault to those that wait for the next streams.
+    pub(crate) fn plan(&self, fault: PlannedFault) {
+        lock(&self.inner).faults.push(fault);
+    }
+
+    /// Streams opened so far, and those of them that are remembered and were opened after the first `known`.
+    pub(crate) fn streams_after(&self, known: u64) -> (u64, Vec<Arc<StreamRecord>>) {
         let inner = lock(&self.inner);
-        let found = inner.streams.iter().find(|record| record.session_id == id).cloned();
-        found.ok_or_else(|| refused(StatusCode::NOT_FOUND, "no stream with this session id is remembered"))
+        let new = usize::try_from(inner.opened - known.min(inner.opened)).unwrap_or(usize::MAX);
+        let skipped = inner.streams.len().saturating_sub(new);
+        (inner.opened, inner.streams.iter().skip(skipped).cloned().collect())
+    }
+
+    /// The streams that are remembered, oldest first.
+    fn streams(&self) -> Vec<Arc<StreamRecord>> {
+        self.streams_after(0).1
+    }
+
+    fn stream(&self, id: &str) -> Option<Arc<StreamRecord>> {
+        lock(&self.inner).streams.iter().find(|record| record.session_id == id).cloned()
     }
 
     fn change(&self, change: Change) -> Result<(), String> {
@@ -202,126 +175,10 @@ impl Drop for Place {
     }
 }
 
-impl StreamRecord {
-    /// Remembers an input event.
-    pub(crate) fn input(&self, event: &[u8], kind: InputKind) {
-        let mut details = lock(&self.details);
-        details.input_events += 1;
-        match kind {
-            InputKind::Audio(bytes) => {
-                details.audio_events += 1;
-                details.audio_bytes += bytes as u64;
-                // Audio between two other events is one entry with its amount.
-                if let Some(audio) = details.input.last_mut().and_then(|last| last.get_mut("audio")) {
-                    let (events, total) = (add(&audio["events"], 1), add(&audio["bytes"], bytes as u64));
-                    *audio = json!({ "events": events, "bytes": total });
-                } else if details.input.len() < EVENTS_REMEMBERED_MAX {
-                    details.input.push(json!({ "audio": { "events": 1, "bytes": bytes } }));
-                }
-            }
-            InputKind::Other if details.input.len() < EVENTS_REMEMBERED_MAX => {
-                let text = String::from_utf8_lossy(event);
-                let event = serde_json::from_str(&text).unwrap_or_else(|_| json!({ "unparsable": text }));
-                details.input.push(event);
-            }
-            InputKind::Other => {}
-        }
-    }
-
-    /// Counts an output event.
-    pub(crate) fn output(&self, name: &str) {
-        let mut details = lock(&self.details);
-        match details.output_events.get_mut(name) {
-            Some(count) => *count += 1,
-            None => {
-                details.output_events.insert(name.to_owned(), 1);
-            }
-        }
-    }
-
-    /// Remembers why the stream ended.
-    pub(crate) fn end(&self, reason: &str) {
-        let mut details = lock(&self.details);
-        details.end = Some(reason.to_owned());
-        details.ended_at = Some(Timestamp::now());
-    }
-
-    fn summary(&self) -> Value {
-        let details = lock(&self.details);
-        let mut summary = json!({
-            "sessionId": self.session_id, "modelId": self.model, "openedAt": self.opened_at,
-        });
-        let fields = serde_json::to_value(&*details).unwrap_or_default();
-        if let (Value::Object(summary), Value::Object(fields)) = (&mut summary, fields) {
-            summary.extend(fields);
-        }
-        summary
-    }
-
-    fn whole(&self) -> Value {
-        let mut whole = self.summary();
-        whole["input"] = Value::from(lock(&self.details).input.clone());
-        whole
-    }
-}
-
-pub(crate) async fn get_state(State(control): State<Arc<Control>>) -> Json<Value> {
-    Json(control.state())
-}
-
-pub(crate) async fn post_state(
-    State(control): State<Arc<Control>>,
-    Json(change): Json<Change>,
-) -> Result<Json<Value>, Refused> {
-    control.change(change).map_err(|error| refused(StatusCode::BAD_REQUEST, &error))?;
-    Ok(Json(control.state()))
-}
-
-pub(crate) async fn get_latency(State(control): State<Arc<Control>>) -> Json<Latency> {
-    Json(lock(&control.delays).latency())
-}
-
-pub(crate) async fn delete_latency(State(control): State<Arc<Control>>) -> StatusCode {
-    lock(&control.delays).clear();
-    StatusCode::NO_CONTENT
-}
-
-pub(crate) async fn get_streams(State(control): State<Arc<Control>>) -> Json<Value> {
-    let streams: Vec<_> = lock(&control.inner).streams.iter().cloned().collect();
-    Json(streams.iter().map(|record| record.summary()).collect())
-}
-
-pub(crate) async fn get_stream(
-    State(control): State<Arc<Control>>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Refused> {
-    Ok(Json(control.stream(&id)?.whole()))
-}
-
-pub(crate) async fn post_stream(
-    State(control): State<Arc<Control>>,
-    Path(id): Path<String>,
-    Json(FaultNow { fault }): Json<FaultNow>,
-) -> Result<StatusCode, Refused> {
-    let planned: PlannedFault =
-        fault.parse().map_err(|error| refused(StatusCode::BAD_REQUEST, &format!("{error}")))?;
-    let sent = control.stream(&id)?.faults.try_send(planned.fault);
-    sent.map_err(|_| refused(StatusCode::CONFLICT, "the stream has ended"))?;
-    Ok(StatusCode::ACCEPTED)
-}
-
-fn refused(status: StatusCode, message: &str) -> Refused {
-    (status, Json(json!({ "message": message })))
-}
-
 fn set<T>(value: &mut T, new: Option<T>) {
     if let Some(new) = new {
         *value = new;
     }
-}
-
-fn add(value: &Value, more: u64) -> u64 {
-    value.as_u64().unwrap_or(0) + more
 }
 
 /// A panic elsewhere leaves counters and lists that are still good to read.
@@ -348,22 +205,15 @@ mod tests {
     }
 
     #[test]
-    fn old_streams_and_late_events_are_forgotten() {
+    fn old_streams_are_forgotten() {
         let control = control(1);
         for _ in 0..STREAMS_REMEMBERED_MAX + 5 {
             drop(control.open("m").unwrap());
         }
-        assert_eq!(lock(&control.inner).streams.len(), STREAMS_REMEMBERED_MAX);
-        let place = control.open("m").unwrap();
-        for _ in 0..EVENTS_REMEMBERED_MAX {
-            place.record.input(b"{}", InputKind::Other);
-            place.record.input(b"{}", InputKind::Audio(2));
-            place.record.input(b"{}", InputKind::Audio(2));
-        }
-        let whole = place.record.whole();
-        assert_eq!(whole["input"].as_array().unwrap().len(), EVENTS_REMEMBERED_MAX);
-        assert_eq!(whole["input"][1], json!({ "audio": { "events": 2, "bytes": 4 } }));
-        assert_eq!(whole["audioBytes"], EVENTS_REMEMBERED_MAX * 4);
+        assert_eq!(control.streams().len(), STREAMS_REMEMBERED_MAX);
+        let (opened, none) = control.streams_after(STREAMS_REMEMBERED_MAX as u64 + 5);
+        assert_eq!((opened, none.len()), (STREAMS_REMEMBERED_MAX as u64 + 5, 0));
+        assert_eq!(control.streams_after(opened - 2).1.len(), 2);
     }
 
     #[test]
@@ -389,13 +239,5 @@ mod tests {
             (Some(1.0), Some(7))
         );
         assert_eq!(state["faults"], json!(["cut@0*1"]));
-    }
-
-    #[test]
-    fn no_more_faults_wait_than_a_stream_can_take() {
-        let control = control(1);
-        let place = control.open("m").unwrap();
-        let sent = (0..FAULTS_WAITING_MAX + 3).filter(|_| place.record.faults.try_send(Fault::Stall).is_ok());
-        assert_eq!(sent.count(), FAULTS_WAITING_MAX);
     }
 }

@@ -127,12 +127,7 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, router: Router, strea
 }
 
 fn router(shared: Shared) -> Router {
-    let control = Router::new()
-        .route("/simulator/control", get(control::get_state).post(control::post_state))
-        .route("/simulator/control/latency", get(control::get_latency).delete(control::delete_latency))
-        .route("/simulator/control/streams", get(control::get_streams))
-        .route("/simulator/control/streams/{id}", get(control::get_stream).post(control::post_stream))
-        .with_state(Arc::clone(&shared.control));
+    let control = control::routes(Arc::clone(&shared.control));
     Router::new()
         .route("/health", get(|| async { axum::Json(json!({ "status": "ok", "simulated": true })) }))
         .route("/model/{id}/invoke-with-bidirectional-stream", post(open_stream))

@@ -203,8 +203,7 @@ impl Running {
             self.begin_response();
             match output {
                 Output::Event(event) => {
-                    let name = event["event"].as_object().and_then(|event| event.keys().next());
-                    self.stream.place.record.output(name.map_or("", String::as_str));
+                    self.stream.place.record.output(&event);
                     self.send(wire::event(&event)).await?;
                 }
                 Output::Exception(rejection) => {

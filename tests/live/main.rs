@@ -1,0 +1,4 @@
+//! Tests of the live endpoint: the real ingress in this process, the Bedrock simulator over TLS, AWS in memory. See
+//! `tests::live` for the harness.
+
+mod talk;

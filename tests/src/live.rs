@@ -1,0 +1,309 @@
+//! One ingress in the process of the test: the real server on a loopback port, in front of AWS in memory
+//! ([`crate::model`]) and of the Bedrock simulator over TLS and HTTP/2, with learners that have real tokens.
+//!
+//! What is real: every line of the ingress, its sockets, the SDK, the wire to the simulator. What is not: AWS behind
+//! the HTTP seam of the SDK, and the user pool, which is one key.
+//!
+//! [`block_on`] runs a test in scaled time: tokio's clock stands still while anything is to be done, and otherwise
+//! advances at once. So an hour takes as long as its work, and a slow machine is no slow network. A hop from one task
+//! to another over a socket takes at most a millisecond of this time. Nothing in it needs real time; with an ordinary
+//! runtime [`Live`] works the same way in real time.
+//!
+//! ```no_run
+//! # use infra::learner::Script;
+//! # use tests::live::{Live, LiveOptions, block_on};
+//! block_on(async {
+//!     let live = Live::start(LiveOptions::default().with("grace-seconds", 5)).await.unwrap();
+//!     let learner = live.learner("somebody").unwrap();
+//!     let held = learner.converse(&Script::new("street-market", ["I see a market."])).await.unwrap();
+//!     assert_eq!(live.completed(held.conversation_id).len(), 1);
+//!     let journal = live.journal(held.conversation_id).await.unwrap();
+//!     assert_eq!(journal.turns, held.turns);
+//!     live.stop().await.unwrap();
+//! });
+//! ```
+
+mod issuer;
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser as _;
+use events::{
+    contract::{ConversationId, UserId},
+    journal::{Conversation, Journal},
+};
+use infra::{
+    learner::Learner,
+    local::{Progress, publish_pictures},
+    simulator::{Simulator, SimulatorOptions},
+};
+use ingress::{
+    app::{self, App},
+    config::Config,
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Cloud, Weather, queue_url};
+use issuer::{CLIENT_ID, ISSUER, Issuer};
+
+/// The Conversations table.
+pub const CONVERSATIONS: &str = "nova-conversations";
+/// The Images table.
+pub const IMAGES: &str = "nova-images";
+/// The bucket of the recordings.
+pub const AUDIO: &str = "nova-audio-files";
+
+const BUS: &str = "nova";
+const WATCHDOG: &str = "nova-watchdog";
+
+/// The name of the ingress in the model of AWS.
+pub const INGRESS: &str = "ingress";
+
+/// How long the ingress may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(110);
+
+/// What is started.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// The seed of everything that AWS does by chance.
+    pub seed: u64,
+    /// How AWS behaves.
+    pub weather: Weather,
+    /// The simulator.
+    pub simulator: SimulatorOptions,
+    /// Options of the ingress by their long names without dashes, for example `grace-seconds`.
+    ingress: BTreeMap<&'static str, String>,
+}
+
+/// A running ingress with what is around it.
+#[derive(Debug)]
+pub struct Live {
+    /// AWS, behind the ingress.
+    pub cloud: Cloud,
+    /// Bedrock's speech model.
+    pub simulator: Simulator,
+    /// What the handlers of the ingress need.
+    pub app: Arc<App>,
+    url: String,
+    issuer: Issuer,
+    http: reqwest::Client,
+    shutdown: CancellationToken,
+    server: JoinHandle<anyhow::Result<()>>,
+    _certificates: tempfile::TempDir,
+}
+
+/// Runs `test` in scaled time, on this thread alone.
+///
+/// # Panics
+/// When there is no runtime to be had.
+pub fn block_on<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("the machine has a file descriptor left").block_on(async {
+        // The clock advances to the next timer whenever all tasks wait, also for what is already in a socket's
+        // buffer. With a timer at every millisecond such a hop takes a millisecond, and not until a time limit.
+        let metronome = tokio::spawn(async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let output = test.await;
+        metronome.abort();
+        output
+    })
+}
+
+impl Default for LiveOptions {
+    /// Calm weather, and a simulator with room for many.
+    fn default() -> Self {
+        let mut simulator = SimulatorOptions::default();
+        simulator.tuning.streams_max = 1_000;
+        Self { seed: 1, weather: Weather::CALM, simulator, ingress: BTreeMap::new() }
+    }
+}
+
+impl LiveOptions {
+    /// Sets an option of the ingress, by its long name without dashes.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.ingress.insert(name, value.to_string());
+        self
+    }
+}
+
+impl Live {
+    /// Starts everything. The pictures of the catalogue are published.
+    ///
+    /// # Errors
+    /// Whatever kept a part from starting.
+    pub async fn start(options: LiveOptions) -> anyhow::Result<Self> {
+        let LiveOptions { seed, weather, mut simulator, ingress } = options;
+        let certificates = tempfile::tempdir()?;
+        simulator.ca_file = Some(certificates.path().join("ca.pem"));
+        let simulator = Simulator::start(simulator).await?;
+        let issuer = Issuer::start().await?;
+        let cloud = Cloud::new(seed);
+        furnish(&cloud);
+        let sdk = cloud.sdk_config(INGRESS);
+        publish_pictures(&sdk, IMAGES, &Progress::silent()).await?;
+        cloud.state().weather = weather;
+        let config = config(&simulator, &issuer, ingress)?;
+        let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).build();
+        let bedrock = app::bedrock_clients(&config, &bedrock)?;
+        let shutdown = CancellationToken::new();
+        let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let server = tokio::spawn(app::serve(Arc::clone(&app), listener, shutdown.clone()));
+        let http = infra::local::http_client()?;
+        Ok(Self { cloud, simulator, app, url, issuer, http, shutdown, server, _certificates: certificates })
+    }
+
+    /// Where the ingress answers: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A client for its API, without a proxy.
+    #[must_use]
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// An access token of `user_id`.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn token(&self, user_id: &str) -> anyhow::Result<String> {
+        self.issuer.token(user_id, &Value::Null)
+    }
+
+    /// An access token of `user_id` whose claims are replaced by `claims`, for example `{"exp": 1}`.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn token_with(&self, user_id: &str, claims: &Value) -> anyhow::Result<String> {
+        self.issuer.token(user_id, claims)
+    }
+
+    /// A learner who is signed in as `user_id`.
+    ///
+    /// # Errors
+    /// When the id is none.
+    pub fn learner(&self, user_id: &str) -> anyhow::Result<Learner> {
+        let _: UserId = user_id.parse().context("this is no user id")?;
+        Learner::signed_in(&self.url, &self.token(user_id)?, self.http.clone())
+    }
+
+    /// Asks for a conversation about a picture, as a page does: `{"conversationId", "ticket", "live", …}`.
+    ///
+    /// # Errors
+    /// With status and body of the refusal.
+    pub async fn ask(&self, token: &str, image_id: &str) -> anyhow::Result<Value> {
+        self.post(token, "/api/conversations", &json!({ "imageId": image_id })).await
+    }
+
+    /// Asks for a ticket to come back with: `{"ticket", "live", …}`.
+    ///
+    /// # Errors
+    /// With status and body of the refusal.
+    pub async fn ask_again(&self, token: &str, id: ConversationId) -> anyhow::Result<Value> {
+        self.post(token, &format!("/api/conversations/{id}/ticket"), &Value::Null).await
+    }
+
+    /// The `conversation.completed` events of a conversation that were put on the bus: the details.
+    #[must_use]
+    pub fn completed(&self, id: ConversationId) -> Vec<Value> {
+        let id = id.to_string();
+        let is = |detail: &&Value| {
+            detail["schema"] == "conversation.completed" && detail["data"]["conversationId"] == *id
+        };
+        let state = self.cloud.state();
+        state.eventbridge.events.iter().map(|(_, detail)| detail).filter(is).cloned().collect()
+    }
+
+    /// What stands in the journal.
+    ///
+    /// # Errors
+    /// When the conversation is not in the journal.
+    pub async fn journal(&self, id: ConversationId) -> anyhow::Result<Conversation> {
+        let sdk = self.cloud.sdk_config("reader");
+        let journal = Journal::reader(aws_sdk_dynamodb::Client::new(&sdk), CONVERSATIONS);
+        journal.load(id).await?.with_context(|| format!("{id} is not in the journal"))
+    }
+
+    /// The recordings of a conversation: file names and bytes.
+    #[must_use]
+    pub fn recordings(&self, id: ConversationId) -> BTreeMap<String, Vec<u8>> {
+        let part = format!("/{id}/");
+        let state = self.cloud.state();
+        let objects =
+            state.s3.objects.iter().filter(|((bucket, key), _)| bucket == AUDIO && key.contains(&part));
+        let name = |key: &str| key.rsplit('/').next().unwrap_or_default().to_owned();
+        objects.map(|((_, key), object)| (name(key), object.body.clone())).collect()
+    }
+
+    /// Asks the ingress to stop, as SIGTERM does. [`Live::stop`] waits for it.
+    pub fn begin_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Stops the ingress in good order.
+    ///
+    /// # Errors
+    /// When it does not stop in time, or AWS was asked for something that the model does not know.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        tokio::time::timeout(STOP_LIMIT, &mut self.server)
+            .await
+            .context("the ingress does not stop")???;
+        self.simulator.stop().await;
+        let violations = std::mem::take(&mut self.cloud.state().violations);
+        ensure!(violations.is_empty(), "{violations:#?}");
+        Ok(())
+    }
+
+    async fn post(&self, token: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let post = self.http.post(format!("{}{path}", self.url)).bearer_auth(token);
+        let answer = post.json(body).send().await.with_context(|| format!("{path} is not answered"))?;
+        let status = answer.status();
+        let body = answer.text().await?;
+        ensure!(status.is_success(), "{path} is refused: {status} {body}");
+        serde_json::from_str(&body).with_context(|| format!("{path} is not answered with JSON: {body}"))
+    }
+}
+
+fn furnish(cloud: &Cloud) {
+    let mut state = cloud.state();
+    state.create_queue(WATCHDOG, Duration::from_secs(60), 6);
+    state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
+    state.create_table(IMAGES, "imageId", None);
+    state.create_bucket(AUDIO);
+    state.create_bus(BUS, Vec::new());
+}
+
+fn config(
+    simulator: &Simulator,
+    issuer: &Issuer,
+    set: BTreeMap<&'static str, String>,
+) -> anyhow::Result<Config> {
+    let mut options = BTreeMap::from([
+        ("conversations-table", CONVERSATIONS.to_owned()),
+        ("images-table", IMAGES.to_owned()),
+        ("audio-bucket", AUDIO.to_owned()),
+        ("event-bus", BUS.to_owned()),
+        ("watchdog-queue-url", queue_url(WATCHDOG)),
+        ("token-issuer", ISSUER.to_owned()),
+        ("jwks-url", issuer.jwks_url.clone()),
+        ("client-id", CLIENT_ID.to_owned()),
+        ("ticket-key", "a key of tests, thirty-two bytes".to_owned()),
+        ("ca-bundle", simulator.ca_file().display().to_string()),
+    ]);
+    options.extend(set);
+    let arguments = options.into_iter().map(|(name, value)| format!("--{name}={value}"));
+    let arguments = std::iter::once("ingress".to_owned()).chain(arguments);
+    Config::try_parse_from(arguments).context("the ingress does not take these options")
+}
