@@ -24,6 +24,9 @@ pub struct Config {
     /// Bucket of the recordings
     #[arg(long, env = "NOVA_AUDIO_BUCKET")]
     pub audio_bucket: String,
+    /// Bucket of the assessments, of which the tutor is told what they advise
+    #[arg(long, env = "NOVA_LOGS_BUCKET")]
+    pub logs_bucket: String,
     /// Event bus
     #[arg(long, env = "NOVA_EVENT_BUS")]
     pub event_bus: String,
@@ -68,6 +71,9 @@ pub struct Config {
     /// Longest time in which nobody speaks, in seconds
     #[arg(long, env = "NOVA_SILENCE_SECONDS_MAX", default_value_t = 300)]
     pub silence_seconds_max: u64,
+    /// Silence after which the tutor speaks to the learner, in seconds
+    #[arg(long, env = "NOVA_NUDGE_SECONDS", default_value_t = 25)]
+    pub nudge_seconds: u64,
     /// How long a dropped socket may take to come back, in seconds
     #[arg(long, env = "NOVA_GRACE_SECONDS", default_value_t = 60)]
     pub grace_seconds: u64,
@@ -108,6 +114,8 @@ impl Config {
         Limits {
             conversation_ms_max: self.conversation_seconds_max * 1_000,
             silence_ms_max: self.silence_seconds_max * 1_000,
+            nudge_after_ms: self.nudge_seconds * 1_000,
+            wrap_up_ms: (self.conversation_seconds_max * 1_000 / 4).min(WRAP_UP_MS_MAX),
             grace_ms_max: self.grace_seconds * 1_000,
             renew_after_ms: self.renew_after_seconds * 1_000 + spread_ms * u64::from(jitter_permille) / 1_000,
             renew_by_ms: self.renew_by_seconds * 1_000,
@@ -121,6 +129,10 @@ impl Config {
         self.conversations_max + self.renewal_reserve
     }
 }
+
+/// How long before the end of the longest conversation the tutor is asked to come to an end, in milliseconds; of a
+/// short conversation, a quarter.
+const WRAP_UP_MS_MAX: u64 = 60_000;
 
 /// How long an open stream may give no sign of life while the learner waits, in milliseconds.
 const STALL_MS_MAX: u64 = 15_000;
@@ -149,6 +161,7 @@ mod tests {
             "--conversations-table=c",
             "--images-table=i",
             "--audio-bucket=a",
+            "--logs-bucket=l",
             "--event-bus=b",
             "--watchdog-queue-url=w",
             "--token-issuer=t",
@@ -176,6 +189,14 @@ mod tests {
             let error = parse(seconds).unwrap_err().to_string();
             assert!(error.contains(seconds) && error.contains("1..=900"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_tutor_has_a_minute_to_come_to_an_end_or_a_quarter_of_a_short_conversation() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        assert_eq!(parse(&[key]).unwrap().limits(0).wrap_up_ms, WRAP_UP_MS_MAX);
+        let short = parse(&[key, "--conversation-seconds-max=100"]).unwrap();
+        assert_eq!(short.limits(0).wrap_up_ms, 25_000);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! What the ingress keeps outside the journal: one file for each store.
 
+pub mod analyses;
 pub mod audio;
 pub mod images;

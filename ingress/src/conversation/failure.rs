@@ -17,6 +17,10 @@ pub struct StreamFailure {
     pub class: FailureClass,
     /// The text of the service, or ours.
     pub message: String,
+    /// The service's name of the error.
+    pub code: Option<String>,
+    /// The service's id of the call.
+    pub request_id: Option<String>,
 }
 
 /// Classes of errors, after the exceptions of Bedrock's `InvokeModelWithBidirectionalStream`.
@@ -61,34 +65,63 @@ impl StreamFailure {
     /// A failure that the service has no text for.
     #[must_use]
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), code: None, request_id: None }
     }
 
-    /// What follows.
+    /// The text, unless it is the service's judgement of what it was sent: such a text may quote the learner.
     #[must_use]
-    pub fn reaction(&self) -> Reaction {
+    pub fn for_the_log(&self) -> &str {
         match self.class {
-            FailureClass::Validation => self.validation(),
-            FailureClass::NotFound | FailureClass::AccessDenied => Reaction::Fatal,
+            FailureClass::Validation | FailureClass::Model => "",
             FailureClass::ModelTimeout
-            | FailureClass::Model
+            | FailureClass::Throttled
+            | FailureClass::Unavailable
+            | FailureClass::NotFound
+            | FailureClass::AccessDenied
             | FailureClass::Transport
             | FailureClass::EndedEarly
-            | FailureClass::Stalled => Reaction::RenewNow,
-            FailureClass::Throttled | FailureClass::Unavailable | FailureClass::OpenDeadline => {
-                Reaction::RenewLater
-            }
+            | FailureClass::OpenDeadline
+            | FailureClass::Stalled => &self.message,
         }
     }
 
-    fn validation(&self) -> Reaction {
-        let says = |text| self.message.contains(text);
-        if says("System instability detected") {
-            Reaction::RenewLater
-        } else if says("Timed out waiting for input events") || says("InternalErrorCode=53") {
-            Reaction::RenewNow
-        } else {
-            Reaction::Fatal
+    /// What follows. A text of [`TEXTS`] decides before the class does, unless the class says that the model cannot be
+    /// used at all.
+    #[must_use]
+    pub fn reaction(&self) -> Reaction {
+        if self.is_refusal() {
+            return Reaction::Fatal;
+        }
+        let by_text = TEXTS.iter().find(|(text, _)| self.message.contains(text));
+        by_text.map_or_else(|| self.class.reaction(), |(_, reaction)| *reaction)
+    }
+
+    /// The model that is configured cannot be used: it is unknown, at the end of its life, or denied.
+    fn is_refusal(&self) -> bool {
+        matches!(self.class, FailureClass::NotFound | FailureClass::AccessDenied)
+    }
+}
+
+/// Texts that decide whatever their class: the service reports transient faults, and what came of the order in which
+/// events met on the way, as validation errors. A new stream does not repeat them.
+const TEXTS: [(&str, Reaction); 6] = [
+    ("System instability detected", Reaction::RenewLater),
+    ("Timed out waiting for input events", Reaction::RenewNow),
+    ("RST_STREAM", Reaction::RenewNow),
+    ("InternalErrorCode=53", Reaction::RenewNow),
+    ("Chat history should be sent completely before streaming audio", Reaction::RenewNow),
+    ("Tool Response parsing error", Reaction::RenewNow),
+];
+
+impl FailureClass {
+    /// What follows where the text does not decide. A validation error is ours: the next stream would be told the same.
+    fn reaction(self) -> Reaction {
+        match self {
+            Self::Validation | Self::NotFound | Self::AccessDenied => Reaction::Fatal,
+            Self::ModelTimeout | Self::Model | Self::Transport | Self::EndedEarly | Self::Stalled => {
+                Reaction::RenewNow
+            }
+            Self::Throttled | Self::Unavailable | Self::OpenDeadline => Reaction::RenewLater,
         }
     }
 }
@@ -111,32 +144,51 @@ pub(super) fn wait(reaction: Reaction, attempt: u32, jitter_permille: u16) -> Op
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(class: FailureClass, message: &str, expected: Reaction) {
-        assert_eq!(StreamFailure::new(class, message).reaction(), expected);
-    }
+    /// Errors of the service as clients of it have met them, by class and text, then our own.
+    const TABLE: [(FailureClass, &str, Reaction); 24] = {
+        use FailureClass as Class;
+        use Reaction::{Fatal, RenewLater, RenewNow};
+        [
+            (Class::Validation, "First content must have SYSTEM role", Fatal),
+            (Class::Validation, "Duplicate SYSTEM content", Fatal),
+            (Class::Validation, "Chat history should be sent completely before streaming audio.", RenewNow),
+            (Class::Validation, "Invalid input request, please fix your input and try again.", Fatal),
+            (Class::Validation, "Tool Response parsing error", RenewNow),
+            (Class::Validation, "Received invalid voiceId", Fatal),
+            (Class::Validation, "Unable to parse input chunk", Fatal),
+            (Class::Validation, "Timed out waiting for input events", RenewNow),
+            (Class::Validation, "InternalErrorCode=532::Timed out waiting for input events", RenewNow),
+            (Class::Validation, "System instability detected. Please retry your request.", RenewLater),
+            (
+                Class::Unavailable,
+                "InternalErrorCode=531::RST_STREAM closed stream. HTTP/2 error code: NO_ERROR",
+                RenewNow,
+            ),
+            (
+                Class::ModelTimeout,
+                "Model has timed out in processing the request. Try your request again.",
+                RenewNow,
+            ),
+            (Class::Model, "the model failed in the middle of a turn", RenewNow),
+            (Class::Throttled, "Too many requests, please wait before trying again.", RenewLater),
+            (Class::Unavailable, "The model is not ready for inference.", RenewLater),
+            (Class::Unavailable, "The service is unavailable.", RenewLater),
+            (Class::Unavailable, "Internal server error", RenewLater),
+            (Class::NotFound, "This model version has reached the end of its life.", Fatal),
+            (Class::AccessDenied, "You are not authorized. System instability detected", Fatal),
+            (Class::Transport, "Invalid event bytes", RenewNow),
+            (Class::Transport, "GOAWAY", RenewNow),
+            (Class::EndedEarly, "the stream ended without a closing sequence", RenewNow),
+            (Class::OpenDeadline, "no response within 15 s", RenewLater),
+            (Class::Stalled, "the model gives no sign of life", RenewNow),
+        ]
+    };
 
     #[test]
-    fn every_kind_of_failure_has_its_reaction() {
-        use FailureClass as Class;
-        check(Class::Validation, "First content must have SYSTEM role", Reaction::Fatal);
-        check(Class::Validation, "Timed out waiting for input events", Reaction::RenewNow);
-        check(
-            Class::Validation,
-            "System instability detected. Please retry your request.",
-            Reaction::RenewLater,
-        );
-        check(Class::Validation, "InternalErrorCode=531::RST_STREAM closed stream.", Reaction::RenewNow);
-        check(Class::ModelTimeout, "Model has timed out in processing the request.", Reaction::RenewNow);
-        check(Class::Model, "", Reaction::RenewNow);
-        check(Class::Throttled, "", Reaction::RenewLater);
-        check(Class::Unavailable, "", Reaction::RenewLater);
-        check(Class::NotFound, "This model version has reached the end of its life.", Reaction::Fatal);
-        check(Class::AccessDenied, "", Reaction::Fatal);
-        check(Class::Transport, "", Reaction::RenewNow);
-        check(Class::EndedEarly, "", Reaction::RenewNow);
-        check(Class::OpenDeadline, "", Reaction::RenewLater);
-        check(Class::Stalled, "", Reaction::RenewNow);
+    fn every_error_of_the_table_has_its_reaction() {
+        for (class, text, expected) in TABLE {
+            assert_eq!(StreamFailure::new(class, text).reaction(), expected, "{class:?}: {text}");
+        }
     }
 
     #[test]

@@ -1,20 +1,23 @@
-//! PURE. Who has the floor: collects the learner's and the tutor's turns from the model's events, decides when
-//! each is over, and handles barge-in. Turns are recorded in the order in which they were taken, with indexes
-//! from 0 without gaps.
+//! PURE. Who has the floor: collects the learner's and the tutor's turns from the model's events. How turns end and are
+//! recorded is in `floor/settle.rs`, how they are cut short in `floor/barge_in.rs`. Turns are recorded in the order in
+//! which they were taken, with indexes from 0 without gaps.
 //!
 //! A learner turn ends when the first planned sentence or tool of the tutor begins. A tutor turn ends when as
 //! many FINAL as SPECULATIVE texts came and its last audio block ended with END_TURN, or when it was cut short
 //! and the model has said what was spoken, or a while later.
 
+mod barge_in;
+mod settle;
+
 use std::collections::VecDeque;
 
-use events::contract::{AnswerLatency, Latencies, Speaker, Turn};
+use events::contract::{AnswerLatency, Latencies, Speaker};
 
 use super::{
     Output, Resumed,
-    history::{HISTORY_BYTES_MAX, Message},
+    history::{History, Message},
     microphone::Microphone,
-    tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS, TURN_TEXT_BYTES_MAX, TutorTurn, push_words},
+    tutor::{Cut, CutBy, TURN_TEXT_BYTES_MAX, TutorTurn, push_words},
 };
 use crate::{
     socket::message::{CaptionStage, ServerMessage},
@@ -42,6 +45,8 @@ pub(super) struct Floor {
     muted: bool,
     /// FINAL blocks of a closed turn that may still come.
     owed_finals: usize,
+    /// The model has begun to call a tool and has not gone on talking since.
+    tool_pending: bool,
     /// The end was asked for: nothing new of the tutor is heard.
     leaving: bool,
     /// Audio given to the page in this generation, in milliseconds.
@@ -51,7 +56,7 @@ pub(super) struct Floor {
     /// End of the learner's last recorded speech, until it is answered.
     unanswered_since_ms: Option<u64>,
     latencies: Latencies,
-    history: VecDeque<Message>,
+    history: History,
 }
 
 /// The learner's words since the last turn.
@@ -91,12 +96,13 @@ impl Floor {
             tutor: None,
             muted: false,
             owed_finals: 0,
+            tool_pending: false,
             leaving: false,
             generation_ms: 0,
             playing_until_ms: 0,
             unanswered_since_ms: None,
             latencies: Latencies::default(),
-            history: VecDeque::new(),
+            history: History::default(),
         }
     }
 
@@ -110,9 +116,10 @@ impl Floor {
             if turn.speaker == Speaker::Learner {
                 self.learner_speech_ms += turn.speech_ms;
             }
-            self.remember(Message { speaker: turn.speaker, text: turn.text.clone() });
+            self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
         }
         let last = resumed.turns.last();
+        self.microphone.push(&resumed.unfinished, at_ms);
         self.unanswered_since_ms = last.filter(|turn| turn.speaker == Speaker::Learner).map(|_| at_ms);
         last.is_some_and(|turn| turn.speaker == Speaker::Tutor && turn.interrupted)
     }
@@ -147,15 +154,15 @@ impl Floor {
         self.playing_until_ms
     }
 
-    /// The turns so far, as far back as a new stream may be told.
-    pub(super) fn history(&self) -> impl Iterator<Item = &Message> {
-        self.history.iter()
+    /// The turns so far.
+    pub(super) fn history(&self) -> &History {
+        &self.history
     }
 
-    /// Nobody is speaking, and nothing waits to be transcribed or answered.
+    /// Nobody is speaking, no tool is being called, and nothing waits to be transcribed or answered.
     #[must_use]
     pub(super) fn is_quiet(&self) -> bool {
-        let speaking = self.tutor.is_some() || self.microphone.has_speech();
+        let speaking = self.tutor.is_some() || self.microphone.has_speech() || self.tool_pending;
         !speaking && self.learner.blocks.is_empty() && self.unanswered_since_ms.is_none()
     }
 
@@ -215,7 +222,10 @@ impl Floor {
                 }
                 self.interrupted(false, at_ms, outputs);
             }
-            Event::ToolStart => self.end_learner_turn(at_ms, outputs),
+            Event::ToolStart => {
+                self.tool_pending = true;
+                self.end_learner_turn(at_ms, outputs);
+            }
             Event::AudioStart | Event::ToolUse { .. } | Event::Usage(_) | Event::Other => {}
             Event::Audio(frame) => self.audio(frame, at_ms, outputs),
             Event::AudioEnd { stop } => self.audio_end(stop, at_ms, outputs),
@@ -223,46 +233,6 @@ impl Floor {
         }
         if let Some(open) = &mut self.tutor {
             open.last_event_ms = at_ms;
-        }
-        self.settle(at_ms, outputs);
-    }
-
-    /// Ends the tutor's turn if nothing more is to be waited for.
-    pub(super) fn settle(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        let Some(open) = &self.tutor else { return };
-        let over = if let Some(cut) = open.turn.cut {
-            let told = cut.told && (open.reported_ms.is_none() || open.reported_since_cut);
-            told || at_ms >= cut.at_ms + SETTLE_MS_MAX
-        } else if open.turn.is_complete() {
-            // A page that reports while the tutor speaks can still cut the turn short.
-            let heard = open.reported_ms.is_none_or(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
-            heard || at_ms >= self.playing_until_ms
-        } else {
-            open.turn.audio_over && at_ms >= open.last_event_ms + FINAL_WAIT_MS_MAX
-        };
-        if over {
-            self.end_tutor_turn(outputs);
-        }
-    }
-
-    /// The page has played `ms` of `generation`.
-    pub(super) fn played(&mut self, generation: u32, ms: u64, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        if let Some(open) = self.tutor.as_mut().filter(|open| open.generation == generation) {
-            let played = ms.saturating_sub(open.offset_ms).min(open.turn.produced_ms());
-            if played > 0 {
-                open.reported_ms = Some(open.reported_ms.unwrap_or(0).max(played));
-                open.reported_since_cut = open.turn.cut.is_some();
-            }
-        }
-        self.settle(at_ms, outputs);
-    }
-
-    /// The learner speaks over the tutor, as the page hears it.
-    pub(super) fn interrupt(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        let playing = self.playing_until_ms > at_ms;
-        let cut = self.cut(CutBy::Learner, at_ms);
-        if cut || playing {
-            self.flush(at_ms, outputs);
         }
         self.settle(at_ms, outputs);
     }
@@ -287,6 +257,7 @@ impl Floor {
     /// cut short.
     pub(super) fn stream_lost(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) -> bool {
         self.muted = false;
+        self.tool_pending = false;
         self.owed_finals = 0;
         let blocks = std::mem::take(&mut self.learner.blocks);
         if !blocks.is_empty() {
@@ -302,29 +273,6 @@ impl Floor {
         self.owed_finals = 0;
         self.muted = false;
         !whole
-    }
-
-    /// The end was asked for: a tutor who is still speaking is not heard any more.
-    pub(super) fn leave(&mut self, at_ms: u64) {
-        self.leaving = true;
-        if self.tutor.as_ref().is_some_and(|open| !open.turn.audio_over) {
-            self.cut(CutBy::Model, at_ms);
-        }
-    }
-
-    /// The conversation is over: ends both turns with what came of them.
-    pub(super) fn finish(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        let all_played = self.playing_until_ms <= at_ms;
-        if let Some(open) = &self.tutor {
-            let heard =
-                open.reported_ms.is_some_and(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
-            let whole = open.turn.is_complete() || (open.turn.audio_over && (heard || all_played));
-            if !whole {
-                self.cut(CutBy::Model, at_ms);
-            }
-        }
-        self.end_tutor_turn(outputs);
-        self.end_learner_turn(at_ms, outputs);
     }
 
     fn plan(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
@@ -423,40 +371,9 @@ impl Floor {
         }
     }
 
-    /// The model says that the learner spoke over the tutor.
-    fn interrupted(&mut self, told: bool, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        self.muted = false;
-        let playing = self.playing_until_ms > at_ms;
-        let cut = self.cut(CutBy::Model, at_ms);
-        if let Some(open) = &mut self.tutor {
-            open.turn.audio_over = true;
-            if let Some(cut) = &mut open.turn.cut {
-                cut.told |= told;
-            }
-        }
-        if cut || (self.tutor.is_none() && playing) {
-            self.flush(at_ms, outputs);
-        }
-    }
-
-    /// Cuts the tutor's turn short, if there is one and it was not cut before.
-    fn cut(&mut self, by: CutBy, at_ms: u64) -> bool {
-        let unplayed_ms = self.playing_until_ms.saturating_sub(at_ms);
-        let Some(open) = self.tutor.as_mut().filter(|open| open.turn.cut.is_none()) else { return false };
-        let heard_ms = open.turn.produced_ms().saturating_sub(unplayed_ms);
-        open.turn.cut = Some(Cut { at_ms, by, heard_ms, told: false });
-        true
-    }
-
-    fn flush(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        self.generation += 1;
-        self.generation_ms = 0;
-        self.playing_until_ms = at_ms;
-        outputs.push_back(Output::Send(ServerMessage::Flush { generation: self.generation }));
-    }
-
     fn open(&mut self, at_ms: u64) -> &mut Open {
         let (generation, offset_ms) = (self.generation, self.generation_ms);
+        self.tool_pending = false;
         if self.tutor.is_none() {
             self.owed_finals = 0;
             self.muted = false;
@@ -471,95 +388,6 @@ impl Floor {
             reported_since_cut: false,
             last_event_ms: at_ms,
         })
-    }
-
-    fn end_tutor_turn(&mut self, outputs: &mut VecDeque<Output>) {
-        let Some(mut open) = self.tutor.take() else { return };
-        self.muted = !open.turn.audio_over;
-        self.owed_finals = open.turn.unspoken();
-        let heard_ms = match (open.reported_ms, open.turn.cut) {
-            (Some(reported), Some(_)) => reported,
-            (None, Some(cut)) => cut.heard_ms,
-            (_, None) => open.turn.produced_ms(),
-        };
-        let text = open.turn.text(heard_ms);
-        if text.is_empty() {
-            return;
-        }
-        let mut turn = self.turn(Speaker::Tutor, text, open.start_ms);
-        turn.speech_ms = open.turn.produced_ms();
-        turn.end_ms = match open.turn.cut {
-            Some(cut) => cut.at_ms.max(open.start_ms),
-            None => open.start_ms + turn.speech_ms,
-        };
-        turn.answer_latency_ms = open.answer_latency_ms;
-        turn.interrupted = open.turn.cut.is_some();
-        turn.played_ms = open.turn.cut.and(open.reported_ms);
-        let audio = open.turn.take_audio();
-        self.record(turn, audio, outputs);
-    }
-
-    fn end_learner_turn(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        let Words { blocks, lost } = std::mem::take(&mut self.learner);
-        let words = if blocks.is_empty() { lost } else { blocks };
-        let words: Vec<&str> =
-            words.iter().map(|block| block.trim()).filter(|block| !block.is_empty()).collect();
-        if words.is_empty() {
-            return;
-        }
-        let recording = self.microphone.end_turn();
-        let mut turn = self.turn(Speaker::Learner, words.join(" "), at_ms);
-        if let Some(heard) = recording.heard {
-            turn.start_ms = heard.start_ms;
-            turn.end_ms = heard.end_ms.max(heard.start_ms);
-            turn.speech_ms = heard.speech_ms;
-        }
-        self.learner_speech_ms += turn.speech_ms;
-        self.unanswered_since_ms = Some(turn.end_ms);
-        self.record(turn, recording.pcm, outputs);
-    }
-
-    fn turn(&self, speaker: Speaker, text: String, at_ms: u64) -> Turn {
-        Turn {
-            index: self.turns,
-            speaker,
-            text,
-            start_ms: at_ms,
-            end_ms: at_ms,
-            speech_ms: 0,
-            answer_latency_ms: None,
-            interrupted: false,
-            played_ms: None,
-            typed: false,
-            confidence: None,
-            audio_key: None,
-        }
-    }
-
-    fn record(&mut self, mut turn: Turn, pcm: Vec<u8>, outputs: &mut VecDeque<Output>) {
-        self.turns += 1;
-        if let Some(latency_ms) = turn.answer_latency_ms {
-            self.latencies.add(latency_ms);
-        }
-        self.remember(Message { speaker: turn.speaker, text: turn.text.clone() });
-        if !pcm.is_empty() {
-            let speaker = match turn.speaker {
-                Speaker::Learner => "learner",
-                Speaker::Tutor => "tutor",
-            };
-            let key = format!("{}{:05}-{speaker}.wav", self.audio_prefix, turn.index);
-            turn.audio_key = Some(key.clone());
-            outputs.push_back(Output::StoreAudio { key, pcm });
-        }
-        outputs.push_back(Output::Record(turn));
-    }
-
-    fn remember(&mut self, message: Message) {
-        self.history.push_back(message);
-        let mut bytes: usize = self.history.iter().map(|message| message.text.len()).sum();
-        while bytes > HISTORY_BYTES_MAX && self.history.len() > 1 {
-            bytes -= self.history.pop_front().map_or(0, |message| message.text.len());
-        }
     }
 }
 

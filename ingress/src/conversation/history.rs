@@ -1,13 +1,21 @@
 //! PURE. What a new stream is told of the conversation so far. Sonic takes history only if it begins with the
 //! learner, alternates, and is small (Amazon Nova 2 user guide, "sonic-chat-history").
 
+use std::collections::VecDeque;
+
 use events::contract::Speaker;
+
+use super::summary::Summary;
 
 /// Most history given to a stream, in bytes. Sources differ (40 KB or 200 KB in all); the smaller one is safe.
 pub(super) const HISTORY_BYTES_MAX: usize = 40 * 1024;
 
 /// Most text of one message of the history, in bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Most text that is remembered word for word, in bytes: with room for the opening and for a space after each turn, a
+/// stream can be told all of it.
+const REMEMBERED_BYTES_MAX: usize = HISTORY_BYTES_MAX - MESSAGE_BYTES_MAX;
 
 /// One message of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +24,40 @@ pub struct Message {
     pub speaker: Speaker,
     /// The words.
     pub text: String,
+}
+
+/// What was said, word for word as far back as a new stream may be told, and in short before that.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    turns: VecDeque<Message>,
+    /// Their length with a space after each.
+    bytes: usize,
+    earlier: Summary,
+}
+
+impl History {
+    /// Remembers a turn.
+    pub(super) fn add(&mut self, message: Message) {
+        self.bytes += message.text.len() + 1;
+        self.turns.push_back(message);
+        while self.bytes > REMEMBERED_BYTES_MAX && self.turns.len() > 1 {
+            let Some(oldest) = self.turns.pop_front() else { return };
+            self.bytes -= oldest.text.len() + 1;
+            self.earlier.add(&oldest);
+        }
+    }
+
+    /// The turns that are remembered word for word.
+    #[must_use]
+    pub(super) fn turns(&self) -> Vec<Message> {
+        self.turns.iter().cloned().collect()
+    }
+
+    /// What was said before them, in short.
+    #[must_use]
+    pub(super) fn summary(&self) -> Option<String> {
+        self.earlier.text()
+    }
 }
 
 /// Makes `turns` fit for a new stream: neighbours of one speaker are merged, blank texts and the oldest messages
@@ -94,6 +136,24 @@ mod tests {
         let kept = sanitise(&turns, "Begin.");
         assert!(kept.len() < turns.len());
         assert_eq!(kept.last().unwrap().text, turns[199].text.trim());
+    }
+
+    #[test]
+    fn what_the_history_has_no_room_for_is_in_the_summary() {
+        let mut history = History::default();
+        assert_eq!(history.summary(), None);
+        for turn in 0..200 {
+            let speaker = if turn % 2 == 0 { Speaker::Learner } else { Speaker::Tutor };
+            history.add(message(speaker, &format!("Turn {turn}. {}", "word ".repeat(100))));
+        }
+        let turns = history.turns();
+        let sanitised = sanitise(&turns, &"o".repeat(2 * MESSAGE_BYTES_MAX));
+        assert_eq!(sanitised.last().unwrap().text, turns.last().unwrap().text.trim());
+        assert!(sanitised.len() >= turns.len(), "all that is remembered is told");
+        let forgotten = 200 - turns.len();
+        let (learner, tutor) = (forgotten.div_ceil(2), forgotten / 2);
+        let expected = format!("{learner} turns of the learner, {tutor} of yours");
+        assert!(history.summary().unwrap().contains(&expected));
     }
 
     fn any_turn() -> impl Strategy<Value = Message> {

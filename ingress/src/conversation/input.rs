@@ -6,6 +6,9 @@ use events::contract::ConversationId;
 use super::StreamFailure;
 use crate::sonic::wire::Event;
 
+/// How often a silent learner is spoken to before the learner speaks again.
+pub const NUDGES_MAX: usize = 2;
+
 /// A stream, numbered from 0 within its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u32);
@@ -34,6 +37,10 @@ pub struct Texts {
     pub opening: String,
     /// Makes the tutor go on after it was cut short by a lost stream.
     pub go_on: String,
+    /// Makes the tutor say something to a learner who is silent, one after the other.
+    pub nudges: [String; NUDGES_MAX],
+    /// Makes the tutor come to an end because the time is nearly over.
+    pub wrap_up: String,
 }
 
 /// Limits of a conversation, in milliseconds.
@@ -43,6 +50,10 @@ pub struct Limits {
     pub conversation_ms_max: u64,
     /// Longest time in which nobody speaks.
     pub silence_ms_max: u64,
+    /// Silence after which the tutor speaks to the learner; the next time, twice as long.
+    pub nudge_after_ms: u64,
+    /// How long before the end of the longest conversation the tutor is asked to come to an end.
+    pub wrap_up_ms: u64,
     /// How long a dropped socket may take to come back.
     pub grace_ms_max: u64,
     /// Age of a stream at which a quiet moment for its renewal is looked for.
@@ -88,14 +99,10 @@ pub enum Input {
     /// The model says something.
     Model(StreamId, Event),
     /// The service is stopping and another task can go on: the conversation is released at the next quiet moment,
-    /// or after a while in any case. Without a page it ends as by [`Input::Shutdown`]: nobody is there to bring it to
-    /// another task.
+    /// without a page at once, or after a while in any case.
     HandOver,
-    /// Another task wants the conversation, because the learner is there now: it is released as soon as what was said
-    /// is settled.
+    /// Another task wants the conversation, because the learner is there now: it is released at once.
     Wanted,
-    /// The service is stopping and nobody can go on.
-    Shutdown,
     /// The journal or another part of ours has failed for good.
     Broken,
     /// Time has passed.

@@ -18,10 +18,12 @@ pub enum Output {
         /// The samples.
         frame: AudioFrame,
     },
-    /// Open a stream that knows `history`.
+    /// Open a stream that knows what was said.
     OpenStream {
         /// Its id.
         stream: StreamId,
+        /// What was said before `history`, in short, for the system prompt.
+        summary: Option<String>,
         /// Turns so far, fit for the model.
         history: Vec<Message>,
     },
@@ -65,7 +67,7 @@ pub enum Output {
     End(Ending),
     /// Another task may go on with the conversation; the page is to be sent there once that is journalled. The last
     /// output, in place of the end.
-    Release(Progress),
+    Release(Release),
 }
 
 /// How a conversation ended.
@@ -88,4 +90,15 @@ pub struct Progress {
     pub learner_speech_ms: u64,
     /// What was measured.
     pub metrics: ConversationMetrics,
+}
+
+/// What the next task goes on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// What has come of the conversation.
+    pub progress: Progress,
+    /// Samples that came from the page, over all sockets; `None` where the count was lost.
+    pub heard_samples: Option<u64>,
+    /// The learner's audio of the turn that is not over, PCM s16le.
+    pub unfinished: Vec<u8>,
 }

@@ -16,6 +16,10 @@ pub struct Resumed {
     pub usage: Usage,
     /// What was measured before, where the owner has handed it over.
     pub metrics: Option<ConversationMetrics>,
+    /// Samples that came from the page before; `None` if the owner was lost without a hand-over.
+    pub heard_samples: Option<u64>,
+    /// The learner's audio of the turn that was not over, PCM s16le.
+    pub unfinished: Vec<u8>,
 }
 
 impl Resumed {
@@ -34,7 +38,14 @@ mod tests {
 
     #[test]
     fn generations_of_the_next_owner_are_above_those_of_the_last() {
-        let of = |epoch| Resumed { epoch, turns: Vec::new(), usage: Usage::default(), metrics: None };
+        let of = |epoch| Resumed {
+            epoch,
+            turns: Vec::new(),
+            usage: Usage::default(),
+            metrics: None,
+            heard_samples: None,
+            unfinished: Vec::new(),
+        };
         assert_eq!(of(1).first_generation(), 0);
         assert_eq!(of(2).first_generation(), GENERATIONS_PER_OWNER);
         assert!(of(3).first_generation() > of(2).first_generation());

@@ -5,7 +5,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Conversation, FILL_BYTES, FILL_MS, Phase};
+use super::{
+    Conversation, Phase,
+    timers::{FILL_BYTES, FILL_MS},
+};
 use crate::sonic::wire::BYTES_PER_MS;
 
 /// Silence after the turn beyond the pause that the model takes as its end, in milliseconds.
@@ -34,6 +37,11 @@ impl Upload {
     /// When there is something to say.
     pub(super) fn due_ms(&self) -> u64 {
         self.due_ms
+    }
+
+    /// What was not said yet.
+    pub(super) fn rest(self) -> Bytes {
+        self.pcm
     }
 
     /// What is to be said by `at_ms`, once; `None` when all was said.
@@ -78,36 +86,17 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
-    use events::contract::{ConversationId, EndReason, Speaker, Turn};
-    use jiff::Timestamp;
+    use events::contract::{EndReason, Speaker, Turn};
 
     use super::*;
     use crate::{
-        conversation::{Input, Limits, Output, Settings, StreamId, Texts},
+        conversation::{
+            Input, Output, StreamId,
+            fixture::{PAUSE_MS, settings, speech},
+        },
         socket::message::ServerMessage,
         sonic::wire::{Event, Stage, Stop},
     };
-
-    const PAUSE_MS: u64 = 1_500;
-
-    fn settings() -> Settings {
-        let limits = Limits {
-            conversation_ms_max: 600_000,
-            silence_ms_max: 300_000,
-            grace_ms_max: 60_000,
-            renew_after_ms: 400_000,
-            renew_by_ms: 450_000,
-            stall_ms_max: 15_000,
-        };
-        Settings {
-            conversation_id: ConversationId::new(Timestamp::UNIX_EPOCH, [7; 10]),
-            audio_prefix: "audio/".to_owned(),
-            pause_ms: PAUSE_MS,
-            texts: Some(Texts { opening: "Begin.".to_owned(), go_on: "Go on.".to_owned() }),
-            limits,
-            jitter_permille: 0,
-        }
-    }
 
     /// A conversation with an open stream, in which the tutor has said hello, at 1000 ms.
     fn conversation() -> Conversation {
@@ -155,11 +144,6 @@ mod tests {
         let turn =
             |output: &Output| if let Output::Record(turn) = output { Some(turn.clone()) } else { None };
         outputs.iter().filter_map(turn).collect()
-    }
-
-    /// Loud samples that are all different from those of another `seed`.
-    fn speech(ms: u64, seed: u8) -> Vec<u8> {
-        (0..ms * BYTES_PER_MS / 2).flat_map(|n| [seed, if n % 16 < 8 { 0x20 } else { 0xe0 }]).collect()
     }
 
     /// Lets time pass, by the deadlines that the conversation names.

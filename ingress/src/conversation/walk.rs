@@ -5,13 +5,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
-use events::contract::{ConversationId, EndReason, Speaker, StreamUsage, Turn, Usage};
-use jiff::Timestamp;
+use events::contract::{EndReason, Speaker, StreamUsage, Turn, Usage};
 use proptest::prelude::*;
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
-    Conversation, Ending, FailureClass, Input, Limits, Output, Settings, StreamFailure, StreamId, Texts,
+    Conversation, Ending, FailureClass, Input, Limits, Output, Progress, Release, Resumed, Settings,
+    StreamFailure, StreamId,
+    fixture::{self, PAUSE_MS},
     microphone, tutor,
 };
 use crate::{
@@ -21,29 +22,21 @@ use crate::{
 
 const WINDOW_MS: u64 = 20;
 const WINDOW_BYTES: usize = 640;
-const PAUSE_MS: u64 = 1_500;
 const FAULTS_MAX: usize = 4;
 
-fn settings(limits: Limits) -> Settings {
-    Settings {
-        conversation_id: ConversationId::new(Timestamp::UNIX_EPOCH, [0; 10]),
-        audio_prefix: "audio/u/c/".to_owned(),
-        pause_ms: PAUSE_MS,
-        texts: Some(Texts { opening: "[begin]".to_owned(), go_on: "[go on]".to_owned() }),
-        limits,
-        jitter_permille: 500,
-    }
-}
-
-fn limits() -> Limits {
-    Limits {
+/// Settings with which much happens in little time.
+fn settings() -> Settings {
+    let limits = Limits {
         conversation_ms_max: 600_000,
         silence_ms_max: 120_000,
+        nudge_after_ms: 3_000,
+        wrap_up_ms: 300_000,
         grace_ms_max: 60_000,
         renew_after_ms: 5_000,
         renew_by_ms: 20_000,
         stall_ms_max: 15_000,
-    }
+    };
+    Settings { limits, jitter_permille: 500, ..fixture::settings() }
 }
 
 /// Checks every output against what must always hold.
@@ -54,13 +47,14 @@ struct Auditor {
     generation: u32,
     turns: Vec<Turn>,
     ending: Option<Ending>,
+    release: Option<Release>,
     /// Sentences of every tutor turn, where that is known.
     sentences: usize,
 }
 
 impl Auditor {
     fn audit(&mut self, output: &Output) {
-        assert_eq!(self.ending, None, "{output:?} after the end");
+        assert!(self.ending.is_none() && self.release.is_none(), "{output:?} after the end");
         match output {
             Output::Send(ServerMessage::Flush { generation }) => {
                 assert!(*generation > self.generation, "generations grow");
@@ -68,7 +62,7 @@ impl Auditor {
             }
             Output::Send(_) | Output::Failed(_) => {}
             Output::Audio { generation, .. } => assert_eq!(*generation, self.generation),
-            Output::OpenStream { stream, history } => {
+            Output::OpenStream { stream, history, .. } => {
                 assert!(self.opened.insert(*stream), "streams are new");
                 assert!(history.first().is_none_or(|first| first.speaker == Speaker::Learner));
                 assert!(self.opened.len() - self.let_go.len() <= 2, "one stream and one spare");
@@ -94,7 +88,11 @@ impl Auditor {
                 assert!(turn.interrupted || self.is_whole(turn), "{turn:?}");
                 self.turns.push(turn.clone());
             }
-            Output::Release(_) => unreachable!("nothing asks for a hand-over"),
+            Output::Release(release) => {
+                assert_eq!(release.progress.turns as usize, self.turns.len());
+                assert!(self.opened.difference(&self.let_go).next().is_none(), "no stream is left behind");
+                self.release = Some(release.clone());
+            }
             Output::End(ending) => {
                 assert_eq!(ending.progress.turns as usize, self.turns.len());
                 self.ending = Some(*ending);
@@ -165,7 +163,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 fn last_words() -> impl Strategy<Value = Input> {
-    prop_oneof![Just(Input::EndRequested), Just(Input::Shutdown), Just(Input::Broken)]
+    prop_oneof![Just(Input::EndRequested), Just(Input::HandOver), Just(Input::Wanted), Just(Input::Broken)]
 }
 
 proptest! {
@@ -174,7 +172,7 @@ proptest! {
         inputs in proptest::collection::vec((any_input(), 0..2_000_u64), 0..150),
         last in last_words(),
     ) {
-        let mut conversation = Conversation::new(settings(limits()), 0);
+        let mut conversation = Conversation::new(settings(), 0);
         let mut auditor = Auditor::default();
         let mut at_ms = 0;
         for (input, wait_ms) in inputs {
@@ -185,8 +183,8 @@ proptest! {
             }
         }
         conversation.handle(last, at_ms);
-        // The deadlines alone must lead to the end.
-        for _ in 0..100 {
+        // The deadlines alone must lead to the end: silence is sent ten times a second meanwhile.
+        for _ in 0..500 {
             while let Some(output) = conversation.poll() {
                 auditor.audit(&output);
             }
@@ -195,11 +193,11 @@ proptest! {
             conversation.handle(Input::Tick, at_ms);
         }
         prop_assert!(conversation.is_ended());
-        prop_assert!(auditor.ending.is_some());
+        prop_assert!(auditor.ending.is_some() || auditor.release.is_some());
     }
 
     #[test]
-    fn every_word_is_recorded_once_through_lost_and_renewed_streams(seed in any::<u64>()) {
+    fn every_word_is_recorded_once_through_lost_and_renewed_streams_and_other_tasks(seed in any::<u64>()) {
         let mut walk = Walk::new(seed);
         walk.run();
         let spoken: Vec<&str> = walk.spoken.iter().map(String::as_str).collect();
@@ -316,13 +314,17 @@ struct Walk {
     spoken: Vec<String>,
     /// Turns recorded at the last faults.
     faults_at: VecDeque<usize>,
+    /// Tasks that have held the conversation.
+    epoch: u64,
+    /// Tokens told on former tasks.
+    told_before: u64,
 }
 
 impl Walk {
     fn new(seed: u64) -> Self {
         let mut walk = Self {
             random: StdRng::seed_from_u64(seed),
-            conversation: Conversation::new(settings(limits()), 0),
+            conversation: Conversation::new(settings(), 0),
             auditor: Auditor { sentences: 2, ..Auditor::default() },
             at_ms: 0,
             streams: HashMap::new(),
@@ -334,6 +336,8 @@ impl Walk {
             quiet_until_ms: 0,
             spoken: Vec::new(),
             faults_at: VecDeque::new(),
+            epoch: 1,
+            told_before: 0,
         };
         walk.input(Input::Attached);
         walk
@@ -426,6 +430,10 @@ impl Walk {
         if !self.random.random_ratio(1, 150) {
             return;
         }
+        if self.random.random() {
+            self.hand_over();
+            return;
+        }
         self.faults_at.push_back(turns);
         if self.faults_at.len() > FAULTS_MAX {
             self.faults_at.pop_front();
@@ -436,6 +444,29 @@ impl Walk {
             self.streams.remove(&id);
             self.input(Input::StreamFailed(id, StreamFailure::new(FailureClass::Transport, "cut")));
         }
+    }
+
+    /// Another task goes on, with what is in the journal and what was handed over.
+    fn hand_over(&mut self) {
+        self.input(Input::Wanted);
+        let release = self.auditor.release.take().expect("a conversation that goes on is released");
+        self.auditor.opened.clear();
+        self.auditor.let_go.clear();
+        self.epoch += 1;
+        self.told_before = self.tokens();
+        self.told.clear();
+        let Progress { usage, metrics, .. } = release.progress;
+        let resumed = Resumed {
+            epoch: self.epoch,
+            turns: self.auditor.turns.clone(),
+            usage,
+            metrics: Some(metrics),
+            heard_samples: release.heard_samples,
+            unfinished: release.unfinished,
+        };
+        self.conversation = Conversation::resume(settings(), resumed, self.at_ms);
+        self.auditor.generation = self.conversation.floor.generation();
+        self.input(Input::Attached);
     }
 
     fn input(&mut self, input: Input) {
@@ -487,6 +518,6 @@ impl Walk {
     }
 
     fn tokens(&self) -> u64 {
-        self.told.values().sum()
+        self.told_before + self.told.values().sum::<u64>()
     }
 }

@@ -1,0 +1,102 @@
+//! PURE. What time brings: the limits of a conversation, and silence in place of a page that sends nothing.
+
+use bytes::Bytes;
+use events::contract::EndReason;
+
+use super::{Conversation, Phase, upload::Upload};
+use crate::sonic::wire::BYTES_PER_MS;
+
+/// Without audio from the page for this long, silence is sent in its place, in milliseconds: the model needs to
+/// hear the pause that ends a turn.
+const GAP_MS: u64 = 600;
+
+/// The same while the learner is in the middle of speech: a stalled network is no pause.
+const SPEECH_GAP_MS: u64 = 3_000;
+
+/// Silence sent at a time, in milliseconds.
+pub(super) const FILL_MS: u64 = 100;
+
+/// The same in bytes of PCM.
+pub(super) const FILL_BYTES: usize = 3_200;
+const _: () = assert!(FILL_BYTES as u64 == FILL_MS * BYTES_PER_MS);
+
+impl Conversation {
+    /// When [`Input::Tick`] is due, if nothing else happens.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let limits = &self.settings.limits;
+        match self.phase {
+            Phase::Ended => None,
+            Phase::Closing { by_ms, .. } => Some(by_ms),
+            Phase::Talking => [
+                Some(self.begun_ms + limits.conversation_ms_max),
+                Some(self.silence_due_ms()),
+                self.hand_over_by_ms,
+                self.detached_ms.map(|at| at + limits.grace_ms_max),
+                self.link.deadline_ms(),
+                self.stall_due_ms(),
+                self.floor.deadline_ms(),
+                self.upload.as_ref().map(Upload::due_ms),
+                self.direction_due_ms(),
+                self.link.live().map(|_| self.fill_due_ms()),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+        }
+    }
+
+    pub(super) fn timers(&mut self, at_ms: u64) {
+        match self.phase {
+            Phase::Ended => {}
+            Phase::Closing { reason, by_ms } => {
+                if at_ms >= by_ms {
+                    self.finish(reason, at_ms);
+                }
+            }
+            Phase::Talking => self.timers_while_talking(at_ms),
+        }
+    }
+
+    fn timers_while_talking(&mut self, at_ms: u64) {
+        let limits = self.settings.limits;
+        if at_ms >= self.begun_ms + limits.conversation_ms_max {
+            self.close(EndReason::TimeLimit, at_ms);
+        } else if self.detached_ms.is_some_and(|detached| at_ms >= detached + limits.grace_ms_max) {
+            self.close(EndReason::Disconnected, at_ms);
+        } else if at_ms >= self.silence_due_ms() {
+            self.close(EndReason::Silence, at_ms);
+        } else if self.is_hand_over_due(at_ms) {
+            self.release(at_ms);
+        } else {
+            self.floor.settle(at_ms, &mut self.outputs);
+            self.speak_upload(at_ms);
+            self.renew(at_ms);
+            self.direct(at_ms);
+            self.fill(at_ms);
+        }
+    }
+
+    /// Sends silence in place of a page that sends nothing, at the pace of time.
+    fn fill(&mut self, at_ms: u64) {
+        let silence = Bytes::from_static(&[0; FILL_BYTES]);
+        if self.link.live().is_none() || at_ms < self.fill_due_ms() {
+            return;
+        }
+        self.audio_ms = if at_ms > self.fill_due_ms() + GAP_MS { at_ms } else { self.audio_ms + FILL_MS };
+        self.floor.microphone.push(&silence, at_ms);
+        self.forward(silence);
+    }
+
+    /// The gap is measured in what was heard last: after speech it may be a stalled network, and only after a
+    /// while it is a pause. Once silence is being sent it goes on at the pace of time.
+    fn fill_due_ms(&self) -> u64 {
+        let microphone = &self.floor.microphone;
+        let in_speech = microphone.has_speech() && microphone.silence_ms() < FILL_MS;
+        self.audio_ms + if in_speech { SPEECH_GAP_MS } else { GAP_MS }
+    }
+
+    fn silence_due_ms(&self) -> u64 {
+        self.active_ms.max(self.floor.playing_until_ms()) + self.settings.limits.silence_ms_max
+    }
+}
