@@ -17,3 +17,8 @@ pub mod sonic;
 pub mod store;
 pub mod ticket;
 pub mod upload;
+
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod loopback;

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use bytes::Bytes;
 use futures_util::{
     SinkExt as _, StreamExt as _,
@@ -30,9 +30,17 @@ use tokio_tungstenite::tungstenite;
 
 use crate::sonic::wire::BYTES_PER_MS;
 use message::{
-    AUDIO_BYTES_MAX, ClientMessage, ErrorCode, ServerMessage, TEXT_MESSAGE_BYTES_MAX, TYPED_CHARS_MAX,
+    AUDIO_BYTES_MAX, ClientMessage, ErrorCode, PROTOCOL, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
+    TYPED_CHARS_MAX,
 };
 use pace::Bucket;
+
+/// Bytes read from a socket at a time: some frames of audio.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Longest WebSocket message; a longer one than the protocol allows is answered with an error, one that is much
+/// longer closes the socket.
+pub const MESSAGE_BYTES_MAX: usize = 2 * AUDIO_BYTES_MAX;
 
 /// Messages that wait for a page.
 pub const QUEUE_MESSAGES_MAX: usize = 1024;
@@ -119,10 +127,31 @@ pub enum Farewell {
     Replaced,
 }
 
+/// The page offers no protocol of this service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Sec-WebSocket-Protocol offers no version that is spoken here, which is {PROTOCOL}")]
+pub struct OtherProtocol;
+
 /// The page does not keep up, or is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the page takes no more messages")]
 pub struct NotKeepingUp;
+
+/// Agrees on the protocol and bounds the messages of a socket.
+///
+/// # Errors
+/// [`OtherProtocol`].
+pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, OtherProtocol> {
+    if !upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes()) {
+        return Err(OtherProtocol);
+    }
+    Ok(upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0))
+}
 
 impl Farewell {
     /// All reasons.
@@ -142,7 +171,7 @@ impl Farewell {
     pub fn code(self) -> u16 {
         match self {
             Self::Ended => close_code::NORMAL,
-            Self::Stopping => close_code::AWAY,
+            Self::Stopping => close_code::RESTART,
             Self::Broken => close_code::PROTOCOL,
             Self::TooLarge => close_code::SIZE,
             Self::Failed => close_code::ERROR,
@@ -221,6 +250,12 @@ impl Page {
             }
             None => FromPage::Gone,
         }
+    }
+
+    /// When something last came.
+    #[must_use]
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
     }
 
     /// Queues a text message.
@@ -417,46 +452,6 @@ fn read_text(text: &str) -> FromPage {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn audio_is_whole_samples_within_the_limit() {
-        assert_eq!(read(Message::binary(vec![0; 4])), FromPage::Audio(Bytes::from_static(&[0; 4])));
-        for length in [3, AUDIO_BYTES_MAX + 2] {
-            let read = read(Message::binary(vec![0; length]));
-            assert!(matches!(read, FromPage::Wrong(ErrorCode::InvalidAudio, _)), "{length}");
-        }
-    }
-
-    #[test]
-    fn unknown_messages_are_answered_and_not_fatal() {
-        for text in ["", "{}", "[1]", r#"{"type":"dance"}"#, r#"{"type":"played","generation":-1,"ms":0}"#] {
-            let read = read_text(text);
-            assert!(matches!(read, FromPage::Wrong(ErrorCode::UnknownMessage, _)), "{text}");
-        }
-        let long = format!(r#"{{"type":"end","x":"{}"}}"#, "x".repeat(TEXT_MESSAGE_BYTES_MAX));
-        assert!(matches!(read_text(&long), FromPage::Wrong(ErrorCode::UnknownMessage, _)));
-    }
-
-    #[test]
-    fn typed_turns_have_words_and_a_limit() {
-        let typed = |text: &str| read_text(&serde_json::json!({ "type": "text", "text": text }).to_string());
-        assert!(matches!(typed("Hello."), FromPage::Message(ClientMessage::Text { .. })));
-        assert!(matches!(typed("  "), FromPage::Wrong(ErrorCode::InvalidText, _)));
-        assert!(matches!(typed(&"x".repeat(TYPED_CHARS_MAX)), FromPage::Message(_)));
-        assert!(matches!(
-            typed(&"x".repeat(TYPED_CHARS_MAX + 1)),
-            FromPage::Wrong(ErrorCode::InvalidText, _)
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_a_message_or_wrong(text in "\\PC{0,200}") {
-            let _ = read_text(&text);
-        }
-    }
-}
+mod asyncapi;
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,10 @@ use std::{sync::Arc, time::Duration};
 
 use aws_sdk_bedrockruntime::{
     Client,
-    operation::invoke_model_with_bidirectional_stream::InvokeModelWithBidirectionalStreamOutput as Response,
+    operation::{
+        RequestId as _,
+        invoke_model_with_bidirectional_stream::InvokeModelWithBidirectionalStreamOutput as Response,
+    },
     primitives::event_stream::EventReceiver,
     types::{
         BidirectionalInputPayloadPart, InvokeModelWithBidirectionalStreamInput as Chunk,
@@ -25,7 +28,10 @@ use aws_sdk_bedrockruntime::{
 };
 use aws_smithy_types::Blob;
 use events::contract::Speaker;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -101,6 +107,7 @@ pub struct Stream {
     input: Option<mpsc::Sender<Item>>,
     closing: CancellationToken,
     reader: AbortOnDropHandle<()>,
+    asked_at: Instant,
 }
 
 /// The stream has not taken anything for so long that no more fits.
@@ -142,11 +149,18 @@ impl Sonic {
             input: Some(input),
             closing,
             reader: AbortOnDropHandle::new(reader),
+            asked_at: Instant::now(),
         }
     }
 }
 
 impl Stream {
+    /// How long ago it was asked for.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.asked_at.elapsed()
+    }
+
     /// Sends PCM s16le of any length.
     ///
     /// # Errors
@@ -228,7 +242,7 @@ async fn run(opening: Opening, lane: Option<(Client, OwnedSemaphorePermit)>, ite
             if signals.send((id, Signal::Opened)).await.is_err() {
                 return;
             }
-            read(id, response.body, &signals, closing).await
+            read(id, response, &signals, closing).await
         }
         Err(failure) => Some(Signal::Failed(failure)),
     };
@@ -298,10 +312,12 @@ async fn send_all(input: &mpsc::Sender<Item>, events: Vec<Vec<u8>>) -> bool {
 /// Reads until the stream ends, fails, or has been closed for too long; the last signal is the answer.
 async fn read(
     id: StreamId,
-    mut answers: EventReceiver<Answer, OutputError>,
+    response: Response,
     signals: &mpsc::Sender<(StreamId, Signal)>,
     closing: CancellationToken,
 ) -> Option<Signal> {
+    let request_id = response.request_id().map(str::to_owned);
+    let mut answers: EventReceiver<Answer, OutputError> = response.body;
     let mut decoder = Decoder::default();
     let expiry = async {
         closing.cancelled().await;
@@ -317,7 +333,7 @@ async fn read(
             Ok(Some(Answer::Chunk(part))) => part.bytes.unwrap_or_else(|| Blob::new(Vec::new())).into_inner(),
             Ok(Some(_)) => continue,
             Ok(None) => return Some(Signal::Ended),
-            Err(error) => return Some(Signal::Failed(stream_failure(&error))),
+            Err(error) => return Some(Signal::Failed(stream_failure(&error, request_id))),
         };
         match decoder.decode(&bytes) {
             Ok(decoded) => {
@@ -336,3 +352,6 @@ async fn read(
 fn chunk(json: Vec<u8>) -> Chunk {
     Chunk::Chunk(BidirectionalInputPayloadPart::builder().bytes(Blob::new(json)).build())
 }
+
+#[cfg(test)]
+mod tests;

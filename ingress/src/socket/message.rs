@@ -55,6 +55,11 @@ pub enum ServerMessage {
         conversation_id: ConversationId,
         /// The generation of the audio that follows.
         generation: u32,
+        /// Samples of the learner's audio that were taken in, over all sockets of the conversation. A page that comes
+        /// back goes on with the sample after them. Absent when the task that counted them was lost: what is in no
+        /// turn is to be said again, and the count begins anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard_samples: Option<u64>,
         /// Whether the model is simulated, once that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         simulated: Option<bool>,
@@ -143,8 +148,11 @@ pub enum ErrorCode {
     TextNotSupported,
     /// Typed turns come too fast, or the model cannot take one at the moment.
     TooManyMessages,
-    /// The model refused or failed for good.
+    /// The model has failed again and again.
     ModelFailed,
+    /// The model cannot be used as it is configured: it is unknown, at the end of its life, or denied to us. Trying again
+    /// does not help.
+    ModelRefused,
     /// The service cannot begin or go on.
     Unavailable,
     /// The conversation is open on another socket now.

@@ -422,6 +422,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzz::cases;
 
     fn decode_all(messages: &[&str]) -> Vec<Event> {
         let mut decoder = Decoder::default();
@@ -519,20 +520,89 @@ mod tests {
         assert_eq!(decoder.decode(one_more), Err(DecodeError::TooManyBlocks));
     }
 
+    /// The events of a short conversation, as the service sends them.
+    const REAL: [&str; 12] = [
+        r#"{"event":{"completionStart":{"sessionId":"s","promptName":"p","completionId":"c"}}}"#,
+        r#"{"event":{"contentStart":{"sessionId":"s","promptName":"p","completionId":"c","contentId":"1","type":"TEXT","role":"USER","textOutputConfiguration":{"mediaType":"text/plain"},"additionalModelFields":"{\"generationStage\":\"FINAL\"}"}}}"#,
+        r#"{"event":{"textOutput":{"sessionId":"s","promptName":"p","contentId":"1","content":"I see a market.","role":"USER"}}}"#,
+        r#"{"event":{"contentEnd":{"sessionId":"s","contentId":"1","type":"TEXT","stopReason":"PARTIAL_TURN"}}}"#,
+        r#"{"event":{"contentStart":{"contentId":"2","type":"TEXT","role":"ASSISTANT","additionalModelFields":"{\"generationStage\":\"SPECULATIVE\"}"}}}"#,
+        r#"{"event":{"contentStart":{"contentId":"3","type":"AUDIO","role":"ASSISTANT","audioOutputConfiguration":{"sampleRateHertz":16000}}}}"#,
+        r#"{"event":{"audioOutput":{"contentId":"3","content":"AAECAwQFBgcICQ=="}}}"#,
+        r#"{"event":{"textOutput":{"contentId":"2","content":"{ \"interrupted\" : true }","role":"ASSISTANT"}}}"#,
+        r#"{"event":{"contentEnd":{"contentId":"3","type":"AUDIO","stopReason":"INTERRUPTED"}}}"#,
+        r#"{"event":{"toolUse":{"contentId":"4","toolName":"t","toolUseId":"u","content":"{}"}}}"#,
+        r#"{"event":{"usageEvent":{"sessionId":"s","details":{"total":{"input":{"speechTokens":1,"textTokens":2},"output":{"speechTokens":3,"textTokens":4}}}}}}"#,
+        r#"{"event":{"completionEnd":{"sessionId":"s","stopReason":"END_TURN"}}}"#,
+    ];
+
+    /// Decodes, and checks what holds of whatever is decoded.
+    fn check(decoder: &mut Decoder, json: &[u8]) -> Option<Event> {
+        let decoded = decoder.decode(json);
+        assert!(decoder.open.len() <= OPEN_BLOCKS_MAX);
+        let event = decoded.ok()?.event;
+        if let Event::Audio(frame) = &event {
+            assert!(frame.pcm().len().is_multiple_of(2) && frame.pcm().len() <= json.len());
+        }
+        Some(event)
+    }
+
+    #[test]
+    fn the_real_events_are_all_known() {
+        let mut decoder = Decoder::default();
+        let known: Vec<Event> = REAL.iter().map(|json| check(&mut decoder, json.as_bytes()).unwrap()).collect();
+        assert_eq!(known.iter().filter(|event| **event == Event::Other).count(), 1, "{known:?}");
+        assert_eq!(decoder.open.len(), 1, "the interrupted text was not closed");
+    }
+
+    /// Any JSON, not too deep.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            "\\PC{0,20}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let key = "(event|contentStart|textOutput|audioOutput|contentEnd|toolUse|usageEvent|details|total|input|\
+                contentId|content|type|role|stopReason|additionalModelFields|sessionId|toolUseId|x)";
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::btree_map(key, inner, 0..4)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
     proptest! {
+        #![proptest_config(cases(2_000))]
+
         #[test]
-        fn any_bytes_are_an_event_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Decoder::default().decode(&bytes);
+        fn any_bytes_are_an_event_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            check(&mut Decoder::default(), &bytes);
         }
 
         #[test]
-        fn any_event_like_json_is_an_event_or_an_error(
-            name in "(audioOutput|contentStart|textOutput|contentEnd|usageEvent|toolUse)",
-            field in "(contentId|content|type|role|stopReason|additionalModelFields)",
-            value in "\\PC{0,40}",
+        fn any_json_is_an_event_or_an_error(body in any_json()) {
+            check(&mut Decoder::default(), body.to_string().as_bytes());
+            check(&mut Decoder::default(), serde_json::json!({ "event": body }).to_string().as_bytes());
+        }
+
+        #[test]
+        fn real_events_damaged_and_in_any_order_keep_the_decoder_within_its_bounds(
+            events in prop::collection::vec((prop::sample::select(REAL.to_vec()), any::<bool>()), 0..60),
+            damage in any::<(prop::sample::Index, u8)>(),
         ) {
-            let json = serde_json::json!({ "event": { name: { "contentId": "1", field: value } } });
-            let _ = Decoder::default().decode(json.to_string().as_bytes());
+            let mut decoder = Decoder::default();
+            for (json, damaged) in events {
+                let mut json = json.as_bytes().to_vec();
+                if damaged {
+                    let place = damage.0.index(json.len());
+                    json[place] = damage.1;
+                }
+                check(&mut decoder, &json);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzz::cases;
 
 const MP3: &[u8] = include_bytes!("../../../tests/fixtures/audible-market.mp3");
 
@@ -193,7 +194,7 @@ fn check(decoded: &Result<Vec<i16>, Refusal>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(600))]
 
     #[test]
     fn any_bytes_are_decoded_or_refused(
