@@ -4,6 +4,8 @@
 //! The demo, the end-to-end tests and the load tests all use it. It is a client like the web page and knows
 //! nothing of the service but its public API.
 
+mod comeback;
+pub(crate) mod connection;
 pub(crate) mod live;
 pub(crate) mod message;
 pub(crate) mod playback;
@@ -33,7 +35,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Learner {
     user_id: UserId,
     access_token: String,
-    api: String,
+    /// Where the ingress answers: the first is tried first.
+    addresses: Vec<String>,
     http: reqwest::Client,
 }
 
@@ -97,6 +100,10 @@ pub enum Moment {
     Reconnecting,
     /// It has it back.
     Resumed,
+    /// The connection was lost, or the conversation goes on at another task.
+    Moving,
+    /// The learner has come back.
+    Back,
 }
 
 /// What came of a conversation.
@@ -167,7 +174,7 @@ impl Learner {
         Ok(Self {
             user_id: pool::subject(access_token)?,
             access_token: access_token.to_owned(),
-            api: api.to_owned(),
+            addresses: vec![api.to_owned()],
             http,
         })
     }
@@ -230,14 +237,27 @@ impl Learner {
         observer: impl FnMut(&Moment) + Send,
     ) -> anyhow::Result<Conversation> {
         let started = self.start(script).await?;
-        let url = self.live_url(&started);
-        let conversation = live::hold(&url, script, observer).await;
+        let conversation = live::hold(self, &started, script, observer).await;
         conversation.with_context(|| format!("conversation {}", started.conversation_id))
     }
 
-    /// Where a started conversation is held, with its ticket.
-    pub(crate) fn live_url(&self, started: &Started) -> String {
-        format!("{}{}?ticket={}", self.api, started.live, started.ticket)
+    /// The same learner, who knows one more address of the ingress and goes there when the one before is lost. A load
+    /// balancer would do that behind one address.
+    #[must_use]
+    pub fn also_at(mut self, api: &str) -> Self {
+        self.addresses.push(api.to_owned());
+        self
+    }
+
+    /// The same learner, who knows these addresses of the ingress only.
+    #[must_use]
+    pub fn at(&self, addresses: &[&str]) -> Self {
+        Self { addresses: addresses.iter().map(|&address| address.to_owned()).collect(), ..self.clone() }
+    }
+
+    /// Where a started conversation is held, at one of the addresses, with its ticket.
+    pub(crate) fn live_url(&self, address: usize, started: &Started) -> String {
+        format!("{}{}?ticket={}", self.addresses[address], started.live, started.ticket)
     }
 
     pub(crate) async fn start(&self, script: &Script) -> anyhow::Result<Started> {
@@ -247,9 +267,10 @@ impl Learner {
             time_zone: &script.time_zone,
             feedback_language: script.feedback_language,
         };
-        let post = self.http.post(format!("{}/api/conversations", self.api)).timeout(CALL_TIMEOUT);
+        let api = &self.addresses[0];
+        let post = self.http.post(format!("{api}/api/conversations")).timeout(CALL_TIMEOUT);
         let answer = post.bearer_auth(&self.access_token).json(&request).send().await;
-        let answer = answer.with_context(|| format!("the ingress at {} does not answer", self.api))?;
+        let answer = answer.with_context(|| format!("the ingress at {api} does not answer"))?;
         let status = answer.status();
         let body = answer.text().await.context("the ingress broke off its answer")?;
         if !status.is_success() {

@@ -8,29 +8,17 @@ use std::{collections::VecDeque, time::Duration};
 use anyhow::{Context as _, bail, ensure};
 use events::contract::Speaker;
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, Interval, MissedTickBehavior},
-};
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{
-        Error, Message,
-        client::IntoClientRequest as _,
-        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
-        protocol::WebSocketConfig,
-    },
-};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{
-    Conversation, Line, Moment, SAMPLE_RATE_HZ, Script,
+    Conversation, Learner, Line, Moment, SAMPLE_RATE_HZ, Script, Started,
+    comeback::{Sent, come_back},
+    connection::{PATIENCE, Socket, connect},
     message::{self, Down, Up},
     playback::Playback,
 };
 use crate::simulator::audible::{self, Decoder};
-
-/// The sub-protocol.
-const PROTOCOL: &str = "nova.live.v1";
 
 /// Samples in a microphone frame: 32 ms, 1024 bytes.
 pub(crate) const FRAME_SAMPLES: usize = 512;
@@ -38,14 +26,8 @@ pub(crate) const FRAME_SAMPLES: usize = 512;
 /// Duration of a microphone frame at pace 1.
 pub(crate) const FRAME: Duration = Duration::from_millis(32);
 
-/// The largest message that is accepted.
-const MESSAGE_BYTES_MAX: usize = 1 << 20;
-
 /// More turns than this are not a conversation.
 const TURNS_MAX: usize = 2_000;
-
-/// How long connecting, the first word of the service, a write and the goodbye may each take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the learner waits for a tutor who may speak first.
 const OPENING: Duration = Duration::from_secs(5);
@@ -53,51 +35,42 @@ const OPENING: Duration = Duration::from_secs(5);
 /// How many frames of the microphone pass between two reports of what was played.
 pub(crate) const FRAMES_PER_REPORT: u32 = 8;
 
+/// How often a learner comes back to one conversation.
+const COMEBACKS_MAX: usize = 50;
+
+/// How long a learner who came back waits for the turns that were missed before saying a line again, at pace 1.
+const RECALL: Duration = Duration::from_secs(1);
+
 /// A breath between the end of the tutor's audio and the learner's next line, at pace 1.
 pub(crate) const BREATH: Duration = Duration::from_millis(300);
 
-/// A live connection.
-pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Holds the conversation at `url`, which includes the ticket.
+/// Holds the conversation, and comes back to it when its connection is lost.
 pub(super) async fn hold(
-    url: &str,
+    learner: &Learner,
+    started: &Started,
     script: &Script,
     mut observer: impl FnMut(&Moment) + Send,
 ) -> anyhow::Result<Conversation> {
     ensure!(script.pace.is_finite() && script.pace > 0.0, "a pace of {} is not possible", script.pace);
-    let mut socket = connect(url).await?;
+    let mut address = 0;
+    let mut socket = connect(&learner.live_url(address, started)).await?;
     let mut talk = Talk::new(script);
-    let mut microphone = tokio::time::interval(FRAME.div_f64(script.pace));
-    microphone.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let result = talk.run(&mut socket, &mut microphone, &mut observer).await;
-    // The other side may have closed already; either way we are done.
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
-    result?;
-    talk.outcome()
-}
-
-/// Opens the connection of the live address `url`.
-pub(crate) async fn connect(url: &str) -> anyhow::Result<Socket> {
-    let url = url.replacen("http", "ws", 1);
-    let mut request = url.into_client_request().context("the live address is no URL")?;
-    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let connecting = connect_async_with_config(request, Some(config), true);
-    let connected = tokio::time::timeout(PATIENCE, connecting).await;
-    let (socket, answer) = match connected.context("the live connection does not open")? {
-        Ok(connected) => connected,
-        Err(Error::Http(answer)) => {
-            let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            bail!("the ingress refuses the live connection: {} {body}", answer.status());
+    for _ in 0..=COMEBACKS_MAX {
+        let mut microphone = tokio::time::interval(FRAME.div_f64(script.pace));
+        microphone.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let lost = talk.run(&mut socket, &mut microphone, &mut observer).await;
+        // The other side may have closed already; either way we are done with this connection.
+        let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
+        match lost? {
+            Left::Over => return talk.outcome(),
+            Left::Lost => {
+                observer(&Moment::Moving);
+                let turns = talk.conversation()?.turns.len();
+                (socket, address) = come_back(learner, address, started.conversation_id, turns).await?;
+            }
         }
-        Err(error) => return Err(error).context("the live connection does not open"),
-    };
-    let agreed = answer.headers().get(SEC_WEBSOCKET_PROTOCOL);
-    ensure!(agreed.is_some_and(|protocol| protocol == PROTOCOL), "the ingress does not speak {PROTOCOL}");
-    Ok(socket)
+    }
+    bail!("the connection was lost more than {COMEBACKS_MAX} times")
 }
 
 /// Where the conversation is.
@@ -111,10 +84,21 @@ enum Phase {
     Speaking(usize),
     /// Hearing the answer to that line.
     Listening { line: usize, since: Instant },
+    /// Finding out whether what was said of that line is known to the task that has taken over.
+    Recalling { line: usize, until: Instant },
     /// All said and heard.
     Leaving { until: Instant },
     /// The service said goodbye.
     Over,
+}
+
+/// How a connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Left {
+    /// The conversation is over.
+    Over,
+    /// The conversation goes on.
+    Lost,
 }
 
 struct Talk<'a> {
@@ -129,6 +113,9 @@ struct Talk<'a> {
     /// Whether the tutor has ended a turn since the learner last spoke.
     answered: bool,
     frames: u32,
+    sent: Sent,
+    /// The learner wants to end, and the service may not have heard it.
+    end_unheard: bool,
     conversation: Option<Conversation>,
 }
 
@@ -144,6 +131,8 @@ impl<'a> Talk<'a> {
             answer_began: false,
             answered: false,
             frames: 0,
+            sent: Sent::default(),
+            end_unheard: false,
             conversation: None,
         }
     }
@@ -153,25 +142,33 @@ impl<'a> Talk<'a> {
         socket: &mut Socket,
         microphone: &mut Interval,
         observer: &mut (impl FnMut(&Moment) + Send),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Left> {
         while self.phase != Phase::Over {
             tokio::select! {
                 biased;
                 message = socket.next() => {
-                    let message = message.context("the ingress closed the connection in mid-conversation")?;
-                    let message = message.context("the connection to the ingress was lost")?;
-                    self.receive(message, observer)?;
+                    let Some(Ok(message)) = message else { return self.lost() };
+                    if self.receive(message, observer)? == Some(Left::Lost) {
+                        return self.lost();
+                    }
                 }
                 _ = microphone.tick() => {
                     for message in self.tick(Instant::now(), observer)? {
                         let sent = tokio::time::timeout(PATIENCE, socket.send(message)).await;
-                        let sent = sent.context("the ingress takes no more audio")?;
-                        sent.context("the connection to the ingress was lost")?;
+                        if sent.context("the ingress takes no more audio")?.is_err() {
+                            return self.lost();
+                        }
                     }
                 }
             }
         }
-        Ok(())
+        Ok(Left::Over)
+    }
+
+    /// What is lost before it began cannot be come back to.
+    fn lost(&self) -> anyhow::Result<Left> {
+        ensure!(self.conversation.is_some(), "the connection to the ingress was lost before it was ready");
+        Ok(Left::Lost)
     }
 
     /// One frame of the microphone, and what else is to be said now.
@@ -201,11 +198,17 @@ impl<'a> Talk<'a> {
             Phase::Listening { line, since } => {
                 self.check_patience(since, now, &format!("an answer to turn {}", line + 1))?;
             }
+            Phase::Recalling { line, until } if now > until => {
+                // A line that is in no turn was heard by nobody who is still there.
+                let (said, since) = (self.learner_turns() > line, now);
+                if said { self.phase = Phase::Listening { line, since } } else { self.speak(line, now, observer) }
+            }
             Phase::Leaving { until } => {
                 ensure!(now < until, "the ingress did not say goodbye within {} s", PATIENCE.as_secs());
-                return Ok(Vec::new());
+                let end = std::mem::take(&mut self.end_unheard).then(|| text(&Up::End));
+                return end.into_iter().collect();
             }
-            Phase::Speaking(_) | Phase::Over => {}
+            Phase::Speaking(_) | Phase::Recalling { .. } | Phase::Over => {}
         }
         self.frames = self.frames.wrapping_add(1);
         let due = self.frames.is_multiple_of(FRAMES_PER_REPORT) || self.is_leaving();
@@ -214,8 +217,10 @@ impl<'a> Talk<'a> {
         messages.push(if self.is_leaving() {
             text(&Up::End)?
         } else {
-            let samples = (0..FRAME_SAMPLES).map(|_| self.speech.pop_front().unwrap_or(0));
-            Message::Binary(message::frame(samples).into())
+            let samples: Vec<i16> =
+                (0..FRAME_SAMPLES).map(|_| self.speech.pop_front().unwrap_or(0)).collect();
+            self.sent.push(&samples);
+            Message::Binary(message::frame(samples.into_iter()).into())
         });
         Ok(messages)
     }
@@ -249,7 +254,7 @@ impl<'a> Talk<'a> {
         &mut self,
         message: Message,
         observer: &mut (impl FnMut(&Moment) + Send),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Left>> {
         match message {
             Message::Binary(frame) => {
                 let (generation, samples) =
@@ -257,17 +262,14 @@ impl<'a> Talk<'a> {
                 if generation >= self.playback.generation {
                     self.play(generation, &samples);
                 }
-                Ok(())
+                Ok(None)
             }
             Message::Text(text) => {
                 let message = serde_json::from_str(&text).context("the ingress sent a broken message")?;
                 self.understand(message, observer)
             }
-            Message::Close(frame) => {
-                let why = frame.map_or_else(|| "without a reason".to_owned(), |frame| frame.to_string());
-                bail!("the ingress closed the connection in mid-conversation: {why}");
-            }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
+            Message::Close(_) => Ok(Some(Left::Lost)),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
         }
     }
 
@@ -292,9 +294,13 @@ impl<'a> Talk<'a> {
         &mut self,
         message: Down,
         observer: &mut (impl FnMut(&Moment) + Send),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Left>> {
         match message {
-            Down::Ready { conversation_id, generation } => {
+            Down::Ready { generation, heard_samples, .. } if self.conversation.is_some() => {
+                self.back(generation, heard_samples)?;
+                observer(&Moment::Back);
+            }
+            Down::Ready { conversation_id, generation, .. } => {
                 self.playback.flush(generation, Instant::now());
                 self.phase = Phase::Opening { since: Instant::now() };
                 self.conversation = Some(Conversation {
@@ -313,6 +319,7 @@ impl<'a> Talk<'a> {
                 observer(&Moment::Model { simulated });
             }
             Down::Caption { speaker, stage, text } => observer(&Moment::Caption { speaker, stage, text }),
+            Down::Turn { turn } if (turn.index as usize) < self.conversation()?.turns.len() => {}
             Down::Turn { turn } => {
                 self.answered |= turn.speaker == Speaker::Tutor;
                 observer(&Moment::Turn(turn.clone()));
@@ -335,10 +342,39 @@ impl<'a> Talk<'a> {
                 conversation.turn_count = turns;
                 self.phase = Phase::Over;
             }
+            Down::Reconnect => return Ok(Some(Left::Lost)),
             Down::Error { code, message } => bail!("the ingress reports {code}: {message}"),
             Down::Unknown => {}
         }
+        Ok(None)
+    }
+
+    /// The conversation goes on. What was not heard is said again: from the sample that the service names, or, where
+    /// it lost what it had heard, the whole line if it is in no turn.
+    fn back(&mut self, generation: u32, heard_samples: Option<u64>) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if generation != self.playback.generation {
+            self.playback.flush(generation, now);
+        }
+        self.decoder = Decoder::new(SAMPLE_RATE_HZ);
+        self.end_unheard = self.is_leaving();
+        if let Some(heard) = heard_samples {
+            for sample in self.sent.unheard(heard)?.into_iter().rev() {
+                self.speech.push_front(sample);
+            }
+            return Ok(());
+        }
+        self.sent.forget();
+        if let Phase::Speaking(line) | Phase::Listening { line, .. } | Phase::Recalling { line, .. } = self.phase {
+            self.speech.clear();
+            self.phase = Phase::Recalling { line, until: now + self.paced(RECALL) };
+        }
         Ok(())
+    }
+
+    fn learner_turns(&self) -> usize {
+        let turns = self.conversation.iter().flat_map(|conversation| &conversation.turns);
+        turns.filter(|turn| turn.speaker == Speaker::Learner).count()
     }
 
     fn conversation(&mut self) -> anyhow::Result<&mut Conversation> {

@@ -25,6 +25,7 @@ pub(crate) enum Down {
     Ready {
         conversation_id: ConversationId,
         generation: u32,
+        heard_samples: Option<u64>,
     },
     Model {
         simulated: bool,
@@ -42,6 +43,7 @@ pub(crate) enum Down {
     },
     Reconnecting,
     Resumed,
+    Reconnect,
     Ended {
         reason: EndReason,
         turns: u32,

@@ -89,7 +89,7 @@ impl UserPool {
         Ok(Learner {
             user_id: subject(&access_token)?,
             access_token,
-            api: self.api.clone(),
+            addresses: vec![self.api.clone()],
             http: self.http.clone(),
         })
     }

@@ -13,7 +13,8 @@ use super::{Shared, learners::Speaker, lock};
 use crate::{
     learner::{
         SAMPLE_RATE_HZ,
-        live::{BREATH, FRAME, FRAME_SAMPLES, FRAMES_PER_REPORT, PATIENCE, Socket, connect, text},
+        connection::{PATIENCE, Socket, connect},
+        live::{BREATH, FRAME, FRAME_SAMPLES, FRAMES_PER_REPORT, text},
         message::{self, Down, Up},
         playback::Playback,
     },
@@ -125,7 +126,7 @@ impl<'a> Talk<'a> {
     async fn hold(&mut self) -> anyhow::Result<()> {
         let Speaker { learner, script, .. } = self.speaker;
         let started = learner.start(script).await?;
-        let mut socket = connect(&learner.live_url(&started)).await?;
+        let mut socket = connect(&learner.live_url(0, &started)).await?;
         let mut microphone = tokio::time::interval(FRAME);
         microphone.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let talked = async {
@@ -287,6 +288,7 @@ impl<'a> Talk<'a> {
                 self.playback.flush(generation, now);
                 self.words.wrong("the tutor was interrupted though nobody spoke".to_owned());
             }
+            Down::Reconnect => bail!("the ingress is stopping"),
             Down::Reconnecting => self.words.wrong("the model was lost".to_owned()),
             Down::Error { code, message } => bail!("the ingress reports {code}: {message}"),
             Down::Model { .. } | Down::Caption { .. } | Down::Resumed | Down::Unknown => {}

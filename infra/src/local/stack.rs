@@ -25,7 +25,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
-    Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, Service, deploy, publish_pictures,
+    Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, RunFile, Service, deploy, publish_pictures,
 };
 use launch::{Launched, Launcher, Simulator};
 
@@ -42,12 +42,14 @@ pub struct StackOptions {
     pub state_dir: PathBuf,
     /// Where the binaries are: [`super::build`] says.
     pub binaries: Binaries,
-    /// The port of the ingress; a free one if `None`.
+    /// The port of the first ingress; a free one if `None`. The others have free ones.
     pub ingress_port: Option<u16>,
     /// Which of the service's binaries run; all of them by default.
     pub services: Vec<Service>,
     /// How many processes of each worker.
     pub copies: NonZeroUsize,
+    /// How many processes of the ingress, each on a port of its own. Nothing balances between them.
+    pub ingress_copies: NonZeroUsize,
     /// More environment for every process of a service, after and over the stack's own.
     pub environment: Vec<(Service, String, String)>,
     /// Another way to the cloud for a service, for example through a fault proxy: its `AWS_ENDPOINT_URL`.
@@ -68,6 +70,7 @@ impl StackOptions {
             ingress_port: None,
             services: Service::ALL.to_vec(),
             copies: NonZeroUsize::MIN,
+            ingress_copies: NonZeroUsize::MIN,
             environment: Vec::new(),
             endpoints: BTreeMap::new(),
             simulator_arguments: Vec::new(),
@@ -130,7 +133,7 @@ impl Stack {
         progress.end(cloud.endpoint());
         progress.begin("Deploying the infrastructure");
         let outputs = deploy(&cloud.root(), cloud.endpoint(), progress).await?;
-        progress.end("4 stacks");
+        progress.end("5 stacks");
         progress.begin("Publishing the pictures");
         let pictures = publish_pictures(&cloud.root(), &outputs.images_table, progress).await?;
         progress.end(&format!("{pictures} pictures"));
@@ -155,9 +158,9 @@ impl Stack {
             .iter()
             .copied()
             .flat_map(|service| {
-                // One ingress has the port that was asked for; workers share a queue.
-                let copies = if service == Service::Ingress { 1 } else { options.copies.get() };
-                (0..copies).map(move |copy| Instance { service, copy })
+                let ingress = service == Service::Ingress;
+                let copies = if ingress { options.ingress_copies } else { options.copies };
+                (0..copies.get()).map(move |copy| Instance { service, copy })
             })
             .collect();
         let launcher = Launcher::new(&cloud, &outputs, &simulator, options).await?;
@@ -171,10 +174,16 @@ impl Stack {
         Ok(Self { instances, launcher, simulator, cloud, outputs, deaths, report_death })
     }
 
-    /// Where the ingress answers, `http://127.0.0.1:port`.
+    /// Where the first ingress answers, `http://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.launcher.url()
+        &self.launcher.urls()[0]
+    }
+
+    /// Where each ingress answers, by copy.
+    #[must_use]
+    pub fn urls(&self) -> &[String] {
+        self.launcher.urls()
     }
 
     /// The local cloud.
@@ -205,6 +214,22 @@ impl Stack {
     #[must_use]
     pub fn simulator(&self) -> &Process {
         self.simulator.process()
+    }
+
+    /// What somebody needs to know to use the running service. The logs are in `state_dir`.
+    ///
+    /// # Errors
+    /// When the operator's role was not deployed.
+    pub fn run_file(&self, state_dir: PathBuf) -> anyhow::Result<RunFile> {
+        Ok(RunFile {
+            url: self.url().to_owned(),
+            cloud_endpoint: self.cloud.endpoint().to_owned(),
+            bedrock_endpoint: self.bedrock_endpoint().to_owned(),
+            ca_bundle: self.ca_bundle().to_owned(),
+            state_dir,
+            operator: self.launcher.operator()?,
+            outputs: self.outputs.clone(),
+        })
     }
 
     /// Every process of the service.

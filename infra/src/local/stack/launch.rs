@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Instance, StackOptions};
 use crate::local::{
-    Cloud, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service, free_port, net, sdk,
+    Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service, free_port, net, sdk,
 };
 
 /// How long a process may take to become healthy; it includes its checks of what it depends on.
@@ -38,23 +38,30 @@ pub(super) struct Launcher {
     ca_bundle: PathBuf,
     credentials: CredentialServer,
     group: Arc<ProcessGroup>,
-    ingress_port: u16,
-    url: String,
+    /// Of each ingress.
+    urls: Vec<String>,
     ticket_key: String,
     http: reqwest::Client,
 }
 
 impl Launcher {
+    /// Where the credentials of the operator's role are.
+    pub(super) fn operator(&self) -> anyhow::Result<CredentialSource> {
+        self.credentials.operator()
+    }
+
     pub(super) async fn new(
         cloud: &Cloud,
         outputs: &Outputs,
         simulator: &Simulator,
         options: StackOptions,
     ) -> anyhow::Result<Self> {
-        let ingress_port = match options.ingress_port {
-            Some(port) => port,
-            None => free_port()?,
-        };
+        let ports = (0..options.ingress_copies.get()).map(|copy| match options.ingress_port {
+            Some(port) if copy == 0 => Ok(port),
+            Some(_) | None => free_port(),
+        });
+        let urls = ports.map(|port| Ok(format!("http://127.0.0.1:{}", port?)));
+        let urls = urls.collect::<anyhow::Result<Vec<String>>>()?;
         Ok(Self {
             credentials: CredentialServer::start(&cloud.root(), outputs).await?,
             outputs: outputs.clone(),
@@ -62,16 +69,15 @@ impl Launcher {
             bedrock_endpoint: simulator.endpoint.clone(),
             ca_bundle: simulator.ca_bundle.clone(),
             group: cloud.group().clone(),
-            ingress_port,
-            url: format!("http://127.0.0.1:{ingress_port}"),
+            urls,
             ticket_key: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
             http: net::http_client()?,
             options,
         })
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    pub(super) fn urls(&self) -> &[String] {
+        &self.urls
     }
 
     /// Starts `instance` and waits until it is healthy.
@@ -85,7 +91,7 @@ impl Launcher {
         self.environment(&mut command, service)?;
         let address = match service {
             Service::Ingress => {
-                let address = format!("127.0.0.1:{}", self.ingress_port);
+                let address = self.urls[instance.copy].trim_start_matches("http://").to_owned();
                 command.env("NOVA_LISTEN", &address).env("NOVA_TICKET_KEY", &self.ticket_key);
                 address
             }
