@@ -3,17 +3,24 @@
 //! - Consumes `conversation.completed`.
 //! - Effect: `transcripts/{userId}/{conversationId}.json.gz` (a `Transcript`) and `….txt.gz` (the same to read) in
 //!   the logs bucket, then `transcript.stored`.
-//! - Idempotent because both objects depend on the event and the journal alone, stand at a key that depends on
-//!   the conversation alone, and are written only where nothing stands. A repetition finds its own content and
-//!   publishes the same event again. Other content at the key is never overwritten: the message is rejected.
+//! - Idempotent because both objects stand at keys that depend on the conversation alone and are written only where
+//!   nothing stands: the first writer decides. Whoever comes later takes what stands, if it has the same words, and
+//!   publishes the same event again. Other words at the key are never overwritten: the message is rejected.
+//!
+//! The key has no version: the bucket keeps versions, the object says its format in its metadata and its first field,
+//! and an older build's transcript of the same words is as good as ours.
+//!
+//! A link to a recording is written only where the recording is. The ingress publishes after its recordings are stored
+//! or given up, so one look is enough; a turn whose recording was lost is marked `audioMissing`.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use clap::Parser;
 use events::{
     bus::{Bus, BusError},
-    contract::{ConversationCompleted, Envelope, Event, ObjectRef, TranscriptStored},
+    contract::{ConversationCompleted, Envelope, Event, ObjectRef, Transcript, TranscriptStored},
     journal::{Journal, JournalError, Reader},
+    pipeline::names::{readable_transcript_key, transcript_key},
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
@@ -25,7 +32,11 @@ use crate::{
     write_once::{Document, WriteOnce, Written},
 };
 
+use document::Audio;
+use recordings::Recordings;
+
 mod document;
+mod recordings;
 
 /// The transcript worker's configuration.
 #[derive(Clone, Debug, Parser)]
@@ -53,7 +64,7 @@ pub struct Config {
 pub struct Transcripts {
     journal: Reader,
     documents: WriteOnce,
-    audio_bucket: String,
+    recordings: Recordings,
     bus: Bus,
 }
 
@@ -68,10 +79,11 @@ impl Transcripts {
         let table = &config.conversations_table;
         boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, boot::CONVERSATIONS).await?;
         boot::bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket).await?;
+        boot::bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket).await?;
         Ok(Self {
             journal: Journal::reader(dynamodb, table),
-            documents: WriteOnce::new(s3, config.logs_bucket.clone()),
-            audio_bucket: config.audio_bucket.clone(),
+            documents: WriteOnce::new(s3.clone(), config.logs_bucket.clone()),
+            recordings: Recordings::new(s3, config.audio_bucket.clone()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), &config.event_bus, "nova.transcript"),
         })
     }
@@ -82,30 +94,87 @@ impl Transcripts {
             .journal
             .load(id)
             .await
-            .map_err(JournalError::into_failure)?
-            .ok_or_else(|| Failure::reject("the journal does not hold the conversation"))?;
-        let transcript = document::transcript(completed, &conversation.turns, &self.audio_bucket)
+            .map_err(JournalError::into_failure)?;
+        let Some(conversation) = conversation else { return self.stored_before(completed).await };
+        let turns = &conversation.turns;
+        let audio = Audio { bucket: &self.recordings.bucket, stored: self.recordings.stored(turns).await? };
+        let transcript = document::transcript(completed, turns, &audio)
             .map_err(|error| Failure::reject(error.to_string()))?;
-        let json = serde_json::to_vec(&transcript)
-            .context("failed to write the transcript as JSON")
-            .map_err(Failure::retry)?;
-        let text = document::readable(&transcript);
-        let key = |suffix| format!("transcripts/{}/{id}.{suffix}", completed.user_id);
+        let missing = transcript.turns.iter().filter(|turn| turn.audio_missing).count();
+        if missing > 0 {
+            tracing::warn!(conversation.id = %id, missing, "recordings of a conversation were lost");
+        }
+        let user_id = &completed.user_id;
+        let (transcript, document) = self.put_document(&transcript_key(user_id, id), transcript).await?;
+        let text =
+            self.put_text(&readable_transcript_key(user_id, id), &document::readable(&transcript)).await?;
         Ok(TranscriptStored {
             conversation_id: id,
             user_id: completed.user_id.clone(),
-            document: self.put(&key("json.gz"), &json, "application/json").await?,
-            text: self.put(&key("txt.gz"), text.as_bytes(), "text/plain; charset=utf-8").await?,
+            document,
+            text,
             turns: completed.turns,
         })
     }
 
-    async fn put(&self, key: &str, content: &[u8], content_type: &str) -> Result<ObjectRef, Failure> {
-        match self.documents.put(Document { key, content, content_type }).await? {
-            Written::Ours(reference) => Ok(reference),
-            Written::Other => Err(Failure::reject(format!("another document stands at {key}"))),
+    /// The transcript of a conversation that the journal has forgotten: the one that was stored while it knew it.
+    async fn stored_before(&self, completed: &ConversationCompleted) -> Result<TranscriptStored, Failure> {
+        let (user_id, id) = (&completed.user_id, completed.conversation_id);
+        let document = self.documents.get(&transcript_key(user_id, id)).await?;
+        let text = self.documents.get(&readable_transcript_key(user_id, id)).await?;
+        let Some(((_, document), (_, text))) = document.zip(text) else {
+            return Err(Failure::reject("the journal does not hold the conversation"));
+        };
+        let (user_id, turns) = (user_id.clone(), completed.turns);
+        Ok(TranscriptStored { conversation_id: id, user_id, document, text, turns })
+    }
+
+    /// Writes the transcript, and returns the one that stands: ours, or an earlier one of the same words.
+    async fn put_document(
+        &self,
+        key: &str,
+        transcript: Transcript,
+    ) -> Result<(Transcript, ObjectRef), Failure> {
+        let json = serde_json::to_vec(&transcript)
+            .context("failed to write the transcript as JSON")
+            .map_err(Failure::retry)?;
+        let format = format!("transcript/{}", transcript.version);
+        let document = Document { key, content: &json, content_type: "application/json", format: &format };
+        if let Written::Ours(reference) = self.documents.put(document).await? {
+            return Ok((transcript, reference));
+        }
+        let (content, reference) = self.standing(key).await?;
+        let found: Option<Transcript> = serde_json::from_slice(&content).ok();
+        match found.filter(|found| document::same_words(found, &transcript)) {
+            Some(found) => Ok((found, reference)),
+            None => Err(other_document(key)),
         }
     }
+
+    /// Writes the readable text of the transcript that stands. An older build may have written it another way.
+    async fn put_text(&self, key: &str, text: &str) -> Result<ObjectRef, Failure> {
+        let document = Document {
+            key,
+            content: text.as_bytes(),
+            content_type: "text/plain; charset=utf-8",
+            format: document::TEXT_FORMAT,
+        };
+        if let Written::Ours(reference) = self.documents.put(document).await? {
+            return Ok(reference);
+        }
+        let (content, reference) = self.standing(key).await?;
+        let heading = text.lines().next().unwrap_or_default();
+        if content.starts_with(heading.as_bytes()) { Ok(reference) } else { Err(other_document(key)) }
+    }
+
+    async fn standing(&self, key: &str) -> Result<(Vec<u8>, ObjectRef), Failure> {
+        let found = self.documents.get(key).await?;
+        found.ok_or_else(|| Failure::retry(anyhow!("the stored transcript disappeared")))
+    }
+}
+
+fn other_document(key: &str) -> Failure {
+    Failure::reject(format!("another document stands at {key}"))
 }
 
 impl EventHandler for Transcripts {

@@ -2,7 +2,8 @@
 //! learns whether it is his.
 //!
 //! The object's metadata has two hashes: `sha256` of the stored bytes, which events quote, and `content-sha256`
-//! of the content before compression, by which writers compare: a newer build may compress to other bytes.
+//! of the content before compression, by which writers compare: a newer build may compress to other bytes. A third
+//! entry, `format`, names the shape and its version, for whoever lists the bucket without reading it.
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ const OBJECT_BYTES_MAX: i64 = gzip::CONTENT_BYTES_MAX as i64;
 
 const CONTENT_SHA256: &str = "content-sha256";
 const SHA256: &str = "sha256";
+const FORMAT: &str = "format";
 
 /// Documents in one bucket.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub(crate) struct Document<'a> {
     pub(crate) key: &'a str,
     pub(crate) content: &'a [u8],
     pub(crate) content_type: &'a str,
+    /// Its shape and version, for example `transcript/1.1`.
+    pub(crate) format: &'a str,
 }
 
 /// What stands in the bucket after a write.
@@ -84,6 +88,7 @@ impl WriteOnce {
                 .server_side_encryption(ServerSideEncryption::Aes256)
                 .metadata(SHA256, &sha256)
                 .metadata(CONTENT_SHA256, &content_sha256)
+                .metadata(FORMAT, document.format)
                 .body(ByteStream::from(bytes.clone()))
                 .send()
                 .await

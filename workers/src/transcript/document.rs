@@ -1,12 +1,26 @@
-//! PURE. The transcript of a conversation as a document and as readable text. Both depend on nothing but the
-//! event and the journalled turns, so two builders of one transcript write the same bytes.
+//! PURE. The transcript of a conversation as a document and as readable text. The document depends on nothing but the
+//! event, the journalled turns and the recordings that are there; the text on nothing but the document.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
-use events::contract::{ConversationCompleted, Speaker, Transcript, TranscriptTurn, Turn};
+use events::contract::{
+    ConversationCompleted, ConversationMetrics, Speaker, Transcript, TranscriptTurn, Turn,
+};
 
 /// Version of the document's shape.
-const VERSION: &str = "1.0";
+const VERSION: &str = "1.1";
+
+/// The readable text and its version.
+pub(super) const TEXT_FORMAT: &str = "transcript-text/1.1";
+
+/// The recordings of a conversation.
+#[derive(Clone, Debug)]
+pub(super) struct Audio<'a> {
+    /// Their bucket.
+    pub(super) bucket: &'a str,
+    /// The keys under which there is one.
+    pub(super) stored: BTreeSet<String>,
+}
 
 /// The journal does not hold the turns that the event promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,14 +43,15 @@ pub(super) enum Incomplete {
     },
 }
 
-/// The transcript of the conversation that `completed` announces. Audio keys become `s3://{audio_bucket}/{key}`.
+/// The transcript of the conversation that `completed` announces. An audio key with a recording becomes
+/// `s3://{bucket}/{key}`, one without is marked as missing.
 ///
 /// # Errors
 /// See [`Incomplete`]: a transcript with holes is not written.
 pub(super) fn transcript(
     completed: &ConversationCompleted,
     turns: &[Turn],
-    audio_bucket: &str,
+    audio: &Audio<'_>,
 ) -> Result<Transcript, Incomplete> {
     if usize::try_from(completed.turns) != Ok(turns.len()) {
         return Err(Incomplete::Count { promised: completed.turns, journalled: turns.len() });
@@ -45,23 +60,37 @@ pub(super) fn transcript(
     if let Some((expected, turn)) = turns.iter().enumerate().find(|entry| !in_place(entry)) {
         return Err(Incomplete::Gap { expected, found: turn.index });
     }
-    let audio_uri = |turn: &Turn| turn.audio_key.as_ref().map(|key| format!("s3://{audio_bucket}/{key}"));
     Ok(Transcript {
         version: VERSION.to_owned(),
         conversation_id: completed.conversation_id,
         user_id: completed.user_id.clone(),
         image_id: completed.image_id.clone(),
         level: completed.level,
+        feedback_language: Some(completed.feedback_language),
+        time_zone: Some(completed.time_zone.clone()),
         started_at: completed.started_at,
         ended_at: completed.ended_at,
         reason: completed.reason,
         usage: completed.usage,
         metrics: completed.metrics,
-        turns: turns
-            .iter()
-            .map(|turn| TranscriptTurn { audio_uri: audio_uri(turn), turn: turn.clone() })
-            .collect(),
+        turns: turns.iter().map(|turn| with_audio(turn, audio)).collect(),
     })
+}
+
+/// Whether two transcripts are of the same words: one conversation and the same turns. They may differ in version and
+/// in what was known of the recordings.
+pub(super) fn same_words(one: &Transcript, other: &Transcript) -> bool {
+    let turns = |transcript: &Transcript| -> Vec<Turn> {
+        transcript.turns.iter().map(|entry| entry.turn.clone()).collect()
+    };
+    one.conversation_id == other.conversation_id && one.user_id == other.user_id && turns(one) == turns(other)
+}
+
+fn with_audio(turn: &Turn, audio: &Audio<'_>) -> TranscriptTurn {
+    let key = turn.audio_key.as_ref();
+    let audio_uri =
+        key.filter(|key| audio.stored.contains(*key)).map(|key| format!("s3://{}/{key}", audio.bucket));
+    TranscriptTurn { turn: turn.clone(), audio_missing: key.is_some() && audio_uri.is_none(), audio_uri }
 }
 
 /// The transcript for people: a heading, then one paragraph for each turn, `[mm:ss] Speaker: words`. Further
@@ -77,51 +106,147 @@ pub(super) fn readable(transcript: &Transcript) -> String {
         transcript.reason,
         transcript.turns.len(),
     );
-    for TranscriptTurn { turn, .. } in &transcript.turns {
+    if let Some(metrics) = &transcript.metrics {
+        text.push_str(&measured(metrics));
+    }
+    for TranscriptTurn { turn, audio_missing, .. } in &transcript.turns {
         let speaker = match turn.speaker {
             Speaker::Learner => "Learner",
             Speaker::Tutor => "Tutor",
         };
-        let typed = if turn.typed { " (typed)" } else { "" };
-        let interrupted = if turn.interrupted { " (interrupted)" } else { "" };
+        let notes: String = [
+            (turn.typed, " (typed)"),
+            (turn.interrupted, " (interrupted)"),
+            (*audio_missing, " (recording lost)"),
+        ]
+        .into_iter()
+        .filter_map(|(applies, note)| applies.then_some(note))
+        .collect();
         let seconds = turn.start_ms / 1000;
         let words = turn.text.lines().collect::<Vec<_>>().join("\n        ");
-        write!(text, "\n[{:02}:{:02}] {speaker}{typed}{interrupted}: {words}\n", seconds / 60, seconds % 60)
+        write!(text, "\n[{:02}:{:02}] {speaker}{notes}: {words}\n", seconds / 60, seconds % 60)
             .expect("a string takes all text");
     }
     text
+}
+
+/// What was measured, in lines of the heading.
+fn measured(metrics: &ConversationMetrics) -> String {
+    let ConversationMetrics { answer_latency, renewals, recoveries, reconnects, takeovers } = metrics;
+    let answers = answer_latency.map_or_else(String::new, |latency| {
+        format!(
+            "Answers: {} after {} ms (median), {} ms (95 %), {} ms (longest)\n",
+            latency.count, latency.p50_ms, latency.p95_ms, latency.max_ms
+        )
+    });
+    format!(
+        "{answers}Streams: {renewals} renewed, {recoveries} recovered; {reconnects} reconnects, {takeovers} takeovers\n"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::samples::{completed, turn};
+    use events::contract::AnswerLatency;
+    use std::{fs, path::PathBuf};
+
+    fn audio(stored: &[&str]) -> Audio<'static> {
+        Audio { bucket: "voices", stored: stored.iter().map(|key| (*key).to_owned()).collect() }
+    }
+
+    fn recorded(index: u32, speaker: Speaker, text: &str) -> Turn {
+        Turn { audio_key: Some(format!("audio/learner-1/c/{index:05}.wav")), ..turn(index, speaker, text) }
+    }
+
+    /// A conversation with everything that a turn can have.
+    fn rich() -> Transcript {
+        let mut completed = completed(4);
+        completed.metrics = Some(ConversationMetrics {
+            answer_latency: Some(AnswerLatency { p50_ms: 840, p95_ms: 1_200, max_ms: 1_204, count: 2 }),
+            renewals: 1,
+            recoveries: 0,
+            reconnects: 2,
+            takeovers: 0,
+        });
+        let opening = recorded(0, Speaker::Tutor, "Hello! What do you see?");
+        let said = Turn {
+            confidence: Some(0.93),
+            ..recorded(1, Speaker::Learner, "I see  a cat.\nAnd \"two\" dogs.")
+        };
+        let cut = Turn {
+            answer_latency_ms: Some(840),
+            interrupted: true,
+            played_ms: Some(610),
+            ..recorded(2, Speaker::Tutor, "고양이! Where is")
+        };
+        let typed = Turn { typed: true, speech_ms: 0, ..turn(61, Speaker::Learner, "On the sofa.") };
+        let turns = [opening, said, cut, Turn { index: 3, ..typed }];
+        let audio = audio(&["audio/learner-1/c/00000.wav", "audio/learner-1/c/00002.wav"]);
+        transcript(&completed, &turns, &audio).unwrap()
+    }
+
+    /// `NOVA_BLESS=1 cargo test -p workers` writes the file.
+    #[track_caller]
+    fn golden(name: &str, content: &str) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/transcript/golden").join(name);
+        if std::env::var_os("NOVA_BLESS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+        }
+        let stored = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(stored, content, "{} is not what is written: NOVA_BLESS=1 writes it", path.display());
+    }
 
     #[test]
-    fn transcript_holds_every_turn_word_for_word_with_its_audio() {
-        let mut spoken = turn(1, Speaker::Learner, "I see  a cat.\nAnd \"two\" dogs.");
-        spoken.audio_key = Some("audio/learner-1/c/00001-learner.wav".to_owned());
-        let turns = [turn(0, Speaker::Tutor, "What do you see?"), spoken];
-        let transcript = transcript(&completed(2), &turns, "voices").unwrap();
+    fn document_and_text_are_those_of_the_golden_files() {
+        let transcript = rich();
+        golden("1.1.json", &format!("{}\n", serde_json::to_string_pretty(&transcript).unwrap()));
+        golden("1.1.txt", &readable(&transcript));
+    }
+
+    #[test]
+    fn document_of_an_older_build_is_read_and_of_the_same_words() {
+        let older = include_str!("golden/1.0.json");
+        let older: Transcript = serde_json::from_str(older).unwrap();
+        assert!(same_words(&older, &rich()));
+        assert_ne!(older, rich());
+    }
+
+    #[test]
+    fn transcript_holds_every_turn_word_for_word_and_links_only_recordings_that_are_there() {
+        let turns = [
+            turn(0, Speaker::Tutor, "What do you see?"),
+            recorded(1, Speaker::Learner, "I see  a cat.\nAnd \"two\" dogs."),
+            recorded(2, Speaker::Learner, "And a bird."),
+        ];
+        let transcript = transcript(&completed(3), &turns, &audio(&["audio/learner-1/c/00001.wav"])).unwrap();
         assert_eq!(
             transcript.turns.iter().map(|entry| &entry.turn).collect::<Vec<_>>(),
-            [&turns[0], &turns[1]]
+            [&turns[0], &turns[1], &turns[2]]
         );
-        assert_eq!(transcript.turns[0].audio_uri, None);
-        assert_eq!(
-            transcript.turns[1].audio_uri.as_deref(),
-            Some("s3://voices/audio/learner-1/c/00001-learner.wav")
-        );
+        let audio: Vec<_> =
+            transcript.turns.iter().map(|entry| (entry.audio_uri.as_deref(), entry.audio_missing)).collect();
+        let link = "s3://voices/audio/learner-1/c/00001.wav";
+        assert_eq!(audio, [(None, false), (Some(link), false), (None, true)]);
+    }
+
+    #[test]
+    fn other_words_are_no_repetition() {
+        let mut other = rich();
+        other.turns[1].turn.text.push('!');
+        assert!(!same_words(&other, &rich()));
+        let mut relinked = rich();
+        relinked.turns[1].audio_missing = false;
+        assert!(same_words(&relinked, &rich()));
     }
 
     #[test]
     fn missing_turn_is_refused() {
         let turns = [turn(0, Speaker::Tutor, "Hello"), turn(2, Speaker::Learner, "Hi")];
-        assert_eq!(transcript(&completed(2), &turns, "v"), Err(Incomplete::Gap { expected: 1, found: 2 }));
-        assert_eq!(
-            transcript(&completed(3), &turns, "v"),
-            Err(Incomplete::Count { promised: 3, journalled: 2 })
-        );
+        let built = |count| transcript(&completed(count), &turns, &audio(&[]));
+        assert_eq!(built(2), Err(Incomplete::Gap { expected: 1, found: 2 }));
+        assert_eq!(built(3), Err(Incomplete::Count { promised: 3, journalled: 2 }));
     }
 
     #[test]
@@ -131,7 +256,7 @@ mod tests {
         typed.typed = true;
         let mut opening = turn(0, Speaker::Tutor, "What do you see?");
         opening.interrupted = true;
-        let text = readable(&transcript(&completed(2), &[opening, typed], "voices").unwrap());
+        let text = readable(&transcript(&completed(2), &[opening, typed], &audio(&[])).unwrap());
         assert!(text.contains("\n[00:00] Tutor (interrupted): What do you see?\n"), "{text}");
         assert!(text.contains("\n[01:01] Learner (typed): A cat.\n"), "{text}");
         let turn_lines = text.lines().filter(|line| line.starts_with('[')).count();
