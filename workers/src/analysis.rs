@@ -12,7 +12,7 @@
 //! A worker that dies between the model's answer and the store leaves tokens that are paid again: Bedrock knows no
 //! idempotent request. The analysis that is accepted is still one.
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use aws_config::SdkConfig;
 use clap::Parser;
 use events::{
@@ -22,13 +22,14 @@ use events::{
         Measures, ObjectRef, Scores, StoredAnalysis, Turn,
     },
     journal::{Journal, JournalError, Reader},
+    pipeline::names::{analysis_effect, analysis_key},
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
         world,
     },
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,18 +38,27 @@ use crate::{
     write_once::{Document, WriteOnce, Written},
 };
 use assess::{Outcome, Question, assess};
+use lifecycle::{Life, life};
 use model::Model;
+use price::Prices;
 
 mod assess;
 mod check;
+mod hidden;
 mod json;
+mod language;
+mod lifecycle;
 mod measures;
 mod model;
 mod picture;
+mod price;
 mod prompt;
 
 /// Version of the stored document's shape.
-const VERSION: &str = "1.0";
+const VERSION: &str = "1.1";
+
+/// The model, unless it is configured.
+const MODEL_ID_DEFAULT: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 /// The analysis worker's configuration.
 #[derive(Clone, Debug, Parser)]
@@ -77,7 +87,7 @@ pub struct Config {
         long,
         env = "NOVA_ANALYSIS_MODEL_ID",
         value_name = "NOVA_ANALYSIS_MODEL_ID",
-        default_value = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+        default_value = MODEL_ID_DEFAULT
     )]
     pub analysis_model_id: String,
     /// The longest answer, in tokens.
@@ -88,6 +98,24 @@ pub struct Config {
         value_parser = clap::value_parser!(i32).range(256..=64_000)
     )]
     pub analysis_max_tokens: i32,
+    /// The price of a million input tokens of the model, in US dollars. [kept in millionths of a dollar]
+    #[arg(
+        long = "analysis-price-input-usd-per-mtok",
+        env = "NOVA_ANALYSIS_PRICE_INPUT_USD_PER_MTOK",
+        value_name = "NOVA_ANALYSIS_PRICE_INPUT_USD_PER_MTOK",
+        default_value = price::INPUT_USD_PER_MTOK_DEFAULT,
+        value_parser = price::parse_usd
+    )]
+    pub analysis_price_input_usd_micros: u64,
+    /// The price of a million output tokens of the model, in US dollars. [kept in millionths of a dollar]
+    #[arg(
+        long = "analysis-price-output-usd-per-mtok",
+        env = "NOVA_ANALYSIS_PRICE_OUTPUT_USD_PER_MTOK",
+        value_name = "NOVA_ANALYSIS_PRICE_OUTPUT_USD_PER_MTOK",
+        default_value = price::OUTPUT_USD_PER_MTOK_DEFAULT,
+        value_parser = price::parse_usd
+    )]
+    pub analysis_price_output_usd_micros: u64,
 }
 
 /// The handler.
@@ -99,6 +127,7 @@ pub struct Analyses {
     effects: Effects,
     documents: WriteOnce,
     model: Model,
+    prices: Prices,
     bus: Bus,
 }
 
@@ -109,7 +138,7 @@ enum Finished {
     /// The analysis is in S3.
     Stored,
     /// There will be none.
-    Failed { failure: AnalysisFailure, at: Timestamp, model_id: String },
+    Failed { failure: AnalysisFailure, at: Timestamp, model_id: Option<String> },
 }
 
 impl Analyses {
@@ -125,10 +154,7 @@ impl Analyses {
         boot::table(&dynamodb, "NOVA_IMAGES_TABLE", images_table, boot::IMAGES).await?;
         boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
         boot::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
-        ensure!(
-            !config.analysis_model_id.is_empty(),
-            "NOVA_ANALYSIS_MODEL_ID is empty: name a model of Bedrock"
-        );
+        check_model(&config.analysis_model_id, world::now())?;
         let model = Model::new(aws, config.analysis_model_id.clone(), config.analysis_max_tokens)
             .context("failed to describe the assessment to the model")?;
         Ok(Self {
@@ -138,6 +164,10 @@ impl Analyses {
             dynamodb,
             documents: WriteOnce::new(s3, logs_bucket.clone()),
             model,
+            prices: Prices {
+                input_usd_micros: config.analysis_price_input_usd_micros,
+                output_usd_micros: config.analysis_price_output_usd_micros,
+            },
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), &config.event_bus, "nova.analysis"),
         })
     }
@@ -158,11 +188,7 @@ impl Analyses {
             .map_err(JournalError::into_failure)?
             .ok_or_else(|| Failure::reject("the journal does not hold the conversation"))?;
         let measures = measures::measures(&conversation.turns);
-        if measures.words == 0 {
-            let nothing = failed(completed, AnalysisFailure::NothingSaid, None);
-            return self.publish(cause, (nothing, completed.ended_at)).await;
-        }
-        let effect_id = format!("analysis#{}", completed.conversation_id);
+        let effect_id = analysis_effect(completed.conversation_id);
         match self.effects.claim(&effect_id, receive_count, world::now()).await? {
             Claim::Finished(outcome) => self.publish_finished(cause, completed, &outcome).await,
             Claim::Mine(lease) => {
@@ -185,6 +211,11 @@ impl Analyses {
         completed: &ConversationCompleted,
         (measures, turns): (&Measures, &[Turn]),
     ) -> Result<(Event, Timestamp), Failure> {
+        if measures.words == 0 {
+            return self
+                .fail(lease, completed, (AnalysisFailure::NothingSaid, completed.ended_at, None))
+                .await;
+        }
         let picture = picture::load(&self.dynamodb, &self.images_table, &completed.image_id).await?;
         if picture.is_none() {
             tracing::warn!(image.id = completed.image_id, "the picture has no description");
@@ -193,24 +224,34 @@ impl Analyses {
         let question = Question { language: completed.feedback_language, data: &data, turns };
         let outcome = Box::pin(assess(&self.model, question)).await?;
         let now = world::now();
+        let cost = self.prices.cost(outcome.input_tokens, outcome.output_tokens);
         tracing::info!(
             conversation.id = %completed.conversation_id,
             model.id = self.model.id,
             input_tokens = outcome.input_tokens,
             output_tokens = outcome.output_tokens,
+            cost_usd_micros = cost.usd_micros,
+            simulated = outcome.simulated,
             accepted = outcome.verdict.is_ok(),
             "the model assessed a conversation"
         );
         if let Err(failure) = outcome.verdict {
-            let model_id = self.model.id.clone();
-            lease
-                .finish(&written(&Finished::Failed { failure, at: now, model_id: model_id.clone() })?)
-                .await?;
-            return Ok((failed(completed, failure, Some(model_id)), now));
+            return self.fail(lease, completed, (failure, now, Some(self.model.id.clone()))).await;
         }
         let (stored, document) = self.store(self.document(completed, (measures, outcome), now)?).await?;
         lease.finish(&written(&Finished::Stored)?).await?;
         Ok(analyzed(completed, stored, document))
+    }
+
+    /// Finishes the lease with the reason why there will be no analysis.
+    async fn fail(
+        &self,
+        lease: &Lease,
+        completed: &ConversationCompleted,
+        (failure, at, model_id): (AnalysisFailure, Timestamp, Option<String>),
+    ) -> Result<(Event, Timestamp), Failure> {
+        lease.finish(&written(&Finished::Failed { failure, at, model_id: model_id.clone() })?).await?;
+        Ok((failed(completed, failure, model_id), at))
     }
 
     fn document(
@@ -232,6 +273,7 @@ impl Analyses {
             simulated: outcome.simulated,
             input_tokens: outcome.input_tokens,
             output_tokens: outcome.output_tokens,
+            cost: Some(self.prices.cost(outcome.input_tokens, outcome.output_tokens)),
             measures: *measures,
             assessment,
         })
@@ -239,11 +281,13 @@ impl Analyses {
 
     /// Stores the analysis, unless one stands there: then that one is the analysis.
     async fn store(&self, analysis: StoredAnalysis) -> Result<(StoredAnalysis, ObjectRef), Failure> {
-        let key = key(&analysis.user_id, analysis.conversation_id);
+        let key = analysis_key(&analysis.user_id, analysis.conversation_id);
         let json = serde_json::to_vec(&analysis)
             .context("failed to write the analysis as JSON")
             .map_err(Failure::retry)?;
-        let document = Document { key: &key, content: &json, content_type: "application/json" };
+        let format = format!("stored-analysis/{VERSION}");
+        let document =
+            Document { key: &key, content: &json, content_type: "application/json", format: &format };
         match self.documents.put(document).await? {
             Written::Ours(reference) => Ok((analysis, reference)),
             Written::Other => self
@@ -257,7 +301,7 @@ impl Analyses {
         &self,
         completed: &ConversationCompleted,
     ) -> Result<Option<(StoredAnalysis, ObjectRef)>, Failure> {
-        self.read(&key(&completed.user_id, completed.conversation_id)).await
+        self.read(&analysis_key(&completed.user_id, completed.conversation_id)).await
     }
 
     async fn read(&self, key: &str) -> Result<Option<(StoredAnalysis, ObjectRef)>, Failure> {
@@ -277,7 +321,7 @@ impl Analyses {
             .map_err(|_| Failure::reject("the outcome in the finished lease is unreadable"))?;
         match finished {
             Finished::Failed { failure, at, model_id } => {
-                self.publish(cause, (failed(completed, failure, Some(model_id)), at)).await
+                self.publish(cause, (failed(completed, failure, model_id), at)).await
             }
             // It was stored after this attempt looked for it.
             Finished::Stored => match self.stored(completed).await? {
@@ -302,8 +346,18 @@ impl EventHandler for Analyses {
     }
 }
 
-fn key(user_id: &events::contract::UserId, id: events::contract::ConversationId) -> String {
-    format!("analyses/{user_id}/{id}.json.gz")
+/// Refuses a model that no longer answers.
+fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
+    ensure!(!model_id.is_empty(), "NOVA_ANALYSIS_MODEL_ID is empty: name a model of Bedrock");
+    match life(model_id, TimeZone::UTC.to_datetime(now).date()) {
+        Life::Active => {}
+        Life::Ending(end) => tracing::warn!(model.id = model_id, %end, "the model reaches its end of life"),
+        Life::Ended(end) => bail!(
+            "NOVA_ANALYSIS_MODEL_ID: {model_id:?} reached its end of life on {end} and no longer answers; name a \
+             current model, for example {MODEL_ID_DEFAULT}"
+        ),
+    }
+    Ok(())
 }
 
 fn written(finished: &Finished) -> Result<String, Failure> {
@@ -358,10 +412,56 @@ mod tests {
     fn outcome_in_a_lease_survives() {
         let failure = AnalysisFailure::Refused;
         let at = "2026-11-23T15:34:05.123Z".parse().unwrap();
-        for finished in [Finished::Stored, Finished::Failed { failure, at, model_id: "model".to_owned() }] {
+        for finished in
+            [Finished::Stored, Finished::Failed { failure, at, model_id: Some("model".to_owned()) }]
+        {
             let text = written(&finished).unwrap();
             assert_eq!(serde_json::from_str::<Finished>(&text).unwrap(), finished, "{text}");
         }
+    }
+
+    #[test]
+    fn model_that_no_longer_answers_is_refused_at_the_start() {
+        let now = "2026-11-24T00:00:00Z".parse().unwrap();
+        let gone = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
+        let refused = check_model(gone, now).unwrap_err().to_string();
+        for part in ["NOVA_ANALYSIS_MODEL_ID", gone, "2026-07-30", MODEL_ID_DEFAULT] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        check_model(MODEL_ID_DEFAULT, now).unwrap();
+        assert!(check_model("", now).is_err());
+    }
+
+    #[test]
+    fn prices_are_dollars_and_their_defaults_are_those_of_the_default_model() {
+        let url = "https://sqs.us-east-1.amazonaws.com/1/q";
+        let arguments = [
+            "analysis",
+            "--attempts-table",
+            "e",
+            "--queue-url",
+            url,
+            "--dead-letter-queue-url",
+            url,
+            "--conversations-table",
+            "c",
+            "--images-table",
+            "i",
+            "--effects-table",
+            "e",
+            "--logs-bucket",
+            "l",
+            "--event-bus",
+            "b",
+        ];
+        let config = Config::parse_from(arguments);
+        let prices = (config.analysis_price_input_usd_micros, config.analysis_price_output_usd_micros);
+        assert_eq!(prices, (1_100_000, 5_500_000));
+        let dear = [&arguments[..], &["--analysis-price-output-usd-per-mtok", "15"]].concat();
+        assert_eq!(Config::parse_from(dear).analysis_price_output_usd_micros, 15_000_000);
+        let wrong = [&arguments[..], &["--analysis-price-input-usd-per-mtok", "cheap"]].concat();
+        let refused = Config::try_parse_from(wrong).unwrap_err().to_string();
+        assert!(refused.contains("cheap") && refused.contains("US dollars"), "{refused}");
     }
 
     #[test]
@@ -379,12 +479,13 @@ mod tests {
             simulated: true,
             input_tokens: 1,
             output_tokens: 2,
+            cost: None,
             measures: Measures::default(),
             assessment: samples::assessment(70, "a quote"),
         };
         let expected = samples::analyzed(70, events::contract::Level::B1);
         let document = expected.document.clone();
-        assert_eq!(document.key, key(&completed.user_id, completed.conversation_id));
+        assert_eq!(document.key, analysis_key(&completed.user_id, completed.conversation_id));
         assert_eq!(
             analyzed(&completed, stored, document),
             (Event::ConversationAnalyzed(expected), analyzed_at)

@@ -64,7 +64,7 @@ pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outc
         outcome.input_tokens += answer.input_tokens;
         outcome.output_tokens += answer.output_tokens;
         outcome.simulated |= answer.simulated;
-        match judge(&answer, question.turns) {
+        match judge(&answer, question) {
             Judgement::Accepted(assessment) => {
                 outcome.verdict = Ok(*assessment);
                 return Ok(outcome);
@@ -93,7 +93,7 @@ enum Judgement {
     Wrong(Vec<String>),
 }
 
-fn judge(answer: &Answer, turns: &[Turn]) -> Judgement {
+fn judge(answer: &Answer, question: Question<'_>) -> Judgement {
     match (answer.stop, &answer.call) {
         (Stop::Refused, _) => Judgement::Refused,
         (Stop::Cut, _) => {
@@ -102,10 +102,12 @@ fn judge(answer: &Answer, turns: &[Turn]) -> Judgement {
         (Stop::Complete, None) => {
             Judgement::Wrong(vec![format!("the answer: does not call the tool {}", prompt::TOOL)])
         }
-        (Stop::Complete, Some(call)) => match check::assessment(&call.input, turns) {
-            Ok(assessment) => Judgement::Accepted(Box::new(assessment)),
-            Err(violations) => Judgement::Wrong(violations),
-        },
+        (Stop::Complete, Some(call)) => {
+            match check::assessment(&call.input, question.turns, question.language) {
+                Ok(assessment) => Judgement::Accepted(Box::new(assessment)),
+                Err(violations) => Judgement::Wrong(violations),
+            }
+        }
     }
 }
 
@@ -162,11 +164,19 @@ mod tests {
     fn answers_are_judged_by_their_end_their_call_and_the_checks() {
         let turns = [turn(0, Speaker::Learner, "A man with an umbrella")];
         let good = serde_json::to_value(samples::assessment(70, "an umbrella")).unwrap();
-        let judged = |stop, input: Option<Value>| judge(&answer(stop, input), &turns);
+        let question = |language| Question { language, data: "data", turns: &turns };
+        let english = question(FeedbackLanguage::English);
+        let judged = |stop, input: Option<Value>| judge(&answer(stop, input), english);
         assert!(matches!(judged(Stop::Complete, Some(good.clone())), Judgement::Accepted(_)));
         assert!(matches!(judged(Stop::Complete, Some(json!({}))), Judgement::Wrong(_)));
         assert!(matches!(judged(Stop::Complete, None), Judgement::Wrong(_)));
         assert!(matches!(judged(Stop::Cut, Some(good.clone())), Judgement::Wrong(_)));
+        let korean = question(FeedbackLanguage::Korean);
+        let in_english = judge(&answer(Stop::Complete, Some(good.clone())), korean);
+        assert!(
+            matches!(in_english, Judgement::Wrong(_)),
+            "English feedback is repaired for a Korean reader"
+        );
         assert!(matches!(judged(Stop::Refused, Some(good)), Judgement::Refused));
     }
 

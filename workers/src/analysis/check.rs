@@ -5,9 +5,11 @@
 
 use std::sync::LazyLock;
 
-use events::contract::{Assessment, Speaker, Turn};
+use events::contract::{Assessment, FeedbackLanguage, Speaker, Turn};
 use jsonschema::Validator;
 use serde_json::Value;
+
+use super::{hidden::is_invisible, language};
 
 /// The most violations that are listed.
 pub(super) const VIOLATIONS_MAX: usize = 20;
@@ -31,11 +33,15 @@ pub(super) fn schema() -> Value {
     settings.into_generator().into_root_schema_for::<Assessment>().to_value()
 }
 
-/// The assessment that `answer` is.
+/// The assessment that `answer` is, of the conversation in `turns`, for a reader of `language`.
 ///
 /// # Errors
 /// What is wrong with it, at most [`VIOLATIONS_MAX`] entries, each naming the place as a JSON pointer.
-pub(super) fn assessment(answer: &Value, turns: &[Turn]) -> Result<Assessment, Vec<String>> {
+pub(super) fn assessment(
+    answer: &Value,
+    turns: &[Turn],
+    language: FeedbackLanguage,
+) -> Result<Assessment, Vec<String>> {
     let mut violations: Vec<String> = VALIDATOR
         .iter_errors(answer)
         .take(VIOLATIONS_MAX)
@@ -48,6 +54,7 @@ pub(super) fn assessment(answer: &Value, turns: &[Turn]) -> Result<Assessment, V
         serde_json::from_value(answer.clone()).map_err(|error| vec![violation("", &error.to_string())])?;
     violations.extend(bad_texts(&assessment));
     violations.extend(bad_quotes(&assessment, turns));
+    violations.extend(bad_language(&assessment, language));
     violations.truncate(VIOLATIONS_MAX);
     if violations.is_empty() { Ok(assessment) } else { Err(violations) }
 }
@@ -64,44 +71,57 @@ fn violation(place: &str, what: &str) -> String {
 
 /// Texts that are empty or too long.
 fn bad_texts(assessment: &Assessment) -> impl Iterator<Item = String> {
-    let Assessment { strengths, recommendations, next_objective, .. } = assessment;
-    let listed = |name: &'static str, texts: &[String]| {
+    feedback(assessment).into_iter().chain(better(assessment)).filter_map(|(place, text)| {
+        let chars = text.chars().count();
+        if text.trim().is_empty() {
+            Some(violation(&place, "is empty"))
+        } else if chars > TEXT_CHARS_MAX {
+            Some(violation(&place, &format!("has {chars} characters, at most {TEXT_CHARS_MAX} are allowed")))
+        } else {
+            None
+        }
+    })
+}
+
+/// Feedback that is not in the learner's language, and better sentences that are not in English.
+fn bad_language(assessment: &Assessment, language: FeedbackLanguage) -> impl Iterator<Item = String> {
+    let feedback = language::violations(language, feedback(assessment).into_iter());
+    let better = better(assessment)
+        .into_iter()
+        .filter(|(_, text)| !text.chars().any(|char| char.is_ascii_alphabetic()));
+    let better = better.map(|(place, _)| (place, "is not in English".to_owned()));
+    feedback.into_iter().chain(better.collect::<Vec<_>>()).map(|(place, what)| violation(&place, &what))
+}
+
+/// The texts in the feedback language, with their places.
+fn feedback(assessment: &Assessment) -> Vec<(String, &str)> {
+    let Assessment { strengths, recommendations, next_objective, corrections, .. } = assessment;
+    let mut texts = Vec::new();
+    for (name, list) in [("strengths", strengths), ("recommendations", recommendations)] {
         texts
+            .extend(list.iter().enumerate().map(|(place, text)| (format!("/{name}/{place}"), text.as_str())));
+    }
+    texts.push(("/nextObjective".to_owned(), next_objective));
+    for (name, skill) in skills(assessment) {
+        texts.extend(skill.evidence.iter().enumerate().map(|(place, evidence)| {
+            (format!("/skills/{name}/evidence/{place}/comment"), evidence.comment.as_str())
+        }));
+    }
+    texts.extend(
+        corrections
             .iter()
             .enumerate()
-            .map(move |(place, text)| (format!("/{name}/{place}"), text.clone()))
-            .collect::<Vec<_>>()
-    };
-    let comments = skills(assessment).into_iter().flat_map(|(name, skill)| {
-        skill.evidence.iter().enumerate().map(move |(place, evidence)| {
-            (format!("/skills/{name}/evidence/{place}/comment"), evidence.comment.clone())
-        })
-    });
-    let corrections = assessment.corrections.iter().enumerate().flat_map(|(place, correction)| {
-        [
-            (format!("/corrections/{place}/better"), correction.better.clone()),
-            (format!("/corrections/{place}/why"), correction.why.clone()),
-        ]
-    });
-    listed("strengths", strengths)
-        .into_iter()
-        .chain(listed("recommendations", recommendations))
-        .chain([("/nextObjective".to_owned(), next_objective.clone())])
-        .chain(comments)
-        .chain(corrections)
-        .filter_map(|(place, text)| {
-            let chars = text.chars().count();
-            if text.trim().is_empty() {
-                Some(violation(&place, "is empty"))
-            } else if chars > TEXT_CHARS_MAX {
-                Some(violation(
-                    &place,
-                    &format!("has {chars} characters, at most {TEXT_CHARS_MAX} are allowed"),
-                ))
-            } else {
-                None
-            }
-        })
+            .map(|(place, correction)| (format!("/corrections/{place}/why"), correction.why.as_str())),
+    );
+    texts
+}
+
+/// The sentences in English, with their places.
+fn better(assessment: &Assessment) -> Vec<(String, &str)> {
+    let corrections = assessment.corrections.iter().enumerate();
+    corrections
+        .map(|(place, correction)| (format!("/corrections/{place}/better"), correction.better.as_str()))
+        .collect()
 }
 
 /// Quotes that the learner did not say.
@@ -141,9 +161,9 @@ fn skills(assessment: &Assessment) -> [(&'static str, &events::contract::SkillSc
     ]
 }
 
-/// A text without differences of case, white space and typographic quotation marks.
+/// A text without differences of case, white space and typographic quotation marks, and without what cannot be seen.
 fn normalized(text: &str) -> String {
-    let straight = text.replace(['’', '‘'], "'").replace(['“', '”'], "\"");
+    let straight = text.replace(['’', '‘'], "'").replace(['“', '”'], "\"").replace(is_invisible, "");
     straight.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
@@ -182,7 +202,7 @@ mod tests {
     fn answer(edit: impl FnOnce(&mut Value)) -> Result<Assessment, Vec<String>> {
         let mut answer = serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
         edit(&mut answer);
-        assessment(&answer, &conversation())
+        assessment(&answer, &conversation(), FeedbackLanguage::English)
     }
 
     #[track_caller]
@@ -257,6 +277,49 @@ mod tests {
     }
 
     #[test]
+    fn feedback_is_in_the_language_of_the_learner() {
+        let in_korean = |text: &str| {
+            let mut answer =
+                serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
+            for pointer in ["/strengths/0", "/recommendations/0", "/nextObjective"] {
+                *answer.pointer_mut(pointer).unwrap() = json!("그림을 잘 설명했습니다.");
+            }
+            for skill in ["fluency", "vocabulary", "grammar", "relevance"] {
+                answer["skills"][skill]["evidence"][0]["comment"] = json!("문장이 자연스럽습니다.");
+            }
+            answer["corrections"] = json!([{ "quote": "He go home", "better": text, "why": "3인칭입니다." }]);
+            answer
+        };
+        let checked = |answer: &Value, language| assessment(answer, &conversation(), language);
+        let korean = in_korean("He goes home.");
+        assert!(checked(&korean, FeedbackLanguage::Korean).is_ok());
+        let places = |violations: Vec<String>| -> Vec<String> {
+            let place = |text: String| text.split(':').next().unwrap_or_default().to_owned();
+            violations.into_iter().map(place).collect()
+        };
+        assert_eq!(places(checked(&korean, FeedbackLanguage::English).unwrap_err()).len(), 8);
+
+        let english = serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
+        assert!(checked(&english, FeedbackLanguage::English).is_ok());
+        let violations = places(checked(&english, FeedbackLanguage::Korean).unwrap_err());
+        assert_eq!(violations.len(), 7, "{violations:?}");
+        assert!(violations.contains(&"/strengths/0".to_owned()), "{violations:?}");
+
+        let better = in_korean("그는 집에 갑니다.");
+        let violations = places(checked(&better, FeedbackLanguage::Korean).unwrap_err());
+        assert_eq!(violations, ["/corrections/0/better"]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_does_not_matter_to_a_quote() {
+        let said = [turn(0, Speaker::Learner, "A m\u{200b}an with\u{e0041} an um\u{ad}brella")];
+        let quoting = samples::assessment(50, "a man with an umbrella");
+        assert_eq!(bad_quotes(&quoting, &said), Vec::<String>::new());
+        let hidden = samples::assessment(50, "\u{200b}\u{e0041}");
+        assert_eq!(bad_quotes(&hidden, &said).len(), 4);
+    }
+
+    #[test]
     fn schema_is_one_self_contained_object() {
         let schema = schema();
         assert_eq!(schema["type"], "object");
@@ -282,7 +345,8 @@ mod tests {
 
         #[test]
         fn anything_is_checked_without_panic(text in ".{0,60}", number: f64) {
-            let _ = assessment(&json!({ "overall": number, "cefr": text }), &conversation());
+            let answer = json!({ "overall": number, "cefr": text });
+            let _ = assessment(&answer, &conversation(), FeedbackLanguage::Korean);
         }
     }
 }

@@ -1,13 +1,25 @@
 //! PURE. What can be counted in a conversation. No model is asked for any of it.
+//!
+//! | measure | definition | unit |
+//! |---|---|---|
+//! | `learnerTurns` | turns of the learner, spoken and typed | turns |
+//! | `words` | runs of letters, digits, apostrophes and hyphens with at least one letter or digit | words |
+//! | `distinctWords` | different ones of them, ignoring case | words |
+//! | `speechMs` | speaking time: speech of the learner's turns as the ingress measured it, without silence | ms |
+//! | `wordsPerMinute` | words of turns with speech, by the minute of that speech; 0 without speech | words/min |
+//! | `meanTurnWords` | words by turn of the learner; 0 without turns | words |
+//! | `answerRatio` | tutor turns that the next turn answers with a word, as a share of all tutor turns | 0 to 1 |
+//! | `pauses` | spoken turns of the learner that come right after a tutor turn | pauses |
+//! | `meanPauseMs`, `longestPauseMs` | from the end of that tutor turn to the start of the learner's speech; speaking over the tutor is 0 | ms |
+//!
+//! Typed turns have words but no speech: they count for words, turns and answers, not for the rate and not for pauses.
+//! Quotients are rounded to hundredths.
 
 use std::collections::HashSet;
 
 use events::contract::{Measures, Speaker, Turn};
 
-/// The measures of the learner's side of `turns`, rounded to hundredths.
-///
-/// A word is a run of letters, digits, apostrophes and hyphens with at least one letter or digit. Typed turns
-/// have words but no speech: they count for words and turns, not for the rate and not for pauses.
+/// The measures of the learner's side of `turns`.
 pub(super) fn measures(turns: &[Turn]) -> Measures {
     let learner: Vec<&Turn> = turns.iter().filter(|turn| turn.speaker == Speaker::Learner).collect();
     let word_count = |turn: &Turn| words(&turn.text).count();
@@ -25,7 +37,9 @@ pub(super) fn measures(turns: &[Turn]) -> Measures {
         words_per_minute: ratio(spoken as f64 * 60_000.0, speech_ms as f64),
         mean_turn_words: ratio(total as f64, learner.len() as f64),
         answer_ratio: answer_ratio(turns),
-        mean_pause_ms: ratio(pauses.iter().sum(), pauses.len() as f64),
+        mean_pause_ms: ratio(pauses.iter().map(|pause| *pause as f64).sum(), pauses.len() as f64),
+        pauses: saturated(pauses.len()),
+        longest_pause_ms: pauses.into_iter().max().unwrap_or(0),
     }
 }
 
@@ -48,12 +62,12 @@ fn answer_ratio(turns: &[Turn]) -> f64 {
 
 /// Silences between the end of a tutor turn and the spoken learner turn after it, in milliseconds. Speaking over
 /// the tutor is a silence of nothing.
-fn pauses(turns: &[Turn]) -> Vec<f64> {
+fn pauses(turns: &[Turn]) -> Vec<u64> {
     turns
         .windows(2)
         .filter(|pair| pair[0].speaker == Speaker::Tutor && pair[1].speaker == Speaker::Learner)
         .filter(|pair| pair[1].speech_ms > 0)
-        .map(|pair| pair[1].start_ms.saturating_sub(pair[0].end_ms) as f64)
+        .map(|pair| pair[1].start_ms.saturating_sub(pair[0].end_ms))
         .collect()
 }
 
@@ -103,6 +117,8 @@ mod tests {
             mean_turn_words: 5.0,
             answer_ratio: 0.67,
             mean_pause_ms: 200.0,
+            pauses: 1,
+            longest_pause_ms: 200,
         };
         assert_eq!(measures(&turns), expected);
     }
@@ -113,6 +129,36 @@ mod tests {
         tutor.end_ms = 9_000;
         let measured = measures(&[tutor, turn(1, Speaker::Learner, "Wait")]);
         assert!(measured.mean_pause_ms.abs() < f64::EPSILON);
+        assert_eq!((measured.pauses, measured.longest_pause_ms), (1, 0));
+    }
+
+    #[test]
+    fn pauses_are_those_between_the_tutor_and_a_spoken_answer() {
+        let at = |index: u32, speaker, start_ms: u64, end_ms: u64| Turn {
+            start_ms,
+            end_ms,
+            ..turn(index, speaker, "words")
+        };
+        let turns = [
+            at(0, Speaker::Tutor, 0, 1_000),
+            at(1, Speaker::Learner, 4_000, 5_000),
+            // After the learner's own turn: not an answer.
+            at(2, Speaker::Learner, 9_000, 9_500),
+            at(3, Speaker::Tutor, 10_000, 11_000),
+            at(4, Speaker::Learner, 12_000, 13_000),
+        ];
+        let measured = measures(&turns);
+        assert_eq!((measured.pauses, measured.longest_pause_ms), (2, 3_000));
+        assert!((measured.mean_pause_ms - 2_000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn words_are_counted_in_any_script_and_punctuation_is_none() {
+        let count = |text: &str| measures(&[turn(0, Speaker::Learner, text)]).words;
+        assert_eq!(count("It's a well-known café, isn't it?"), 6);
+        assert_eq!(count("고양이 한 마리"), 3);
+        assert_eq!(count("… — ' - !"), 0);
+        assert_eq!(count("I have 2 dogs"), 4);
     }
 
     prop_compose! {

@@ -1,7 +1,9 @@
 //! Claude through Bedrock's Converse: one question, one answer.
 //!
 //! The answer is forced into a call of the tool `record_assessment`, whose input schema is the assessment's: every
-//! current Claude supports it. A simulated model says so in `additionalModelResponseFields.simulated`.
+//! current Claude supports it. Converse's newer `outputConfig.textFormat` demands a schema too, of those models and in
+//! those regions that know it; what a model says is checked against the schema here in any case, so the older way
+//! loses nothing. A simulated model says so in `additionalModelResponseFields.simulated`.
 
 use std::time::Duration;
 
@@ -173,12 +175,10 @@ fn refused(error: SdkError<ConverseError>) -> Retry<Failure> {
         Some(ConverseError::ModelTimeoutException(_) | ConverseError::ModelErrorException(_)) => {
             Retry::transient(Failure::retry(anyhow!("the model failed: {}", code(&error))))
         }
-        Some(ConverseError::ValidationException(invalid)) if names_model(invalid.message()) => {
-            Retry::Permanent(Failure::environment(anyhow!(
-                "the model's id is not accepted: {}",
-                code(&error)
-            )))
-        }
+        Some(_) if names_model(error.message()) => Retry::Permanent(Failure::environment(anyhow!(
+            "NOVA_ANALYSIS_MODEL_ID names a model that does not answer: {}",
+            code(&error)
+        ))),
         _ => Retry::Permanent(Failure::aws(error).context("failed to ask the model")),
     }
 }
@@ -188,9 +188,10 @@ fn code(error: &SdkError<ConverseError>) -> String {
     format!("{}: {}", text(error.code()), text(error.message()))
 }
 
-/// Whether a validation error is about the model's id, and so about our configuration, and not about the request.
-/// Source: the messages "The provided model identifier is invalid." and "… with on-demand throughput isn't
-/// supported. Retry your request with the ID or ARN of an inference profile …" of Bedrock.
+/// Whether an error is about the model's id, and so about our configuration, and not about the request.
+/// Source: the messages "The provided model identifier is invalid.", "… with on-demand throughput isn't
+/// supported. Retry your request with the ID or ARN of an inference profile …" and "This model version has reached the
+/// end of its life. …" of Bedrock.
 fn names_model(message: Option<&str>) -> bool {
     message.is_some_and(|message| {
         ["model identifier", "on-demand throughput", "end of its life"]
@@ -259,6 +260,9 @@ mod tests {
     #[test]
     fn invalid_model_id_is_told_from_an_invalid_request() {
         assert!(names_model(Some("The provided model identifier is invalid.")));
+        assert!(names_model(Some(
+            "This model version has reached the end of its life. Please refer to the docs."
+        )));
         assert!(!names_model(Some("messages.0.content: Input is too long for requested model.")));
         assert!(!names_model(None));
     }
