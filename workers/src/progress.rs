@@ -1,14 +1,16 @@
-//! Counts what a learner did and how it was assessed, by day.
+//! Counts what a learner did and how it was assessed, by day and in all.
 //!
 //! - Consumes `conversation.completed` (activity) and `conversation.analyzed` (scores).
-//! - Effect: sums in UserProgress, then `progress.updated` with the milestones that were reached.
-//! - Idempotent because a marker for the event is written in the same transaction as the sums; the marker keeps
-//!   the milestones, so a repetition publishes the same `progress.updated` again. Sums do not depend on the order
-//!   of events.
+//! - Effect: UserProgress, then `progress.updated` with where the learner stands and the milestones that were reached.
+//! - Idempotent because a marker for the event is written in the same transaction as the sums; the marker keeps what was
+//!   reached and where the learner stood, so a repetition publishes the same `progress.updated` again. Whatever the order
+//!   and the number of deliveries, the table ends the same.
 //!
 //! Items of UserProgress, key `userId` (S) and `date` (S): one for each day on which a conversation of the learner
-//! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the date `total` over all days. All
-//! other attributes are numbers, missing where nothing was added yet:
+//! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the reserved date `total` over all days. A
+//! range of days never meets it: it sorts behind every date.
+//!
+//! Of a day and of the total, numbers, missing where nothing was added yet:
 //!
 //! | attribute | sum of |
 //! |---|---|
@@ -20,7 +22,16 @@
 //! | `overallSum`, `fluencySum`, `vocabularySum`, `grammarSum`, `relevanceSum` | scores, each 0 to 100 |
 //! | `cefrA1`, `cefrA2`, `cefrB1`, `cefrB2`, `cefrC1`, `cefrC2` | assessments at that level |
 //!
-//! Averages are the reader's: `overallSum / scored`.
+//! Averages are the reader's, and exact: `overallSum / scored`. Of the total alone:
+//!
+//! | attribute | what it is |
+//! |---|---|
+//! | `streakDays`, `longestStreakDays` (N), `lastDay` (S) | days in a row up to the last day; the longest of all; the last day |
+//! | `level`, `levelDirection` (S) | the trend over the latest ten assessments (see `trend`), missing without any |
+//! | `milestones` (S) | names of the milestones that were reached, a JSON array |
+//! | `activeDays` (S) | all days with a conversation, as runs (see `days`) |
+//! | `latestAssessments` (S) | the latest ten, a JSON array |
+//! | `revision` (N) | events counted |
 
 use aws_config::SdkConfig;
 use clap::Parser;
@@ -35,11 +46,14 @@ use events::{
 
 use crate::{boot, effects::Effects};
 use counts::change;
-use store::Store;
+use store::{Applied, Store};
 
 mod counts;
+mod days;
 mod store;
+mod total;
 mod transaction;
+mod trend;
 
 /// The progress worker's configuration.
 #[derive(Clone, Debug, Parser)]
@@ -89,12 +103,13 @@ impl EventHandler for Progress {
         // An unknown time zone is a rejection: counting on a guessed day could not be undone, and the message can
         // be sent again to a build that knows the zone.
         let change = change(&event.event).map_err(|error| Failure::reject(error.to_string()))?;
-        let milestones = self.store.apply(event.id, event.occurred_at, &change).await?;
+        let Applied { milestones, standing } = self.store.apply(event.id, event.occurred_at, &change).await?;
         let updated = Event::ProgressUpdated(ProgressUpdated {
             conversation_id: change.conversation_id,
             user_id: change.user_id,
-            date: change.date,
+            date: change.day.to_string(),
             milestones,
+            standing,
         });
         let cause = event.event.schema();
         let envelope = Envelope::caused_by(cause, updated, event.occurred_at, event.traceparent.clone());

@@ -1,11 +1,12 @@
-//! PURE. What one event adds to a learner's progress: to which day, how much of what, and which milestones it
-//! reaches. Only sums: the order in which events arrive changes nothing.
+//! PURE. What one event adds to a learner's progress: to which day, and how much of what. Only sums: the order in which
+//! events arrive changes nothing.
 
 use std::collections::BTreeMap;
 
-use events::contract::ConversationId;
-use events::contract::{ConversationAnalyzed, ConversationCompleted, Event, Level, Milestone, UserId};
-use jiff::Timestamp;
+use events::contract::{ConversationAnalyzed, ConversationCompleted, ConversationId, Event, Level, UserId};
+use jiff::{Timestamp, civil::Date};
+
+use super::trend::Assessed;
 
 /// What an event adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +15,14 @@ pub(super) struct Change {
     pub(super) user_id: UserId,
     /// The conversation.
     pub(super) conversation_id: ConversationId,
-    /// The learner's local day, `YYYY-MM-DD`.
-    pub(super) date: String,
+    /// The learner's local day.
+    pub(super) day: Date,
     /// What is added to the day and to the total, by attribute.
     pub(super) added: BTreeMap<&'static str, u64>,
-    /// Whether a conversation is counted, which is what milestones are made of.
+    /// Whether a conversation is counted, which makes its day a day of a streak.
     pub(super) counts_conversation: bool,
+    /// The assessment, where that is what is counted.
+    pub(super) assessed: Option<Assessed>,
 }
 
 /// Why an event adds nothing.
@@ -42,37 +45,34 @@ pub(super) fn change(event: &Event) -> Result<Change, NoChange> {
         Event::ConversationCompleted(completed) => Ok(Change {
             user_id: completed.user_id.clone(),
             conversation_id: completed.conversation_id,
-            date: local_day(completed.started_at, &completed.time_zone)?,
+            day: local_day(completed.started_at, &completed.time_zone)?,
             added: activity(completed),
             counts_conversation: true,
+            assessed: None,
         }),
         Event::ConversationAnalyzed(analyzed) => Ok(Change {
             user_id: analyzed.user_id.clone(),
             conversation_id: analyzed.conversation_id,
-            date: local_day(analyzed.started_at, &analyzed.time_zone)?,
+            day: local_day(analyzed.started_at, &analyzed.time_zone)?,
             added: scores(analyzed),
             counts_conversation: false,
+            assessed: Some(Assessed {
+                started_at_ms: analyzed.started_at.as_millisecond(),
+                conversation_id: analyzed.conversation_id,
+                level: analyzed.cefr,
+            }),
         }),
-        Event::TranscriptStored(_) | Event::AnalysisFailed(_) | Event::ProgressUpdated(_) => {
-            Err(NoChange::OtherEvent(event.schema()))
-        }
-    }
-}
-
-/// What is reached by counting one more conversation after `conversations_before`.
-pub(super) fn milestones(conversations_before: u64) -> Vec<Milestone> {
-    match conversations_before.saturating_add(1) {
-        1 => vec![Milestone::FirstConversation],
-        10 => vec![Milestone::TenConversations],
-        100 => vec![Milestone::HundredConversations],
-        _ => vec![],
+        Event::TranscriptStored(_)
+        | Event::AnalysisFailed(_)
+        | Event::ProgressUpdated(_)
+        | Event::ConversationStalled(_) => Err(NoChange::OtherEvent(event.schema())),
     }
 }
 
 /// The day on the learner's wall calendar at `at`.
-fn local_day(at: Timestamp, time_zone: &str) -> Result<String, NoChange> {
+fn local_day(at: Timestamp, time_zone: &str) -> Result<Date, NoChange> {
     let local = at.in_tz(time_zone).map_err(|_| NoChange::UnknownTimeZone(time_zone.to_owned()))?;
-    Ok(local.date().to_string())
+    Ok(local.date())
 }
 
 fn activity(completed: &ConversationCompleted) -> BTreeMap<&'static str, u64> {
@@ -113,7 +113,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn day(at: &str, time_zone: &str) -> String {
-        local_day(at.parse().unwrap(), time_zone).unwrap()
+        local_day(at.parse().unwrap(), time_zone).unwrap().to_string()
     }
 
     #[test]
@@ -155,7 +155,9 @@ mod tests {
         let scores = change(&Event::ConversationAnalyzed(analyzed(70, Level::B2))).unwrap();
         assert_eq!(scores.added["overallSum"], 70);
         assert_eq!((scores.added["scored"], scores.added["cefrB2"]), (1, 1));
-        assert_eq!((scores.date, scores.counts_conversation), (activity.date, false));
+        assert_eq!((scores.day, scores.counts_conversation), (activity.day, false));
+        assert_eq!(scores.assessed.map(|assessed| assessed.level), Some(Level::B2));
+        assert_eq!(activity.assessed, None);
     }
 
     #[test]
@@ -165,19 +167,6 @@ mod tests {
         assert_eq!(activity(&event)["durationMs"], 0);
     }
 
-    #[test]
-    fn each_milestone_is_reached_once_in_two_hundred_conversations() {
-        let reached: Vec<_> = (0..200)
-            .flat_map(|before| milestones(before).into_iter().map(move |which| (before + 1, which)))
-            .collect();
-        let expected = [
-            (1, Milestone::FirstConversation),
-            (10, Milestone::TenConversations),
-            (100, Milestone::HundredConversations),
-        ];
-        assert_eq!(reached, expected);
-    }
-
     proptest! {
         #[test]
         fn day_is_within_a_day_of_utc_in_every_zone(
@@ -185,8 +174,8 @@ mod tests {
             zone in prop::sample::select(jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>()),
         ) {
             let at = Timestamp::from_second(seconds).unwrap();
-            let local: jiff::civil::Date = local_day(at, &zone).unwrap().parse().unwrap();
-            let utc: jiff::civil::Date = local_day(at, "UTC").unwrap().parse().unwrap();
+            let local = local_day(at, &zone).unwrap();
+            let utc = local_day(at, "UTC").unwrap();
             prop_assert!(local >= utc.yesterday().unwrap() && local <= utc.tomorrow().unwrap());
         }
     }

@@ -1,12 +1,12 @@
 //! The UserProgress table and the markers that make each event count once.
 //!
 //! One transaction: the marker `progress#<event id>` in the Effects table (it must not stand there), the sums of
-//! the day, the sums of the total. DynamoDB applies all of it or nothing.
+//! the day, and the total. DynamoDB applies all of it or nothing.
 //!
-//! A milestone is reached by the conversation that finds the total one short of it, so a conversation is counted
-//! on the condition that the total is what it was when it was read; the milestones it reached are in its marker,
-//! where a repetition of the event finds them. Two conversations of one learner that end together: one of them
-//! meets a moved total, reads again and tries again.
+//! What the total keeps beside its sums is computed from what it was, so it is written on the condition that it still is
+//! that (`revision`); what the change reached and where the learner stood after it are in the marker, where a repetition
+//! of the event finds them. Two events of one learner at once: one of them meets a moved total, reads again and tries
+//! again.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,24 +17,27 @@ use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, TransactWriteItem, Update},
+    types::{AttributeValue, Put, TransactWriteItem, Update},
 };
 use events::{
-    contract::{EventId, Milestone, UserId},
+    contract::{EventId, Milestone, Standing, UserId},
     runtime::{
         failure::Failure,
         retry::{Retry, RetryPolicy, retry},
     },
 };
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    counts::{self, Change},
+    counts::Change,
+    days::Days,
+    total::Total,
     transaction::{Cancelled, cancelled},
 };
-use crate::effects::{Effects, number, text};
+use crate::effects::{Effects, Item, number, text};
 
 /// The sort key of the item that sums up all days of a learner. It sorts behind every date.
 const TOTAL: &str = "total";
@@ -54,13 +57,21 @@ pub(super) struct Store {
     effects: Effects,
 }
 
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// The milestones it reached.
+    pub(super) milestones: Vec<Milestone>,
+    /// Where the learner stood after it; unknown of a change that an older build counted.
+    pub(super) standing: Option<Standing>,
+}
+
 impl Store {
     pub(super) fn new(dynamodb: aws_sdk_dynamodb::Client, table: String, effects: Effects) -> Self {
         Self { dynamodb, table, effects }
     }
 
-    /// Adds `change`, caused by the event `cause` at `at`, once. Returns the milestones it reached, the same ones
-    /// each time.
+    /// Counts `change`, caused by the event `cause` at `at`, once. Returns what it came to, the same each time.
     ///
     /// # Errors
     /// By the nature of the failed call; conflicts that do not end are a retry.
@@ -69,34 +80,27 @@ impl Store {
         cause: EventId,
         at: Timestamp,
         change: &Change,
-    ) -> Result<Vec<Milestone>, Failure> {
+    ) -> Result<Applied, Failure> {
         retry(CONFLICT_POLICY, Instant::now() + APPLY_DEADLINE, || async {
-            if let Some(milestones) = self.applied(cause).await.map_err(Retry::Permanent)? {
-                return Ok(milestones);
+            if let Some(applied) = self.applied(cause).await.map_err(Retry::Permanent)? {
+                return Ok(applied);
             }
-            let before = if change.counts_conversation {
-                Some(self.conversations(&change.user_id).await.map_err(Retry::Permanent)?)
-            } else {
-                None
-            };
+            let before = self.total(&change.user_id).await.map_err(Retry::Permanent)?;
             self.transact(cause, at, change, before).await
         })
         .await
     }
 
-    /// The milestones in the marker of `cause`, if it stands.
-    async fn applied(&self, cause: EventId) -> Result<Option<Vec<Milestone>>, Failure> {
+    /// What the marker of `cause` says, if it stands.
+    async fn applied(&self, cause: EventId) -> Result<Option<Applied>, Failure> {
         let Some(item) = self.effects.find(&effect_id(cause)).await? else { return Ok(None) };
-        let milestones = item
-            .get("milestones")
-            .and_then(|value| value.as_s().ok())
-            .and_then(|json| serde_json::from_str(json).ok())
-            .ok_or_else(|| Failure::reject("the marker's milestones are unreadable"))?;
-        Ok(Some(milestones))
+        let milestones = json(&item, "milestones")?
+            .ok_or_else(|| Failure::reject("the marker of a counted event has no milestones"))?;
+        Ok(Some(Applied { milestones, standing: json(&item, "standing")? }))
     }
 
-    /// The conversations of a learner so far.
-    async fn conversations(&self, user_id: &UserId) -> Result<u64, Failure> {
+    /// The learner's total so far.
+    async fn total(&self, user_id: &UserId) -> Result<Total, Failure> {
         let output = self
             .dynamodb
             .get_item()
@@ -107,90 +111,158 @@ impl Store {
             .send()
             .await
             .map_err(|error| Failure::aws(error).context("failed to read the learner's total"))?;
-        let count = output.item.as_ref().and_then(|item| item.get("conversations"));
-        match count {
-            None => Ok(0),
-            Some(count) => count
-                .as_n()
-                .ok()
-                .and_then(|digits| digits.parse().ok())
-                .ok_or_else(|| Failure::reject("the learner's total is unreadable")),
-        }
+        output.item.as_ref().map_or_else(|| Ok(Total::default()), read_total)
     }
 
-    /// One attempt. `before` is the total of conversations on which it depends, where it does.
+    /// One attempt, which depends on the total `before`.
     async fn transact(
         &self,
         cause: EventId,
         at: Timestamp,
         change: &Change,
-        before: Option<u64>,
-    ) -> Result<Vec<Milestone>, Retry<Failure>> {
-        let milestones = before.map(counts::milestones).unwrap_or_default();
+        before: Total,
+    ) -> Result<Applied, Retry<Failure>> {
+        let revision = before.revision;
+        let mut after = before;
+        let milestones = after.count(change);
+        let applied = Applied { milestones, standing: Some(after.standing()) };
+        let invalid = |error: anyhow::Error| Retry::Permanent(Failure::reject(format!("{error:#}")));
+        let marker = self
+            .marker(cause, at, change, &applied)
+            .context("failed to build the marker")
+            .map_err(invalid)?;
         let writes = self
-            .writes(cause, at, change, (&milestones, before))
+            .writes(marker, change, &after)
             .context("failed to build the transaction")
-            .map_err(|error| Retry::Permanent(Failure::reject(format!("{error:#}"))))?;
+            .map_err(invalid)?;
         let sent = self
             .dynamodb
             .transact_write_items()
-            .client_request_token(request_token(cause, before))
+            .client_request_token(request_token(cause, revision))
             .set_transact_items(Some(writes))
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(milestones),
+            Ok(_) => Ok(applied),
             Err(error) => Err(refused(error)),
         }
     }
 
-    fn writes(
+    fn marker(
         &self,
         cause: EventId,
         at: Timestamp,
         change: &Change,
-        (milestones, before): (&[Milestone], Option<u64>),
-    ) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let reached = serde_json::to_string(milestones).expect("milestones are written by their names");
-        let attributes = HashMap::from([
-            ("milestones".to_owned(), text(&reached)),
-            ("date".to_owned(), text(&change.date)),
+        applied: &Applied,
+    ) -> Result<Put, BuildError> {
+        let mut attributes = HashMap::from([
+            ("milestones".to_owned(), json_text(&applied.milestones)),
+            ("date".to_owned(), text(&change.day)),
             ("conversationId".to_owned(), text(&change.conversation_id)),
         ]);
-        let marker = self.effects.marker(&effect_id(cause), attributes, at)?;
-        let day = self.addition(&change.user_id, &change.date, &change.added, None)?;
-        let total = self.addition(&change.user_id, TOTAL, &change.added, before)?;
+        attributes
+            .extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
+        self.effects.marker(&effect_id(cause), attributes, at)
+    }
+
+    fn writes(
+        &self,
+        marker: Put,
+        change: &Change,
+        after: &Total,
+    ) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let update = |date: &str| {
+            let update = Update::builder().table_name(&self.table).key("userId", text(&change.user_id));
+            update.key("date", text(date))
+        };
+        let (expression, values) = addition(&change.added);
+        let day = update(&change.day.to_string())
+            .update_expression(expression.clone())
+            .set_expression_attribute_values(Some(values.clone()))
+            .build()?;
+        let mut total = update(TOTAL).set_expression_attribute_values(Some(values));
+        let mut settings = vec!["#revision = :revision".to_owned()];
+        for (place, (name, value)) in kept(after).into_iter().enumerate() {
+            settings.push(format!("#kept{place} = :kept{place}"));
+            total = total
+                .expression_attribute_names(format!("#kept{place}"), name)
+                .expression_attribute_values(format!(":kept{place}"), value);
+        }
+        total = total
+            .update_expression(format!("SET {} {expression}", settings.join(", ")))
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":revision", number(&after.revision));
+        // `after` is one change ahead of what it rests on.
+        total = match after.revision - 1 {
+            0 => total.condition_expression("attribute_not_exists(#revision)"),
+            before => total
+                .condition_expression("#revision = :before")
+                .expression_attribute_values(":before", number(&before)),
+        };
         Ok(vec![
             TransactWriteItem::builder().put(marker).build(),
             TransactWriteItem::builder().update(day).build(),
-            TransactWriteItem::builder().update(total).build(),
+            TransactWriteItem::builder().update(total.build()?).build(),
         ])
     }
+}
 
-    /// Adds `added` to one item, where given on the condition that it counts `before` conversations.
-    fn addition(
-        &self,
-        user_id: &UserId,
-        date: &str,
-        added: &BTreeMap<&'static str, u64>,
-        before: Option<u64>,
-    ) -> Result<Update, BuildError> {
-        let (expression, values) = addition(added);
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key("userId", text(user_id))
-            .key("date", text(date))
-            .update_expression(expression)
-            .set_expression_attribute_values(Some(values));
-        match before {
-            None => update,
-            Some(0) => update.condition_expression("attribute_not_exists(conversations)"),
-            Some(before) => update
-                .condition_expression("conversations = :before")
-                .expression_attribute_values(":before", number(&before)),
-        }
-        .build()
+/// What the total keeps beside its sums and its revision.
+fn kept(total: &Total) -> Vec<(&'static str, AttributeValue)> {
+    let Standing { streak, trend, .. } = total.standing();
+    let mut kept = vec![
+        ("activeDays", text(&total.days.write())),
+        ("latestAssessments", json_text(&total.latest)),
+        ("milestones", json_text(&total.milestones)),
+        ("streakDays", number(&streak.current_days)),
+        ("longestStreakDays", number(&streak.longest_days)),
+    ];
+    kept.extend(streak.last_day.map(|day| ("lastDay", text(&day))));
+    if let Some(trend) = trend {
+        let name = |json: String| json.trim_matches('"').to_owned();
+        let write = |value| name(serde_json::to_string(value).expect("a direction is written by its name"));
+        kept.extend([
+            ("level", text(&format!("{:?}", trend.level))),
+            ("levelDirection", text(&write(&trend.direction))),
+        ]);
     }
+    kept
+}
+
+fn read_total(item: &Item) -> Result<Total, Failure> {
+    let unreadable = |name: &str| Failure::reject(format!("the learner's total has an unreadable {name}"));
+    let mut sums = BTreeMap::new();
+    for (name, value) in item {
+        if let AttributeValue::N(digits) = value {
+            sums.insert(name.clone(), digits.parse().map_err(|_| unreadable(name))?);
+        }
+    }
+    // These are computed and not counted.
+    sums.remove("streakDays");
+    sums.remove("longestStreakDays");
+    let days = item.get("activeDays").map(AttributeValue::as_s);
+    let days = days.map_or(Ok(Days::default()), |days| {
+        days.ok().and_then(|days| Days::read(days).ok()).ok_or_else(|| unreadable("activeDays"))
+    })?;
+    Ok(Total {
+        revision: sums.remove("revision").unwrap_or(0),
+        sums,
+        days,
+        latest: json(item, "latestAssessments")?.unwrap_or_default(),
+        milestones: json(item, "milestones")?.unwrap_or_default(),
+    })
+}
+
+fn json_text(value: &impl serde::Serialize) -> AttributeValue {
+    let json = serde_json::to_string(value).expect("names, numbers and dates are written as JSON");
+    AttributeValue::S(json)
+}
+
+/// The value of the JSON in the attribute `name`, if there is one.
+fn json<T: DeserializeOwned>(item: &Item, name: &str) -> Result<Option<T>, Failure> {
+    let Some(value) = item.get(name) else { return Ok(None) };
+    let read = value.as_s().ok().and_then(|json| serde_json::from_str(json).ok());
+    read.map(Some).ok_or_else(|| Failure::reject(format!("the attribute {name} is unreadable")))
 }
 
 /// `ADD name :name, …` and its values. None of the names is a reserved word of DynamoDB.
@@ -205,10 +277,9 @@ fn effect_id(cause: EventId) -> String {
 }
 
 /// The token by which DynamoDB recognises a repeated request for ten minutes. The same token must come with the
-/// same request, and the request depends on `before`.
-fn request_token(cause: EventId, before: Option<u64>) -> String {
-    let name = before.map_or_else(String::new, |before| before.to_string());
-    Uuid::new_v5(&cause.uuid(), name.as_bytes()).to_string()
+/// same request, and the request depends on the total at `revision`.
+fn request_token(cause: EventId, revision: u64) -> String {
+    Uuid::new_v5(&cause.uuid(), revision.to_string().as_bytes()).to_string()
 }
 
 fn refused(error: SdkError<TransactWriteItemsError>) -> Retry<Failure> {
@@ -236,7 +307,11 @@ fn refused(error: SdkError<TransactWriteItemsError>) -> Retry<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::completed;
+    use crate::{
+        progress::counts::change,
+        samples::{analyzed, completed},
+    };
+    use events::contract::{Event, Level};
 
     #[test]
     fn addition_names_every_attribute_with_its_value() {
@@ -252,11 +327,32 @@ mod tests {
     fn request_token_is_the_same_for_the_same_request_only() {
         let cause = EventId::derive(completed(0).conversation_id, "conversation.completed");
         let other = EventId::derive(completed(0).conversation_id, "conversation.analyzed");
-        assert_eq!(request_token(cause, Some(3)), request_token(cause, Some(3)));
-        assert_ne!(request_token(cause, Some(3)), request_token(cause, Some(4)));
-        assert_ne!(request_token(cause, Some(3)), request_token(other, Some(3)));
+        assert_eq!(request_token(cause, 3), request_token(cause, 3));
+        assert_ne!(request_token(cause, 3), request_token(cause, 4));
+        assert_ne!(request_token(cause, 3), request_token(other, 3));
         // Source: DynamoDB API reference, TransactWriteItems, ClientRequestToken: 1 to 36 characters.
-        assert_eq!(request_token(cause, None).len(), 36);
+        assert_eq!(request_token(cause, 0).len(), 36);
+    }
+
+    #[test]
+    fn total_is_read_back_as_it_was_written() {
+        let mut total = Total::default();
+        for event in
+            [Event::ConversationCompleted(completed(6)), Event::ConversationAnalyzed(analyzed(70, Level::B2))]
+        {
+            total.count(&change(&event).unwrap());
+        }
+        let sums = total.sums.iter().map(|(name, sum)| (name.clone(), number(sum)));
+        let kept = [("revision", number(&total.revision))]
+            .into_iter()
+            .chain(kept(&total))
+            .map(|(name, value)| (name.to_owned(), value));
+        let keys = [("userId", "learner-1"), ("date", TOTAL)].map(|(name, key)| (name.to_owned(), text(key)));
+        let mut item: Item = sums.chain(kept).chain(keys).collect();
+        assert_eq!(read_total(&item).unwrap(), total);
+        assert_eq!((&item["level"], &item["levelDirection"]), (&text("B2"), &text("steady")));
+        item.insert("activeDays".to_owned(), text("yesterday"));
+        assert!(read_total(&item).is_err());
     }
 
     #[test]
