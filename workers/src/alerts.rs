@@ -1,19 +1,28 @@
 //! Tells people what they have to know, through three SNS topics: critical, warning, info.
 //!
-//! - Consumes `conversation.completed`, `conversation.analyzed`, `analysis.failed`, `progress.updated`.
-//! - Effect: one SNS message for each alert that `rules` finds in the event.
-//! - Idempotent because an alert's id depends on the event and the rule alone. Its item `alert#<id>` in the
-//!   Effects table is claimed before the message is sent and finished after; a finished alert is not sent again.
+//! - Consumes `conversation.completed`, `conversation.analyzed`, `analysis.failed`, `progress.updated`,
+//!   `conversation.stalled`; and looks at the dead-letter queues once a minute.
+//! - Effect: one SNS message for each alert that `rules` finds in the event, or one for many: see `policy`. An alert of
+//!   a storm waits for at most one window (`NOVA_ALERTS_STORM_SECONDS`), one of the quiet hours for their end; both are
+//!   late by at most one redelivery more.
+//! - Idempotent because an alert's id depends on the event and the rule alone. Its item `alert#<id>` in the Effects table
+//!   says what becomes of it, is claimed before the message is sent and finished after; a finished alert is not sent
+//!   again. What waits is in the table (`batch`) before its event's message is deleted; the message of the event whose
+//!   alert waited first is the clock: it stays in the queue and comes back when the batch is due, whatever process there
+//!   is then.
 //!
 //! Exactly-once e-mail does not exist. A worker that dies after SNS took the message and before the alert was
 //! finished leaves the alert to the next attempt, which sends it again, with the same `alertId`: a subscriber that
 //! must not see repetitions keeps the ids it has seen.
 //!
-//! A message has the attributes `alertId`, `severity` and `rule`, to filter by. Subscribers by e-mail get the
-//! readable text, all others get the alert as JSON: `{alertId, rule, severity, title, text, eventId,
-//! conversationId, userId, occurredAt}`.
+//! A message has the attributes `alertId`, `severity`, `rule` and, where it is about one, `conversationId`, to filter by.
+//! Subscribers by e-mail get the readable text, all others get the alert as JSON: `{alertId, rule, severity, title, text,
+//! eventId, conversationId, userId, occurredAt}`, for many alerts `{alertId, rule, severity, title, text, count, alerts}`,
+//! for dead letters `{…, queue, count, occurredAt}`.
 
-use anyhow::Context;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use clap::Parser;
@@ -31,8 +40,16 @@ use crate::{
     boot,
     effects::{Claim, Effects},
 };
+use batch::{Batches, Held, Placed, sent_item_id};
+use dead_letters::{DeadLetters, LOOK_INTERVAL};
+use message::Message;
+use policy::{Policy, Quiet};
 use rules::{Alert, Severity};
 
+mod batch;
+mod dead_letters;
+mod message;
+mod policy;
 mod rules;
 
 /// The alert worker's configuration.
@@ -54,23 +71,68 @@ pub struct Config {
     /// The topic of information.
     #[arg(long, env = "NOVA_TOPIC_INFO_ARN", value_name = "NOVA_TOPIC_INFO_ARN")]
     pub topic_info_arn: String,
+    /// The dead-letter queues to watch, separated by commas.
+    #[arg(
+        long,
+        env = "NOVA_WATCHED_QUEUE_URLS",
+        value_name = "NOVA_WATCHED_QUEUE_URLS",
+        value_delimiter = ','
+    )]
+    pub watched_queue_urls: Vec<String>,
+    /// Alerts of one rule that are sent one by one in a window; the rest of the window is told in one message.
+    #[arg(
+        long,
+        env = "NOVA_ALERTS_STORM_AFTER", value_name = "NOVA_ALERTS_STORM_AFTER",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    pub alerts_storm_after: u32,
+    /// The length of a window, in seconds, and so the longest that an alert of a storm waits.
+    #[arg(
+        long,
+        env = "NOVA_ALERTS_STORM_SECONDS", value_name = "NOVA_ALERTS_STORM_SECONDS",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(u32).range(10..=3600)
+    )]
+    pub alerts_storm_seconds: u32,
+    /// Hours in which information waits, for example 22:00-07:00, at most 12; none when unset.
+    #[arg(long, env = "NOVA_ALERTS_QUIET_HOURS", value_name = "NOVA_ALERTS_QUIET_HOURS")]
+    pub alerts_quiet_hours: Option<String>,
+    /// The IANA time zone of the quiet hours.
+    #[arg(
+        long,
+        env = "NOVA_ALERTS_QUIET_ZONE",
+        value_name = "NOVA_ALERTS_QUIET_ZONE",
+        default_value = "UTC"
+    )]
+    pub alerts_quiet_zone: String,
 }
 
 /// The handler.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Alerts {
     sns: aws_sdk_sns::Client,
     effects: Effects,
+    batches: Batches,
+    dead_letters: DeadLetters,
     topic_critical_arn: String,
     topic_warning_arn: String,
     topic_info_arn: String,
 }
 
+/// What became of an alert.
+enum Raised {
+    /// It is told, or others tell it.
+    Done,
+    /// It waits, and its message brings it back.
+    Waits(Duration),
+}
+
 impl Alerts {
-    /// The handler on the table and the topics that `config` names.
+    /// The handler on the table, the topics and the queues that `config` names.
     ///
     /// # Errors
-    /// One of them is missing, not accessible or of another shape.
+    /// One of them is missing, not accessible or of another shape, or the quiet hours are none.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let sns = aws_sdk_sns::Client::new(aws);
@@ -79,29 +141,83 @@ impl Alerts {
         boot::topic(&sns, "NOVA_TOPIC_CRITICAL_ARN", &config.topic_critical_arn).await?;
         boot::topic(&sns, "NOVA_TOPIC_WARNING_ARN", &config.topic_warning_arn).await?;
         boot::topic(&sns, "NOVA_TOPIC_INFO_ARN", &config.topic_info_arn).await?;
+        let dead_letters =
+            DeadLetters { sqs: aws_sdk_sqs::Client::new(aws), queue_urls: config.watched_queue_urls.clone() };
+        for url in &dead_letters.queue_urls {
+            let found = dead_letters.depth(url).await;
+            found.map_err(|failure| anyhow!("NOVA_WATCHED_QUEUE_URLS: {url:?}: {failure}"))?;
+        }
+        let effects = Effects::new(dynamodb.clone(), table.clone());
         Ok(Self {
             sns,
-            effects: Effects::new(dynamodb, table.clone()),
+            batches: Batches::new(dynamodb, table.clone(), effects.clone(), policy(config)?),
+            effects,
+            dead_letters,
             topic_critical_arn: config.topic_critical_arn.clone(),
             topic_warning_arn: config.topic_warning_arn.clone(),
             topic_info_arn: config.topic_info_arn.clone(),
         })
     }
 
-    async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<(), Failure> {
-        let effect_id = format!("alert#{}", alert.alert_id);
+    /// Looks at the dead-letter queues until it is dropped.
+    pub async fn watch_dead_letters(self) {
+        loop {
+            for url in &self.dead_letters.queue_urls {
+                if let Err(failure) = Box::pin(self.look(url)).await {
+                    let queue = dead_letters::name(url);
+                    tracing::warn!(queue, error = %failure, "failed to look at a dead-letter queue");
+                }
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    async fn look(&self, queue_url: &str) -> Result<(), Failure> {
+        let depth = self.dead_letters.depth(queue_url).await?;
+        if depth == 0 {
+            return Ok(());
+        }
+        let queue = dead_letters::name(queue_url);
+        self.send_once(&Message::dead_letters(queue, depth, world::now()), 1).await
+    }
+
+    async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<Raised, Failure> {
+        match self.batches.place(alert).await? {
+            Placed::Alone => {
+                self.send_once(&Message::alert(alert), receive_count).await.map(|()| Raised::Done)
+            }
+            Placed::Held(held) => self.tell(alert, &held, receive_count).await,
+        }
+    }
+
+    /// Tells the batch once it is due. Until then its carrier waits for it; should that be lost, whoever comes back
+    /// after the time tells it.
+    async fn tell(&self, alert: &Alert, held: &Held, receive_count: u32) -> Result<Raised, Failure> {
+        let left = held.due.duration_since(world::now());
+        if let Ok(left) = Duration::try_from(left)
+            && !left.is_zero()
+        {
+            return Ok(if held.carries { Raised::Waits(left) } else { Raised::Done });
+        }
+        let message = self.batches.close(&held.batch, alert).await?;
+        self.send_once(&message, receive_count).await.map(|()| Raised::Done)
+    }
+
+    /// Sends `message`, unless it was sent.
+    async fn send_once(&self, message: &Message, receive_count: u32) -> Result<(), Failure> {
+        let effect_id = sent_item_id(message.alert_id);
         let lease = match self.effects.claim(&effect_id, receive_count, world::now()).await? {
             Claim::Mine(lease) => lease,
             Claim::Finished(_) => return Ok(()),
         };
-        let sent = Box::pin(lease.hold(self.send(alert))).await;
+        let sent = Box::pin(lease.hold(self.send(message))).await;
         match sent {
             Ok(message_id) => {
                 tracing::info!(
-                    alert.id = %alert.alert_id,
-                    alert.rule = alert.rule,
-                    alert.severity = alert.severity.name(),
-                    conversation.id = %alert.conversation_id,
+                    alert.id = %message.alert_id,
+                    alert.rule = message.rule,
+                    alert.severity = message.severity.name(),
+                    conversation.id = message.conversation_id,
                     "sent an alert"
                 );
                 lease.finish(&message_id).await
@@ -113,14 +229,11 @@ impl Alerts {
         }
     }
 
-    /// Sends the alert and returns the id that SNS gave it.
-    async fn send(&self, alert: &Alert) -> Result<String, Failure> {
-        let structured = serde_json::to_string(alert)
-            .context("failed to write the alert as JSON")
-            .map_err(Failure::retry)?;
-        let readable = format!("{}\n\nAlert {} ({})", alert.text, alert.alert_id, alert.rule);
-        let message = json!({ "default": structured, "email": readable });
-        let topic = match alert.severity {
+    /// Sends the message and returns the id that SNS gave it.
+    async fn send(&self, message: &Message) -> Result<String, Failure> {
+        let structured = message.structured.to_string();
+        let both = json!({ "default": structured, "email": message.readable });
+        let topic = match message.severity {
             Severity::Critical => &self.topic_critical_arn,
             Severity::Warning => &self.topic_warning_arn,
             Severity::Info => &self.topic_info_arn,
@@ -129,13 +242,18 @@ impl Alerts {
             .sns
             .publish()
             .topic_arn(topic)
-            .subject(alert.title)
+            .subject(&message.subject)
             .message_structure("json")
-            .message(message.to_string());
-        let alert_id = alert.alert_id.to_string();
-        for (name, value) in
-            [("alertId", alert_id.as_str()), ("severity", alert.severity.name()), ("rule", alert.rule)]
-        {
+            .message(both.to_string());
+        let alert_id = message.alert_id.to_string();
+        let attributes = [
+            ("alertId", Some(alert_id.as_str())),
+            ("severity", Some(message.severity.name())),
+            ("rule", Some(message.rule.as_str())),
+            ("conversationId", message.conversation_id.as_deref()),
+        ];
+        for (name, value) in attributes {
+            let Some(value) = value else { continue };
             let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
             publish = publish.message_attributes(name, value.map_err(Failure::retry)?);
         }
@@ -147,9 +265,26 @@ impl Alerts {
 
 impl EventHandler for Alerts {
     async fn handle(&self, event: &Envelope, delivery: &Delivery) -> Result<(), Failure> {
+        let mut wait: Option<Duration> = None;
         for alert in rules::alerts(event) {
-            self.raise(&alert, delivery.receive_count).await?;
+            if let Raised::Waits(left) = Box::pin(self.raise(&alert, delivery.receive_count)).await? {
+                wait = Some(wait.map_or(left, |wait| wait.min(left)));
+            }
         }
-        Ok(())
+        match wait {
+            None => Ok(()),
+            Some(left) => Err(Failure::retry_after(anyhow!("an alert waits to be told with others"), left)),
+        }
     }
+}
+
+fn policy(config: &Config) -> anyhow::Result<Policy> {
+    let quiet = config.alerts_quiet_hours.as_deref().filter(|hours| !hours.is_empty());
+    let quiet = quiet
+        .map(|hours| Quiet::new(hours, &config.alerts_quiet_zone))
+        .transpose()
+        .map_err(|expected| anyhow!(expected))
+        .context("NOVA_ALERTS_QUIET_HOURS, NOVA_ALERTS_QUIET_ZONE")?;
+    let (alone_max, window_seconds) = (config.alerts_storm_after, config.alerts_storm_seconds);
+    Ok(Policy { alone_max, window_seconds, quiet })
 }
