@@ -137,6 +137,7 @@ impl BusError {
             Self::TooLong { .. } => Failure::reject(self.to_string()),
             Self::Refused { ref code, .. } => match classify_code(code) {
                 ErrorClass::Environment => Failure::environment(self),
+                ErrorClass::Throttled => Failure::throttled(self, None),
                 ErrorClass::Transient | ErrorClass::Invalid => Failure::retry(self),
             },
             Self::Service { class, source } => Failure::of_class(class, source),

@@ -13,20 +13,26 @@ mod conversation;
 mod envelope;
 mod id;
 mod metrics;
+mod progress;
 #[cfg(test)]
 pub(crate) mod samples;
 mod schema;
+mod stage;
+mod trace;
 mod transcript;
 
 pub use assessment::{
-    Assessment, Correction, Evidence, Flag, Measures, Skill, SkillScore, Skills, StoredAnalysis,
+    Assessment, Correction, Cost, Evidence, Flag, Measures, Skill, SkillScore, Skills, StoredAnalysis,
 };
 pub use conversation::{EndReason, FeedbackLanguage, Level, Speaker, StreamUsage, Turn, Usage};
 pub use envelope::{
     AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, DecodeError, Envelope,
-    Event, Milestone, ObjectRef, ProgressUpdated, Scores, TranscriptStored,
+    Event, ObjectRef, Scores, TranscriptStored,
 };
 pub use id::{ConversationId, EventId, UserId};
 pub use metrics::{AnswerLatency, ConversationMetrics, Latencies};
+pub use progress::{Direction, Milestone, ProgressUpdated, Standing, Streak, Totals, Trend};
 pub use schema::{DOCUMENT_NAMES, EVENT_NAMES, document_schema_of, schema_of};
+pub use stage::{ConversationStalled, Stage};
+pub use trace::{InvalidTraceParent, RANDOM_BYTES, TraceParent};
 pub use transcript::{Transcript, TranscriptTurn};

@@ -8,12 +8,15 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 pub mod aws;
+pub mod boot;
 mod breaker;
 pub mod consumer;
 pub mod delivery;
 pub mod failure;
 pub mod health;
 mod jitter;
+mod limit;
+pub mod metrics;
 pub mod retry;
 pub mod world;
 
@@ -72,6 +75,7 @@ where
     F: FnOnce(Boot<C>) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
+    metrics::start();
     let shutdown = CancellationToken::new();
     tokio::spawn(watch(signal(SignalKind::terminate())?, shutdown.clone()));
     tokio::spawn(watch(signal(SignalKind::interrupt())?, shutdown.clone()));

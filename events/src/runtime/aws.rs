@@ -43,19 +43,24 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
     let bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let http_client = http_client(bundle.as_deref())?;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client)
-        .timeout_config(timeouts)
+        .timeout_config(timeouts())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .load()
         .await;
     ensure!(config.region().is_some(), "AWS_REGION is not set: name the region, for example us-east-1");
     Ok(config)
+}
+
+/// The timeouts of every call that is not a stream or a long poll. The SDK has none of its own but for connecting.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
 }
 
 /// An HTTP client with its own connections, which trusts the platform's roots and, where given, the certificates

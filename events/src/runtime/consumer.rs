@@ -1,35 +1,46 @@
 //! The consumer: polls one queue and runs a handler for each message, as many at once as it has permits.
 //!
-//! It is the shell around [`super::delivery`] and the breaker, which decide. What it guarantees: a permit comes
-//! before a poll, so nothing waits in memory; a lease is kept from the receive on, and its handler is cancelled when it
-//! is lost; a message is deleted only after its handler succeeded (or its copy is in the dead-letter queue); a panic is
-//! the failure of one message; on shutdown every message that is not finished in time is given back at once.
+//! It is the shell around [`super::delivery`], the breaker and the limit, which decide. What it guarantees: a permit
+//! comes before a poll, so nothing waits in memory; a lease is kept from the receive on, and its handler is cancelled
+//! when it is lost; a message is deleted only after its handler succeeded (or its copy is in the dead-letter queue); a
+//! panic is the failure of one message, and so is what kills the process; what is not the message's fault is not
+//! counted against it; on shutdown every message that is not finished in time is given back at once.
 //!
 //! Delivery is at least once: handlers are idempotent.
+//!
+//! How to read it: [`consume`] starts and ends everything, [`poll`] takes permits and messages, `task.rs` is the life of
+//! one message. Beside them: `permits.rs` (how many run), `gate.rs` (whether any may), `lease.rs` (whose a message is),
+//! `ledger.rs` (what kills workers), `acks.rs` (deletes), `queue.rs` (the calls), `line.rs` and `metrics.rs` (what is
+//! told).
 
 use std::{
     net::SocketAddr,
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use lru::LruCache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{sync::RwLock, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     failure::{Failure, describe},
     health::{self, Health, Pulse},
     jitter::full_jitter,
+    metrics::write_until,
     world,
 };
-use crate::contract::{DecodeError, Envelope};
+use crate::contract::{DecodeError, Envelope, TraceParent};
 
 mod acks;
 mod gate;
 mod lease;
+mod ledger;
+mod line;
+mod metrics;
+mod permits;
 mod queue;
 mod task;
 #[cfg(test)]
@@ -37,6 +48,9 @@ mod tests;
 
 use gate::{Gate, Polling};
 use lease::Leases;
+use ledger::Ledger;
+use metrics::{Measured, Now};
+use permits::{Permit, Permits};
 use queue::{BATCH_MAX, Queue};
 use task::Work;
 
@@ -67,7 +81,10 @@ pub struct ConsumerConfig {
     /// The queue for messages that cannot be handled: the target of the queue's redrive policy.
     #[arg(long, env = "NOVA_DEAD_LETTER_QUEUE_URL", value_name = "NOVA_DEAD_LETTER_QUEUE_URL")]
     pub dead_letter_queue_url: String,
-    /// How many messages are handled at once.
+    /// The table in which attempts at messages are noted: the Effects table.
+    #[arg(long, env = "NOVA_ATTEMPTS_TABLE", value_name = "NOVA_ATTEMPTS_TABLE")]
+    pub attempts_table: String,
+    /// How many messages are handled at once, at the most.
     #[arg(long, env = "NOVA_CONCURRENCY", value_name = "NOVA_CONCURRENCY", default_value = "8",
         value_parser = parse_concurrency)]
     pub concurrency: NonZeroU32,
@@ -91,6 +108,8 @@ pub struct Delivery {
     pub receive_count: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// The span of this worker at the event in it; `None` for what is not an event. The same for every delivery.
+    pub trace: Option<TraceParent>,
     /// Cancelled when somebody else may have the message. The handler is dropped then; what it spawned must watch
     /// this itself.
     pub lease_lost: CancellationToken,
@@ -114,16 +133,17 @@ pub trait EventHandler: Send + Sync + 'static {
 }
 
 /// Makes a [`Handler`] of an [`EventHandler`]: what is not an event is rejected, what only a newer build understands is
-/// parked.
+/// parked. The event that the handler sees carries the worker's own span, so that what it publishes is a child of it.
 #[derive(Clone, Debug)]
 pub struct Events<H>(pub H);
 
 impl<H: EventHandler> Handler for Events<H> {
     async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
-        let event = Envelope::decode_message(&delivery.body).map_err(|error| match error {
+        let mut event = Envelope::decode_message(&delivery.body).map_err(|error| match error {
             DecodeError::Malformed(_) | DecodeError::UnknownSchema(_) => Failure::reject(error.to_string()),
             DecodeError::UnknownMajor { .. } => Failure::park(error),
         })?;
+        event.traceparent = delivery.trace.map(|trace| trace.to_string());
         self.0.handle(&event, delivery).await
     }
 }
@@ -132,25 +152,45 @@ impl<H: EventHandler> Handler for Events<H> {
 /// handlers get the configured time, what is left is given back, and every delete is flushed.
 ///
 /// # Errors
-/// The queue is not what a worker needs, or the health address cannot be bound. Nothing that happens later ends it.
+/// The queue or the table is not what a worker needs, or the health address cannot be bound. Nothing that happens later
+/// ends it.
 pub async fn consume<H: Handler>(
     service: &'static str,
     config: &ConsumerConfig,
-    sqs: aws_sdk_sqs::Client,
+    aws: &aws_config::SdkConfig,
     shutdown: CancellationToken,
     handler: H,
 ) -> anyhow::Result<()> {
-    let queue = Arc::new(Queue::open(&sqs, config).await?);
     let health = Health::new(service);
-    let (polling, beating) = (health.part("poll", SILENT_MAX), health.part("heartbeat", SILENT_MAX));
     let ended = CancellationToken::new();
     let _end_background = ended.clone().drop_guard();
+    let queue = Queue::open(&aws_sdk_sqs::Client::new(aws), config).await?;
+    let ledger = Ledger::open(service, &aws_sdk_dynamodb::Client::new(aws), config).await?;
     if let Some(addr) = config.health_addr {
-        health::serve(addr, health, ended.clone()).await?;
+        health::serve(addr, health.clone(), ended.clone()).await?;
     }
+    run(config, Opened { service, queue, ledger, health, ended, shutdown }, handler).await;
+    Ok(())
+}
 
-    let leases = Arc::new(Leases::new(Arc::clone(&queue)));
-    let heartbeat = tokio::spawn({
+/// What [`run`] runs on.
+struct Opened {
+    service: &'static str,
+    queue: Queue,
+    ledger: Ledger,
+    health: Health,
+    /// Cancelled when everything is over.
+    ended: CancellationToken,
+    shutdown: CancellationToken,
+}
+
+async fn run<H: Handler>(config: &ConsumerConfig, opened: Opened, handler: H) {
+    let Opened { service, queue, ledger, health, ended, shutdown } = opened;
+    let (polling, beating) = (health.part("poll", SILENT_MAX), health.part("heartbeat", SILENT_MAX));
+    let queue = Arc::new(queue);
+    let measured = Arc::new(Measured::new(service, &config.queue_url));
+    let leases = Arc::new(Leases::new(Arc::clone(&queue), Arc::clone(&measured)));
+    let heartbeat = world::spawn({
         let (leases, ended) = (Arc::clone(&leases), ended.clone());
         async move { leases.keep(&beating, &ended).await }
     });
@@ -161,19 +201,25 @@ pub async fn consume<H: Handler>(
         handler,
         queue,
         leases,
+        ledger,
+        permits: Arc::new(Permits::new(config.concurrency.get())),
         gate: Gate::new(),
+        company: RwLock::new(()),
         acks,
         finished: Mutex::new(LruCache::new(FINISHED_MAX.try_into().expect("it is not zero"))),
+        measured: Arc::clone(&measured),
         shutdown: shutdown.clone(),
         stop: stop.clone(),
     });
+    let telling = world::spawn(tell(Arc::downgrade(&work), Arc::clone(&measured), ended.clone()));
 
     let tasks = TaskTracker::new();
     let drain = Duration::from_secs(config.drain_seconds);
-    tokio::spawn(stop_after(shutdown.clone(), drain, stop, ended.clone()));
+    world::spawn(stop_after(shutdown.clone(), drain, stop, ended.clone()));
     tracing::info!(service, concurrency = config.concurrency.get(), "consuming");
-    poll(&work, config.concurrency, &tasks, &polling).await;
+    poll(&work, &tasks, &polling).await;
 
+    let drained = Instant::now();
     tasks.close();
     tracing::info!(service, running = tasks.len(), "draining");
     if tokio::time::timeout(drain + FLUSH_MAX, tasks.wait()).await.is_err() {
@@ -183,31 +229,46 @@ pub async fn consume<H: Handler>(
     if tokio::time::timeout(FLUSH_MAX, flushing).await.is_err() {
         tracing::error!(service, "finished messages were not deleted in time");
     }
+    measured.drained(drained.elapsed());
     ended.cancel();
-    if heartbeat.await.is_err() {
-        tracing::error!(service, "the heartbeat failed");
+    if heartbeat.await.is_err() || telling.await.is_err() {
+        tracing::error!(service, "the heartbeat or the metrics failed");
     }
-    Ok(())
+}
+
+/// Writes the metrics, once a minute and at the end.
+async fn tell<H: Handler>(work: Weak<Work<H>>, measured: Arc<Measured>, ended: CancellationToken) {
+    let documents = || {
+        let now = match work.upgrade() {
+            Some(work) => Now {
+                in_flight: work.permits.running(),
+                limit: work.permits.limit(),
+                breaker_is_open: !work.gate.is_closed(),
+            },
+            None => Now::OVER,
+        };
+        measured.documents(now)
+    };
+    write_until(ended, documents).await;
 }
 
 /// Polls until shutdown. Permits come first, so that a message that is received can run.
-async fn poll<H: Handler>(work: &Arc<Work<H>>, concurrency: NonZeroU32, tasks: &TaskTracker, pulse: &Pulse) {
-    let concurrency = usize::try_from(concurrency.get()).expect("it is at most CONCURRENCY_MAX");
-    let permits = Arc::new(Semaphore::new(concurrency));
+async fn poll<H: Handler>(work: &Arc<Work<H>>, tasks: &TaskTracker, pulse: &Pulse) {
     let mut failures = 0;
     loop {
-        let turn = pulse.while_waiting(take_turn(&work.gate, &permits));
-        let Some(mut turn) = work.shutdown.run_until_cancelled(turn).await else { return };
+        let turn = pulse.while_waiting(take_turn(&work.gate, &work.permits));
+        let Some(mut permits) = work.shutdown.run_until_cancelled(turn).await else { return };
         // Not cancelled by the shutdown: SQS may be handing over messages at this moment.
-        let received = work.queue.receive(turn.num_permits()).await;
+        let received = work.queue.receive(permits.len()).await;
         pulse.tick();
         let messages = match received {
             Ok(messages) => messages,
             Err(error) => {
                 failures += 1;
+                work.measured.failed_polls.increment();
                 let wait = full_jitter(POLL_BACKOFF_BASE, POLL_BACKOFF_CAP, failures, world::fraction());
                 tracing::warn!(service = work.service, error = %describe(&error), failures, "failed to poll");
-                drop(turn);
+                drop(permits);
                 if work.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     return;
                 }
@@ -220,34 +281,37 @@ async fn poll<H: Handler>(work: &Arc<Work<H>>, concurrency: NonZeroU32, tasks: &
             return;
         }
         for message in messages {
-            let Some(permit) = turn.split(1) else {
+            let Some(permit) = permits.pop() else {
                 // More than was asked for: the lease times out and the message comes again.
                 tracing::error!(service = work.service, "a poll returned more messages than it asked for");
                 break;
             };
             let delivery = work.take(message);
             let work = Arc::clone(work);
-            tasks.spawn(async move {
+            world::spawn(tasks.track_future(async move {
                 if let Some((delivery, lease)) = delivery {
                     work.deliver(&delivery, lease).await;
                 }
                 drop(permit);
-            });
+            }));
         }
     }
 }
 
 /// Waits until the environment lets poll and a permit is free, and takes as many as one poll can use.
-async fn take_turn(gate: &Gate, permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
-    let mut turn =
-        Arc::clone(permits).acquire_owned().await.expect("the semaphore of the poll loop is never closed");
-    if gate.polling().await == Polling::Freely {
-        let more = permits.available_permits().min(BATCH_MAX - 1);
-        if let Ok(more) = Arc::clone(permits).try_acquire_many_owned(u32::try_from(more).expect("nine fit")) {
-            turn.merge(more);
+async fn take_turn(gate: &Gate, permits: &Arc<Permits>) -> Vec<Permit> {
+    loop {
+        permits.some().await;
+        let most = match gate.polling().await {
+            Polling::Freely => BATCH_MAX,
+            Polling::One => 1,
+        };
+        let taken = permits.take(most);
+        // None where the limit was cut meanwhile.
+        if !taken.is_empty() {
+            return taken;
         }
     }
-    turn
 }
 
 /// Cancels `stop` once the drain that `shutdown` begins is over.

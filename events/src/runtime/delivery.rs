@@ -14,8 +14,24 @@ pub const BACKOFF_CAP: Duration = Duration::from_secs(15 * 60);
 /// How long a message of an unknown major version is put aside.
 pub const PARK: Duration = Duration::from_secs(15 * 60);
 
-/// How long a message waits in its worker for a broken environment before it is given back to the queue.
+/// How long a message waits in its worker before it is given back to the queue.
 pub const HOLD_MAX: Duration = Duration::from_secs(60);
+
+/// The longest pause before a throttled handler runs again, unless the service asked for more.
+pub const THROTTLE_CAP: Duration = Duration::from_secs(30);
+
+/// The longest first such pause.
+pub const THROTTLE_BASE: Duration = Duration::from_secs(1);
+
+/// The longest wait of a message that waited in vain for somebody else, or to be throttled no more.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Attempts that began while nothing else ran in their worker and never reported, after which a message is what kills
+/// workers.
+pub const ALONE_MAX: u32 = 2;
+
+/// The reason in the dead-letter queue of a message that kills workers.
+pub const CRASHED: &str = "crashed the worker";
 
 /// SQS: the longest invisibility of a message, counted from its receive.
 pub const INVISIBLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
@@ -36,6 +52,10 @@ pub enum Outcome {
     LeaseLost,
     /// It was cancelled because the process stops.
     Stopped,
+    /// It did not run: the message was finished before.
+    Duplicate,
+    /// It did not run: the message kills workers.
+    Crashed,
 }
 
 /// What is done with a message.
@@ -53,14 +73,59 @@ pub enum Action {
         /// Whole seconds.
         after: Duration,
     },
-    /// Keep it and run its handler again when the environment works.
-    Hold,
+    /// Keep it and run its handler again, not before this time and when the environment works.
+    Hold {
+        /// The least wait.
+        after: Duration,
+    },
     /// Nothing: it is no longer ours.
     Forget,
 }
 
+/// How often a message was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// Receives, this one included. SQS counts them, whatever became of them.
+    pub receives: u32,
+    /// Receives after which SQS gives up: the queue's `maxReceiveCount`.
+    pub receives_max: u32,
+    /// Attempts that failed before this one. Those that met a broken environment, a throttle or somebody else are not
+    /// among them.
+    pub failures: u32,
+    /// How often its handler ran in a row during this receive.
+    pub runs: u32,
+}
+
+/// How an attempt may run, from what the ledger knows of earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Beside others.
+    Together,
+    /// While nothing else runs in the worker: an earlier attempt never reported, and it may have been the one that
+    /// killed its worker.
+    Alone,
+    /// Not at all: [`ALONE_MAX`] attempts that ran alone never reported.
+    Condemned,
+}
+
+/// The names of all outcomes.
+pub const OUTCOMES: [&str; 12] = [
+    "done",
+    "retry",
+    "rejected",
+    "parked",
+    "environment",
+    "throttled",
+    "busy",
+    "panicked",
+    "lease_lost",
+    "stopped",
+    "duplicate",
+    "crashed",
+];
+
 impl Outcome {
-    /// The name of the outcome in logs.
+    /// The name of the outcome in logs and metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -69,46 +134,123 @@ impl Outcome {
             Self::Failed(FailureKind::Reject { .. }) => "rejected",
             Self::Failed(FailureKind::Park) => "parked",
             Self::Failed(FailureKind::Environment) => "environment",
+            Self::Failed(FailureKind::Throttled { .. }) => "throttled",
+            Self::Failed(FailureKind::Busy { .. }) => "busy",
             Self::Panicked => "panicked",
             Self::LeaseLost => "lease_lost",
             Self::Stopped => "stopped",
+            Self::Duplicate => "duplicate",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    /// Whether the attempt failed by itself. Everything else is not counted against the message.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Panicked | Self::Failed(FailureKind::Retry { .. } | FailureKind::Reject { .. }) => true,
+            Self::Failed(
+                FailureKind::Park
+                | FailureKind::Environment
+                | FailureKind::Throttled { .. }
+                | FailureKind::Busy { .. },
+            )
+            | Self::Done
+            | Self::LeaseLost
+            | Self::Stopped
+            | Self::Duplicate
+            | Self::Crashed => false,
         }
     }
 }
 
-/// What is done with a message that was received `receive_count` times and whose handler ended with `outcome`.
-#[must_use]
-pub fn decide(outcome: &Outcome, receive_count: u32, fraction: f64) -> Action {
-    match outcome {
-        Outcome::Done => Action::Delete,
-        Outcome::Failed(FailureKind::Reject { reason }) => Action::DeadLetter { reason: reason.clone() },
-        Outcome::Failed(FailureKind::Retry { after }) => {
-            release(backoff(receive_count, fraction).max(after.unwrap_or_default()))
+impl Action {
+    /// The name of the action in logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::DeadLetter { .. } => "dead_letter",
+            Self::Release { .. } => "release",
+            Self::Hold { .. } => "hold",
+            Self::Forget => "forget",
         }
-        Outcome::Panicked => release(backoff(receive_count, fraction)),
+    }
+}
+
+impl Tries {
+    /// Whether SQS would give up on the message if it were given back now, without a reason.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.receives >= self.receives_max
+    }
+}
+
+/// What is done with a message whose handler ended with `outcome`.
+#[must_use]
+pub fn decide(outcome: &Outcome, tries: Tries, fraction: f64) -> Action {
+    match outcome {
+        Outcome::Done | Outcome::Duplicate => Action::Delete,
+        Outcome::Crashed => Action::DeadLetter { reason: CRASHED.to_owned() },
+        Outcome::Failed(FailureKind::Reject { reason }) => Action::DeadLetter { reason: reason.clone() },
+        Outcome::Failed(FailureKind::Retry { after }) => failed(tries, after.unwrap_or_default(), fraction),
+        Outcome::Panicked => failed(tries, Duration::ZERO, fraction),
+        Outcome::Failed(FailureKind::Park) if tries.is_last() => {
+            Action::DeadLetter { reason: "no build that received it understands its version".to_owned() }
+        }
         Outcome::Failed(FailureKind::Park) => release(PARK),
-        Outcome::Failed(FailureKind::Environment) => Action::Hold,
+        Outcome::Failed(FailureKind::Environment) => Action::Hold { after: Duration::ZERO },
+        Outcome::Failed(FailureKind::Throttled { after }) => {
+            let pause = full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction);
+            Action::Hold { after: pause.max(after.unwrap_or_default()).min(RELEASE_MAX) }
+        }
+        Outcome::Failed(FailureKind::Busy { after }) => Action::Hold {
+            after: (*after).max(full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction)),
+        },
         Outcome::Stopped => Action::Release { after: Duration::ZERO },
         Outcome::LeaseLost => Action::Forget,
     }
 }
 
-/// How long a held message may wait for the environment, and what becomes of it then. `None`: as long as its lease
-/// can be kept, because the queue would dead-letter it at its next receive, and a broken environment must not.
-#[must_use]
-pub fn hold_max(receive_count: u32, receive_count_max: u32) -> Option<Duration> {
-    (receive_count < receive_count_max).then_some(HOLD_MAX)
+/// A failure is tried again until it has failed as often as SQS would have delivered it: receives that were spent for
+/// other reasons do not shorten that. A message that SQS would take away on its next receive is kept instead.
+fn failed(tries: Tries, asked: Duration, fraction: f64) -> Action {
+    let failures = tries.failures.saturating_add(1);
+    if failures >= tries.receives_max {
+        return Action::DeadLetter { reason: format!("failed {failures} times") };
+    }
+    let wait = full_jitter(BACKOFF_BASE, BACKOFF_CAP, failures, fraction).max(asked);
+    if tries.is_last() { Action::Hold { after: wait.min(RELEASE_MAX) } } else { release(wait) }
 }
 
-/// What becomes of a message that was held for too long: the longest backoff, so that a long outage spends few of
-/// its receives.
+/// How long a message may be held in its worker. `None`: as long as its lease can be kept, because the queue would
+/// dead-letter it at its next receive, and what it waits for is not its fault.
 #[must_use]
-pub fn give_up_holding(fraction: f64) -> Action {
-    release(BACKOFF_CAP / 2 + (BACKOFF_CAP / 2).mul_f64(fraction.clamp(0.0, 1.0)))
+pub fn hold_max(tries: Tries) -> Option<Duration> {
+    (!tries.is_last()).then_some(HOLD_MAX)
 }
 
-fn backoff(receive_count: u32, fraction: f64) -> Duration {
-    full_jitter(BACKOFF_BASE, BACKOFF_CAP, receive_count, fraction)
+/// What becomes of a message that was held for too long because of `outcome`: in a broken environment the longest
+/// backoff, so that a long outage spends few of its receives.
+#[must_use]
+pub fn give_up_holding(outcome: &Outcome, fraction: f64) -> Action {
+    let passes_soon =
+        matches!(outcome, Outcome::Failed(FailureKind::Throttled { .. } | FailureKind::Busy { .. }));
+    let longest = if passes_soon { PATIENCE } else { BACKOFF_CAP };
+    release(longest / 2 + (longest / 2).mul_f64(fraction.clamp(0.0, 1.0)))
+}
+
+/// How an attempt may run when an earlier one began and never reported (`unreported`), and `alone` attempts that had
+/// the worker for themselves never reported.
+#[must_use]
+pub fn standing(unreported: bool, alone: u32) -> Standing {
+    if alone >= ALONE_MAX {
+        Standing::Condemned
+    } else if unreported {
+        Standing::Alone
+    } else {
+        Standing::Together
+    }
 }
 
 /// SQS takes whole seconds; at least one, so that a failing message cannot spin.
@@ -171,6 +313,10 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
+    fn tries(receives: u32, failures: u32) -> Tries {
+        Tries { receives, receives_max: 6, failures, runs: 1 }
+    }
+
     fn after(action: &Action) -> Duration {
         let Action::Release { after } = action else { panic!("{action:?} is not a release") };
         *after
@@ -179,24 +325,57 @@ mod tests {
     #[test]
     fn each_outcome_has_its_action() {
         let reject = FailureKind::Reject { reason: "why".to_owned() };
+        let throttled = |after| Outcome::Failed(FailureKind::Throttled { after });
         let cases = [
             (Outcome::Done, Action::Delete),
+            (Outcome::Duplicate, Action::Delete),
+            (Outcome::Crashed, Action::DeadLetter { reason: "crashed the worker".to_owned() }),
             (Outcome::Failed(reject), Action::DeadLetter { reason: "why".to_owned() }),
             (Outcome::Failed(FailureKind::Park), Action::Release { after: PARK }),
-            (Outcome::Failed(FailureKind::Environment), Action::Hold),
+            (Outcome::Failed(FailureKind::Environment), Action::Hold { after: Duration::ZERO }),
+            (throttled(None), Action::Hold { after: THROTTLE_BASE / 2 }),
+            (throttled(Some(MINUTE)), Action::Hold { after: MINUTE }),
+            (Outcome::Failed(FailureKind::Busy { after: MINUTE }), Action::Hold { after: MINUTE }),
             (Outcome::Stopped, Action::Release { after: Duration::ZERO }),
             (Outcome::LeaseLost, Action::Forget),
         ];
         for (outcome, action) in cases {
-            assert_eq!(decide(&outcome, 3, 0.5), action, "{}", outcome.name());
+            assert_eq!(decide(&outcome, tries(3, 0), 0.5), action, "{}", outcome.name());
+            assert!(OUTCOMES.contains(&outcome.name()));
         }
+    }
+
+    #[test]
+    fn failures_are_what_ends_the_attempts_and_not_receives() {
+        let failure = Outcome::Failed(FailureKind::Retry { after: None });
+        for outcome in [failure, Outcome::Panicked] {
+            assert_eq!(
+                decide(&outcome, tries(6, 5), 0.5),
+                Action::DeadLetter { reason: "failed 6 times".to_owned() }
+            );
+            assert!(matches!(decide(&outcome, tries(6, 4), 0.5), Action::Hold { .. }), "its last receive");
+            assert!(matches!(decide(&outcome, tries(5, 4), 0.5), Action::Release { .. }));
+        }
+        let parked = Outcome::Failed(FailureKind::Park);
+        assert!(
+            matches!(decide(&parked, tries(6, 0), 0.5), Action::DeadLetter { .. }),
+            "never without a reason"
+        );
+    }
+
+    #[test]
+    fn message_that_never_reported_runs_alone_and_is_condemned_by_two_attempts_alone() {
+        assert_eq!(standing(false, 0), Standing::Together);
+        assert_eq!(standing(true, 0), Standing::Alone);
+        assert_eq!(standing(true, 1), Standing::Alone);
+        assert_eq!(standing(true, ALONE_MAX), Standing::Condemned);
     }
 
     #[test]
     fn wait_that_was_asked_for_is_honoured_up_to_the_limit() {
         let asked = |seconds| {
             let kind = FailureKind::Retry { after: Some(Duration::from_secs(seconds)) };
-            after(&decide(&Outcome::Failed(kind), 1, 0.0))
+            after(&decide(&Outcome::Failed(kind), tries(1, 0), 0.0))
         };
         assert_eq!(asked(100), Duration::from_secs(100));
         assert_eq!(asked(100 * 60 * 60), RELEASE_MAX);
@@ -204,9 +383,9 @@ mod tests {
 
     #[test]
     fn message_on_its_last_receive_is_held_without_limit() {
-        assert_eq!(hold_max(5, 6), Some(HOLD_MAX));
-        assert_eq!(hold_max(6, 6), None);
-        assert_eq!(hold_max(7, 6), None);
+        assert_eq!(hold_max(tries(5, 0)), Some(HOLD_MAX));
+        assert_eq!(hold_max(tries(6, 0)), None);
+        assert_eq!(hold_max(tries(7, 0)), None);
     }
 
     proptest! {
@@ -215,15 +394,19 @@ mod tests {
             count in 0u32..1000, fraction in 0.0f64..=1.0, asked in proptest::option::of(0u64..100_000),
         ) {
             let kind = FailureKind::Retry { after: asked.map(Duration::from_secs) };
-            let wait = after(&decide(&Outcome::Failed(kind), count, fraction));
+            let tries = Tries { receives: 1, receives_max: u32::MAX, failures: count, runs: 1 };
+            let wait = after(&decide(&Outcome::Failed(kind), tries, fraction));
             prop_assert_eq!(wait.subsec_nanos(), 0);
             prop_assert!(wait >= Duration::from_secs(1));
             prop_assert!(wait <= RELEASE_MAX);
             prop_assert!(asked.is_some() || wait <= BACKOFF_CAP);
             prop_assert!(wait >= Duration::from_secs(asked.unwrap_or(0)).min(RELEASE_MAX));
-            prop_assert!(after(&decide(&Outcome::Panicked, count, fraction)) <= BACKOFF_CAP);
-            let given_up = after(&give_up_holding(fraction));
+            prop_assert!(after(&decide(&Outcome::Panicked, tries, fraction)) <= BACKOFF_CAP);
+            let environment = Outcome::Failed(FailureKind::Environment);
+            let given_up = after(&give_up_holding(&environment, fraction));
             prop_assert!(given_up >= BACKOFF_CAP / 2 && given_up <= BACKOFF_CAP);
+            let throttled = Outcome::Failed(FailureKind::Throttled { after: None });
+            prop_assert!(after(&give_up_holding(&throttled, fraction)) <= PATIENCE);
         }
 
         /// A lease that is extended whenever it asks is never lost, and one that never is, is lost in time.

@@ -35,13 +35,26 @@ pub enum FailureKind {
     Park,
     /// Not the message is at fault but what the worker depends on: polling pauses.
     Environment,
+    /// What the worker depends on takes fewer calls than it makes: fewer handlers run, and this one runs again, not
+    /// before `after` where the cause asked for a wait.
+    Throttled {
+        /// The least wait.
+        after: Option<Duration>,
+    },
+    /// Somebody else is at it: the handler runs again after `after`.
+    Busy {
+        /// The wait.
+        after: Duration,
+    },
 }
 
 /// The nature of a failed AWS call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Access, a missing resource, a key, credentials, or a quota: the same call for another message fails too.
+    /// Access, a missing resource, a key, or credentials: the same call for another message fails too.
     Environment,
+    /// Too many calls for the moment.
+    Throttled,
     /// The network or the service for the moment.
     Transient,
     /// The request itself.
@@ -76,13 +89,28 @@ impl Failure {
         Self { kind: FailureKind::Environment, source: source.into() }
     }
 
-    /// The failure of an AWS call, by [`classify`].
+    /// What the worker depends on takes fewer calls than it makes; it may have asked for a wait.
+    pub fn throttled(source: impl Into<anyhow::Error>, after: Option<Duration>) -> Self {
+        Self { kind: FailureKind::Throttled { after }, source: source.into() }
+    }
+
+    /// Somebody else is at it. Waiting for them is not an attempt.
+    pub fn busy(source: impl Into<anyhow::Error>, after: Duration) -> Self {
+        Self { kind: FailureKind::Busy { after }, source: source.into() }
+    }
+
+    /// The failure of an AWS call, by [`classify`], with the wait that the service asked for.
     #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
     pub fn aws<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        Self::of_class(classify(&error), describe(&error))
+        let mut failure = Self::of_class(classify(&error), describe(&error));
+        if let FailureKind::Retry { after } | FailureKind::Throttled { after } = &mut failure.kind {
+            *after =
+                error.raw_response().and_then(|response| asked_wait(|name| response.headers().get(name)));
+        }
+        failure
     }
 
     /// The failure of class `class` caused by `source`.
@@ -90,6 +118,7 @@ impl Failure {
         let source = source.into();
         match class {
             ErrorClass::Environment => Self::environment(source),
+            ErrorClass::Throttled => Self::throttled(source, None),
             ErrorClass::Transient => Self::retry(source),
             ErrorClass::Invalid => {
                 Self { kind: FailureKind::Reject { reason: format!("{source:#}") }, source }
@@ -178,13 +207,20 @@ const ENVIRONMENT_CODES: &[&str] = &[
     "nonexistentqueue",
     "nosuchbucket",
     "notfoundexception",
+    "limitexceeded",
+    "quotaexceeded",
+];
+
+/// Parts of the error codes that say "too many for the moment". They come first: `KmsThrottled` is one of them, and so
+/// is DynamoDB's `RequestLimitExceeded`.
+const THROTTLE_CODES: &[&str] = &[
     "throttl",
     "toomanyrequests",
     "throughputexceeded",
-    "limitexceeded",
-    "quotaexceeded",
+    "requestlimitexceeded",
     "slowdown",
     "overlimit",
+    "modelnotready",
 ];
 
 /// Parts of the error codes that blame the request.
@@ -194,13 +230,23 @@ const INVALID_CODES: &[&str] =
 pub(crate) fn classify_code(code: &str) -> ErrorClass {
     let code = code.to_ascii_lowercase();
     let any = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
-    if any(ENVIRONMENT_CODES) {
+    if any(THROTTLE_CODES) {
+        ErrorClass::Throttled
+    } else if any(ENVIRONMENT_CODES) {
         ErrorClass::Environment
     } else if any(INVALID_CODES) {
         ErrorClass::Invalid
     } else {
         ErrorClass::Transient
     }
+}
+
+/// The wait that a service asks for: `x-amz-retry-after` in milliseconds (the SDKs' retry specification), or
+/// `retry-after` in seconds (RFC 9110, 10.2.3; its form with a date is not used by these services).
+fn asked_wait<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> Option<Duration> {
+    let number = |name| header(name)?.trim().parse::<u64>().ok();
+    let millis = number("x-amz-retry-after").map(Duration::from_millis);
+    millis.or_else(|| number("retry-after").map(Duration::from_secs))
 }
 
 // The SDK reports credentials that do not resolve as a connector error of no particular kind.
@@ -217,13 +263,17 @@ mod tests {
         let cases = [
             ("AccessDeniedException", ErrorClass::Environment),
             ("KMS.DisabledException", ErrorClass::Environment),
-            ("KmsThrottled", ErrorClass::Environment),
+            ("KmsThrottled", ErrorClass::Throttled),
+            ("RequestLimitExceeded", ErrorClass::Throttled),
+            ("LimitExceededException", ErrorClass::Environment),
+            ("ServiceQuotaExceededException", ErrorClass::Environment),
+            ("ModelNotReadyException", ErrorClass::Throttled),
             ("ResourceNotFoundException", ErrorClass::Environment),
             ("AWS.SimpleQueueService.NonExistentQueue", ErrorClass::Environment),
             ("QueueDoesNotExist", ErrorClass::Environment),
             ("NoSuchBucket", ErrorClass::Environment),
-            ("ThrottlingException", ErrorClass::Environment),
-            ("ProvisionedThroughputExceededException", ErrorClass::Environment),
+            ("ThrottlingException", ErrorClass::Throttled),
+            ("ProvisionedThroughputExceededException", ErrorClass::Throttled),
             ("ExpiredTokenException", ErrorClass::Environment),
             ("ValidationException", ErrorClass::Invalid),
             ("InvalidParameterValueException", ErrorClass::Invalid),
@@ -242,7 +292,19 @@ mod tests {
     fn class_decides_the_kind() {
         let of = |class| Failure::of_class(class, anyhow::anyhow!("cause")).kind().clone();
         assert_eq!(of(ErrorClass::Environment), FailureKind::Environment);
+        assert_eq!(of(ErrorClass::Throttled), FailureKind::Throttled { after: None });
         assert_eq!(of(ErrorClass::Transient), FailureKind::Retry { after: None });
         assert_eq!(of(ErrorClass::Invalid), FailureKind::Reject { reason: "cause".to_owned() });
+    }
+
+    #[test]
+    fn wait_that_a_service_asks_for_is_read() {
+        let asked = |given: &'static str, value: &'static str| {
+            asked_wait(|name| (name == given).then_some(value)).map(|wait| wait.as_millis())
+        };
+        assert_eq!(asked("retry-after", "7"), Some(7000));
+        assert_eq!(asked("x-amz-retry-after", "1500"), Some(1500));
+        assert_eq!(asked("retry-after", "Fri, 07 Nov 2026 23:59:59 GMT"), None);
+        assert_eq!(asked("date", "7"), None);
     }
 }

@@ -63,12 +63,14 @@ impl Service {
     }
 
     /// What it needs to know of the deployed infrastructure: as little as its task definition would tell it.
-    pub(super) fn environment(self, outputs: &Outputs) -> Vec<(&'static str, String)> {
+    #[must_use]
+    pub fn environment(self, outputs: &Outputs) -> Vec<(&'static str, String)> {
         let mut environment = match self {
             Self::Ingress => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
                 ("NOVA_IMAGES_TABLE", outputs.images_table.clone()),
                 ("NOVA_AUDIO_BUCKET", outputs.audio_bucket.clone()),
+                ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
                 ("NOVA_EVENT_BUS", outputs.bus_name.clone()),
                 ("NOVA_WATCHDOG_QUEUE_URL", outputs.watchdog_queue.url.clone()),
                 ("NOVA_TOKEN_ISSUER", outputs.issuer.clone()),
@@ -98,19 +100,31 @@ impl Service {
                 ("NOVA_TOPIC_CRITICAL_ARN", outputs.critical_topic.clone()),
                 ("NOVA_TOPIC_WARNING_ARN", outputs.warning_topic.clone()),
                 ("NOVA_TOPIC_INFO_ARN", outputs.info_topic.clone()),
+                ("NOVA_WATCHED_QUEUE_URLS", dead_letter_queues(outputs)),
             ],
             Self::Watchdog => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
                 ("NOVA_WATCHDOG_QUEUE_URL", outputs.watchdog_queue.url.clone()),
+                ("NOVA_EFFECTS_TABLE", outputs.effects_table.clone()),
+                ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
                 ("NOVA_EVENT_BUS", outputs.bus_name.clone()),
             ],
         };
         if let Some(queue) = self.queue(outputs) {
             environment.push(("NOVA_QUEUE_URL", queue.url.clone()));
             environment.push(("NOVA_DEAD_LETTER_QUEUE_URL", queue.dead_letter_url.clone()));
+            environment.push(("NOVA_ATTEMPTS_TABLE", outputs.effects_table.clone()));
         }
         environment
     }
+}
+
+/// The URLs of all dead-letter queues, separated by commas.
+fn dead_letter_queues(outputs: &Outputs) -> String {
+    let queues = Service::WORKERS.iter().filter_map(|worker| worker.queue(outputs));
+    let mut urls: Vec<&str> = queues.map(|queue| queue.dead_letter_url.as_str()).collect();
+    urls.push(&outputs.events_dead_letter_url);
+    urls.join(",")
 }
 
 impl fmt::Display for Service {

@@ -8,8 +8,8 @@ use workers::alerts::{Alerts, Config};
 fn main() -> ExitCode {
     runtime::main("alerts", |Boot { service, config, shutdown }: Boot<Config>| async move {
         let aws = aws::sdk_config().await?;
-        let handler = consumer::Events(Alerts::start(&config, &aws).await?);
-        let sqs = aws_sdk_sqs::Client::new(&aws);
-        consumer::consume(service, &config.consumer, sqs, shutdown, handler).await
+        let alerts = Alerts::start(&config, &aws).await?;
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(alerts.clone().watch_dead_letters()));
+        consumer::consume(service, &config.consumer, &aws, shutdown, consumer::Events(alerts)).await
     })
 }

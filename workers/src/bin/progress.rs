@@ -9,7 +9,6 @@ fn main() -> ExitCode {
     runtime::main("progress", |Boot { service, config, shutdown }: Boot<Config>| async move {
         let aws = aws::sdk_config().await?;
         let handler = consumer::Events(Progress::start(&config, &aws).await?);
-        let sqs = aws_sdk_sqs::Client::new(&aws);
-        consumer::consume(service, &config.consumer, sqs, shutdown, handler).await
+        consumer::consume(service, &config.consumer, &aws, shutdown, handler).await
     })
 }

@@ -11,7 +11,10 @@ use anyhow::anyhow;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use super::queue::{BATCH_MAX, Queue};
-use crate::runtime::retry::{Retry, RetryPolicy, retry};
+use crate::runtime::{
+    retry::{Retry, RetryPolicy, retry},
+    world,
+};
 
 /// How long the first message of a batch waits for others.
 const BATCH_WAIT: Duration = Duration::from_millis(50);
@@ -28,7 +31,7 @@ const POLICY: RetryPolicy =
 /// Takes receipts of finished messages. The task ends, with everything deleted, when all senders are gone.
 pub(super) fn start(queue: Arc<Queue>) -> (mpsc::Sender<String>, JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::channel(PENDING_MAX);
-    let task = tokio::spawn(async move {
+    let task = world::spawn(async move {
         while let Some(batch) = next_batch(&mut receiver).await {
             delete(&queue, batch).await;
         }

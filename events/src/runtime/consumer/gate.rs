@@ -88,6 +88,11 @@ impl Gate {
         }
     }
 
+    /// Whether work may start freely.
+    pub(super) fn is_closed(&self) -> bool {
+        self.breaker().is_closed()
+    }
+
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,10 @@ use std::{
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::queue::{BATCH_MAX, Changed, Queue};
+use super::{
+    metrics::Measured,
+    queue::{BATCH_MAX, Changed, Queue},
+};
 use crate::runtime::{
     delivery::{Heartbeat, LeaseTimes, heartbeat, heartbeat_interval, loss_interval},
     health::Pulse,
@@ -24,6 +27,7 @@ use crate::runtime::{
 
 pub(super) struct Leases {
     queue: Arc<Queue>,
+    measured: Arc<Measured>,
     held: Mutex<BTreeMap<u64, Entry>>,
     next: AtomicU64,
     started: Instant,
@@ -35,6 +39,7 @@ struct Entry {
     receipt: String,
     times: LeaseTimes,
     lost: CancellationToken,
+    extensions: Arc<AtomicU32>,
 }
 
 /// The lease of one message.
@@ -43,12 +48,14 @@ pub(super) struct Lease {
     id: u64,
     pub(super) receipt: String,
     pub(super) lost: CancellationToken,
+    extensions: Arc<AtomicU32>,
 }
 
 impl Leases {
-    pub(super) fn new(queue: Arc<Queue>) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, measured: Arc<Measured>) -> Self {
         Self {
             queue,
+            measured,
             held: Mutex::default(),
             next: AtomicU64::new(0),
             started: Instant::now(),
@@ -62,8 +69,15 @@ impl Leases {
         let lost = CancellationToken::new();
         let received = self.started.elapsed();
         let times = LeaseTimes { received, valid_until: received + self.queue.visibility };
-        self.held().insert(id, Entry { receipt: receipt.clone(), times, lost: lost.clone() });
-        Lease { leases: Arc::clone(self), id, receipt, lost }
+        let extensions = Arc::new(AtomicU32::new(0));
+        let entry = Entry {
+            receipt: receipt.clone(),
+            times,
+            lost: lost.clone(),
+            extensions: Arc::clone(&extensions),
+        };
+        self.held().insert(id, entry);
+        Lease { leases: Arc::clone(self), id, receipt, lost, extensions }
     }
 
     /// Extends leases and gives up those that are lost, until `stop`. The two do not wait for each other: an extension
@@ -119,11 +133,11 @@ impl Leases {
             Ok(Ok(outcomes)) => outcomes,
             Ok(Err(error)) => {
                 tracing::warn!(error = format!("{error:#}"), "failed to extend leases");
-                return;
+                vec![Changed::Failed; batch.len()]
             }
             Err(_) => {
                 tracing::warn!("failed to extend leases in time");
-                return;
+                vec![Changed::Failed; batch.len()]
             }
         };
         let mut held = self.held();
@@ -132,6 +146,8 @@ impl Leases {
                 Changed::Done => {
                     if let Some(entry) = held.get_mut(id) {
                         entry.times.valid_until = valid_until;
+                        entry.extensions.fetch_add(1, Ordering::Relaxed);
+                        self.measured.extensions.increment();
                     }
                 }
                 Changed::Gone => {
@@ -140,7 +156,7 @@ impl Leases {
                     }
                 }
                 // The next beat tries again.
-                Changed::Failed => {}
+                Changed::Failed => self.measured.failed_extensions.increment(),
             }
         }
     }
@@ -157,6 +173,11 @@ fn ticks(interval: Duration) -> Interval {
 }
 
 impl Lease {
+    /// How often it was extended.
+    pub(super) fn extensions(&self) -> u32 {
+        self.extensions.load(Ordering::Relaxed)
+    }
+
     /// Ends the lease so that nothing extends the message any more, and returns its receipt.
     pub(super) async fn end(self) -> String {
         let leases = Arc::clone(&self.leases);

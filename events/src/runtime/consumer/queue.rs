@@ -1,8 +1,10 @@
 //! The worker's queue and its dead-letter queue: the SQS calls, each with the client, the timeouts and the retry
 //! owner that fit it.
 //!
-//! Polls and control calls (extend, release, delete, dead-letter) have separate clients with separate retry quotas:
-//! a queue that does not answer polls cannot keep a finished message from being deleted.
+//! Polls, deletes and the other control calls (extend, release, dead-letter) have separate clients with separate retry
+//! quotas: a queue that does not answer polls cannot keep a finished message from being deleted, and a storm of failing
+//! deletes cannot cost a lease. Each call has its own timeouts, whatever the process configures: a server that accepts
+//! and never answers must not keep a worker.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -39,6 +41,7 @@ const ATTRIBUTE_BYTES_MAX: usize = 1024;
 pub(super) struct Queue {
     poll: Client,
     control: Client,
+    delete: Client,
     url: String,
     dead_letter_url: String,
     pub(super) visibility: Duration,
@@ -49,7 +52,7 @@ impl Queue {
     /// Opens the queue and checks that it is what a worker needs: it and its dead-letter queue exist, and it gives
     /// up on a message after a number of receives.
     pub(super) async fn open(sqs: &Client, config: &ConsumerConfig) -> anyhow::Result<Self> {
-        let control = with_own_quota(sqs, "nova-control", |config| config);
+        let control = control(sqs, "nova-control");
         let attributes = attributes(&control, &config.queue_url).await.context("NOVA_QUEUE_URL")?;
         let dead_letter =
             attributes_of_dead_letter(&control, config).await.context("NOVA_DEAD_LETTER_QUEUE_URL")?;
@@ -65,19 +68,10 @@ impl Queue {
         let (target, receive_count_max) = read_redrive(redrive)?;
         let arn = attribute(&dead_letter, &QueueAttributeName::QueueArn)?;
         ensure!(target == arn, "the queue dead-letters to {target}, but NOVA_DEAD_LETTER_QUEUE_URL is {arn}");
-        let poll_timeout = Duration::from_secs(POLL_SECONDS) + POLL_MARGIN;
-        let poll = with_own_quota(sqs, "nova-poll", |config| {
-            config.retry_config(RetryConfig::disabled()).timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(aws::CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(poll_timeout)
-                    .operation_timeout(poll_timeout + POLL_MARGIN)
-                    .build(),
-            )
-        });
         Ok(Self {
-            poll,
+            poll: poll(sqs),
             control,
+            delete: self::control(sqs, "nova-delete"),
             url: config.queue_url.clone(),
             dead_letter_url: config.dead_letter_queue_url.clone(),
             visibility,
@@ -148,7 +142,7 @@ impl Queue {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let output = self
-            .control
+            .delete
             .delete_message_batch()
             .queue_url(&self.url)
             .set_entries(Some(entries))
@@ -201,13 +195,26 @@ pub(super) enum Changed {
     Failed,
 }
 
-fn with_own_quota(
-    sqs: &Client,
-    name: &'static str,
-    change: impl FnOnce(aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::config::Builder,
-) -> Client {
-    let builder = sqs.config().to_builder().retry_partition(RetryPartition::custom(name).build());
-    Client::from_conf(change(builder).build())
+/// The client of polls. The poll loop is who tries again.
+fn poll(sqs: &Client) -> Client {
+    let timeout = Duration::from_secs(POLL_SECONDS) + POLL_MARGIN;
+    let config = with_own_quota(sqs, "nova-poll").retry_config(RetryConfig::disabled()).timeout_config(
+        TimeoutConfig::builder()
+            .connect_timeout(aws::CONNECT_TIMEOUT)
+            .operation_attempt_timeout(timeout)
+            .operation_timeout(timeout + POLL_MARGIN)
+            .build(),
+    );
+    Client::from_conf(config.build())
+}
+
+/// A client of control calls.
+fn control(sqs: &Client, quota: &'static str) -> Client {
+    Client::from_conf(with_own_quota(sqs, quota).timeout_config(aws::timeouts()).build())
+}
+
+fn with_own_quota(sqs: &Client, name: &'static str) -> aws_sdk_sqs::config::Builder {
+    sqs.config().to_builder().retry_partition(RetryPartition::custom(name).build())
 }
 
 type Attributes = HashMap<QueueAttributeName, String>;
@@ -276,7 +283,49 @@ fn presentable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use tokio::{net::TcpListener, time::Instant};
+
     use super::*;
+
+    /// Connections are real and time is tokio's: it jumps to the timeout when nothing else happens.
+    #[tokio::test(start_paused = true)]
+    async fn server_that_accepts_and_never_answers_keeps_no_call() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", server.local_addr().unwrap());
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .endpoint_url(&endpoint)
+            .http_client(aws::http_client(None).unwrap())
+            .build();
+        let sqs = Client::from_conf(config);
+        let queue = Queue {
+            poll: poll(&sqs),
+            control: control(&sqs, "nova-control"),
+            delete: control(&sqs, "nova-delete"),
+            url: format!("{endpoint}/1/queue"),
+            dead_letter_url: format!("{endpoint}/1/queue-dlq"),
+            visibility: VISIBILITY_MIN,
+            receive_count_max: 6,
+        };
+        let receipts = ["receipt".to_owned()];
+        let start = Instant::now();
+        assert!(queue.receive(1).await.is_err());
+        let poll_max = Duration::from_secs(POLL_SECONDS) + POLL_MARGIN * 2;
+        assert!(start.elapsed() <= poll_max, "{:?}", start.elapsed());
+        for call in ["extend", "delete", "dead-letter"] {
+            let start = Instant::now();
+            let failed = match call {
+                "extend" => queue.change_visibility(&receipts, VISIBILITY_MIN).await.is_err(),
+                "delete" => queue.delete(&receipts).await.is_err(),
+                _ => queue.dead_letter("body", []).await.is_err(),
+            };
+            assert!(failed && start.elapsed() <= aws::OPERATION_TIMEOUT, "{call}: {:?}", start.elapsed());
+        }
+        assert!(server.accept().await.is_ok(), "it was called");
+    }
 
     #[test]
     fn redrive_policy_is_read_in_both_spellings() {

@@ -1,5 +1,5 @@
-//! The life of one message in a worker: its handler runs, once or again after an outage, and its action is carried
-//! out.
+//! The life of one message in a worker: its handler runs, once or again, its action is carried out, and its end is told
+//! once, in the log and in the metrics.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -11,20 +11,27 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use lru::LruCache;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery, Handler,
     gate::{Gate, Pass},
     lease::{Lease, Leases},
+    ledger::{Entry, Ledger},
+    line::{Ended, Line},
+    metrics::Measured,
+    permits::Permits,
     queue::{BATCH_MAX, Changed, Queue},
 };
 use crate::{
-    contract::Envelope,
+    contract::{Envelope, TraceParent},
     runtime::{
         breaker::Verdict,
-        delivery::{Action, Outcome, decide, give_up_holding, hold_max},
+        delivery::{Action, Outcome, Standing, Tries, decide, give_up_holding, hold_max},
         failure::{Failure, FailureKind},
         world,
     },
@@ -36,21 +43,59 @@ pub(super) struct Work<H> {
     pub(super) handler: H,
     pub(super) queue: Arc<Queue>,
     pub(super) leases: Arc<Leases>,
+    pub(super) ledger: Ledger,
+    pub(super) permits: Arc<Permits>,
     pub(super) gate: Gate,
+    /// Read by handlers that run beside others, written by one that has to run alone.
+    pub(super) company: RwLock<()>,
     pub(super) acks: mpsc::Sender<String>,
     /// Ids of messages that are done with.
     pub(super) finished: Mutex<LruCache<String, ()>>,
+    pub(super) measured: Arc<Measured>,
     /// The process is asked to stop.
     pub(super) shutdown: CancellationToken,
     /// The drain is over.
     pub(super) stop: CancellationToken,
 }
 
+/// The permission to run a handler once.
+struct Turn<'a> {
+    pass: Pass<'a>,
+    company: Company<'a>,
+}
+
+/// Beside whom a handler runs.
+enum Company<'a> {
+    Others { _held: RwLockReadGuard<'a, ()> },
+    Nobody { _held: RwLockWriteGuard<'a, ()> },
+}
+
+/// Why a handler does not run (again).
+enum NoTurn {
+    LeaseLost,
+    Stopping,
+    HeldForTooLong,
+}
+
+/// How long a message is held.
+#[derive(Default)]
+struct Held {
+    not_before: Option<Instant>,
+    until: Option<Instant>,
+}
+
 /// One run of a handler.
 struct Run {
     outcome: Outcome,
     error: Option<String>,
-    took: Duration,
+}
+
+/// What an attempt came to.
+enum Tried {
+    Done,
+    /// It has to run alone and does not.
+    InCompany,
+    Condemned,
 }
 
 impl<H: Handler> Work<H> {
@@ -64,8 +109,10 @@ impl<H: Handler> Work<H> {
         let lease = self.leases.hold(receipt);
         let attributes = message.attributes.unwrap_or_default();
         let number = |name| attributes.get(&name).and_then(|text| text.parse::<i64>().ok());
+        let body = message.body.unwrap_or_default();
         let delivery = Delivery {
-            body: message.body.unwrap_or_default(),
+            trace: trace(self.service, &body),
+            body,
             message_id,
             receive_count: number(MessageSystemAttributeName::ApproximateReceiveCount)
                 .and_then(|count| u32::try_from(count).ok())
@@ -80,44 +127,32 @@ impl<H: Handler> Work<H> {
 
     /// Handles one message to its end.
     pub(super) async fn deliver(&self, delivery: &Delivery, lease: Lease) {
-        if self.finished().get(&delivery.message_id).is_some() {
-            tracing::info!(
-                service = self.service,
-                message_id = delivery.message_id,
-                outcome = "duplicate",
-                "handled"
-            );
-            self.delete(delivery, lease).await;
-            return;
-        }
-        let mut held_until = None;
-        let action = loop {
-            let pass = match self.admit(&lease, held_until).await {
-                Ok(pass) => pass,
-                Err(action) => break action,
-            };
-            let run = self.run(delivery).await;
-            pass.settle(verdict(&run.outcome));
-            self.log(delivery, &run);
-            match decide(&run.outcome, delivery.receive_count, world::fraction()) {
-                Action::Hold => {
-                    let limit = hold_max(delivery.receive_count, self.queue.receive_count_max);
-                    held_until = held_until.or_else(|| limit.map(|limit| Instant::now() + limit));
-                }
-                action @ (Action::Delete
-                | Action::DeadLetter { .. }
-                | Action::Release { .. }
-                | Action::Forget) => {
-                    break action;
-                }
-            }
+        let mut line = Line::new(self.service, delivery);
+        let mut entry = self.ledger.entry(delivery);
+        let is_finished = self.finished().get(&delivery.message_id).is_some();
+        let (outcome, action) = if is_finished {
+            (Outcome::Duplicate, Action::Delete)
+        } else {
+            Box::pin(self.attempt(delivery, &lease, &mut entry, &mut line)).await
         };
-        self.carry_out(action, delivery, lease).await;
+        self.ledger.reported(&mut entry).await;
+        self.measured.receives.record(delivery.receive_count.into());
+        self.measured.dwell.record(line.dwell_ms(delivery));
+        self.measured.handler.record_duration(line.took);
+        if let Some(millis) = line.end_to_end_ms(&outcome) {
+            self.measured.end_to_end.record(millis);
+        }
+        self.measured.ended(outcome.name());
+        let lease_extensions = lease.extensions();
+        self.carry_out(&action, delivery, lease, line.error.as_deref()).await;
+        let ended = Ended { outcome: &outcome, action: &action, failures: entry.failures, lease_extensions };
+        line.write(delivery, &ended);
     }
 
     /// Gives back messages that were received but will not be handled.
     pub(super) async fn give_back(&self, messages: Vec<Message>) {
         let receipts: Vec<_> = messages.into_iter().filter_map(|message| message.receipt_handle).collect();
+        self.measured.given_back.add(u64::try_from(receipts.len()).unwrap_or(u64::MAX));
         for batch in receipts.chunks(BATCH_MAX) {
             if let Err(error) = self.queue.change_visibility(batch, Duration::ZERO).await {
                 let error = format!("{error:#}");
@@ -126,59 +161,142 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// Waits until the handler may run; an action where it may not run any more.
-    async fn admit(&self, lease: &Lease, held_until: Option<Instant>) -> Result<Pass<'_>, Action> {
+    /// Runs the handler until there is something to be done with the message.
+    async fn attempt(
+        &self,
+        delivery: &Delivery,
+        lease: &Lease,
+        entry: &mut Entry,
+        line: &mut Line,
+    ) -> (Outcome, Action) {
+        let mut held = Held::default();
+        let mut last = Outcome::Stopped;
+        loop {
+            let turn = match self.turn(lease, entry.standing(), &held).await {
+                Ok(turn) => turn,
+                Err(NoTurn::LeaseLost) => return (Outcome::LeaseLost, Action::Forget),
+                // A message that does not run when the process is asked to stop is given back at once.
+                Err(NoTurn::Stopping) => {
+                    return (Outcome::Stopped, Action::Release { after: Duration::ZERO });
+                }
+                Err(NoTurn::HeldForTooLong) => {
+                    let action = give_up_holding(&last, world::fraction());
+                    return (last, action);
+                }
+            };
+            let (start, began) = (Instant::now(), self.permits.now());
+            let Some(run) = self.run(delivery, entry, &turn).await else { continue };
+            match &run.outcome {
+                Outcome::Done => self.permits.succeeded(),
+                Outcome::Failed(FailureKind::Throttled { .. }) => self.permits.throttled(began),
+                Outcome::Failed(_)
+                | Outcome::Panicked
+                | Outcome::LeaseLost
+                | Outcome::Stopped
+                | Outcome::Duplicate
+                | Outcome::Crashed => {}
+            }
+            turn.pass.settle(verdict(&run.outcome));
+            drop(turn.company);
+            line.ran(start.elapsed(), run.error);
+            let tries = Tries {
+                receives: delivery.receive_count,
+                receives_max: self.queue.receive_count_max,
+                failures: entry.failures,
+                runs: line.runs,
+            };
+            let action = decide(&run.outcome, tries, world::fraction());
+            if run.outcome.is_failure() && !matches!(action, Action::DeadLetter { .. }) {
+                self.ledger.failed(entry).await;
+            }
+            let Action::Hold { after } = action else { return (run.outcome, action) };
+            self.ledger.reported(entry).await;
+            held.not_before = Some(Instant::now() + after);
+            held.until = held.until.or_else(|| hold_max(tries).map(|limit| Instant::now() + limit));
+            last = run.outcome;
+        }
+    }
+
+    /// Waits until the handler may run.
+    async fn turn(&self, lease: &Lease, standing: Standing, held: &Held) -> Result<Turn<'_>, NoTurn> {
         let held_for_too_long = async {
-            match held_until {
+            match held.until {
                 Some(until) => tokio::time::sleep_until(until).await,
                 None => std::future::pending().await,
             }
         };
+        let turn = async {
+            if let Some(not_before) = held.not_before {
+                tokio::time::sleep_until(not_before).await;
+            }
+            let company = match standing {
+                Standing::Together => Company::Others { _held: self.company.read().await },
+                Standing::Alone | Standing::Condemned => {
+                    Company::Nobody { _held: self.company.write().await }
+                }
+            };
+            Turn { pass: self.gate.admit().await, company }
+        };
         tokio::select! {
             biased;
-            () = lease.lost.cancelled() => Err(Action::Forget),
-            // A message that has not begun to run when the process is asked to stop is given back at once.
-            () = self.shutdown.cancelled() => Err(Action::Release { after: Duration::ZERO }),
-            pass = self.gate.admit() => Ok(pass),
-            () = held_for_too_long => Err(give_up_holding(world::fraction())),
+            () = lease.lost.cancelled() => Err(NoTurn::LeaseLost),
+            () = self.shutdown.cancelled() => Err(NoTurn::Stopping),
+            turn = turn => Ok(turn),
+            () = held_for_too_long => Err(NoTurn::HeldForTooLong),
         }
     }
 
-    async fn run(&self, delivery: &Delivery) -> Run {
-        let start = Instant::now();
-        let handler = AssertUnwindSafe(self.handler.handle(delivery)).catch_unwind();
+    /// Runs the handler once. `None` when it has to run alone and does not: it has not run then.
+    async fn run(&self, delivery: &Delivery, entry: &mut Entry, turn: &Turn<'_>) -> Option<Run> {
+        let trying = AssertUnwindSafe(self.try_once(delivery, entry, &turn.company)).catch_unwind();
         let (outcome, error) = tokio::select! {
             biased;
             () = delivery.lease_lost.cancelled() => (Outcome::LeaseLost, None),
-            result = handler => match result {
-                Ok(Ok(())) => (Outcome::Done, None),
-                Ok(Err(failure)) => told(&failure),
+            tried = trying => match tried {
+                Ok(Ok(Tried::Done)) => (Outcome::Done, None),
+                Ok(Ok(Tried::InCompany)) => return None,
+                Ok(Ok(Tried::Condemned)) => (Outcome::Crashed, None),
+                Ok(Err(failure)) => (Outcome::Failed(failure.kind().clone()), Some(failure.to_string())),
                 Err(_) => (Outcome::Panicked, None),
             },
             () = self.stop.cancelled() => (Outcome::Stopped, None),
         };
-        Run { outcome, error, took: start.elapsed() }
+        Some(Run { outcome, error })
     }
 
-    async fn carry_out(&self, action: Action, delivery: &Delivery, lease: Lease) {
+    async fn try_once(
+        &self,
+        delivery: &Delivery,
+        entry: &mut Entry,
+        company: &Company<'_>,
+    ) -> Result<Tried, Failure> {
+        self.ledger.begin(entry).await?;
+        match (entry.standing(), company) {
+            (Standing::Condemned, _) => return Ok(Tried::Condemned),
+            (Standing::Alone, Company::Others { .. }) => return Ok(Tried::InCompany),
+            (Standing::Alone, Company::Nobody { .. }) => self.ledger.runs_alone(entry).await?,
+            (Standing::Together, _) => {}
+        }
+        self.handler.handle(delivery).await.map(|()| Tried::Done)
+    }
+
+    async fn carry_out(&self, action: &Action, delivery: &Delivery, lease: Lease, error: Option<&str>) {
         match action {
             Action::Delete => self.delete(delivery, lease).await,
             Action::DeadLetter { reason } => {
-                if let Err(error) = self.dead_letter(&reason, delivery).await {
+                if let Err(error) = self.dead_letter(reason, delivery, error).await {
                     let error = format!("{error:#}");
                     tracing::warn!(service = self.service, error, "failed to dead-letter a message");
-                    let again = Outcome::Failed(FailureKind::Retry { after: None });
-                    if let Action::Release { after } =
-                        decide(&again, delivery.receive_count, world::fraction())
-                    {
+                    let environment = Outcome::Failed(FailureKind::Environment);
+                    if let Action::Release { after } = give_up_holding(&environment, world::fraction()) {
                         self.release(after, lease).await;
                     }
                 } else {
                     self.delete(delivery, lease).await;
                 }
             }
-            Action::Release { after } => self.release(after, lease).await,
-            Action::Forget | Action::Hold => {}
+            Action::Release { after } => self.release(*after, lease).await,
+            Action::Forget | Action::Hold { .. } => {}
         }
     }
 
@@ -192,6 +310,9 @@ impl<H: Handler> Work<H> {
     }
 
     async fn release(&self, after: Duration, lease: Lease) {
+        if after.is_zero() {
+            self.measured.given_back.increment();
+        }
         let receipt = lease.end().await;
         match self.queue.change_visibility(&[receipt], after).await.as_deref() {
             // Gone: somebody else has it already.
@@ -204,44 +325,23 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    async fn dead_letter(&self, reason: &str, delivery: &Delivery) -> anyhow::Result<()> {
+    async fn dead_letter(
+        &self,
+        reason: &str,
+        delivery: &Delivery,
+        error: Option<&str>,
+    ) -> anyhow::Result<()> {
         let event_id = Envelope::decode_message(&delivery.body).map(|event| event.id.to_string());
         let attributes = [
             ("reason", reason.to_owned()),
+            ("error", error.unwrap_or_default().to_owned()),
             ("service", self.service.to_owned()),
             ("eventId", event_id.unwrap_or_default()),
             ("messageId", delivery.message_id.clone()),
             ("receiveCount", delivery.receive_count.to_string()),
+            ("traceparent", delivery.trace.map(|trace| trace.to_string()).unwrap_or_default()),
         ];
         self.queue.dead_letter(&delivery.body, attributes).await
-    }
-
-    /// One line for each run of a handler. No payload.
-    fn log(&self, delivery: &Delivery, run: &Run) {
-        let event = Envelope::decode_message(&delivery.body).ok();
-        let dwell_ms = world::now().as_millisecond() - delivery.sent_at.as_millisecond();
-        macro_rules! handled {
-            ($level:ident) => {
-                tracing::$level!(
-                    service = self.service,
-                    outcome = run.outcome.name(),
-                    handler_ms = u64::try_from(run.took.as_millis()).unwrap_or(u64::MAX),
-                    dwell_ms,
-                    receive_count = delivery.receive_count,
-                    message_id = delivery.message_id,
-                    event_id = event.as_ref().map(|event| event.id.to_string()),
-                    schema = event.as_ref().map(|event| event.event.schema()),
-                    conversation_id = event.as_ref().map(|event| event.event.conversation_id().to_string()),
-                    error = run.error,
-                    "handled"
-                )
-            };
-        }
-        match run.outcome {
-            Outcome::Done | Outcome::Stopped => handled!(info),
-            Outcome::Failed(_) | Outcome::LeaseLost => handled!(warn),
-            Outcome::Panicked => handled!(error),
-        }
     }
 
     fn finished(&self) -> std::sync::MutexGuard<'_, LruCache<String, ()>> {
@@ -249,8 +349,13 @@ impl<H: Handler> Work<H> {
     }
 }
 
-fn told(failure: &Failure) -> (Outcome, Option<String>) {
-    (Outcome::Failed(failure.kind().clone()), Some(failure.to_string()))
+/// The span of `service` at the event in `body`: a child of the event's own. An event without a usable one is given
+/// the trace that its conversation's id makes, the same for whoever handles it.
+fn trace(service: &str, body: &str) -> Option<TraceParent> {
+    let event = Envelope::decode_message(body).ok()?;
+    let parent = event.traceparent.as_deref().and_then(|text| text.parse().ok());
+    let parent = parent.unwrap_or_else(|| TraceParent::of(&event.event.conversation_id().to_string()));
+    Some(parent.child(&format!("{service} {}", event.id)))
 }
 
 /// What a run said about the environment. A handler that failed in another way did reach it, or did not need it.
@@ -258,6 +363,6 @@ fn verdict(outcome: &Outcome) -> Verdict {
     match outcome {
         Outcome::Failed(FailureKind::Environment) => Verdict::Broken,
         Outcome::Done | Outcome::Failed(_) | Outcome::Panicked => Verdict::Works,
-        Outcome::LeaseLost | Outcome::Stopped => Verdict::Unknown,
+        Outcome::LeaseLost | Outcome::Stopped | Outcome::Duplicate | Outcome::Crashed => Verdict::Unknown,
     }
 }

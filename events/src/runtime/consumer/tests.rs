@@ -9,13 +9,17 @@ use std::{
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, EventHandler, Events, Handler, consume};
+use super::{
+    Delivery, EventHandler, Events, Handler, Ledger, Opened, Queue, SILENT_MAX, consume, health::Health, run,
+};
 use crate::{
-    contract::{EVENT_NAMES, Envelope},
+    contract::{EVENT_NAMES, Envelope, TraceParent},
     runtime::{delivery::PARK, failure::Failure},
 };
 
+mod attempts;
 mod fake;
+mod told;
 
 use fake::{Fake, Fault, RECEIVE_COUNT_MAX, VISIBILITY};
 
@@ -84,6 +88,7 @@ impl Handler for Script {
             "panic" if first => panic!("as told"),
             "reject" => Err(Failure::reject(detail)),
             "park" => Err(Failure::park(anyhow::anyhow!("too new"))),
+            "fail" => Err(Failure::retry(anyhow::anyhow!("always"))),
             "environment" if self.works_again_at.is_some_and(|at| Instant::now() < at) => {
                 Err(Failure::environment(anyhow::anyhow!("access denied")))
             }
@@ -102,9 +107,9 @@ struct Consumer {
 impl Consumer {
     fn start<H: Handler>(fake: &Fake, concurrency: u32, drain_seconds: u64, handler: H) -> Self {
         let shutdown = CancellationToken::new();
-        let (client, token) = (fake.client(), shutdown.clone());
+        let (sdk, token) = (fake.sdk_config(), shutdown.clone());
         let config = Fake::config(concurrency, drain_seconds);
-        let task = tokio::spawn(async move { consume("test", &config, client, token, handler).await });
+        let task = tokio::spawn(async move { consume("test", &config, &sdk, token, handler).await });
         Self { shutdown, task }
     }
 
@@ -210,6 +215,18 @@ async fn delete_that_fails_for_one_message_is_repeated_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn message_that_always_fails_is_dead_lettered_with_the_reason() {
+    let fake = Fake::with(["fail 1", "done 1"].map(str::to_owned));
+    let script = Script::default();
+    let consumer = Consumer::start(&fake, 8, 80, script.clone());
+    eventually(120 * MINUTE, "both are gone", || fake.state().messages.is_empty()).await;
+    assert_eq!(fake.state().rejected, [("fail 1".to_owned(), "failed 6 times".to_owned())]);
+    assert_eq!(script.of("fail 1").begun, RECEIVE_COUNT_MAX);
+    assert!(fake.state().exhausted.is_empty(), "never without a reason");
+    consumer.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn broken_environment_dead_letters_nothing() {
     let fake = Fake::with((0..30).map(|n| format!("environment {n}")));
     let works_again_at = Some(Instant::now() + 60 * MINUTE);
@@ -266,11 +283,41 @@ async fn poll_that_is_never_answered_is_given_up() {
     consumer.stop().await;
 }
 
-struct Seen(Arc<Mutex<Vec<&'static str>>>);
+#[tokio::test(start_paused = true)]
+async fn liveness_follows_the_poll_loop_and_the_heartbeat() {
+    for fault in [Fault::None, Fault::SilentPolls, Fault::SilentExtension] {
+        let fake = Fake::with(["sleep 5000".to_owned()]);
+        fake.state().fault = fault;
+        let (sdk, config) = (fake.sdk_config(), Fake::config(1, 40));
+        let health = Health::new("test");
+        let opened = Opened {
+            service: "test",
+            queue: Queue::open(&aws_sdk_sqs::Client::new(&sdk), &config).await.unwrap(),
+            ledger: Ledger::open("test", &aws_sdk_dynamodb::Client::new(&sdk), &config).await.unwrap(),
+            health: health.clone(),
+            ended: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+        };
+        let ended = opened.ended.clone();
+        let running = tokio::spawn(async move { run(&config, opened, Script::default()).await });
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert!(health.report().is_ok(), "{fault:?}: {:?}", health.report());
+        }
+        running.abort();
+        ended.cancel();
+        tokio::time::sleep(SILENT_MAX).await;
+        let silent = health.report().parts.iter().filter(|part| part.silent_ms >= part.silent_ms_max).count();
+        assert_eq!(silent, 2, "neither ticks by itself: {:?}", health.report());
+    }
+}
+
+struct Seen(Arc<Mutex<Vec<(&'static str, String)>>>);
 
 impl EventHandler for Seen {
     async fn handle(&self, event: &Envelope, _: &Delivery) -> Result<(), Failure> {
-        self.0.lock().unwrap().push(event.event.schema());
+        let traceparent = event.traceparent.clone().unwrap();
+        self.0.lock().unwrap().push((event.event.schema(), traceparent));
         Ok(())
     }
 }
@@ -284,7 +331,9 @@ async fn events_are_decoded_rejected_or_parked() {
     let fake = Fake::with(EVENT_NAMES.map(|name| format!("{{\"detail\":{}}}", example(name))));
     fake.send("no event".to_owned());
     fake.send(example("progress.updated").replace("progress.updated", "progress.forgotten"));
-    let newer = example("progress.updated").replace("\"1.0\"", "\"2.0\"");
+    let mut newer: serde_json::Value = serde_json::from_str(&example("progress.updated")).unwrap();
+    newer["version"] = "2.0".into();
+    let newer = newer.to_string();
     fake.send(newer.clone());
     let seen = Arc::new(Mutex::default());
     let consumer = Consumer::start(&fake, 8, 40, Events(Seen(Arc::clone(&seen))));
@@ -294,7 +343,17 @@ async fn events_are_decoded_rejected_or_parked() {
     seen.sort_unstable();
     let mut names = EVENT_NAMES;
     names.sort_unstable();
-    assert_eq!(seen, names);
+    assert_eq!(seen.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+    // Each handler has a span of its own, in the trace that its event travelled in.
+    for (name, traceparent) in seen {
+        let of_event = Envelope::decode(&example(name)).unwrap().traceparent;
+        let of_event: Option<TraceParent> = of_event.map(|text| text.parse().unwrap());
+        let own: TraceParent = traceparent.parse().unwrap();
+        if let Some(of_event) = of_event {
+            assert_eq!(own.trace_id(), of_event.trace_id());
+            assert_ne!(own.span_id(), of_event.span_id());
+        }
+    }
     let state = fake.state();
     assert_eq!(state.rejected.len(), 2);
     assert!(state.rejected.iter().any(|(body, reason)| body == "no event" && reason.contains("malformed")));

@@ -1,17 +1,21 @@
-//! A queue and its dead-letter queue in memory, behind the SDK's own HTTP seam: the real SDK client encodes, signs and
-//! decodes, and time is tokio's, so a test of hours takes milliseconds.
+//! A queue, its dead-letter queue and the table of attempts in memory, behind the SDK's own HTTP seam: the real SDK
+//! client encodes, signs and decodes, and time is tokio's, so a test of hours takes milliseconds.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sqs::config::{
-    BehaviorVersion, Credentials, Region, RuntimeComponents,
+    RuntimeComponents,
     http::{HttpRequest, HttpResponse},
 };
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
@@ -20,7 +24,7 @@ use tokio::time::Instant;
 use crate::runtime::consumer::ConsumerConfig;
 
 pub(super) const VISIBILITY: Duration = Duration::from_secs(60);
-pub(super) const RECEIVE_COUNT_MAX: u32 = 4;
+pub(super) const RECEIVE_COUNT_MAX: u32 = 6;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fake(Arc<Mutex<State>>);
@@ -33,6 +37,9 @@ pub(super) struct State {
     /// Bodies of what the queue gave up on.
     pub(super) exhausted: Vec<String>,
     pub(super) fault: Fault,
+    /// Writes of the table of attempts.
+    pub(super) notes: u32,
+    attempts: BTreeMap<String, serde_json::Map<String, Value>>,
     receipts: u64,
 }
 
@@ -78,20 +85,21 @@ impl Fake {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn client(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::Config::builder()
+    pub(super) fn sdk_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("id", "secret", None, None, "test");
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .http_client(self.clone())
-            .build();
-        aws_sdk_sqs::Client::from_conf(config)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(SharedHttpClient::new(self.clone()))
+            .build()
     }
 
     pub(super) fn config(concurrency: u32, drain_seconds: u64) -> ConsumerConfig {
         ConsumerConfig {
             queue_url: "https://sqs.us-east-1.amazonaws.com/1/queue".to_owned(),
             dead_letter_queue_url: "https://sqs.us-east-1.amazonaws.com/1/queue-dlq".to_owned(),
+            attempts_table: "attempts".to_owned(),
             concurrency: concurrency.try_into().unwrap(),
             health_addr: None,
             drain_seconds,
@@ -122,6 +130,10 @@ impl Fake {
                 self.state().rejected.push((text(&input["MessageBody"]), reason));
                 Ok(json!({ "MessageId": "dead" }))
             }
+            "DescribeTable" => Ok(json!({ "Table": { "KeySchema": [
+                { "AttributeName": "effectId", "KeyType": "HASH" },
+            ]}})),
+            "UpdateItem" => self.state().note(input),
             _ => panic!("{operation} is not expected"),
         }
     }
@@ -222,6 +234,38 @@ impl State {
     }
 }
 
+impl State {
+    /// `SET name = :value, name = if_not_exists(other, :value)` under `name = :value`: what the ledger says.
+    fn note(&mut self, input: &Value) -> Result<Value, &'static str> {
+        self.notes += 1;
+        let text = |name: &str| input[name].as_str().unwrap_or_default();
+        let value = |placeholder: &str| input["ExpressionAttributeValues"][placeholder].clone();
+        let before =
+            self.attempts.entry(input["Key"]["effectId"]["S"].as_str().unwrap().to_owned()).or_default();
+        if let Some((name, placeholder)) = text("ConditionExpression").split_once(" = ")
+            && before.get(name) != Some(&value(placeholder))
+        {
+            return Err("ConditionalCheckFailedException");
+        }
+        let mut after = before.clone();
+        let assignments = text("UpdateExpression").strip_prefix("SET ").unwrap().replace(", :", "; :");
+        for assignment in assignments.split(", ") {
+            let (name, new) = assignment.split_once(" = ").unwrap();
+            let new = match new.strip_prefix("if_not_exists(").and_then(|new| new.strip_suffix(")")) {
+                Some(new) => {
+                    let (other, default) = new.split_once("; ").unwrap();
+                    before.get(other).cloned().unwrap_or_else(|| value(default))
+                }
+                None => value(new),
+            };
+            assert!(new.is_object(), "{assignment}");
+            after.insert(name.to_owned(), new);
+        }
+        *before = after.clone();
+        Ok(json!({ "Attributes": after }))
+    }
+}
+
 impl HttpClient for Fake {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
@@ -234,9 +278,10 @@ impl HttpConnector for Fake {
         HttpConnectorFuture::new(async move {
             let target = request.headers().get("x-amz-target").unwrap().to_owned();
             let input = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-            let operation = target.strip_prefix("AmazonSQS.").unwrap();
+            let (_, operation) = target.split_once('.').unwrap();
             let (status, body) = match fake.answer(operation, &input).await {
                 Ok(output) => (200, output),
+                Err(code @ "ConditionalCheckFailedException") => (400, json!({ "__type": code })),
                 Err(code) => (500, json!({ "__type": code })),
             };
             let mut response = HttpResponse::new(

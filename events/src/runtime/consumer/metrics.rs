@@ -1,0 +1,128 @@
+//! What a consumer measures. The names and their meaning stand in ARCHITECTURE.md, "What is measured".
+
+use std::time::Duration;
+
+use crate::runtime::{
+    delivery::OUTCOMES,
+    metrics::{Counter, Document, Timings, Unit},
+};
+
+/// The numbers of one consumer.
+#[derive(Debug)]
+pub(super) struct Measured {
+    service: &'static str,
+    queue: String,
+    outcomes: [Counter; OUTCOMES.len()],
+    pub(super) handler: Timings,
+    pub(super) dwell: Timings,
+    pub(super) end_to_end: Timings,
+    pub(super) receives: Timings,
+    pub(super) extensions: Counter,
+    pub(super) failed_extensions: Counter,
+    pub(super) failed_polls: Counter,
+    pub(super) given_back: Counter,
+    pub(super) drain: Timings,
+}
+
+/// What is true at the moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) in_flight: usize,
+    pub(super) limit: usize,
+    pub(super) breaker_is_open: bool,
+}
+
+impl Now {
+    /// Nothing runs any more.
+    pub(super) const OVER: Self = Self { in_flight: 0, limit: 0, breaker_is_open: false };
+}
+
+impl Measured {
+    /// Nothing yet, of the consumer `service` of the queue at `url`.
+    pub(super) fn new(service: &'static str, url: &str) -> Self {
+        Self {
+            service,
+            queue: url.rsplit('/').next().unwrap_or(url).to_owned(),
+            outcomes: [const { Counter::new() }; OUTCOMES.len()],
+            handler: Timings::default(),
+            dwell: Timings::default(),
+            end_to_end: Timings::default(),
+            receives: Timings::default(),
+            extensions: Counter::default(),
+            failed_extensions: Counter::default(),
+            failed_polls: Counter::default(),
+            given_back: Counter::default(),
+            drain: Timings::default(),
+        }
+    }
+
+    /// A message came to its end with the outcome of this name.
+    pub(super) fn ended(&self, outcome: &str) {
+        if let Some(position) = OUTCOMES.iter().position(|name| *name == outcome) {
+            self.outcomes[position].increment();
+        }
+    }
+
+    /// The drain took this long.
+    pub(super) fn drained(&self, took: Duration) {
+        self.drain.record_duration(took);
+    }
+
+    /// What was measured since the last time: one document for the consumer, one for each outcome that occurred.
+    pub(super) fn documents(&self, now: Now) -> Vec<Document> {
+        let dimensions = || vec![("service", self.service.to_owned()), ("queue", self.queue.clone())];
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let mut documents = vec![
+            Document::new(dimensions())
+                .number("InFlight", Unit::Count, count(now.in_flight))
+                .number("ConcurrencyLimit", Unit::Count, count(now.limit))
+                .number("BreakerOpen", Unit::Count, u64::from(now.breaker_is_open))
+                .number("LeaseExtensions", Unit::Count, self.extensions.take())
+                .number("FailedLeaseExtensions", Unit::Count, self.failed_extensions.take())
+                .number("FailedPolls", Unit::Count, self.failed_polls.take())
+                .number("GivenBack", Unit::Count, self.given_back.take())
+                .timings("HandlerTime", Unit::Milliseconds, &self.handler)
+                .timings("QueueDwell", Unit::Milliseconds, &self.dwell)
+                .timings("EndToEnd", Unit::Milliseconds, &self.end_to_end)
+                .timings("ReceiveCount", Unit::Count, &self.receives)
+                .timings("DrainTime", Unit::Milliseconds, &self.drain),
+        ];
+        for (name, counter) in OUTCOMES.iter().zip(&self.outcomes) {
+            let occurred = counter.take();
+            if occurred > 0 {
+                let mut dimensions = dimensions();
+                dimensions.push(("outcome", (*name).to_owned()));
+                documents.push(Document::new(dimensions).number("Messages", Unit::Count, occurred));
+            }
+        }
+        documents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::metrics::{assert_documented, assert_valid};
+
+    use super::*;
+
+    #[test]
+    fn every_metric_of_a_consumer_is_valid_and_documented() {
+        let measured = Measured::new("test", "https://sqs.us-east-1.amazonaws.com/1/nova-test");
+        for timings in
+            [&measured.handler, &measured.dwell, &measured.end_to_end, &measured.receives, &measured.drain]
+        {
+            timings.record(7);
+        }
+        OUTCOMES.iter().for_each(|outcome| measured.ended(outcome));
+        let now = Now { in_flight: 3, limit: 8, breaker_is_open: true };
+        let documents: Vec<_> = measured.documents(now).into_iter().collect();
+        assert_eq!(documents.len(), 1 + OUTCOMES.len());
+        for document in documents {
+            let document = document.encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
+            assert_valid(&document);
+            assert_documented(&document);
+            assert_eq!((&document["service"], &document["queue"]), (&"test".into(), &"nova-test".into()));
+        }
+        assert_eq!(measured.documents(now).len(), 1, "what was told is not told again");
+    }
+}

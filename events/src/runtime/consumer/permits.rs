@@ -1,0 +1,132 @@
+//! The permits of the handlers: as many as are configured, fewer while what they call throttles them. A permit comes back
+//! when it is dropped, however its handler ended.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use crate::runtime::limit::Limit;
+
+pub(super) struct Permits {
+    limit: Mutex<Limit>,
+    running: AtomicUsize,
+    changed: Notify,
+    started: Instant,
+}
+
+/// The right to hold one message.
+pub(super) struct Permit(Arc<Permits>);
+
+impl Permits {
+    pub(super) fn new(max: u32) -> Self {
+        Self {
+            limit: Mutex::new(Limit::new(max)),
+            running: AtomicUsize::new(0),
+            changed: Notify::new(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Waits until there is a permit. Only the poll loop takes any, so that it is still there afterwards, unless the
+    /// limit is cut.
+    pub(super) async fn some(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.free() > 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes what there is, at most `most`.
+    pub(super) fn take(self: &Arc<Self>, most: usize) -> Vec<Permit> {
+        let count = self.free().min(most);
+        self.running.fetch_add(count, Ordering::Relaxed);
+        (0..count).map(|_| Permit(Arc::clone(self))).collect()
+    }
+
+    /// How many are taken.
+    pub(super) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// How many may be taken in all.
+    pub(super) fn limit(&self) -> usize {
+        self.lock().now()
+    }
+
+    /// Now, as a run's beginning for [`Self::throttled`].
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// A run was not throttled.
+    pub(super) fn succeeded(&self) {
+        self.lock().succeeded();
+        self.changed.notify_waiters();
+    }
+
+    /// A run that began at `began` was throttled.
+    pub(super) fn throttled(&self, began: Duration) {
+        let now = self.now();
+        self.lock().throttled(began, now);
+    }
+
+    fn free(&self) -> usize {
+        self.limit().saturating_sub(self.running())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Limit> {
+        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn permits_are_never_more_than_the_limit_and_all_come_back(
+            max in 1u32..40, steps in proptest::collection::vec((0u8..4, 0usize..12), 0..200),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let _entered = runtime.enter();
+            let permits = Arc::new(Permits::new(max));
+            let mut held = Vec::new();
+            for (step, count) in steps {
+                match step {
+                    0 | 1 => {
+                        let (before, limit) = (held.len(), permits.limit());
+                        held.extend(permits.take(count));
+                        prop_assert!(held.len() <= limit.max(before));
+                    }
+                    2 => {
+                        held.truncate(held.len().saturating_sub(count));
+                        permits.succeeded();
+                    }
+                    _ => permits.throttled(permits.now()),
+                }
+                prop_assert_eq!(permits.running(), held.len());
+            }
+            drop(held);
+            prop_assert_eq!(permits.running(), 0);
+        }
+    }
+}

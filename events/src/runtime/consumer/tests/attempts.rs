@@ -1,0 +1,158 @@
+//! What is counted against a message and what is not: work that kills its worker, throttling, waiting for somebody else.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::anyhow;
+use jiff::SignedDuration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Consumer, MINUTE, Script, consume, eventually,
+    fake::{Fake, RECEIVE_COUNT_MAX},
+};
+use crate::runtime::{
+    consumer::{Delivery, Handler},
+    failure::Failure,
+    world::Process,
+};
+
+/// A worker that is started again whenever `kill` takes it down.
+#[derive(Clone)]
+struct Killed {
+    process: Process,
+    script: Script,
+    kills: Arc<Mutex<u32>>,
+}
+
+impl Handler for Killed {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
+        if delivery.body.starts_with("kill") {
+            // Long enough for its neighbours to be at it as well.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            *self.kills.lock().unwrap() += 1;
+            self.process.kill();
+            std::future::pending::<()>().await;
+        }
+        self.script.handle(delivery).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_kills_its_worker_is_dead_lettered_and_its_neighbours_are_not() {
+    let neighbours: Vec<_> = (0..7).map(|n| format!("sleep 3 {n}")).collect();
+    let fake = Fake::with(neighbours.iter().cloned().chain(["kill 1".to_owned()]));
+    let (script, kills) = (Script::default(), Arc::default());
+    let until = Instant::now() + 60 * MINUTE;
+    let mut starts = 0;
+    while !fake.state().messages.is_empty() {
+        assert!(Instant::now() < until, "it is over within an hour");
+        starts += 1;
+        let process = Process::new(SignedDuration::ZERO);
+        let handler = Killed { process: process.clone(), script: script.clone(), kills: Arc::clone(&kills) };
+        let (sdk, config) = (fake.sdk_config(), Fake::config(8, 80));
+        let (before, shutdown) = (*kills.lock().unwrap(), CancellationToken::new());
+        let token = shutdown.clone();
+        let worker = process.spawn(async move { consume("test", &config, &sdk, token, handler).await });
+        while *kills.lock().unwrap() == before && !fake.state().messages.is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        shutdown.cancel();
+        // Killed, or asked to stop.
+        let _ = worker.await;
+    }
+    let state = fake.state();
+    assert_eq!(state.rejected, [("kill 1".to_owned(), "crashed the worker".to_owned())]);
+    assert!(state.exhausted.is_empty(), "{:?}", state.exhausted);
+    let kills = *kills.lock().unwrap();
+    assert!(kills < RECEIVE_COUNT_MAX && starts <= kills + 1, "{kills} kills, {starts} starts");
+    for neighbour in neighbours {
+        assert!(script.of(&neighbour).ended >= 1, "{neighbour}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_succeeds_at_once_costs_no_note() {
+    let fake = Fake::with((0..20).map(|n| format!("done {n}")));
+    let consumer = Consumer::start(&fake, 8, 80, Script::default());
+    eventually(MINUTE, "all are gone", || fake.state().messages.is_empty()).await;
+    consumer.stop().await;
+    assert_eq!(fake.state().notes, 0);
+}
+
+/// A service that takes two calls at a time and throttles all others.
+#[derive(Clone, Default)]
+struct Narrow {
+    inside: Arc<Mutex<u32>>,
+    throttles: Arc<Mutex<u32>>,
+    done: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Handler for Narrow {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let taken = {
+            let mut inside = self.inside.lock().unwrap();
+            let taken = *inside < 2;
+            *inside += u32::from(taken);
+            taken
+        };
+        tokio::time::sleep(Duration::from_millis(if taken { 1000 } else { 100 })).await;
+        if !taken {
+            *self.throttles.lock().unwrap() += 1;
+            return Err(Failure::throttled(anyhow!("too many requests"), Some(Duration::from_secs(1))));
+        }
+        *self.inside.lock().unwrap() -= 1;
+        self.done.lock().unwrap().insert(delivery.body.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_worker_slows_down_and_no_message_pays_for_it() {
+    let fake = Fake::with((0..400).map(|n| format!("call {n}")));
+    let narrow = Narrow::default();
+    let consumer = Consumer::start(&fake, 64, 80, narrow.clone());
+    eventually(15 * MINUTE, "all are handled", || fake.state().messages.is_empty()).await;
+    consumer.stop().await;
+    let state = fake.state();
+    assert!(state.rejected.is_empty() && state.exhausted.is_empty());
+    assert_eq!(narrow.done.lock().unwrap().len(), 400);
+    // With all 64 at once, each success would be paid with more than thirty throttles.
+    let throttles = *narrow.throttles.lock().unwrap();
+    assert!((10..2000).contains(&throttles), "{throttles}");
+}
+
+/// Something that somebody else is at until a moment.
+#[derive(Clone)]
+struct Taken {
+    until: Instant,
+    asked: Arc<Mutex<u32>>,
+}
+
+impl Handler for Taken {
+    async fn handle(&self, _: &Delivery) -> Result<(), Failure> {
+        *self.asked.lock().unwrap() += 1;
+        if Instant::now() < self.until {
+            return Err(Failure::busy(anyhow!("somebody else is at it"), Duration::from_secs(3)));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_somebody_else_is_no_attempt() {
+    let fake = Fake::with(["wait".to_owned()]);
+    let taken = Taken { until: Instant::now() + 60 * MINUTE, asked: Arc::default() };
+    let consumer = Consumer::start(&fake, 2, 80, taken.clone());
+    tokio::time::sleep(59 * MINUTE).await;
+    assert!(fake.state().messages[0].receives <= RECEIVE_COUNT_MAX);
+    let asked = *taken.asked.lock().unwrap();
+    assert!((20..1000).contains(&asked), "{asked}");
+    eventually(5 * MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
+    assert!(fake.state().rejected.is_empty() && fake.state().exhausted.is_empty());
+    consumer.stop().await;
+}

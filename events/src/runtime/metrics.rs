@@ -1,0 +1,334 @@
+//! Metrics: numbers that are added up without a lock while the process works, and written once a minute as documents of
+//! CloudWatch's embedded metric format, one line of JSON each on standard output, where CloudWatch Logs finds them.
+//!
+//! Source of the format: Amazon CloudWatch user guide, "Specification: Embedded metric format". A metric's value is a
+//! number or an array of at most 100; a directive has at most 100 metrics. Dimensions are few and have few values: each
+//! combination is a metric that is paid for. What is measured is listed in ARCHITECTURE.md, "What is measured".
+
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::world;
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "NovaEnglish";
+
+/// How often the documents are written.
+pub const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Values of one metric in one document (limit of the format).
+pub const VALUES_MAX: usize = 100;
+
+/// Buckets of [`Timings`]: 16 exact ones, then 8 for each doubling up to 2^28 (of milliseconds: three days).
+const BUCKETS: usize = EXACT + 8 * (EXPONENT_MAX - 3);
+
+/// Values below this have a bucket of their own.
+const EXACT: usize = 16;
+
+/// The exponent of the last doubling.
+const EXPONENT_MAX: usize = 27;
+
+/// Whether this process writes its documents: only what was started as a process does.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// A number of things since the last document.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+/// A distribution since the last document: logarithmic buckets, each value within 7 % of what was recorded.
+#[derive(Debug)]
+pub struct Timings([AtomicU64; BUCKETS]);
+
+/// The units that are used, of those that CloudWatch knows (API reference, `MetricDatum`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+/// One document: metrics that share their dimensions.
+#[derive(Clone, Debug)]
+pub struct Document {
+    dimensions: Vec<(&'static str, String)>,
+    definitions: Vec<Value>,
+    values: Map<String, Value>,
+}
+
+impl Counter {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// `count` more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number, which begins again from nothing.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; BUCKETS])
+    }
+}
+
+impl Timings {
+    /// Records `value`, in the unit of the metric.
+    pub fn record(&self, value: u64) {
+        self.0[bucket(value)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records a duration in milliseconds.
+    pub fn record_duration(&self, duration: Duration) {
+        self.record(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// What was recorded, sorted, and nothing any more. Where that is more than [`VALUES_MAX`] values, as many values of
+    /// the same distribution, of which the last is the greatest.
+    pub fn take(&self) -> Vec<u64> {
+        let counts: Vec<(u64, u64)> = self
+            .0
+            .iter()
+            .enumerate()
+            .map(|(bucket, count)| (value(bucket), count.swap(0, Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let total: u64 = counts.iter().map(|(_, count)| count).sum();
+        let shown = total.min(u64::try_from(VALUES_MAX).expect("a hundred fits"));
+        let mut below = 0;
+        let mut values = Vec::new();
+        let mut next = 1;
+        for (value, count) in counts {
+            below += count;
+            // The n-th shown value stands for the first n / shown of all values.
+            while next <= shown && next * total <= below * shown {
+                values.push(value);
+                next += 1;
+            }
+        }
+        values
+    }
+}
+
+impl Document {
+    /// No metric yet, with these dimensions.
+    #[must_use]
+    pub fn new(dimensions: Vec<(&'static str, String)>) -> Self {
+        Self { dimensions, definitions: Vec::new(), values: Map::new() }
+    }
+
+    /// A metric with one value.
+    #[must_use]
+    pub fn number(self, name: &str, unit: Unit, value: u64) -> Self {
+        self.value(name, unit, value.into())
+    }
+
+    /// A metric with what `timings` recorded; no metric where that is nothing.
+    #[must_use]
+    pub fn timings(self, name: &str, unit: Unit, timings: &Timings) -> Self {
+        let values = timings.take();
+        if values.is_empty() { self } else { self.value(name, unit, values.into()) }
+    }
+
+    fn value(mut self, name: &str, unit: Unit, value: Value) -> Self {
+        let unit = match unit {
+            Unit::Count => "Count",
+            Unit::Milliseconds => "Milliseconds",
+        };
+        self.definitions.push(json!({ "Name": name, "Unit": unit }));
+        self.values.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The document, measured until `now`. `None` without a metric.
+    #[must_use]
+    pub fn encode(self, now: Timestamp) -> Option<Value> {
+        if self.definitions.is_empty() {
+            return None;
+        }
+        let names: Vec<_> = self.dimensions.iter().map(|(name, _)| *name).collect();
+        let mut document = self.values;
+        for (name, value) in self.dimensions {
+            document.insert(name.to_owned(), value.into());
+        }
+        let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": self.definitions });
+        let metadata = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive] });
+        document.insert("_aws".to_owned(), metadata);
+        Some(Value::Object(document))
+    }
+}
+
+/// Writes what `documents` measured, once in [`INTERVAL`] and at last when `ended`.
+pub async fn write_until(ended: CancellationToken, documents: impl Fn() -> Vec<Document>) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.tick().await;
+    while ended.run_until_cancelled(ticks.tick()).await.is_some() {
+        write(documents());
+    }
+    write(documents());
+}
+
+/// From now on [`write_until`] writes: the process has started.
+pub(super) fn start() {
+    WRITTEN.store(true, Ordering::Relaxed);
+}
+
+fn write(documents: Vec<Document>) {
+    if !WRITTEN.load(Ordering::Relaxed) {
+        return;
+    }
+    let now = world::now();
+    let mut lines = String::new();
+    for document in documents.into_iter().filter_map(|document| document.encode(now)) {
+        lines.push_str(&document.to_string());
+        lines.push('\n');
+    }
+    // Standard output may be closed; there is nobody else to tell.
+    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
+}
+
+fn bucket(value: u64) -> usize {
+    if let Some(exact) = usize::try_from(value).ok().filter(|value| *value < EXACT) {
+        return exact;
+    }
+    let exponent = usize::try_from(value.ilog2()).expect("a logarithm is small");
+    if exponent > EXPONENT_MAX {
+        return BUCKETS - 1;
+    }
+    let eighth = usize::try_from((value >> (exponent - 3)) & 7).expect("an eighth is small");
+    EXACT + 8 * (exponent - 4) + eighth
+}
+
+/// The middle of a bucket.
+fn value(bucket: usize) -> u64 {
+    let Some(above) = bucket.checked_sub(EXACT) else {
+        return u64::try_from(bucket).expect("an index is small");
+    };
+    let (exponent, eighth) = (4 + above / 8, u64::try_from(above % 8).expect("an eighth is small"));
+    let width = 1 << (exponent - 3);
+    (8 + eighth) * width + width / 2
+}
+
+/// Checks that `document` is one of the format. Its schema is written from the specification named above.
+///
+/// # Panics
+/// It is not.
+#[cfg(test)]
+pub(crate) fn assert_valid(document: &Value) {
+    let schema: Value = serde_json::from_str(include_str!("metrics/emf.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?} in {document}");
+    // What the schema cannot say: whatever is referred to is there and is of its kind.
+    let directive = &document["_aws"]["CloudWatchMetrics"][0];
+    for dimension in directive["Dimensions"][0].as_array().unwrap() {
+        assert!(document[dimension.as_str().unwrap()].is_string(), "{dimension}");
+    }
+    for metric in directive["Metrics"].as_array().unwrap() {
+        let value = &document[metric["Name"].as_str().unwrap()];
+        let numbers = value.as_array().is_some_and(|values| {
+            (1..=VALUES_MAX).contains(&values.len()) && values.iter().all(Value::is_number)
+        });
+        assert!(value.is_number() || numbers, "{metric}: {value}");
+    }
+}
+
+/// Checks that ARCHITECTURE.md says what each metric of `document` is.
+///
+/// # Panics
+/// It does not.
+#[cfg(test)]
+pub(crate) fn assert_documented(document: &Value) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, chapter) = page.split_once("## What is measured").unwrap();
+    for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap() {
+        let (name, unit) = (metric["Name"].as_str().unwrap(), metric["Unit"].as_str().unwrap());
+        let row = chapter.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        assert!(row.is_some_and(|row| row.contains(unit)), "{name} in {unit}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at() -> Timestamp {
+        "2026-11-24T08:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn document_fits_the_schema_of_the_format() {
+        let timings = Timings::default();
+        (0..1000).for_each(|value| timings.record(value));
+        let document = Document::new(vec![("service", "test".to_owned())])
+            .number("Messages", Unit::Count, 3)
+            .timings("HandlerTime", Unit::Milliseconds, &timings)
+            .timings("Nothing", Unit::Milliseconds, &timings);
+        let document = document.encode(at()).unwrap();
+        assert_valid(&document);
+        assert_eq!(document["Messages"], 3);
+        assert_eq!(document["HandlerTime"].as_array().unwrap().len(), VALUES_MAX);
+        assert_eq!(document["_aws"]["Timestamp"], at().as_millisecond());
+        assert_eq!(document.get("Nothing"), None);
+        assert!(Document::new(Vec::new()).encode(at()).is_none());
+    }
+
+    #[test]
+    fn schema_refuses_what_is_no_document() {
+        let wrong = [json!({}), json!({ "_aws": { "Timestamp": "now", "CloudWatchMetrics": [] } })];
+        for document in wrong {
+            assert!(std::panic::catch_unwind(|| assert_valid(&document)).is_err(), "{document}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_recorded_is_told_within_the_buckets_width(recorded in proptest::collection::vec(0u64..10_000_000, 1..300)) {
+            let timings = Timings::default();
+            recorded.iter().for_each(|value| timings.record(*value));
+            let mut recorded = recorded;
+            recorded.sort_unstable();
+            let told = timings.take();
+            prop_assert_eq!(told.len(), recorded.len().min(VALUES_MAX));
+            let close = |told: u64, recorded: u64| told.abs_diff(recorded) * 100 <= recorded * 7;
+            if recorded.len() <= VALUES_MAX {
+                prop_assert!(told.iter().zip(&recorded).all(|(told, recorded)| close(*told, *recorded)));
+            }
+            prop_assert!(close(*told.last().unwrap(), *recorded.last().unwrap()));
+            let median = (told[(told.len() - 1) / 2], recorded[(recorded.len() - 1) / 2]);
+            let (low, high) = (recorded[recorded.len() * 45 / 100], recorded[(recorded.len() * 55 / 100).min(recorded.len() - 1)]);
+            prop_assert!(median.0 + median.0 / 10 + 1 >= low && median.0 <= high + high / 10 + 1);
+            prop_assert!(timings.take().is_empty());
+        }
+
+        #[test]
+        fn every_value_has_a_bucket(value_of in any::<u64>()) {
+            let found = bucket(value_of);
+            prop_assert!(found < BUCKETS);
+            prop_assert_eq!(bucket(value(found)), found);
+        }
+    }
+}
