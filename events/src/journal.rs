@@ -240,11 +240,20 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Service`].
     pub async fn watch_again(&self, id: ConversationId) -> Result<(), JournalError> {
+        self.watch(&Watch::new(id), self.watch_delay_seconds).await
+    }
+
+    /// Asks the watchdog to look at the conversation of `watch` in `delay_seconds`, 0 to
+    /// [`WATCH_DELAY_SECONDS_MAX`].
+    ///
+    /// # Errors
+    /// [`JournalError::Service`].
+    pub async fn watch(&self, watch: &Watch, delay_seconds: i32) -> Result<(), JournalError> {
         self.sqs
             .send_message()
             .queue_url(&self.watchdog_queue_url)
-            .message_body(Watch::new(id).encode())
-            .delay_seconds(self.watch_delay_seconds)
+            .message_body(watch.encode())
+            .delay_seconds(delay_seconds)
             .send()
             .await
             .map(|_| ())

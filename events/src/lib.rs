@@ -1,9 +1,10 @@
-//! What the ingress and the workers share: the event contract, the conversation journal, the event bus and the
-//! consumer runtime.
+//! What the ingress and the workers share: the event contract, the conversation journal, the event bus, where a
+//! conversation is in the pipeline, and the consumer runtime.
 //!
 //! Only this package calls `PutEvents` and reads SQS, and only it writes the Conversations table.
 
 pub mod bus;
 pub mod contract;
 pub mod journal;
+pub mod pipeline;
 pub mod runtime;

@@ -115,7 +115,8 @@ pub enum Flag {
     LittleSpeech,
 }
 
-/// What we compute from the transcript. Rates are over the learner's own speech.
+/// What we compute from the transcript. Rates are over the learner's own speech. What counts as what stands with the
+/// code that measures (`workers::analysis::measures`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Measures {
@@ -135,6 +136,24 @@ pub struct Measures {
     pub answer_ratio: f64,
     /// Mean silence before the learner's turns, in milliseconds; 0 without turns.
     pub mean_pause_ms: f64,
+    /// Silences of which that is the mean.
+    #[serde(default)]
+    pub pauses: u32,
+    /// The longest of them, in milliseconds; 0 without any.
+    #[serde(default)]
+    pub longest_pause_ms: u64,
+}
+
+/// What an assessment cost, in millionths of a US dollar, with the prices it was computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// All tokens of all attempts, rounded up to a whole millionth of a dollar.
+    pub usd_micros: u64,
+    /// Price of a million input tokens.
+    pub input_usd_micros_per_mtok: u64,
+    /// Price of a million output tokens.
+    pub output_usd_micros_per_mtok: u64,
 }
 
 /// The stored assessment.
@@ -162,6 +181,9 @@ pub struct StoredAnalysis {
     pub input_tokens: u64,
     /// Tokens produced by the model, over all attempts.
     pub output_tokens: u64,
+    /// What those tokens cost; absent in version 1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// Our measures.
     pub measures: Measures,
     /// The model's opinion.

@@ -1,15 +1,17 @@
-//! PURE. The envelope and the five events. Decoding is total: any text is an envelope or a [`DecodeError`].
+//! PURE. The envelope and the events. Decoding is total: any text is an envelope or a [`DecodeError`].
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    ConversationId, ConversationMetrics, EndReason, EventId, FeedbackLanguage, Flag, Level, Usage, UserId,
+    ConversationId, ConversationMetrics, ConversationStalled, EndReason, EventId, FeedbackLanguage, Flag,
+    Level, ProgressUpdated, Usage, UserId,
 };
 
-/// The version written by this build, for every event.
-const VERSION: &str = "1.0";
+/// The version written by this build, for every event. 1.1 added optional fields: what was measured, and where a
+/// learner stands.
+const VERSION: &str = "1.1";
 
 /// The major version understood by this build, for every event.
 const MAJOR: u32 = 1;
@@ -40,6 +42,8 @@ pub enum Event {
     AnalysisFailed(AnalysisFailed),
     /// UserProgress of one learner's day changed.
     ProgressUpdated(ProgressUpdated),
+    /// A conversation has stopped on its way through the pipeline.
+    ConversationStalled(ConversationStalled),
 }
 
 /// Data of `conversation.completed`.
@@ -170,32 +174,6 @@ pub enum AnalysisFailure {
     Refused,
 }
 
-/// Data of `progress.updated`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProgressUpdated {
-    /// The conversation that caused the change.
-    pub conversation_id: ConversationId,
-    /// The learner.
-    pub user_id: UserId,
-    /// The learner's local day, `YYYY-MM-DD`: the sort key of UserProgress.
-    pub date: String,
-    /// What was reached with this change.
-    pub milestones: Vec<Milestone>,
-}
-
-/// Something worth telling a learner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Milestone {
-    /// The learner's first conversation of all.
-    FirstConversation,
-    /// Ten conversations in all.
-    TenConversations,
-    /// A hundred conversations in all.
-    HundredConversations,
-}
-
 /// An object in S3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -250,6 +228,7 @@ impl Event {
             Self::ConversationAnalyzed(_) => "conversation.analyzed",
             Self::AnalysisFailed(_) => "analysis.failed",
             Self::ProgressUpdated(_) => "progress.updated",
+            Self::ConversationStalled(_) => "conversation.stalled",
         }
     }
 
@@ -262,6 +241,7 @@ impl Event {
             Self::ConversationAnalyzed(data) => data.conversation_id,
             Self::AnalysisFailed(data) => data.conversation_id,
             Self::ProgressUpdated(data) => data.conversation_id,
+            Self::ConversationStalled(data) => data.conversation_id,
         }
     }
 
@@ -272,6 +252,7 @@ impl Event {
             Self::ConversationAnalyzed(data) => serde_json::to_value(data),
             Self::AnalysisFailed(data) => serde_json::to_value(data),
             Self::ProgressUpdated(data) => serde_json::to_value(data),
+            Self::ConversationStalled(data) => serde_json::to_value(data),
         }
     }
 }
@@ -287,12 +268,11 @@ impl Envelope {
         Self { id, occurred_at, traceparent, event }
     }
 
-    /// Wraps an `event` that can be caused by more than one event of its conversation: `cause` is the schema of
-    /// the event that caused this one.
+    /// Wraps an `event` of which there can be several about one conversation: `cause` tells them apart. It is the
+    /// schema of the event that caused this one, or the stage at which a conversation stalled.
     #[must_use]
     pub fn caused_by(cause: &str, event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
-        let name = format!("{}<{cause}", event.schema());
-        let id = EventId::derive(event.conversation_id(), &name);
+        let id = EventId::derive_caused(event.conversation_id(), event.schema(), cause);
         Self { id, occurred_at, traceparent, event }
     }
 
@@ -347,6 +327,7 @@ impl Envelope {
             "conversation.analyzed" => Event::ConversationAnalyzed(data(wire.data)?),
             "analysis.failed" => Event::AnalysisFailed(data(wire.data)?),
             "progress.updated" => Event::ProgressUpdated(data(wire.data)?),
+            "conversation.stalled" => Event::ConversationStalled(data(wire.data)?),
             _ => return Err(DecodeError::UnknownSchema(wire.schema)),
         };
         Ok(Self { id: wire.id, occurred_at: wire.occurred_at, traceparent: wire.traceparent, event })
@@ -459,6 +440,7 @@ mod tests {
                 user_id: "learner-1".parse().unwrap(),
                 date: "2026-11-24".to_owned(),
                 milestones: Vec::new(),
+                standing: None,
             })
         };
         let by = |cause| Envelope::caused_by(cause, event(), Timestamp::UNIX_EPOCH, None).id;

@@ -101,10 +101,22 @@ impl EventId {
         Self(Uuid::new_v5(&EVENT_NAMESPACE, &name))
     }
 
+    /// The id of an event of which there can be several about one `conversation`: `cause` tells them apart.
+    #[must_use]
+    pub fn derive_caused(conversation: ConversationId, schema: &str, cause: &str) -> Self {
+        Self::derive(conversation, &format!("{schema}<{cause}"))
+    }
+
     /// The UUID itself.
     #[must_use]
     pub fn uuid(self) -> Uuid {
         self.0
+    }
+}
+
+impl From<Uuid> for EventId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
     }
 }
 

@@ -5,8 +5,9 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed, ConversationCompleted,
-    ConversationId, ConversationMetrics, EndReason, Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
-    StreamUsage, TranscriptStored, Turn, Usage, UserId,
+    ConversationId, ConversationMetrics, ConversationStalled, Direction, EndReason, Envelope, Event,
+    FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker, Stage, Standing,
+    Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
 };
 
 pub(crate) fn conversation_id() -> ConversationId {
@@ -28,9 +29,16 @@ pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
                 Event::AnalysisFailed(AnalysisFailed { conversation_id, user_id, failure, model_id })
             }
         ),
-        (ids(), "[0-9]{4}-[0-9]{2}-[0-9]{2}", vec(milestone(), 0..3)).prop_map(
-            |((conversation_id, user_id), date, milestones)| {
-                Event::ProgressUpdated(ProgressUpdated { conversation_id, user_id, date, milestones })
+        (ids(), "[0-9]{4}-[0-9]{2}-[0-9]{2}", vec(milestone(), 0..3), option::of(standing())).prop_map(
+            |((conversation_id, user_id), date, milestones, standing)| {
+                let updated = ProgressUpdated { conversation_id, user_id, date, milestones, standing };
+                Event::ProgressUpdated(updated)
+            },
+        ),
+        (ids(), select(Stage::ALL.to_vec()), timestamp()).prop_map(
+            |((conversation_id, user_id), stage, since)| {
+                let stalled = ConversationStalled { conversation_id, user_id, stage, since };
+                Event::ConversationStalled(stalled)
             },
         ),
     ];
@@ -199,5 +207,24 @@ fn failure() -> impl Strategy<Value = AnalysisFailure> {
 }
 
 fn milestone() -> impl Strategy<Value = Milestone> {
-    select(vec![Milestone::FirstConversation, Milestone::TenConversations, Milestone::HundredConversations])
+    select(Milestone::ALL.to_vec())
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    let streak =
+        (any::<(u32, u32)>(), option::of(0i32..40_000)).prop_map(|((current_days, longest_days), day)| {
+            let last_day = day.map(|day| jiff::civil::date(1970, 1, 1) + jiff::Span::new().days(day));
+            Streak { current_days, longest_days, last_day }
+        });
+    let totals =
+        any::<(u64, u64, u64, u64)>().prop_map(|(conversations, learner_speech_ms, scored, overall_sum)| {
+            Totals { conversations, learner_speech_ms, scored, overall_sum }
+        });
+    let direction = select(vec![Direction::Rising, Direction::Steady, Direction::Falling]);
+    let trend = (level(), direction, any::<u32>()).prop_map(|(level, direction, assessments)| Trend {
+        level,
+        direction,
+        assessments,
+    });
+    (streak, totals, option::of(trend)).prop_map(|(streak, totals, trend)| Standing { streak, totals, trend })
 }

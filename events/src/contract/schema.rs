@@ -7,17 +7,18 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
-    AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted, EventId, ProgressUpdated,
-    StoredAnalysis, Transcript, TranscriptStored,
+    AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted, ConversationStalled, EventId,
+    ProgressUpdated, StoredAnalysis, Transcript, TranscriptStored,
 };
 
 /// The names of all events.
-pub const EVENT_NAMES: [&str; 5] = [
+pub const EVENT_NAMES: [&str; 6] = [
     "conversation.completed",
     "transcript.stored",
     "conversation.analyzed",
     "analysis.failed",
     "progress.updated",
+    "conversation.stalled",
 ];
 
 /// The names of all documents that events point to or that travel inside them.
@@ -33,6 +34,7 @@ pub fn schema_of(name: &str) -> Option<Value> {
         "conversation.analyzed" => envelope::<ConversationAnalyzed>(name),
         "analysis.failed" => envelope::<AnalysisFailed>(name),
         "progress.updated" => envelope::<ProgressUpdated>(name),
+        "conversation.stalled" => envelope::<ConversationStalled>(name),
         _ => return None,
     };
     Some(schema)
@@ -162,10 +164,41 @@ mod tests {
         }
     }
 
+    /// `schemas/example/1.0` is what the first version wrote, and is never changed.
+    #[test]
+    fn events_and_documents_of_version_1_0_are_still_read() {
+        let folder = schemas().join("example/1.0");
+        let mut read = 0;
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let value: Value = serde_json::from_str(&text).unwrap();
+            if EVENT_NAMES.contains(&name.as_str()) {
+                assert!(validator(&schema_of(&name).unwrap()).is_valid(&value), "{name}");
+                let envelope = Envelope::decode(&text).unwrap();
+                assert_eq!((envelope.event.schema(), envelope.id), (name.as_str(), id_of(&envelope)));
+            } else {
+                assert!(validator(&document_schema_of(&name).unwrap()).is_valid(&value), "{name}");
+                match name.as_str() {
+                    "transcript" => drop(again::<Transcript>(&value)),
+                    "assessment" => drop(again::<Assessment>(&value)),
+                    "stored-analysis" => drop(again::<StoredAnalysis>(&value)),
+                    _ => panic!("{name} is not checked"),
+                }
+            }
+            read += 1;
+        }
+        assert!(read >= 8, "{read} examples");
+    }
+
     fn id_of(envelope: &Envelope) -> EventId {
         let (event, at) = (envelope.event.clone(), envelope.occurred_at);
         match event {
             Event::ProgressUpdated(_) => Envelope::caused_by("conversation.completed", event, at, None).id,
+            Event::ConversationStalled(ref data) => {
+                Envelope::caused_by(data.stage.name(), event.clone(), at, None).id
+            }
             Event::ConversationCompleted(_)
             | Event::TranscriptStored(_)
             | Event::ConversationAnalyzed(_)

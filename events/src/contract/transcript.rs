@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, ConversationMetrics, EndReason, Level, Turn, Usage, UserId};
+use super::{ConversationId, ConversationMetrics, EndReason, FeedbackLanguage, Level, Turn, Usage, UserId};
 
 /// A conversation in words, with what was measured while it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,12 @@ pub struct Transcript {
     pub image_id: String,
     /// The learner's level when the conversation began.
     pub level: Level,
+    /// The language in which the learner reads the assessment; absent in version 1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback_language: Option<FeedbackLanguage>,
+    /// The learner's IANA time zone, which decides the day in UserProgress; absent in version 1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// Start.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
@@ -43,7 +49,10 @@ pub struct Transcript {
 pub struct TranscriptTurn {
     /// The turn.
     pub turn: Turn,
-    /// `s3://bucket/key` of the turn's audio, where there is audio.
+    /// `s3://bucket/key` of the turn's audio, where there was an object when the transcript was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_uri: Option<String>,
+    /// The turn was recorded and the recording was lost before it was stored: its key leads nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audio_missing: bool,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Progress;
 use crate::contract::{
     ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event, FeedbackLanguage,
-    Level, Speaker, Turn, Usage, UserId,
+    Level, Speaker, Stage, Turn, Usage, UserId,
 };
 
 /// What is known of a conversation before its first word. Its start is inside its id.
@@ -123,6 +123,9 @@ pub struct Watch {
     pub conversation_id: ConversationId,
     /// Version of this shape, `major.minor`.
     pub version: String,
+    /// Stages of the pipeline at which it is known to have stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stalled: Vec<Stage>,
 }
 
 impl End {
@@ -192,13 +195,13 @@ impl Watch {
     /// The message that asks to look after `conversation_id`.
     #[must_use]
     pub fn new(conversation_id: ConversationId) -> Self {
-        Self { conversation_id, version: "1.0".to_owned() }
+        Self { conversation_id, version: "1.1".to_owned(), stalled: Vec::new() }
     }
 
     /// The message's body.
     #[must_use]
     pub fn encode(&self) -> String {
-        serde_json::to_string(self).expect("a watch consists of two strings")
+        serde_json::to_string(self).expect("a watch consists of strings")
     }
 
     /// Reads a message's body.

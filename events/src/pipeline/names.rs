@@ -1,0 +1,40 @@
+//! PURE. Where the effects of a conversation stand: keys of objects in the logs bucket, keys of items in the Effects
+//! table. They depend on the conversation alone, so whoever knows it finds them.
+
+use crate::contract::{ConversationId, EventId, UserId};
+
+/// Key of the transcript as compressed JSON.
+#[must_use]
+pub fn transcript_key(user_id: &UserId, id: ConversationId) -> String {
+    format!("transcripts/{user_id}/{id}.json.gz")
+}
+
+/// Key of the transcript as compressed text.
+#[must_use]
+pub fn readable_transcript_key(user_id: &UserId, id: ConversationId) -> String {
+    format!("transcripts/{user_id}/{id}.txt.gz")
+}
+
+/// Key of the assessment.
+#[must_use]
+pub fn analysis_key(user_id: &UserId, id: ConversationId) -> String {
+    format!("analyses/{user_id}/{id}.json.gz")
+}
+
+/// The lease under which a conversation is assessed. Finished, it holds the outcome.
+#[must_use]
+pub fn analysis_effect(id: ConversationId) -> String {
+    format!("analysis#{id}")
+}
+
+/// The marker of the event `cause` in the learner's progress.
+#[must_use]
+pub fn progress_effect(cause: EventId) -> String {
+    format!("progress#{cause}")
+}
+
+/// The item that notes which events of a conversation were looked at for alerts.
+#[must_use]
+pub fn alerts_effect(id: ConversationId) -> String {
+    format!("alerts#{id}")
+}

@@ -1,0 +1,222 @@
+//! Reads what the stores hold of a conversation. It writes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::primitives::DateTime;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{
+    Analysis, Found, Passed,
+    names::{
+        alerts_effect, analysis_effect, analysis_key, progress_effect, readable_transcript_key,
+        transcript_key,
+    },
+};
+use crate::{
+    contract::{ConversationId, EventId},
+    journal::{self, Header, Journal, JournalError},
+    runtime::failure::{ErrorClass, Failure, classify, describe},
+};
+
+/// Where conversations leave their marks.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// The Conversations table.
+    pub conversations_table: String,
+    /// The Effects table.
+    pub effects_table: String,
+    /// The bucket of transcripts and assessments.
+    pub logs_bucket: String,
+}
+
+/// Reads where conversations are.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    stores: Stores,
+    journal: journal::Reader,
+}
+
+/// Why it is not known where a conversation is.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Another store could not be read.
+    #[error("{source:#}")]
+    Service {
+        /// Its nature.
+        class: ErrorClass,
+        /// The cause.
+        source: anyhow::Error,
+    },
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+impl Reader {
+    /// Reads from `stores`.
+    #[must_use]
+    pub fn new(stores: Stores) -> Self {
+        let journal = Journal::reader(stores.dynamodb.clone(), &stores.conversations_table);
+        Self { stores, journal }
+    }
+
+    /// What the stores hold of a conversation; `None` when the journal does not know it.
+    ///
+    /// # Errors
+    /// See [`PipelineError`].
+    pub async fn find(&self, id: ConversationId) -> Result<Option<Found>, PipelineError> {
+        match self.journal.header(id).await? {
+            Some(header) => self.look(header).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What the stores hold of the conversation of `header`.
+    ///
+    /// # Errors
+    /// [`PipelineError::Service`].
+    pub async fn look(&self, header: Header) -> Result<Found, PipelineError> {
+        let (id, user_id) = (header.start.conversation_id, &header.start.user_id);
+        let marker = |cause: &str| progress_effect(EventId::derive(id, cause));
+        let (transcript, readable) = (transcript_key(user_id, id), readable_transcript_key(user_id, id));
+        let (analysis, lease) = (analysis_key(user_id, id), analysis_effect(id));
+        let (activity, scores) = (marker("conversation.completed"), marker("conversation.analyzed"));
+        let alerts = alerts_effect(id);
+        let (transcript, readable, analysis, lease, activity, scores, alerts) = tokio::try_join!(
+            self.object(&transcript),
+            self.object(&readable),
+            self.object(&analysis),
+            self.effect(&lease),
+            self.effect(&activity),
+            self.effect(&scores),
+            self.effect(&alerts),
+        )?;
+        let failed = lease.as_ref().and_then(failed_analysis);
+        Ok(Found {
+            header,
+            transcript: transcript.zip(readable).map(|(json, text)| Passed { at: json.at.max(text.at) }),
+            analysis: analysis.map(Analysis::Stored).or(failed),
+            activity: activity.as_ref().map(counted),
+            scores: scores.as_ref().map(counted),
+            considered: alerts.as_ref().map(considered).unwrap_or_default(),
+        })
+    }
+
+    /// Whether the event `cause` is counted in a learner's progress.
+    ///
+    /// # Errors
+    /// [`PipelineError::Service`].
+    pub async fn is_counted(&self, cause: EventId) -> Result<bool, PipelineError> {
+        Ok(self.effect(&progress_effect(cause)).await?.is_some())
+    }
+
+    /// Whether an object stands at `key`.
+    async fn object(&self, key: &str) -> Result<Option<Passed>, PipelineError> {
+        match self.stores.s3.head_object().bucket(&self.stores.logs_bucket).key(key).send().await {
+            Ok(head) => Ok(Some(Passed { at: head.last_modified().and_then(timestamp) })),
+            // The answer to HEAD has no body that could name the error.
+            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {
+                Ok(None)
+            }
+            Err(error) => Err(PipelineError::Service { class: classify(&error), source: describe(&error) }),
+        }
+    }
+
+    async fn effect(&self, effect_id: &str) -> Result<Option<Item>, PipelineError> {
+        self.stores
+            .dynamodb
+            .get_item()
+            .table_name(&self.stores.effects_table)
+            .key("effectId", AttributeValue::S(effect_id.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map(|output| output.item)
+            .map_err(|error| PipelineError::Service { class: classify(&error), source: describe(&error) })
+    }
+}
+
+impl PipelineError {
+    /// What becomes of the message whose handler met this error.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Journal(error) => error.into_failure(),
+            Self::Service { class, source } => Failure::of_class(class, source),
+        }
+    }
+}
+
+/// The failure in the finished lease of an analysis, if it failed.
+fn failed_analysis(lease: &Item) -> Option<Analysis> {
+    let outcome = lease.get("outcome")?.as_s().ok()?;
+    let outcome: serde_json::Value = serde_json::from_str(outcome).ok()?;
+    let at = outcome["at"].as_str().and_then(|at| at.parse().ok());
+    (outcome["outcome"] == "failed").then_some(Analysis::Failed(Passed { at }))
+}
+
+/// When a marker of progress was written.
+fn counted(marker: &Item) -> Passed {
+    Passed { at: marker.get("countedAt").and_then(millis) }
+}
+
+/// The events in the item of looked-at events: their ids are its attributes' names.
+fn considered(item: &Item) -> BTreeMap<EventId, Timestamp> {
+    let event = |(name, at): (&String, &AttributeValue)| {
+        Some((EventId::from(name.parse::<Uuid>().ok()?), millis(at)?))
+    };
+    item.iter().filter_map(event).collect()
+}
+
+fn millis(value: &AttributeValue) -> Option<Timestamp> {
+    Timestamp::from_millisecond(value.as_n().ok()?.parse().ok()?).ok()
+}
+
+fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(attributes: &[(&str, AttributeValue)]) -> Item {
+        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    fn text(value: &str) -> AttributeValue {
+        AttributeValue::S(value.to_owned())
+    }
+
+    #[test]
+    fn only_a_finished_failure_is_one() {
+        let lease = |outcome: &str| item(&[("outcome", text(outcome)), ("epoch", text("1"))]);
+        let failed = lease(r#"{"outcome":"failed","failure":"refused","at":"2026-11-24T01:02:03Z"}"#);
+        let at = "2026-11-24T01:02:03Z".parse().ok();
+        assert_eq!(failed_analysis(&failed), Some(Analysis::Failed(Passed { at })));
+        assert_eq!(failed_analysis(&lease(r#"{"outcome":"stored"}"#)), None);
+        assert_eq!(failed_analysis(&lease("")), None);
+        assert_eq!(failed_analysis(&item(&[("state", text("running"))])), None);
+    }
+
+    #[test]
+    fn events_that_were_looked_at_are_read_by_their_ids() {
+        let event = EventId::derive(crate::contract::samples::conversation_id(), "conversation.completed");
+        let at = AttributeValue::N("1795485600123".to_owned());
+        let found = considered(&item(&[
+            (&event.to_string(), at.clone()),
+            ("effectId", text("alerts#1")),
+            ("expiresAt", at),
+        ]));
+        let at = Timestamp::from_millisecond(1_795_485_600_123).unwrap();
+        assert_eq!(found, BTreeMap::from([(event, at)]));
+    }
+}
