@@ -1,7 +1,8 @@
 //! Tells people what they have to know, through three SNS topics: critical, warning, info.
 //!
 //! - Consumes `conversation.completed`, `conversation.analyzed`, `analysis.failed`, `progress.updated`,
-//!   `conversation.stalled`; and looks at the dead-letter queues once a minute.
+//!   `conversation.stalled`; and looks at the dead-letter queues once a minute. Each event that was looked at is noted in
+//!   the item `alerts#<conversationId>` of the Effects table.
 //! - Effect: one SNS message for each alert that `rules` finds in the event, or one for many: see `policy`. An alert of
 //!   a storm waits for at most one window (`NOVA_ALERTS_STORM_SECONDS`), one of the quiet hours for their end; both are
 //!   late by at most one redelivery more.
@@ -28,6 +29,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use clap::Parser;
 use events::{
     contract::Envelope,
+    pipeline::names::alerts_effect,
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
@@ -271,8 +273,11 @@ impl EventHandler for Alerts {
                 wait = Some(wait.map_or(left, |wait| wait.min(left)));
             }
         }
+        let noted = alerts_effect(event.event.conversation_id());
+        self.effects.note(&noted, &event.id.to_string(), world::now()).await?;
         match wait {
             None => Ok(()),
+            // Not busy: that would keep the message in this process, and the wait may be hours.
             Some(left) => Err(Failure::retry_after(anyhow!("an alert waits to be told with others"), left)),
         }
     }

@@ -4,12 +4,13 @@
 //! ahead: longer than any queue, dead-letter queue and archive together keep a message. An item that TTL has not
 //! yet deleted still counts.
 //!
-//! Two kinds of items:
+//! Three kinds of items:
 //! - a **marker** stands there or not: [`Effects::marker`], written in the transaction of its effect;
 //! - a **lease** is for effects outside DynamoDB: `state` (`running`, `finished`), `owner` (one attempt at one
 //!   message), `epoch` (counts the owners), `until` (N, milliseconds), `outcome` (S, once finished). One attempt
 //!   holds it at a time. Finishing is conditional on owner and epoch, so an attempt that lost its lease cannot
 //!   finish. Other attempts read the outcome.
+//! - a **note** has an attribute for each thing that happened, with its time (N, milliseconds): [`Effects::note`].
 //!
 //! A lease trusts clocks to agree within a few seconds. Where they do not, the effect may run twice, but is
 //! finished once.
@@ -120,10 +121,26 @@ impl Effects {
             .build()
     }
 
+    /// Notes in the item of `effect_id` that `name` happened at `at`. The first note of a name stays.
+    pub(crate) async fn note(&self, effect_id: &str, name: &str, at: Timestamp) -> Result<(), Failure> {
+        self.dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("effectId", text(effect_id))
+            .update_expression("SET #name = if_not_exists(#name, :at), expiresAt = :expires")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":at", number(&at.as_millisecond()))
+            .expression_attribute_values(":expires", expires_at(at))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| Failure::aws(error).context("failed to note what happened"))
+    }
+
     /// Claims `effect_id` for an attempt at the message that was received `receive_count` times.
     ///
     /// # Errors
-    /// A retry when another attempt holds it, at the latest after the remaining time of its lease.
+    /// [`Failure::busy`] when another attempt holds it, at the latest after the remaining time of its lease.
     pub(crate) async fn claim(
         &self,
         effect_id: &str,
@@ -176,7 +193,7 @@ impl Effects {
         let remaining = u64::try_from(until - now.as_millisecond()).unwrap_or(0);
         let jitter = HELD_JITTER_MAX.mul_f64(world::fraction());
         let wait = held_wait(Duration::from_millis(remaining), receive_count) + jitter;
-        Err(Failure::retry_after(anyhow!("another attempt holds the effect"), wait))
+        Err(Failure::busy(anyhow!("another attempt holds the effect"), wait))
     }
 
     fn update(&self, effect_id: &str) -> UpdateItemFluentBuilder {
@@ -283,6 +300,18 @@ impl Lease {
     }
 }
 
+/// The attributes of an effect that the next claim gets, beside `attributes`: to stand in a [`Effects::marker`].
+pub(crate) fn claimable(attributes: Item) -> Item {
+    let lease = [("state", text(RUNNING)), ("until", number(&0)), ("epoch", number(&0))];
+    lease.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(attributes).collect()
+}
+
+/// The attributes of an effect that happened with `outcome`, beside `attributes`: to stand in a [`Effects::marker`].
+pub(crate) fn finished(outcome: &str, attributes: Item) -> Item {
+    let state = [("state", text(FINISHED)), ("outcome", text(outcome))];
+    state.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(attributes).collect()
+}
+
 /// A string attribute.
 pub(crate) fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
     AttributeValue::S(value.to_string())
@@ -316,7 +345,8 @@ fn lease_end(now: Timestamp) -> i64 {
     now.as_millisecond() + i64::try_from(LEASE.as_millis()).expect("a lease lasts less than a minute")
 }
 
-fn expires_at(at: Timestamp) -> AttributeValue {
+/// The TTL of an item that is written at `at`.
+pub(crate) fn expires_at(at: Timestamp) -> AttributeValue {
     number(&(at.as_second() + SignedDuration::from_hours(24 * RETENTION_DAYS).as_secs()))
 }
 

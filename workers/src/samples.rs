@@ -4,6 +4,7 @@ use events::contract::{
     Assessment, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason, Envelope, Event,
     Evidence, FeedbackLanguage, Level, ObjectRef, Scores, SkillScore, Skills, Speaker, Turn, Usage,
 };
+use events::journal::{End, Ended, Header, Start};
 use jiff::Timestamp;
 
 /// A spoken turn at second `index`, 800 ms long.
@@ -89,5 +90,42 @@ pub(crate) fn analyzed(overall: u8, cefr: Level) -> ConversationAnalyzed {
         flags: vec![],
         model_id: "model".to_owned(),
         simulated: true,
+    }
+}
+
+/// The header of the conversation of [`completed`]; it ended there, or is still held.
+pub(crate) fn header(is_ended: bool, published_at: Option<Timestamp>) -> Header {
+    let ConversationCompleted {
+        conversation_id,
+        user_id,
+        image_id,
+        level,
+        feedback_language,
+        time_zone,
+        ended_at,
+        ..
+    } = completed(0);
+    let start = Start {
+        conversation_id,
+        user_id,
+        image_id,
+        level,
+        feedback_language,
+        time_zone,
+        traceparent: None,
+        owner: "ingress-1".to_owned(),
+        voice: None,
+    };
+    let end = End::of_turns(EndReason::Learner, Usage::default(), &[]);
+    Header {
+        start,
+        claim: "claim-1".to_owned(),
+        epoch: 1,
+        lease_until: ended_at,
+        wanted_by: None,
+        released_as: None,
+        progress: None,
+        ended: is_ended.then_some(Ended { at: ended_at, end }),
+        published_at,
     }
 }

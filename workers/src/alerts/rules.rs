@@ -4,8 +4,8 @@
 //! no place for it.
 
 use events::contract::{
-    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason,
-    Envelope, Event, Flag, Milestone, ProgressUpdated, UserId,
+    AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, ConversationId,
+    ConversationStalled, EndReason, Envelope, Event, Flag, Milestone, ProgressUpdated, Stage, UserId,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -69,6 +69,7 @@ pub(super) fn alerts(envelope: &Envelope) -> Vec<Alert> {
             (&data.user_id, low_score(data).into_iter().chain(flagged(data)).collect())
         }
         Event::ProgressUpdated(data) => (&data.user_id, milestones(data)),
+        Event::ConversationStalled(data) => (&data.user_id, vec![stalled(data)]),
         Event::TranscriptStored(data) => (&data.user_id, vec![]),
     };
     findings
@@ -145,6 +146,25 @@ fn no_assessment(failed: &AnalysisFailed) -> Finding {
     Finding { rule: "analysis.failed", severity, title, text }
 }
 
+fn stalled(stalled: &ConversationStalled) -> Finding {
+    let missing = match stalled.stage {
+        Stage::Ended => "nobody holds it, and it has not ended",
+        Stage::Published => "it ended, and the workers were not told",
+        Stage::Transcript => "its transcript is not stored",
+        Stage::Analysis => "it is not assessed",
+        Stage::Activity => "it is not counted in the learner's progress",
+        Stage::Scores => "its scores are not counted in the learner's progress",
+        Stage::Alerts => "its events were not looked at for alerts",
+    };
+    let text = format!(
+        "Conversation {} of learner {} has stopped: {missing}, though it could be since {}. `nova ops conversation \
+         {}` shows where it is.",
+        stalled.conversation_id, stalled.user_id, stalled.since, stalled.conversation_id
+    );
+    let title = "A conversation has stopped in the pipeline";
+    Finding { rule: "conversation.stalled", severity: Severity::Critical, title, text }
+}
+
 fn low_score(analyzed: &ConversationAnalyzed) -> Option<Finding> {
     (analyzed.scores.overall < LOW_OVERALL).then(|| Finding {
         rule: "analysis.low-score",
@@ -203,6 +223,28 @@ fn milestones(updated: &ProgressUpdated) -> Vec<Finding> {
                 "Milestone: a hundred conversations",
                 "a hundred conversations",
             ),
+            Milestone::StreakSevenDays => {
+                ("milestone.streak-seven-days", "Milestone: seven days in a row", "seven days in a row")
+            }
+            Milestone::StreakThirtyDays => {
+                ("milestone.streak-thirty-days", "Milestone: thirty days in a row", "thirty days in a row")
+            }
+            Milestone::HourSpoken => {
+                ("milestone.hour-spoken", "Milestone: an hour spoken", "an hour of speech")
+            }
+            Milestone::TenHoursSpoken => {
+                ("milestone.ten-hours-spoken", "Milestone: ten hours spoken", "ten hours of speech")
+            }
+            Milestone::HundredHoursSpoken => (
+                "milestone.hundred-hours-spoken",
+                "Milestone: a hundred hours spoken",
+                "a hundred hours of speech",
+            ),
+            Milestone::LevelA2 => ("milestone.level-a2", "Milestone: level A2", "level A2"),
+            Milestone::LevelB1 => ("milestone.level-b1", "Milestone: level B1", "level B1"),
+            Milestone::LevelB2 => ("milestone.level-b2", "Milestone: level B2", "level B2"),
+            Milestone::LevelC1 => ("milestone.level-c1", "Milestone: level C1", "level C1"),
+            Milestone::LevelC2 => ("milestone.level-c2", "Milestone: level C2", "level C2"),
         };
         let text = format!("Learner {} reached {reached} on {}.", updated.user_id, updated.date);
         Finding { rule, severity: Severity::Info, title, text }
@@ -240,7 +282,7 @@ mod tests {
     fn progressed(milestones: &[Milestone]) -> Event {
         let ConversationCompleted { conversation_id, user_id, .. } = completed(4);
         let (date, milestones) = ("2026-11-24".to_owned(), milestones.to_vec());
-        Event::ProgressUpdated(ProgressUpdated { conversation_id, user_id, date, milestones })
+        Event::ProgressUpdated(ProgressUpdated { conversation_id, user_id, date, milestones, standing: None })
     }
 
     #[test]
@@ -270,6 +312,16 @@ mod tests {
         assert_eq!(fired(failed(AnalysisFailure::NothingSaid)), [(rule, Severity::Info)]);
         assert_eq!(fired(failed(AnalysisFailure::InvalidOutput)), [(rule, Severity::Warning)]);
         assert_eq!(fired(failed(AnalysisFailure::Refused)), [(rule, Severity::Warning)]);
+    }
+
+    #[test]
+    fn conversation_that_stopped_is_critical_whatever_the_stage() {
+        for stage in Stage::ALL {
+            let ConversationCompleted { conversation_id, user_id, ended_at: since, .. } = completed(4);
+            let event =
+                Event::ConversationStalled(ConversationStalled { conversation_id, user_id, stage, since });
+            assert_eq!(fired(event), [("conversation.stalled", Severity::Critical)]);
+        }
     }
 
     #[test]

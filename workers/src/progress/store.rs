@@ -21,9 +21,11 @@ use aws_sdk_dynamodb::{
 };
 use events::{
     contract::{EventId, Milestone, Standing, UserId},
+    pipeline::names::progress_effect,
     runtime::{
         failure::Failure,
         retry::{Retry, RetryPolicy, retry},
+        world,
     },
 };
 use jiff::Timestamp;
@@ -93,7 +95,7 @@ impl Store {
 
     /// What the marker of `cause` says, if it stands.
     async fn applied(&self, cause: EventId) -> Result<Option<Applied>, Failure> {
-        let Some(item) = self.effects.find(&effect_id(cause)).await? else { return Ok(None) };
+        let Some(item) = self.effects.find(&progress_effect(cause)).await? else { return Ok(None) };
         let milestones = json(&item, "milestones")?
             .ok_or_else(|| Failure::reject("the marker of a counted event has no milestones"))?;
         Ok(Some(Applied { milestones, standing: json(&item, "standing")? }))
@@ -159,10 +161,11 @@ impl Store {
             ("milestones".to_owned(), json_text(&applied.milestones)),
             ("date".to_owned(), text(&change.day)),
             ("conversationId".to_owned(), text(&change.conversation_id)),
+            ("countedAt".to_owned(), number(&world::now().as_millisecond())),
         ]);
         attributes
             .extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
-        self.effects.marker(&effect_id(cause), attributes, at)
+        self.effects.marker(&progress_effect(cause), attributes, at)
     }
 
     fn writes(
@@ -270,10 +273,6 @@ fn addition(added: &BTreeMap<&'static str, u64>) -> (String, HashMap<String, Att
     let terms: Vec<_> = added.keys().map(|name| format!("{name} :{name}")).collect();
     let values = added.iter().map(|(name, value)| (format!(":{name}"), number(value))).collect();
     (format!("ADD {}", terms.join(", ")), values)
-}
-
-fn effect_id(cause: EventId) -> String {
-    format!("progress#{cause}")
 }
 
 /// The token by which DynamoDB recognises a repeated request for ten minutes. The same token must come with the

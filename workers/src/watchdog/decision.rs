@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use events::{contract::ConversationId, journal::Header};
+use events::{
+    contract::{ConversationId, EndReason},
+    journal::{Conversation, End, Header},
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a watched conversation may be missing from the journal, in minutes since its start. The watchdog
@@ -26,8 +29,8 @@ pub(super) enum Decision {
     TakeOver,
     /// It ended, but nobody knows: publish.
     Publish,
-    /// Nothing is left to do.
-    Done,
+    /// It is published: look how far it has come in the pipeline.
+    Audit,
 }
 
 /// What to do at `now` about conversation `id` with its `header` in the journal.
@@ -38,11 +41,20 @@ pub(super) fn decide(id: ConversationId, header: Option<&Header>, now: Timestamp
         return if late { Decision::GiveUp } else { Decision::Wait };
     };
     match (header.ended, header.published_at) {
-        (Some(_), Some(_)) => Decision::Done,
+        (Some(_), Some(_)) => Decision::Audit,
         (Some(_), None) => Decision::Publish,
         (None, _) if header.is_stale(now) => Decision::TakeOver,
         (None, _) => Decision::WatchAgain,
     }
+}
+
+/// The end of a conversation that nobody holds: as its last owner said when it let go, or that the owner was lost. What
+/// a lost owner used and measured since it became one is lost with it.
+pub(super) fn end(conversation: &Conversation) -> End {
+    let header = &conversation.header;
+    let progress = header.progress.clone().unwrap_or_default();
+    let reason = header.released_as.unwrap_or(EndReason::IngressLost);
+    End { metrics: progress.metrics, ..End::of_turns(reason, progress.usage, &conversation.turns) }
 }
 
 #[cfg(test)]
@@ -50,8 +62,8 @@ mod tests {
     use super::*;
     use crate::samples::completed;
     use events::{
-        contract::{ConversationCompleted, EndReason, Usage},
-        journal::{End, Ended, Start, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX},
+        contract::{ConversationCompleted, ConversationMetrics, EndReason, Usage},
+        journal::{End, Ended, Progress, Start, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX},
     };
 
     const LEASE_SECONDS: i64 = 90;
@@ -83,6 +95,7 @@ mod tests {
             time_zone,
             traceparent: None,
             owner: "ingress-1".to_owned(),
+            voice: None,
         };
         let end = End {
             reason: EndReason::Learner,
@@ -96,6 +109,9 @@ mod tests {
             claim: "claim-1".to_owned(),
             epoch: 1,
             lease_until: after(LEASE_SECONDS),
+            wanted_by: None,
+            released_as: None,
+            progress: None,
             ended: ended.then(|| Ended { at: after(60), end }),
             published_at: published.then(|| after(61)),
         }
@@ -112,8 +128,26 @@ mod tests {
     fn ended_conversation_is_published_once_whatever_its_lease() {
         for seconds in [61, LEASE_SECONDS * 100] {
             assert_eq!(decide(id(), Some(&header(true, false)), after(seconds)), Decision::Publish);
-            assert_eq!(decide(id(), Some(&header(true, true)), after(seconds)), Decision::Done);
+            assert_eq!(decide(id(), Some(&header(true, true)), after(seconds)), Decision::Audit);
         }
+    }
+
+    #[test]
+    fn conversation_that_was_let_go_ends_as_its_owner_said_with_what_was_used() {
+        let mut conversation = Conversation { header: header(false, false), turns: Vec::new() };
+        assert_eq!(end(&conversation).reason, EndReason::IngressLost);
+        let mut usage = Usage::default();
+        usage.input.speech_tokens = 7;
+        let metrics = Some(ConversationMetrics { takeovers: 2, ..ConversationMetrics::default() });
+        conversation.header.progress = Some(Progress { usage, metrics, ..Progress::default() });
+        conversation.header.released_as = Some(EndReason::Shutdown);
+        let ended = end(&conversation);
+        assert_eq!((ended.reason, ended.usage, ended.metrics), (EndReason::Shutdown, usage, metrics));
+        assert!(!ended.reason.is_abnormal());
+        // Taken up since, and lost then.
+        conversation.header.released_as = None;
+        assert_eq!(end(&conversation).reason, EndReason::IngressLost);
+        assert_eq!(end(&conversation).usage, usage);
     }
 
     #[test]
