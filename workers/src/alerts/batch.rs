@@ -1,6 +1,6 @@
 //! Batches of alerts in the Effects table, and which batch an alert is in.
 //!
-//! Placing an alert is one transaction: its item `alert#<id>` (it must not stand there) and its batch `alerts#<name>`
+//! Placing an alert is one transaction: its item `alert#<id>` (it must not stand there) and its batch `alert-batch#<name>`
 //! (it must count what was read, and not be closed). The alert's item says the batch, and whether the alert is `held`;
 //! one that is held is finished with that. The batch has `count` (N, all its alerts), `held` (N), `listed` (S, the first
 //! of the held, JSON), `carrier` (S, the first held alert's id) and `due` (N, milliseconds).
@@ -239,7 +239,7 @@ pub(super) fn sent_item_id(alert_id: Uuid) -> String {
 }
 
 fn item_id(batch: &str) -> String {
-    format!("alerts#{batch}")
+    format!("alert-batch#{batch}")
 }
 
 fn read(item: &Item) -> Result<Stored, Failure> {
