@@ -2,6 +2,7 @@
 
 mod demo;
 mod load;
+mod ops;
 mod results;
 mod test;
 mod up;
@@ -35,6 +36,8 @@ enum Command {
     Demo(demo::DemoOptions),
     /// Hold many conversations at once in real time and measure what they cost.
     Load(load::Options),
+    /// Operate the service: queues, dead letters, where a conversation is, replays.
+    Ops(ops::OpsOptions),
     /// Check everything that CI checks.
     Test,
     /// Run the Bedrock simulator alone, for any AWS client.
@@ -46,6 +49,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Up(arguments) => up::run(arguments, console).await,
         Command::Demo(arguments) => demo::run(arguments, console).await,
         Command::Load(options) => load::run(options, console).await,
+        Command::Ops(options) => Box::pin(ops::run(options, console)).await,
         Command::Test => test::run(console).await,
         Command::Simulator(options) => simulate(options).await,
     }

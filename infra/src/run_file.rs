@@ -1,39 +1,19 @@
-//! What is running in this workspace, written by `nova up` for `nova demo`: `.nova/run.json`, readable by its owner
-//! only.
+//! The folder of what is running in this workspace, `.nova`, with the run file and the state of all processes.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::{self, File, TryLockError},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
-use infra::local::Outputs;
-use serde::{Deserialize, Serialize};
-
-/// What somebody needs to know to use the running service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RunFile {
-    /// Where the ingress answers.
-    pub(crate) url: String,
-    /// Where the local cloud answers.
-    pub(crate) cloud_endpoint: String,
-    /// Where the Bedrock simulator answers.
-    pub(crate) bedrock_endpoint: String,
-    /// The simulator's certificate authority.
-    pub(crate) ca_bundle: PathBuf,
-    /// Where the logs are.
-    pub(crate) state_dir: PathBuf,
-    /// What is deployed.
-    pub(crate) outputs: Outputs,
-}
+use infra::local::RunFile;
 
 /// The workspace's folder for what runs in it. One run at a time holds it.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     folder: PathBuf,
+    run_file: PathBuf,
     _lock: File,
 }
 
@@ -52,7 +32,7 @@ impl RunFolder {
             ),
             Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),
         }
-        let this = Self { folder, _lock: lock };
+        let this = Self { run_file: RunFile::path(workspace), folder, _lock: lock };
         this.forget();
         match fs::remove_dir_all(this.state_dir()) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -69,16 +49,12 @@ impl RunFolder {
 
     /// Tells others what runs.
     pub(crate) fn publish(&self, run: &RunFile) -> anyhow::Result<()> {
-        let path = path(&self.folder);
-        let open = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
-        let mut file = open.with_context(|| format!("cannot write {}", path.display()))?;
-        let text = serde_json::to_string_pretty(run).context("a run file is JSON")?;
-        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+        run.write(&self.run_file)
     }
 
     fn forget(&self) {
         // It may not be there; and if it stays, readers find out that nothing answers.
-        let _ = fs::remove_file(path(&self.folder));
+        let _ = fs::remove_file(&self.run_file);
     }
 }
 
@@ -88,31 +64,11 @@ impl Drop for RunFolder {
     }
 }
 
-impl RunFile {
-    /// Reads what runs in `workspace`.
-    pub(crate) fn read(workspace: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path(&workspace.join(".nova")));
-        match text {
-            Ok(text) => Self::parse(&text),
-            Err(_) => bail!("nothing is running here; start it with `cargo run` in another terminal"),
-        }
-    }
-
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        serde_json::from_str(text)
-            .context("what runs here was started by another version; start it again with `cargo run`")
-    }
-}
-
-fn path(folder: &Path) -> PathBuf {
-    folder.join("run.json")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use infra::local::Queue;
+    use infra::local::{CredentialSource, Outputs, Queue};
 
     use super::*;
 
@@ -125,6 +81,7 @@ mod tests {
             bedrock_endpoint: text("https://127.0.0.1:4567"),
             ca_bundle: PathBuf::from("/ca.pem"),
             state_dir: PathBuf::from("/state"),
+            operator: CredentialSource { uri: text("uri"), token: text("token") },
             outputs: Outputs {
                 users_table: text("users"),
                 conversations_table: text("conversations"),
@@ -172,11 +129,5 @@ mod tests {
         let error = RunFolder::take(workspace.path()).unwrap_err();
         assert!(error.to_string().contains("already runs"), "{error}");
         assert!(error.to_string().contains("http://127.0.0.1:3000"), "{error}");
-    }
-
-    #[test]
-    fn a_run_file_of_another_version_says_so() {
-        let error = RunFile::parse(r#"{"url": "http://127.0.0.1:3000"}"#).unwrap_err();
-        assert!(error.to_string().contains("another version"), "{error}");
     }
 }

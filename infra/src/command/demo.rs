@@ -11,12 +11,12 @@ use anyhow::{Context as _, bail};
 use events::contract::{Speaker, Turn};
 use infra::{
     learner::{Conversation, Learner, Line, Moment, Script, read_wav},
-    local::{Picture, catalogue, http_client, workspace},
+    local::{Picture, RunFile, catalogue, http_client, workspace},
 };
 use uuid::Uuid;
 
 use super::results::{self, AlertTap};
-use crate::{console::Console, run_file::RunFile, signals::StopSignals};
+use crate::{console::Console, signals::StopSignals};
 
 /// How much faster than a person the impatient talk.
 const FAST: f64 = 8.0;
@@ -111,6 +111,8 @@ fn tell(moment: &Moment, console: &Console) {
         Moment::Flush => console.line("  (the tutor was interrupted)"),
         Moment::Reconnecting => console.line("  (the model was lost for a moment)"),
         Moment::Resumed => console.line("  (and is back)"),
+        Moment::Moving => console.line("  (the connection was lost)"),
+        Moment::Back => console.line("  (and is there again)"),
         Moment::Ready { .. } | Moment::Model { .. } | Moment::Speaking(_) | Moment::Caption { .. } => {}
     }
 }

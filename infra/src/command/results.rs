@@ -1,6 +1,10 @@
 //! Waits for what the workers make of a conversation and shows each result when it arrives.
 
-use std::{collections::BTreeMap, io::Read as _, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Read as _,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,14 +14,14 @@ use events::contract::{ConversationId, Speaker, StoredAnalysis, Transcript, User
 use flate2::read::GzDecoder;
 use infra::{
     learner::{Conversation, Line, Script},
-    local::{root_s3_client, root_sdk_config},
+    local::{RunFile, root_s3_client, root_sdk_config},
 };
 use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::demo;
-use crate::{console::Console, run_file::RunFile};
+use crate::console::Console;
 
 /// How long a result may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -44,7 +48,8 @@ struct Alert {
     severity: String,
     title: String,
     text: String,
-    conversation_id: ConversationId,
+    /// Not of alerts that are told together, nor of dead letters.
+    conversation_id: Option<ConversationId>,
 }
 
 /// Shows the four results as they arrive. Returns whether all of them did.
@@ -138,6 +143,15 @@ async fn assessment(run: &RunFile, user_id: &UserId, id: ConversationId) -> anyh
             analysis.measures.words, analysis.measures.distinct_words, analysis.measures.words_per_minute
         ),
     ];
+    if let Some(cost) = analysis.cost {
+        let would = if analysis.simulated { "would have cost" } else { "cost" };
+        lines.push(format!(
+            "{} tokens in and {} out, which {would} ${:.4}",
+            analysis.input_tokens,
+            analysis.output_tokens,
+            cost.usd_micros as f64 / 1e6
+        ));
+    }
     lines.extend(it.strengths.iter().map(|strength| format!("+ {strength}")));
     lines.extend(it.corrections.iter().map(|correction| {
         format!("\"{}\" → \"{}\": {}", correction.quote, correction.better, correction.why)
@@ -160,16 +174,35 @@ async fn progress(run: &RunFile, user_id: &UserId) -> anyhow::Result<Vec<String>
             .send()
             .await
             .context("cannot read the progress table")?;
-        // Days sort before everything else that may be kept under a learner.
-        let day = found.items().first();
-        if let Some(day) = day.filter(|day| day.contains_key("conversations") && day.contains_key("scored")) {
+        // Days sort before the total, which is the last item.
+        let (day, total) = (found.items().first(), found.items().last());
+        let both = day.zip(total).filter(|(day, total)| {
+            day.contains_key("conversations") && day.contains_key("scored") && total.contains_key("level")
+        });
+        if let Some((day, total)) = both {
             let attributes: BTreeMap<&String, String> =
                 day.iter().filter_map(|(name, value)| Some((name, shown(value)?))).collect();
             let attributes = attributes.iter().filter(|(name, _)| name.as_str() != "userId");
-            return Ok(attributes.map(|(name, value)| format!("{name}: {value}")).collect());
+            let mut lines: Vec<String> = attributes.map(|(name, value)| format!("{name}: {value}")).collect();
+            lines.push(standing(total));
+            return Ok(lines);
         }
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+/// Where the learner stands over all days: streak, level and milestones.
+fn standing(total: &HashMap<String, AttributeValue>) -> String {
+    let of = |name: &str| total.get(name).and_then(shown).unwrap_or_default();
+    let milestones: Vec<String> = serde_json::from_str(&of("milestones")).unwrap_or_default();
+    format!(
+        "in all: {} days in a row (longest {}), level {} ({}), milestones: {}",
+        of("streakDays"),
+        of("longestStreakDays"),
+        of("level"),
+        of("levelDirection"),
+        milestones.join(", ")
+    )
 }
 
 fn shown(value: &AttributeValue) -> Option<String> {
@@ -247,7 +280,7 @@ impl AlertTap {
             for message in received.messages() {
                 let Some(body) = message.body() else { bail!("an alert has no text") };
                 let alert: Alert = serde_json::from_str(body).context("an alert has another shape")?;
-                if alert.conversation_id == id {
+                if alert.conversation_id == Some(id) {
                     lines.push(format!("{}: {} - {}", alert.severity, alert.title, alert.text));
                 }
             }

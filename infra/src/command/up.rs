@@ -7,7 +7,7 @@ use infra::local::{Stack, StackOptions, build, is_free, ministack, workspace};
 
 use crate::{
     console::Console,
-    run_file::{RunFile, RunFolder},
+    run_file::RunFolder,
     signals::StopSignals,
 };
 
@@ -76,14 +76,7 @@ async fn start(port: u16, folder: &RunFolder, console: &Console) -> anyhow::Resu
         ..StackOptions::new(folder.state_dir(), binaries)
     };
     let stack = Stack::start(options).await?;
-    folder.publish(&RunFile {
-        url: stack.url().to_owned(),
-        cloud_endpoint: stack.cloud().endpoint().to_owned(),
-        bedrock_endpoint: stack.bedrock_endpoint().to_owned(),
-        ca_bundle: stack.ca_bundle().to_owned(),
-        state_dir: folder.state_dir(),
-        outputs: stack.outputs().clone(),
-    })?;
+    folder.publish(&stack.run_file(folder.state_dir())?)?;
     console.line(&format!("\nNova English runs at {}", stack.url()));
     console.line(&format!("Logs: {}", folder.state_dir().display()));
     console.line("Talk to it from another terminal: cargo run -- demo");

@@ -1,4 +1,4 @@
-//! Credentials for the service's binaries, the way ECS gives them to a task: an HTTP endpoint that answers with
+//! Credentials for the service's binaries and for the operator, the way ECS gives them to a task: an HTTP endpoint that answers with
 //! the credentials of the task's role.
 //!
 //! Each binary is told the URL and a token of its own (`AWS_CONTAINER_CREDENTIALS_FULL_URI`,
@@ -21,7 +21,10 @@ use serde::Serialize;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use uuid::Uuid;
 
-use super::{Outputs, Service};
+use super::{CredentialSource, Outputs, Service};
+
+/// The role of whoever runs `nova ops`.
+const OPERATOR: &str = "ops";
 
 /// How long a role session is valid.
 const SESSION: Duration = Duration::from_secs(3600);
@@ -87,12 +90,21 @@ impl CredentialServer {
     /// # Errors
     /// When no role was deployed for it.
     pub fn environment(&self, service: Service) -> anyhow::Result<[(&'static str, String); 2]> {
-        let name = service.name();
-        let token = self.tokens.get(name).with_context(|| format!("no task role was deployed for {name}"))?;
-        Ok([
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/role/{name}", self.base)),
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.clone()),
-        ])
+        let CredentialSource { uri, token } = self.source(service.name())?;
+        Ok([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)])
+    }
+
+    /// Where the credentials of the operator's role are.
+    ///
+    /// # Errors
+    /// When the role was not deployed.
+    pub fn operator(&self) -> anyhow::Result<CredentialSource> {
+        self.source(OPERATOR)
+    }
+
+    fn source(&self, name: &str) -> anyhow::Result<CredentialSource> {
+        let token = self.tokens.get(name).with_context(|| format!("no role was deployed for {name}"))?;
+        Ok(CredentialSource { uri: format!("{}/role/{name}", self.base), token: token.clone() })
     }
 }
 

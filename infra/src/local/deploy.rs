@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use super::{Outputs, Progress, settle};
 
 /// The templates in the order of their dependencies, by the name of their stack.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("nova-data", include_str!("../../templates/data.yaml")),
     ("nova-messaging", include_str!("../../templates/messaging.yaml")),
     ("nova-identity", include_str!("../../templates/identity.yaml")),
     ("nova-access", include_str!("../../templates/access.yaml")),
+    ("nova-monitoring", include_str!("../../templates/monitoring.yaml")),
 ];
 
 /// How long one stack may take on an emulator.
@@ -108,4 +109,95 @@ async fn physical_names(cloudformation: &Client, stack: &str) -> anyhow::Result<
         .into_iter()
         .filter_map(|resource| Some((resource.logical_resource_id?, resource.physical_resource_id?)));
     Ok(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use saphyr::{LoadableYamlNode as _, Yaml};
+    use serde_json::{Map, Value, json};
+
+    use super::{super::dropped, TEMPLATES};
+
+    /// The resources of a template, by name.
+    fn resources(stack: &str) -> Map<String, Value> {
+        let (_, template) = TEMPLATES.into_iter().find(|(name, _)| *name == stack).unwrap();
+        let template = dropped::json(&Yaml::load_from_str(template).unwrap()[0]);
+        template["Resources"].as_object().unwrap().clone()
+    }
+
+    fn of_type<'a>(all: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &'a Value)> {
+        let is_kind = |(_, resource): &(&'a String, &'a Value)| resource["Type"] == kind;
+        let all = all.iter().filter(is_kind);
+        all.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+    }
+
+    fn is_dead_letter_queue(name: &str) -> bool {
+        name.ends_with("DeadLetterQueue")
+    }
+
+    #[test]
+    fn every_queue_and_every_rule_target_has_its_dead_letter_queue() {
+        let messaging = resources("nova-messaging");
+        let queues = of_type(&messaging, "AWS::SQS::Queue");
+        let mut targets = BTreeSet::from(["EventsDeadLetterQueue.Arn".to_owned()]);
+        for (name, queue) in queues.iter().filter(|(name, _)| !is_dead_letter_queue(name)) {
+            let target = &queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"];
+            assert!(queue["RedrivePolicy"]["maxReceiveCount"].as_i64() >= Some(5), "{name}");
+            assert!(targets.insert(target.as_str().unwrap().to_owned()), "{name} shares {target}");
+        }
+        let dead: BTreeSet<String> = queues
+            .iter()
+            .filter(|(name, _)| is_dead_letter_queue(name))
+            .map(|(name, _)| format!("{name}.Arn"))
+            .collect();
+        assert_eq!(targets, dead);
+        let rules = of_type(&messaging, "AWS::Events::Rule");
+        assert!(rules.len() >= 4, "{rules:?}");
+        let policy = &messaging["EventsDeadLetterQueuePolicy"]["Properties"]["PolicyDocument"];
+        let allowed = &policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
+        for (name, rule) in rules {
+            for target in rule["Targets"].as_array().unwrap() {
+                let dead = json!({ "Fn::GetAtt": "EventsDeadLetterQueue.Arn" });
+                assert_eq!(target["DeadLetterConfig"]["Arn"], dead, "{name}");
+                assert!(target["RetryPolicy"]["MaximumRetryAttempts"].is_i64(), "{name}");
+            }
+            let arn = json!({ "Fn::GetAtt": format!("{name}.Arn") });
+            assert!(allowed.as_array().unwrap().contains(&arn), "{name} may not use its dead-letter queue");
+        }
+    }
+
+    #[test]
+    fn every_queue_has_its_alarms_and_every_alarm_tells_somebody_where_to_read_on() {
+        let (messaging, monitoring) = (resources("nova-messaging"), resources("nova-monitoring"));
+        let alarms = of_type(&monitoring, "AWS::CloudWatch::Alarm");
+        let watched = |queue: &Value, metric: &str| -> Vec<Value> {
+            let dimensions = json!([{ "Name": "QueueName", "Value": queue["QueueName"] }]);
+            let watches = alarms.iter().filter(|(_, alarm)| {
+                alarm["Dimensions"] == dimensions && alarm["MetricName"] == metric
+            });
+            watches.map(|(_, alarm)| alarm["Threshold"].clone()).collect()
+        };
+        for (name, queue) in of_type(&messaging, "AWS::SQS::Queue") {
+            let depth = watched(queue, "ApproximateNumberOfMessagesVisible");
+            let age = watched(queue, "ApproximateAgeOfOldestMessage");
+            if is_dead_letter_queue(name) {
+                assert_eq!((depth, age.len()), (vec![json!(0)], 0), "{name}");
+            } else {
+                assert_eq!((depth.len(), age.len()), (1, 2), "{name}");
+            }
+        }
+        for (name, alarm) in alarms {
+            assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{name}");
+            let action = alarm["AlarmActions"][0]["Fn::ImportValue"].as_str().unwrap();
+            assert!(action.starts_with("nova-alerts-"), "{name}: {action}");
+            let description = alarm["AlarmDescription"].as_str().unwrap();
+            let (_, place) = description.split_once("Runbook: infra/runbooks/").unwrap();
+            let (page, heading) = place.trim_end_matches('.').split_once(", ").unwrap();
+            let page = format!("{}/runbooks/{page}", env!("CARGO_MANIFEST_DIR"));
+            let page = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page}: {error}"));
+            assert!(page.contains(&format!("## {heading}\n")), "{name}: {heading} is not in the runbook");
+        }
+    }
 }

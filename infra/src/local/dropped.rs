@@ -141,7 +141,7 @@ pub(super) fn read(template: &str) -> anyhow::Result<Vec<Dropped>> {
 
 /// YAML as JSON. An intrinsic function (`!Ref`, `!If`) stays what it is given, under its own name: none of the
 /// properties read here uses one, and one that did would not deserialize.
-fn json(yaml: &Yaml<'_>) -> Value {
+pub(super) fn json(yaml: &Yaml<'_>) -> Value {
     match yaml {
         Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
         Yaml::Value(Scalar::Integer(value)) => Value::from(*value),

@@ -75,7 +75,7 @@ impl Outputs {
     ///
     /// # Errors
     /// When an output is missing: it is named.
-    pub(super) fn from_stacks(all: &BTreeMap<String, String>, endpoint: &str) -> anyhow::Result<Self> {
+    pub fn from_stacks(all: &BTreeMap<String, String>, endpoint: &str) -> anyhow::Result<Self> {
         let get =
             |key: &str| all.get(key).cloned().with_context(|| format!("no template has the output {key}"));
         let queue = |name: &str| {

@@ -24,13 +24,17 @@ const ROOT_KEY: &str = "test";
 /// The service's binaries never see this key; they run as their roles ([`super::CredentialServer`]).
 #[must_use]
 pub fn root_sdk_config(endpoint: &str) -> SdkConfig {
+    sdk_config(endpoint, Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "local cloud"))
+}
+
+/// The same with other credentials.
+pub(super) fn sdk_config(endpoint: &str, credentials: Credentials) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         // Longer than the longest long poll.
         .operation_attempt_timeout(Duration::from_secs(30))
         .operation_timeout(Duration::from_secs(60))
         .build();
-    let credentials = Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "local cloud");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))

@@ -1,0 +1,101 @@
+//! What operators do: look at the queues, read dead letters and put them right, see where a conversation is, have its
+//! event handled again. `--help` is the reference; `infra/runbooks` says when to do what.
+//!
+//! Nothing here changes anything without `--apply`, and nothing here prints what a learner said without
+//! `--show-words`.
+
+mod conversation;
+mod dead_letters;
+mod held;
+mod letter;
+mod place;
+mod queues;
+mod replay;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::console::Console;
+use place::{Place, PlaceOptions};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  nova ops queues
+  nova ops dlq explain transcript
+  nova ops dlq redrive transcript --apply
+  nova ops conversation 01a20ace-c800-7c7a-b47c-ea47bd68d012
+  nova ops replay 01a20ace-c800-7c7a-b47c-ea47bd68d012 --apply
+  nova ops --aws queues --json
+
+Without --aws it works on the service that `cargo run` runs in this workspace.")]
+pub(super) struct OpsOptions {
+    #[command(flatten)]
+    place: PlaceOptions,
+    #[command(flatten)]
+    show: ShowOptions,
+    #[command(subcommand)]
+    command: OpsCommand,
+}
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct ShowOptions {
+    /// Print JSON instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Also print what was said, and the text of messages that are not events. Without it nothing that a learner may
+    /// have said leaves the stores.
+    #[arg(long, global = true)]
+    show_words: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum OpsCommand {
+    /// How many messages wait, are being worked on and are dead, in each queue, and how old the oldest is.
+    Queues,
+    /// Read dead letters, send them again, save them, drop them.
+    #[command(subcommand)]
+    Dlq(dead_letters::DlqCommand),
+    /// Where a conversation is in the pipeline, stage by stage with times, and its dead letters.
+    Conversation(conversation::ConversationOptions),
+    /// Publish a conversation's `conversation.completed` again. What was done before is not done twice.
+    Replay(replay::ReplayOptions),
+}
+
+pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Result<ExitCode> {
+    let OpsOptions { place, show, command } = options;
+    let place = Place::open(&place).await?;
+    let shown = Shown { show, console };
+    match command {
+        OpsCommand::Queues => queues::run(&place, shown).await,
+        OpsCommand::Dlq(command) => Box::pin(dead_letters::run(command, &place, shown)).await,
+        OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &place, shown)).await,
+        OpsCommand::Replay(options) => Box::pin(replay::run(&options, &place, shown)).await,
+    }
+}
+
+/// Where results go.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    show: ShowOptions,
+    console: &'a Console,
+}
+
+impl Shown<'_> {
+    fn with_words(self) -> bool {
+        self.show.show_words
+    }
+
+    /// Shows `result`, for programs or as `lines` for people.
+    fn result<T: Serialize>(self, result: &T, lines: impl FnOnce(&T) -> Vec<String>) -> anyhow::Result<ExitCode> {
+        if self.show.json {
+            self.console.line(&serde_json::to_string_pretty(result)?);
+        } else {
+            lines(result).iter().for_each(|line| self.console.line(line));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

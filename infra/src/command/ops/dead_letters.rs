@@ -1,0 +1,356 @@
+//! Dead letters: read, explained, sent again, saved, dropped.
+
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Subcommand;
+use events::runtime::failure::describe;
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Shown,
+    held::{DeadLetterQueue, Held},
+    letter::{Content, Explanation, Letter},
+    place::{Place, QueueName},
+    table::table,
+};
+
+/// The most letters of one command. They are held for two minutes.
+const LIMIT_MAX: u16 = 1000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DlqCommand {
+    /// List dead letters. They stay where they are.
+    Peek(Which),
+    /// Say of each letter what it is, why it is dead and what to do about it.
+    Explain(Which),
+    /// Send letters back to the queue they came from. Copies of one event are sent once; what no worker can read is
+    /// left. A dry run without --apply.
+    Redrive {
+        #[command(flatten)]
+        which: Which,
+        /// Do it.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Save letters to a new file, one JSON object a line. They stay where they are. The text of a letter that is not
+    /// an event is only saved with --show-words.
+    Export {
+        #[command(flatten)]
+        which: Which,
+        /// The file. It must not exist; only you can read it.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Delete letters for ever. Export them first. A dry run without --apply.
+    Drop {
+        #[command(flatten)]
+        which: Which,
+        /// Do it.
+        #[arg(long, requires = "yes")]
+        apply: bool,
+        /// Yes, they will be gone.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Whose dead letters: of a worker, or `events` for what no rule could deliver.
+    #[arg(value_enum, value_name = "QUEUE")]
+    queue: QueueName,
+    /// The most letters.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=i64::from(LIMIT_MAX)))]
+    limit: u16,
+    /// Only the letter with this message id.
+    #[arg(long, value_name = "ID")]
+    message: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Peeked {
+    message_id: String,
+    sent_at: Option<Timestamp>,
+    event: Option<&'static str>,
+    event_id: Option<String>,
+    conversation_id: Option<String>,
+    reason: Option<String>,
+    body_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explained {
+    message_id: String,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+/// A line of an export.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Exported<'a> {
+    message_id: &'a str,
+    sent_at: Option<Timestamp>,
+    attributes: &'a BTreeMap<String, String>,
+    body_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+}
+
+/// What a command did, or would do.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Done {
+    applied: bool,
+    /// Letters that were looked at.
+    letters: usize,
+    /// Messages that were sent.
+    sent: usize,
+    /// Letters that were deleted.
+    deleted: usize,
+    /// Letters that were left because no worker can read them, or because it is not known where they belong.
+    left: usize,
+}
+
+pub(super) async fn run(command: DlqCommand, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    match command {
+        DlqCommand::Peek(which) => peek(&which, place, shown).await,
+        DlqCommand::Explain(which) => explain(&which, place, shown).await,
+        DlqCommand::Redrive { which, apply } => redrive(&which, place, apply, shown).await,
+        DlqCommand::Export { which, to } => export(&which, place, &to, shown).await,
+        DlqCommand::Drop { which, apply, yes: _ } => drop_letters(&which, place, apply, shown).await,
+    }
+}
+
+/// The dead letters of `queue`, at most `limit`. They are given back.
+pub(super) async fn letters(place: &Place, queue: QueueName, limit: u16) -> anyhow::Result<Vec<Letter>> {
+    let dlq = place.dead_letters(queue);
+    let held = dlq.take(limit.into()).await?;
+    dlq.give_back(&held).await?;
+    Ok(held.into_iter().map(|held| held.letter).collect())
+}
+
+impl Place {
+    fn dead_letters(&self, queue: QueueName) -> DeadLetterQueue<'_> {
+        DeadLetterQueue { sqs: &self.sqs, url: self.dead_letter_url(queue) }
+    }
+}
+
+impl Which {
+    /// Takes the letters that are meant.
+    async fn take(&self, place: &Place) -> anyhow::Result<Vec<Held>> {
+        let dlq = place.dead_letters(self.queue);
+        let Some(id) = &self.message else { return dlq.take(self.limit.into()).await };
+        let (meant, others): (Vec<Held>, Vec<Held>) =
+            dlq.take(LIMIT_MAX.into()).await?.into_iter().partition(|held| held.letter.message_id == *id);
+        dlq.give_back(&others).await?;
+        ensure!(!meant.is_empty(), "there is no message {id} among the first {LIMIT_MAX} letters");
+        Ok(meant)
+    }
+
+    /// Reads the letters that are meant. They are given back.
+    async fn read(&self, place: &Place) -> anyhow::Result<Vec<Letter>> {
+        let held = self.take(place).await?;
+        place.dead_letters(self.queue).give_back(&held).await?;
+        Ok(held.into_iter().map(|held| held.letter).collect())
+    }
+}
+
+async fn peek(which: &Which, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let letters = which.read(place).await?;
+    let peeked: Vec<Peeked> =
+        letters.iter().map(|letter| peeked(letter, which.queue, shown.with_words())).collect();
+    shown.result(&peeked, |peeked| {
+        let rows: Vec<[String; 5]> = peeked
+            .iter()
+            .map(|letter| {
+                let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+                [
+                    letter.message_id.clone(),
+                    letter.sent_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+                    letter.event.unwrap_or("-").to_owned(),
+                    or_dash(&letter.conversation_id),
+                    or_dash(&letter.reason),
+                ]
+            })
+            .collect();
+        let mut lines = table(["message", "sent", "event", "conversation", "reason"], &rows);
+        lines.extend(peeked.iter().filter_map(|letter| {
+            letter.body.as_ref().map(|body| format!("\n{}:\n{body}", letter.message_id))
+        }));
+        lines
+    })
+}
+
+fn peeked(letter: &Letter, queue: QueueName, with_words: bool) -> Peeked {
+    let (event, event_id) = match letter.content(queue) {
+        Content::Event(envelope) => (Some(envelope.event.schema()), Some(envelope.id.to_string())),
+        Content::Watch(_) | Content::Newer(_) | Content::Unreadable => (None, None),
+    };
+    Peeked {
+        message_id: letter.message_id.clone(),
+        sent_at: letter.sent_at,
+        event,
+        event_id,
+        conversation_id: letter.conversation_id(queue).map(|id| id.to_string()),
+        reason: letter.reason(),
+        body_bytes: letter.body.len(),
+        body: with_words.then(|| letter.body.clone()),
+    }
+}
+
+async fn explain(which: &Which, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let letters = which.read(place).await?;
+    let explained = |letter: Letter| Explained {
+        explanation: letter.explain(which.queue),
+        message_id: letter.message_id,
+    };
+    let explained: Vec<Explained> = letters.into_iter().map(explained).collect();
+    shown.result(&explained, |explained| {
+        if explained.is_empty() {
+            return vec!["There are no dead letters.".to_owned()];
+        }
+        let lines = |letter: &Explained| {
+            let Explanation { what, why, advice } = &letter.explanation;
+            vec![
+                format!("message {}", letter.message_id),
+                format!("  what    {what}"),
+                format!("  why     {why}"),
+                format!("  to do   {advice}"),
+            ]
+        };
+        explained.iter().flat_map(lines).collect()
+    })
+}
+
+async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let dlq = place.dead_letters(which.queue);
+    let held = which.take(place).await?;
+    let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
+    let (mut groups, mut rest): (BTreeMap<(String, &str), Vec<&Held>>, Vec<&Held>) = Default::default();
+    for letter in &held {
+        match destination(place, which.queue, &letter.letter) {
+            Some(url) => groups.entry((letter.letter.key(which.queue), url)).or_default().push(letter),
+            None => rest.push(letter),
+        }
+    }
+    done.left = rest.len();
+    let mut failure = None;
+    for ((_, url), copies) in groups {
+        if !apply || failure.is_some() {
+            rest.extend(copies.iter().copied());
+        } else if let Err(error) = send_again(place, url, &copies[0].letter.body).await {
+            rest.extend(copies.iter().copied());
+            failure = Some(error);
+            continue;
+        } else {
+            // A copy that cannot be deleted is sent again next time; its event is known by its id.
+            for copy in &copies {
+                dlq.delete(copy).await?;
+            }
+        }
+        if failure.is_none() {
+            done.sent += 1;
+            done.deleted += copies.len();
+        }
+    }
+    dlq.give_back(rest).await?;
+    if let Some(error) = failure {
+        return Err(error.context(format!("stopped after {} messages; the rest is where it was", done.sent)));
+    }
+    shown.result(&done, |done| {
+        let (verb, end) = if done.applied { ("sent", "") } else { ("would be sent", "; --apply does it") };
+        let mut lines = vec![format!(
+            "{} letters: {} messages {verb} back, {} letters {}{end}.",
+            done.letters,
+            done.sent,
+            done.deleted,
+            if done.applied { "deleted" } else { "deleted after that" },
+        )];
+        if done.left > 0 {
+            lines.push(format!("{} letters are left: no worker can read them. See `dlq explain`.", done.left));
+        }
+        lines
+    })
+}
+
+/// The URL of the queue that a letter goes back to; `None` for one that would only come back.
+fn destination<'a>(place: &'a Place, queue: QueueName, letter: &Letter) -> Option<&'a str> {
+    match (letter.content(queue), place.queue(queue)) {
+        (Content::Unreadable, _) => None,
+        (_, Some(queue)) => Some(&queue.url),
+        (_, None) => place.queue_url_of(letter.target_arn()?),
+    }
+}
+
+/// Sends the text as it was. Why it was dead is not sent along.
+async fn send_again(place: &Place, url: &str, body: &str) -> anyhow::Result<()> {
+    let send = place.sqs.send_message().queue_url(url).message_body(body);
+    send.send()
+        .await
+        .map(|_| ())
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("cannot send to the queue {url}"))
+}
+
+async fn export(which: &Which, place: &Place, to: &Path, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let open = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to);
+    let mut file = open.with_context(|| format!("cannot make the file {}", to.display()))?;
+    let letters = which.read(place).await?;
+    for letter in &letters {
+        let is_ours = letter.content(which.queue) != Content::Unreadable;
+        let line = Exported {
+            message_id: &letter.message_id,
+            sent_at: letter.sent_at,
+            attributes: &letter.attributes,
+            body_sha256: hex::encode(Sha256::digest(&letter.body)),
+            body: (is_ours || shown.with_words()).then_some(&letter.body),
+        };
+        writeln!(file, "{}", serde_json::to_string(&line)?)
+            .with_context(|| format!("cannot write the file {}", to.display()))?;
+    }
+    file.sync_all().with_context(|| format!("cannot write the file {}", to.display()))?;
+    let done = Done { applied: true, letters: letters.len(), ..Done::default() };
+    shown.result(&done, |done| vec![format!("{} letters are in {}.", done.letters, to.display())])
+}
+
+async fn drop_letters(
+    which: &Which,
+    place: &Place,
+    apply: bool,
+    shown: Shown<'_>,
+) -> anyhow::Result<ExitCode> {
+    let dlq = place.dead_letters(which.queue);
+    let held = which.take(place).await?;
+    let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
+    if apply {
+        for (position, letter) in held.iter().enumerate() {
+            if let Err(error) = dlq.delete(letter).await {
+                dlq.give_back(&held[position..]).await?;
+                bail!("{} of {} letters are dropped: {error:#}", done.deleted, done.letters);
+            }
+            done.deleted += 1;
+        }
+    } else {
+        dlq.give_back(&held).await?;
+        done.deleted = held.len();
+    }
+    shown.result(&done, |done| {
+        let end = if done.applied { "dropped." } else { "would be dropped; --apply --yes does it." };
+        vec![format!("{} letters {end}", done.deleted)]
+    })
+}

@@ -1,0 +1,156 @@
+//! What the operator works on: the service that runs on this machine, or AWS, through the operator's own role.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use aws_config::SdkConfig;
+use clap::ValueEnum;
+use events::{
+    bus::Bus,
+    journal::{self, Journal},
+    pipeline::{self, Stores},
+    runtime::failure::describe,
+};
+use infra::local::{Outputs, Queue, RunFile, workspace};
+
+/// The stacks whose outputs are needed, by the end of their names.
+const STACKS: [&str; 3] = ["data", "messaging", "identity"];
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PlaceOptions {
+    /// Work on AWS, with the region and the credentials of the usual AWS variables and files, on the role `nova-ops`.
+    #[arg(long, global = true)]
+    aws: bool,
+    /// With --aws: how the names of the deployed stacks begin.
+    #[arg(long, global = true, value_name = "PREFIX", default_value = "nova")]
+    stack_prefix: String,
+    /// Without --aws: what runs, as `cargo run` wrote it; that of this workspace by default.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "aws")]
+    run_file: Option<PathBuf>,
+}
+
+/// What the operator works on.
+pub(super) struct Place {
+    pub(super) sqs: aws_sdk_sqs::Client,
+    pub(super) s3: aws_sdk_s3::Client,
+    pub(super) journal: journal::Reader,
+    pub(super) pipeline: pipeline::Reader,
+    pub(super) bus: Bus,
+    pub(super) outputs: Outputs,
+}
+
+/// A queue of the service, by the name of what consumes it. `events` is what no rule could deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum QueueName {
+    Transcript,
+    Analysis,
+    Progress,
+    Alerts,
+    Watchdog,
+    Events,
+}
+
+impl QueueName {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Transcript, Self::Analysis, Self::Progress, Self::Alerts, Self::Watchdog, Self::Events];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Transcript => "transcript",
+            Self::Analysis => "analysis",
+            Self::Progress => "progress",
+            Self::Alerts => "alerts",
+            Self::Watchdog => "watchdog",
+            Self::Events => "events",
+        }
+    }
+}
+
+impl Place {
+    /// The place that `options` name.
+    ///
+    /// # Errors
+    /// Nothing runs there, or it cannot be reached.
+    pub(super) async fn open(options: &PlaceOptions) -> anyhow::Result<Self> {
+        if options.aws {
+            let sdk = events::runtime::aws::sdk_config().await?;
+            let outputs = deployed(&sdk, &options.stack_prefix).await?;
+            return Ok(Self::on(&sdk, outputs, events::runtime::aws::s3_force_path_style()));
+        }
+        let run = match &options.run_file {
+            Some(path) => RunFile::open(path)?,
+            None => RunFile::read(workspace())?,
+        };
+        let sdk = run.operator_sdk_config().await?;
+        Ok(Self::on(&sdk, run.outputs, true))
+    }
+
+    fn on(sdk: &SdkConfig, outputs: Outputs, force_path_style: bool) -> Self {
+        let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(force_path_style).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let stores = Stores {
+            dynamodb: dynamodb.clone(),
+            s3: s3.clone(),
+            conversations_table: outputs.conversations_table.clone(),
+            effects_table: outputs.effects_table.clone(),
+            logs_bucket: outputs.logs_bucket.clone(),
+        };
+        Self {
+            sqs: aws_sdk_sqs::Client::new(sdk),
+            s3,
+            journal: Journal::reader(dynamodb, &outputs.conversations_table),
+            pipeline: pipeline::Reader::new(stores),
+            bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
+            outputs,
+        }
+    }
+
+    /// A worker's queue; there is none of what no rule could deliver.
+    pub(super) fn queue(&self, name: QueueName) -> Option<&Queue> {
+        let outputs = &self.outputs;
+        match name {
+            QueueName::Transcript => Some(&outputs.transcript_queue),
+            QueueName::Analysis => Some(&outputs.analysis_queue),
+            QueueName::Progress => Some(&outputs.progress_queue),
+            QueueName::Alerts => Some(&outputs.alerts_queue),
+            QueueName::Watchdog => Some(&outputs.watchdog_queue),
+            QueueName::Events => None,
+        }
+    }
+
+    /// URL of the dead-letter queue.
+    pub(super) fn dead_letter_url(&self, name: QueueName) -> &str {
+        self.queue(name).map_or(&self.outputs.events_dead_letter_url, |queue| &queue.dead_letter_url)
+    }
+
+    /// URL of the worker's queue with this ARN.
+    pub(super) fn queue_url_of(&self, arn: &str) -> Option<&str> {
+        QueueName::ALL
+            .into_iter()
+            .filter_map(|name| self.queue(name))
+            .find(|queue| queue.arn == arn)
+            .map(|queue| queue.url.as_str())
+    }
+}
+
+/// The outputs of the stacks that begin with `prefix`.
+async fn deployed(sdk: &SdkConfig, prefix: &str) -> anyhow::Result<Outputs> {
+    let cloudformation = aws_sdk_cloudformation::Client::new(sdk);
+    let mut outputs = BTreeMap::new();
+    for stack in STACKS {
+        let name = format!("{prefix}-{stack}");
+        let described = cloudformation.describe_stacks().stack_name(&name).send().await;
+        let described = described
+            .map_err(|error| describe(&error))
+            .with_context(|| format!("cannot look at the stack {name}; --stack-prefix names another one"))?;
+        let Some(stack) = described.stacks.unwrap_or_default().into_iter().next() else {
+            bail!("there is no stack {name}; --stack-prefix names another one");
+        };
+        for output in stack.outputs.unwrap_or_default() {
+            outputs.extend(output.output_key.zip(output.output_value));
+        }
+    }
+    // The page's keys are not looked at here.
+    Outputs::from_stacks(&outputs, "")
+}

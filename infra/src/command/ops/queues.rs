@@ -1,0 +1,80 @@
+//! How full the queues are. How old their messages are SQS does not tell; the alarms of `monitoring.yaml` watch that.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use aws_sdk_sqs::types::QueueAttributeName;
+use events::runtime::failure::describe;
+use serde::Serialize;
+
+use super::{
+    Shown,
+    place::{Place, QueueName},
+    table::table,
+};
+
+/// The queue of undeliverable events has no worker, only dead letters.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QueueState {
+    queue: &'static str,
+    waiting: u64,
+    in_flight: u64,
+    delayed: u64,
+    dead_letters: u64,
+}
+
+pub(super) async fn run(place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let mut queues = Vec::new();
+    for name in QueueName::ALL {
+        let mut state = QueueState { queue: name.name(), ..QueueState::default() };
+        if let Some(queue) = place.queue(name) {
+            [state.waiting, state.in_flight, state.delayed] = depths(place, &queue.url).await?;
+        }
+        state.dead_letters = depths(place, place.dead_letter_url(name)).await?.iter().sum();
+        queues.push(state);
+    }
+    shown.result(&queues, |queues| lines(queues))
+}
+
+/// Messages that wait, are in flight and are delayed.
+async fn depths(place: &Place, url: &str) -> anyhow::Result<[u64; 3]> {
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let asked = place.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let answer = asked
+        .send()
+        .await
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("cannot look at the queue {url}"))?;
+    let attributes = answer.attributes.unwrap_or_default();
+    let mut depths = [0; 3];
+    for (depth, name) in depths.iter_mut().zip(&names) {
+        *depth = attributes
+            .get(name)
+            .and_then(|text| text.parse().ok())
+            .with_context(|| format!("the queue {url} does not say its {name}"))?;
+    }
+    Ok(depths)
+}
+
+fn lines(queues: &[QueueState]) -> Vec<String> {
+    let rows: Vec<[String; 5]> = queues
+        .iter()
+        .map(|queue| {
+            let has_worker = queue.queue != QueueName::Events.name();
+            let of_worker = |count: u64| if has_worker { count.to_string() } else { "-".to_owned() };
+            [
+                queue.queue.to_owned(),
+                of_worker(queue.waiting),
+                of_worker(queue.in_flight),
+                of_worker(queue.delayed),
+                queue.dead_letters.to_string(),
+            ]
+        })
+        .collect();
+    table(["queue", "waiting", "in flight", "delayed", "dead letters"], &rows)
+}
