@@ -196,8 +196,9 @@ impl Journal {
                 owned(update, own)
                     .update_expression(
                         "SET #state = :ended, endedAt = :at, endReason = :reason, #usage = :usage, turns = :turns, \
-                         learnerSpeechMs = :speech, metrics = :metrics",
+                         learnerSpeechMs = :speech, #metrics = :metrics",
                     )
+                    .expression_attribute_names("#metrics", "metrics")
                     .expression_attribute_values(":metrics", item::text(&item::json(&end.metrics)))
                     .expression_attribute_names("#usage", "usage")
                     .expression_attribute_values(":ended", item::text(&item::ENDED))

@@ -15,7 +15,7 @@ use axum::{
 use events::{
     bus::Bus,
     journal::{Journal, JournalConfig},
-    runtime::aws,
+    runtime::{aws, metrics::write_until},
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::net::TcpListener;
@@ -25,11 +25,13 @@ use crate::{
     admission::Seats,
     api,
     auth::{Keys, Verifier},
+    boot,
     config::Config,
     error::{ApiError, REQUEST_ID},
+    metrics::{Measured, measure},
     session::{Parts, Sessions},
     sonic::Sonic,
-    store::{audio::Recordings, images::Images},
+    store::{analyses::Analyses, audio::Recordings, images::Images},
     ticket::Tickets,
     upload::Intake,
 };
@@ -67,6 +69,8 @@ pub struct App {
     pub intake: Intake,
     /// Live conversations.
     pub sessions: Sessions,
+    /// What is measured.
+    pub measured: Arc<Measured>,
 }
 
 /// Runs until `shutdown`, then ends the live conversations.
@@ -75,6 +79,7 @@ pub struct App {
 /// The configuration cannot work, or the port cannot be opened.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let sdk = aws::sdk_config().await?;
+    boot::check(&config, &sdk).await?;
     let bedrock = bedrock_clients(&config, &sdk)?;
     let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
     let listener = TcpListener::bind(config.listen)
@@ -100,16 +105,25 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     let server = axum::serve(listener, router(Arc::clone(&app)))
         .with_graceful_shutdown(stopped.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
+    let ended = CancellationToken::new();
+    let _end_background = ended.clone().drop_guard();
+    let telling = tokio::spawn(write_until(ended.clone(), {
+        let app = Arc::clone(&app);
+        move || app.measured.documents(app.sessions.count())
+    }));
     shutdown.cancelled().await;
     app.seats.stop();
     if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
         tracing::error!("conversations are left to the watchdog: they did not end in time");
     }
     stopped.cancel();
-    match tokio::time::timeout(LAST_ANSWERS_TIMEOUT, server).await {
+    let served = match tokio::time::timeout(LAST_ANSWERS_TIMEOUT, server).await {
         Ok(served) => served.context("the server failed")?.context("the server failed"),
         Err(_) => Ok(()),
-    }
+    };
+    ended.cancel();
+    telling.await.context("the metrics failed")?;
+    served
 }
 
 /// All routes.
@@ -126,6 +140,7 @@ pub fn router(app: Arc<App>) -> Router {
             StatusCode::GATEWAY_TIMEOUT,
             REQUEST_TIMEOUT,
         ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure))
         .layer(middleware::from_fn(request_id))
         .with_state(app)
 }
@@ -144,21 +159,26 @@ impl App {
     ) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(aws::s3_force_path_style()).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
         let journal = JournalConfig {
             table: config.conversations_table.clone(),
             watchdog_queue_url: config.watchdog_queue_url.clone(),
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
+        let measured = Arc::new(Measured::default());
         let parts = Parts {
+            measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
-            recordings: Recordings::new(aws_sdk_s3::Client::from_conf(s3), config.audio_bucket.clone()),
-            sonic: Sonic::new(
-                config.sonic_model_id.clone(),
-                bedrock,
-                config.streams_per_connection_max,
+            recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
+            analyses: Analyses::new(
+                dynamodb.clone(),
+                config.conversations_table.clone(),
+                s3,
+                config.logs_bucket.clone(),
             ),
+            sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
             config: config.clone(),
             owner: uuid::Uuid::new_v4().to_string(),
             shutdown,
@@ -171,6 +191,7 @@ impl App {
             images: Images::new(dynamodb, config.images_table.clone()),
             intake: Intake::new(),
             sessions: Sessions::new(parts),
+            measured,
         })
     }
 }

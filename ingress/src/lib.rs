@@ -7,9 +7,11 @@ pub mod admission;
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod boot;
 pub mod config;
 pub mod conversation;
 pub mod error;
+pub mod metrics;
 pub mod prompt;
 pub mod session;
 pub mod socket;
@@ -17,6 +19,7 @@ pub mod sonic;
 pub mod store;
 pub mod ticket;
 pub mod upload;
+pub mod voice;
 
 #[cfg(test)]
 mod fuzz;

@@ -2,6 +2,7 @@
 //! of one conversation is in `session/talk.rs`.
 
 mod recorder;
+mod takeover;
 mod talk;
 mod uploads;
 
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use events::{
     bus::Bus,
     contract::{ConversationId, Envelope, UserId},
-    journal::{Journal, JournalError, Start},
+    journal::{Ended, Journal, JournalError, Start, State},
 };
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -23,18 +24,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Seated,
-    config::Config,
+    config::{Clip, Config},
     conversation::{Conversation, Settings},
+    metrics::Measured,
     prompt,
     socket::{
         Farewell, Page,
         message::{ErrorCode, ServerMessage},
     },
     sonic::{Setup, Sonic, wire::Sensitivity},
-    store::{audio::Recordings, images::Picture},
-    ticket::Admission,
+    store::{analyses::Analyses, audio::Recordings, images::Picture},
+    ticket::{Admission, Purpose},
+    voice,
 };
-use talk::{Outcome, Talk};
+use takeover::{NotHeld, take_up};
+use talk::{Held, Outcome, Talk};
 
 /// How long the publication waits for the last recordings.
 const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,10 +52,14 @@ pub struct Parts {
     pub bus: Bus,
     /// The recordings.
     pub recordings: Recordings,
+    /// What the tutor is told of earlier conversations.
+    pub analyses: Analyses,
     /// The model.
     pub sonic: Sonic,
     /// The configuration.
     pub config: Config,
+    /// What is measured.
+    pub measured: Arc<Measured>,
     /// The name of this task in the journal.
     pub owner: String,
     /// Ends the live conversations.
@@ -69,10 +77,19 @@ pub struct Sessions {
 #[derive(Clone, Debug)]
 struct Live {
     admission: Admission,
-    door: mpsc::Sender<Page>,
+    door: mpsc::Sender<Visit>,
     turns: mpsc::Sender<SpokenTurn>,
     /// One uploaded turn at a time.
     places: Arc<Semaphore>,
+}
+
+/// A page that comes to a conversation.
+#[derive(Debug)]
+pub struct Visit {
+    /// The page.
+    pub page: Page,
+    /// Turns that it has been told.
+    pub turns: u32,
 }
 
 /// The place for one uploaded turn in a live conversation. While it is taken there is no other.
@@ -109,8 +126,8 @@ impl Sessions {
         Self { parts: Arc::new(parts), live: Arc::default(), tasks }
     }
 
-    /// Begins a conversation on `page`, in a task of its own.
-    pub fn begin(&self, admission: Admission, picture: &Picture, seated: Seated, page: Page) {
+    /// Begins a conversation, or goes on with one that another task holds or held, in a task of its own.
+    pub fn begin(&self, admission: Admission, picture: &Picture, seated: Seated, first: Visit) {
         let (door, pages) = mpsc::channel(1);
         let (spoken, turns) = mpsc::channel(1);
         let id = admission.conversation_id;
@@ -120,21 +137,32 @@ impl Sessions {
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
-            let arrivals = Arrivals { page, pages, turns };
+            let arrivals = Arrivals { first, pages, turns };
             Box::pin(run(&sessions.parts, admission, briefing, arrivals, seated)).await;
             drop(entry);
         });
     }
 
-    /// What the learner of a live conversation was admitted to.
-    #[must_use]
-    pub fn admission(&self, id: ConversationId) -> Option<Admission> {
+    /// What a learner who comes back to a conversation is admitted to: one that is live on this task, or that another
+    /// one holds or held. `None` if there is no such conversation, or it has ended.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn returning(&self, id: ConversationId) -> Result<Option<Admission>, JournalError> {
+        if let Some(admission) = self.admission(id) {
+            return Ok(Some(Admission { purpose: Purpose::Return, ..admission }));
+        }
+        let header = self.parts.journal.header(id).await?;
+        Ok(header.filter(|header| header.state() == State::Active).map(|header| takeover::admission(header.start)))
+    }
+
+    fn admission(&self, id: ConversationId) -> Option<Admission> {
         self.lock().get(&id).map(|live| live.admission.clone())
     }
 
     /// Where another page of a live conversation is handed in.
     #[must_use]
-    pub fn door(&self, id: ConversationId) -> Option<mpsc::Sender<Page>> {
+    pub fn door(&self, id: ConversationId) -> Option<mpsc::Sender<Visit>> {
         self.lock().get(&id).map(|live| live.door.clone())
     }
 
@@ -206,8 +234,8 @@ impl Drop for Entry<'_> {
 
 /// What comes to a conversation from the learner's side.
 struct Arrivals {
-    page: Page,
-    pages: mpsc::Receiver<Page>,
+    first: Visit,
+    pages: mpsc::Receiver<Visit>,
     turns: mpsc::Receiver<SpokenTurn>,
 }
 
@@ -227,16 +255,24 @@ impl Briefing {
             audio_prefix: Recordings::prefix(&admission.user_id, admission.conversation_id),
             pause_ms: if second { sensitivity.pause_ms() } else { Sensitivity::High.pause_ms() },
             texts: second.then(|| prompt::texts(picture)),
+            opening_clip: config.opening_clip.as_ref().filter(|_| !second).map(Clip::pcm),
             limits: config.limits(jitter_permille),
             jitter_permille,
         };
         let setup = Setup {
             system_prompt: prompt::system(picture, admission.level).into(),
             history: Vec::new(),
-            voice: admission.voice.as_str().into(),
+            voice: voice::at_model(&admission.voice, second).into(),
             sensitivity: second.then_some(sensitivity),
         };
         Self { settings, setup }
+    }
+
+    /// With what the learner's last assessments advise, where that can be read in time.
+    async fn advised(mut self, parts: &Parts, user_id: &UserId) -> Self {
+        let advice = parts.analyses.advice(user_id).await;
+        self.setup.system_prompt = prompt::with_advice(&self.setup.system_prompt, &advice).into();
+        self
     }
 }
 
@@ -248,20 +284,18 @@ fn is_second_generation(model_id: &str) -> bool {
 async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: Arrivals, seated: Seated) {
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
-    let own = match parts.journal.start(&start(&admission, &parts.owner), Timestamp::now()).await {
-        Ok(own) => own,
-        Err(error) => {
-            tracing::error!(conversation.id = conversation_id, error = %error, "the journal was not begun");
-            let message = "the conversation cannot begin at the moment".to_owned();
-            let _ = arrivals.page.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
-            arrivals.page.close(Farewell::Failed).await;
-            return;
+    let held = match admission.purpose {
+        Purpose::Start => begun(parts, &admission, briefing).await,
+        Purpose::Return => {
+            let briefing = briefing.advised(parts, &admission.user_id).await;
+            take_up(parts, id, briefing).await.inspect(|_| parts.measured.taken_up.increment())
         }
     };
-    tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
-    let begun_ms = u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0);
-    let conversation = Conversation::new(briefing.settings, begun_ms);
-    let mut talk = Talk::new(parts, own, conversation, begun_ms, briefing.setup);
+    let held = match held {
+        Ok(held) => held,
+        Err(why) => return turn_away(id, why, arrivals.first.page).await,
+    };
+    let mut talk = Talk::new(parts, held);
     let outcome = talk.hold(arrivals).await;
     drop(seated);
     let farewell = match outcome {
@@ -273,10 +307,18 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
                 learner_speech_ms = ending.progress.learner_speech_ms,
                 "the conversation ended"
             );
+            parts.measured.ended(&ending, Duration::from_millis(age_ms(id)));
             talk.say_goodbye(ending).await;
             talk.stored(UPLOADS_TIMEOUT).await;
             publish(parts, id, &envelope).await;
             Farewell::Ended
+        }
+        Outcome::Released => {
+            parts.measured.handed_over.increment();
+            tracing::info!(conversation.id = conversation_id, "another task may go on with the conversation");
+            let farewell = talk.send_on();
+            talk.stored(UPLOADS_TIMEOUT).await;
+            farewell
         }
         Outcome::Lost => {
             tracing::warn!(conversation.id = conversation_id, "the conversation belongs to somebody else");
@@ -292,6 +334,43 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
     talk.close(farewell).await;
 }
 
+async fn begun(parts: &Parts, admission: &Admission, briefing: Briefing) -> Result<Held, NotHeld> {
+    let start = start(admission, &parts.owner);
+    let (own, briefing) = tokio::join!(
+        parts.journal.start(&start, Timestamp::now()),
+        briefing.advised(parts, &admission.user_id)
+    );
+    let own = own?;
+    let conversation_id = admission.conversation_id.to_string();
+    parts.measured.started.increment();
+    tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
+    let begun_ms = age_ms(admission.conversation_id);
+    let conversation = Conversation::new(briefing.settings, begun_ms);
+    Ok(Held { own, conversation, begun_ms, setup: briefing.setup, turns: Vec::new() })
+}
+
+/// Tells a page that there is nothing to hold.
+async fn turn_away(id: ConversationId, why: NotHeld, page: Page) {
+    let (message, farewell) = match why {
+        NotHeld::Over(Ended { end, .. }) => {
+            (ServerMessage::Ended { reason: end.reason, turns: end.turns }, Farewell::Ended)
+        }
+        NotHeld::Journal(error) => {
+            let conversation_id = id.to_string();
+            tracing::error!(conversation.id = conversation_id, error = %error, "the conversation is not held");
+            let message = "the conversation cannot begin or go on at the moment".to_owned();
+            (ServerMessage::Error { code: ErrorCode::Unavailable, message }, Farewell::Failed)
+        }
+    };
+    let _ = page.send(&message);
+    page.close(farewell).await;
+}
+
+/// How old a conversation is, in milliseconds.
+fn age_ms(id: ConversationId) -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0)
+}
+
 fn start(admission: &Admission, owner: &str) -> Start {
     Start {
         conversation_id: admission.conversation_id,
@@ -300,8 +379,9 @@ fn start(admission: &Admission, owner: &str) -> Start {
         level: admission.level,
         feedback_language: admission.feedback_language,
         time_zone: admission.time_zone.clone(),
-        traceparent: None,
+        traceparent: admission.traceparent.clone(),
         owner: owner.to_owned(),
+        voice: Some(admission.voice.clone()),
     }
 }
 

@@ -62,6 +62,9 @@ pub struct Admission {
     pub time_zone: String,
     /// The language of the assessment.
     pub feedback_language: FeedbackLanguage,
+    /// W3C trace context of the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// What the holder of a ticket may do.
@@ -167,6 +170,7 @@ mod tests {
             voice: "tiffany".to_owned(),
             time_zone: "Asia/Seoul".to_owned(),
             feedback_language: FeedbackLanguage::Korean,
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         }
     }
 

@@ -1,66 +1,9 @@
-//! The self-check at start-up: what a worker depends on exists and has the shape that the code expects. Nothing
-//! is created here. A worker that fails the check does not start.
+//! The self-check at start-up, as far as only workers need it; the rest is `events::runtime::boot`.
 
-use anyhow::{Context, bail, ensure};
-use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, TableDescription};
+use anyhow::{Context, bail};
 use events::runtime::failure::describe;
 
-/// A table's key: partition and, where there is one, sort attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) partition: &'static str,
-    pub(crate) sort: Option<&'static str>,
-}
-
-/// The key of the Conversations table.
-pub(crate) const CONVERSATIONS: Key = Key { partition: "sessionId", sort: Some("timestamp") };
-
-/// The key of the Images table.
-pub(crate) const IMAGES: Key = Key { partition: "imageId", sort: None };
-
-/// The key of the UserProgress table.
-pub(crate) const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
-
-/// The key of the Effects table.
-pub(crate) const EFFECTS: Key = Key { partition: "effectId", sort: None };
-
-/// Checks that `table` (the value of the variable `variable`) has `key`.
-pub(crate) async fn table(
-    dynamodb: &aws_sdk_dynamodb::Client,
-    variable: &str,
-    table: &str,
-    key: Key,
-) -> anyhow::Result<()> {
-    let description = dynamodb
-        .describe_table()
-        .table_name(table)
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to describe the table {table:?}"))?;
-    let schema = description.table().map(TableDescription::key_schema).unwrap_or_default();
-    let attribute = |kind: KeyType| {
-        schema.iter().find(|element| *element.key_type() == kind).map(KeySchemaElement::attribute_name)
-    };
-    let found = (attribute(KeyType::Hash), attribute(KeyType::Range));
-    ensure!(
-        found == (Some(key.partition), key.sort),
-        "{variable}: the table {table:?} has the key {found:?}, expected is {:?}",
-        (key.partition, key.sort)
-    );
-    Ok(())
-}
-
-/// Checks that the bucket `bucket` (the value of `variable`) is there.
-pub(crate) async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str) -> anyhow::Result<()> {
-    s3.head_bucket()
-        .bucket(bucket)
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to find the bucket {bucket:?}"))?;
-    Ok(())
-}
+pub(crate) use events::runtime::boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, bucket, table};
 
 /// Checks that the topic `arn` (the value of `variable`) is there.
 pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) -> anyhow::Result<()> {

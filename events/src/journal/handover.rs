@@ -6,9 +6,7 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use jiff::Timestamp;
 
-use super::{
-    Header, Journal, JournalError, Ownership, Released, Seized, State, item, lease_end, owned,
-};
+use super::{Header, Journal, JournalError, Ownership, Released, Seized, State, item, lease_end, owned};
 use crate::{contract::ConversationId, runtime::world};
 
 impl Journal {
@@ -142,11 +140,13 @@ impl Journal {
         };
         let former = Ownership { conversation_id: id, epoch: seen.epoch };
         match self.raise(&former, "epoch = :epoch AND #state = :active", change).await? {
-            Raised::Done => Ok(Seized {
-                own: Ownership { conversation_id: id, epoch: seen.epoch + 1 },
-                progress: seen.progress.unwrap_or_default(),
-                is_gapless: seen.released_as.is_some(),
-            }),
+            Raised::Done => {
+                let mut progress = seen.progress.unwrap_or_default();
+                if seen.released_as.is_none() {
+                    (progress.heard_samples, progress.unfinished_audio_key) = (None, None);
+                }
+                Ok(Seized { own: Ownership { conversation_id: id, epoch: seen.epoch + 1 }, progress })
+            }
             Raised::Refused(stored) if stored.state() == State::Ended => Err(JournalError::Ended),
             Raised::Refused(stored) => Err(JournalError::Held { until: stored.lease_until }),
         }

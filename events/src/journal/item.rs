@@ -271,7 +271,7 @@ mod tests {
         #[test]
         fn what_an_owner_left_behind_is_read_as_it_was_written(
             start in any_start(), at in timestamp(), reason in end_reason(), usage in usage(),
-            metrics in option::of(metrics()), heard_samples in any::<u64>(), key in option::of(any::<String>()),
+            metrics in option::of(metrics()), heard_samples in option::of(any::<u64>()), key in option::of(any::<String>()),
         ) {
             let progress = Progress { usage, metrics, heard_samples, unfinished_audio_key: key };
             let mut item = header(&start, "claim", at);

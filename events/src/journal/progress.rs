@@ -13,8 +13,8 @@ pub struct Progress {
     pub usage: Usage,
     /// What was measured so far.
     pub metrics: Option<ConversationMetrics>,
-    /// Samples of the learner's audio that were taken in, over all sockets.
-    pub heard_samples: u64,
+    /// Samples of the learner's audio that were taken in, over all sockets; `None` where a part of them is lost.
+    pub heard_samples: Option<u64>,
     /// Key of the audio of the learner's turn that is not over, where there is any. It is part of the samples that
     /// were taken in.
     pub unfinished_audio_key: Option<String>,
@@ -34,9 +34,7 @@ pub struct Released {
 pub struct Seized {
     /// The right to write it.
     pub own: Ownership,
-    /// What the last owner that let go left behind; the default if none ever did.
+    /// What the last owner that let go left behind; the default if none ever did. Without the audio, if that was not
+    /// the owner before this one: who does not let go takes along what it heard and did not journal.
     pub progress: Progress,
-    /// Whether that was the owner before this one: only then its audio counts are those of the conversation. An
-    /// owner that did not let go takes what it heard and did not journal with it.
-    pub is_gapless: bool,
 }

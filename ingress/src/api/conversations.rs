@@ -8,8 +8,8 @@ use axum::{
     Json,
     extract::{Path, State, rejection::JsonRejection},
 };
-use events::contract::{ConversationId, FeedbackLanguage, Level};
-use http::StatusCode;
+use events::contract::{ConversationId, FeedbackLanguage, Level, TraceParent};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +18,14 @@ use crate::{
     auth::Learner,
     error::ApiError,
     ticket::{Admission, Purpose},
+    voice,
 };
-
-/// English voices of Nova 2 Sonic (Amazon Nova 2 user guide, "sonic-language-support").
-pub const VOICES: [&str; 6] = ["tiffany", "matthew", "amy", "olivia", "kiara", "arjun"];
 
 /// Longest time zone name, in bytes.
 const TIME_ZONE_BYTES_MAX: usize = 64;
+
+/// The header in which a caller tells its trace (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
 
 /// What a learner asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -56,10 +57,11 @@ pub struct Started {
 pub async fn start(
     State(app): State<Arc<App>>,
     Learner(user_id): Learner,
+    headers: HeaderMap,
     request: Result<Json<StartRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Started>), ApiError> {
     let Json(request) = request.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
-    let voice = voice(request.voice)?;
+    let voice = voice::choose(request.voice.as_deref()).map_err(ApiError::Invalid)?.to_owned();
     let time_zone = time_zone(request.time_zone)?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
@@ -67,7 +69,7 @@ pub async fn start(
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
-    app.seats.keep(&user_id, conversation_id, now)?;
+    app.seats.keep(&user_id, conversation_id, now).inspect_err(|why| app.measured.refused(*why))?;
     let admission = Admission {
         conversation_id,
         user_id,
@@ -77,26 +79,25 @@ pub async fn start(
         voice,
         time_zone,
         feedback_language: request.feedback_language,
+        traceparent: Some(trace(&headers, conversation_id).to_string()),
     };
     Ok((StatusCode::CREATED, Json(issue(&app, admission, now))))
 }
 
-/// Issues a ticket to come back to a live conversation.
+/// Issues a ticket to come back to a conversation that has not ended, live on this task or on another.
 ///
 /// # Errors
-/// 401, 404 for a conversation that is not live or not the learner's.
+/// 401, 404 for a conversation that has ended or is not the learner's.
 pub async fn ticket(
     State(app): State<Arc<App>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<String>,
 ) -> Result<(StatusCode, Json<Started>), ApiError> {
     let conversation_id = conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
-    let admission = app
-        .sessions
-        .admission(conversation_id)
-        .filter(|admission| admission.user_id == user_id)
-        .ok_or(ApiError::NotFound("conversation"))?;
-    let admission = Admission { purpose: Purpose::Return, ..admission };
+    let admission = app.sessions.returning(conversation_id).await;
+    let admission = admission.map_err(|error| ApiError::Internal(error.into()))?;
+    let admission = admission.filter(|admission| admission.user_id == user_id);
+    let admission = admission.ok_or(ApiError::NotFound("conversation"))?;
     Ok((StatusCode::CREATED, Json(issue(&app, admission, Timestamp::now()))))
 }
 
@@ -111,12 +112,12 @@ fn issue(app: &App, admission: Admission, now: Timestamp) -> Started {
     }
 }
 
-fn voice(voice: Option<String>) -> Result<String, ApiError> {
-    let voice = voice.unwrap_or_else(|| VOICES[0].to_owned());
-    if VOICES.contains(&voice.as_str()) {
-        Ok(voice)
-    } else {
-        Err(ApiError::Invalid(format!("voice is one of {}", VOICES.join(", "))))
+/// The span of the conversation: in the caller's trace where it tells a valid one, or else the first of a new trace.
+fn trace(headers: &HeaderMap, conversation_id: ConversationId) -> TraceParent {
+    let caller = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse::<TraceParent>().ok());
+    match caller {
+        Some(caller) => caller.child(&conversation_id.to_string()),
+        None => TraceParent::root(rand::random()),
     }
 }
 
@@ -138,14 +139,28 @@ mod tests {
     fn only_the_picture_is_required() {
         let request: StartRequest = serde_json::from_str(r#"{"imageId":"market"}"#).unwrap();
         assert_eq!(request.level, Level::B1);
-        assert_eq!(voice(request.voice).unwrap(), "tiffany");
+        assert_eq!(request.voice, None);
         assert_eq!(time_zone(request.time_zone).unwrap(), "UTC");
         assert!(serde_json::from_str::<StartRequest>(r#"{"imageId":"market","levl":"B2"}"#).is_err());
     }
 
     #[test]
-    fn voices_and_time_zones_are_checked() {
-        assert!(voice(Some("lupe".to_owned())).is_err());
+    fn trace_of_the_caller_is_continued_and_otherwise_a_new_one_begins() {
+        let id = |n| ConversationId::new("2026-11-23T10:00:00Z".parse().unwrap(), [n; 10]);
+        let told = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, told.parse().unwrap());
+        let (one, other) = (trace(&headers, id(1)), trace(&headers, id(2)));
+        assert_eq!(one.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(other.trace_id(), one.trace_id());
+        assert!(one != other && one.to_string() != told);
+        headers.insert(TRACEPARENT, "nonsense".parse().unwrap());
+        assert_ne!(trace(&headers, id(1)).trace_id(), one.trace_id());
+        assert_ne!(trace(&HeaderMap::new(), id(1)), trace(&HeaderMap::new(), id(1)));
+    }
+
+    #[test]
+    fn time_zones_are_checked() {
         assert_eq!(time_zone(Some("Asia/Seoul".to_owned())).unwrap(), "Asia/Seoul");
         assert!(time_zone(Some("Mars/Olympus".to_owned())).is_err());
         assert!(time_zone(Some("x".repeat(TIME_ZONE_BYTES_MAX + 1))).is_err());

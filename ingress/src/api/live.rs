@@ -16,31 +16,23 @@ use serde::Deserialize;
 use crate::{
     app::App,
     error::ApiError,
-    socket::{
-        Page,
-        message::{AUDIO_BYTES_MAX, PROTOCOL},
-    },
+    session::Visit,
+    socket::{self, Page},
     ticket::Purpose,
 };
-
-/// Bytes read from a socket at a time: some frames of audio.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-
-/// Longest WebSocket message; a longer one than the protocol allows is answered with an error, one that is much
-/// longer closes the socket.
-const MESSAGE_BYTES_MAX: usize = 2 * AUDIO_BYTES_MAX;
 
 /// The query of the live endpoint.
 #[derive(Debug, Deserialize)]
 pub struct LiveQuery {
     ticket: String,
+    /// Turns that the page has been told, when it comes back.
+    turns: Option<u32>,
 }
 
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 404 for a conversation
-/// that is not live any more, 409 and 503 as at its start.
+/// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 409 and 503 as at the start.
 pub async fn live(
     State(app): State<Arc<App>>,
     Path(conversation_id): Path<String>,
@@ -48,37 +40,27 @@ pub async fn live(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
-    let offered = upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
-    if !offered {
-        return Err(ApiError::Invalid(format!("Sec-WebSocket-Protocol must be {PROTOCOL}")));
-    }
+    let upgrade = socket::accept(upgrade).map_err(|error| ApiError::Invalid(error.to_string()))?;
     let Query(query) = query.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
     let conversation_id: ConversationId =
         conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
     let now = Timestamp::now();
     let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
-    let upgrade = upgrade
-        .protocols([PROTOCOL])
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0);
-    match admission.purpose {
-        Purpose::Return => {
-            let door = app.sessions.door(conversation_id).ok_or(ApiError::NotFound("conversation"))?;
-            Ok(upgrade.on_upgrade(async move |socket| {
-                // A conversation that ended meanwhile drops the page, which closes the socket.
-                let _ = door.send(Page::new(socket)).await;
-            }))
-        }
-        Purpose::Start => {
-            let picture = app.images.get(&admission.image_id).await.map_err(ApiError::Internal)?;
-            let picture = picture.ok_or(ApiError::NotFound("picture"))?;
-            let seated = app.seats.sit(&admission.user_id, conversation_id, now)?;
-            let sessions = app.sessions.clone();
-            Ok(upgrade.on_upgrade(async move |socket| {
-                sessions.begin(admission, &picture, seated, Page::new(socket));
-            }))
-        }
+    let turns = query.turns.unwrap_or(0);
+    if admission.purpose == Purpose::Return
+        && let Some(door) = app.sessions.door(conversation_id)
+    {
+        return Ok(upgrade.on_upgrade(async move |socket| {
+            // A conversation that ended meanwhile drops the page, which closes the socket.
+            let _ = door.send(Visit { page: Page::new(socket), turns }).await;
+        }));
     }
+    let picture = app.images.get(&admission.image_id).await.map_err(ApiError::Internal)?;
+    let picture = picture.ok_or(ApiError::NotFound("picture"))?;
+    let seated = app.seats.sit(&admission.user_id, conversation_id, now);
+    let seated = seated.inspect_err(|why| app.measured.refused(*why))?;
+    let sessions = app.sessions.clone();
+    Ok(upgrade.on_upgrade(async move |socket| {
+        sessions.begin(admission, &picture, seated, Visit { page: Page::new(socket), turns });
+    }))
 }

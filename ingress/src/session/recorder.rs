@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use events::{
     contract::{Envelope, Turn},
-    journal::{End, Journal, JournalError, Ownership},
+    journal::{End, Journal, JournalError, Ownership, Released},
     runtime::retry::{Retry, RetryPolicy, retry},
 };
 use jiff::Timestamp;
@@ -13,6 +13,8 @@ use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at},
 };
+
+use crate::store::audio::Recordings;
 
 /// How often the lease is renewed: three times in its length.
 const RENEW_INTERVAL: Duration = Duration::from_secs(30);
@@ -28,8 +30,23 @@ const WRITE_POLICY: RetryPolicy =
 pub(super) enum Job {
     /// A turn.
     Turn(Turn),
+    /// To look whether another task wants the conversation.
+    Look,
     /// The end, after which nothing comes.
     End(End),
+    /// Another task may go on; nothing comes after it.
+    Release(Box<Letting>),
+}
+
+/// How a conversation is let go.
+#[derive(Clone, Debug)]
+pub(super) struct Letting {
+    /// What the journal says.
+    pub(super) released: Released,
+    /// The audio under the key that the journal names, PCM s16le.
+    pub(super) unfinished: Vec<u8>,
+    /// Until when another task may take it up.
+    pub(super) until: Timestamp,
 }
 
 /// What was written.
@@ -39,6 +56,10 @@ pub(super) enum Done {
     Turn(Turn),
     /// The end is in the journal; this is to be published.
     Ended(Box<Envelope>),
+    /// Another task may go on.
+    Released,
+    /// Another task wants to go on.
+    Wanted,
     /// The conversation belongs to somebody else.
     Fenced,
     /// The journal cannot be written.
@@ -47,7 +68,7 @@ pub(super) enum Done {
 
 /// Writes `jobs` until the end, the loss of the conversation, or a failure.
 pub(super) async fn record(
-    journal: Journal,
+    (journal, recordings): (Journal, Recordings),
     own: Ownership,
     mut jobs: mpsc::Receiver<Job>,
     done: mpsc::Sender<Done>,
@@ -59,15 +80,20 @@ pub(super) async fn record(
             biased;
             job = jobs.recv() => match job {
                 Some(Job::Turn(turn)) => append(&journal, &own, turn).await,
+                Some(Job::Look) => match news(&own, journal.is_wanted(&own).await) {
+                    Some(news) => news,
+                    None => continue,
+                },
                 Some(Job::End(end)) => finish(&journal, &own, &end).await,
+                Some(Job::Release(letting)) => let_go(&journal, &recordings, &own, *letting).await,
                 None => return,
             },
-            _ = renewal.tick() => match renew(&journal, &own).await {
-                Some(lost) => lost,
+            _ = renewal.tick() => match news(&own, journal.renew(&own, Timestamp::now()).await) {
+                Some(news) => news,
                 None => continue,
             },
         };
-        let last = !matches!(outcome, Done::Turn(_));
+        let last = !matches!(outcome, Done::Turn(_) | Done::Wanted);
         if done.send(outcome).await.is_err() || last {
             return;
         }
@@ -84,13 +110,31 @@ async fn finish(journal: &Journal, own: &Ownership, end: &End) -> Done {
     written.map_or_else(failure, |completed| Done::Ended(Box::new(completed.envelope)))
 }
 
-/// A renewal that fails is tried again with the next one: the lease has room for two.
-async fn renew(journal: &Journal, own: &Ownership) -> Option<Done> {
-    match journal.renew(own, Timestamp::now()).await {
-        Ok(()) => None,
+/// The next owner finds the audio that the journal names. Where it cannot be stored, the learner has to say it again.
+async fn let_go(journal: &Journal, recordings: &Recordings, own: &Ownership, letting: Letting) -> Done {
+    let Letting { mut released, unfinished, until } = letting;
+    if let Some(key) = &released.progress.unfinished_audio_key
+        && let Err(error) = recordings.store(key, &unfinished).await
+    {
+        let conversation = own.conversation_id.to_string();
+        tracing::error!(
+            conversation.id = conversation,
+            error = format!("{error:#}"),
+            "a part of a turn is lost"
+        );
+        (released.progress.heard_samples, released.progress.unfinished_audio_key) = (None, None);
+    }
+    let written = write(|| journal.release(own, &released, until)).await;
+    written.map_or_else(failure, |()| Done::Released)
+}
+
+/// A look or a renewal that fails is tried again with the next one: the lease has room for two.
+fn news(own: &Ownership, wanted: Result<bool, JournalError>) -> Option<Done> {
+    match wanted {
+        Ok(wanted) => wanted.then_some(Done::Wanted),
         Err(error) if is_transient(&error) => {
             let conversation = own.conversation_id.to_string();
-            tracing::warn!(conversation.id = conversation, error = %error, "the lease was not renewed");
+            tracing::warn!(conversation.id = conversation, error = %error, "the lease was not renewed or looked at");
             None
         }
         Err(error) => Some(failure(error)),

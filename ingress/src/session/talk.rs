@@ -1,12 +1,17 @@
-//! The loop of one conversation: takes what happens, tells the state machine, does what it answers. It decides
-//! nothing about the conversation.
+//! The loop of one conversation: takes what happens, tells the state machine, does what it answers
+//! (`talk/perform.rs`). It decides nothing about the conversation.
 
-use std::{collections::HashMap, time::Duration};
+mod page;
+mod perform;
 
-use bytes::Bytes;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
 use events::{
-    contract::Envelope,
-    journal::{End, Ownership},
+    contract::{Envelope, Turn},
+    journal::Ownership,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -14,18 +19,16 @@ use tokio::{
 };
 
 use super::{
-    Arrivals, Parts, SpokenTurn,
+    Arrivals, Parts, SpokenTurn, Visit,
     recorder::{Done, Job, record},
     uploads::Uploads,
 };
 use crate::{
-    conversation::{Conversation, Ending, FailureClass, Input, Output, Progress, StreamFailure, StreamId},
-    socket::{
-        Farewell, FromPage, Page,
-        message::{ClientMessage, ErrorCode, ServerMessage},
-    },
-    sonic::{Setup, Signal, Stalled, Stream},
+    conversation::{Conversation, Ending, Input, StreamId},
+    socket::{FromPage, Page, message::ServerMessage},
+    sonic::{Setup, Signal, Stream},
 };
+use page::from_page;
 
 /// Signals of the model that wait: when they are not taken, the model is not read.
 const SIGNALS_MAX: usize = 64;
@@ -35,6 +38,13 @@ const JOBS_MAX: usize = 64;
 
 /// Longest time the journal may take for the end: its own deadline for the turns that wait and for the end.
 const END_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How often it is asked whether another task wants the conversation, while the page is away or silent for this long:
+/// the learner may be there already.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Turns that are kept to be told again to a page that comes back.
+const RECENT_TURNS_MAX: usize = 32;
 
 /// How a conversation came out.
 #[derive(Debug)]
@@ -46,15 +56,29 @@ pub(super) enum Outcome {
         /// How it ended.
         ending: Ending,
     },
+    /// Another task may go on with it.
+    Released,
     /// It belongs to somebody else.
     Lost,
     /// The journal cannot be written; the watchdog will end it.
     Unwritten,
 }
 
+/// A conversation that this task holds.
+pub(super) struct Held {
+    pub(super) own: Ownership,
+    pub(super) conversation: Conversation,
+    /// How old the conversation is, in milliseconds.
+    pub(super) begun_ms: u64,
+    pub(super) setup: Setup,
+    /// The turns in the journal.
+    pub(super) turns: Vec<Turn>,
+}
+
 /// See the module.
 pub(super) struct Talk<'a> {
     parts: &'a Parts,
+    own: Ownership,
     conversation: Conversation,
     conversation_id: String,
     setup: Setup,
@@ -72,6 +96,11 @@ pub(super) struct Talk<'a> {
     speaking: Option<OwnedSemaphorePermit>,
     ending: Option<Ending>,
     end_by: Option<Instant>,
+    /// Another task has asked for the conversation.
+    wanted: bool,
+    looked_at: Instant,
+    /// The last turns in the journal.
+    recent: VecDeque<Turn>,
     /// Inputs that follow from what was done.
     follow_up: Vec<Input>,
 }
@@ -81,28 +110,25 @@ enum Wake {
     Done(Option<Done>),
     Shutdown,
     Signal(StreamId, Signal),
-    Page(Page),
+    Page(Visit),
     Spoken(SpokenTurn),
     FromPage(FromPage),
     Time,
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(
-        parts: &'a Parts,
-        own: Ownership,
-        conversation: Conversation,
-        begun_ms: u64,
-        setup: Setup,
-    ) -> Self {
+    pub(super) fn new(parts: &'a Parts, held: Held) -> Self {
+        let Held { own, conversation, begun_ms, setup, turns } = held;
         let (signals, signalled) = mpsc::channel(SIGNALS_MAX);
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         let (report, done) = mpsc::channel(JOBS_MAX);
         let conversation_id = own.conversation_id.to_string();
-        tokio::spawn(record(parts.journal.clone(), own, waiting, report));
+        let journal = (parts.journal.clone(), parts.recordings.clone());
+        tokio::spawn(record(journal, own, waiting, report));
         let uploads = Some(Uploads::new(parts.recordings.clone(), conversation_id.clone()));
-        Self {
+        let mut talk = Self {
             parts,
+            own,
             conversation,
             conversation_id,
             setup,
@@ -118,14 +144,21 @@ impl<'a> Talk<'a> {
             speaking: None,
             ending: None,
             end_by: None,
+            wanted: false,
+            looked_at: Instant::now(),
+            recent: VecDeque::new(),
             follow_up: Vec::new(),
-        }
+        };
+        turns.into_iter().for_each(|turn| talk.remember(turn));
+        talk
     }
 
     /// Holds the conversation to its end.
     pub(super) async fn hold(&mut self, arrivals: Arrivals) -> Outcome {
-        let Arrivals { page, mut pages, mut turns } = arrivals;
-        self.attach(page);
+        let Arrivals { first, mut pages, mut turns } = arrivals;
+        self.attach(first);
+        let shutdown = self.parts.shutdown.cancelled();
+        tokio::pin!(shutdown);
         let timer = sleep_until(self.deadline());
         tokio::pin!(timer);
         let mut told = false;
@@ -140,11 +173,11 @@ impl<'a> Talk<'a> {
                 // 1. Whether the conversation is still ours, and what is durable.
                 done = self.done.recv() => Wake::Done(done),
                 // 2. The process is stopping.
-                () = self.parts.shutdown.cancelled(), if !told => Wake::Shutdown,
+                () = &mut shutdown, if !told => Wake::Shutdown,
                 // 3. The model: a barge-in must not wait.
                 Some((stream, signal)) = self.signalled.recv() => Wake::Signal(stream, signal),
                 // 4. The learner is back on another socket.
-                Some(page) = pages.recv() => Wake::Page(page),
+                Some(visit) = pages.recv() => Wake::Page(visit),
                 // 5. The learner has uploaded a turn.
                 Some(turn) = turns.recv() => Wake::Spoken(turn),
                 // 6. The learner.
@@ -160,10 +193,10 @@ impl<'a> Talk<'a> {
                 }
                 Wake::Shutdown => {
                     told = true;
-                    self.input(Input::Shutdown);
+                    self.input(Input::HandOver);
                 }
                 Wake::Signal(stream, signal) => self.signal(stream, signal),
-                Wake::Page(page) => self.attach(page),
+                Wake::Page(visit) => self.attach(visit),
                 Wake::Spoken(SpokenTurn { pcm, place }) => {
                     self.speaking = Some(place);
                     self.input(Input::Uploaded(pcm));
@@ -178,31 +211,11 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Tells the page that the conversation is over.
-    pub(super) async fn say_goodbye(&mut self, ending: Ending) {
-        self.tell(&ServerMessage::Ended { reason: ending.reason, turns: ending.progress.turns });
-        self.close(Farewell::Ended).await;
-    }
-
-    /// Tells the page, if there is one.
-    pub(super) fn tell(&mut self, message: &ServerMessage) {
-        if self.page.as_ref().is_some_and(|page| page.send(message).is_err()) {
-            self.detach();
-        }
-    }
-
     /// Waits until the recordings are stored, within a limit.
     pub(super) async fn stored(&mut self, limit: Duration) {
         let Some(uploads) = self.uploads.take() else { return };
         if tokio::time::timeout(limit, uploads.finish()).await.is_err() {
             tracing::warn!(conversation.id = self.conversation_id, "recordings are still being stored");
-        }
-    }
-
-    /// Closes the page, if there is one.
-    pub(super) async fn close(&mut self, why: Farewell) {
-        if let Some(page) = self.page.take() {
-            page.close(why).await;
         }
     }
 
@@ -216,7 +229,7 @@ impl<'a> Talk<'a> {
             .deadline_ms()
             .map(|at_ms| self.begun + Duration::from_millis(at_ms.saturating_sub(self.begun_ms)));
         let far = Instant::now() + Duration::from_secs(3600);
-        [own, self.end_by].into_iter().flatten().min().unwrap_or(far)
+        [own, self.end_by, self.look_due()].into_iter().flatten().min().unwrap_or(far)
     }
 
     /// Tells the state machine, and does what it answers.
@@ -233,25 +246,29 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn attach(&mut self, page: Page) {
-        if let Some(old) = self.page.replace(page) {
-            let message = "the conversation is open in another place".to_owned();
-            let _ = old.send(&ServerMessage::Error { code: ErrorCode::Replaced, message });
-            tokio::spawn(old.close(Farewell::Replaced));
-        }
-        self.input(Input::Attached);
+    /// When it is time to ask whether another task wants the conversation: the learner of a page that is away or
+    /// silent may be there.
+    fn look_due(&self) -> Option<Instant> {
+        let silent_since = self.page.as_ref().map_or(self.looked_at, Page::heard_at);
+        let looks = self.end_by.is_none() && !self.wanted;
+        looks.then(|| self.looked_at.max(silent_since) + LOOK_INTERVAL)
     }
 
-    fn detach(&mut self) {
-        if let Some(page) = self.page.take() {
-            page.let_go(Farewell::TooSlow);
+    fn remember(&mut self, turn: Turn) {
+        if self.recent.len() == RECENT_TURNS_MAX {
+            self.recent.pop_front();
         }
-        self.follow_up.push(Input::Detached);
+        self.recent.push_back(turn);
     }
 
     fn signal(&mut self, stream: StreamId, signal: Signal) {
         match signal {
-            Signal::Opened => self.input(Input::StreamOpened(stream)),
+            Signal::Opened => {
+                if let Some(opened) = self.streams.get(&stream) {
+                    self.parts.measured.openings.record_duration(opened.age());
+                }
+                self.input(Input::StreamOpened(stream));
+            }
             Signal::Simulated(simulated) => self.input(Input::Simulated(simulated)),
             Signal::Model(event) => self.input(Input::Model(stream, event)),
             Signal::Failed(failure) => {
@@ -265,33 +282,15 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn page_says(&mut self, message: FromPage) {
-        match message {
-            FromPage::Audio(pcm) => self.input(Input::Audio(pcm)),
-            FromPage::Message(ClientMessage::End) => self.input(Input::EndRequested),
-            FromPage::Message(ClientMessage::Text { text }) => self.input(Input::Typed(text)),
-            FromPage::Message(ClientMessage::Played { generation, ms }) => {
-                self.input(Input::Played { generation, ms });
-            }
-            FromPage::Message(ClientMessage::Interrupt) => self.input(Input::Interrupted),
-            FromPage::Wrong(code, message) => {
-                self.tell(&ServerMessage::Error { code, message: message.to_owned() });
-                self.input(Input::Tick);
-            }
-            FromPage::Alive => {}
-            FromPage::Gone => {
-                if let Some(page) = self.page.take() {
-                    page.let_go(Farewell::Broken);
-                }
-                self.input(Input::Detached);
-            }
-        }
-    }
-
     fn time(&mut self) -> Option<Outcome> {
         if self.end_by.is_some_and(|by| by <= Instant::now()) {
             tracing::error!(conversation.id = self.conversation_id, "the end was not written in time");
             return Some(Outcome::Unwritten);
+        }
+        if self.look_due().is_some_and(|due| due <= Instant::now()) {
+            self.looked_at = Instant::now();
+            // With so many writes waiting, a look more or less does not matter.
+            let _ = self.jobs.try_send(Job::Look);
         }
         self.input(Input::Tick);
         None
@@ -300,6 +299,7 @@ impl<'a> Talk<'a> {
     fn written(&mut self, done: Option<Done>) -> Option<Outcome> {
         match done {
             Some(Done::Turn(turn)) => {
+                self.remember(turn.clone());
                 self.tell(&ServerMessage::Turn { turn });
                 self.input(Input::Tick);
                 None
@@ -308,6 +308,13 @@ impl<'a> Talk<'a> {
                 let ending = self.ending.expect("the end is written only after it was decided");
                 Some(Outcome::Ended { envelope, ending })
             }
+            Some(Done::Wanted) => {
+                if !std::mem::replace(&mut self.wanted, true) {
+                    self.input(Input::Wanted);
+                }
+                None
+            }
+            Some(Done::Released) => Some(Outcome::Released),
             Some(Done::Fenced) => Some(Outcome::Lost),
             Some(Done::Failed(error)) => {
                 tracing::error!(
@@ -319,100 +326,5 @@ impl<'a> Talk<'a> {
             }
             None => Some(Outcome::Unwritten),
         }
-    }
-
-    fn perform(&mut self) {
-        while let Some(output) = self.conversation.poll() {
-            match output {
-                Output::Send(message) => self.tell(&message),
-                Output::Audio { generation, frame } => {
-                    let frame = frame.into_message(generation);
-                    if self.page.as_ref().is_some_and(|page| page.audio(frame).is_err()) {
-                        tracing::warn!(conversation.id = self.conversation_id, "the page does not keep up");
-                        self.detach();
-                    }
-                }
-                Output::OpenStream { stream, history } => {
-                    let setup = Setup { history, ..self.setup.clone() };
-                    let opened = self.parts.sonic.open(stream, setup, self.signals.clone());
-                    self.streams.insert(stream, opened);
-                }
-                Output::SendAudio { stream, pcm } => self.hear(stream, &pcm),
-                Output::SendText { stream, text } => self.write(stream, |stream| stream.text(&text)),
-                Output::RefuseTool { stream, tool_use_id } => {
-                    self.write(stream, |stream| stream.refuse_tool(&tool_use_id));
-                }
-                Output::CloseStream(stream) => {
-                    if let Some(stream) = self.streams.get_mut(&stream) {
-                        stream.close();
-                    }
-                }
-                Output::DropStream(stream) => self.let_go(stream),
-                Output::StoreAudio { key, pcm } => self.store(key, pcm),
-                Output::Record(turn) => self.journal(Job::Turn(turn)),
-                Output::Failed(failure) => self.failed(&failure),
-                Output::End(ending) => self.end(ending),
-                Output::Release(_) => unreachable!("nothing asks for a hand-over"),
-            }
-        }
-    }
-
-    fn hear(&mut self, stream: StreamId, pcm: &Bytes) {
-        self.write(stream, |stream| stream.audio(pcm));
-    }
-
-    fn write(&mut self, id: StreamId, write: impl FnOnce(&mut Stream) -> Result<(), Stalled>) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if let Err(error) = write(stream) {
-            let failure = StreamFailure::new(FailureClass::Stalled, error.to_string());
-            self.follow_up.push(Input::StreamFailed(id, failure));
-        }
-    }
-
-    /// The closing sequence releases the model's capacity, so it is sent even to a stream that is given up; its
-    /// last words are of no interest.
-    fn let_go(&mut self, id: StreamId) {
-        if let Some(mut stream) = self.streams.remove(&id) {
-            stream.close();
-            stream.leave();
-        }
-    }
-
-    fn store(&mut self, key: String, pcm: Vec<u8>) {
-        let queued = self.uploads.as_ref().is_some_and(|uploads| uploads.push(key, pcm));
-        if !queued {
-            tracing::error!(conversation.id = self.conversation_id, "a recording is lost: too many wait");
-        }
-    }
-
-    fn journal(&mut self, job: Job) {
-        if self.jobs.try_send(job).is_err() {
-            // The recorder reports its failure; a queue that is full for other reasons is one, too.
-            self.follow_up.push(Input::Broken);
-        }
-    }
-
-    fn failed(&self, failure: &StreamFailure) {
-        tracing::warn!(
-            conversation.id = self.conversation_id,
-            class = ?failure.class,
-            error = failure.message,
-            "a stream to the model failed"
-        );
-    }
-
-    fn end(&mut self, ending: Ending) {
-        let Ending { reason, progress: Progress { usage, turns, learner_speech_ms, metrics } } = ending;
-        self.ending = Some(ending);
-        self.end_by = Some(Instant::now() + END_TIMEOUT);
-        let metrics = Some(metrics);
-        self.journal(Job::End(End { reason, usage, turns, learner_speech_ms, metrics }));
-    }
-}
-
-async fn from_page(page: &mut Option<Page>) -> FromPage {
-    match page {
-        Some(page) => page.next().await,
-        None => std::future::pending().await,
     }
 }

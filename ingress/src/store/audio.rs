@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use aws_sdk_s3::{Client, primitives::ByteStream, types::ServerSideEncryption};
 use events::{
     contract::{ConversationId, UserId},
-    runtime::retry::{Retry, RetryPolicy, retry},
+    runtime::{
+        failure::describe,
+        retry::{Retry, RetryPolicy, retry},
+    },
 };
 use tokio::time::Instant;
 
@@ -18,7 +21,7 @@ const UPLOAD_DEADLINE: Duration = Duration::from_secs(45);
 const UPLOAD_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(5), attempts_max: 6 };
 
-/// Writes recordings.
+/// Writes and reads recordings.
 #[derive(Clone, Debug)]
 pub struct Recordings {
     s3: Client,
@@ -45,6 +48,17 @@ impl Recordings {
     pub async fn store(&self, key: &str, pcm: &[u8]) -> anyhow::Result<()> {
         let wav = bytes::Bytes::from(wav(pcm)?);
         retry(UPLOAD_POLICY, Instant::now() + UPLOAD_DEADLINE, || self.put(key, wav.clone())).await
+    }
+
+    /// Reads what [`Self::store`] stored: PCM s16le, 16 kHz, mono.
+    ///
+    /// # Errors
+    /// There is no such object, it is no recording, or S3 fails.
+    pub async fn load(&self, key: &str) -> anyhow::Result<Vec<u8>> {
+        let object = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = object.map_err(|error| describe(&error)).context("failed to read the recording")?;
+        let wav = object.body.collect().await.context("failed to read the recording")?.into_bytes();
+        pcm(&wav)
     }
 
     async fn put(&self, key: &str, wav: bytes::Bytes) -> Result<(), Retry<anyhow::Error>> {
@@ -82,6 +96,15 @@ fn wav(pcm: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(file.into_inner())
 }
 
+fn pcm(wav: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut reader = hound::WavReader::new(wav)?;
+    let mut pcm = Vec::with_capacity(wav.len());
+    for sample in reader.samples::<i16>() {
+        pcm.extend_from_slice(&sample?.to_le_bytes());
+    }
+    Ok(pcm)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +117,6 @@ mod tests {
         assert_eq!((reader.spec().sample_rate, reader.spec().channels), (SAMPLE_RATE_HZ, 1));
         let read: Vec<i16> = reader.samples().map(Result::unwrap).collect();
         assert_eq!(read, samples);
+        assert_eq!(super::pcm(&wav(&pcm).unwrap()).unwrap(), pcm);
     }
 }

@@ -1,0 +1,102 @@
+//! The self-check at start-up: what a process depends on exists and has the shape that the code expects. Nothing is
+//! created here. A process that fails the check does not start.
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, TableDescription};
+
+use super::failure::describe;
+
+/// A table's key: partition and, where there is one, sort attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The partition key.
+    pub partition: &'static str,
+    /// The sort key.
+    pub sort: Option<&'static str>,
+}
+
+/// The key of the Conversations table.
+pub const CONVERSATIONS: Key = Key { partition: "sessionId", sort: Some("timestamp") };
+
+/// The key of the Images table.
+pub const IMAGES: Key = Key { partition: "imageId", sort: None };
+
+/// The key of the UserProgress table.
+pub const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
+
+/// The key of the Effects table.
+pub const EFFECTS: Key = Key { partition: "effectId", sort: None };
+
+/// Checks that `table` (the value of the variable `variable`) has `key`.
+///
+/// # Errors
+/// It is missing, not accessible or has another key.
+pub async fn table(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    variable: &str,
+    table: &str,
+    key: Key,
+) -> anyhow::Result<()> {
+    let description = dynamodb
+        .describe_table()
+        .table_name(table)
+        .send()
+        .await
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("{variable}: failed to describe the table {table:?}"))?;
+    let schema = description.table().map(TableDescription::key_schema).unwrap_or_default();
+    let attribute = |kind: KeyType| {
+        schema.iter().find(|element| *element.key_type() == kind).map(KeySchemaElement::attribute_name)
+    };
+    let found = (attribute(KeyType::Hash), attribute(KeyType::Range));
+    ensure!(
+        found == (Some(key.partition), key.sort),
+        "{variable}: the table {table:?} has the key {found:?}, expected is {:?}",
+        (key.partition, key.sort)
+    );
+    Ok(())
+}
+
+/// Checks that the bucket `bucket` (the value of `variable`) is there.
+///
+/// # Errors
+/// It is missing or not accessible.
+pub async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str) -> anyhow::Result<()> {
+    s3.head_bucket()
+        .bucket(bucket)
+        .send()
+        .await
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("{variable}: failed to find the bucket {bucket:?}"))?;
+    Ok(())
+}
+
+/// Checks that the queue at `url` (the value of `variable`) is there.
+///
+/// # Errors
+/// It is missing or not accessible.
+pub async fn queue(sqs: &aws_sdk_sqs::Client, variable: &str, url: &str) -> anyhow::Result<()> {
+    sqs.get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(aws_sdk_sqs::types::QueueAttributeName::QueueArn)
+        .send()
+        .await
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("{variable}: failed to find the queue {url:?}"))?;
+    Ok(())
+}
+
+/// Checks that the event bus `name` (the value of `variable`) is there.
+///
+/// # Errors
+/// It is missing or not accessible.
+pub async fn bus(bridge: &aws_sdk_eventbridge::Client, variable: &str, name: &str) -> anyhow::Result<()> {
+    bridge
+        .describe_event_bus()
+        .name(name)
+        .send()
+        .await
+        .map_err(|error| describe(&error))
+        .with_context(|| format!("{variable}: failed to find the event bus {name:?}"))?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! The self-check at start-up: what the ingress depends on exists and has the shape that the code expects. The model
+//! is not asked: a conversation says at once when it cannot be reached.
+
+use aws_config::SdkConfig;
+use events::runtime::{
+    aws,
+    boot::{CONVERSATIONS, IMAGES, bucket, bus, queue, table},
+};
+use futures_util::future::try_join5;
+
+use crate::config::Config;
+
+/// Checks everything that `config` names.
+///
+/// # Errors
+/// The first thing that is missing, not accessible or of another shape.
+pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+    let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(aws::s3_force_path_style()).build();
+    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let sqs = aws_sdk_sqs::Client::new(sdk);
+    let bridge = aws_sdk_eventbridge::Client::new(sdk);
+    try_join5(
+        table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
+        table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
+        bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
+        queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
+        bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
+    )
+    .await?;
+    Ok(())
+}

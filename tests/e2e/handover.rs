@@ -1,0 +1,225 @@
+//! Conversations that change their task: because theirs stops, because their learner reaches another one, because
+//! theirs is killed; and what comes of them when there is no other.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use events::contract::{EndReason, Speaker};
+use futures_util::future::try_join_all;
+use infra::{
+    learner::{Learner, Moment, Script, Stage},
+    local::{Instance, Service},
+};
+use tests::{
+    cable::Cable,
+    system::{Delivery, System, await_some},
+};
+use tokio::sync::watch;
+
+use crate::{
+    TURN,
+    talk::{self, Talked},
+};
+
+/// Conversations that the stopping ingress holds.
+const AT_ONCE: usize = 4;
+
+/// How many times faster than people the learners speak and listen.
+const PACE: f64 = 3.0;
+
+/// Between the beginnings of conversations, so that they are not all at the same place when something happens.
+const STAGGER: Duration = Duration::from_millis(700);
+
+/// From the beginning of a sentence to its middle, at the learners' pace.
+const TO_THE_MIDDLE: Duration = Duration::from_millis(400);
+
+/// How long the conversations may take to be where something is to happen.
+const THERE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Seconds in which a conversation that was let go can be taken up.
+const GRACE_SECONDS: u64 = 6;
+
+/// How long the watchdog may take to end what nobody took up: the grace, its delay, and some.
+const ENDED_WITHIN: Duration = Duration::from_secs(40);
+
+const FIRST: Instance = Instance { service: Service::Ingress, copy: 0 };
+const SECOND: Instance = Instance { service: Service::Ingress, copy: 1 };
+
+/// What a learner is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Doing {
+    #[default]
+    Waiting,
+    /// Saying the line with this index.
+    Speaking(usize),
+    /// Hearing a sentence of the tutor after that many lines.
+    Hearing(usize),
+}
+
+/// Learners and what they are doing, as it changes.
+type Scene = watch::Sender<Vec<Doing>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversations_go_on_at_another_task_word_for_word() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let system = System::start_with("handover", Delivery::Once, |options| {
+        options.ingress_copies = NonZeroUsize::MIN.saturating_add(1);
+        let grace = ("NOVA_GRACE_SECONDS".to_owned(), GRACE_SECONDS.to_string());
+        options.environment.push((Service::Ingress, grace.0, grace.1));
+        for service in [Service::Ingress, Service::Watchdog] {
+            options.environment.push((service, "NOVA_WATCH_DELAY_SECONDS".to_owned(), "4".to_owned()));
+        }
+    })
+    .await?;
+    let learners = talk::learners(&system, AT_ONCE + 4).await?;
+    let mut talked = stopped(&system, &learners[..AT_ONCE]).await.context("the ingress stops")?;
+    system.stack.restart(FIRST).await?;
+    talked.push(cut_off(&system, &learners[AT_ONCE]).await.context("the connection is cut")?);
+    talked.push(killed(&system, &learners[AT_ONCE + 1]).await.context("the ingress is killed")?);
+    talk::check_results(&system, &talked).await?;
+    talk::check_alerts(&system, talked.len()).await?;
+    check_takeovers(&system, &talked).await?;
+    system.stack.restart(FIRST).await?;
+    nobody_left(&system, &learners[AT_ONCE + 2..], talked.len()).await.context("no ingress is left")?;
+    talk::check_events(&system, talked.len() + 2).await?;
+    system.await_quiet(Duration::from_secs(60)).await?;
+    system.stop().await
+}
+
+/// SIGTERM while one of the learners is in the middle of a sentence and another hears one.
+async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Talked>> {
+    let other = &system.stack.urls()[1];
+    let scene = Scene::new(vec![Doing::Waiting; learners.len()]);
+    let talks = try_join_all(learners.iter().enumerate().map(async |(n, learner)| {
+        // Not a wait for a condition: conversations begin when they begin.
+        tokio::time::sleep(STAGGER * u32::try_from(n)?).await;
+        talk(&learner.clone().also_at(other), n, &scene).await
+    }));
+    let stop = async {
+        in_the_middle(&scene, |all| {
+            let speaking = all.iter().any(|doing| matches!(doing, Doing::Speaking(1..)));
+            speaking && all.iter().any(|doing| matches!(doing, Doing::Hearing(1..)))
+        })
+        .await?;
+        let status = system.stack.terminate(FIRST).await?;
+        ensure!(status.success(), "the ingress ended with {status}");
+        anyhow::Ok(())
+    };
+    let (talked, ()) = futures_util::future::try_join(talks, stop).await?;
+    Ok(talked)
+}
+
+/// The learner's connection is cut in the middle of a sentence; only the other ingress can be reached.
+async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
+    let cable = Cable::lay(&system.stack.urls()[0]).await?;
+    let learner = learner.at(&[&cable.url(), &system.stack.urls()[1]]);
+    let scene = Scene::new(vec![Doing::Waiting]);
+    let cut = async {
+        in_the_middle(&scene, |all| all[0] == Doing::Speaking(1)).await?;
+        cable.cut();
+        anyhow::Ok(())
+    };
+    let (talked, ()) = futures_util::future::try_join(talk(&learner, 0, &scene), cut).await?;
+    Ok(talked)
+}
+
+/// The ingress is killed while the learner is in the middle of a sentence, which is said again.
+async fn killed(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
+    let learner = learner.clone().also_at(&system.stack.urls()[1]);
+    let scene = Scene::new(vec![Doing::Waiting]);
+    let kill = async {
+        in_the_middle(&scene, |all| all[0] == Doing::Speaking(1)).await?;
+        system.stack.kill(FIRST).await
+    };
+    let (talked, ()) = futures_util::future::try_join(talk(&learner, 0, &scene), kill).await?;
+    Ok(talked)
+}
+
+/// Both are stopped: what they held is ended by the watchdog, once, as stopped.
+async fn nobody_left(system: &System, learners: &[Learner], before: usize) -> anyhow::Result<()> {
+    let scene = Scene::new(vec![Doing::Waiting; learners.len()]);
+    let urls = system.stack.urls();
+    let talks = try_join_all(
+        learners
+            .iter()
+            .zip(urls)
+            .enumerate()
+            .map(async |(n, (learner, url))| talk(&learner.at(&[url]), n, &scene).await),
+    );
+    let stop = async {
+        in_the_middle(&scene, |all| all.iter().all(|doing| matches!(doing, Doing::Speaking(1..)))).await?;
+        let both = (system.stack.terminate(FIRST), system.stack.terminate(SECOND));
+        let both = futures_util::future::try_join(both.0, both.1).await?;
+        ensure!(both.0.success() && both.1.success(), "the ingresses ended with {both:?}");
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        stopped = stop => stopped?,
+        talked = talks => anyhow::bail!("a conversation came to its end: {}", talked?.len()),
+    }
+    await_some("the rest was ended and published", ENDED_WITHIN, async || {
+        let transcripts = system.results.transcripts().await?;
+        let mut reasons: Vec<EndReason> = transcripts.values().map(|transcript| transcript.reason).collect();
+        reasons.retain(|reason| *reason != EndReason::Learner);
+        let all = transcripts.len() == before + learners.len();
+        let right = all && reasons == vec![EndReason::Shutdown; learners.len()];
+        Ok(if right { Ok(()) } else { Err(format!("{} transcripts, {reasons:?}", transcripts.len())) })
+    })
+    .await
+}
+
+async fn talk(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<Talked> {
+    let script = Script { pace: PACE, ..talk::script_of(n, 4) };
+    let backs = Arc::new(Mutex::new(0));
+    let mut lines = 0;
+    let conversation = learner
+        .converse_observed(&script, |moment| {
+            let doing = match moment {
+                Moment::Speaking(line) => {
+                    lines = line + 1;
+                    Doing::Speaking(*line)
+                }
+                Moment::Caption { speaker: Speaker::Tutor, stage: Stage::Speculative, .. } => {
+                    Doing::Hearing(lines)
+                }
+                Moment::Turn(turn) if turn.speaker == Speaker::Tutor => Doing::Waiting,
+                Moment::Back => {
+                    *backs.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                    return;
+                }
+                _ => return,
+            };
+            scene.send_modify(|all| all[n] = doing);
+        })
+        .await
+        .with_context(|| format!("learner {n}"))?;
+    let backs = *backs.lock().unwrap_or_else(PoisonError::into_inner);
+    ensure!(backs == 1, "learner {n} came back {backs} times");
+    Ok(Talked { user_id: learner.user_id().clone(), script, conversation })
+}
+
+/// Waits until the learners are where they should be, and then until the middle of a sentence.
+async fn in_the_middle(scene: &Scene, there: impl FnMut(&Vec<Doing>) -> bool) -> anyhow::Result<()> {
+    let mut seen = scene.subscribe();
+    let reached = tokio::time::timeout(THERE_WITHIN, seen.wait_for(there)).await;
+    reached.context("the conversations did not get there")?.context("nobody talks")?;
+    // Not a wait for a condition: the middle itself.
+    tokio::time::sleep(TO_THE_MIDDLE.div_f64(PACE)).await;
+    Ok(())
+}
+
+/// Each conversation says that it was taken over once.
+async fn check_takeovers(system: &System, talked: &[Talked]) -> anyhow::Result<()> {
+    let transcripts = system.results.transcripts().await?;
+    for talked in talked {
+        let id = talked.conversation.conversation_id;
+        let transcript = transcripts.get(&id).context("no transcript")?;
+        let takeovers = transcript.metrics.map(|metrics| metrics.takeovers);
+        ensure!(takeovers == Some(1), "{id} was taken over {takeovers:?} times");
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! A network cable between a learner and the ingress that can be cut: connections through it end on both sides without
+//! a word, with what was under way in them, and no new one is made.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+/// See the module. Dropping it cuts it.
+pub struct Cable {
+    address: SocketAddr,
+    cut: CancellationToken,
+}
+
+impl Cable {
+    /// Lays a cable to `url`, an `http://host:port`.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn lay(url: &str) -> anyhow::Result<Self> {
+        let upstream = url.trim_start_matches("http://").to_owned();
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.context("failed to open a port for the cable")?;
+        let address = listener.local_addr()?;
+        let cut = CancellationToken::new();
+        tokio::spawn(cut.clone().run_until_cancelled_owned(accept(listener, upstream, cut.clone())));
+        Ok(Self { address, cut })
+    }
+
+    /// Where its near end is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Cuts it.
+    pub fn cut(&self) {
+        self.cut.cancel();
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+async fn accept(listener: TcpListener, upstream: String, cut: CancellationToken) {
+    while let Ok((near, _)) = listener.accept().await {
+        tokio::spawn(cut.clone().run_until_cancelled_owned(carry(near, upstream.clone())));
+    }
+}
+
+async fn carry(mut near: TcpStream, upstream: String) {
+    let Ok(mut far) = TcpStream::connect(upstream).await else { return };
+    for socket in [&near, &far] {
+        // A frame must not wait for the acknowledgement of the one before.
+        let _ = socket.set_nodelay(true);
+    }
+    // How a connection ends is the business of its two sides.
+    let _ = copy_bidirectional(&mut near, &mut far).await;
+}
