@@ -12,6 +12,8 @@
 //! A worker that dies between the model's answer and the store leaves tokens that are paid again: Bedrock knows no
 //! idempotent request. The analysis that is accepted is still one.
 
+use std::sync::Arc;
+
 use anyhow::{Context, anyhow, bail, ensure};
 use aws_config::SdkConfig;
 use clap::Parser;
@@ -26,7 +28,7 @@ use events::{
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
-        world,
+        metrics, world,
     },
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -41,6 +43,7 @@ use assess::{Outcome, Question, assess};
 use lifecycle::{Life, life};
 use model::Model;
 use price::Prices;
+use spent::Spent;
 
 mod assess;
 mod check;
@@ -53,6 +56,7 @@ mod model;
 mod picture;
 mod price;
 mod prompt;
+mod spent;
 
 /// Version of the stored document's shape.
 const VERSION: &str = "1.1";
@@ -128,6 +132,7 @@ pub struct Analyses {
     documents: WriteOnce,
     model: Model,
     prices: Prices,
+    spent: Arc<Spent>,
     bus: Bus,
 }
 
@@ -168,8 +173,15 @@ impl Analyses {
                 input_usd_micros: config.analysis_price_input_usd_micros,
                 output_usd_micros: config.analysis_price_output_usd_micros,
             },
+            spent: Arc::new(Spent::new()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), &config.event_bus, "nova.analysis"),
         })
+    }
+
+    /// What assessments cost since the last call, for `write_until`.
+    pub fn metrics(&self) -> impl Fn() -> Vec<metrics::Document> + Send + 'static {
+        let spent = Arc::clone(&self.spent);
+        move || vec![spent.document()]
     }
 
     async fn analyze(
@@ -225,6 +237,7 @@ impl Analyses {
         let outcome = Box::pin(assess(&self.model, question)).await?;
         let now = world::now();
         let cost = self.prices.cost(outcome.input_tokens, outcome.output_tokens);
+        self.spent.add(outcome.input_tokens, outcome.output_tokens, cost);
         tracing::info!(
             conversation.id = %completed.conversation_id,
             model.id = self.model.id,
