@@ -4,10 +4,7 @@
 use std::io;
 
 use axum::{Router, http::HeaderValue, serve::Listener};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
-    sync::mpsc,
-};
+use tokio::{io::DuplexStream, sync::mpsc};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, client::IntoClientRequest as _},
@@ -74,16 +71,5 @@ impl Server {
             }
             Err(error) => panic!("no WebSocket: {error}"),
         }
-    }
-
-    /// Sends `request`, HTTP/1.1 with `connection: close`, and reads the whole answer: its status and its text.
-    pub(crate) async fn exchange(&self, request: &[u8]) -> (u16, String) {
-        let mut connection = self.connect().await;
-        connection.write_all(request).await.unwrap();
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).await.unwrap();
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("an answer has a status"), answer)
     }
 }

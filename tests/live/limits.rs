@@ -1,0 +1,219 @@
+//! The limits of the ingress as a page meets them: each is reached, answered as it is documented, and left behind.
+
+use std::time::Duration;
+
+use ingress::socket::{
+    IDLE_TIMEOUT, MESSAGE_BYTES_MAX,
+    message::{AUDIO_BYTES_MAX, TYPED_CHARS_MAX},
+};
+use serde_json::{Value, json};
+use tests::{
+    live::{Live, LiveOptions, block_on},
+    model::Outage,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::Instant,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::visitor::Visitor;
+
+/// Time in which an outage is not over.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000);
+
+/// Asks for a conversation: the status, `Retry-After` and the body.
+async fn ask(live: &Live, token: &str, body: String) -> (u16, Option<String>, Value) {
+    let request = live.http().post(format!("{}/api/conversations", live.url())).bearer_auth(token);
+    let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+    let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), retry, answer.json().await.unwrap_or_default())
+}
+
+fn begin() -> String {
+    json!({ "imageId": "street-market" }).to_string()
+}
+
+/// From now on this service answers nobody.
+fn break_down(live: &Live, service: &'static str) {
+    let mut state = live.cloud.state();
+    let since = state.now();
+    state.outage = Some(Outage { service, says: (500, "InternalServerError"), since, until: FOR_EVER });
+}
+
+#[test]
+fn without_a_free_seat_the_answer_says_when_to_come_back() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default().with("conversations-max", 1)).await.unwrap();
+        let (first, second) = (live.token("first").unwrap(), live.token("second").unwrap());
+        let (visitor, _) = Visitor::begin(&live, &first).await;
+        let (status, retry, problem) = ask(&live, &second, begin()).await;
+        assert_eq!((status, retry.as_deref(), &problem["code"]), (503, Some("10"), &json!("busy")));
+        visitor.end().await;
+        let (status, _, started) = ask(&live, &second, begin()).await;
+        assert_eq!(status, 201, "{started}");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_learner_in_a_conversation_is_told_which() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token("somebody").unwrap();
+        let (visitor, offer) = Visitor::begin(&live, &token).await;
+        let (status, _, problem) = ask(&live, &token, begin()).await;
+        assert_eq!((status, &problem["code"]), (409, &json!("conversation_in_progress")));
+        assert_eq!(problem["conversationId"], offer["conversationId"]);
+        visitor.end().await;
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_stopping_task_starts_nothing() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token("somebody").unwrap();
+        let (mut visitor, _) = Visitor::begin(&live, &token).await;
+        // A conversation in which somebody speaks is let go a little later.
+        visitor.until("caption").await;
+        live.begin_to_stop();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let (status, retry, problem) = ask(&live, &live.token("second").unwrap(), begin()).await;
+        assert_eq!((status, retry.as_deref(), &problem["code"]), (503, Some("10"), &json!("stopping")));
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn requests_are_bounded_in_length_and_time() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token("somebody").unwrap();
+        let long = json!({ "imageId": "x".repeat(16 * 1024) }).to_string();
+        let (status, _, problem) = ask(&live, &token, long).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains("limit"), "{status} {problem}");
+
+        let begun = Instant::now();
+        let mut connection = TcpStream::connect(live.url().trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "POST /api/conversations HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: 100\r\nconnection: close\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 12];
+        connection.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, b"HTTP/1.1 504");
+        assert_eq!(begun.elapsed().as_secs(), 20);
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_version_of_the_protocol_that_is_not_spoken_is_refused_and_costs_no_ticket() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let offer = live.ask(&live.token("somebody").unwrap(), "street-market").await.unwrap();
+        let (status, problem) = Visitor::open_as(&live, &offer, "nova.live.v9").await.unwrap_err();
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid_request")));
+        assert!(problem["detail"].as_str().unwrap().contains("nova.live.v1"), "{problem}");
+        let mut visitor = Visitor::open_as(&live, &offer, "nova.live.v9, nova.live.v1").await.unwrap();
+        visitor.until("ready").await;
+        visitor.end().await;
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn wrong_messages_are_answered_and_the_conversation_goes_on() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let (mut visitor, _) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let typed = |text: &str| Message::text(json!({ "type": "text", "text": text }).to_string());
+        for (message, code) in [
+            (Message::text("no JSON"), "unknown_message"),
+            (Message::text(r#"{"type":"dance"}"#), "unknown_message"),
+            (Message::text(r#"{"type":"played","generation":"one","ms":1}"#), "unknown_message"),
+            (typed(&"x".repeat(8 * 1024)), "unknown_message"),
+            (typed(&"x".repeat(TYPED_CHARS_MAX + 1)), "invalid_text"),
+            (typed(" "), "invalid_text"),
+            (Message::binary(vec![0; 3]), "invalid_audio"),
+            (Message::binary(vec![0; AUDIO_BYTES_MAX + 2]), "invalid_audio"),
+        ] {
+            visitor.send(message).await;
+            assert_eq!(visitor.until("error").await["code"], code);
+        }
+        visitor.send(typed("I see a market.")).await;
+        while visitor.until("turn").await["turn"]["text"] != "I see a market." {}
+        assert_eq!(visitor.end().await["reason"], "learner");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_page_whose_socket_was_closed_comes_back() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token("somebody").unwrap();
+        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
+        let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
+        // Too large a message.
+        visitor.send(Message::binary(vec![0; MESSAGE_BYTES_MAX + 2])).await;
+        assert_eq!(visitor.closed().await, Some(1009));
+        // No sign of life: whoever does not read does not answer pings.
+        let mut visitor = Visitor::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
+        visitor.until("ready").await;
+        tokio::time::sleep(IDLE_TIMEOUT + Duration::from_secs(1)).await;
+        assert_eq!(visitor.closed().await, Some(4000));
+        // Another place.
+        let mut visitor = Visitor::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
+        visitor.until("ready").await;
+        let mut other = Visitor::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
+        other.until("ready").await;
+        assert_eq!(visitor.until("error").await["code"], "replaced");
+        assert_eq!(visitor.closed().await, Some(4001));
+        assert_eq!(other.end().await["reason"], "learner");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_ends_the_conversation_with_a_word() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let (mut visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        break_down(&live, "dynamodb");
+        assert_eq!(visitor.until("error").await["code"], "unavailable");
+        assert_eq!(visitor.closed().await, Some(1011));
+        // The watchdog ends it.
+        assert!(live.completed(offer["conversationId"].as_str().unwrap().parse().unwrap()).is_empty());
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_recording_that_cannot_be_stored_costs_no_turn() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let (mut visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
+        visitor.until("turn").await;
+        break_down(&live, "s3");
+        // More than can wait.
+        for number in 0..6 {
+            let words = format!("Question {number}?");
+            visitor.send(Message::text(json!({ "type": "text", "text": words }).to_string())).await;
+            while visitor.until("turn").await["turn"]["speaker"] != "tutor" {}
+        }
+        let ended = visitor.end().await;
+        let journal = live.journal(id).await.unwrap();
+        assert_eq!(ended["turns"], journal.turns.len());
+        assert!(journal.turns.len() >= 12, "{:?}", journal.turns);
+        assert_eq!(live.recordings(id).len(), 1, "the greeting's, before");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(live.completed(id).len(), 1);
+        live.stop().await.unwrap();
+    });
+}
