@@ -1,0 +1,165 @@
+//! The events of one learner in every order, any number of times, several at once: UserProgress ends the same, and each
+//! milestone is published once. The real progress worker, on virtual time, against the model of AWS.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use events::{
+    contract::{
+        ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason, Envelope, Event,
+        FeedbackLanguage, Level, Milestone, ObjectRef, Scores, Usage,
+    },
+    runtime::consumer::{Events, consume},
+};
+use jiff::{SignedDuration, Timestamp};
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use tests::model::{Cloud, Item, Weather};
+use tokio_util::sync::CancellationToken;
+use workers::progress::{Config, Progress};
+
+use crate::{
+    small,
+    world::{self, BUS, EFFECTS, PROGRESS},
+};
+
+const QUEUE: &str = "nova-progress";
+
+/// Orders that are tried.
+const ORDERS: u64 = 6;
+
+/// Eight conversations on seven days in a row, twice on the first, each with its assessment.
+fn events() -> Vec<Envelope> {
+    let first: Timestamp = "2026-11-01T03:00:00Z".parse().expect("it is a time");
+    let levels = [Level::A2, Level::B1, Level::B1, Level::A2, Level::B2, Level::B1, Level::B2, Level::B2];
+    let mut events = Vec::new();
+    for (number, level) in (0u8..).zip(levels) {
+        let started_at =
+            first + SignedDuration::from_hours(if number == 7 { 5 } else { 24 * i64::from(number) });
+        let ended_at = started_at + SignedDuration::from_secs(240);
+        let conversation_id = ConversationId::new(started_at, [number; 10]);
+        let user_id: events::contract::UserId = "learner-1".parse().expect("it is a user's id");
+        let completed = Event::ConversationCompleted(ConversationCompleted {
+            conversation_id,
+            user_id: user_id.clone(),
+            image_id: "city-cafe".into(),
+            level: Level::B1,
+            feedback_language: FeedbackLanguage::English,
+            time_zone: "Asia/Seoul".into(),
+            started_at,
+            ended_at,
+            reason: EndReason::Learner,
+            turns: 4,
+            learner_speech_ms: 600_000,
+            usage: Usage::default(),
+            metrics: None,
+        });
+        let overall = 50 + number;
+        let analyzed = Event::ConversationAnalyzed(ConversationAnalyzed {
+            conversation_id,
+            user_id,
+            image_id: "city-cafe".into(),
+            time_zone: "Asia/Seoul".into(),
+            started_at,
+            document: ObjectRef { bucket: "logs".into(), key: "key".into(), sha256: "00".repeat(32) },
+            scores: Scores { overall, fluency: 61, vocabulary: 62, grammar: 63, relevance: 64 },
+            cefr: level,
+            flags: Vec::new(),
+            model_id: "model".into(),
+            simulated: true,
+        });
+        events.extend([completed, analyzed].map(|event| Envelope::new(event, ended_at, None)));
+    }
+    events
+}
+
+/// What a run leaves.
+struct Left {
+    items: BTreeMap<(String, String), Item>,
+    /// Milestones by the event that published them, each event once.
+    milestones: Vec<Milestone>,
+}
+
+/// Sends `bodies` to the worker and waits until all of them are handled.
+async fn counted(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
+    let (cloud, _world) = small::cloud(seed);
+    let sdk = cloud.sdk_config("progress");
+    let consumer = world::consumer(QUEUE);
+    let config = Config {
+        consumer: consumer.clone(),
+        progress_table: PROGRESS.into(),
+        effects_table: EFFECTS.into(),
+        event_bus: BUS.into(),
+    };
+    let handler = Progress::start(&config, &sdk).await.expect("the tables are there");
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    let running =
+        tokio::spawn(async move { consume("progress", &consumer, &sdk, stop, Events(handler)).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cloud.state().weather = weather;
+    for body in bodies {
+        cloud.send(QUEUE, &body);
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    cloud.state().weather = Weather::CALM;
+    let is_empty = |cloud: &Cloud| cloud.state().sqs.queues[QUEUE].messages.is_empty();
+    while !is_empty(&cloud) {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    shutdown.cancel();
+    running.await.expect("it does not panic").expect("it stops well");
+    let state = cloud.state();
+    assert_eq!(state.violations, Vec::<String>::new());
+    let published: BTreeMap<_, _> = state
+        .eventbridge
+        .events
+        .iter()
+        .filter_map(|(_, detail)| Envelope::decode(&detail.to_string()).ok())
+        .map(|envelope| (envelope.id, envelope.event))
+        .collect();
+    let milestones = published.values().filter_map(|event| match event {
+        Event::ProgressUpdated(updated) => Some(updated.milestones.clone()),
+        _ => None,
+    });
+    let milestones = milestones.flatten().collect();
+    let table = &state.dynamodb.tables[PROGRESS];
+    Left { items: table.items.clone(), milestones }
+}
+
+fn run(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
+    small::runtime().block_on(Box::pin(counted(seed, weather, bodies)))
+}
+
+#[test]
+fn any_order_and_duplication_of_events_leaves_the_same_progress() {
+    let in_order: Vec<String> = events().iter().map(Envelope::encode).collect();
+    let expected = run(0, Weather::CALM, in_order.clone());
+    let total = &expected.items[&("learner-1".to_owned(), "total".to_owned())];
+    assert_eq!(total["conversations"]["N"], "8");
+    assert_eq!(
+        (&total["longestStreakDays"]["N"], &total["lastDay"]["S"]),
+        (&"7".into(), &"2026-11-07".into())
+    );
+    let reached: BTreeSet<_> = expected.milestones.iter().copied().collect();
+    let due = [
+        Milestone::FirstConversation,
+        Milestone::StreakSevenDays,
+        Milestone::HourSpoken,
+        Milestone::LevelA2,
+        Milestone::LevelB1,
+        Milestone::LevelB2,
+    ];
+    assert_eq!(reached, due.into());
+    assert_eq!(expected.items.len(), 8, "seven days and the total");
+    for seed in 0..ORDERS {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut bodies = [in_order.clone(), in_order.clone()].concat();
+        bodies.shuffle(&mut random);
+        let left = run(seed, if seed % 2 == 0 { Weather::CALM } else { Weather::STORM }, bodies);
+        assert_eq!(left.items, expected.items, "seed {seed}");
+        let distinct: BTreeSet<_> = left.milestones.iter().copied().collect();
+        assert_eq!((left.milestones.len(), distinct), (due.len(), due.into()), "seed {seed}");
+    }
+}

@@ -1,0 +1,41 @@
+//! One worker by itself, without the rest of the pipeline: virtual time, calm weather, and the queues, tables and topics
+//! that it needs.
+
+use std::time::Duration;
+
+use events::runtime::world::Simulated;
+use jiff::Timestamp;
+use tests::model::{Cloud, EPOCH_MS};
+
+use crate::world::{BUS, EFFECTS, PROGRESS, QUEUES, RECEIVES_MAX, TOPICS};
+
+/// A runtime on virtual time.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without sockets needs nothing")
+}
+
+/// The time at which a simulation starts.
+pub(crate) fn epoch() -> Timestamp {
+    let millis = i64::try_from(EPOCH_MS).expect("it lies in this century");
+    Timestamp::from_millisecond(millis).expect("it lies in this century")
+}
+
+/// A cloud in calm weather. The world ends with the second value.
+pub(crate) fn cloud(seed: u64) -> (Cloud, Simulated) {
+    let world = Simulated::start(epoch(), seed);
+    let cloud = Cloud::new(seed);
+    let mut state = cloud.state();
+    for (name, visibility) in QUEUES {
+        state.create_queue(name, Duration::from_secs(visibility), RECEIVES_MAX);
+    }
+    state.create_table(EFFECTS, "effectId", None);
+    state.create_table(PROGRESS, "userId", Some("date"));
+    TOPICS.iter().for_each(|topic| state.create_topic(topic));
+    state.create_bus(BUS, Vec::new());
+    drop(state);
+    (cloud, world)
+}

@@ -1,0 +1,251 @@
+//! Alerts that wait: storms are told together, information waits for the end of the quiet hours, and a restart loses
+//! none of them; dead letters are told. The real alerts worker, on virtual time, against the model of AWS.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use events::{
+    contract::{
+        ConversationCompleted, ConversationId, EndReason, Envelope, Event, FeedbackLanguage, Level,
+        Milestone, ProgressUpdated, Usage,
+    },
+    runtime::consumer::{Events, consume},
+};
+use jiff::SignedDuration;
+use serde_json::Value;
+use tests::model::{Cloud, Weather, queue_url};
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+use workers::alerts::{Alerts, Config};
+
+use crate::{
+    small::{self, epoch},
+    world::{self, EFFECTS, TOPICS},
+};
+
+const QUEUE: &str = "nova-alerts";
+const ALONE: u32 = 3;
+const WINDOW_SECONDS: u32 = 60;
+
+fn config(quiet_hours: Option<&str>) -> Config {
+    let [critical, warning, info] = TOPICS.map(str::to_owned);
+    Config {
+        consumer: world::consumer(QUEUE),
+        effects_table: EFFECTS.into(),
+        topic_critical_arn: critical,
+        topic_warning_arn: warning,
+        topic_info_arn: info,
+        watched_queue_urls: vec![queue_url("nova-transcript-dlq")],
+        alerts_storm_after: ALONE,
+        alerts_storm_seconds: WINDOW_SECONDS,
+        alerts_quiet_hours: quiet_hours.map(str::to_owned),
+        alerts_quiet_zone: "UTC".into(),
+    }
+}
+
+/// A running alerts worker.
+struct Process {
+    shutdown: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Process {
+    async fn start(cloud: &Cloud, name: &str, config: Config) -> Self {
+        let sdk = cloud.sdk_config(name);
+        let alerts = Alerts::start(&config, &sdk).await.expect("everything is there");
+        let shutdown = CancellationToken::new();
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(alerts.clone().watch_dead_letters()));
+        let stop = shutdown.clone();
+        let running =
+            tokio::spawn(
+                async move { consume("alerts", &config.consumer, &sdk, stop, Events(alerts)).await },
+            );
+        Self { shutdown, running }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.expect("it does not panic").expect("it stops well");
+    }
+}
+
+fn learner() -> events::contract::UserId {
+    "learner-1".parse().expect("it is a user's id")
+}
+
+fn lost(number: u8) -> Envelope {
+    let started_at = epoch() - SignedDuration::from_secs(600);
+    let completed = Event::ConversationCompleted(ConversationCompleted {
+        conversation_id: ConversationId::new(started_at, [number; 10]),
+        user_id: learner(),
+        image_id: "city-cafe".into(),
+        level: Level::B1,
+        feedback_language: FeedbackLanguage::English,
+        time_zone: "UTC".into(),
+        started_at,
+        ended_at: epoch(),
+        reason: EndReason::IngressLost,
+        turns: 2,
+        learner_speech_ms: 0,
+        usage: Usage::default(),
+        metrics: None,
+    });
+    Envelope::new(completed, epoch(), None)
+}
+
+fn reached(number: u8) -> Envelope {
+    let updated = Event::ProgressUpdated(ProgressUpdated {
+        conversation_id: ConversationId::new(epoch(), [number; 10]),
+        user_id: learner(),
+        date: "2026-11-24".into(),
+        milestones: vec![Milestone::FirstConversation],
+        standing: None,
+    });
+    Envelope::caused_by("conversation.completed", updated, epoch(), None)
+}
+
+/// What was sent: the structured messages by their ids, and how often each was sent.
+fn sent(cloud: &Cloud) -> BTreeMap<String, (Value, u32)> {
+    let mut sent: BTreeMap<String, (Value, u32)> = BTreeMap::new();
+    for published in &cloud.state().sns.published {
+        let both: Value = serde_json::from_str(&published.message).expect("it is JSON");
+        let structured = serde_json::from_str(both["default"].as_str().expect("it has a default"));
+        let structured: Value = structured.expect("the default is JSON");
+        assert_eq!(structured["alertId"], published.alert_id.as_str());
+        let entry = sent.entry(published.alert_id.clone()).or_insert((structured.clone(), 0));
+        assert_eq!(entry.0, structured, "a repetition says the same");
+        entry.1 += 1;
+    }
+    sent
+}
+
+/// The ids of all alerts that were told, alone or with others, each once.
+fn told(sent: &BTreeMap<String, (Value, u32)>) -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    for (message, _) in sent.values() {
+        let many = message["alerts"].as_array().cloned();
+        for alert in many.unwrap_or_else(|| vec![message.clone()]) {
+            let id = alert["alertId"].as_str().expect("it has an id").to_owned();
+            assert!(told.insert(id.clone()), "{id} is told twice");
+        }
+    }
+    told
+}
+
+async fn until_empty(cloud: &Cloud) {
+    while !cloud.state().sqs.queues[QUEUE].messages.is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn storm(seed: u64, weather: Weather) {
+    const ALERTS: u8 = 18;
+    let (cloud, _world) = small::cloud(seed);
+    let process = Process::start(&cloud, "alerts", config(None)).await;
+    let began = Instant::now();
+    cloud.state().weather = weather;
+    for number in 0..ALERTS {
+        // Each twice, as SQS may.
+        cloud.send(QUEUE, &lost(number).encode());
+        cloud.send(QUEUE, &lost(number).encode());
+    }
+    if weather != Weather::CALM {
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        cloud.state().weather = Weather::CALM;
+    }
+    until_empty(&cloud).await;
+    process.stop().await;
+    let sent = sent(&cloud);
+    assert_eq!(told(&sent).len(), usize::from(ALERTS), "seed {seed}: none is lost");
+    let summaries: Vec<&Value> =
+        sent.values().map(|(message, _)| message).filter(|it| it["count"].is_u64()).collect();
+    let counted: u64 = summaries.iter().filter_map(|summary| summary["count"].as_u64()).sum();
+    assert_eq!(counted as usize + sent.len() - summaries.len(), usize::from(ALERTS), "seed {seed}");
+    let again: u32 = sent.values().map(|(_, times)| times - 1).sum();
+    assert!(again <= cloud.state().ambiguous, "seed {seed}: {again} repetitions");
+    assert_eq!(cloud.state().violations, Vec::<String>::new());
+    if weather == Weather::CALM {
+        assert_eq!((sent.len(), summaries.len()), (ALONE as usize + 1, 1), "seed {seed}: {sent:?}");
+        let longest = Duration::from_secs(u64::from(WINDOW_SECONDS) + 30);
+        assert!(began.elapsed() <= longest, "seed {seed}: told after {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn storm_of_alerts_is_told_together_and_none_is_lost() {
+    for seed in 0..2 {
+        small::runtime().block_on(Box::pin(storm(seed, Weather::CALM)));
+        small::runtime().block_on(Box::pin(storm(seed, Weather::STORM)));
+    }
+}
+
+/// The simulation begins at 08:00 UTC.
+async fn night() {
+    let (cloud, _world) = small::cloud(1);
+    let quiet = Some("06:00-17:00");
+    let first = Process::start(&cloud, "alerts-1", config(quiet)).await;
+    for number in 0..5 {
+        cloud.send(QUEUE, &reached(number).encode());
+    }
+    cloud.send(QUEUE, &lost(9).encode());
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let rules = |cloud: &Cloud| -> Vec<String> {
+        sent(cloud)
+            .values()
+            .map(|(message, _)| message["rule"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(rules(&cloud), ["conversation.abnormal-end"], "a warning knows no quiet hours");
+    first.stop().await;
+    let second = Process::start(&cloud, "alerts-2", config(quiet)).await;
+    // 16:59:50.
+    tokio::time::sleep(Duration::from_secs(8 * 3600 - 10) - Duration::from_secs(30)).await;
+    assert_eq!(rules(&cloud).len(), 1);
+    until_empty(&cloud).await;
+    second.stop().await;
+    let sent = sent(&cloud);
+    assert_eq!((sent.len(), told(&sent).len()), (2, 6), "{sent:?}");
+    let summary = sent.values().map(|(message, _)| message).find(|it| it["count"].is_u64());
+    let summary = summary.expect("the night is told");
+    assert_eq!((&summary["rule"], &summary["severity"]), (&"alerts.quiet-hours".into(), &"info".into()));
+    let over = cloud.state().now();
+    let morning = Duration::from_secs(9 * 3600);
+    assert!(over >= morning && over < morning + Duration::from_secs(120), "told after {over:?}");
+    assert_eq!(cloud.state().violations, Vec::<String>::new());
+}
+
+#[test]
+fn information_waits_for_the_end_of_the_quiet_hours_through_a_restart() {
+    small::runtime().block_on(Box::pin(night()));
+}
+
+async fn dead_letters() {
+    const MINUTES_10: Duration = Duration::from_secs(600);
+    let (cloud, _world) = small::cloud(1);
+    let process = Process::start(&cloud, "alerts", config(None)).await;
+    tokio::time::sleep(MINUTES_10).await;
+    assert!(sent(&cloud).is_empty());
+    for (letters, alerts) in [(1, 1), (1, 2), (1, 2), (1, 3)] {
+        for _ in 0..letters {
+            cloud.send("nova-transcript-dlq", "not an event");
+        }
+        tokio::time::sleep(MINUTES_10).await;
+        assert_eq!(sent(&cloud).len(), alerts);
+    }
+    process.stop().await;
+    for (message, times) in sent(&cloud).values() {
+        assert_eq!(
+            (&message["rule"], &message["queue"]),
+            (&"queue.dead-letters".into(), &"nova-transcript-dlq".into())
+        );
+        assert_eq!(*times, 1);
+    }
+    assert!(cloud.state().sns.published.iter().all(|published| published.topic == TOPICS[0]));
+}
+
+#[test]
+fn dead_letters_raise_an_alert_and_again_when_they_double() {
+    small::runtime().block_on(Box::pin(dead_letters()));
+}
