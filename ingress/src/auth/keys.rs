@@ -189,7 +189,8 @@ mod tests {
         Keys::new(format!("http://{}/", listener.local_addr().unwrap()), http)
     }
 
-    const SET: &str = r#"{"keys":[{"kty":"RSA","kid":"ours","n":"AQAB","e":"AQAB"},{"kty":"oct","kid":"odd","k":"AQ"}]}"#;
+    const SET: &str =
+        r#"{"keys":[{"kty":"RSA","kid":"ours","n":"AQAB","e":"AQAB"},{"kty":"oct","kid":"odd","k":"AQ"}]}"#;
 
     #[test]
     fn a_key_is_known_until_the_set_is_old_and_still_used_when_no_newer_set_comes() {

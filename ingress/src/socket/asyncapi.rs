@@ -243,8 +243,7 @@ fn every_reference_of_the_asyncapi_document_leads_to_its_message() {
             continue;
         };
         let (file, pointer) = reference.split_once('#').unwrap();
-        let schema: Value =
-            serde_json::from_str(&fs::read_to_string(folder().join(file)).unwrap()).unwrap();
+        let schema: Value = serde_json::from_str(&fs::read_to_string(folder().join(file)).unwrap()).unwrap();
         let target = schema.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
         assert_eq!(target["properties"]["type"]["const"], message["name"], "{key}");
         by_reference += 1;

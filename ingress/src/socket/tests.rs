@@ -259,7 +259,9 @@ fn check(message: Message) {
             assert!(matches!(message, Message::Text(text) if text.len() <= TEXT_MESSAGE_BYTES_MAX));
         }
         FromPage::Wrong(_, words) => assert!(!words.is_empty()),
-        FromPage::Alive | FromPage::Gone => assert!(!matches!(message, Message::Text(_) | Message::Binary(_))),
+        FromPage::Alive | FromPage::Gone => {
+            assert!(!matches!(message, Message::Text(_) | Message::Binary(_)))
+        }
     }
 }
 

@@ -106,7 +106,7 @@ fn causes(error: &ConnectorError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_bedrockruntime::types::error::{ValidationException, AccessDeniedException};
+    use aws_sdk_bedrockruntime::types::error::{AccessDeniedException, ValidationException};
     use aws_smithy_runtime_api::http::{Response, StatusCode};
     use aws_smithy_types::{body::SdkBody, error::ErrorMetadata};
 
@@ -115,8 +115,10 @@ mod tests {
     const SAID: &str = "I live in Busan";
 
     fn response(status: u16) -> HttpResponse {
-        let mut response =
-            Response::new(StatusCode::try_from(status).unwrap(), SdkBody::from(format!("{{\"heard\":\"{SAID}\"}}")));
+        let mut response = Response::new(
+            StatusCode::try_from(status).unwrap(),
+            SdkBody::from(format!("{{\"heard\":\"{SAID}\"}}")),
+        );
         response.headers_mut().insert("x-amzn-requestid", "r-1");
         response
     }
@@ -135,7 +137,10 @@ mod tests {
     fn a_refusal_is_logged_with_its_code_and_request_id() {
         let meta = ErrorMetadata::builder().code("AccessDeniedException").message("no role").build();
         let denied = AccessDeniedException::builder().message("no role").meta(meta).build();
-        let failure = opening_failure(&SdkError::service_error(OpenError::AccessDeniedException(denied), response(403)));
+        let failure = opening_failure(&SdkError::service_error(
+            OpenError::AccessDeniedException(denied),
+            response(403),
+        ));
         assert_eq!(failure.class, FailureClass::AccessDenied);
         assert_eq!(logged(&failure), r#"AccessDenied Some("AccessDeniedException") Some("r-1") no role"#);
     }

@@ -74,7 +74,9 @@ fn sonic(far: Far, streams_max: usize) -> Sonic {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "key", "secret", None, None, "test",
+        )))
         .retry_config(RetryConfig::disabled())
         .http_client(far)
         .build();

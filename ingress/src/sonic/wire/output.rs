@@ -550,7 +550,8 @@ mod tests {
     #[test]
     fn the_real_events_are_all_known() {
         let mut decoder = Decoder::default();
-        let known: Vec<Event> = REAL.iter().map(|json| check(&mut decoder, json.as_bytes()).unwrap()).collect();
+        let known: Vec<Event> =
+            REAL.iter().map(|json| check(&mut decoder, json.as_bytes()).unwrap()).collect();
         assert_eq!(known.iter().filter(|event| **event == Event::Other).count(), 1, "{known:?}");
         assert_eq!(decoder.open.len(), 1, "the interrupted text was not closed");
     }
