@@ -61,7 +61,8 @@ async fn attempt(
     if !status.is_success() {
         return Ok(Err(anyhow::anyhow!("{status} {body}")));
     }
-    let ticket: Started = serde_json::from_str(&body).context("the ingress answered something else than a ticket")?;
+    let ticket: Started =
+        serde_json::from_str(&body).context("the ingress answered something else than a ticket")?;
     Ok(connect(&format!("{}&turns={turns}", learner.live_url(address, &ticket))).await)
 }
 

@@ -67,6 +67,7 @@ pub(super) async fn hold(
                 observer(&Moment::Moving);
                 let turns = talk.conversation()?.turns.len();
                 (socket, address) = come_back(learner, address, started.conversation_id, turns).await?;
+                talk.back_since = Some(Instant::now());
             }
         }
     }
@@ -114,6 +115,8 @@ struct Talk<'a> {
     answered: bool,
     frames: u32,
     sent: Sent,
+    /// Since when the learner has been back without the service being ready.
+    back_since: Option<Instant>,
     /// The learner wants to end, and the service may not have heard it.
     end_unheard: bool,
     conversation: Option<Conversation>,
@@ -132,6 +135,7 @@ impl<'a> Talk<'a> {
             answered: false,
             frames: 0,
             sent: Sent::default(),
+            back_since: None,
             end_unheard: false,
             conversation: None,
         }
@@ -177,6 +181,11 @@ impl<'a> Talk<'a> {
         now: Instant,
         observer: &mut (impl FnMut(&Moment) + Send),
     ) -> anyhow::Result<Vec<Message>> {
+        if let Some(since) = self.back_since {
+            // Where to go on is known when the service is ready.
+            ensure!(now < since + PATIENCE, "the ingress did not get ready again");
+            return Ok(Vec::new());
+        }
         let heard_out = self.answered && now > self.playback.until + self.paced(BREATH);
         match self.phase {
             Phase::Connecting { until } => {
@@ -201,7 +210,11 @@ impl<'a> Talk<'a> {
             Phase::Recalling { line, until } if now > until => {
                 // A line that is in no turn was heard by nobody who is still there.
                 let (said, since) = (self.learner_turns() > line, now);
-                if said { self.phase = Phase::Listening { line, since } } else { self.speak(line, now, observer) }
+                if said {
+                    self.phase = Phase::Listening { line, since }
+                } else {
+                    self.speak(line, now, observer)
+                }
             }
             Phase::Leaving { until } => {
                 ensure!(now < until, "the ingress did not say goodbye within {} s", PATIENCE.as_secs());
@@ -353,6 +366,7 @@ impl<'a> Talk<'a> {
     /// it lost what it had heard, the whole line if it is in no turn.
     fn back(&mut self, generation: u32, heard_samples: Option<u64>) -> anyhow::Result<()> {
         let now = Instant::now();
+        self.back_since = None;
         if generation != self.playback.generation {
             self.playback.flush(generation, now);
         }
@@ -365,7 +379,9 @@ impl<'a> Talk<'a> {
             return Ok(());
         }
         self.sent.forget();
-        if let Phase::Speaking(line) | Phase::Listening { line, .. } | Phase::Recalling { line, .. } = self.phase {
+        if let Phase::Speaking(line) | Phase::Listening { line, .. } | Phase::Recalling { line, .. } =
+            self.phase
+        {
             self.speech.clear();
             self.phase = Phase::Recalling { line, until: now + self.paced(RECALL) };
         }
