@@ -58,13 +58,21 @@ pub(crate) async fn talk_at_once(learners: &[Learner]) -> anyhow::Result<Vec<Tal
 
 /// What learner `n` says: about one of five pictures, in sentences that nobody else says.
 fn script(n: usize) -> Script {
+    script_of(n, 2)
+}
+
+/// The same in so many sentences, at most four.
+pub(crate) fn script_of(n: usize, sentences: usize) -> Script {
     const PICTURES: [&str; 5] =
         ["street-market", "family-kitchen", "beach-afternoon", "office-meeting", "birthday-party"];
     const LEVELS: [Level; 3] = [Level::A2, Level::B1, Level::C1];
     let lines = [
         format!("I see {} people in the picture.", n + 2),
         format!("One of them wears hat number {n}. He go home soon."),
+        format!("The others carry {} bags to the old bridge.", n + 3),
+        format!("I would like to walk there on day {n} of my holiday."),
     ];
+    let lines = lines.into_iter().take(sentences);
     let mut script = Script::new(PICTURES[n % PICTURES.len()], lines);
     script.level = LEVELS[n % LEVELS.len()];
     script.time_zone = TIME_ZONES[n % TIME_ZONES.len()].to_owned();

@@ -4,6 +4,7 @@
 //! what tests need and operators do not: redelivery as SQS may do it, a tap on the bus, an inbox for alerts and
 //! a reader of everything that was stored.
 
+pub mod cable;
 pub mod inbox;
 pub mod live;
 pub mod model;

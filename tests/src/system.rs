@@ -67,6 +67,18 @@ impl System {
     /// # Errors
     /// Whatever kept a part from starting.
     pub async fn start(name: &str, delivery: Delivery) -> anyhow::Result<Self> {
+        Self::start_with(name, delivery, |_| {}).await
+    }
+
+    /// The same with other options than the usual ones.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_with(
+        name: &str,
+        delivery: Delivery,
+        change: impl FnOnce(&mut StackOptions),
+    ) -> anyhow::Result<Self> {
         static BUILT: OnceCell<infra::local::Binaries> = OnceCell::const_new();
         let binaries =
             BUILT.get_or_try_init(|| async { infra::local::build(&Progress::silent()).await }).await?;
@@ -78,6 +90,10 @@ impl System {
             let (name, value) = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), WATCH_DELAY_SECONDS.to_owned());
             options.environment.push((service, name, value));
         }
+        // Every alert is looked for by itself; twenty learners at once are a storm.
+        let alone = ("NOVA_ALERTS_STORM_AFTER".to_owned(), "1000".to_owned());
+        options.environment.push((Service::Alerts, alone.0, alone.1));
+        change(&mut options);
         let cloud =
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
