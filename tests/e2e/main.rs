@@ -6,6 +6,7 @@
 mod access;
 mod conversation;
 mod documents;
+mod handover;
 mod load;
 mod loss;
 mod many;
