@@ -3,10 +3,15 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
+use bytes::Bytes;
 use clap::Parser;
 use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
 
-use crate::{conversation::Limits, ticket::KEY_BYTES_MIN};
+use crate::{
+    conversation::Limits,
+    ticket::KEY_BYTES_MIN,
+    upload::{format::Format, recording},
+};
 
 /// The realtime ingress of Nova English Learning.
 #[derive(Clone, Debug, Parser)]
@@ -56,6 +61,10 @@ pub struct Config {
     /// Speech model
     #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = "amazon.nova-2-sonic-v1:0")]
     pub sonic_model_id: String,
+    /// WAV file in which somebody greets, at most 5 s: spoken to a first-generation model, which cannot be typed to, so that
+    /// the tutor begins. Without it the learner begins there
+    #[arg(long, env = "NOVA_OPENING_CLIP", value_parser = clip)]
+    pub opening_clip: Option<Clip>,
     /// Conversations at one time on this task; with the reserve, it stays under the model's quota
     #[arg(long, env = "NOVA_CONVERSATIONS_MAX", default_value_t = 200, value_parser = positive)]
     pub conversations_max: usize,
@@ -86,6 +95,24 @@ pub struct Config {
     /// PEM file of certificates to trust, beside the platform's
     #[arg(long, env = "AWS_CA_BUNDLE")]
     pub ca_bundle: Option<PathBuf>,
+}
+
+/// A short recording.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Clip(Bytes);
+
+impl Clip {
+    /// PCM s16le, 16 kHz mono.
+    #[must_use]
+    pub fn pcm(&self) -> Bytes {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for Clip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clip").field(&self.0.len()).finish()
+    }
 }
 
 /// A value that is not shown.
@@ -134,6 +161,9 @@ impl Config {
 /// short conversation, a quarter.
 const WRAP_UP_MS_MAX: u64 = 60_000;
 
+/// Longest opening clip, in samples at 16 kHz: 5 s.
+const CLIP_SAMPLES_MAX: usize = 80_000;
+
 /// How long an open stream may give no sign of life while the learner waits, in milliseconds.
 const STALL_MS_MAX: u64 = 15_000;
 
@@ -142,6 +172,15 @@ fn ticket_key(text: &str) -> Result<Secret, String> {
         return Err(format!("it has {} bytes, at least {KEY_BYTES_MIN} are needed", text.len()));
     }
     Ok(Secret(text.to_owned()))
+}
+
+fn clip(path: &str) -> Result<Clip, String> {
+    let file = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let samples = recording::decode(&file, Format::Wav).map_err(|refusal| refusal.to_string())?;
+    if samples.len() > CLIP_SAMPLES_MAX {
+        return Err("it is longer than 5 s".to_owned());
+    }
+    Ok(Clip(samples.into_iter().flat_map(i16::to_le_bytes).collect()))
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -197,6 +236,30 @@ mod tests {
         assert_eq!(parse(&[key]).unwrap().limits(0).wrap_up_ms, WRAP_UP_MS_MAX);
         let short = parse(&[key, "--conversation-seconds-max=100"]).unwrap();
         assert_eq!(short.limits(0).wrap_up_ms, 25_000);
+    }
+
+    #[test]
+    fn the_opening_clip_is_a_short_wav_file() {
+        let folder = std::env::temp_dir().join(format!("nova-clip-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let parse_clip = |seconds: usize| {
+            let path = folder.join(format!("{seconds}.wav"));
+            let spec = hound::WavSpec {
+                channels: 1,
+                sample_rate: 16_000,
+                bits_per_sample: 16,
+                sample_format: hound::SampleFormat::Int,
+            };
+            let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+            (0..16_000 * seconds).for_each(|_| writer.write_sample(100_i16).unwrap());
+            writer.finalize().unwrap();
+            let clip = format!("--opening-clip={}", path.display());
+            parse(&["--ticket-key=0123456789abcdef0123456789abcdef", &clip])
+        };
+        let clip = parse_clip(1).unwrap().opening_clip.unwrap();
+        assert_eq!(clip.pcm(), [100, 0].repeat(16_000));
+        assert!(parse_clip(6).unwrap_err().to_string().contains("longer than 5 s"));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

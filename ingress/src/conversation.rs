@@ -100,14 +100,14 @@ impl Conversation {
     /// and what the learner said last is answered if nobody has answered it yet. The tutor does not greet again. The
     /// time limit counts from the start of the conversation, and what was measured is added to.
     #[must_use]
-    pub fn resume(settings: Settings, resumed: Resumed, at_ms: u64) -> Self {
+    pub fn resume(settings: Settings, resumed: &Resumed, at_ms: u64) -> Self {
         let mut conversation =
             Self { begun_ms: 0, was_attached: true, ..Self::without_stream(settings, at_ms) };
         let metrics = resumed.metrics.unwrap_or_default();
         conversation.reconnects = metrics.reconnects;
         conversation.takeovers = metrics.takeovers.saturating_add(1);
         conversation.heard_samples = resumed.heard_samples;
-        let tutor_cut = conversation.floor.resume(&resumed, at_ms);
+        let tutor_cut = conversation.floor.resume(resumed, at_ms);
         conversation.link.resume(resumed.usage, &metrics, tutor_cut);
         conversation.open_stream();
         conversation

@@ -285,7 +285,7 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
     let held = match admission.purpose {
-        Purpose::Start => begun(parts, &admission, briefing).await,
+        Purpose::Start => Box::pin(begun(parts, &admission, briefing)).await,
         Purpose::Return => {
             let briefing = briefing.advised(parts, &admission.user_id).await;
             take_up(parts, id, briefing).await.inspect(|_| parts.measured.taken_up.increment())

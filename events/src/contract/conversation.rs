@@ -72,7 +72,8 @@ pub struct Turn {
     /// Whether the turn was typed and not spoken.
     #[serde(default)]
     pub typed: bool,
-    /// Recognition confidence from 0 to 1, where the model gives one.
+    /// Recognition confidence from 0 to 1, where the model gives one. The events of Nova Sonic carry none (Amazon Nova
+    /// user guides, "output events"), so turns of either generation have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
     /// Key of the turn's audio in the audio bucket, where there is audio.

@@ -45,6 +45,7 @@ pub(super) fn settings() -> Settings {
         audio_prefix: "audio/u/c/".to_owned(),
         pause_ms: PAUSE_MS,
         texts: Some(texts()),
+        opening_clip: None,
         limits: limits(),
         jitter_permille: 0,
     }
@@ -185,10 +186,14 @@ impl Talk {
 
     /// What has come of it when it was over.
     pub(super) fn progress(&self) -> Option<Progress> {
-        self.outputs.iter().find_map(|output| match output {
-            Output::End(ending) => Some(ending.progress),
-            Output::Release(release) => Some(release.progress),
-            _ => None,
+        self.outputs.iter().find_map(|output| {
+            if let Output::End(ending) = output {
+                Some(ending.progress)
+            } else if let Output::Release(release) = output {
+                Some(release.progress)
+            } else {
+                None
+            }
         })
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Floor {
     owed_finals: usize,
     /// The model has begun to call a tool and has not gone on talking since.
     tool_pending: bool,
+    /// What the model hears is not the learner: it makes the tutor begin.
+    prompting: bool,
     /// The end was asked for: nothing new of the tutor is heard.
     leaving: bool,
     /// Audio given to the page in this generation, in milliseconds.
@@ -97,6 +99,7 @@ impl Floor {
             muted: false,
             owed_finals: 0,
             tool_pending: false,
+            prompting: false,
             leaving: false,
             generation_ms: 0,
             playing_until_ms: 0,
@@ -237,6 +240,11 @@ impl Floor {
         self.settle(at_ms, outputs);
     }
 
+    /// What the model hears from now on, until the tutor begins, is not the learner.
+    pub(super) fn prompt_aloud(&mut self) {
+        self.prompting = true;
+    }
+
     /// The learner has typed a turn; it takes the floor.
     pub(super) fn typed(&mut self, text: &str, at_ms: u64, outputs: &mut VecDeque<Output>) {
         if self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
@@ -309,6 +317,9 @@ impl Floor {
                     push_words(block, text, TURN_TEXT_BYTES_MAX.saturating_sub(used));
                 }
                 self.learner.lost.clear();
+                if self.prompting {
+                    return;
+                }
             }
             (Speaker::Tutor, stage) => {
                 let Some(open) = &mut self.tutor else { return };

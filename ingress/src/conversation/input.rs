@@ -24,6 +24,9 @@ pub struct Settings {
     pub pause_ms: u64,
     /// Texts for a model that can be typed to; `None` for the first generation.
     pub texts: Option<Texts>,
+    /// A greeting, PCM s16le, that makes a model begin that cannot be typed to: it is spoken in the learner's place and is
+    /// no turn. Without it the learner begins.
+    pub opening_clip: Option<Bytes>,
     /// Limits.
     pub limits: Limits,
     /// A random number below 1000, so that conversations do not renew and retry together.

@@ -46,6 +46,7 @@ impl Conversation {
         if let Some(text) = prompt {
             self.outputs.push_back(Output::SendText { stream, text });
         }
+        self.speak_opening(at_ms);
         if self.floor.microphone.len() > 0 {
             self.outputs.push_back(Output::SendAudio { stream, pcm: self.floor.microphone.replay().into() });
         }

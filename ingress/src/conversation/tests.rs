@@ -10,7 +10,7 @@ use super::{
 use crate::{
     conversation::Conversation,
     socket::message::{ErrorCode, ServerMessage},
-    sonic::wire::{Event, Stop},
+    sonic::wire::{Event, Stage, Stop},
 };
 
 /// The tutor has said hello and the learner has answered it: two turns and a half.
@@ -37,9 +37,8 @@ fn fail(talk: &mut Talk, stream: u32, class: FailureClass, message: &str) {
 }
 
 fn history(talk: &Talk) -> Vec<(Speaker, String)> {
-    let history = talk.outputs.iter().rev().find_map(|output| match output {
-        Output::OpenStream { history, .. } => Some(history),
-        _ => None,
+    let history = talk.outputs.iter().rev().find_map(|output| {
+        if let Output::OpenStream { history, .. } = output { Some(history) } else { None }
     });
     let messages = history.expect("a stream was asked for").iter();
     messages.map(|message| (message.speaker, message.text.clone())).collect()
@@ -50,8 +49,9 @@ fn texts_of(talk: &Talk) -> Vec<&str> {
 }
 
 fn errors(talk: &Talk) -> Vec<ErrorCode> {
-    let code =
-        |message: &&ServerMessage| if let ServerMessage::Error { code, .. } = message { Some(*code) } else { None };
+    let code = |message: &&ServerMessage| {
+        if let ServerMessage::Error { code, .. } = message { Some(*code) } else { None }
+    };
     talk.sent().iter().filter_map(code).collect()
 }
 
@@ -67,7 +67,7 @@ fn resumed(turns: &[&Turn]) -> Resumed {
 }
 
 /// `resumed` on another task, with its stream open.
-fn resume(resumed: Resumed, at_ms: u64) -> Talk {
+fn resume(resumed: &Resumed, at_ms: u64) -> Talk {
     let mut talk = Talk::of(Conversation::resume(settings(), resumed, at_ms), at_ms);
     talk.open(StreamId(0));
     talk
@@ -76,7 +76,7 @@ fn resume(resumed: Resumed, at_ms: u64) -> Talk {
 #[test]
 fn another_task_goes_on_where_the_journal_ends_and_does_not_greet_again() {
     let before = talk(settings());
-    let mut after = resume(resumed(&before.turns()), before.now_ms());
+    let mut after = resume(&resumed(&before.turns()), before.now_ms());
     assert!(after.told().is_empty(), "{:?}", after.told());
     let said = [(Speaker::Learner, texts().opening), (Speaker::Tutor, "Hello.".to_owned())];
     assert_eq!(history(&after)[..2], said);
@@ -97,7 +97,7 @@ fn another_task_goes_on_where_the_journal_ends_and_does_not_greet_again() {
 fn another_task_answers_what_nobody_has_answered() {
     let mut before = talk(settings());
     before.input(Input::Typed("What is its name?".to_owned()));
-    let mut after = resume(resumed(&before.turns()), before.now_ms());
+    let mut after = resume(&resumed(&before.turns()), before.now_ms());
     assert_eq!(after.told(), ["What is its name?"]);
     assert_eq!(history(&after).last().unwrap(), &(Speaker::Tutor, "So do I.".to_owned()));
     after.tutor_says("Rex, I think.", 1_000);
@@ -112,13 +112,13 @@ fn another_task_goes_on_with_a_turn_that_was_cut() {
     before.pass(1_950);
     before.input(Input::Wanted);
     assert!(before.turns().last().unwrap().interrupted);
-    let after = resume(resumed(&before.turns()), before.now_ms());
+    let after = resume(&resumed(&before.turns()), before.now_ms());
     assert_eq!(after.told(), [texts().go_on]);
 }
 
 #[test]
 fn another_task_greets_where_nobody_has() {
-    assert_eq!(resume(resumed(&[]), 5_000).told(), [texts().opening]);
+    assert_eq!(resume(&resumed(&[]), 5_000).told(), [texts().opening]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn what_was_measured_is_handed_over_and_added_to() {
     let released = before.progress().unwrap();
     assert_eq!((released.metrics.recoveries, released.metrics.reconnects), (1, 1));
     let mut after = resume(
-        Resumed { usage: released.usage, metrics: Some(released.metrics), ..resumed(&before.turns()) },
+        &Resumed { usage: released.usage, metrics: Some(released.metrics), ..resumed(&before.turns()) },
         before.now_ms(),
     );
     after.model(Event::Usage(usage));
@@ -150,7 +150,7 @@ fn what_was_measured_is_handed_over_and_added_to() {
 #[test]
 fn the_time_limit_counts_from_the_start_of_the_conversation() {
     let near_the_end = limits().conversation_ms_max - 1_000;
-    let mut after = resume(resumed(&talk(settings()).turns()), near_the_end);
+    let mut after = resume(&resumed(&talk(settings()).turns()), near_the_end);
     after.pass(999);
     assert_eq!(after.ended(), None);
     after.pass(10_000);
@@ -228,7 +228,10 @@ fn a_model_that_cannot_be_used_ends_the_conversation_at_once_with_its_own_code()
     for class in [FailureClass::NotFound, FailureClass::AccessDenied] {
         let mut talk = Talk::new(settings());
         fail(&mut talk, 0, class, "This model version has reached the end of its life.");
-        assert_eq!((errors(&talk), talk.ended()), (vec![ErrorCode::ModelRefused], Some(EndReason::ModelFailed)));
+        assert_eq!(
+            (errors(&talk), talk.ended()),
+            (vec![ErrorCode::ModelRefused], Some(EndReason::ModelFailed))
+        );
     }
     let mut talk = Talk::new(settings());
     for stream in 0..=super::failure::ATTEMPTS_MAX {
@@ -253,7 +256,7 @@ fn an_unfinished_turn_survives_a_stream_that_fails_in_the_middle_of_it() {
         .map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.len() } else { 0 })
         .sum();
     assert!(replayed >= 32_000, "{replayed} bytes of the turn are heard again");
-    talk.text(Speaker::Learner, crate::sonic::wire::Stage::Final, "It is brown.", Stop::PartialTurn);
+    talk.text(Speaker::Learner, Stage::Final, "It is brown.", Stop::PartialTurn);
     talk.tutor_says("Yes.", 500);
     talk.pass(1_000);
     assert_eq!(texts_of(&talk)[3..], ["It is brown.", "Yes."]);
@@ -271,10 +274,42 @@ fn a_renewed_stream_is_told_in_short_what_the_history_has_no_room_for() {
     talk.pass(21_000 - talk.now_ms());
     talk.input(Input::Tick);
     assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
-    let summary = talk.outputs.iter().rev().find_map(|output| match output {
-        Output::OpenStream { summary, .. } => Some(summary.clone()),
-        _ => None,
+    let summary = talk.outputs.iter().rev().find_map(|output| {
+        if let Output::OpenStream { summary, .. } = output { Some(summary.clone()) } else { None }
     });
     let summary = summary.flatten().expect("something was dropped");
     assert!(summary.contains("- \"I see a dog.\""), "{summary}");
+}
+
+#[test]
+fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn() {
+    let clip = super::fixture::speech(1_000, 3);
+    let settings = Settings { texts: None, opening_clip: Some(clip.clone().into()), ..settings() };
+    let mut talk = Talk::new(settings);
+    talk.open(StreamId(0));
+    talk.pass(500);
+    // A stream that is lost meanwhile does not lose the greeting.
+    fail(&mut talk, 0, FailureClass::Transport, "cut");
+    talk.pass(100);
+    let before = talk.outputs.len();
+    talk.open(StreamId(1));
+    talk.pass(3_000);
+    let heard: Vec<u8> = talk.outputs[before..]
+        .iter()
+        .flat_map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.to_vec() } else { Vec::new() })
+        .collect();
+    assert!(heard.windows(clip.len()).any(|part| part == clip), "the new stream hears the whole greeting");
+    talk.text(Speaker::Learner, Stage::Final, "Hello.", Stop::PartialTurn);
+    talk.tutor_says("Hello! What do you see?", 1_000);
+    talk.pass(1_000);
+    assert_eq!(texts_of(&talk), ["Hello! What do you see?"]);
+    assert_eq!(talk.turns()[0].answer_latency_ms, None);
+    let learner = |message: &&&ServerMessage| {
+        matches!(message, ServerMessage::Caption { speaker: Speaker::Learner, .. })
+    };
+    assert_eq!(talk.sent().iter().filter(learner).count(), 0);
+    talk.learner_says("I see a dog.", 1_000);
+    talk.tutor_says("So do I.", 1_000);
+    talk.pass(1_000);
+    assert_eq!(texts_of(&talk)[1..], ["I see a dog.", "So do I."]);
 }

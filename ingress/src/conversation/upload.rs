@@ -71,6 +71,21 @@ impl Conversation {
         }
     }
 
+    /// Begins to speak the clip that makes a model begin that cannot be typed to, if nobody has said anything yet. What
+    /// the model understands of it is no turn.
+    pub(super) fn speak_opening(&mut self, at_ms: u64) {
+        let unsaid = self.settings.texts.is_none() && self.floor.turns() == 0;
+        let silent = self.upload.is_none() && !self.floor.microphone.has_speech();
+        if let Some(clip) = self.settings.opening_clip.clone()
+            && unsaid
+            && silent
+            && self.phase == Phase::Talking
+        {
+            self.floor.prompt_aloud();
+            self.upload = Some(Upload::new(&clip, self.settings.pause_ms, at_ms));
+        }
+    }
+
     /// Speaks what is due of an uploaded turn.
     pub(super) fn speak_upload(&mut self, at_ms: u64) {
         // Bounded: each step takes from the turn or ends it.

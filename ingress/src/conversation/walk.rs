@@ -1,6 +1,7 @@
 //! PURE. Random walks over the state machine. One drives it with anything at any time and checks what must hold
-//! whatever happens; the other plays a learner and a model that transcribes what it really hears, through lost
-//! and renewed streams, and checks that every word is recorded once. A failure prints the seed that replays it.
+//! whatever happens; the other plays a learner and a model that transcribes what it really hears, through lost and
+//! renewed streams and tasks that take over from one another, and checks that every word is recorded once. A failure
+//! prints the seed; `NOVA_WALK_SEED=<seed> cargo test -p ingress --lib every_word` walks it again.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -24,13 +25,16 @@ const WINDOW_MS: u64 = 20;
 const WINDOW_BYTES: usize = 640;
 const FAULTS_MAX: usize = 4;
 
+/// The environment variable with the seed of the one walk that is to be walked again.
+const SEED: &str = "NOVA_WALK_SEED";
+
 /// Settings with which much happens in little time.
 fn settings() -> Settings {
     let limits = Limits {
-        conversation_ms_max: 600_000,
+        conversation_ms_max: 150_000,
         silence_ms_max: 120_000,
         nudge_after_ms: 3_000,
-        wrap_up_ms: 300_000,
+        wrap_up_ms: 120_000,
         grace_ms_max: 60_000,
         renew_after_ms: 5_000,
         renew_by_ms: 20_000,
@@ -100,6 +104,25 @@ impl Auditor {
         }
     }
 
+    /// Another task goes on, with what is in the journal and what was handed over.
+    fn next_task(&mut self, release: Release, epoch: u64, at_ms: u64) -> Conversation {
+        self.opened.clear();
+        self.let_go.clear();
+        let Progress { usage, metrics, .. } = release.progress;
+        let resumed = Resumed {
+            epoch,
+            turns: self.turns.clone(),
+            usage,
+            metrics: Some(metrics),
+            heard_samples: release.heard_samples,
+            unfinished: release.unfinished,
+        };
+        let conversation = Conversation::resume(settings(), &resumed, at_ms);
+        assert!(conversation.floor.generation() > self.generation, "generations grow over tasks, too");
+        self.generation = conversation.floor.generation();
+        conversation
+    }
+
     /// A turn of the fake model that was not cut short has both its sentences.
     fn is_whole(&self, turn: &Turn) -> bool {
         let sentences = turn.text.matches("sentence").count();
@@ -150,6 +173,11 @@ fn any_input() -> impl Strategy<Value = Input> {
             Input::Audio(sample.to_le_bytes().repeat(windows * WINDOW_BYTES / 2).into())
         }),
         1 => "[a-z ]{1,9}".prop_map(Input::Typed),
+        1 => (any::<bool>(), 1..30_usize).prop_map(|(loud, windows)| {
+            let sample = if loud { 9_000_i16 } else { 0 };
+            Input::Uploaded(sample.to_le_bytes().repeat(windows * WINDOW_BYTES / 2).into())
+        }),
+        1 => prop_oneof![Just(Input::HandOver), Just(Input::Wanted)],
         2 => (0..4_u32, 0..5_000_u64).prop_map(|(generation, ms)| Input::Played { generation, ms }),
         1 => Just(Input::Interrupted),
         6 => stream().prop_map(Input::StreamOpened),
@@ -166,7 +194,17 @@ fn last_words() -> impl Strategy<Value = Input> {
     prop_oneof![Just(Input::EndRequested), Just(Input::HandOver), Just(Input::Wanted), Just(Input::Broken)]
 }
 
+/// Seeds of walks: the one of the environment, or any.
+fn seeds() -> BoxedStrategy<u64> {
+    match std::env::var(SEED) {
+        Ok(seed) => Just(seed.parse().expect("the seed is a whole number")).boxed(),
+        Err(_) => any::<u64>().boxed(),
+    }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
     #[test]
     fn whatever_happens_it_ends_once_and_in_order(
         inputs in proptest::collection::vec((any_input(), 0..2_000_u64), 0..150),
@@ -174,12 +212,16 @@ proptest! {
     ) {
         let mut conversation = Conversation::new(settings(), 0);
         let mut auditor = Auditor::default();
-        let mut at_ms = 0;
+        let (mut at_ms, mut epoch) = (0, 1);
         for (input, wait_ms) in inputs {
             at_ms += wait_ms;
             conversation.handle(input, at_ms);
             while let Some(output) = conversation.poll() {
                 auditor.audit(&output);
+            }
+            if let Some(release) = auditor.release.take() {
+                epoch += 1;
+                conversation = auditor.next_task(release, epoch, at_ms);
             }
         }
         conversation.handle(last, at_ms);
@@ -197,11 +239,11 @@ proptest! {
     }
 
     #[test]
-    fn every_word_is_recorded_once_through_lost_and_renewed_streams_and_other_tasks(seed in any::<u64>()) {
+    fn every_word_is_recorded_once_through_lost_and_renewed_streams_and_other_tasks(seed in seeds()) {
         let mut walk = Walk::new(seed);
         walk.run();
         let spoken: Vec<&str> = walk.spoken.iter().map(String::as_str).collect();
-        prop_assert_eq!(walk.auditor.words(Speaker::Learner), spoken);
+        prop_assert_eq!(walk.auditor.words(Speaker::Learner), spoken, "{}={} replays this", SEED, seed);
         let ending = walk.auditor.ending.expect("the walk ends");
         prop_assert_eq!(ending.reason, EndReason::Learner);
         prop_assert_eq!(ending.progress.usage.input.speech_tokens, walk.tokens());
@@ -350,7 +392,9 @@ impl Walk {
         }
         // The learner ends when the last word is out, without a pause, while a stream hears: words said while no
         // stream can be opened in time have nobody who could transcribe them.
-        while !self.conversation.is_ended() && (!self.saying.is_empty() || !self.is_heard()) {
+        while !self.conversation.is_ended()
+            && (!self.saying.is_empty() || !self.is_heard() || self.conversation.is_speaking_upload())
+        {
             self.step();
         }
         self.input(Input::EndRequested);
@@ -379,7 +423,15 @@ impl Walk {
     }
 
     fn learner(&mut self) {
-        if self.saying.is_empty() && self.at_ms >= self.quiet_until_ms && self.next_word < 30_000 {
+        let idle = self.saying.is_empty() && self.at_ms >= self.quiet_until_ms && self.next_word < 30_000;
+        if idle && !self.conversation.is_speaking_upload() && self.random.random_ratio(1, 6) {
+            self.other_ways_in();
+        }
+        if self.saying.is_empty()
+            && self.at_ms >= self.quiet_until_ms
+            && self.next_word < 30_000
+            && !self.conversation.is_speaking_upload()
+        {
             let words = self.random.random_range(1..30);
             self.saying = (self.next_word..self.next_word + words).collect();
             self.next_word += words;
@@ -390,6 +442,26 @@ impl Walk {
             self.spoken.push(sample.to_string());
         }
         self.input(Input::Audio(sample.to_le_bytes().repeat(WINDOW_BYTES / 2).into()));
+    }
+
+    /// A turn that is typed, if nothing said before it waits for its words, or uploaded.
+    fn other_ways_in(&mut self) {
+        let count = self.random.random_range(1..10);
+        let words: Vec<i16> = (self.next_word..self.next_word + count).collect();
+        let is_heard = self.conversation.link.hearing().is_some() && self.conversation.floor.is_quiet();
+        let input = if self.random.random() {
+            let window = |word: &i16| word.to_le_bytes().repeat(WINDOW_BYTES / 2);
+            Input::Uploaded(words.iter().flat_map(window).collect::<Vec<u8>>().into())
+        } else if is_heard {
+            let words: Vec<String> = words.iter().map(i16::to_string).collect();
+            Input::Typed(words.join(" "))
+        } else {
+            return;
+        };
+        self.next_word += count;
+        self.spoken.extend(words.iter().map(i16::to_string));
+        self.quiet_until_ms = self.at_ms + self.random.random_range(200..6_000);
+        self.input(input);
     }
 
     fn model(&mut self) {
@@ -450,22 +522,10 @@ impl Walk {
     fn hand_over(&mut self) {
         self.input(Input::Wanted);
         let release = self.auditor.release.take().expect("a conversation that goes on is released");
-        self.auditor.opened.clear();
-        self.auditor.let_go.clear();
         self.epoch += 1;
         self.told_before = self.tokens();
         self.told.clear();
-        let Progress { usage, metrics, .. } = release.progress;
-        let resumed = Resumed {
-            epoch: self.epoch,
-            turns: self.auditor.turns.clone(),
-            usage,
-            metrics: Some(metrics),
-            heard_samples: release.heard_samples,
-            unfinished: release.unfinished,
-        };
-        self.conversation = Conversation::resume(settings(), resumed, self.at_ms);
-        self.auditor.generation = self.conversation.floor.generation();
+        self.conversation = self.auditor.next_task(release, self.epoch, self.at_ms);
         self.input(Input::Attached);
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn take_up(parts: &Parts, id: ConversationId, briefing: Briefin
         "the conversation was taken over"
     );
     let begun_ms = age_ms(id);
-    let conversation = Conversation::resume(briefing.settings, resumed, begun_ms);
+    let conversation = Conversation::resume(briefing.settings, &resumed, begun_ms);
     Ok(Held { own, conversation, begun_ms, setup: briefing.setup, turns })
 }
 

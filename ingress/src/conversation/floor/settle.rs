@@ -86,6 +86,10 @@ impl Floor {
 
     pub(super) fn end_learner_turn(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         let Words { blocks, lost } = std::mem::take(&mut self.learner);
+        if std::mem::take(&mut self.prompting) {
+            self.microphone.end_turn();
+            return;
+        }
         let words = if blocks.is_empty() { lost } else { blocks };
         let words: Vec<&str> =
             words.iter().map(|block| block.trim()).filter(|block| !block.is_empty()).collect();
