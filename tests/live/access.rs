@@ -1,5 +1,7 @@
 //! Whose access tokens start a conversation, and what is in no log line.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},

@@ -1,5 +1,7 @@
 //! Every way in which a conversation ends: each is told with its reason, and puts exactly one event on the bus.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
 use std::time::Duration;
 
 use events::contract::ConversationId;

@@ -1,5 +1,7 @@
 //! The limits of the ingress as a page meets them: each is reached, answered as it is documented, and left behind.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
 use std::time::Duration;
 
 use ingress::socket::{

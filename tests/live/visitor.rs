@@ -1,5 +1,7 @@
 //! A page that says exactly what a test wants, and hears everything as it comes, the close code too.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, with their helpers")]
+
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};

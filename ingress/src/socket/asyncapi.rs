@@ -130,7 +130,7 @@ fn document() -> Value {
                 "security": [{ "$ref": "#/components/securitySchemes/ticket" }],
             },
         },
-        "channels": { "live": channel(messages) },
+        "channels": { "live": channel(&messages) },
         "operations": {
             "hear": {
                 "action": "receive",
@@ -162,7 +162,7 @@ fn document() -> Value {
     })
 }
 
-fn channel(messages: Map<String, Value>) -> Value {
+fn channel(messages: &Map<String, Value>) -> Value {
     let list = |codes: Vec<(String, String)>| -> Vec<Value> {
         codes.into_iter().map(|(code, meaning)| json!({ "code": code, "meaning": meaning })).collect()
     };

@@ -166,7 +166,7 @@ async fn a_message_that_is_much_too_large_closes_the_socket() {
 #[tokio::test(start_paused = true)]
 async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
     let (mut page, mut socket) = page().await;
-    let frames = (3 * BURST_MS_MAX * BYTES_PER_MS) as usize / FRAME_BYTES;
+    let frames = usize::try_from(3 * BURST_MS_MAX * BYTES_PER_MS).unwrap() / FRAME_BYTES;
     let sending = tokio::spawn(async move {
         for _ in 0..frames {
             socket.send(audio(FRAME_BYTES)).await.unwrap();
@@ -260,7 +260,7 @@ fn check(message: Message) {
         }
         FromPage::Wrong(_, words) => assert!(!words.is_empty()),
         FromPage::Alive | FromPage::Gone => {
-            assert!(!matches!(message, Message::Text(_) | Message::Binary(_)))
+            assert!(!matches!(message, Message::Text(_) | Message::Binary(_)));
         }
     }
 }
