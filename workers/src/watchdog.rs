@@ -10,6 +10,8 @@
 //!   same id whoever publishes it. Two messages about one conversation do the same twice: a stall is the same event
 //!   whenever it is found, and whoever acts on it knows it by its id.
 
+use std::sync::Arc;
+
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use clap::Parser;
@@ -17,22 +19,23 @@ use events::{
     bus::{Bus, BusError},
     contract::{ConversationId, Envelope},
     journal::{
-        Header, Journal, JournalConfig, JournalError, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX,
-        Watch,
+        Header, Journal, JournalConfig, JournalError, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX, Watch,
     },
     pipeline::{self, LIMITS, Limits, PipelineError, Stall, Stores, Trail},
     runtime::{
         consumer::{ConsumerConfig, Delivery, Handler},
         failure::Failure,
-        world,
+        metrics, world,
     },
 };
 
 use crate::boot;
 use audit::{Judgement, Next, Schedule, judge};
+use audited::Audited;
 use decision::{Decision, decide};
 
 mod audit;
+mod audited;
 mod decision;
 
 /// The watchdog's configuration.
@@ -118,6 +121,7 @@ pub struct Watchdog {
     journal: Journal,
     pipeline: pipeline::Reader,
     schedule: Schedule,
+    audited: Arc<Audited>,
     bus: Bus,
     owner: String,
 }
@@ -165,9 +169,16 @@ impl Watchdog {
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
             pipeline: pipeline::Reader::new(stores),
             schedule: config.schedule(),
+            audited: Arc::new(Audited::new()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.watchdog"),
             owner: format!("watchdog-{}", world::uuid()),
         })
+    }
+
+    /// What was found since the last call, for `write_until`.
+    pub fn metrics(&self) -> impl Fn() -> Vec<metrics::Document> + Send + 'static {
+        let audited = Arc::clone(&self.audited);
+        move || vec![audited.document()]
     }
 
     async fn look_after(&self, watch: &Watch) -> Result<(), Failure> {
@@ -240,14 +251,17 @@ impl Watchdog {
         self.tell(&trail, &tell).await?;
         let id = watch.conversation_id;
         for stage in recovered {
+            self.audited.recovered.increment();
             tracing::warn!(conversation.id = %id, stage = stage.name(), "a conversation that had stopped went on");
         }
         match next {
             Next::Complete => {
+                self.audited.complete.increment();
                 tracing::info!(conversation.id = %id, "a conversation has passed the pipeline");
                 Ok(())
             }
             Next::GiveUp => {
+                self.audited.given_up.increment();
                 tracing::error!(conversation.id = %id, "a conversation that has stopped is looked at no more");
                 Ok(())
             }
@@ -264,6 +278,7 @@ impl Watchdog {
         let events: Vec<Envelope> = stalls.iter().map(|stall| trail.stalled(*stall)).collect();
         self.bus.publish(&events).await.map_err(BusError::into_failure)?;
         for stall in stalls {
+            self.audited.stalled.increment();
             tracing::error!(
                 conversation.id = %trail.conversation_id,
                 stage = stall.stage.name(),

@@ -90,7 +90,11 @@ impl Shown<'_> {
     }
 
     /// Shows `result`, for programs or as `lines` for people.
-    fn result<T: Serialize>(self, result: &T, lines: impl FnOnce(&T) -> Vec<String>) -> anyhow::Result<ExitCode> {
+    fn result<T: Serialize>(
+        self,
+        result: &T,
+        lines: impl FnOnce(&T) -> Vec<String>,
+    ) -> anyhow::Result<ExitCode> {
         if self.show.json {
             self.console.line(&serde_json::to_string_pretty(result)?);
         } else {

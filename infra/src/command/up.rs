@@ -5,11 +5,7 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 use anyhow::bail;
 use infra::local::{Stack, StackOptions, build, is_free, ministack, workspace};
 
-use crate::{
-    console::Console,
-    run_file::RunFolder,
-    signals::StopSignals,
-};
+use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
 
 /// How often the health of the processes is looked at.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);

@@ -174,9 +174,9 @@ mod tests {
         let alarms = of_type(&monitoring, "AWS::CloudWatch::Alarm");
         let watched = |queue: &Value, metric: &str| -> Vec<Value> {
             let dimensions = json!([{ "Name": "QueueName", "Value": queue["QueueName"] }]);
-            let watches = alarms.iter().filter(|(_, alarm)| {
-                alarm["Dimensions"] == dimensions && alarm["MetricName"] == metric
-            });
+            let watches = alarms
+                .iter()
+                .filter(|(_, alarm)| alarm["Dimensions"] == dimensions && alarm["MetricName"] == metric);
             watches.map(|(_, alarm)| alarm["Threshold"].clone()).collect()
         };
         for (name, queue) in of_type(&messaging, "AWS::SQS::Queue") {

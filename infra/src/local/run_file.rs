@@ -99,10 +99,16 @@ impl RunFile {
         let CredentialSource { uri, token } = &self.operator;
         let asked = http_client()?.get(uri).header("authorization", token).send().await;
         let answer = asked.and_then(reqwest::Response::error_for_status);
-        let not_running = || format!("the service at {} does not answer; start it again with `cargo run`", self.url);
+        let not_running =
+            || format!("the service at {} does not answer; start it again with `cargo run`", self.url);
         let session: Session = answer.with_context(not_running)?.json().await.with_context(not_running)?;
-        let credentials =
-            Credentials::new(session.access_key_id, session.secret_access_key, Some(session.token), None, "operator");
+        let credentials = Credentials::new(
+            session.access_key_id,
+            session.secret_access_key,
+            Some(session.token),
+            None,
+            "operator",
+        );
         Ok(sdk::sdk_config(&self.cloud_endpoint, credentials))
     }
 

@@ -25,7 +25,8 @@ use nix::sys::signal::Signal;
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
-    Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, RunFile, Service, deploy, publish_pictures,
+    Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, RunFile, Service, deploy,
+    publish_pictures,
 };
 use launch::{Launched, Launcher, Simulator};
 

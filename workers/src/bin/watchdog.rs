@@ -2,13 +2,21 @@
 
 use std::process::ExitCode;
 
-use events::runtime::{self, Boot, aws, consumer};
+use anyhow::Context;
+use events::runtime::{self, Boot, aws, consumer, metrics::write_until};
+use tokio_util::sync::CancellationToken;
 use workers::watchdog::{Config, Watchdog};
 
 fn main() -> ExitCode {
     runtime::main("watchdog", |Boot { service, config, shutdown }: Boot<Config>| async move {
         let aws = aws::sdk_config().await?;
         let handler = Watchdog::start(&config, &aws).await?;
-        consumer::consume(service, &config.consumer, &aws, shutdown, handler).await
+        // Until the drain is over, which is after the shutdown.
+        let ended = CancellationToken::new();
+        let writing = tokio::spawn(write_until(ended.clone(), handler.metrics()));
+        let consumed = consumer::consume(service, &config.consumer, &aws, shutdown, handler).await;
+        ended.cancel();
+        writing.await.context("the metrics of the watchdog failed")?;
+        consumed
     })
 }

@@ -99,8 +99,10 @@ pub(super) async fn run(
 fn state(header: &Header, trail: &Trail, now: Timestamp) -> String {
     let stalls = trail.stalled_at(now, LIMITS);
     if !stalls.is_empty() {
-        let stages: Vec<String> =
-            stalls.iter().map(|Stall { stage, since, .. }| format!("{} since {since}", stage.name())).collect();
+        let stages: Vec<String> = stalls
+            .iter()
+            .map(|Stall { stage, since, .. }| format!("{} since {since}", stage.name()))
+            .collect();
         format!("has stopped at: {}", stages.join(", "))
     } else if trail.is_complete() {
         "complete".to_owned()
@@ -119,8 +121,7 @@ fn stages(trail: &Trail) -> Vec<StageState> {
             Status::Missing if step.ready_at.is_some() => ("missing", None),
             Status::Missing => ("waiting", None),
         };
-        let took_ms =
-            at.zip(step.ready_at).map(|(at, ready)| at.as_millisecond() - ready.as_millisecond());
+        let took_ms = at.zip(step.ready_at).map(|(at, ready)| at.as_millisecond() - ready.as_millisecond());
         StageState { stage: step.stage.name(), status, at, took_ms }
     };
     trail.steps.iter().map(stage).collect()

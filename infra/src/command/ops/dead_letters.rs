@@ -251,21 +251,26 @@ async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) ->
     done.left = rest.len();
     let mut failure = None;
     for ((_, url), copies) in groups {
-        if !apply || failure.is_some() {
-            rest.extend(copies.iter().copied());
-        } else if let Err(error) = send_again(place, url, &copies[0].letter.body).await {
-            rest.extend(copies.iter().copied());
-            failure = Some(error);
-            continue;
-        } else {
-            // A copy that cannot be deleted is sent again next time; its event is known by its id.
-            for copy in &copies {
-                dlq.delete(copy).await?;
-            }
-        }
-        if failure.is_none() {
+        if !apply {
             done.sent += 1;
             done.deleted += copies.len();
+            rest.extend(copies);
+            continue;
+        }
+        if failure.is_none() {
+            failure = send_again(place, url, &copies[0].letter.body).await.err();
+        }
+        if failure.is_some() {
+            rest.extend(copies);
+            continue;
+        }
+        done.sent += 1;
+        for copy in copies {
+            match dlq.delete(copy).await {
+                Ok(()) => done.deleted += 1,
+                // It is sent again next time; its event is known by its id.
+                Err(error) => failure = Some(error),
+            }
         }
     }
     dlq.give_back(rest).await?;
@@ -282,7 +287,8 @@ async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) ->
             if done.applied { "deleted" } else { "deleted after that" },
         )];
         if done.left > 0 {
-            lines.push(format!("{} letters are left: no worker can read them. See `dlq explain`.", done.left));
+            lines
+                .push(format!("{} letters are left: no worker can read them. See `dlq explain`.", done.left));
         }
         lines
     })

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName,
-};
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName};
 use events::runtime::failure::describe;
 use jiff::Timestamp;
 

@@ -120,8 +120,7 @@ impl Letter {
         let (what, advice) = match content {
             Content::Event(envelope) => {
                 let id = envelope.event.conversation_id();
-                let what =
-                    format!("{} {} about the conversation {id}", envelope.event.schema(), envelope.id);
+                let what = format!("{} {} about the conversation {id}", envelope.event.schema(), envelope.id);
                 let advice = format!(
                     "`nova ops conversation {id}` shows what is missing. Put the cause right, {redrive}; what was \
                      done before is not done twice."
@@ -130,7 +129,9 @@ impl Letter {
             }
             Content::Watch(id) => {
                 let what = format!("the watch over the conversation {id}");
-                let advice = format!("`nova ops conversation {id}` shows where it is. Put the cause right, {redrive}.");
+                let advice = format!(
+                    "`nova ops conversation {id}` shows where it is. Put the cause right, {redrive}."
+                );
                 (what, advice)
             }
             Content::Newer(event) => {
@@ -160,7 +161,10 @@ mod tests {
             message_id: "m-1".to_owned(),
             body: body.to_owned(),
             sent_at: None,
-            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            attributes: attributes
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         }
     }
 
@@ -177,21 +181,44 @@ mod tests {
         let mut newer: serde_json::Value = serde_json::from_str(&completed()).unwrap();
         newer["version"] = "2.0".into();
         let newer = newer.to_string();
-        let rejected = [("reason", "the journal holds turn 2 where turn 1 belongs"), ("service", "transcript")];
-        let undelivered = [("ERROR_CODE", "NO_PERMISSIONS"), ("ERROR_MESSAGE", "denied"), ("TARGET_ARN", "arn")];
+        let rejected =
+            [("reason", "the journal holds turn 2 where turn 1 belongs"), ("service", "transcript")];
+        let undelivered =
+            [("ERROR_CODE", "NO_PERMISSIONS"), ("ERROR_MESSAGE", "denied"), ("TARGET_ARN", "arn")];
         let cases = [
-            (letter(&completed(), &rejected), Transcript, "conversation.completed", "turn 2", "redrive transcript"),
-            (letter(&completed(), &[]), Transcript, CONVERSATION, "as often as the queue allows", "put the cause"),
+            (
+                letter(&completed(), &rejected),
+                Transcript,
+                "conversation.completed",
+                "turn 2",
+                "redrive transcript",
+            ),
+            (
+                letter(&completed(), &[]),
+                Transcript,
+                CONVERSATION,
+                "as often as the queue allows",
+                "put the cause",
+            ),
             (letter(&newer, &[]), Transcript, "\"2.0\"", "newer build", "Deploy a worker"),
             (letter("hello", &rejected), Transcript, "5 bytes", "rejected by", "drop transcript"),
             (letter(&watch, &[]), Watchdog, CONVERSATION, "no attempt came to an end", "redrive watchdog"),
-            (letter(&completed(), &undelivered), Events, CONVERSATION, "NO_PERMISSIONS: denied", "redrive events"),
+            (
+                letter(&completed(), &undelivered),
+                Events,
+                CONVERSATION,
+                "NO_PERMISSIONS: denied",
+                "redrive events",
+            ),
         ];
         for (letter, queue, what, why, advice) in cases {
             let explained = letter.explain(queue);
             assert!(explained.what.contains(what), "{what}: {explained:?}");
             assert!(explained.why.contains(why), "{why}: {explained:?}");
-            assert!(explained.advice.to_lowercase().contains(&advice.to_lowercase()), "{advice}: {explained:?}");
+            assert!(
+                explained.advice.to_lowercase().contains(&advice.to_lowercase()),
+                "{advice}: {explained:?}"
+            );
         }
     }
 

@@ -9,7 +9,9 @@ use std::{io::Read as _, process::ExitCode};
 
 use anyhow::{Context as _, bail, ensure};
 use events::{
-    contract::{ConversationCompleted, ConversationId, Envelope, Event, Speaker, Transcript, UserId},
+    contract::{
+        ConversationCompleted, ConversationId, Envelope, Event, Speaker, TraceParent, Transcript, UserId,
+    },
     pipeline::names::transcript_key,
     runtime::failure::describe,
 };
@@ -44,7 +46,11 @@ struct Report {
     source: &'static str,
 }
 
-pub(super) async fn run(options: &ReplayOptions, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    options: &ReplayOptions,
+    place: &Place,
+    shown: Shown<'_>,
+) -> anyhow::Result<ExitCode> {
     let id = options.id;
     let header = place.journal.header(id).await.context("cannot read the journal")?;
     let (envelope, source) = match header {
@@ -69,7 +75,9 @@ pub(super) async fn run(options: &ReplayOptions, place: &Place, shown: Shown<'_>
 async fn from_transcript(options: &ReplayOptions, place: &Place) -> anyhow::Result<Envelope> {
     let id = options.id;
     let Some(user_id) = &options.user else {
-        bail!("the journal does not know the conversation {id}; --user names the learner whose transcript it is");
+        bail!(
+            "the journal does not know the conversation {id}; --user names the learner whose transcript it is"
+        );
     };
     let key = transcript_key(user_id, id);
     let object = place.s3.get_object().bucket(&place.outputs.logs_bucket).key(&key).send().await;
@@ -116,5 +124,7 @@ fn completed(transcript: Transcript) -> anyhow::Result<Envelope> {
         usage: transcript.usage,
         metrics: transcript.metrics,
     });
-    Ok(Envelope::new(event, ended_at, None))
+    // The transcript does not hold the trace; what has none is put into this one by its consumers too.
+    let trace = TraceParent::of(&event.conversation_id().to_string());
+    Ok(Envelope::new(event, ended_at, Some(trace.to_string())))
 }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::{Instance, StackOptions};
 use crate::local::{
-    Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service, free_port, net, sdk,
+    Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service, free_port,
+    net, sdk,
 };
 
 /// How long a process may take to become healthy; it includes its checks of what it depends on.
