@@ -241,12 +241,13 @@ pub fn give_up_holding(outcome: &Outcome, fraction: f64) -> Action {
 }
 
 /// How an attempt may run when an earlier one began and never reported (`unreported`), and `alone` attempts that had
-/// the worker for themselves never reported.
+/// the worker for themselves never reported. On its `last` receive one of those is enough: SQS would take the message
+/// away without a reason.
 #[must_use]
-pub fn standing(unreported: bool, alone: u32) -> Standing {
-    if alone >= ALONE_MAX {
+pub fn standing(unreported: bool, alone: u32, last: bool) -> Standing {
+    if alone >= ALONE_MAX || (last && alone > 0) {
         Standing::Condemned
-    } else if unreported {
+    } else if unreported || alone > 0 {
         Standing::Alone
     } else {
         Standing::Together
@@ -365,10 +366,12 @@ mod tests {
 
     #[test]
     fn message_that_never_reported_runs_alone_and_is_condemned_by_two_attempts_alone() {
-        assert_eq!(standing(false, 0), Standing::Together);
-        assert_eq!(standing(true, 0), Standing::Alone);
-        assert_eq!(standing(true, 1), Standing::Alone);
-        assert_eq!(standing(true, ALONE_MAX), Standing::Condemned);
+        assert_eq!(standing(false, 0, false), Standing::Together);
+        assert_eq!(standing(true, 0, true), Standing::Alone);
+        assert_eq!(standing(true, 1, false), Standing::Alone);
+        assert_eq!(standing(false, 1, false), Standing::Alone);
+        assert_eq!(standing(true, 1, true), Standing::Condemned);
+        assert_eq!(standing(true, ALONE_MAX, false), Standing::Condemned);
     }
 
     #[test]

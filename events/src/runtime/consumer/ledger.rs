@@ -2,20 +2,25 @@
 //!
 //! SQS counts receives, whatever became of them: outages, deployments and neighbours that took the process along spend
 //! them too. So an attempt at a message that comes for the second time or more notes in the Effects table that it
-//! began, and when it reports, whatever it reports, the note goes. An attempt that began and never reported died with
-//! its worker. The next one runs while nothing else does ([`Standing::Alone`]), which clears the neighbours: they
-//! report. A message that dies alone as well is dead-lettered as what it is.
+//! began, and when it reports, whatever it reports, takes the note back. An attempt that began and never reported died
+//! with its worker. The next one runs while nothing else does ([`Standing::Alone`]), which clears the neighbours: they
+//! succeed. A message that dies alone as well is dead-lettered as what it is. What earlier attempts left is not cleared
+//! by one that reports: it may have met an outage before it came to what kills.
 //!
 //! Failures that were reported are counted here, too, because only they are attempts. A message that succeeds at its
 //! first receive costs nothing.
 //!
 //! Item `attempt#<service>#<message id>`: `begun` (S, the attempt that has not reported, or empty), `earlier` (S, the
-//! one that stood there before it), `alone` (N), `failures` (N), `expiresAt` (N, the table's TTL). All writes set values
-//! that depend on the attempt alone, so that one that the SDK repeats changes nothing.
+//! one that stood there before it), `alone` (N, attempts that ran alone and have not reported), `failures` (N),
+//! `expiresAt` (N, the table's TTL). All writes set values and add none, so that one that the SDK repeats changes
+//! nothing. An attempt that cannot be noted is not the message's fault: it waits.
 
-use anyhow::{Context, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
 use aws_sdk_dynamodb::{
     Client,
+    error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, KeySchemaElement, ReturnValue, TableDescription},
 };
@@ -25,12 +30,15 @@ use super::{ConsumerConfig, Delivery};
 use crate::runtime::{
     aws,
     delivery::{Standing, standing},
-    failure::{Failure, describe},
+    failure::{Failure, FailureKind, describe},
     world,
 };
 
 /// Days for which an attempt is remembered: the longest retention of a queue and a day.
 const RETENTION_DAYS: i64 = 15;
+
+/// The wait after a note that could not be made.
+const UNNOTED_WAIT: Duration = Duration::from_secs(1);
 
 /// No attempt.
 const NONE: &str = "";
@@ -47,8 +55,12 @@ pub(super) struct Entry {
     attempt: String,
     /// Whether the ledger is asked at all: not at the first receive.
     again: bool,
+    /// Whether SQS would take the message away after this receive.
+    last: bool,
     begun: bool,
-    unreported: bool,
+    /// The earlier attempt that never reported, or [`NONE`].
+    earlier: String,
+    /// Earlier attempts that ran alone and never reported.
     alone: u32,
     pub(super) failures: u32,
 }
@@ -56,7 +68,7 @@ pub(super) struct Entry {
 impl Entry {
     /// How the next run may be done.
     pub(super) fn standing(&self) -> Standing {
-        standing(self.unreported, self.alone)
+        standing(self.earlier != NONE, self.alone, self.last)
     }
 
     /// Whether [`Ledger::begin`] has nothing more to do.
@@ -89,13 +101,14 @@ impl Ledger {
     }
 
     /// The entry of a message that was received just now, before anything is known.
-    pub(super) fn entry(&self, delivery: &Delivery) -> Entry {
+    pub(super) fn entry(&self, delivery: &Delivery, receive_count_max: u32) -> Entry {
         Entry {
             key: format!("attempt#{}#{}", self.service, delivery.message_id),
             attempt: world::uuid().to_string(),
             again: delivery.receive_count > 1,
+            last: delivery.receive_count >= receive_count_max,
             begun: false,
-            unreported: false,
+            earlier: NONE.to_owned(),
             alone: 0,
             failures: 0,
         }
@@ -117,7 +130,7 @@ impl Ledger {
             .return_values(ReturnValue::AllNew)
             .send()
             .await
-            .map_err(|error| Failure::aws(error).context("failed to note an attempt"))?;
+            .map_err(unnoted)?;
         let item = output.attributes.unwrap_or_default();
         let count = |name: &str| -> u32 {
             item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
@@ -125,7 +138,9 @@ impl Ledger {
         // Our own attempt stands there when the SDK repeated the request because its reply was lost. What stood there
         // before it is not known then: the message is believed to be harmless, and found out next time.
         let earlier = item.get("earlier").and_then(|value| value.as_s().ok());
-        entry.unreported = earlier.is_some_and(|earlier| *earlier != NONE && *earlier != entry.attempt);
+        if let Some(earlier) = earlier.filter(|earlier| **earlier != entry.attempt) {
+            entry.earlier.clone_from(earlier);
+        }
         (entry.alone, entry.failures, entry.begun) = (count("alone"), count("failures"), true);
         Ok(())
     }
@@ -138,7 +153,7 @@ impl Ledger {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| Failure::aws(error).context("failed to note an attempt"))
+            .map_err(unnoted)
     }
 
     /// Notes that the attempt failed by itself.
@@ -146,9 +161,11 @@ impl Ledger {
         entry.failures = entry.failures.saturating_add(1);
         let update = self
             .update(entry)
-            .update_expression("SET begun = :none, alone = :zero, failures = :failures, expiresAt = :expires")
-            .expression_attribute_values(":none", text(NONE))
-            .expression_attribute_values(":zero", number(&0))
+            .update_expression(
+                "SET begun = :earlier, alone = :alone, failures = :failures, expiresAt = :expires",
+            )
+            .expression_attribute_values(":earlier", text(&entry.earlier))
+            .expression_attribute_values(":alone", number(&entry.alone))
             .expression_attribute_values(":failures", number(&entry.failures))
             .expression_attribute_values(":expires", expires_at());
         self.note(update).await;
@@ -164,10 +181,10 @@ impl Ledger {
             .update(entry)
             // Somebody else may have begun meanwhile.
             .condition_expression("begun = :attempt")
-            .update_expression("SET begun = :none, alone = :zero")
+            .update_expression("SET begun = :earlier, alone = :alone")
             .expression_attribute_values(":attempt", text(&entry.attempt))
-            .expression_attribute_values(":none", text(NONE))
-            .expression_attribute_values(":zero", number(&0));
+            .expression_attribute_values(":earlier", text(&entry.earlier))
+            .expression_attribute_values(":alone", number(&entry.alone));
         self.note(update).await;
     }
 
@@ -183,6 +200,17 @@ impl Ledger {
 
     fn update(&self, entry: &Entry) -> UpdateItemFluentBuilder {
         self.dynamodb.update_item().table_name(&self.table).key("effectId", text(&entry.key))
+    }
+}
+
+/// An attempt that could not be noted is not made, and does not count.
+fn unnoted(error: SdkError<UpdateItemError>) -> Failure {
+    let failure = Failure::aws(error).context("failed to note an attempt");
+    match failure.kind() {
+        FailureKind::Environment | FailureKind::Throttled { .. } | FailureKind::Busy { .. } => failure,
+        FailureKind::Retry { .. } | FailureKind::Reject { .. } | FailureKind::Park => {
+            Failure::busy(anyhow!("{failure}"), UNNOTED_WAIT)
+        }
     }
 }
 

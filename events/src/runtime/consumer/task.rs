@@ -128,7 +128,7 @@ impl<H: Handler> Work<H> {
     /// Handles one message to its end.
     pub(super) async fn deliver(&self, delivery: &Delivery, lease: Lease) {
         let mut line = Line::new(self.service, delivery);
-        let mut entry = self.ledger.entry(delivery);
+        let mut entry = self.ledger.entry(delivery, self.queue.receive_count_max);
         let is_finished = self.finished().get(&delivery.message_id).is_some();
         let (outcome, action) = if is_finished {
             (Outcome::Duplicate, Action::Delete)
