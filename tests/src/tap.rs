@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
+use events::contract::TraceParent;
 use serde_json::{Value, json};
 
 /// How many receives may be answered empty before the tap counts as drained. The local cloud delivers an event
@@ -65,7 +66,8 @@ impl Tap {
 }
 
 /// Checks that every event of `events` carries a known `detail-type`, a source of ours and a `detail` that its
-/// published schema accepts; returns how many there were of each type.
+/// published schema accepts, and that the events of one conversation are spans of one trace; returns how many there
+/// were of each type.
 ///
 /// # Errors
 /// Names the first event that does not.
@@ -86,7 +88,30 @@ pub fn check(events: &[Value]) -> anyhow::Result<BTreeMap<String, usize>> {
         }
         *counts.entry(name.to_owned()).or_default() += 1;
     }
+    check_traces(events)?;
     Ok(counts)
+}
+
+/// Each conversation has a trace of its own, and each of its events a span of its own; one that is published twice is
+/// the same twice.
+fn check_traces(events: &[Value]) -> anyhow::Result<()> {
+    let mut traces: BTreeMap<&str, String> = BTreeMap::new();
+    let mut spans: BTreeMap<String, &str> = BTreeMap::new();
+    for event in events {
+        let detail = &event["detail"];
+        let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
+        let conversation =
+            detail["data"]["conversationId"].as_str().context("an event without a conversation")?;
+        let id = detail["id"].as_str().context("an event without an id")?;
+        let span: TraceParent = text(&detail["traceparent"]).parse().context("an event without a trace")?;
+        let trace = traces.entry(conversation).or_insert_with(|| span.trace_id());
+        ensure!(*trace == span.trace_id(), "{conversation} has two traces");
+        let of_span = spans.entry(span.to_string()).or_insert(id);
+        ensure!(*of_span == id, "the events {of_span} and {id} are one span");
+    }
+    let distinct: std::collections::BTreeSet<_> = traces.values().collect();
+    ensure!(distinct.len() == traces.len(), "two conversations have one trace");
+    Ok(())
 }
 
 fn validator(name: &str) -> anyhow::Result<jsonschema::Validator> {
