@@ -90,11 +90,7 @@ impl Transcripts {
 
     async fn store(&self, completed: &ConversationCompleted) -> Result<TranscriptStored, Failure> {
         let id = completed.conversation_id;
-        let conversation = self
-            .journal
-            .load(id)
-            .await
-            .map_err(JournalError::into_failure)?;
+        let conversation = self.journal.load(id).await.map_err(JournalError::into_failure)?;
         let Some(conversation) = conversation else { return self.stored_before(completed).await };
         let turns = &conversation.turns;
         let audio = Audio { bucket: &self.recordings.bucket, stored: self.recordings.stored(turns).await? };
