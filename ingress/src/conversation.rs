@@ -152,7 +152,7 @@ impl Conversation {
             return;
         }
         match input {
-            Input::Attached => self.attached(),
+            Input::Attached => self.attached(at_ms),
             Input::Detached => {
                 self.detached_ms.get_or_insert(at_ms);
             }
@@ -177,8 +177,11 @@ impl Conversation {
         self.timers(at_ms);
     }
 
-    fn attached(&mut self) {
-        self.detached_ms = None;
+    fn attached(&mut self, at_ms: u64) {
+        if self.detached_ms.take().is_some() {
+            // What the page has kept comes first, and not the silence for which it was away.
+            self.audio_ms = self.audio_ms.max(at_ms);
+        }
         if std::mem::replace(&mut self.was_attached, true) {
             self.reconnects = self.reconnects.saturating_add(1);
         }

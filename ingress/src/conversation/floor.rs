@@ -7,6 +7,7 @@
 //! and the model has said what was spoken, or a while later.
 
 mod barge_in;
+mod fading;
 mod settle;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::{
     socket::message::{CaptionStage, ServerMessage},
     sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
 };
+use fading::Fading;
 
 /// How long a cut turn waits for the words that were spoken and for the page's report, in milliseconds.
 const SETTLE_MS_MAX: u64 = 1_500;
@@ -41,6 +43,8 @@ pub(super) struct Floor {
     learner_speech_ms: u64,
     learner: Words,
     tutor: Option<Open>,
+    /// The tutor's turn before it, whose stream is lost and which the page still plays.
+    fading: Option<Fading>,
     /// The tutor's turn was closed while the model goes on with it: the rest is nobody's.
     muted: bool,
     /// FINAL blocks of a closed turn that may still come.
@@ -82,6 +86,8 @@ struct Open {
     /// The page has said so since the turn was cut.
     reported_since_cut: bool,
     last_event_ms: u64,
+    /// By how much the page was behind the model when it began, in milliseconds.
+    behind_ms: u64,
 }
 
 impl Floor {
@@ -96,6 +102,7 @@ impl Floor {
             learner_speech_ms: 0,
             learner: Words::default(),
             tutor: None,
+            fading: None,
             muted: false,
             owed_finals: 0,
             tool_pending: false,
@@ -151,6 +158,12 @@ impl Floor {
         self.latencies.summary()
     }
 
+    /// The tutor has said something, recorded or not.
+    #[must_use]
+    pub(super) fn has_begun(&self) -> bool {
+        self.turns > 0 || self.fading.is_some()
+    }
+
     /// When the page has played all it was given.
     #[must_use]
     pub(super) fn playing_until_ms(&self) -> u64 {
@@ -165,7 +178,10 @@ impl Floor {
     /// Nobody is speaking, no tool is being called, and nothing waits to be transcribed or answered.
     #[must_use]
     pub(super) fn is_quiet(&self) -> bool {
-        let speaking = self.tutor.is_some() || self.microphone.has_speech() || self.tool_pending;
+        let speaking = self.tutor.is_some()
+            || self.fading.is_some()
+            || self.microphone.has_speech()
+            || self.tool_pending;
         !speaking && self.learner.blocks.is_empty() && self.unanswered_since_ms.is_none()
     }
 
@@ -186,14 +202,17 @@ impl Floor {
     /// When [`Self::settle`] has something to do without another event.
     #[must_use]
     pub(super) fn deadline_ms(&self) -> Option<u64> {
-        let open = self.tutor.as_ref()?;
-        if let Some(cut) = open.turn.cut {
-            Some(cut.at_ms + SETTLE_MS_MAX)
-        } else if open.turn.is_complete() {
-            Some(self.playing_until_ms)
-        } else {
-            open.turn.audio_over.then_some(open.last_event_ms + FINAL_WAIT_MS_MAX)
-        }
+        let fading = self.fading.as_ref().map(Fading::due_ms);
+        let open = self.tutor.as_ref().and_then(|open| {
+            if let Some(cut) = open.turn.cut {
+                Some(cut.at_ms + SETTLE_MS_MAX)
+            } else if open.turn.is_complete() {
+                Some(self.playing_until_ms)
+            } else {
+                open.turn.audio_over.then_some(open.last_event_ms + FINAL_WAIT_MS_MAX)
+            }
+        });
+        [fading, open].into_iter().flatten().min()
     }
 
     /// An event of the model.
@@ -247,9 +266,10 @@ impl Floor {
 
     /// The learner has typed a turn; it takes the floor.
     pub(super) fn typed(&mut self, text: &str, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        if self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
+        if self.fading.is_some() || self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
             self.interrupt(at_ms, outputs);
         }
+        self.end_fading(outputs);
         self.end_tutor_turn(outputs);
         if !self.learner.blocks.is_empty() {
             self.end_learner_turn(at_ms, outputs);
@@ -257,10 +277,11 @@ impl Floor {
         let mut turn = self.turn(Speaker::Learner, text.to_owned(), at_ms);
         turn.typed = true;
         self.unanswered_since_ms = Some(at_ms);
+        self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
         self.record(turn, Vec::new(), outputs);
     }
 
-    /// The stream is gone: ends the tutor's turn with what came of it, and forgets what the learner's words of
+    /// The stream is gone: ends the tutor's turn with what the page plays of it, and forgets what the learner's words of
     /// this turn were understood as, because the next stream hears them again. Answers whether the tutor was
     /// cut short.
     pub(super) fn stream_lost(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) -> bool {
@@ -275,9 +296,9 @@ impl Floor {
         let whole = open.turn.is_complete();
         if !whole && open.turn.cut.is_none() {
             let heard_ms = open.turn.produced_ms();
-            open.turn.cut = Some(Cut { at_ms, by: CutBy::Model, heard_ms, told: true });
+            open.turn.cut = Some(Cut { at_ms, by: CutBy::Loss, heard_ms, told: true });
         }
-        self.end_tutor_turn(outputs);
+        self.fade(at_ms, outputs);
         self.owed_finals = 0;
         self.muted = false;
         !whole
@@ -371,11 +392,16 @@ impl Floor {
 
     fn audio_end(&mut self, stop: Stop, at_ms: u64, outputs: &mut VecDeque<Output>) {
         match stop {
-            Stop::PartialTurn | Stop::Other => {}
+            Stop::PartialTurn | Stop::Other => {
+                if let Some(open) = &mut self.tutor {
+                    open.turn.sentence_over();
+                }
+            }
             Stop::Interrupted => self.interrupted(false, at_ms, outputs),
             Stop::EndTurn => {
                 self.muted = false;
                 if let Some(open) = &mut self.tutor {
+                    open.turn.sentence_over();
                     open.turn.audio_over = true;
                 }
             }
@@ -384,6 +410,7 @@ impl Floor {
 
     fn open(&mut self, at_ms: u64) -> &mut Open {
         let (generation, offset_ms) = (self.generation, self.generation_ms);
+        let behind_ms = self.behind_ms(at_ms);
         self.tool_pending = false;
         if self.tutor.is_none() {
             self.owed_finals = 0;
@@ -398,6 +425,7 @@ impl Floor {
             reported_ms: None,
             reported_since_cut: false,
             last_event_ms: at_ms,
+            behind_ms,
         })
     }
 }

@@ -62,7 +62,7 @@ impl Conversation {
             return Some(unanswered);
         }
         let texts = self.settings.texts.as_ref().filter(|_| !self.floor.microphone.has_speech())?;
-        if self.floor.turns() == 0 {
+        if !self.floor.has_begun() {
             Some(texts.opening.clone())
         } else {
             tutor_cut.then(|| texts.go_on.clone())

@@ -21,7 +21,7 @@ pub(super) const FILL_BYTES: usize = 3_200;
 const _: () = assert!(FILL_BYTES as u64 == FILL_MS * BYTES_PER_MS);
 
 impl Conversation {
-    /// When [`Input::Tick`] is due, if nothing else happens.
+    /// When [`Input::Tick`](super::Input::Tick) is due, if nothing else happens.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
         let limits = &self.settings.limits;
@@ -89,14 +89,51 @@ impl Conversation {
     }
 
     /// The gap is measured in what was heard last: after speech it may be a stalled network, and only after a
-    /// while it is a pause. Once silence is being sent it goes on at the pace of time.
+    /// while it is a pause. Once silence is being sent it goes on at the pace of time. A page that was lost in the
+    /// middle of speech keeps the rest of it until it comes back.
     fn fill_due_ms(&self) -> u64 {
         let microphone = &self.floor.microphone;
         let in_speech = microphone.has_speech() && microphone.silence_ms() < FILL_MS;
-        self.audio_ms + if in_speech { SPEECH_GAP_MS } else { GAP_MS }
+        match self.detached_ms {
+            Some(detached_ms) if in_speech => detached_ms + self.settings.limits.grace_ms_max,
+            Some(_) | None if in_speech => self.audio_ms + SPEECH_GAP_MS,
+            Some(_) | None => self.audio_ms + GAP_MS,
+        }
     }
 
     fn silence_due_ms(&self) -> u64 {
         self.active_ms.max(self.floor.playing_until_ms()) + self.settings.limits.silence_ms_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{
+        Input, Output, StreamId,
+        fixture::{Talk, settings, speech},
+    };
+
+    #[test]
+    fn a_page_that_is_lost_in_the_middle_of_a_word_goes_on_with_the_word() {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_says("Hello.", 1_000);
+        let word = speech(400, 1);
+        let (before, after) = word.split_at(word.len() / 2);
+        talk.input(Input::Audio(Bytes::copy_from_slice(before)));
+        talk.input(Input::Detached);
+        let known = talk.outputs.len();
+        talk.pass(10_000);
+        talk.input(Input::Attached);
+        talk.pass(GAP_MS);
+        talk.input(Input::Audio(Bytes::copy_from_slice(after)));
+        let mut heard = Vec::new();
+        for output in &talk.outputs[known..] {
+            if let Output::SendAudio { pcm, .. } = output {
+                heard.extend_from_slice(pcm);
+            }
+        }
+        assert!(heard == after, "{} bytes instead of {}", heard.len(), after.len());
     }
 }

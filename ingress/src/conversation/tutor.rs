@@ -35,6 +35,8 @@ struct Sentence {
     spoken: Option<String>,
     /// Audio of the turn when the sentence ended, in bytes.
     until_bytes: u64,
+    /// Its audio has come to its end.
+    whole: bool,
 }
 
 /// How a turn was cut short.
@@ -57,6 +59,8 @@ pub(super) enum CutBy {
     Model,
     /// The learner's page, while the model goes on: only what was played counts.
     Learner,
+    /// The loss of the stream: the page goes on to play what it was given.
+    Loss,
 }
 
 impl TutorTurn {
@@ -122,6 +126,13 @@ impl TutorTurn {
         }
     }
 
+    /// The audio of the sentence ends.
+    pub(super) fn sentence_over(&mut self) {
+        if let Some(sentence) = self.sentences.last_mut() {
+            sentence.whole = true;
+        }
+    }
+
     /// Audio produced, in milliseconds.
     #[must_use]
     pub(super) fn produced_ms(&self) -> u64 {
@@ -145,17 +156,27 @@ impl TutorTurn {
     /// page cut short, the share of its words that was played.
     #[must_use]
     pub(super) fn text(&self, heard_ms: u64) -> String {
-        let trusted = self.cut.is_none_or(|cut| cut.by == CutBy::Model);
+        let by = self.cut.map(|cut| cut.by);
+        let trusted = by != Some(CutBy::Learner);
+        let pace = self.pace();
         let mut said: Vec<String> = Vec::new();
         let mut from_ms = 0;
         for sentence in &self.sentences {
             let until_ms = sentence.until_bytes / BYTES_PER_MS;
             let words = sentence.spoken.as_deref().unwrap_or(&sentence.planned);
             let played = until_ms > from_ms && until_ms <= heard_ms + PLAYED_TOLERANCE_MS;
-            if played || (trusted && sentence.spoken.is_some()) {
+            if trusted && sentence.spoken.is_some() {
+                said.push(words.trim().to_owned());
+            } else if by == Some(CutBy::Loss) && !sentence.whole {
+                said.push(pace.words(words, until_ms - from_ms));
+            } else if played {
                 said.push(words.trim().to_owned());
             } else if !trusted && heard_ms > from_ms {
-                said.push(share(words, heard_ms - from_ms, until_ms - from_ms));
+                let part_ms = heard_ms - from_ms;
+                said.push(match sentence.whole {
+                    true => share(words, part_ms, until_ms - from_ms),
+                    false => pace.words(words, part_ms),
+                });
             }
             from_ms = until_ms;
         }
@@ -169,6 +190,21 @@ impl TutorTurn {
         std::mem::take(&mut self.audio)
     }
 
+    /// How fast the tutor speaks in this turn.
+    fn pace(&self) -> Pace {
+        let mut pace = Pace { ms: 0, bytes: 0 };
+        let mut from_ms = 0;
+        for sentence in &self.sentences {
+            let until_ms = sentence.until_bytes / BYTES_PER_MS;
+            if sentence.whole {
+                pace.ms += until_ms - from_ms;
+                pace.bytes += sentence.planned.len() as u64;
+            }
+            from_ms = until_ms;
+        }
+        if pace.bytes == 0 { Pace::USUAL } else { pace }
+    }
+
     fn text_room(&self) -> usize {
         let used: usize = self
             .sentences
@@ -176,6 +212,28 @@ impl TutorTurn {
             .map(|sentence| sentence.planned.len().max(sentence.spoken.as_ref().map_or(0, String::len)))
             .sum();
         TURN_TEXT_BYTES_MAX.saturating_sub(used)
+    }
+}
+
+/// How fast somebody speaks: so many bytes of text in so many milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    ms: u64,
+    bytes: u64,
+}
+
+impl Pace {
+    /// About 150 words in a minute.
+    const USUAL: Self = Self { ms: 66, bytes: 1 };
+
+    /// The words of `text` that are over after `ms`.
+    fn words(self, text: &str, ms: u64) -> String {
+        let bytes = usize::try_from(self.bytes * ms / self.ms.max(1)).unwrap_or(usize::MAX);
+        if bytes >= text.len() {
+            return text.trim().to_owned();
+        }
+        let said = &text[..text.floor_char_boundary(bytes)];
+        said.rfind(char::is_whitespace).map_or_else(String::new, |end| said[..end].trim().to_owned())
     }
 }
 
@@ -207,6 +265,7 @@ mod tests {
             turn.plan();
             turn.planned(planned);
             produce(&mut turn, 1_000);
+            turn.sentence_over();
         }
         turn
     }
@@ -229,6 +288,19 @@ mod tests {
         assert!(turn.spoken_to_end());
         assert!(turn.is_complete());
         assert_eq!(turn.text(2_000), "One two three four. Five six seven eight.");
+    }
+
+    #[test]
+    fn of_a_sentence_that_lost_its_stream_the_words_count_that_were_given_out() {
+        let mut turn = TutorTurn::default();
+        turn.plan();
+        turn.planned("One two three four.");
+        produce(&mut turn, 1_000);
+        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Loss, heard_ms: 1_000, told: true });
+        // 15 bytes at the usual pace.
+        assert_eq!(turn.text(1_000), "One two three");
+        turn.sentence_over();
+        assert_eq!(turn.text(1_000), "One two three four.");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::{Floor, Output};
 use crate::{
-    conversation::tutor::{Cut, CutBy},
+    conversation::tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
     socket::message::ServerMessage,
 };
 
@@ -18,7 +18,8 @@ impl Floor {
         at_ms: u64,
         outputs: &mut VecDeque<Output>,
     ) {
-        if let Some(open) = self.tutor.as_mut().filter(|open| open.generation == generation) {
+        let fading = self.fading.as_mut().map(|fading| &mut fading.open);
+        for open in self.tutor.iter_mut().chain(fading).filter(|open| open.generation == generation) {
             let played = ms.saturating_sub(open.offset_ms).min(open.turn.produced_ms());
             if played > 0 {
                 open.reported_ms = Some(open.reported_ms.unwrap_or(0).max(played));
@@ -67,11 +68,14 @@ impl Floor {
         let unplayed_ms = self.playing_until_ms.saturating_sub(at_ms);
         let Some(open) = self.tutor.as_mut().filter(|open| open.turn.cut.is_none()) else { return false };
         let heard_ms = open.turn.produced_ms().saturating_sub(unplayed_ms);
+        // The model believes that the learner has heard what the page has not yet played.
+        let by = if open.behind_ms > PLAYED_TOLERANCE_MS { CutBy::Learner } else { by };
         open.turn.cut = Some(Cut { at_ms, by, heard_ms, told: false });
         true
     }
 
     pub(super) fn flush(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.cut_fading(at_ms);
         self.generation += 1;
         self.generation_ms = 0;
         self.playing_until_ms = at_ms;

@@ -5,23 +5,27 @@ use std::collections::VecDeque;
 
 use events::contract::{Speaker, Turn};
 
-use super::{FINAL_WAIT_MS_MAX, Floor, Output, SETTLE_MS_MAX, Words};
+use super::{FINAL_WAIT_MS_MAX, Floor, Open, Output, SETTLE_MS_MAX, Words};
 use crate::conversation::{
     history::Message,
-    tutor::{CutBy, PLAYED_TOLERANCE_MS},
+    tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
 };
 
 impl Floor {
     /// Ends the tutor's turn if nothing more is to be waited for.
     pub(in crate::conversation) fn settle(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.settle_fading(at_ms, outputs);
         let Some(open) = &self.tutor else { return };
         let over = if let Some(cut) = open.turn.cut {
             let told = cut.told && (open.reported_ms.is_none() || open.reported_since_cut);
             told || at_ms >= cut.at_ms + SETTLE_MS_MAX
         } else if open.turn.is_complete() {
             // A page that reports while the tutor speaks can still cut the turn short.
-            let heard = open.reported_ms.is_none_or(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
-            heard || at_ms >= self.playing_until_ms
+            // So can a learner for whom the page is still playing what was said before it.
+            let unknown = open.reported_ms.is_none() && open.behind_ms <= PLAYED_TOLERANCE_MS;
+            let reported =
+                open.reported_ms.is_some_and(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
+            unknown || reported || at_ms >= self.playing_until_ms
         } else {
             open.turn.audio_over && at_ms >= open.last_event_ms + FINAL_WAIT_MS_MAX
         };
@@ -46,6 +50,7 @@ impl Floor {
     }
 
     fn finish_tutor(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.cut_fading(at_ms);
         let all_played = self.playing_until_ms <= at_ms;
         if let Some(open) = &self.tutor {
             let heard =
@@ -55,14 +60,22 @@ impl Floor {
                 self.cut(CutBy::Model, at_ms);
             }
         }
+        self.end_fading(outputs);
         self.end_tutor_turn(outputs);
     }
 
     pub(super) fn end_tutor_turn(&mut self, outputs: &mut VecDeque<Output>) {
-        let Some(mut open) = self.tutor.take() else { return };
+        let Some(open) = self.tutor.take() else { return };
+        self.end_fading(outputs);
         self.muted = !open.turn.audio_over;
         self.owed_finals = open.turn.unspoken();
+        self.record_tutor(open, false, outputs);
+    }
+
+    /// Records what came of a turn of the tutor, which is `in_history` already or not.
+    pub(super) fn record_tutor(&mut self, mut open: Open, in_history: bool, outputs: &mut VecDeque<Output>) {
         let heard_ms = match (open.reported_ms, open.turn.cut) {
+            (_, Some(Cut { by: CutBy::Loss, heard_ms, .. })) => heard_ms,
             (Some(reported), Some(_)) => reported,
             (None, Some(cut)) => cut.heard_ms,
             (_, None) => open.turn.produced_ms(),
@@ -81,6 +94,9 @@ impl Floor {
         turn.interrupted = open.turn.cut.is_some();
         turn.played_ms = open.turn.cut.and(open.reported_ms);
         let audio = open.turn.take_audio();
+        if !in_history {
+            self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
+        }
         self.record(turn, audio, outputs);
     }
 
@@ -96,6 +112,7 @@ impl Floor {
         if words.is_empty() {
             return;
         }
+        self.end_fading(outputs);
         let recording = self.microphone.end_turn();
         let mut turn = self.turn(Speaker::Learner, words.join(" "), at_ms);
         if let Some(heard) = recording.heard {
@@ -105,6 +122,7 @@ impl Floor {
         }
         self.learner_speech_ms += turn.speech_ms;
         self.unanswered_since_ms = Some(turn.end_ms);
+        self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
         self.record(turn, recording.pcm, outputs);
     }
 
@@ -130,7 +148,6 @@ impl Floor {
         if let Some(latency_ms) = turn.answer_latency_ms {
             self.latencies.add(latency_ms);
         }
-        self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
         if !pcm.is_empty() {
             let speaker = match turn.speaker {
                 Speaker::Learner => "learner",
