@@ -74,7 +74,7 @@ impl Conversation {
     /// Begins to speak the clip that makes a model begin that cannot be typed to, if nobody has said anything yet. What
     /// the model understands of it is no turn.
     pub(super) fn speak_opening(&mut self, at_ms: u64) {
-        let unsaid = self.settings.texts.is_none() && self.floor.turns() == 0;
+        let unsaid = self.settings.texts.is_none() && !self.floor.has_begun();
         let silent = self.upload.is_none() && !self.floor.microphone.has_speech();
         if let Some(clip) = self.settings.opening_clip.clone()
             && unsaid
