@@ -1,4 +1,15 @@
-//! What must hold after the quiet: I1 to I5 and I7 (I6 and I8 are seen while they happen).
+//! What must hold after the quiet. Each finding begins with the invariant that it breaks.
+//!
+//! - I1: each conversation has one transcript, written once, which is its journal word for word: every turn that was
+//!   acknowledged, in order, without gaps.
+//! - I2: each has one accepted analysis, or one reason why there is none.
+//! - I3: the progress counters are the sums over distinct conversations.
+//! - I4: each alert is noted once and sent, and repeated only where a worker could not know that it was sent.
+//! - I5: queues are empty, and the dead letters are the messages that nobody can handle, each with its reason.
+//! - I6: two who hold the same message or conversation have one effect: no object is overwritten, whoever publishes an
+//!   event publishes the same, and where clocks agree nobody pays twice at once (`tests::model`).
+//! - I7: no message that can be handled is received so often that its queue gives it up, whatever is out for how long.
+//! - I8: a process that is asked to stop does so in time and keeps nothing (`processes`, as it happens).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,12 +17,16 @@ use std::{
 };
 
 use events::contract::{
-    ConversationCompleted, EndReason, Envelope, Event, EventId, Milestone, StoredAnalysis, Transcript, Turn,
+    ConversationCompleted, EndReason, Envelope, Event, EventId, Milestone, StoredAnalysis, TraceParent,
+    Transcript, Turn,
 };
 use tests::model::{Cloud, Item, State};
 use uuid::Uuid;
 
-use crate::world::{CONVERSATIONS, EFFECTS, LOGS, POISON, PROGRESS, QUEUES, Told};
+use crate::{
+    plan::{NEWER, Plan},
+    world::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS, QUEUES, Told},
+};
 
 /// Below this overall score there is an alert.
 const LOW_OVERALL: u8 = 40;
@@ -23,14 +38,15 @@ struct Judge<'a> {
     events: BTreeMap<EventId, Envelope>,
 }
 
-pub(crate) fn judge(cloud: &Cloud, told: &Told) -> Vec<String> {
+pub(crate) fn judge(cloud: &Cloud, told: &Told, plan: &Plan) -> Vec<String> {
     let state = cloud.state();
     let mut judge = Judge { state: &state, found: Vec::new(), events: BTreeMap::new() };
     judge.read_events();
+    judge.traces();
     judge.conversations(told);
     judge.progress();
     judge.alerts();
-    judge.queues();
+    judge.queues(plan);
     judge.found
 }
 
@@ -53,7 +69,8 @@ impl Judge<'_> {
             };
             match self.events.get(&envelope.id) {
                 Some(other) if *other != envelope => {
-                    self.found.push(format!("two different events with one id: {other:?} and {envelope:?}"));
+                    self.found
+                        .push(format!("I6: two different events with one id: {other:?} and {envelope:?}"));
                 }
                 Some(_) => {}
                 None => {
@@ -76,21 +93,23 @@ impl Judge<'_> {
         }
         for (id, turns) in told.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
             let kept = stored.get(id).map(|(_, turns)| turns.as_slice()).unwrap_or_default();
-            self.check(turns.iter().all(|turn| kept.contains(turn)), || format!("{id} lost a turn"));
-            self.check(stored.contains_key(id), || format!("{id} began and is not in the journal"));
+            self.check(turns.iter().all(|turn| kept.contains(turn)), || format!("I1: {id} lost a turn"));
+            self.check(stored.contains_key(id), || format!("I1: {id} began and is not in the journal"));
         }
         for (id, (header, turns)) in &stored {
             let text =
                 |name: &str| header.and_then(|header| header.get(name)?["S"].as_str()).unwrap_or_default();
-            self.check(text("state") == "ENDED", || format!("{id} has not ended"));
+            self.check(text("state") == "ENDED", || format!("I1: {id} has not ended"));
             let published = header.is_some_and(|header| header.contains_key("publishedAt"));
-            self.check(published, || format!("{id} is not known to be published"));
+            self.check(published, || format!("I1: {id} is not known to be published"));
             let (id, user) = (id.clone(), text("userId").to_owned());
             let about = |event: &&Envelope| event.event.conversation_id().to_string() == id;
             let events: Vec<Envelope> = self.events.values().filter(about).cloned().collect();
             self.check(events.iter().any(|event| completed(event).is_some()), || {
-                format!("{id} has no conversation.completed")
+                format!("I1: {id} has no conversation.completed")
             });
+            let gapless = turns.iter().zip(0..).all(|(turn, index)| turn.index == index);
+            self.check(gapless, || format!("I1: the turns of {id} have gaps: {turns:?}"));
             self.transcript(&id, &user, turns);
             self.analysis(&id, &user, &events, turns);
         }
@@ -98,7 +117,7 @@ impl Judge<'_> {
 
     fn object<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let object = self.state.s3.objects.get(&(LOGS.to_owned(), key.to_owned()))?;
-        self.check(object.writes == 1, || format!("{key} was overwritten"));
+        self.check(object.writes == 1, || format!("I6: {key} was overwritten"));
         let mut content = Vec::new();
         flate2::read::GzDecoder::new(object.body.as_slice()).read_to_end(&mut content).ok()?;
         serde_json::from_slice(&content).ok()
@@ -127,7 +146,10 @@ impl Judge<'_> {
             match &event.event {
                 Event::ConversationAnalyzed(event) => analyzed = Some(event.clone()),
                 Event::AnalysisFailed(_) => failed = true,
-                Event::ConversationCompleted(_) | Event::TranscriptStored(_) | Event::ProgressUpdated(_) => {}
+                Event::ConversationCompleted(_)
+                | Event::TranscriptStored(_)
+                | Event::ProgressUpdated(_)
+                | Event::ConversationStalled(_) => {}
             }
         }
         self.check(analyzed.is_some() == stored.is_some(), || {
@@ -141,6 +163,28 @@ impl Judge<'_> {
                 format!("I2: the published analysis of {id} is not the stored one")
             });
         }
+    }
+
+    /// I6: the events of a conversation are spans of one trace, each of its own. What the audit says of it belongs to
+    /// no span.
+    fn traces(&mut self) {
+        let mut traces: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
+        let mut found = Vec::new();
+        for event in
+            self.events.values().filter(|event| !matches!(event.event, Event::ConversationStalled(_)))
+        {
+            let id = event.event.conversation_id().to_string();
+            let span = event.traceparent.as_deref().and_then(|text| text.parse::<TraceParent>().ok());
+            let Some(span) = span else {
+                found.push(format!("I6: an event of {id} has no trace: {event:?}"));
+                continue;
+            };
+            let (trace, spans) = traces.entry(id).or_insert_with(|| (span.trace_id(), BTreeSet::new()));
+            if *trace != span.trace_id() || !spans.insert(span.span_id()) {
+                found.push(format!("I6: another trace, or a span again: {event:?}"));
+            }
+        }
+        self.found.append(&mut found);
     }
 
     /// I3: the counters are the sums over distinct conversations.
@@ -162,7 +206,10 @@ impl Judge<'_> {
                     let added = vec![("scored", 1), ("overallSum", u64::from(event.scores.overall))];
                     (&event.user_id, event.started_at, &event.time_zone, added)
                 }
-                Event::TranscriptStored(_) | Event::AnalysisFailed(_) | Event::ProgressUpdated(_) => continue,
+                Event::TranscriptStored(_)
+                | Event::AnalysisFailed(_)
+                | Event::ProgressUpdated(_)
+                | Event::ConversationStalled(_) => continue,
             };
             let day = at.in_tz(zone).map(|local| local.date().to_string()).unwrap_or_default();
             for date in [day, "total".to_owned()] {
@@ -213,19 +260,27 @@ impl Judge<'_> {
         self.check(firsts == learners, || format!("I3: {firsts} first conversations of {learners} learners"));
     }
 
-    /// I5 and I7: nothing is left, nothing healthy was given up, and what cannot be handled says why.
-    fn queues(&mut self) {
+    /// I5 and I7.
+    fn queues(&mut self, plan: &Plan) {
         for (name, _) in QUEUES {
             let dead = &self.state.sqs.queues[&format!("{name}-dlq")].messages;
-            let bodies: BTreeSet<&str> = dead.iter().map(|message| message.body.as_str()).collect();
             let poison: BTreeSet<&str> =
-                POISON.iter().filter(|(queue, _)| *queue == name).map(|(_, body)| *body).collect();
-            self.check(bodies == poison, || format!("I5: the dead letters of {name} are {bodies:?}"));
+                plan.poison.iter().filter(|(queue, _)| *queue == name).map(|(_, body)| *body).collect();
+            for message in dead.iter().filter(|message| !poison.contains(message.body.as_str())) {
+                let reason = message.attributes.get("reason");
+                self.found.push(match reason {
+                    Some(reason) => format!("I5: {name} gave up {} for {reason:?}", message.body),
+                    None => {
+                        format!("I7: {name} gave up {} after {} receives", message.body, message.receives)
+                    }
+                });
+            }
             for body in poison {
-                let told = dead
-                    .iter()
-                    .any(|message| message.body == body && message.attributes.contains_key("reason"));
-                self.check(told, || format!("I5: a dead letter of {name} has no reason"));
+                let letters: Vec<_> = dead.iter().filter(|message| message.body == body).collect();
+                self.check(!letters.is_empty(), || format!("I5: {name} did not give up {body:?}"));
+                // What waits for a newer worker is given up by the queue in the end, which tells no reason.
+                let told = letters.iter().any(|message| message.attributes.contains_key("reason"));
+                self.check(told || body == NEWER.1, || format!("I5: the dead letter {body:?} has no reason"));
             }
             let left = self.state.sqs.queues[name].messages.len();
             self.check(left == 0, || format!("I5: {left} messages are left in {name}"));
@@ -246,6 +301,7 @@ fn alert_ids(event: &Envelope) -> Vec<String> {
         }
         Event::ConversationCompleted(_) | Event::TranscriptStored(_) => {}
         Event::AnalysisFailed(_) => rules.push("analysis.failed"),
+        Event::ConversationStalled(_) => rules.push("conversation.stalled"),
         Event::ConversationAnalyzed(event) => {
             rules.extend((event.scores.overall < LOW_OVERALL).then_some("analysis.low-score"));
             rules.extend((!event.flags.is_empty()).then_some("analysis.flagged"));

@@ -1,4 +1,4 @@
-//! The workers as processes: started again when they end, killed, frozen and asked to stop.
+//! The workers as processes: started again when they end, killed, frozen, asked to stop, and killed by a message.
 
 use std::{
     collections::BTreeMap,
@@ -6,13 +6,17 @@ use std::{
     time::Duration,
 };
 
-use events::runtime::consumer::{Events, consume};
+use events::runtime::{
+    consumer::{Delivery, Events, Handler, consume},
+    failure::Failure,
+};
 use tests::model::{Cloud, queue_url};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workers::{alerts, analysis, progress, transcript, watchdog};
 
 use crate::{
+    plan::DEADLY,
     world::{self, AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, Variant},
     wrong,
 };
@@ -20,21 +24,41 @@ use crate::{
 /// Workers by the names of their binaries; analysis has two replicas.
 const REPLICAS: [&str; 6] = ["transcript", "analysis", "analysis", "progress", "alerts", "watchdog"];
 
+/// The longest time from the wish that a process stops until it has: its stop timeout, less what an orchestrator needs.
+const STOP_MAX: Duration = Duration::from_secs(115);
+
+/// The wait until a process that ended is started again.
+const BOOT_WAIT_MIN: Duration = Duration::from_secs(2);
+
+/// The longest wait until a process that does not boot is started again.
+const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// The process that runs in each slot now.
 pub(crate) type Running = Arc<Mutex<BTreeMap<usize, (String, CancellationToken)>>>;
 
 /// Starts everybody, each kept alive until `over`.
-pub(crate) fn start(cloud: &Cloud, variant: Variant, over: &CancellationToken) -> Running {
+pub(crate) fn start(
+    cloud: &Cloud,
+    variant: Variant,
+    skew_max_seconds: f64,
+    over: &CancellationToken,
+) -> Running {
     let running = Running::default();
     for (slot, worker) in REPLICAS.into_iter().enumerate() {
-        let keeper = Keeper { cloud: cloud.clone(), variant, slot, worker, running: Arc::clone(&running) };
+        let (cloud, running) = (cloud.clone(), Arc::clone(&running));
+        let keeper = Keeper { cloud, variant, slot, worker, skew_max_seconds, running };
         tokio::spawn(over.clone().run_until_cancelled_owned(keeper.keep()));
     }
     running
 }
 
 /// Does things to processes until `end`.
-pub(crate) async fn trouble(cloud: &Cloud, running: &Running, variant: Variant, end: Instant) {
+pub(crate) async fn trouble(
+    cloud: &Cloud,
+    running: &Running,
+    (variant, skew_max_seconds): (Variant, f64),
+    end: Instant,
+) {
     loop {
         // What is wrong with that one shows where it dies at the right moment.
         let often = variant == Variant::DeleteFirst;
@@ -68,6 +92,7 @@ pub(crate) async fn trouble(cloud: &Cloud, running: &Running, variant: Variant, 
                     variant,
                     slot: slot + 100,
                     worker,
+                    skew_max_seconds,
                     running: Arc::clone(running),
                 };
                 tokio::spawn(tokio::time::timeout_at(end + Duration::from_secs(600), other.keep()));
@@ -82,34 +107,55 @@ struct Keeper {
     variant: Variant,
     slot: usize,
     worker: &'static str,
+    skew_max_seconds: f64,
     running: Running,
 }
 
 impl Keeper {
     async fn keep(self) {
+        let mut wait = BOOT_WAIT_MIN;
         for start in 0.. {
             let name = format!("{}-{}.{start}", self.worker, self.slot);
             let shutdown = CancellationToken::new();
             let entry = (name.clone(), shutdown.clone());
             self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(self.slot, entry);
+            let process = self.cloud.process(&name, world::skew(&self.cloud, self.skew_max_seconds));
             let death = self.cloud.death_of(&name);
             let sdk = self.cloud.sdk_config(&name);
-            let process = tokio::spawn(run(self.worker, self.variant, sdk, shutdown.clone()));
-            tokio::select! {
-                biased;
-                // What is left of it reaches nobody; it ends by itself.
-                () = death.cancelled() => shutdown.cancel(),
-                ended = process => self.look_back(&name, &ended),
+            let deadly = Deadly { cloud: self.cloud.clone(), name: name.clone() };
+            let mut running = process.spawn(run(self.worker, self.variant, (sdk, deadly), shutdown.clone()));
+            let mut asked = None;
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    () = death.cancelled() => break None,
+                    ended = &mut running => break Some(ended),
+                    () = shutdown.cancelled(), if asked.is_none() => asked = Some(Instant::now()),
+                }
+            };
+            if let Some(ended) = &ended {
+                self.look_back(&name, asked, ended);
             }
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            let failed = matches!(&ended, Some(Ok(Err(_))));
+            wait = if failed { (wait * 2).min(BOOT_WAIT_MAX) } else { BOOT_WAIT_MIN };
+            tokio::time::sleep(wait).await;
         }
     }
 
-    /// I8: in calm weather a process that was asked to stop leaves nothing behind.
-    fn look_back(&self, name: &str, ended: &Result<anyhow::Result<()>, tokio::task::JoinError>) {
+    /// I8: a process that was asked to stop has stopped in time, and in calm weather leaves nothing behind.
+    fn look_back(
+        &self,
+        name: &str,
+        asked: Option<Instant>,
+        ended: &Result<anyhow::Result<()>, tokio::task::JoinError>,
+    ) {
         let mut state = self.cloud.state();
         if let Err(crashed) = ended {
             state.violations.push(format!("{name} crashed: {crashed}"));
+        }
+        let took = asked.map(|asked| asked.elapsed()).unwrap_or_default();
+        if took > STOP_MAX && state.freezes(name) == 0 {
+            state.violations.push(format!("I8: {name} took {took:?} to stop"));
         }
         if self.variant != Variant::Calm {
             return;
@@ -127,14 +173,33 @@ impl Keeper {
     }
 }
 
+/// Who dies of a message.
+#[derive(Clone)]
+struct Deadly {
+    cloud: Cloud,
+    name: String,
+}
+
+/// A handler that dies of a message, and handles all others.
+struct Mortal<H>(H, Deadly);
+
+impl<H: Handler> Handler for Mortal<H> {
+    async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
+        if delivery.body == DEADLY.1 {
+            self.1.cloud.kill(&self.1.name);
+            std::future::pending().await
+        }
+        self.0.handle(delivery).await
+    }
+}
+
 async fn run(
     worker: &'static str,
     variant: Variant,
-    sdk: aws_config::SdkConfig,
+    (sdk, deadly): (aws_config::SdkConfig, Deadly),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let consumer = world::consumer(&format!("nova-{worker}"));
-    let sqs = aws_sdk_sqs::Client::new(&sdk);
     match (worker, variant) {
         ("transcript", variant) => {
             let config = transcript::Config {
@@ -147,12 +212,12 @@ async fn run(
             let handler = transcript::Transcripts::start(&config, &sdk).await?;
             if variant == Variant::DeleteFirst {
                 let handler = Events(wrong::DeleteFirst(Arc::new(handler)));
-                return consume(worker, &consumer, sqs, shutdown, handler).await;
+                return consume(worker, &consumer, &sdk, shutdown, handler).await;
             }
-            consume(worker, &consumer, sqs, shutdown, Events(handler)).await
+            consume(worker, &consumer, &sdk, shutdown, Mortal(Events(handler), deadly)).await
         }
         ("analysis", Variant::UnfencedAnalysis) => {
-            consume(worker, &consumer, sqs, shutdown, Events(wrong::Unfenced::new(&sdk))).await
+            consume(worker, &consumer, &sdk, shutdown, Events(wrong::Unfenced::new(&sdk))).await
         }
         ("analysis", _) => {
             let config = analysis::Config {
@@ -164,12 +229,14 @@ async fn run(
                 event_bus: BUS.into(),
                 analysis_model_id: "model".into(),
                 analysis_max_tokens: 4096,
+                analysis_price_input_usd_micros: 1_100_000,
+                analysis_price_output_usd_micros: 5_500_000,
             };
             let handler = analysis::Analyses::start(&config, &sdk).await?;
-            consume(worker, &consumer, sqs, shutdown, Events(handler)).await
+            consume(worker, &consumer, &sdk, shutdown, Events(handler)).await
         }
         ("progress", Variant::Unmarked) => {
-            consume(worker, &consumer, sqs, shutdown, Events(wrong::Unmarked::new(&sdk))).await
+            consume(worker, &consumer, &sdk, shutdown, Events(wrong::Unmarked::new(&sdk))).await
         }
         ("progress", _) => {
             let config = progress::Config {
@@ -179,7 +246,7 @@ async fn run(
                 event_bus: BUS.into(),
             };
             let handler = progress::Progress::start(&config, &sdk).await?;
-            consume(worker, &consumer, sqs, shutdown, Events(handler)).await
+            consume(worker, &consumer, &sdk, shutdown, Events(handler)).await
         }
         (other, _) => run_quiet(other, sdk, shutdown).await,
     }
@@ -192,7 +259,6 @@ async fn run_quiet(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let consumer = world::consumer(&format!("nova-{worker}"));
-    let sqs = aws_sdk_sqs::Client::new(&sdk);
     if worker == "alerts" {
         let [critical, warning, info] = TOPICS.map(str::to_owned);
         let config = alerts::Config {
@@ -201,17 +267,31 @@ async fn run_quiet(
             topic_critical_arn: critical,
             topic_warning_arn: warning,
             topic_info_arn: info,
+            watched_queue_urls: Vec::new(),
+            // The oracle looks for every alert by itself; storms are `telling`.
+            alerts_storm_after: 1000,
+            alerts_storm_seconds: 300,
+            alerts_quiet_hours: None,
+            alerts_quiet_zone: "UTC".into(),
         };
         let handler = alerts::Alerts::start(&config, &sdk).await?;
-        return consume(worker, &consumer, sqs, shutdown, Events(handler)).await;
+        return consume(worker, &consumer, &sdk, shutdown, Events(handler)).await;
     }
     let config = watchdog::Config {
         consumer: consumer.clone(),
         conversations_table: CONVERSATIONS.into(),
         watchdog_queue_url: queue_url("nova-watchdog"),
         watch_delay_seconds: events::journal::WATCH_DELAY_SECONDS,
+        audit: watchdog::AuditConfig {
+            effects_table: EFFECTS.into(),
+            logs_bucket: LOGS.into(),
+            audit_complete_seconds: 600,
+            audit_stage_seconds: 60,
+            audit_late_delay_seconds: 900,
+            audit_end_seconds: 86_400,
+        },
         event_bus: BUS.into(),
     };
     let handler = watchdog::Watchdog::start(&config, &sdk).await?;
-    consume(worker, &consumer, sqs, shutdown, handler).await
+    consume(worker, &consumer, &sdk, shutdown, handler).await
 }

@@ -11,12 +11,16 @@ use events::{
     contract::Turn,
     runtime::{consumer::ConsumerConfig, world::Simulated},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tests::model::{Cloud, EPOCH_MS, Weather, queue_url};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ingress, oracle, processes};
+use crate::{
+    ingress, oracle,
+    plan::{DEADLY, Plan},
+    processes,
+};
 
 pub(crate) const BUS: &str = "nova";
 pub(crate) const CONVERSATIONS: &str = "nova-conversations";
@@ -41,14 +45,7 @@ pub(crate) const QUEUES: [(&str, u64); 5] = [
 ];
 pub(crate) const RECEIVES_MAX: u32 = 6;
 
-/// Messages that nobody can handle, and where they end.
-pub(crate) const POISON: [(&str, &str); 3] = [
-    ("nova-transcript", "not an event"),
-    ("nova-alerts", r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
-    ("nova-watchdog", r#"{"conversationId":"nobody","version":"1.0"}"#),
-];
-
-const RULES: [(&str, &str); 8] = [
+const RULES: [(&str, &str); 9] = [
     ("conversation.completed", "nova-transcript"),
     ("conversation.completed", "nova-analysis"),
     ("conversation.completed", "nova-progress"),
@@ -57,13 +54,17 @@ const RULES: [(&str, &str); 8] = [
     ("conversation.analyzed", "nova-alerts"),
     ("analysis.failed", "nova-alerts"),
     ("progress.updated", "nova-alerts"),
+    ("conversation.stalled", "nova-alerts"),
 ];
 
 const CONVERSATIONS_STARTED: u32 = 4;
 const STORM: Duration = Duration::from_secs(300);
 
-/// Longer than anything that was sent can still be under way.
-const QUIET: Duration = Duration::from_secs(220);
+/// Longer than anything that was sent in the storm can still be under way.
+const LATE_MAX: Duration = Duration::from_secs(160);
+
+/// How long the queues are empty until nothing more is expected.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// The longest time after the storm in which everything has to be done.
 const DONE_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
@@ -116,24 +117,32 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
     let _world = Simulated::start(epoch, seed);
     let cloud = Cloud::new(seed);
     furnish(&cloud);
+    let plan = if variant == Variant::Calm { Plan::calm() } else { Plan::of(seed) };
     let over = CancellationToken::new();
-    let replicas = processes::start(&cloud, variant, &over);
+    let replicas = processes::start(&cloud, variant, plan.skew_max_seconds, &over);
     // The processes boot before the storm, so that a run is about messages.
     tokio::time::sleep(Duration::from_secs(5)).await;
     if variant != Variant::Calm {
-        cloud.state().weather = Weather::STORM;
+        let mut state = cloud.state();
+        state.weather = Weather::STORM;
+        state.outage = plan.outage;
     }
     let told = Arc::new(Told::default());
     for number in 0..CONVERSATIONS_STARTED {
-        tokio::spawn(ingress::converse(cloud.clone(), number, Arc::clone(&told)));
+        tokio::spawn(ingress::converse(cloud.clone(), number, plan.skew_max_seconds, Arc::clone(&told)));
     }
-    for (queue, body) in POISON {
-        cloud.send(queue, body);
-    }
-    processes::trouble(&cloud, &replicas, variant, Instant::now() + STORM).await;
+    let (deadly, poison): (Vec<_>, Vec<_>) = plan.poison.iter().partition(|poison| **poison == DEADLY);
+    poison.into_iter().for_each(|(queue, body)| cloud.send(queue, body));
+    let what = (variant, plan.skew_max_seconds);
+    processes::trouble(&cloud, &replicas, what, Instant::now() + STORM).await;
     cloud.state().weather = Weather::CALM;
+    deadly.into_iter().for_each(|(queue, body)| cloud.send(queue, body));
+    if let Some(outage) = plan.outage {
+        let left = outage.until.saturating_sub(cloud.state().now());
+        tokio::time::sleep(left).await;
+    }
     let done = done(&cloud).await;
-    let mut violations = oracle::judge(&cloud, &told);
+    let mut violations = oracle::judge(&cloud, &told, &plan);
     if !done {
         violations.push(format!("not done within {DONE_WITHIN:?} after the storm"));
     }
@@ -153,6 +162,7 @@ fn furnish(cloud: &Cloud) {
     state.create_table(IMAGES, "imageId", None);
     state.create_table(PROGRESS, "userId", Some("date"));
     state.create_bucket(LOGS);
+    state.create_bucket(AUDIO);
     TOPICS.iter().for_each(|topic| state.create_topic(topic));
     state.create_bus(BUS, RULES.to_vec());
 }
@@ -160,7 +170,7 @@ fn furnish(cloud: &Cloud) {
 /// Waits until every queue has been empty for a while.
 async fn done(cloud: &Cloud) -> bool {
     let deadline = Instant::now() + DONE_WITHIN;
-    let mut empty_since = Instant::now();
+    let mut empty_since = Instant::now() + LATE_MAX;
     while Instant::now() < deadline {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let empty = {
@@ -168,7 +178,7 @@ async fn done(cloud: &Cloud) -> bool {
             QUEUES.iter().all(|(name, _)| state.sqs.queues[*name].messages.is_empty())
         };
         if !empty {
-            empty_since = Instant::now();
+            empty_since = empty_since.max(Instant::now());
         } else if empty_since.elapsed() >= QUIET {
             return true;
         }
@@ -176,10 +186,17 @@ async fn done(cloud: &Cloud) -> bool {
     false
 }
 
+/// By how much the clock of a process that starts now is ahead of that of the world.
+pub(crate) fn skew(cloud: &Cloud, max_seconds: f64) -> SignedDuration {
+    let ahead = cloud.state().seconds(0.0, 2.0 * max_seconds).as_secs_f64() - max_seconds;
+    SignedDuration::from_secs_f64(ahead)
+}
+
 pub(crate) fn consumer(name: &str) -> ConsumerConfig {
     ConsumerConfig {
         queue_url: queue_url(name),
         dead_letter_queue_url: queue_url(&format!("{name}-dlq")),
+        attempts_table: EFFECTS.to_owned(),
         concurrency: 4.try_into().expect("it is not zero"),
         health_addr: None,
         drain_seconds: 80,

@@ -64,7 +64,10 @@ impl EventHandler for Unmarked {
                 let added = vec![("scored", 1), ("overallSum", i64::from(event.scores.overall))];
                 (&event.user_id, event.started_at.in_tz(&event.time_zone), added)
             }
-            Event::TranscriptStored(_) | Event::AnalysisFailed(_) | Event::ProgressUpdated(_) => {
+            Event::TranscriptStored(_)
+            | Event::AnalysisFailed(_)
+            | Event::ProgressUpdated(_)
+            | Event::ConversationStalled(_) => {
                 return Err(Failure::reject("it says nothing of progress"));
             }
         };
@@ -89,8 +92,10 @@ impl EventHandler for Unmarked {
             user_id: user_id.clone(),
             date: day,
             milestones: Vec::new(),
+            standing: None,
         });
-        let envelope = Envelope::caused_by(event.event.schema(), updated, event.occurred_at, None);
+        let envelope =
+            Envelope::caused_by(event.event.schema(), updated, event.occurred_at, event.traceparent.clone());
         self.bus.publish(&[envelope]).await.map_err(BusError::into_failure)
     }
 }
@@ -197,6 +202,7 @@ impl EventHandler for Unfenced {
             simulated: true,
             input_tokens: 1,
             output_tokens: 1,
+            cost: None,
             measures: Measures::default(),
             assessment: assessment.clone(),
         };
@@ -224,7 +230,7 @@ impl EventHandler for Unfenced {
             model_id: "model".into(),
             simulated: true,
         });
-        let envelope = Envelope::new(analyzed, event.occurred_at, None);
+        let envelope = Envelope::new(analyzed, event.occurred_at, event.traceparent.clone());
         self.bus.publish(&[envelope]).await.map_err(BusError::into_failure)?;
         let finished = self
             .dynamodb

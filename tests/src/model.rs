@@ -6,30 +6,21 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, retry::RetryConfig,
-    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
-};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_async::{
-    rt::sleep::{SharedAsyncSleep, TokioSleep},
-    time::TimeSource,
-};
-use events::runtime::aws::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CONNECT_TIMEOUT, OPERATION_TIMEOUT};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
-use tokio_util::sync::CancellationToken;
 
 mod bedrock;
+mod call;
 mod dynamodb;
 mod eventbridge;
 mod expression;
+mod processes;
 mod reply;
 mod s3;
 mod seam;
@@ -44,10 +35,10 @@ pub use expression::Item;
 pub use s3::{Object, S3};
 pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
-pub use weather::Weather;
+pub use weather::{Outage, Weather};
 
+use processes::Processes;
 use reply::{Answer, Refusal};
-use seam::Seam;
 use weather::Fault;
 
 /// The time of day at which every simulation starts, in milliseconds since the Unix epoch.
@@ -64,7 +55,7 @@ pub struct Cloud(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    sent: Notify,
+    sent: Arc<Notify>,
 }
 
 /// What it is made of.
@@ -84,46 +75,23 @@ pub struct State {
     pub bedrock: Bedrock,
     /// How bad it is.
     pub weather: Weather,
+    /// What is not there at all.
+    pub outage: Option<Outage>,
+    /// Whether the clocks of all processes agree within a few seconds.
+    pub clocks_agree: bool,
+    /// Whether calls are written into the trace.
+    pub traced: bool,
     /// Every call that did something, and every fault: one line each.
     pub trace: Vec<String>,
     /// What must not have happened.
     pub violations: Vec<String>,
     /// Calls whose effect and answer may differ: lost replies, late calls, deaths.
     pub ambiguous: u32,
+    sent: Arc<Notify>,
     random: StdRng,
     started: Instant,
-    processes: BTreeMap<String, Process>,
+    processes: Processes,
     lost_receives: BTreeMap<String, u32>,
-}
-
-#[derive(Debug, Default)]
-struct Process {
-    dead: CancellationToken,
-    frozen_until: Option<Instant>,
-    doom: Option<Doom>,
-}
-
-/// When a doomed process dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doom {
-    BeforeItsNextCall,
-    AfterItsNextCall,
-}
-
-enum Link {
-    Up,
-    Dead,
-    Frozen(Instant),
-}
-
-/// The SDK's clock: tokio's.
-#[derive(Debug)]
-struct Clock(Instant);
-
-impl TimeSource for Clock {
-    fn now(&self) -> std::time::SystemTime {
-        std::time::UNIX_EPOCH + Duration::from_millis(EPOCH_MS) + self.0.elapsed()
-    }
 }
 
 impl Cloud {
@@ -140,72 +108,25 @@ impl Cloud {
             sns: Sns::default(),
             bedrock: Bedrock::default(),
             weather: Weather::CALM,
+            outage: None,
+            traced: true,
+            sent: Arc::default(),
+            clocks_agree: true,
             trace: Vec::new(),
             violations: Vec::new(),
             ambiguous: 0,
             random: StdRng::seed_from_u64(seed),
             started: Instant::now(),
-            processes: BTreeMap::new(),
+            processes: Processes::new(),
             lost_receives: BTreeMap::new(),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), sent: Notify::new() }))
+        let sent = Arc::clone(&state.sent);
+        Self(Arc::new(Shared { state: Mutex::new(state), sent }))
     }
 
     /// What it is made of. Not to be held over an await.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The SDK configuration of `process`, with the timeouts and retries of production.
-    #[must_use]
-    pub fn sdk_config(&self, process: &str) -> SdkConfig {
-        let started = self.state().started;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "id",
-                "secret",
-                None,
-                None,
-                "simulation",
-            )))
-            .http_client(Seam { cloud: self.clone(), process: process.to_owned() })
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(Clock(started))
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build()
-    }
-
-    /// Kills a process: from now on nothing that it does is seen by anybody, and nothing answers it.
-    pub fn kill(&self, process: &str) {
-        self.state().die(process);
-    }
-
-    /// Kills a process at its next call, before or after the call has its effect.
-    pub fn doom(&self, process: &str) {
-        let mut state = self.state();
-        let doom =
-            if state.random.random_bool(0.7) { Doom::AfterItsNextCall } else { Doom::BeforeItsNextCall };
-        state.process(process).doom = Some(doom);
-    }
-
-    /// Lets a process reach nothing for `how_long`; what it sends arrives then.
-    pub fn freeze(&self, process: &str, how_long: Duration) {
-        self.state().process(process).frozen_until = Some(Instant::now() + how_long);
-    }
-
-    /// Cancelled when `process` is dead.
-    #[must_use]
-    pub fn death_of(&self, process: &str) -> CancellationToken {
-        self.state().process(process).dead.clone()
     }
 
     /// Puts a message into a queue, as somebody else may do.
@@ -271,6 +192,10 @@ impl State {
     }
 
     fn fault(&mut self, service: &str, operation: &str, input: &Value) -> Fault {
+        let now = self.now();
+        if let Some(refusal) = self.outage.as_ref().and_then(|outage| outage.refusal(service, now)) {
+            return Fault::Refused(refusal);
+        }
         let mut fault = weather::fault(&mut self.random, self.weather, service, operation);
         if operation == "ReceiveMessage" && matches!(fault, Fault::LostReply | Fault::Late(_)) {
             let lost = self.lost_receives.entry(input["QueueUrl"].to_string()).or_default();
@@ -285,43 +210,10 @@ impl State {
         fault
     }
 
-    fn process(&mut self, name: &str) -> &mut Process {
-        self.processes.entry(name.to_owned()).or_default()
-    }
-
-    fn link(&mut self, name: &str) -> Link {
-        let process = self.process(name);
-        if process.dead.is_cancelled() {
-            return Link::Dead;
-        }
-        let frozen = process.frozen_until.filter(|until| Instant::now() < *until);
-        frozen.map_or(Link::Up, Link::Frozen)
-    }
-
-    fn die(&mut self, name: &str) {
-        self.ambiguous += 1;
-        self.forget_waiting(name);
-        self.note(name, "-", "-", "dies");
-        self.process(name).dead.cancel();
-    }
-
-    fn is_doomed_now(&mut self, name: &str) -> bool {
-        let now = self.process(name).doom == Some(Doom::BeforeItsNextCall);
-        if now {
-            self.die(name);
-        }
-        now
-    }
-
-    fn dies_of_its_doom(&mut self, name: &str) -> bool {
-        let now = self.process(name).doom == Some(Doom::AfterItsNextCall);
-        if now {
-            self.die(name);
-        }
-        now
-    }
-
     fn note(&mut self, process: &str, service: &str, operation: &str, what: &str) {
+        if !self.traced {
+            return;
+        }
         let at = self.now().as_millis();
         self.trace.push(format!("{at:>8} {process:<14} {service} {operation}: {what}"));
     }
@@ -339,16 +231,25 @@ impl State {
             self.violations
                 .push(format!("the model cannot answer {service} {operation}: {}", refusal.message));
         }
+        if !self.traced {
+            return;
+        }
         let result = match outcome {
-            Ok(answer) => format!("ok {}", hex::encode(&Sha256::digest(&answer.body)[..4])),
+            Ok(answer) => format!("ok {:08x}", digest(&answer.body)),
             Err(refusal) => refusal.code.clone(),
         };
         let mut input = input.to_string();
         if input.len() > 600 {
-            let digest = hex::encode(Sha256::digest(&input));
+            let digest = digest(input.as_bytes());
             input.truncate(input.floor_char_boundary(200));
-            input = format!("{input}… {digest}");
+            input = format!("{input}… {digest:016x}");
         }
         self.note(process, service, operation, &format!("{input} -> {result}"));
     }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }

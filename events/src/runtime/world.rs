@@ -1,14 +1,19 @@
 //! The time of day and chance: what a process takes from outside without calling anybody.
 //!
 //! In a process both are the system's. A simulation replaces them, on its own thread, by tokio's clock and a seed
-//! ([`Simulated`]), so that a run can be repeated to the byte. No binary does that.
+//! ([`Simulated`]), so that a run can be repeated to the byte, and makes processes of tasks ([`Process`]). No binary
+//! does that.
 
 use std::{cell::RefCell, marker::PhantomData};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use uuid::Uuid;
+
+mod process;
+
+pub use process::Process;
 
 thread_local! {
     static SIMULATED: RefCell<Option<World>> = const { RefCell::new(None) };
@@ -25,7 +30,8 @@ struct World {
 pub fn now() -> Timestamp {
     simulated(|world| {
         let elapsed = SignedDuration::try_from(world.started.elapsed()).unwrap_or(SignedDuration::MAX);
-        world.epoch.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+        let skewed = elapsed.saturating_add(process::skew());
+        world.epoch.saturating_add(skewed).unwrap_or(Timestamp::MAX)
     })
     .unwrap_or_else(Timestamp::now)
 }
@@ -47,6 +53,17 @@ pub fn seed() -> u64 {
 pub fn uuid() -> Uuid {
     simulated(|world| uuid::Builder::from_random_bytes(world.random.random()).into_uuid())
         .unwrap_or_else(Uuid::new_v4)
+}
+
+/// Spawns a task. In a simulation it belongs to the process of the task that spawns it: it stops and dies with it.
+pub fn spawn<F>(task: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    match process::current() {
+        Some(process) => process.spawn(task),
+        None => tokio::spawn(task),
+    }
 }
 
 /// While it lives, the time of day of its thread starts at a chosen moment and follows tokio's clock, and chance

@@ -16,22 +16,44 @@ use super::{
 pub struct Bedrock {
     /// Answers, by what they are about.
     pub answers: BTreeMap<String, u32>,
+    /// How long it thinks, where that is not left to chance.
+    pub thinks: Option<Duration>,
     /// Callers that wait for an answer now.
-    waiting: BTreeMap<u64, (String, String)>,
+    waiting: BTreeMap<u64, Waiter>,
     next: u64,
 }
 
+#[derive(Debug)]
+struct Waiter {
+    process: String,
+    subject: String,
+    since: Duration,
+}
+
+/// A process that goes on after it was stopped may ask once more before it notices that its lease is over.
+const NOTICES_WITHIN: Duration = Duration::from_secs(1);
+
 impl State {
-    /// A caller begins to wait. Two that wait for one conversation at once pay twice.
+    /// A caller begins to wait.
     pub(super) fn begin_converse(&mut self, process: &str, request: &Value) -> u64 {
-        let subject = subject(request);
-        if let Some((other, _)) = self.bedrock.waiting.values().find(|(_, about)| *about == subject) {
-            let what = format!("I6: {other} and {process} have {subject} assessed at once");
-            self.violations.push(what);
-        }
+        let waiter = Waiter { process: process.to_owned(), subject: subject(request), since: self.now() };
         self.bedrock.next += 1;
-        self.bedrock.waiting.insert(self.bedrock.next, (process.to_owned(), subject));
+        self.bedrock.waiting.insert(self.bedrock.next, waiter);
         self.bedrock.next
+    }
+
+    /// A caller got its answer. Two that wait for one conversation at once pay twice, which a lease is to prevent as
+    /// long as clocks agree.
+    pub(super) fn pay(&mut self, waiter: u64) {
+        let now = self.now();
+        let Some(payer) = self.bedrock.waiting.get(&waiter).filter(|_| self.clocks_agree) else { return };
+        let also = |(number, other): &(&u64, &Waiter)| {
+            **number != waiter && other.subject == payer.subject && other.since + NOTICES_WITHIN <= now
+        };
+        if let Some((_, other)) = self.bedrock.waiting.iter().find(also) {
+            let (one, two) = (&payer.process, &other.process);
+            self.violations.push(format!("I6: {one} and {two} have {} assessed at once", payer.subject));
+        }
     }
 
     pub(super) fn end_converse(&mut self, waiter: u64) {
@@ -40,11 +62,14 @@ impl State {
 
     /// Nobody waits in a process that is dead.
     pub(super) fn forget_waiting(&mut self, process: &str) {
-        self.bedrock.waiting.retain(|_, (waiting, _)| waiting != process);
+        self.bedrock.waiting.retain(|_, waiter| waiter.process != process);
     }
 
     /// How long the model thinks.
     pub(super) fn thinking(&mut self) -> Duration {
+        if let Some(thinks) = self.bedrock.thinks {
+            return thinks;
+        }
         if self.prank(0.2) { self.seconds(30.0, 110.0) } else { self.seconds(2.0, 12.0) }
     }
 }

@@ -146,11 +146,18 @@ impl DynamoDb {
     /// A page of at most `page` items.
     fn query(&self, request: &Value, page: usize) -> Result<Value, Refusal> {
         let (_, table) = self.table(request)?;
+        if let Some(index) = request["IndexName"].as_str() {
+            return table.by_learner(index, request);
+        }
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
         let after = request.get("ExclusiveStartKey").map(|key| table.key(key)).transpose()?;
+        let partition = scope.equal_to(condition, table.partition).map_err(Refusal::unsupported)?;
+        let partition = partition.ok_or_else(|| Refusal::unsupported(format!("the query {condition}")))?;
+        let partition = part(table.partition, partition)?;
         let mut found = Vec::new();
-        for (key, item) in &table.items {
+        let items = table.items.range((partition.clone(), String::new())..);
+        for (key, item) in items.take_while(|(key, _)| key.0 == partition) {
             if after.as_ref().is_none_or(|after| key > after)
                 && scope.holds(condition, item).map_err(Refusal::unsupported)?
             {
@@ -171,16 +178,27 @@ impl DynamoDb {
 }
 
 impl Table {
+    /// A query of the one index that there is: a learner's conversations, by their start.
+    fn by_learner(&self, index: &str, request: &Value) -> Result<Value, Refusal> {
+        if index != "userId-timestamp-index" {
+            return Err(Refusal::unsupported(format!("the index {index}")));
+        }
+        let scope = Scope::of(request);
+        let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
+        let learner = scope.equal_to(condition, "userId").map_err(Refusal::unsupported)?;
+        let learner = learner.cloned().ok_or_else(|| Refusal::unsupported(format!("the query {condition}")))?;
+        let mut found: Vec<&Item> =
+            self.items.values().filter(|item| item.get("userId") == Some(&learner)).collect();
+        found.sort_by_key(|item| part("timestamp", &item["timestamp"]).unwrap_or_default());
+        if request["ScanIndexForward"] == json!(false) {
+            found.reverse();
+        }
+        found.truncate(request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
+        Ok(json!({ "Items": found, "Count": found.len() }))
+    }
+
     fn key(&self, item: &Value) -> Result<(String, String), Refusal> {
-        let part = |name: &str| {
-            let value = &item[name];
-            let number = value["N"].as_str().and_then(|digits| digits.parse::<u64>().ok());
-            let text = value["S"].as_str().map(str::to_owned);
-            number
-                .map(|number| format!("{number:020}"))
-                .or(text)
-                .ok_or_else(|| Refusal::unsupported(format!("the key attribute {name} is {value}")))
-        };
+        let part = |name: &str| part(name, &item[name]);
         Ok((part(self.partition)?, self.sort.map_or_else(|| Ok(String::new()), part)?))
     }
 
@@ -189,6 +207,16 @@ impl Table {
         schema.extend(self.sort.map(|sort| json!({ "AttributeName": sort, "KeyType": "RANGE" })));
         json!({ "Table": { "TableName": name, "KeySchema": schema, "TableStatus": "ACTIVE" } })
     }
+}
+
+/// A part of a key as a text that sorts like it.
+fn part(name: &str, value: &Value) -> Result<String, Refusal> {
+    let number = value["N"].as_str().and_then(|digits| digits.parse::<u64>().ok());
+    let text = value["S"].as_str().map(str::to_owned);
+    number
+        .map(|number| format!("{number:020}"))
+        .or(text)
+        .ok_or_else(|| Refusal::unsupported(format!("the key attribute {name} is {value}")))
 }
 
 /// A cancelled transaction with a reason for each of its writes.

@@ -42,6 +42,14 @@ impl<'a> Scope<'a> {
         Ok(holds)
     }
 
+    /// What `condition` says that `name` is equal to.
+    pub(super) fn equal_to(&self, condition: &str, name: &str) -> Parsed<Option<&'a Value>> {
+        let tokens = tokens(condition)?;
+        let is_it = |token: &str| token == name || self.names[token].as_str() == Some(name);
+        let found = tokens.windows(3).find(|three| is_it(&three[0]) && three[1] == "=");
+        Ok(found.and_then(|three| self.values.get(&three[2])))
+    }
+
     /// `item` after `update`.
     pub(super) fn updated(&self, update: &str, item: &Item) -> Parsed<Item> {
         let mut reader = self.reader(update, item)?;

@@ -1,7 +1,7 @@
 //! The seam: an HTTP client of the SDK whose other end is the model. One for each process, so that a process can be
 //! cut off.
 
-use std::{fmt, time::Duration};
+use std::{fmt, pin::pin, time::Duration};
 
 use aws_smithy_runtime_api::{
     client::{
@@ -13,11 +13,13 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    Cloud, Link, bedrock, dynamodb, eventbridge,
+    Cloud, bedrock,
+    call::{Arrived, Call, is_read},
+    dynamodb, eventbridge,
     reply::{Answer, Refusal},
     s3, sns, sqs,
     weather::Fault,
@@ -31,15 +33,6 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) struct Seam {
     pub(super) cloud: Cloud,
     pub(super) process: String,
-}
-
-/// A call as it arrived.
-#[derive(Clone, Debug)]
-struct Call {
-    service: String,
-    operation: String,
-    input: Value,
-    body: Vec<u8>,
 }
 
 type Outcome = Result<Answer, Refusal>;
@@ -59,7 +52,7 @@ impl HttpClient for Seam {
 impl HttpConnector for Seam {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let seam = self.clone();
-        HttpConnectorFuture::new(async move { seam.exchange(Call::read(&request)).await })
+        HttpConnectorFuture::new(async move { seam.exchange(read(&request)).await })
     }
 }
 
@@ -69,13 +62,12 @@ impl Seam {
         let latency = self.cloud.state().seconds(0.002, 0.04);
         let waiting = (call.operation == "Converse").then(|| Waiting::begin(&self, &call.input));
         tokio::time::sleep(latency).await;
-        self.connected().await;
-        if self.cloud.state().is_doomed_now(&self.process) {
+        if self.is_cut_off() {
             std::future::pending::<()>().await;
         }
         let note = |what: &str| self.cloud.state().note(&self.process, &call.service, &call.operation, what);
         let outcome = match fault {
-            Fault::None => self.commit(&call).await,
+            Fault::None => self.arrive(&call, Duration::ZERO).await?,
             Fault::Reset => {
                 note("reset");
                 return Err(reset());
@@ -86,40 +78,46 @@ impl Seam {
             }
             Fault::LostReply => {
                 // The answer is lost, whatever it was.
-                let _ = self.commit(&call).await;
+                let _ = self.arrive(&call, Duration::ZERO).await;
                 note("its reply is lost");
                 return Err(reset());
             }
             Fault::Late(delay) => {
                 note("late");
-                let (sender, receiver) = oneshot::channel();
-                let (seam, call) = (self.clone(), call.clone());
-                tokio::spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    // Its caller may have gone.
-                    let _ = sender.send(seam.commit(&call).await);
-                });
-                receiver.await.map_err(|_| reset())?
+                self.arrive(&call, delay).await?
             }
         };
         if self.cloud.state().dies_of_its_doom(&self.process) {
             std::future::pending::<()>().await;
         }
-        self.connected().await;
-        drop(waiting);
+        if let Some(waiting) = waiting {
+            self.cloud.state().pay(waiting.number);
+        }
         Ok(response(&outcome.unwrap_or_else(|refusal| refusal.answer(&call.service))))
     }
 
-    /// Returns once the process is connected; never, when it is dead.
-    async fn connected(&self) {
-        loop {
-            let link = self.cloud.state().link(&self.process);
-            match link {
-                Link::Up => return,
-                Link::Dead => std::future::pending().await,
-                Link::Frozen(until) => tokio::time::sleep_until(until).await,
-            }
+    /// Whether its process is dead, or dies now.
+    fn is_cut_off(&self) -> bool {
+        let mut state = self.cloud.state();
+        state.is_dead(&self.process) || state.is_doomed_now(&self.process)
+    }
+
+    /// The call is done after `delay`, whatever becomes of its caller meanwhile. Only a poll ends with its caller: it
+    /// holds a connection, and SQS hands no message to a connection that is gone.
+    async fn arrive(&self, call: &Call, delay: Duration) -> Result<Outcome, ConnectorError> {
+        if call.operation == "ReceiveMessage" && delay.is_zero() {
+            return Ok(self.commit(call).await);
         }
+        let (sender, receiver) = oneshot::channel();
+        let (seam, call) = (self.clone(), call.clone());
+        tokio::spawn(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            // Its caller may have gone.
+            let _ = sender.send(seam.commit(&call).await);
+        });
+        receiver.await.map_err(|_| reset())
     }
 
     /// Does what the call asks for.
@@ -150,6 +148,9 @@ impl Seam {
         let until = Instant::now() + Duration::from_secs(input["WaitTimeSeconds"].as_u64().unwrap_or(0));
         loop {
             let sent = self.cloud.sent();
+            let mut sent = pin!(sent.notified());
+            // What is sent while the queue is looked at is not missed.
+            sent.as_mut().enable();
             let (messages, next) = {
                 let mut state = self.cloud.state();
                 let messages = state.receive(&self.process, input)?;
@@ -164,7 +165,7 @@ impl Seam {
             let soon = Instant::now() + Duration::from_millis(200);
             let look = next.map_or(until, |next| next.max(soon)).min(until).min(Instant::now() + LOOK);
             // Whatever comes first, the queue is looked at again.
-            let _ = tokio::time::timeout_at(look, sent.notified()).await;
+            let _ = tokio::time::timeout_at(look, sent).await;
         }
     }
 }
@@ -188,72 +189,18 @@ impl Drop for Waiting {
     }
 }
 
-impl Call {
-    fn read(request: &HttpRequest) -> Self {
-        let body = request.body().bytes().unwrap_or_default().to_vec();
-        let rest = request.uri().split_once("://").map_or("", |(_, rest)| rest);
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let path = path.split('?').next().unwrap_or_default();
-        if let Some((bucket, _)) = host.split_once(".s3.") {
-            return Self::read_s3(request, bucket, path, body);
-        }
-        let service = host.split('.').next().unwrap_or_default().to_owned();
-        let (operation, input) = match request.headers().get("x-amz-target") {
-            Some(target) => {
-                let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-                (operation, serde_json::from_slice(&body).unwrap_or_default())
-            }
-            None if service == "sns" => {
-                let form = form(&body);
-                (form["Action"].as_str().unwrap_or_default().to_owned(), form)
-            }
-            None if path.ends_with("/converse") => {
-                ("Converse".to_owned(), serde_json::from_slice(&body).unwrap_or_default())
-            }
-            None => (format!("{} {path}", request.method()), Value::Null),
-        };
-        Self { service, operation, input, body }
-    }
-
-    fn read_s3(request: &HttpRequest, bucket: &str, key: &str, body: Vec<u8>) -> Self {
-        let operation = match (request.method(), key.is_empty()) {
-            ("HEAD", true) => "HeadBucket",
-            ("HEAD", false) => "HeadObject",
-            ("GET", false) => "GetObject",
-            ("PUT", false) => "PutObject",
-            (other, _) => other,
-        };
-        let kept = |name: &str| {
-            name.starts_with("x-amz-meta-")
-                || matches!(name, "if-none-match" | "if-match" | "content-encoding")
-        };
-        let headers: Map<String, Value> = request
-            .headers()
-            .iter()
-            .filter(|(name, _)| kept(name))
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        let input = json!({ "bucket": bucket, "key": key, "headers": headers, "bytes": body.len() });
-        Self { service: "s3".to_owned(), operation: operation.to_owned(), input, body }
-    }
-}
-
-fn form(body: &[u8]) -> Value {
-    let url = reqwest::Url::parse(&format!("http://form/?{}", String::from_utf8_lossy(body)));
-    let pairs = url.as_ref().map(reqwest::Url::query_pairs).into_iter().flatten();
-    let mut form: Map<String, Value> =
-        pairs.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
-    // The SDK numbers attributes in the order of a hash map: here they have their names.
-    let mut attributes = Map::new();
-    for number in 1.. {
-        let entry = format!("MessageAttributes.entry.{number}");
-        let Some(name) = form.remove(&format!("{entry}.Name")) else { break };
-        form.remove(&format!("{entry}.Value.DataType"));
-        let value = form.remove(&format!("{entry}.Value.StringValue")).unwrap_or_default();
-        attributes.insert(name.as_str().unwrap_or_default().to_owned(), value);
-    }
-    form.insert("MessageAttributes".to_owned(), attributes.into());
-    Value::Object(form)
+fn read(request: &HttpRequest) -> Call {
+    let rest = request.uri().split_once("://").map_or("", |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let path = path.split('?').next().unwrap_or_default();
+    let (service, bucket) = match host.split_once(".s3.") {
+        Some((bucket, _)) => ("s3", bucket),
+        None => (host.split('.').next().unwrap_or_default(), ""),
+    };
+    let headers = request.headers().iter().filter(|(name, _)| is_read(name));
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let body = request.body().bytes().unwrap_or_default().to_vec();
+    Call::read(Arrived { service, bucket, method: request.method(), path, headers, body })
 }
 
 fn reset() -> ConnectorError {

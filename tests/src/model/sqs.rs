@@ -30,6 +30,8 @@ pub struct Sqs {
 pub struct Queue {
     visibility: Duration,
     redrive: Option<(String, u32)>,
+    /// How often a message was deleted.
+    pub deleted: u64,
     /// What is in it, visible or not.
     pub messages: Vec<Message>,
 }
@@ -70,8 +72,8 @@ impl Sqs {
     pub(super) fn create(&mut self, name: &str, visibility: Duration, receives_max: u32) {
         let dead = format!("{name}-dlq");
         let redrive = Some((dead.clone(), receives_max));
-        self.queues.insert(name.to_owned(), Queue { visibility, redrive, messages: Vec::new() });
-        self.queues.insert(dead, Queue { visibility, redrive: None, messages: Vec::new() });
+        self.queues.insert(name.to_owned(), Queue { visibility, redrive, deleted: 0, messages: Vec::new() });
+        self.queues.insert(dead, Queue { visibility, redrive: None, deleted: 0, messages: Vec::new() });
     }
 
     fn number(&mut self) -> u64 {
@@ -118,6 +120,7 @@ impl State {
             }
             queue.messages.push(message);
         }
+        self.sent.notify_waiters();
         id
     }
 
@@ -209,6 +212,7 @@ impl State {
         // With an old receipt it says that all is well and does nothing.
         if let Some(position) = queue.messages.iter().position(|message| message.receipt == receipt) {
             let message = queue.messages.remove(position);
+            queue.deleted += 1;
             if let Some(back) = back.filter(|_| !message.copy) {
                 let visible_at = now + back;
                 queue.messages.push(Message { visible_at, copy: true, holder: None, ..message });
@@ -244,6 +248,7 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
             let (name, queue) = state.sqs.queue(request)?;
             let mut attributes = json!({
                 "QueueArn": arn(&name), "VisibilityTimeout": queue.visibility.as_secs().to_string(),
+                "ApproximateNumberOfMessages": queue.messages.len().to_string(),
             });
             if let Some((dead, most)) = &queue.redrive {
                 let policy = json!({ "deadLetterTargetArn": arn(dead), "maxReceiveCount": most });

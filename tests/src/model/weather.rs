@@ -29,6 +29,27 @@ impl Weather {
     }
 }
 
+/// One service answers nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// The service, by the name of its endpoint: `dynamodb`, `s3`, `bedrock-runtime`.
+    pub service: &'static str,
+    /// What it says: the status and the code of its protocol.
+    pub says: (u16, &'static str),
+    /// When it began, since the start.
+    pub since: Duration,
+    /// When it is over.
+    pub until: Duration,
+}
+
+impl Outage {
+    pub(super) fn refusal(&self, service: &str, now: Duration) -> Option<Refusal> {
+        let (status, code) = self.says;
+        let hit = service == self.service && (self.since..self.until).contains(&now);
+        hit.then(|| Refusal::new(status, code, "not now"))
+    }
+}
+
 /// What happens to one call.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {

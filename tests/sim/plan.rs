@@ -1,0 +1,75 @@
+//! PURE. What is special about a seed: most have a storm and nothing else, so that a run is short and there are many.
+
+use std::time::Duration;
+
+use tests::model::Outage;
+
+/// When an outage begins, since the start: in the middle of the storm.
+const OUTAGE_SINCE: Duration = Duration::from_secs(100);
+
+/// How long an outage lasts.
+const OUTAGE: Duration = Duration::from_secs(30 * 60);
+
+/// By how many seconds clocks may be wrong where they do not agree.
+const SKEW_MAX_SECONDS: f64 = 30.0;
+
+/// A message of the next major version, as an older worker sees it during a deployment.
+pub(crate) const NEWER: (&str, &str) = (
+    "nova-progress",
+    r#"{"schema":"conversation.completed","version":"2.0","id":"0190b5a6-8a9e-5c3e-9d55-6ad1ac9d8e01","occurredAt":"2026-11-24T08:00:00Z","data":{}}"#,
+);
+
+/// A message that kills the worker that handles it. It is sent after the storm, in which a queue may give it up before
+/// the ledger of attempts has found it out.
+pub(crate) const DEADLY: (&str, &str) = ("nova-transcript", "kills its worker");
+
+/// Messages that nobody can handle, and where they end.
+const POISON: [(&str, &str); 3] = [
+    ("nova-transcript", "not an event"),
+    ("nova-alerts", r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
+    ("nova-watchdog", r#"{"conversationId":"nobody","version":"1.0"}"#),
+];
+
+/// What is done to the pipeline beside the storm.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// A service that is not there.
+    pub(crate) outage: Option<Outage>,
+    /// By how much the clock of a process may be ahead or behind, in seconds.
+    pub(crate) skew_max_seconds: f64,
+    /// Messages that nobody can handle, and where they are sent and end.
+    pub(crate) poison: Vec<(&'static str, &'static str)>,
+}
+
+impl Plan {
+    /// The plan of a seed. Every third has clocks that do not agree, every tenth a message that kills, every twentieth an
+    /// outage of half an hour, every fortieth a message of the future.
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut poison = POISON.to_vec();
+        poison.extend((seed % 10 == 5).then_some(DEADLY));
+        poison.extend((seed % 40 == 7).then_some(NEWER));
+        Self {
+            outage: (seed % 20 == 9).then(|| outage(seed / 20)),
+            skew_max_seconds: if seed % 3 == 1 { SKEW_MAX_SECONDS } else { 0.5 },
+            poison,
+        }
+    }
+
+    /// Nothing is special.
+    pub(crate) fn calm() -> Self {
+        Self { outage: None, skew_max_seconds: 0.0, poison: POISON.to_vec() }
+    }
+}
+
+fn outage(number: u64) -> Outage {
+    const KINDS: [(&str, (u16, &str)); 6] = [
+        ("bedrock-runtime", (403, "AccessDeniedException")),
+        ("dynamodb", (400, "ThrottlingException")),
+        ("s3", (403, "AccessDenied")),
+        ("bedrock-runtime", (429, "ThrottlingException")),
+        ("dynamodb", (400, "AccessDeniedException")),
+        ("s3", (503, "SlowDown")),
+    ];
+    let (service, says) = KINDS[usize::try_from(number % 6).unwrap_or(0)];
+    Outage { service, says, since: OUTAGE_SINCE, until: OUTAGE_SINCE + OUTAGE }
+}

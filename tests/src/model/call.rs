@@ -1,0 +1,89 @@
+//! PURE. A call as it arrived, whatever it arrived by: the protocols of the services are told apart here.
+
+use serde_json::{Map, Value, json};
+
+/// A request of HTTP, as far as a service looks at it.
+#[derive(Clone, Debug)]
+pub(super) struct Arrived<'a> {
+    /// The service by the name of its endpoint: `sqs`, `s3`, `bedrock-runtime`.
+    pub(super) service: &'a str,
+    /// Of S3: the bucket.
+    pub(super) bucket: &'a str,
+    pub(super) method: &'a str,
+    /// Without the slash at its beginning; of S3 the key.
+    pub(super) path: &'a str,
+    /// Those for which [`is_read`] holds, in lower case.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) service: String,
+    pub(super) operation: String,
+    pub(super) input: Value,
+    pub(super) body: Vec<u8>,
+}
+
+const TARGET: &str = "x-amz-target";
+
+/// Whether a service looks at this header.
+pub(super) fn is_read(name: &str) -> bool {
+    name.starts_with("x-amz-meta-")
+        || matches!(name, TARGET | "if-none-match" | "if-match" | "content-encoding")
+}
+
+impl Call {
+    pub(super) fn read(arrived: Arrived<'_>) -> Self {
+        if arrived.service == "s3" {
+            return Self::read_s3(arrived);
+        }
+        let Arrived { service, method, path, headers, body, .. } = arrived;
+        let target = headers.iter().find(|(name, _)| name == TARGET);
+        let json = || serde_json::from_slice(&body).unwrap_or_default();
+        let (operation, input) = match target {
+            Some((_, target)) => (target.rsplit('.').next().unwrap_or_default().to_owned(), json()),
+            None if service == "sns" => {
+                let form = form(&body);
+                (form["Action"].as_str().unwrap_or_default().to_owned(), form)
+            }
+            None if path.ends_with("/converse") => ("Converse".to_owned(), json()),
+            None => (format!("{method} {path}"), Value::Null),
+        };
+        Self { service: service.to_owned(), operation, input, body }
+    }
+
+    fn read_s3(arrived: Arrived<'_>) -> Self {
+        let Arrived { bucket, method, path: key, headers, body, .. } = arrived;
+        let operation = match (method, key.is_empty()) {
+            ("HEAD", true) => "HeadBucket",
+            ("HEAD", false) => "HeadObject",
+            ("GET", false) => "GetObject",
+            ("PUT", false) => "PutObject",
+            (other, _) => other,
+        };
+        let headers: Map<String, Value> =
+            headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let input = json!({ "bucket": bucket, "key": key, "headers": headers, "bytes": body.len() });
+        Self { service: "s3".to_owned(), operation: operation.to_owned(), input, body }
+    }
+}
+
+fn form(body: &[u8]) -> Value {
+    let url = reqwest::Url::parse(&format!("http://form/?{}", String::from_utf8_lossy(body)));
+    let pairs = url.as_ref().map(reqwest::Url::query_pairs).into_iter().flatten();
+    let mut form: Map<String, Value> =
+        pairs.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+    // The SDK numbers attributes in the order of a hash map: here they have their names.
+    let mut attributes = Map::new();
+    for number in 1.. {
+        let entry = format!("MessageAttributes.entry.{number}");
+        let Some(name) = form.remove(&format!("{entry}.Name")) else { break };
+        form.remove(&format!("{entry}.Value.DataType"));
+        let value = form.remove(&format!("{entry}.Value.StringValue")).unwrap_or_default();
+        attributes.insert(name.as_str().unwrap_or_default().to_owned(), value);
+    }
+    form.insert("MessageAttributes".to_owned(), attributes.into());
+    Value::Object(form)
+}
