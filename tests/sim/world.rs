@@ -152,7 +152,7 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
     Run { violations, trace: std::mem::take(&mut state.trace) }
 }
 
-fn furnish(cloud: &Cloud) {
+pub(crate) fn furnish(cloud: &Cloud) {
     let mut state = cloud.state();
     for (name, visibility) in QUEUES {
         state.create_queue(name, Duration::from_secs(visibility), RECEIVES_MAX);

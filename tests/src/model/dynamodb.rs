@@ -186,14 +186,17 @@ impl Table {
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
         let learner = scope.equal_to(condition, "userId").map_err(Refusal::unsupported)?;
-        let learner = learner.cloned().ok_or_else(|| Refusal::unsupported(format!("the query {condition}")))?;
+        let learner =
+            learner.cloned().ok_or_else(|| Refusal::unsupported(format!("the query {condition}")))?;
         let mut found: Vec<&Item> =
             self.items.values().filter(|item| item.get("userId") == Some(&learner)).collect();
         found.sort_by_key(|item| part("timestamp", &item["timestamp"]).unwrap_or_default());
         if request["ScanIndexForward"] == json!(false) {
             found.reverse();
         }
-        found.truncate(request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
+        found.truncate(
+            request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX),
+        );
         Ok(json!({ "Items": found, "Count": found.len() }))
     }
 
