@@ -153,7 +153,9 @@ impl Sessions {
             return Ok(Some(Admission { purpose: Purpose::Return, ..admission }));
         }
         let header = self.parts.journal.header(id).await?;
-        Ok(header.filter(|header| header.state() == State::Active).map(|header| takeover::admission(header.start)))
+        Ok(header
+            .filter(|header| header.state() == State::Active)
+            .map(|header| takeover::admission(header.start)))
     }
 
     fn admission(&self, id: ConversationId) -> Option<Admission> {
