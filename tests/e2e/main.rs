@@ -10,6 +10,7 @@ mod handover;
 mod load;
 mod loss;
 mod many;
+mod ops;
 mod talk;
 mod upload;
 
