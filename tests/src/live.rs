@@ -28,6 +28,7 @@ mod issuer;
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Parser as _;
 use events::{
     contract::{ConversationId, UserId},
@@ -56,6 +57,9 @@ pub const IMAGES: &str = "nova-images";
 /// The bucket of the recordings.
 pub const AUDIO: &str = "nova-audio-files";
 
+/// The bucket of the assessments.
+pub const LOGS: &str = "nova-conversation-logs";
+
 const BUS: &str = "nova";
 const WATCHDOG: &str = "nova-watchdog";
 
@@ -74,8 +78,8 @@ pub struct LiveOptions {
     pub weather: Weather,
     /// The simulator.
     pub simulator: SimulatorOptions,
-    /// Options of the ingress by their long names without dashes, for example `grace-seconds`.
-    ingress: BTreeMap<&'static str, String>,
+    /// Options of the ingress by their long names without dashes, see [`LiveOptions::with`].
+    pub ingress: BTreeMap<&'static str, String>,
 }
 
 /// A running ingress with what is around it.
@@ -127,6 +131,7 @@ impl Default for LiveOptions {
 impl LiveOptions {
     /// Sets an option of the ingress, by its long name without dashes.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and words are written where they are used")]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.ingress.insert(name, value.to_string());
         self
@@ -173,6 +178,29 @@ impl Live {
         &self.http
     }
 
+    /// Adds a picture to the table, with questions for every level.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn publish_picture(
+        &self,
+        image_id: &str,
+        title: &str,
+        questions: &[&str],
+    ) -> anyhow::Result<()> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let questions = AttributeValue::L(questions.iter().copied().map(text).collect());
+        let put = aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config("operator")).put_item();
+        put.table_name(IMAGES)
+            .item("imageId", text(image_id))
+            .item("title", text(title))
+            .item("description", text("A picture of a test."))
+            .item("questions", AttributeValue::M([("B1".to_owned(), questions)].into()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// An access token of `user_id`.
     ///
     /// # Errors
@@ -203,7 +231,15 @@ impl Live {
     /// # Errors
     /// With status and body of the refusal.
     pub async fn ask(&self, token: &str, image_id: &str) -> anyhow::Result<Value> {
-        self.post(token, "/api/conversations", &json!({ "imageId": image_id })).await
+        self.ask_with(token, &json!({ "imageId": image_id })).await
+    }
+
+    /// The same with a request of one's own.
+    ///
+    /// # Errors
+    /// With status and body of the refusal.
+    pub async fn ask_with(&self, token: &str, request: &Value) -> anyhow::Result<Value> {
+        self.post(token, "/api/conversations", request).await
     }
 
     /// Asks for a ticket to come back with: `{"ticket", "live", …}`.
@@ -282,6 +318,7 @@ fn furnish(cloud: &Cloud) {
     state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
     state.create_table(IMAGES, "imageId", None);
     state.create_bucket(AUDIO);
+    state.create_bucket(LOGS);
     state.create_bus(BUS, Vec::new());
 }
 
@@ -294,6 +331,7 @@ fn config(
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
         ("audio-bucket", AUDIO.to_owned()),
+        ("logs-bucket", LOGS.to_owned()),
         ("event-bus", BUS.to_owned()),
         ("watchdog-queue-url", queue_url(WATCHDOG)),
         ("token-issuer", ISSUER.to_owned()),
