@@ -64,8 +64,9 @@ pub(super) enum CutBy {
 }
 
 impl TutorTurn {
-    /// A planned sentence begins.
+    /// A planned sentence begins, and the one before it is over.
     pub(super) fn plan(&mut self) {
+        self.sentence_over();
         if self.sentences.len() < SENTENCES_MAX {
             self.sentences.push(Sentence { until_bytes: self.produced_bytes, ..Sentence::default() });
         }
@@ -126,9 +127,9 @@ impl TutorTurn {
         }
     }
 
-    /// The audio of the sentence ends.
+    /// The audio of the sentence ends. Of a turn that was cut it may be that not all of it was given out.
     pub(super) fn sentence_over(&mut self) {
-        if let Some(sentence) = self.sentences.last_mut() {
+        if let Some(sentence) = self.sentences.last_mut().filter(|_| self.cut.is_none()) {
             sentence.whole = true;
         }
     }
@@ -156,8 +157,7 @@ impl TutorTurn {
     /// page cut short, the share of its words that was played.
     #[must_use]
     pub(super) fn text(&self, heard_ms: u64) -> String {
-        let by = self.cut.map(|cut| cut.by);
-        let trusted = by != Some(CutBy::Learner);
+        let trusted = self.cut.is_none_or(|cut| cut.by != CutBy::Learner);
         let pace = self.pace();
         let mut said: Vec<String> = Vec::new();
         let mut from_ms = 0;
@@ -167,16 +167,12 @@ impl TutorTurn {
             let played = until_ms > from_ms && until_ms <= heard_ms + PLAYED_TOLERANCE_MS;
             if trusted && sentence.spoken.is_some() {
                 said.push(words.trim().to_owned());
-            } else if by == Some(CutBy::Loss) && !sentence.whole {
-                said.push(pace.words(words, until_ms - from_ms));
+            } else if !sentence.whole {
+                said.push(pace.words(words, until_ms.min(heard_ms).saturating_sub(from_ms)));
             } else if played {
                 said.push(words.trim().to_owned());
             } else if !trusted && heard_ms > from_ms {
-                let part_ms = heard_ms - from_ms;
-                said.push(match sentence.whole {
-                    true => share(words, part_ms, until_ms - from_ms),
-                    false => pace.words(words, part_ms),
-                });
+                said.push(share(words, heard_ms - from_ms, until_ms - from_ms));
             }
             from_ms = until_ms;
         }
@@ -296,11 +292,27 @@ mod tests {
         turn.plan();
         turn.planned("One two three four.");
         produce(&mut turn, 1_000);
-        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Loss, heard_ms: 1_000, told: true });
+        let cut = Some(Cut { at_ms: 0, by: CutBy::Loss, heard_ms: 1_000, told: true });
+        let broken = TutorTurn { cut, ..turn.clone() };
         // 15 bytes at the usual pace.
-        assert_eq!(turn.text(1_000), "One two three");
+        assert_eq!(broken.text(1_000), "One two three");
         turn.sentence_over();
+        turn.cut = cut;
         assert_eq!(turn.text(1_000), "One two three four.");
+    }
+
+    #[test]
+    fn a_sentence_whose_audio_was_broken_off_was_not_said_to_its_end() {
+        for by in [CutBy::Model, CutBy::Learner] {
+            let mut turn = TutorTurn::default();
+            turn.plan();
+            turn.planned("One two three four.");
+            produce(&mut turn, 500);
+            turn.cut = Some(Cut { at_ms: 0, by, heard_ms: 400, told: false });
+            turn.sentence_over();
+            // 6 bytes at the usual pace.
+            assert_eq!(turn.text(400), "One", "{by:?}");
+        }
     }
 
     #[test]

@@ -197,11 +197,11 @@ mod tests {
     #[test]
     fn a_hint_of_the_page_flushes_at_once_and_only_what_was_played_counts() {
         let mut talk = interrupted_talk();
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
         talk.input(Input::Interrupted);
         assert_eq!(flushes(&talk), [1]);
         talk.input(Input::Played { generation: 0, ms: 2_500 });
         // The model has not noticed and says that all was spoken.
-        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
         talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", Stop::EndTurn);
         talk.pass(SETTLE_MS_MAX);
         let turn = turn(&talk);
