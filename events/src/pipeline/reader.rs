@@ -90,15 +90,19 @@ impl Reader {
         let (analysis, lease) = (analysis_key(user_id, id), analysis_effect(id));
         let (activity, scores) = (marker("conversation.completed"), marker("conversation.analyzed"));
         let alerts = alerts_effect(id);
-        let (transcript, readable, analysis, lease, activity, scores, alerts) = tokio::try_join!(
-            self.object(&transcript),
-            self.object(&readable),
-            self.object(&analysis),
-            self.effect(&lease),
-            self.effect(&activity),
-            self.effect(&scores),
-            self.effect(&alerts),
-        )?;
+        let read = async {
+            tokio::try_join!(
+                self.object(&transcript),
+                self.object(&readable),
+                self.object(&analysis),
+                self.effect(&lease),
+                self.effect(&activity),
+                self.effect(&scores),
+                self.effect(&alerts),
+            )
+        };
+        // Seven calls at once are a large future.
+        let (transcript, readable, analysis, lease, activity, scores, alerts) = Box::pin(read).await?;
         let failed = lease.as_ref().and_then(failed_analysis);
         Ok(Found {
             header,

@@ -135,11 +135,11 @@ fn conversation_without_an_assessment_needs_no_scores() {
 
 #[test]
 fn one_event_that_was_not_looked_at_keeps_the_alerts_open() {
-    for missing in 0..ASSESSED.len() {
+    for missing in ASSESSED {
         let mut events = ASSESSED.to_vec();
-        events.remove(missing);
+        events.retain(|event| *event != missing);
         let found = Found { considered: considered(&events, 112), ..complete() };
-        assert!(!found.trail().is_complete(), "{:?}", ASSESSED[missing]);
+        assert!(!found.trail().is_complete(), "{missing:?}");
     }
 }
 

@@ -241,7 +241,8 @@ async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) ->
     let dlq = place.dead_letters(which.queue);
     let held = which.take(place).await?;
     let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
-    let (mut groups, mut rest): (BTreeMap<(String, &str), Vec<&Held>>, Vec<&Held>) = Default::default();
+    let mut groups: BTreeMap<(String, &str), Vec<&Held>> = BTreeMap::new();
+    let mut rest: Vec<&Held> = Vec::new();
     for letter in &held {
         match destination(place, which.queue, &letter.letter) {
             Some(url) => groups.entry((letter.letter.key(which.queue), url)).or_default().push(letter),
