@@ -20,13 +20,14 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     let s3 = aws_sdk_s3::Client::from_conf(s3);
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let bridge = aws_sdk_eventbridge::Client::new(sdk);
-    try_join5(
+    // Boxed: together these futures are larger than what a caller should carry.
+    Box::pin(try_join5(
         table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
         table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
         bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
         queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
         bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
-    )
+    ))
     .await?;
     Ok(())
 }

@@ -213,7 +213,7 @@ impl<'a> Talk<'a> {
                 if said {
                     self.phase = Phase::Listening { line, since }
                 } else {
-                    self.speak(line, now, observer)
+                    self.speak(line, now, observer);
                 }
             }
             Phase::Leaving { until } => {
