@@ -191,7 +191,14 @@ async fn talk(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<Talk
                     *backs.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                     return;
                 }
-                _ => return,
+                Moment::Ready { .. }
+                | Moment::Model { .. }
+                | Moment::Caption { .. }
+                | Moment::Turn(_)
+                | Moment::Flush
+                | Moment::Reconnecting
+                | Moment::Resumed
+                | Moment::Moving => return,
             };
             scene.send_modify(|all| all[n] = doing);
         })

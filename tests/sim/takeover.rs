@@ -18,7 +18,7 @@ use crate::world::{CONVERSATIONS, furnish};
 
 /// A journal, and a conversation that "ingress-1" has started in it.
 async fn started() -> (Simulated, Journal, Ownership) {
-    let simulated = Simulated::start("2026-11-24T08:00:00Z".parse().unwrap(), 1);
+    let simulated = Simulated::start("2026-11-24T08:00:00Z".parse().expect("a time"), 1);
     let cloud = Cloud::new(1);
     furnish(&cloud);
     let sdk = cloud.sdk_config("ingress");
@@ -30,7 +30,7 @@ async fn started() -> (Simulated, Journal, Ownership) {
     let journal = Journal::new(aws_sdk_dynamodb::Client::new(&sdk), aws_sdk_sqs::Client::new(&sdk), config);
     let start = Start {
         conversation_id: ConversationId::new(world::now(), [7; 10]),
-        user_id: "learner-1".parse().unwrap(),
+        user_id: "learner-1".parse().expect("an id"),
         image_id: "city-cafe".to_owned(),
         level: Level::B1,
         feedback_language: FeedbackLanguage::English,
@@ -39,7 +39,7 @@ async fn started() -> (Simulated, Journal, Ownership) {
         owner: "ingress-1".to_owned(),
         voice: Some("amy".to_owned()),
     };
-    let own = journal.start(&start, world::now()).await.unwrap();
+    let own = journal.start(&start, world::now()).await.expect("nobody else starts it");
     (simulated, journal, own)
 }
 
@@ -49,19 +49,19 @@ fn turn(index: u32) -> Turn {
         "index": index, "speaker": speaker, "text": format!("turn {index}"), "startMs": 0, "endMs": 1,
         "speechMs": 1, "interrupted": false,
     });
-    serde_json::from_value(fields).unwrap()
+    serde_json::from_value(fields).expect("a turn")
 }
 
 /// Everything that only an owner may do is refused.
 async fn assert_fenced(journal: &Journal, own: &Ownership) {
     let fenced = |error: JournalError| assert!(matches!(error, JournalError::Fenced), "{error}");
-    fenced(journal.append(own, &turn(9)).await.unwrap_err());
-    fenced(journal.renew(own, world::now()).await.unwrap_err());
-    fenced(journal.is_wanted(own).await.unwrap_err());
+    fenced(journal.append(own, &turn(9)).await.expect_err("it is not the owner any more"));
+    fenced(journal.renew(own, world::now()).await.expect_err("it is not the owner any more"));
+    fenced(journal.is_wanted(own).await.expect_err("it is not the owner any more"));
     let end = End::of_turns(EndReason::Learner, Usage::default(), &[]);
-    fenced(journal.end(own, &end, world::now()).await.unwrap_err());
+    fenced(journal.end(own, &end, world::now()).await.expect_err("it is not the owner any more"));
     let released = Released { reason: EndReason::Shutdown, progress: Progress::default() };
-    fenced(journal.release(own, &released, world::now()).await.unwrap_err());
+    fenced(journal.release(own, &released, world::now()).await.expect_err("it is not the owner any more"));
 }
 
 #[tokio::test(start_paused = true)]
