@@ -306,6 +306,8 @@ impl Floor {
 
     fn plan(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         if self.muted && self.learner.blocks.is_empty() {
+            // Its FINAL text is nobody's, too, also when it comes after the model has noticed the barge-in.
+            self.owed_finals += 1;
             return;
         }
         if self.next_is_new_turn() {

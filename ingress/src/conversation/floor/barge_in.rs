@@ -195,6 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_model_says_after_a_hint_of_the_page_is_nobodys() {
+        let mut talk = interrupted_talk();
+        talk.input(Input::Played { generation: 0, ms: 2_400 });
+        talk.input(Input::Interrupted);
+        talk.input(Input::Played { generation: 0, ms: 2_500 });
+        talk.pass(SETTLE_MS_MAX);
+        let turns = talk.turns().len();
+        // The model has not noticed yet; then it says how far it believes to have come.
+        talk.tutor_begins("Can you see its tail?", 1_000);
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", Stop::PartialTurn);
+        talk.text(Speaker::Tutor, Stage::Final, "Can you", Stop::Interrupted);
+        talk.pass(20_000);
+        assert_eq!(talk.turns().len(), turns);
+    }
+
+    #[test]
     fn a_hint_of_the_page_flushes_at_once_and_only_what_was_played_counts() {
         let mut talk = interrupted_talk();
         talk.model(Event::AudioEnd { stop: Stop::EndTurn });
