@@ -3,6 +3,13 @@
 
 mod access;
 mod ends;
+mod faults;
+mod hour;
 mod limits;
+mod oracle;
+mod page;
+mod plain;
+mod streams;
 mod talk;
+mod trouble;
 mod visitor;

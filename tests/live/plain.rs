@@ -1,0 +1,20 @@
+//! A conversation without trouble, as a check of the harness itself.
+
+use infra::{learner::Script, simulator::audible::Heard};
+use tests::live::{Live, LiveOptions, block_on};
+
+#[test]
+fn a_conversation_in_scaled_time_is_what_was_said_and_heard() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let learner = live.learner("somebody").unwrap();
+        let script = Script::new("street-market", ["I see a market.", "There is a dog."]);
+        let held = learner.converse(&script).await.unwrap();
+        let journal = live.journal(held.conversation_id).await.unwrap();
+        assert_eq!(journal.turns, held.turns);
+        assert_eq!(live.completed(held.conversation_id).len(), 1);
+        assert_eq!(live.recordings(held.conversation_id).len(), held.turns.len());
+        assert!(held.heard.iter().all(|heard| matches!(heard, Heard::Text(_))), "{:?}", held.heard);
+        live.stop().await.unwrap();
+    });
+}
