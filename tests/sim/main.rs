@@ -3,9 +3,10 @@
 //! processes are allowed to do. After the quiet, the invariants of the oracle hold.
 //!
 //! `NOVA_SEEDS=n` chooses how many seeds are run, on all processors, and tells how far it is; `NOVA_SEED=x` repeats
-//! one. A seed that fails prints itself and its calls.
+//! one. A seed that fails prints itself and its calls. `NOVA_LOAD_CONVERSATIONS=n` is the size of the load test.
 
 mod ingress;
+mod load;
 mod oracle;
 mod orders;
 mod plan;
@@ -39,6 +40,9 @@ const SHOWN: usize = 4000;
 
 /// Seeds between two lines that tell how far it is.
 const TOLD_EVERY: usize = 100;
+
+/// Conversations of the load test, unless `NOVA_LOAD_CONVERSATIONS` says otherwise.
+const LOAD_CONVERSATIONS: u64 = 40;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -145,4 +149,14 @@ fn delete_before_the_effect_is_found() {
 fn counting_without_a_marker_is_found() {
     let said = said_of(Variant::Unmarked);
     assert!(said.iter().any(|said| said.starts_with("I3")), "{said:?}");
+}
+
+#[test]
+fn workers_as_processes_keep_the_same_promises_against_the_served_model() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let conversations = number("NOVA_LOAD_CONVERSATIONS").unwrap_or(LOAD_CONVERSATIONS);
+    let (measured, violations) = runtime.block_on(Box::pin(load::run(conversations)))?;
+    assert!(violations.is_empty(), "{violations:#?}");
+    println!("{}", measured.report()?);
+    Ok(())
 }

@@ -119,9 +119,8 @@ async fn counted(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
         .filter_map(|(_, detail)| Envelope::decode(&detail.to_string()).ok())
         .map(|envelope| (envelope.id, envelope.event))
         .collect();
-    let milestones = published.values().filter_map(|event| match event {
-        Event::ProgressUpdated(updated) => Some(updated.milestones.clone()),
-        _ => None,
+    let milestones = published.values().filter_map(|event| {
+        if let Event::ProgressUpdated(updated) = event { Some(updated.milestones.clone()) } else { None }
     });
     let milestones = milestones.flatten().collect();
     let table = &state.dynamodb.tables[PROGRESS];

@@ -187,7 +187,7 @@ impl<H: Handler> Handler for Mortal<H> {
     async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
         if delivery.body == DEADLY.1 {
             self.1.cloud.kill(&self.1.name);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         self.0.handle(delivery).await
     }

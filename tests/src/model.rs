@@ -21,18 +21,20 @@ mod dynamodb;
 mod eventbridge;
 mod expression;
 mod processes;
-mod reply;
+pub(crate) mod reply;
 mod s3;
 mod seam;
+mod served;
 mod sns;
 mod sqs;
-mod weather;
+pub(crate) mod weather;
 
 pub use bedrock::Bedrock;
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;
 pub use s3::{Object, S3};
+pub use served::Served;
 pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
 pub use weather::{Outage, Weather};
@@ -88,6 +90,8 @@ pub struct State {
     /// Calls whose effect and answer may differ: lost replies, late calls, deaths.
     pub ambiguous: u32,
     sent: Arc<Notify>,
+    /// The time of day at the start, in milliseconds since the Unix epoch.
+    epoch_ms: u64,
     random: StdRng,
     started: Instant,
     processes: Processes,
@@ -115,6 +119,7 @@ impl Cloud {
             trace: Vec::new(),
             violations: Vec::new(),
             ambiguous: 0,
+            epoch_ms: EPOCH_MS,
             random: StdRng::seed_from_u64(seed),
             started: Instant::now(),
             processes: Processes::new(),

@@ -121,7 +121,7 @@ impl Seam {
     }
 
     /// Does what the call asks for.
-    async fn commit(&self, call: &Call) -> Outcome {
+    pub(super) async fn commit(&self, call: &Call) -> Outcome {
         if call.operation == "ReceiveMessage" {
             return self.receive(&call.input).await;
         }

@@ -10,7 +10,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use super::{
-    EPOCH_MS, State,
+    State,
     reply::{Answer, Refusal},
 };
 
@@ -133,6 +133,7 @@ impl State {
     /// What a poll finds now.
     pub(super) fn receive(&mut self, process: &str, request: &Value) -> Result<Vec<Value>, Refusal> {
         let now = self.now();
+        let epoch_ms = self.epoch_ms;
         let (_, queue) = self.sqs.queue(request)?;
         let visibility = queue.visibility;
         if let Some((dead, most)) = queue.redrive.clone() {
@@ -173,7 +174,7 @@ impl State {
                 "Body": message.body,
                 "Attributes": {
                     "ApproximateReceiveCount": message.receives.to_string(),
-                    "SentTimestamp": (EPOCH_MS + millis(message.sent)).to_string(),
+                    "SentTimestamp": (epoch_ms + millis(message.sent)).to_string(),
                 },
             }));
         }
