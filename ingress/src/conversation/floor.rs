@@ -239,8 +239,10 @@ impl Floor {
                 self.learner.blocks.retain(|block| !block.trim().is_empty());
             }
             Event::InterruptedMarker => {
-                if let Some(open) = &mut self.tutor {
-                    open.turn.unspeak();
+                match &mut self.tutor {
+                    Some(open) => open.turn.unspeak(),
+                    // Its block was no FINAL text of the closed turn: that is still to come.
+                    None => self.owed_finals += 1,
                 }
                 self.interrupted(false, at_ms, outputs);
             }

@@ -212,6 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn the_marker_of_a_barge_in_is_not_taken_for_the_words_that_follow_it() {
+        let mut talk = interrupted_talk();
+        talk.input(Input::Interrupted);
+        talk.pass(SETTLE_MS_MAX);
+        let turns = talk.turns().len();
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+        talk.model(Event::InterruptedMarker);
+        talk.model(Event::TextEnd { speaker: Speaker::Tutor, stage: Stage::Final, stop: Stop::PartialTurn });
+        talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::EndTurn);
+        talk.pass(20_000);
+        assert_eq!(talk.turns().len(), turns);
+    }
+
+    #[test]
     fn a_hint_of_the_page_flushes_at_once_and_only_what_was_played_counts() {
         let mut talk = interrupted_talk();
         talk.model(Event::AudioEnd { stop: Stop::EndTurn });
