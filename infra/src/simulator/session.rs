@@ -12,6 +12,7 @@ pub(crate) mod ear;
 pub(crate) mod input;
 pub(crate) mod order;
 pub(crate) mod output;
+mod rejection;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use self::ear::{Ear, Moment};
 use self::input::Sensitivity;
 use self::order::{Accepted, Order};
 use self::output::{Emitter, GenerationStage, Speaker, Stop};
+pub(crate) use self::rejection::Rejection;
 use super::audible::Heard;
 use super::models::Generation;
 use super::tutor::Tutor;
@@ -47,51 +49,6 @@ pub(crate) struct Settings {
     pub(crate) stream_limit: Duration,
     /// A stream without input events lives so long.
     pub(crate) idle_limit: Duration,
-}
-
-/// Why a stream ends with an exception, in the service's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Rejection {
-    #[error("First content must have SYSTEM role")]
-    FirstNotSystem,
-    #[error("Duplicate SYSTEM content")]
-    DuplicateSystem,
-    #[error("Chat history should be sent completely before streaming audio.")]
-    HistoryAfterAudio,
-    #[error("Invalid input request, please fix your input and try again.")]
-    InvalidInput,
-    #[error("Tool Response parsing error")]
-    ToolResponse,
-    #[error("Received invalid voiceId")]
-    InvalidVoice,
-    #[error("Unable to parse input chunk")]
-    UnparsableChunk,
-    #[error("Timed out waiting for input events")]
-    Idle,
-    #[error("Model has timed out in processing the request. Try your request again.")]
-    StreamLimit,
-    #[error(
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-    )]
-    BadSignature,
-}
-
-impl Rejection {
-    /// The `:exception-type` it is sent under.
-    pub(crate) fn exception_type(self) -> &'static str {
-        match self {
-            Self::StreamLimit => "modelTimeoutException",
-            Self::BadSignature => "InvalidSignatureException",
-            Self::FirstNotSystem
-            | Self::DuplicateSystem
-            | Self::HistoryAfterAudio
-            | Self::InvalidInput
-            | Self::ToolResponse
-            | Self::InvalidVoice
-            | Self::UnparsableChunk
-            | Self::Idle => "validationException",
-        }
-    }
 }
 
 /// What a stream sends.

@@ -1,5 +1,7 @@
 //! The rules of a stream, without a network and with a clock of its own.
 
+mod sample;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
