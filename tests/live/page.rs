@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A loudspeaker that has nothing to play for so long has stopped in the middle of the word.
 const DRIED_UP: Duration = Duration::from_millis(500);
 
+/// The end of a sentence follows its last sample within this time, unless its stream is lost.
+const SENTENCE_END: Duration = Duration::from_millis(50);
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What a page gets.
@@ -151,6 +154,8 @@ pub(crate) struct Loudspeaker {
     muted: bool,
     /// Only the model has cut the tutor short so far: no stream was lost, and the page has not said so itself.
     told: bool,
+    /// The sentence that is being heard is one whose stream was lost at its last sample.
+    last: bool,
     pub(crate) pieces: Vec<Piece>,
 }
 
@@ -179,6 +184,7 @@ impl Loudspeaker {
             audio_at: None,
             muted: false,
             told: true,
+            last: false,
             pieces: Vec::new(),
         }
     }
@@ -212,14 +218,14 @@ impl Loudspeaker {
 
     /// The stream is lost, or the page says itself that the learner speaks over the tutor: how far a sentence came is
     /// not told by the model.
-    pub(crate) fn untold(&mut self) {
+    pub(crate) fn untold(&mut self, now: Instant) {
         self.told = false;
-        if let Some(chunk) = self.queue.back_mut() {
-            chunk.last = true;
-        } else if let Some(piece) = self.pieces.last_mut()
-            && let What::Sentence(text) = &mut piece.what
-        {
-            piece.what = What::Last(std::mem::take(text));
+        let just_now = self.audio_at.is_some_and(|at| now - at < SENTENCE_END);
+        match self.queue.back_mut() {
+            _ if !just_now => {}
+            Some(chunk) => chunk.last = true,
+            None if self.decoder.is_hearing() => self.last = true,
+            None => self.mark_last(),
         }
     }
 
@@ -240,18 +246,18 @@ impl Loudspeaker {
             }
             if let Some(sentence) = chunk.begins.take() {
                 self.cut(false, now);
+                self.last = false;
                 self.planned = sentence;
             }
             let count = chunk.samples.len().min(due);
             let rest = chunk.samples.split_off(count);
             self.play(chunk.samples.make_contiguous(), chunk.arrived, now);
             due -= count;
-            if chunk.last
-                && rest.is_empty()
-                && let Some(piece) = self.pieces.last_mut()
-                && let What::Sentence(text) = &mut piece.what
-            {
-                piece.what = What::Last(std::mem::take(text));
+            if chunk.last && rest.is_empty() {
+                self.last = true;
+                if !self.decoder.is_hearing() {
+                    self.mark_last();
+                }
             }
             if !rest.is_empty() {
                 self.queue.push_front(Chunk { samples: rest, ..chunk });
@@ -287,6 +293,15 @@ impl Loudspeaker {
         self.pieces.push(Piece { what: What::Gap, arrived: now, over: now });
     }
 
+    fn mark_last(&mut self) {
+        self.last = false;
+        if let Some(piece) = self.pieces.last_mut()
+            && let What::Sentence(text) = &mut piece.what
+        {
+            piece.what = What::Last(std::mem::take(text));
+        }
+    }
+
     fn play(&mut self, samples: &[i16], arrived: Instant, now: Instant) {
         if !self.decoder.is_hearing() {
             self.hearing_since = arrived;
@@ -311,6 +326,7 @@ impl Loudspeaker {
         for heard in heard {
             let planned = self.planned.clone();
             let what = match (heard, cut) {
+                (Heard::Text(text), _) if std::mem::take(&mut self.last) => What::Last(text),
                 (Heard::Text(text), _) => What::Sentence(text),
                 (Heard::Damaged { text }, Some(told)) => What::Beginning { heard: text, planned, told },
                 (Heard::Unreadable { .. }, Some(told)) => {

@@ -304,7 +304,7 @@ impl<'a> Talk<'a> {
                 loudspeaker.flush(generation, now);
             }
             ServerMessage::Reconnecting => {
-                loudspeaker.untold();
+                loudspeaker.untold(now);
                 self.held.reconnecting += 1;
             }
             ServerMessage::Ended { reason, turns } => {
@@ -375,7 +375,7 @@ impl<'a> Talk<'a> {
                 self.speak(now);
                 if hint && let Some(connection) = &mut self.connection {
                     self.held.loudspeaker.advance(now);
-                    self.held.loudspeaker.untold();
+                    self.held.loudspeaker.untold(now);
                     if self.plan.reports {
                         connection.send(&self.held.loudspeaker.report()).await?;
                     }
