@@ -12,15 +12,13 @@ use infra::{
     simulator::audible::Heard,
 };
 use tests::{
+    due::{self, LOW_OVERALL},
     inbox::Alert,
     system::{System, await_some},
 };
 
 /// Time zones in which the same instant is on different days, whenever it is: they span 26 hours.
 const TIME_ZONES: [&str; 5] = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"];
-
-/// Below this an assessment is low.
-const LOW_OVERALL: u8 = 40;
 
 /// How long the workers may take for what they do at once.
 const RESULTS_WITHIN: Duration = Duration::from_secs(60);
@@ -154,40 +152,17 @@ async fn check_progress(
     transcripts: &BTreeMap<ConversationId, Transcript>,
     analyses: &BTreeMap<ConversationId, StoredAnalysis>,
 ) -> anyhow::Result<()> {
-    let mut expected: BTreeMap<(String, String), BTreeMap<&str, u64>> = BTreeMap::new();
-    for (id, transcript) in transcripts {
-        let time_zone = time_zone(system, *id).await?;
-        let day = transcript.started_at.in_tz(&time_zone)?.date().to_string();
-        let assessment = &analyses[id].assessment;
-        for date in [day, "total".to_owned()] {
-            let sums = expected.entry((transcript.user_id.to_string(), date)).or_default();
-            let mut add = |name, value| *sums.entry(name).or_default() += value;
-            add("conversations", 1);
-            add("turns", transcript.turns.len() as u64);
-            let learner = transcript.turns.iter().filter(|turn| turn.turn.speaker == Speaker::Learner);
-            add("learnerSpeechMs", learner.map(|turn| turn.turn.speech_ms).sum());
-            add("scored", 1);
-            add("overallSum", u64::from(assessment.overall));
-            add("fluencySum", u64::from(assessment.skills.fluency.score));
-            add("vocabularySum", u64::from(assessment.skills.vocabulary.score));
-            add("grammarSum", u64::from(assessment.skills.grammar.score));
-            add("relevanceSum", u64::from(assessment.skills.relevance.score));
-        }
+    let mut zones = Vec::new();
+    for id in transcripts.keys() {
+        zones.push(time_zone(system, *id).await?);
     }
+    let all = transcripts.iter().zip(&zones);
+    let due = due::progress(all.map(|((id, transcript), zone)| {
+        (transcript, zone.as_str(), analyses.get(id).map(|stored| &stored.assessment))
+    }))?;
     await_some("UserProgress has the sums", RESULTS_WITHIN, async || {
         let progress = system.results.progress().await?;
-        if progress.len() != expected.len() {
-            return Ok(Err(format!("{} items instead of {}", progress.len(), expected.len())));
-        }
-        for (key, sums) in &expected {
-            for (name, value) in sums {
-                let stored = progress.get(key).and_then(|item| item.get(*name));
-                if stored != Some(value) {
-                    return Ok(Err(format!("{name} of {key:?} is {stored:?} instead of {value}")));
-                }
-            }
-        }
-        Ok(Ok(()))
+        Ok(due::missing(&due, &progress).map_or(Ok(()), Err))
     })
     .await
 }

@@ -17,19 +17,17 @@ use std::{
 };
 
 use events::contract::{
-    ConversationCompleted, EndReason, Envelope, Event, EventId, Milestone, StoredAnalysis, TraceParent,
-    Transcript, Turn,
+    ConversationCompleted, Envelope, Event, EventId, Milestone, StoredAnalysis, TraceParent, Transcript, Turn,
 };
-use tests::model::{Cloud, Item, State};
-use uuid::Uuid;
+use tests::{
+    due,
+    model::{Cloud, Item, State},
+};
 
 use crate::{
     plan::{NEWER, Plan},
     world::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS, QUEUES, Told},
 };
-
-/// Below this overall score there is an alert.
-const LOW_OVERALL: u8 = 40;
 
 struct Judge<'a> {
     state: &'a State,
@@ -232,7 +230,7 @@ impl Judge<'_> {
     /// I4: each alert that follows from the events is sent, noted once, and repeated only where a worker could not
     /// know.
     fn alerts(&mut self) {
-        let expected: BTreeSet<String> = self.events.values().flat_map(alert_ids).collect();
+        let expected: BTreeSet<String> = self.events.values().flat_map(due::alert_ids).collect();
         let mut sent: BTreeMap<String, u32> = BTreeMap::new();
         for published in &self.state.sns.published {
             *sent.entry(published.alert_id.clone()).or_default() += 1;
@@ -290,27 +288,4 @@ impl Judge<'_> {
 
 fn completed(event: &Envelope) -> Option<&ConversationCompleted> {
     if let Event::ConversationCompleted(event) = &event.event { Some(event) } else { None }
-}
-
-/// The alerts that `event` gives cause for, told again here and not asked of the worker.
-fn alert_ids(event: &Envelope) -> Vec<String> {
-    let mut rules = Vec::new();
-    match &event.event {
-        Event::ConversationCompleted(event) if event.reason == EndReason::IngressLost => {
-            rules.push("conversation.abnormal-end");
-        }
-        Event::ConversationCompleted(_) | Event::TranscriptStored(_) => {}
-        Event::AnalysisFailed(_) => rules.push("analysis.failed"),
-        Event::ConversationStalled(_) => rules.push("conversation.stalled"),
-        Event::ConversationAnalyzed(event) => {
-            rules.extend((event.scores.overall < LOW_OVERALL).then_some("analysis.low-score"));
-            rules.extend((!event.flags.is_empty()).then_some("analysis.flagged"));
-        }
-        Event::ProgressUpdated(event) => {
-            let first = event.milestones.contains(&Milestone::FirstConversation);
-            rules.extend(first.then_some("milestone.first-conversation"));
-        }
-    }
-    let id = |rule: &str| Uuid::new_v5(&event.id.uuid(), rule.as_bytes()).to_string();
-    rules.into_iter().map(id).collect()
 }

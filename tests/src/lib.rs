@@ -5,6 +5,8 @@
 //! a reader of everything that was stored.
 
 pub mod cable;
+pub mod due;
+pub mod fault_proxy;
 pub mod inbox;
 pub mod live;
 pub mod model;

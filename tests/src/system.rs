@@ -5,14 +5,13 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
-use infra::local::{Cloud, CloudOptions, Progress, Queue, Service, Stack, StackOptions};
+use infra::local::{Cloud, CloudOptions, Outputs, Progress, Queue, Service, Stack, StackOptions};
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{inbox::Inbox, redelivery::Redelivery, results::Results, tap::Tap};
@@ -79,6 +78,35 @@ impl System {
         delivery: Delivery,
         change: impl FnOnce(&mut StackOptions),
     ) -> anyhow::Result<Self> {
+        let mut redelivery = None;
+        let started = Self::start_behind(name, async |cloud, outputs, options| {
+            change(options);
+            if delivery == Delivery::Twice {
+                deliver_events_twice(&cloud.root(), &outputs.bus_name).await?;
+                let sqs = aws_sdk_sqs::Client::new(&cloud.root());
+                let proxy = Redelivery::start(cloud.endpoint(), sqs).await?;
+                for worker in WORKERS {
+                    options.endpoints.insert(worker, proxy.endpoint());
+                }
+                redelivery = Some(proxy);
+            }
+            Ok(())
+        })
+        .await;
+        let mut system = started?;
+        system.redelivery = redelivery;
+        Ok(system)
+    }
+
+    /// The same with what `prepare` puts between the cloud, which is deployed to, and the processes, which are not
+    /// started yet.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_behind(
+        name: &str,
+        prepare: impl AsyncFnOnce(&Cloud, &Outputs, &mut StackOptions) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         static BUILT: OnceCell<infra::local::Binaries> = OnceCell::const_new();
         let binaries =
             BUILT.get_or_try_init(|| async { infra::local::build(&Progress::silent()).await }).await?;
@@ -93,28 +121,19 @@ impl System {
         // Every alert is looked for by itself; twenty learners at once are a storm.
         let alone = ("NOVA_ALERTS_STORM_AFTER".to_owned(), "1000".to_owned());
         options.environment.push((Service::Alerts, alone.0, alone.1));
-        change(&mut options);
         let cloud =
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
         let root = cloud.root();
         let outputs = infra::local::deploy(&root, cloud.endpoint(), &Progress::silent()).await?;
         infra::local::publish_pictures(&root, &outputs.images_table, &Progress::silent()).await?;
-        let mut redelivery = None;
-        if delivery == Delivery::Twice {
-            deliver_events_twice(&root, &outputs.bus_name).await?;
-            let proxy = Redelivery::start(cloud.endpoint(), aws_sdk_sqs::Client::new(&root)).await?;
-            for worker in WORKERS {
-                options.endpoints.insert(worker, proxy.endpoint());
-            }
-            redelivery = Some(proxy);
-        }
+        prepare(&cloud, &outputs, &mut options).await?;
         let tap = Tap::open(&root, &outputs.bus_name).await?;
         let topics = [&outputs.critical_topic, &outputs.warning_topic, &outputs.info_topic];
         let inbox = Inbox::open(&root, topics.map(String::as_str)).await?;
         let results = Results::new(cloud.s3(), aws_sdk_dynamodb::Client::new(&root), outputs.clone());
         let stack = Stack::on(cloud, outputs, options).await?;
-        Ok(Self { stack, tap, inbox, results, redelivery, state_dir })
+        Ok(Self { stack, tap, inbox, results, redelivery: None, state_dir })
     }
 
     /// Waits until no queue holds a message, visible, in flight or delayed, and then checks that every
@@ -123,9 +142,24 @@ impl System {
     /// # Errors
     /// When a queue is not empty in time, or a message was dead-lettered.
     pub async fn await_quiet(&self, within: Duration) -> anyhow::Result<()> {
+        self.await_empty(within).await?;
+        let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
+        for (name, queue) in &self.queues() {
+            let messages = depth(&sqs, &queue.dead_letter_url).await?;
+            if messages > 0 {
+                bail!("{messages} messages in the dead-letter queue of {name}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until no queue holds a message, visible, in flight or delayed.
+    ///
+    /// # Errors
+    /// When a queue is not empty in time.
+    pub async fn await_empty(&self, within: Duration) -> anyhow::Result<()> {
         let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
         let queues = self.queues();
-        let sqs = Arc::new(sqs);
         await_some("every queue is empty", within, || async {
             let mut left = BTreeMap::new();
             for (name, queue) in &queues {
@@ -136,14 +170,7 @@ impl System {
             }
             if left.is_empty() { Ok(Ok(())) } else { Ok(Err(format!("{left:?}"))) }
         })
-        .await?;
-        for (name, queue) in &queues {
-            let messages = depth(&sqs, &queue.dead_letter_url).await?;
-            if messages > 0 {
-                bail!("{messages} messages in the dead-letter queue of {name}");
-            }
-        }
-        Ok(())
+        .await
     }
 
     /// Ends everything in order.
@@ -158,7 +185,9 @@ impl System {
         fs::remove_dir_all(&self.state_dir).context("cannot remove the state of a finished test")
     }
 
-    fn queues(&self) -> [(&'static str, &Queue); 5] {
+    /// The workers' queues, by the worker's name.
+    #[must_use]
+    pub fn queues(&self) -> [(&'static str, &Queue); 5] {
         let outputs = self.stack.outputs();
         [
             ("transcript", &outputs.transcript_queue),

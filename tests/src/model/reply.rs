@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 /// A success.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// An error of a service.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) status: u16,
     pub(super) code: String,
     pub(super) message: String,
@@ -37,7 +37,7 @@ impl Answer {
 }
 
 impl Refusal {
-    pub(super) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
         Self { status, code, message, more: Value::Null, unsupported: false }
     }
@@ -47,7 +47,7 @@ impl Refusal {
     }
 
     /// The refusal as `service` spells it.
-    pub(super) fn answer(&self, service: &str) -> Answer {
+    pub(crate) fn answer(&self, service: &str) -> Answer {
         let Self { status, code, message, more, .. } = self;
         let body = match service {
             "s3" => format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),

@@ -92,7 +92,7 @@ pub(super) fn fault(random: &mut StdRng, weather: Weather, service: &str, operat
     }
 }
 
-fn throttled(service: &str) -> Refusal {
+pub(crate) fn throttled(service: &str) -> Refusal {
     let (status, code) = match service {
         "s3" => (503, "SlowDown"),
         "sqs" => (400, "RequestThrottled"),
@@ -103,7 +103,7 @@ fn throttled(service: &str) -> Refusal {
     Refusal::new(status, code, "slow down")
 }
 
-fn conflict(operation: &str) -> Refusal {
+pub(crate) fn conflict(operation: &str) -> Refusal {
     match operation {
         "PutObject" => Refusal::new(409, "ConditionalRequestConflict", "a race"),
         "TransactWriteItems" => super::dynamodb::canceled(&[

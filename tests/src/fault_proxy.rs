@@ -1,0 +1,460 @@
+//! An HTTP proxy in front of the local cloud and the model that does to calls what networks and services do: they are
+//! refused, reset, done without an answer, never answered, late, answered by half, done twice. `fault` says how often.
+//!
+//! Each client has a door of its own, so that the faults and the books are kept by client. Requests pass unchanged, with
+//! the `Host` header that the client signed. One call is made anew: a long poll. The local cloud hands the next message
+//! to a poll whose client is gone; SQS notices that it is. So the proxy asks without waiting, again and again, as long as
+//! the client is there, with the root key in place of the client's.
+
+mod books;
+mod call;
+mod fault;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    request::Parts,
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use books::{Books, Message};
+pub use fault::Kind;
+
+use call::{Call, RECEIVE};
+use fault::{Fault, Faults};
+
+/// The largest request or response that passes, in bytes.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a call that is never answered hangs until its connection is reset: longer than an attempt of any client but
+/// a poll's.
+const HANG: Duration = Duration::from_secs(8);
+
+/// How long half an answer has to arrive before the rest is cut off.
+const ARRIVES_WITHIN: Duration = Duration::from_millis(50);
+
+/// Between two looks for a message while a client polls.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// Receives of a message up to which it may be lost on its way back. SQS counts those receives too, and gives up a message
+/// that nobody saw; the other receives are left for what happens to the workers.
+const LOST_RECEIVES_MAX: u64 = 2;
+
+/// The local cloud's root key, whose signature it does not look at.
+const ROOT: &str =
+    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+
+/// The proxy; it stops when dropped.
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    cloud: Arc<OnceLock<Upstream>>,
+    model: Arc<OnceLock<Upstream>>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    faults: Mutex<Faults>,
+    books: Mutex<Books>,
+    calm: CancellationToken,
+    began: Instant,
+    visibility: Duration,
+}
+
+/// What a client is connected to.
+struct Upstream {
+    url: String,
+    http: reqwest::Client,
+}
+
+/// Where one client comes in.
+#[derive(Clone)]
+struct Door {
+    client: Arc<str>,
+    shared: Arc<Shared>,
+    upstream: Arc<OnceLock<Upstream>>,
+}
+
+/// A request as it came in.
+#[derive(Clone)]
+struct Arrived {
+    head: Parts,
+    body: Bytes,
+    call: Call,
+}
+
+#[derive(Clone)]
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl FaultProxy {
+    /// A proxy to the local cloud at `cloud`, an `http://host:port`, all of whose queues have this visibility timeout.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub fn new(cloud: &str, visibility: Duration, seed: u64) -> anyhow::Result<Self> {
+        let shared = Shared {
+            faults: Mutex::new(Faults::new(seed)),
+            books: Mutex::default(),
+            calm: CancellationToken::new(),
+            began: Instant::now(),
+            visibility,
+        };
+        let upstream = Upstream { url: cloud.to_owned(), http: client(None)? };
+        let cloud = Arc::new(OnceLock::from(upstream));
+        Ok(Self { shared: Arc::new(shared), cloud, model: Arc::default(), servers: Vec::new() })
+    }
+
+    /// Opens a door to the cloud for `client` and returns its `AWS_ENDPOINT_URL`.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn open(&mut self, client: &str) -> anyhow::Result<String> {
+        let upstream = Arc::clone(&self.cloud);
+        self.serve(client, upstream).await
+    }
+
+    /// Opens a door to the model for `client` and returns its `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. It leads somewhere once
+    /// [`FaultProxy::connect_model`] was called.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn open_to_model(&mut self, client: &str) -> anyhow::Result<String> {
+        let upstream = Arc::clone(&self.model);
+        self.serve(client, upstream).await
+    }
+
+    /// Says where the model is, an `https://host:port`, and who vouches for it.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn connect_model(&self, url: &str, ca_bundle: &Path) -> anyhow::Result<()> {
+        let upstream = Upstream { url: url.to_owned(), http: client(Some(ca_bundle))? };
+        // A second call would name the same model.
+        let _ = self.model.set(upstream);
+        Ok(())
+    }
+
+    /// No fault from now on; what hangs is reset, what is delayed goes on.
+    pub fn calm(&self) {
+        self.shared.calm.cancel();
+    }
+
+    /// The books as they stand, and the time by which they were kept.
+    #[must_use]
+    pub fn books(&self) -> (Books, Duration) {
+        (self.shared.books().clone(), self.shared.began.elapsed())
+    }
+
+    async fn serve(&mut self, client: &str, upstream: Arc<OnceLock<Upstream>>) -> anyhow::Result<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("failed to open a door")?;
+        let address = listener.local_addr()?;
+        let door = Door { client: client.into(), shared: Arc::clone(&self.shared), upstream };
+        self.servers.push(tokio::spawn(accept(listener, door)));
+        Ok(url(address))
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.servers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn client(ca_bundle: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+    // Another part of the process may have installed it already; it is the same one then.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // HTTP/2 has no Host header, and the client has signed one.
+    let mut builder = reqwest::Client::builder().no_proxy().http1_only();
+    if let Some(path) = ca_bundle {
+        let pem = std::fs::read(path).context("failed to read the certificates of the model")?;
+        builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?);
+    }
+    builder.build().context("cannot make an HTTP client")
+}
+
+async fn accept(listener: TcpListener, door: Door) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(connected(stream, door.clone()));
+    }
+}
+
+async fn connected(stream: TcpStream, door: Door) {
+    // A connection that ends on this side ends with a reset.
+    let _ = stream.set_zero_linger();
+    let _ = stream.set_nodelay(true);
+    let answer = service_fn(|request| {
+        let door = door.clone();
+        async move { door.answer(request).await }
+    });
+    // How a connection ends is the business of its fault, or of the client.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+}
+
+impl Shared {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, unless it is calm.
+    async fn wait(&self, how_long: Duration) {
+        self.calm.run_until_cancelled(tokio::time::sleep(how_long)).await;
+    }
+}
+
+impl Door {
+    /// An error resets the connection.
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let (head, body) = request.into_parts();
+        let body = to_bytes(Body::new(body), BODY_BYTES_MAX).await.map_err(io::Error::other)?;
+        let call = Call::read(&head, &body);
+        let fault = self.fault(&call);
+        let arrived = Arrived { head, body, call };
+        match fault {
+            None => Ok(whole(self.carry(arrived, Duration::ZERO).await?)),
+            Some(Fault::Refused(answer)) => Ok(refused(answer)),
+            Some(Fault::Reset) => Err(reset()),
+            Some(Fault::Hung) => {
+                self.shared.wait(HANG).await;
+                Err(reset())
+            }
+            Some(Fault::Delayed(by)) => Ok(whole(self.carry(arrived, by).await?)),
+            Some(Fault::LostReply) => {
+                let reply = self.carry(arrived.clone(), Duration::ZERO).await?;
+                if may_be_lost(&arrived.call, &reply) { Err(reset()) } else { Ok(whole(reply)) }
+            }
+            Some(Fault::Truncated) => {
+                let reply = self.carry(arrived.clone(), Duration::ZERO).await?;
+                Ok(if may_be_lost(&arrived.call, &reply) { half(reply) } else { whole(reply) })
+            }
+            Some(Fault::Twice) => {
+                let mut reply = self.carry(arrived.clone(), Duration::ZERO).await?;
+                if may_be_lost(&arrived.call, &reply) {
+                    reply = self.carry(arrived, Duration::ZERO).await?;
+                }
+                Ok(whole(reply))
+            }
+        }
+    }
+
+    fn fault(&self, call: &Call) -> Option<Fault> {
+        let mut books = self.shared.books();
+        books.called(&self.client, call);
+        if self.shared.calm.is_cancelled() {
+            return None;
+        }
+        let mut faults = self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = faults.next(&self.client, call)?;
+        books.met(&self.client, &fault);
+        Some(fault)
+    }
+
+    /// Carries the call to its service after a while. All but a poll arrives whatever becomes of the caller.
+    async fn carry(&self, arrived: Arrived, after: Duration) -> io::Result<Reply> {
+        self.shared.books().asked(&arrived.call, &arrived.body);
+        if arrived.call.operation == RECEIVE {
+            self.shared.wait(after).await;
+            return self.poll(&arrived).await;
+        }
+        let door = self.clone();
+        let carried = tokio::spawn(async move {
+            door.shared.wait(after).await;
+            door.pass(&arrived).await
+        });
+        carried.await.map_err(io::Error::other)?
+    }
+
+    async fn poll(&self, arrived: &Arrived) -> io::Result<Reply> {
+        let mut input = arrived.call.input.clone();
+        let wait = Duration::from_secs(input["WaitTimeSeconds"].as_u64().unwrap_or(0));
+        input["WaitTimeSeconds"] = json!(0);
+        let mut look = arrived.clone();
+        look.body = input.to_string().into();
+        look.head.headers.insert(AUTHORIZATION, HeaderValue::from_static(ROOT));
+        look.head.headers.remove("x-amz-security-token");
+        let deadline = Instant::now() + wait;
+        loop {
+            let reply = self.pass(&look).await?;
+            let is_empty = reply.status.is_success() && books::messages(&reply.body).is_empty();
+            if !is_empty || Instant::now() >= deadline {
+                return Ok(reply);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn pass(&self, arrived: &Arrived) -> io::Result<Reply> {
+        let upstream = self.upstream.get().ok_or_else(reset)?;
+        let path = arrived.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let mut headers = arrived.head.headers.clone();
+        for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
+            headers.remove(name);
+        }
+        let request = upstream.http.request(arrived.head.method.clone(), format!("{}{path}", upstream.url));
+        let response = request.headers(headers).body(arrived.body.clone()).send().await;
+        let response = response.map_err(io::Error::other)?;
+        let (status, mut headers) = (response.status(), response.headers().clone());
+        for name in [TRANSFER_ENCODING, CONNECTION] {
+            headers.remove(name);
+        }
+        let body = response.bytes().await.map_err(io::Error::other)?;
+        if status.is_success() {
+            let times = (self.shared.began.elapsed(), self.shared.visibility);
+            self.shared.books().done((&self.client, &arrived.call), &body, times);
+        }
+        Ok(Reply { status, headers, body })
+    }
+}
+
+/// Whether the answer may be kept from the caller.
+fn may_be_lost(call: &Call, reply: &Reply) -> bool {
+    let few = |message: &Value| books::receives(message) <= LOST_RECEIVES_MAX;
+    call.operation != RECEIVE || books::messages(&reply.body).iter().all(few)
+}
+
+fn reset() -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
+}
+
+fn whole(reply: Reply) -> Response<Body> {
+    let mut response = Response::new(Body::from(reply.body));
+    (*response.status_mut(), *response.headers_mut()) = (reply.status, reply.headers);
+    response
+}
+
+/// Half of the body, and then a reset. An answer without a body is lost whole.
+fn half(mut reply: Reply) -> Response<Body> {
+    let length = reply.body.len().max(2);
+    let body = reply.body.split_to(reply.body.len() / 2);
+    let rest = stream::once(async {
+        // Not a wait for a condition: a connection that is reset at once loses what was not read yet.
+        tokio::time::sleep(ARRIVES_WITHIN).await;
+        Err(reset())
+    });
+    let pieces = stream::iter([Ok(body)]).chain(rest);
+    let mut response = Response::new(Body::from_stream(pieces));
+    (*response.status_mut(), *response.headers_mut()) = (reply.status, reply.headers);
+    response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    response
+}
+
+fn refused(answer: crate::model::reply::Answer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, collections::HashMap};
+
+    use axum::{Router, extract::State};
+
+    use super::*;
+
+    type Counts = Arc<Mutex<HashMap<String, u32>>>;
+
+    /// How long the test's client waits.
+    const PATIENCE: Duration = Duration::from_millis(300);
+
+    const ANSWER: &str = "a whole answer";
+
+    async fn count(State(counts): State<Counts>, request: Request<Body>) -> &'static str {
+        let number = request.headers()["number"].to_str().unwrap().to_owned();
+        *counts.lock().unwrap().entry(number).or_default() += 1;
+        ANSWER
+    }
+
+    async fn upstream() -> (String, Counts) {
+        let counts = Counts::default();
+        let app = Router::new().fallback(count).with_state(Arc::clone(&counts));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = url(listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (url, counts)
+    }
+
+    /// What the client got: the status, and the body if it arrived whole. `None` for no answer.
+    async fn ask(http: &reqwest::Client, url: &str, number: u32) -> Option<(u16, Option<String>)> {
+        let request = http.post(url).header("x-amz-target", "AmazonSQS.SendMessage").header("number", number);
+        let response = request.body("{}").send().await.ok()?;
+        Some((response.status().as_u16(), response.text().await.ok()))
+    }
+
+    #[tokio::test]
+    async fn each_fault_does_what_it_says_and_the_same_seed_does_it_again() {
+        const SEED: u64 = 5;
+        let (cloud, counts) = upstream().await;
+        let mut proxy = FaultProxy::new(&cloud, Duration::from_secs(10), SEED).unwrap();
+        let url = proxy.open("alerts").await.unwrap();
+        let http = reqwest::Client::builder().no_proxy().http1_only().timeout(PATIENCE).build().unwrap();
+        let call = Call { service: "sqs", operation: "SendMessage".to_owned(), input: serde_json::json!({}) };
+        let (mut planned, mut expected) = (Faults::new(SEED), HashMap::new());
+        let mut seen = BTreeSet::new();
+        let mut number = 0;
+        while seen.len() < Kind::ALL.len() {
+            assert!(number < 1000, "only {seen:?}");
+            let got = ask(&http, &url, number).await;
+            let whole = Some((200, Some(ANSWER.to_owned())));
+            let fault = planned.next("alerts", &call);
+            seen.extend(fault.as_ref().map(Fault::kind));
+            let (right, arrives) = match &fault {
+                None => (got == whole, 1),
+                Some(Fault::Refused(answer)) => (got.as_ref().is_some_and(|got| got.0 == answer.status), 0),
+                Some(Fault::Reset | Fault::Hung) => (got.is_none(), 0),
+                Some(Fault::LostReply) => (got.is_none(), 1),
+                // A short delay may be over before the client's patience is.
+                Some(Fault::Delayed(_)) => (got.is_none() || got == whole, 1),
+                Some(Fault::Truncated) => (got == Some((200, None)), 1),
+                Some(Fault::Twice) => (got == whole, 2),
+            };
+            assert!(right, "{fault:?} of call {number}: {got:?}");
+            expected.extend((arrives > 0).then(|| (number.to_string(), arrives)));
+            number += 1;
+        }
+        // What is delayed goes on now, and nothing happens any more.
+        proxy.calm();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while *counts.lock().unwrap() != expected && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(*counts.lock().unwrap(), expected);
+        for number in number..number + 100 {
+            assert_eq!(ask(&http, &url, number).await, Some((200, Some(ANSWER.to_owned()))));
+        }
+        let (books, _) = proxy.books();
+        assert_eq!(books.calls.values().sum::<u32>(), number + 100);
+        assert!(Kind::ALL.iter().all(|kind| books.of_kind(*kind) > 0));
+    }
+}
