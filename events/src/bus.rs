@@ -138,6 +138,7 @@ impl BusError {
             Self::Refused { ref code, .. } => match classify_code(code) {
                 ErrorClass::Environment => Failure::environment(self),
                 ErrorClass::Throttled => Failure::throttled(self, None),
+                ErrorClass::Unavailable => Failure::unavailable(self),
                 ErrorClass::Transient | ErrorClass::Invalid => Failure::retry(self),
             },
             Self::Service { class, source } => Failure::of_class(class, source),

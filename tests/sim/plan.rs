@@ -62,14 +62,16 @@ impl Plan {
 }
 
 fn outage(number: u64) -> Outage {
-    const KINDS: [(&str, (u16, &str)); 6] = [
+    const KINDS: [(&str, (u16, &str)); 8] = [
         ("bedrock-runtime", (403, "AccessDeniedException")),
         ("dynamodb", (400, "ThrottlingException")),
         ("s3", (403, "AccessDenied")),
         ("bedrock-runtime", (429, "ThrottlingException")),
         ("dynamodb", (400, "AccessDeniedException")),
         ("s3", (503, "SlowDown")),
+        ("s3", (500, "InternalError")),
+        ("dynamodb", (503, "ServiceUnavailable")),
     ];
-    let (service, says) = KINDS[usize::try_from(number % 6).unwrap_or(0)];
+    let (service, says) = KINDS[usize::try_from(number % 8).unwrap_or(0)];
     Outage { service, says, since: OUTAGE_SINCE, until: OUTAGE_SINCE + OUTAGE }
 }

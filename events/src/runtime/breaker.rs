@@ -60,21 +60,6 @@ impl Breaker {
         self.state == State::Closed
     }
 
-    /// Whether a probe may start `now`; it does not start it.
-    #[must_use]
-    pub(super) fn wants_probe(&self, now: Duration) -> bool {
-        matches!(self.state, State::Open { until } if until <= now)
-    }
-
-    /// When a probe may start, while that lies ahead.
-    #[must_use]
-    pub(super) fn open_until(&self) -> Option<Duration> {
-        match self.state {
-            State::Open { until } => Some(until),
-            State::Closed | State::HalfOpen => None,
-        }
-    }
-
     /// Asks to run `now`. Whoever gets [`Admission::Probe`] must report a verdict.
     #[must_use]
     pub(super) fn admit(&mut self, now: Duration) -> Admission {
@@ -125,7 +110,6 @@ mod tests {
         assert_eq!(breaker.admit(Duration::ZERO), Admission::Run);
         breaker.report(Verdict::Broken, Duration::ZERO, 1.0);
         assert_eq!(breaker.admit(Duration::ZERO), Admission::WaitUntil(PAUSE_BASE));
-        assert!(!breaker.wants_probe(Duration::ZERO) && breaker.wants_probe(PAUSE_BASE));
         assert_eq!(breaker.admit(PAUSE_BASE), Admission::Probe);
         assert_eq!(breaker.admit(PAUSE_BASE), Admission::WaitForProbe);
 

@@ -133,7 +133,7 @@ impl Outcome {
             Self::Failed(FailureKind::Retry { .. }) => "retry",
             Self::Failed(FailureKind::Reject { .. }) => "rejected",
             Self::Failed(FailureKind::Park) => "parked",
-            Self::Failed(FailureKind::Environment) => "environment",
+            Self::Failed(FailureKind::Environment | FailureKind::Unavailable { .. }) => "environment",
             Self::Failed(FailureKind::Throttled { .. }) => "throttled",
             Self::Failed(FailureKind::Busy { .. }) => "busy",
             Self::Panicked => "panicked",
@@ -152,6 +152,7 @@ impl Outcome {
             Self::Failed(
                 FailureKind::Park
                 | FailureKind::Environment
+                | FailureKind::Unavailable { .. }
                 | FailureKind::Throttled { .. }
                 | FailureKind::Busy { .. },
             )
@@ -186,6 +187,18 @@ impl Tries {
     }
 }
 
+/// Whose fault an outcome is that can be the message's or the environment's: a service that fails for one message while
+/// `others_succeed` fails because of that message.
+#[must_use]
+pub fn blame(outcome: Outcome, others_succeed: bool) -> Outcome {
+    if let Outcome::Failed(FailureKind::Unavailable { after }) = outcome
+        && others_succeed
+    {
+        return Outcome::Failed(FailureKind::Retry { after });
+    }
+    outcome
+}
+
 /// What is done with a message whose handler ended with `outcome`.
 #[must_use]
 pub fn decide(outcome: &Outcome, tries: Tries, fraction: f64) -> Action {
@@ -200,6 +213,9 @@ pub fn decide(outcome: &Outcome, tries: Tries, fraction: f64) -> Action {
         }
         Outcome::Failed(FailureKind::Park) => release(PARK),
         Outcome::Failed(FailureKind::Environment) => Action::Hold { after: Duration::ZERO },
+        Outcome::Failed(FailureKind::Unavailable { after }) => {
+            Action::Hold { after: after.unwrap_or_default().min(RELEASE_MAX) }
+        }
         Outcome::Failed(FailureKind::Throttled { after }) => {
             let pause = full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction);
             Action::Hold { after: pause.max(after.unwrap_or_default()).min(RELEASE_MAX) }
@@ -334,6 +350,10 @@ mod tests {
             (Outcome::Failed(reject), Action::DeadLetter { reason: "why".to_owned() }),
             (Outcome::Failed(FailureKind::Park), Action::Release { after: PARK }),
             (Outcome::Failed(FailureKind::Environment), Action::Hold { after: Duration::ZERO }),
+            (
+                Outcome::Failed(FailureKind::Unavailable { after: Some(MINUTE) }),
+                Action::Hold { after: MINUTE },
+            ),
             (throttled(None), Action::Hold { after: THROTTLE_BASE / 2 }),
             (throttled(Some(MINUTE)), Action::Hold { after: MINUTE }),
             (Outcome::Failed(FailureKind::Busy { after: MINUTE }), Action::Hold { after: MINUTE }),

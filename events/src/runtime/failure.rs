@@ -35,6 +35,13 @@ pub enum FailureKind {
     Park,
     /// Not the message is at fault but what the worker depends on: polling pauses.
     Environment,
+    /// A service failed or could not be reached. While other messages succeed that counts as a failed attempt of this
+    /// one, otherwise as [`FailureKind::Environment`]. Another attempt is not made before `after` where the cause asked
+    /// for a wait.
+    Unavailable {
+        /// The least wait.
+        after: Option<Duration>,
+    },
     /// What the worker depends on takes fewer calls than it makes: fewer handlers run, and this one runs again, not
     /// before `after` where the cause asked for a wait.
     Throttled {
@@ -55,7 +62,9 @@ pub enum ErrorClass {
     Environment,
     /// Too many calls for the moment.
     Throttled,
-    /// The network or the service for the moment.
+    /// The service or the way to it, for the moment.
+    Unavailable,
+    /// What another attempt may not meet: a conflict, an answer of a model.
     Transient,
     /// The request itself.
     Invalid,
@@ -89,6 +98,11 @@ impl Failure {
         Self { kind: FailureKind::Environment, source: source.into() }
     }
 
+    /// A service failed or could not be reached, for this message at least.
+    pub fn unavailable(source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: FailureKind::Unavailable { after: None }, source: source.into() }
+    }
+
     /// What the worker depends on takes fewer calls than it makes; it may have asked for a wait.
     pub fn throttled(source: impl Into<anyhow::Error>, after: Option<Duration>) -> Self {
         Self { kind: FailureKind::Throttled { after }, source: source.into() }
@@ -106,7 +120,10 @@ impl Failure {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let mut failure = Self::of_class(classify(&error), describe(&error));
-        if let FailureKind::Retry { after } | FailureKind::Throttled { after } = &mut failure.kind {
+        if let FailureKind::Retry { after }
+        | FailureKind::Throttled { after }
+        | FailureKind::Unavailable { after } = &mut failure.kind
+        {
             *after =
                 error.raw_response().and_then(|response| asked_wait(|name| response.headers().get(name)));
         }
@@ -119,6 +136,7 @@ impl Failure {
         match class {
             ErrorClass::Environment => Self::environment(source),
             ErrorClass::Throttled => Self::throttled(source, None),
+            ErrorClass::Unavailable => Self::unavailable(source),
             ErrorClass::Transient => Self::retry(source),
             ErrorClass::Invalid => {
                 Self { kind: FailureKind::Reject { reason: format!("{source:#}") }, source }
@@ -152,14 +170,18 @@ impl fmt::Display for Failure {
 }
 
 /// The nature of the failed call `error`. What is not known to be something else is [`ErrorClass::Transient`].
-pub fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> ErrorClass {
+pub fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorClass {
     match error {
-        SdkError::ServiceError(service) => classify_code(service.err().code().unwrap_or_default()),
+        SdkError::ServiceError(service) => {
+            let class = classify_code(service.err().code().unwrap_or_default());
+            let failed_itself = class == ErrorClass::Transient && service.raw().status().is_server_error();
+            if failed_itself { ErrorClass::Unavailable } else { class }
+        }
         SdkError::DispatchFailure(dispatch) => {
             dispatch.as_connector_error().map_or(ErrorClass::Environment, classify_connector)
         }
         SdkError::ConstructionFailure(_) => ErrorClass::Environment,
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) | _ => ErrorClass::Transient,
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) | _ => ErrorClass::Unavailable,
     }
 }
 
@@ -223,6 +245,10 @@ const THROTTLE_CODES: &[&str] = &[
     "modelnotready",
 ];
 
+/// Parts of the error codes of a service that fails by itself.
+const UNAVAILABLE_CODES: &[&str] =
+    &["internalserver", "internalerror", "internalfailure", "internalexception", "serviceunavailable"];
+
 /// Parts of the error codes that blame the request.
 const INVALID_CODES: &[&str] =
     &["validation", "serializationexception", "invalidparameter", "invalidmessagecontents", "malformed"];
@@ -234,6 +260,8 @@ pub(crate) fn classify_code(code: &str) -> ErrorClass {
         ErrorClass::Throttled
     } else if any(ENVIRONMENT_CODES) {
         ErrorClass::Environment
+    } else if any(UNAVAILABLE_CODES) {
+        ErrorClass::Unavailable
     } else if any(INVALID_CODES) {
         ErrorClass::Invalid
     } else {
@@ -251,7 +279,7 @@ fn asked_wait<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> Option<Du
 
 // The SDK reports credentials that do not resolve as a connector error of no particular kind.
 fn classify_connector(error: &ConnectorError) -> ErrorClass {
-    if error.is_io() || error.is_timeout() { ErrorClass::Transient } else { ErrorClass::Environment }
+    if error.is_io() || error.is_timeout() { ErrorClass::Unavailable } else { ErrorClass::Environment }
 }
 
 #[cfg(test)]
@@ -280,7 +308,9 @@ mod tests {
             ("NoSuchKey", ErrorClass::Transient),
             ("TransactionConflictException", ErrorClass::Transient),
             ("ModelTimeoutException", ErrorClass::Transient),
-            ("InternalServerError", ErrorClass::Transient),
+            ("InternalServerError", ErrorClass::Unavailable),
+            ("InternalError", ErrorClass::Unavailable),
+            ("ServiceUnavailableException", ErrorClass::Unavailable),
             ("", ErrorClass::Transient),
         ];
         for (code, class) in cases {
@@ -293,6 +323,7 @@ mod tests {
         let of = |class| Failure::of_class(class, anyhow::anyhow!("cause")).kind().clone();
         assert_eq!(of(ErrorClass::Environment), FailureKind::Environment);
         assert_eq!(of(ErrorClass::Throttled), FailureKind::Throttled { after: None });
+        assert_eq!(of(ErrorClass::Unavailable), FailureKind::Unavailable { after: None });
         assert_eq!(of(ErrorClass::Transient), FailureKind::Retry { after: None });
         assert_eq!(of(ErrorClass::Invalid), FailureKind::Reject { reason: "cause".to_owned() });
     }

@@ -5,18 +5,28 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Mutex as FairMutex, Notify},
+    time::Instant,
+};
 
 use crate::runtime::{
     breaker::{Admission, Breaker, Verdict},
     world,
 };
 
+/// Messages that may wait at an open breaker before the poll loop fetches no other as a probe. With one of them alone,
+/// a message for which a service always fails would keep all others from being tried.
+const CANDIDATES: usize = 2;
+
 pub(super) struct Gate {
     breaker: Mutex<Breaker>,
     changed: Notify,
-    /// Messages that wait for a chance to run.
+    /// Messages that wait for a chance to run, but for those that are on their last receive: they may wait for ever.
     waiting: AtomicUsize,
+    /// Those that wait are tried in the order in which they came, so that none is the probe twice while others wait.
+    line: FairMutex<()>,
+    succeeded: Mutex<Option<Instant>>,
     started: Instant,
 }
 
@@ -42,13 +52,26 @@ impl Gate {
             breaker: Mutex::default(),
             changed: Notify::new(),
             waiting: AtomicUsize::new(0),
+            line: FairMutex::new(()),
+            succeeded: Mutex::new(None),
             started: Instant::now(),
         }
     }
 
-    /// Waits until a handler may run.
-    pub(super) async fn admit(&self) -> Pass<'_> {
-        let _waiting = Waiting::new(self);
+    /// Notes that a handler succeeded.
+    pub(super) fn succeeded(&self) {
+        *self.succeeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a handler succeeded after `moment`.
+    pub(super) fn succeeded_since(&self, moment: Instant) -> bool {
+        self.succeeded.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > moment)
+    }
+
+    /// Waits until the handler of a message may run, which is on its `last` receive or not.
+    pub(super) async fn admit(&self, last: bool) -> Pass<'_> {
+        let _waiting = (!last).then(|| Waiting::new(self));
+        let _first = self.line.lock().await;
         loop {
             let changed = self.changed.notified();
             let admission = self.breaker().admit(self.started.elapsed());
@@ -64,27 +87,18 @@ impl Gate {
         }
     }
 
-    /// Waits until the poll loop may poll. Messages that wait here already are the better probes: they cost no
-    /// further receive.
+    /// Waits until the poll loop may poll: always while the environment works, otherwise while fewer than [`CANDIDATES`]
+    /// wait here. Those that wait are the better probes, because they cost no further receive.
     pub(super) async fn polling(&self) -> Polling {
         loop {
             let changed = self.changed.notified();
-            let (closed, probe, until) = {
-                let breaker = self.breaker();
-                (breaker.is_closed(), breaker.wants_probe(self.started.elapsed()), breaker.open_until())
-            };
-            if closed {
+            if self.is_closed() {
                 return Polling::Freely;
             }
-            if probe && self.waiting.load(Ordering::Relaxed) == 0 {
+            if self.waiting.load(Ordering::Relaxed) < CANDIDATES {
                 return Polling::One;
             }
-            match until.filter(|_| !probe) {
-                Some(until) => {
-                    let _ = tokio::time::timeout_at(self.started + until, changed).await;
-                }
-                None => changed.await,
-            }
+            changed.await;
         }
     }
 

@@ -207,7 +207,10 @@ impl Ledger {
 fn unnoted(error: SdkError<UpdateItemError>) -> Failure {
     let failure = Failure::aws(error).context("failed to note an attempt");
     match failure.kind() {
-        FailureKind::Environment | FailureKind::Throttled { .. } | FailureKind::Busy { .. } => failure,
+        FailureKind::Environment
+        | FailureKind::Unavailable { .. }
+        | FailureKind::Throttled { .. }
+        | FailureKind::Busy { .. } => failure,
         FailureKind::Retry { .. } | FailureKind::Reject { .. } | FailureKind::Park => {
             Failure::busy(anyhow!("{failure}"), UNNOTED_WAIT)
         }

@@ -31,7 +31,7 @@ use crate::{
     contract::{Envelope, TraceParent},
     runtime::{
         breaker::Verdict,
-        delivery::{Action, Outcome, Standing, Tries, decide, give_up_holding, hold_max},
+        delivery::{Action, Outcome, Standing, Tries, blame, decide, give_up_holding, hold_max},
         failure::{Failure, FailureKind},
         world,
     },
@@ -82,6 +82,8 @@ enum NoTurn {
 struct Held {
     not_before: Option<Instant>,
     until: Option<Instant>,
+    /// When its last run ended.
+    ran_at: Option<Instant>,
 }
 
 /// One run of a handler.
@@ -172,7 +174,8 @@ impl<H: Handler> Work<H> {
         let mut held = Held::default();
         let mut last = Outcome::Stopped;
         loop {
-            let turn = match self.turn(lease, entry.standing(), &held).await {
+            let last_receive = delivery.receive_count >= self.queue.receive_count_max;
+            let turn = match self.turn(lease, entry.standing(), &held, last_receive).await {
                 Ok(turn) => turn,
                 Err(NoTurn::LeaseLost) => return (Outcome::LeaseLost, Action::Forget),
                 // A message that does not run when the process is asked to stop is given back at once.
@@ -185,9 +188,16 @@ impl<H: Handler> Work<H> {
                 }
             };
             let (start, began) = (Instant::now(), self.permits.now());
-            let Some(run) = self.run(delivery, entry, &turn).await else { continue };
+            let Some(mut run) = self.run(delivery, entry, &turn).await else { continue };
+            run.outcome = blame(
+                run.outcome,
+                self.gate.succeeded_since(held.ran_at.replace(Instant::now()).unwrap_or(start)),
+            );
             match &run.outcome {
-                Outcome::Done => self.permits.succeeded(),
+                Outcome::Done => {
+                    self.permits.succeeded();
+                    self.gate.succeeded();
+                }
                 Outcome::Failed(FailureKind::Throttled { .. }) => self.permits.throttled(began),
                 Outcome::Failed(_)
                 | Outcome::Panicked
@@ -218,7 +228,13 @@ impl<H: Handler> Work<H> {
     }
 
     /// Waits until the handler may run.
-    async fn turn(&self, lease: &Lease, standing: Standing, held: &Held) -> Result<Turn<'_>, NoTurn> {
+    async fn turn(
+        &self,
+        lease: &Lease,
+        standing: Standing,
+        held: &Held,
+        last_receive: bool,
+    ) -> Result<Turn<'_>, NoTurn> {
         let held_for_too_long = async {
             match held.until {
                 Some(until) => tokio::time::sleep_until(until).await,
@@ -235,7 +251,7 @@ impl<H: Handler> Work<H> {
                     Company::Nobody { _held: self.company.write().await }
                 }
             };
-            Turn { pass: self.gate.admit().await, company }
+            Turn { pass: self.gate.admit(last_receive).await, company }
         };
         tokio::select! {
             biased;
@@ -361,7 +377,7 @@ fn trace(service: &str, body: &str) -> Option<TraceParent> {
 /// What a run said about the environment. A handler that failed in another way did reach it, or did not need it.
 fn verdict(outcome: &Outcome) -> Verdict {
     match outcome {
-        Outcome::Failed(FailureKind::Environment) => Verdict::Broken,
+        Outcome::Failed(FailureKind::Environment | FailureKind::Unavailable { .. }) => Verdict::Broken,
         Outcome::Done | Outcome::Failed(_) | Outcome::Panicked => Verdict::Works,
         Outcome::LeaseLost | Outcome::Stopped | Outcome::Duplicate | Outcome::Crashed => Verdict::Unknown,
     }

@@ -89,6 +89,10 @@ impl Handler for Script {
             "reject" => Err(Failure::reject(detail)),
             "park" => Err(Failure::park(anyhow::anyhow!("too new"))),
             "fail" => Err(Failure::retry(anyhow::anyhow!("always"))),
+            "unavailable" if self.works_again_at.is_some_and(|at| Instant::now() < at) => {
+                Err(Failure::unavailable(anyhow::anyhow!("InternalServerError")))
+            }
+            "hapless" => Err(Failure::unavailable(anyhow::anyhow!("InternalServerError"))),
             "environment" if self.works_again_at.is_some_and(|at| Instant::now() < at) => {
                 Err(Failure::environment(anyhow::anyhow!("access denied")))
             }
@@ -228,7 +232,16 @@ async fn message_that_always_fails_is_dead_lettered_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn broken_environment_dead_letters_nothing() {
-    let fake = Fake::with((0..30).map(|n| format!("environment {n}")));
+    outage_dead_letters_nothing("environment").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn outage_of_a_service_dead_letters_nothing() {
+    outage_dead_letters_nothing("unavailable").await;
+}
+
+async fn outage_dead_letters_nothing(what: &str) {
+    let fake = Fake::with((0..30).map(|n| format!("{what} {n}")));
     let works_again_at = Some(Instant::now() + 60 * MINUTE);
     let script = Script { works_again_at, ..Script::default() };
     let consumer = Consumer::start(&fake, 8, 80, script.clone());
@@ -240,6 +253,24 @@ async fn broken_environment_dead_letters_nothing() {
     eventually(30 * MINUTE, "all are handled", || fake.state().messages.is_empty()).await;
     assert!(fake.state().exhausted.is_empty() && fake.state().rejected.is_empty());
     consumer.stop().await;
+}
+
+/// The messages that a service fails for are on their last receive in the end; even then the others run.
+#[tokio::test(start_paused = true)]
+async fn message_that_alone_meets_a_failing_service_is_dead_lettered_and_delays_no_others_for_long() {
+    let fake = Fake::with((0..3).map(|n| format!("hapless {n}")));
+    let script = Script::default();
+    let consumer = Consumer::start(&fake, 8, 80, script.clone());
+    for n in 0..600 {
+        fake.send(format!("done {n}"));
+        tokio::time::sleep(MINUTE / 2).await;
+    }
+    eventually(60 * MINUTE, "all are done with", || fake.state().messages.is_empty()).await;
+    consumer.stop().await;
+    let state = fake.state();
+    assert!(state.exhausted.is_empty());
+    assert_eq!(state.rejected.len(), 3);
+    assert_eq!(script.runs.lock().unwrap().keys().filter(|body| body.starts_with("done")).count(), 600);
 }
 
 #[tokio::test(start_paused = true)]
