@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use events::contract::{ConversationId, EndReason, Speaker, Turn};
-use infra::{learner::SAMPLE_RATE_HZ, simulator::audible};
+use infra::{
+    learner::SAMPLE_RATE_HZ,
+    simulator::{audible, faults::Fault},
+};
 use ingress::socket::message::{CaptionStage, ClientMessage, ServerMessage};
 use serde_json::json;
 use tests::live::Live;
@@ -243,6 +246,15 @@ impl<'a> Talk<'a> {
             self.speak(now);
             return Ok(());
         }
+        // The moment did not come, for example because the answer was there before: then this is the moment.
+        if self.held.troubled == 0
+            && let Some(trouble) = self.troubles.first_mut()
+        {
+            if let Mishap::BargeIn { .. } = trouble.what {
+                trouble.what = Mishap::Stream(Fault::Reset);
+            }
+            return self.suffer(0, now).await;
+        }
         let connection = self.connection.as_mut().context("nobody leaves who is away")?;
         connection.send(&ClientMessage::End).await?;
         self.phase = Phase::Leaving { since: now };
@@ -361,7 +373,7 @@ impl<'a> Talk<'a> {
                 let Some(stream) = streams.iter().rev().find(|stream| stream.end_reason().is_none()) else {
                     return Ok(());
                 };
-                if stream.fault(infra::simulator::faults::Fault::Reset).is_err() {
+                if stream.fault(Fault::Reset).is_err() {
                     return Ok(());
                 }
                 self.live.simulator.plan(fault);
