@@ -5,7 +5,7 @@
 //! the model announces a barge-in and in how streams come to their end: by planned and forced renewals every few
 //! seconds, or by the limit of the model.
 //!
-//! `NOVA_SEED` repeats the choices of a run; its seed is in the message of a failure. `NOVA_CONVERSATION` runs one
+//! `NOVA_SEED` makes other choices; the seed of a run is in the message of a failure. `NOVA_CONVERSATION` runs one
 //! conversation alone.
 
 use std::{
@@ -31,6 +31,9 @@ use crate::{
 };
 
 const CONVERSATIONS: usize = 500;
+
+/// The seed of a run that is told no other: a change then fails for what it does, and not for its luck.
+const SEED: u64 = 16;
 
 /// Conversations of one world at once.
 const AT_ONCE: usize = 42;
@@ -63,7 +66,7 @@ enum StreamEnd {
 fn five_hundred_conversations_in_trouble_are_word_for_word_what_was_said_and_heard() {
     let seed: u64 = match env::var("NOVA_SEED") {
         Ok(seed) => seed.parse().expect("NOVA_SEED is a number"),
-        Err(_) => rand::random(),
+        Err(_) => SEED,
     };
     let only: Option<usize> =
         env::var("NOVA_CONVERSATION").ok().map(|n| n.parse().expect("NOVA_CONVERSATION is a number"));
