@@ -10,6 +10,8 @@ fn a_conversation_in_scaled_time_is_what_was_said_and_heard() {
         let learner = live.learner("somebody").unwrap();
         let script = Script::new("street-market", ["I see a market.", "There is a dog."]);
         let held = learner.converse(&script).await.unwrap();
+        // The page hears of the end before it is published.
+        live.app.sessions.ended().await;
         let journal = live.journal(held.conversation_id).await.unwrap();
         assert_eq!(journal.turns, held.turns);
         assert_eq!(live.completed(held.conversation_id).len(), 1);

@@ -16,6 +16,7 @@
 //!     let live = Live::start(LiveOptions::default().with("grace-seconds", 5)).await.unwrap();
 //!     let learner = live.learner("somebody").unwrap();
 //!     let held = learner.converse(&Script::new("street-market", ["I see a market."])).await.unwrap();
+//!     live.app.sessions.ended().await;
 //!     assert_eq!(live.completed(held.conversation_id).len(), 1);
 //!     let journal = live.journal(held.conversation_id).await.unwrap();
 //!     assert_eq!(journal.turns, held.turns);

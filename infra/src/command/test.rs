@@ -94,7 +94,8 @@ fn rust_checks() -> Vec<Check> {
 fn cargo(arguments: &[&str]) -> Command {
     let cargo: OsString = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(arguments);
+    // As in a shell: with the value that this program was started with, much would be built twice.
+    command.args(arguments).env_remove("CARGO_MANIFEST_DIR");
     command
 }
 

@@ -74,6 +74,9 @@ pub async fn build(progress: &Progress) -> anyhow::Result<Binaries> {
     if binaries.is_release() {
         command.arg("--release");
     }
+    // Cargo sets it for the programs that it runs. A build script looks at it, so another value means building the TLS
+    // stack and all that needs it again.
+    command.env_remove("CARGO_MANIFEST_DIR");
     command.current_dir(workspace()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.kill_on_drop(true).spawn().context("cannot run cargo; is it on the PATH?")?;
     let stderr = child.stderr.take().context("cargo's output was asked for")?;
