@@ -1,4 +1,4 @@
-//! Five hundred conversations, each with trouble at a random moment: what is in the journal is word for word what was
+//! Many conversations, each with trouble at a random moment: what is in the journal is word for word what was
 //! said and heard, and each of them completes once.
 //!
 //! They are held in worlds, each on a thread of its own with an ingress, a simulator and AWS. The worlds differ in how
@@ -6,7 +6,7 @@
 //! seconds, or by the limit of the model.
 //!
 //! `NOVA_SEED` makes other choices; the seed of a run is in the message of a failure. `NOVA_CONVERSATION` runs one
-//! conversation alone.
+//! conversation alone, `NOVA_CONVERSATIONS=500` that many.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,8 @@ use crate::{
     trouble::troubles,
 };
 
-const CONVERSATIONS: usize = 500;
+/// Conversations of a run that is told no other number.
+const CONVERSATIONS: usize = 30;
 
 /// The seed of a run that is told no other: a change then fails for what it does, and not for its luck.
 const SEED: u64 = 16;
@@ -63,7 +64,7 @@ enum StreamEnd {
 }
 
 #[test]
-fn five_hundred_conversations_in_trouble_are_word_for_word_what_was_said_and_heard() {
+fn conversations_in_trouble_are_word_for_word_what_was_said_and_heard() {
     let seed: u64 = match env::var("NOVA_SEED") {
         Ok(seed) => seed.parse().expect("NOVA_SEED is a number"),
         Err(_) => SEED,
@@ -85,6 +86,11 @@ fn five_hundred_conversations_in_trouble_are_word_for_word_what_was_said_and_hea
         workers.into_iter().flat_map(|worker| worker.join().expect("a world does not panic")).collect()
     });
     report(seed, only, &outcomes);
+}
+
+fn conversations() -> usize {
+    let told = env::var("NOVA_CONVERSATIONS").ok();
+    told.map_or(CONVERSATIONS, |told| told.parse().expect("NOVA_CONVERSATIONS is a number"))
 }
 
 /// What became of a conversation.
@@ -110,15 +116,15 @@ fn report(seed: u64, only: Option<usize>, outcomes: &[Outcome]) {
     );
     let held = || outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok());
     if only.is_none() {
-        assert_eq!(outcomes.len(), CONVERSATIONS);
+        assert_eq!(outcomes.len(), conversations());
         assert!(held().all(|held| held.troubled > 0), "a conversation was in no trouble");
         let lost = held().filter(|held| held.reconnecting > 0).count();
-        assert!(lost * 2 >= CONVERSATIONS, "only {lost} conversations lost the model");
+        assert!(lost * 2 >= conversations(), "only {lost} conversations lost the model");
     }
 }
 
 async fn hold_world(world: World, number: usize, seed: u64, only: Option<usize>) -> Vec<Outcome> {
-    let numbers: Vec<usize> = (0..CONVERSATIONS)
+    let numbers: Vec<usize> = (0..conversations())
         .filter(|n| n % WORLDS.len() == number && only.is_none_or(|only| only == *n))
         .collect();
     if numbers.is_empty() {
