@@ -38,6 +38,8 @@ pub(super) struct Link {
     spare_after_ms: u64,
     current_usage: Vec<(StreamId, Usage)>,
     settled_usage: Usage,
+    /// Streams below this are no longer listened to: what they had used is in the settled usage.
+    settled_below: u32,
     /// Why the next stream replaces the last one.
     replacing: Option<Cause>,
     renewals: u32,
@@ -134,6 +136,7 @@ impl Link {
             spare_after_ms: 0,
             current_usage: Vec::new(),
             settled_usage: Usage::default(),
+            settled_below: 0,
             replacing: None,
             renewals: 0,
             recoveries: 0,
@@ -355,13 +358,15 @@ impl Link {
             *last = usage;
             return;
         }
-        if !self.has_named(stream) {
+        if !self.has_named(stream) || stream.0 < self.settled_below {
             return;
         }
-        self.current_usage.push((stream, usage));
+        let place = self.current_usage.partition_point(|(id, _)| *id < stream);
+        self.current_usage.insert(place, (stream, usage));
         if self.current_usage.len() > CLOSED_MAX {
-            let (_, oldest) = self.current_usage.remove(0);
-            self.settled_usage = sum(self.settled_usage, oldest);
+            let (oldest, used) = self.current_usage.remove(0);
+            self.settled_usage = sum(self.settled_usage, used);
+            self.settled_below = oldest.0 + 1;
         }
     }
 
@@ -386,4 +391,33 @@ fn sum(a: Usage, b: Usage) -> Usage {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::fixture::limits;
+
+    fn tokens(speech_tokens: u64) -> Usage {
+        Usage { input: StreamUsage { speech_tokens, text_tokens: 0 }, output: StreamUsage::default() }
+    }
+
+    #[test]
+    fn usage_of_a_stream_counts_once_however_late_it_is_told_again() {
+        let mut link = Link::new(limits(), 0);
+        let streams: Vec<StreamId> = (0..=CLOSED_MAX).map(|_| link.open()).collect();
+        for stream in streams.iter().rev() {
+            link.used(*stream, tokens(10));
+            link.used(*stream, tokens(100));
+        }
+        let of_all = 100 * streams.len() as u64;
+        assert_eq!(link.usage().input.speech_tokens, of_all);
+        // The oldest is no longer listened to, the others are.
+        link.used(streams[0], tokens(1_000));
+        link.used(streams[1], tokens(101));
+        assert_eq!(link.usage().input.speech_tokens, of_all + 1);
+        // A stream that nobody has asked for uses nothing.
+        link.used(StreamId(99), tokens(1));
+        assert_eq!(link.usage().input.speech_tokens, of_all + 1);
+    }
 }

@@ -17,6 +17,7 @@ use super::{
     microphone, tutor,
 };
 use crate::{
+    fuzz,
     socket::message::ServerMessage,
     sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
 };
@@ -203,7 +204,7 @@ fn seeds() -> BoxedStrategy<u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(fuzz::cases(128))]
 
     #[test]
     fn whatever_happens_it_ends_once_and_in_order(
@@ -525,6 +526,9 @@ impl Walk {
         self.epoch += 1;
         self.told_before = self.tokens();
         self.told.clear();
+        // Streams end with their task, those too that were closed and would still have told their usage.
+        self.streams.clear();
+        self.closing.clear();
         self.conversation = self.auditor.next_task(release, self.epoch, self.at_ms);
         self.input(Input::Attached);
     }
