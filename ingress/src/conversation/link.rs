@@ -406,7 +406,7 @@ mod tests {
     fn usage_of_a_stream_counts_once_however_late_it_is_told_again() {
         let mut link = Link::new(limits(), 0);
         let streams: Vec<StreamId> = (0..=CLOSED_MAX).map(|_| link.open()).collect();
-        for stream in streams.iter().rev() {
+        for stream in &streams {
             link.used(*stream, tokens(10));
             link.used(*stream, tokens(100));
         }

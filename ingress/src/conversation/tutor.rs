@@ -134,6 +134,14 @@ impl TutorTurn {
         }
     }
 
+    /// The model has broken off: that the audio of the last sentence has ended does not say that it was said to its end.
+    /// Only its FINAL text would.
+    pub(super) fn broken_off(&mut self) {
+        if let Some(sentence) = self.sentences.last_mut().filter(|sentence| sentence.spoken.is_none()) {
+            sentence.whole = false;
+        }
+    }
+
     /// Audio produced, in milliseconds.
     #[must_use]
     pub(super) fn produced_ms(&self) -> u64 {

@@ -54,6 +54,9 @@ impl Floor {
         let cut = self.cut(CutBy::Model, at_ms);
         if let Some(open) = &mut self.tutor {
             open.turn.audio_over = true;
+            if cut {
+                open.turn.broken_off();
+            }
             if let Some(cut) = &mut open.turn.cut {
                 cut.told |= told;
             }
@@ -224,6 +227,19 @@ mod tests {
         talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::EndTurn);
         talk.pass(20_000);
         assert_eq!(talk.turns().len(), turns);
+    }
+
+    #[test]
+    fn a_sentence_of_which_hardly_anything_was_spoken_before_the_marker_came_was_not_said() {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_begins("What is it doing now?", 60);
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+        talk.model(Event::InterruptedMarker);
+        talk.model(Event::TextEnd { speaker: Speaker::Tutor, stage: Stage::Final, stop: Stop::PartialTurn });
+        talk.pass(SETTLE_MS_MAX);
+        assert_eq!((flushes(&talk), talk.turns().len()), (vec![1], 0));
     }
 
     #[test]
