@@ -223,6 +223,9 @@ impl<'a> Talk<'a> {
                 let missed = self.came_back.is_some_and(|at| at >= since && now - at >= MISSED);
                 if ((heard && over) || missed)
                     && !self.held.loudspeaker.is_playing()
+                    // Whoever is about to be cut off neither speaks nor leaves: a goodbye would end what the page comes
+                    // back to.
+                    && self.dying.is_none()
                     && self.connection.is_some()
                 {
                     return self.speak_or_leave(now).await;
@@ -413,7 +416,14 @@ impl<'a> Talk<'a> {
     async fn come_back(&mut self) -> anyhow::Result<()> {
         self.back_at = None;
         self.came_back = Some(Instant::now());
-        let offer = self.live.ask_again(&self.token, self.held.conversation_id).await?;
+        let id = self.held.conversation_id;
+        let offer = match self.live.ask_again(&self.token, id).await {
+            Ok(offer) => offer,
+            Err(error) => {
+                let ended = self.live.journal(id).await.map(|journal| journal.header.ended);
+                return Err(error.context(format!("the journal says that it ended: {ended:?}")));
+            }
+        };
         self.connection = Some(Connection::open(self.live.url(), &offer).await?);
         self.ready = false;
         Ok(())
