@@ -31,7 +31,7 @@ use plan::Plan;
 use world::{Run, Variant, run};
 
 /// Seeds of one run of the tests, unless `NOVA_SEEDS` says otherwise.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 
 /// Seeds that are always run: a write that notes a finished effect fails after the effect.
 const PINNED: [u64; 2] = [59, 70];
