@@ -5,8 +5,8 @@
 //! call of an operation, the troubles of the processes, the conversations. What comes of it depends on the machine.
 //!
 //! Everything happens more often than it ever will in production, where a worker does not die every ten seconds. So the
-//! queues have a shorter visibility timeout and give a message up after more receives, and a conversation's owner is trusted
-//! for a shorter time. Everything else is as it is deployed.
+//! queues have a shorter visibility timeout, and a conversation's owner is trusted for a shorter time. Everything else is as
+//! it is deployed.
 
 mod oracle;
 mod plan;
@@ -20,7 +20,6 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use futures_util::future::try_join;
 use infra::local::{Cloud, Instance, Outputs, Service, StackOptions};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use serde_json::{Value, json};
 use tests::{
     fault_proxy::{FaultProxy, Kind},
     system::System,
@@ -28,7 +27,7 @@ use tests::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use plan::{COPIES, POISON, RECEIVES_MAX, VISIBILITY, troubles};
+use plan::{COPIES, POISON, VISIBILITY, troubles};
 use processes::Done;
 use talk::{All, Ingress, WATCH_DELAY_SECONDS};
 
@@ -99,12 +98,7 @@ async fn prepare(
     let visibility = VISIBILITY.as_secs().to_string();
     for service in Service::WORKERS {
         let queue = service.queue(outputs).context("a worker has a queue")?;
-        let name = QueueAttributeName::RedrivePolicy;
-        let asked = sqs.get_queue_attributes().queue_url(&queue.url).attribute_names(name.clone());
-        let policy = asked.send().await?.attributes.and_then(|mut all| all.remove(&name));
-        let mut policy: Value = serde_json::from_str(&policy.context("a queue without a redrive policy")?)?;
-        policy["maxReceiveCount"] = json!(RECEIVES_MAX);
-        let set = sqs.set_queue_attributes().queue_url(&queue.url).attributes(name, policy.to_string());
+        let set = sqs.set_queue_attributes().queue_url(&queue.url);
         set.attributes(QueueAttributeName::VisibilityTimeout, &visibility).send().await?;
     }
     let mut proxy = FaultProxy::new(cloud.endpoint(), VISIBILITY, seed)?;

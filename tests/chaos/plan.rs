@@ -8,10 +8,6 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 /// The visibility timeout of every queue: a fifth of the deployed ones, as everything else happens more often here.
 pub(crate) const VISIBILITY: Duration = Duration::from_secs(11);
 
-/// Receives after which a queue gives a message up: the deployed number as many times over. A message that waits for the
-/// lease of somebody who died is received again by each worker that is asked to stop meanwhile.
-pub(crate) const RECEIVES_MAX: u32 = 30;
-
 /// Processes of each worker.
 pub(crate) const COPIES: usize = 2;
 

@@ -43,6 +43,7 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
     .await?;
     let ops = Ops::of(&system)?;
     let id = audit(&system, &ops).await?;
+    ages(&system, &ops).await?;
     dead_letters(&system, &ops, id).await?;
     replay(&system, &ops, id).await?;
     system.stop().await
@@ -84,6 +85,28 @@ async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
     ensure!(stalled.len() == 1 && stalled[0].severity == "critical", "{stalled:?}");
     ensure!(stalled[0].message.contains("its transcript is not stored"), "{stalled:?}");
     Ok(id)
+}
+
+/// The local cloud measures no queue, so what SQS tells CloudWatch of one is told here in its place.
+async fn ages(system: &System, ops: &Ops) -> anyhow::Result<()> {
+    const AGE: u64 = 61;
+    let told = json!({ "Namespace": "AWS/SQS", "MetricData": [{
+        "MetricName": "ApproximateAgeOfOldestMessage", "Value": AGE,
+        "Dimensions": [{ "Name": "QueueName", "Value": "nova-transcript" }],
+    }]});
+    let put = infra::local::http_client()?
+        .post(system.stack.cloud().endpoint())
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", "GraniteServiceVersion20100801.PutMetricData")
+        // The local cloud does not look at a signature of its root key.
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/monitoring/aws4_request, SignedHeaders=host, Signature=0")
+        .body(told.to_string());
+    put.send().await?.error_for_status()?;
+    let queues = ops.json(&["queues"]).await?;
+    let ages: Vec<_> =
+        queues.as_array().into_iter().flatten().map(|row| row["oldestAgeSeconds"].as_u64()).collect();
+    ensure!(ages == [Some(AGE), None, None, None, None, None], "{queues}");
+    Ok(())
 }
 
 /// What nobody can read, what is rejected and what is too new: each is explained, and put right as it should be.

@@ -27,10 +27,11 @@ use std::{
     thread,
 };
 
+use plan::Plan;
 use world::{Run, Variant, run};
 
 /// Seeds of one run of the tests, unless `NOVA_SEEDS` says otherwise.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 
 /// Seeds that are always run: a write that notes a finished effect fails after the effect.
 const PINNED: [u64; 2] = [59, 70];
@@ -92,10 +93,6 @@ fn found_out(variant: Variant, seeds: &[u64], tells: bool) -> Option<(u64, Run)>
     found.map(|(position, run)| (seeds[position], run))
 }
 
-fn default_seeds() -> Vec<u64> {
-    (0..SEEDS).collect()
-}
-
 #[test]
 fn no_storm_loses_or_repeats_anything() {
     let (one, many) = (number("NOVA_SEED"), number("NOVA_SEEDS"));
@@ -128,7 +125,8 @@ fn process_that_is_asked_to_stop_keeps_no_message() {
 
 /// What is said of `variant`, which is wrong.
 fn said_of(variant: Variant) -> Vec<String> {
-    let found = found_out(variant, &default_seeds(), false);
+    let seeds: Vec<u64> = (0..SEEDS).collect();
+    let found = found_out(variant, &seeds, false);
     let (_, run) = found.expect("one of the default seeds must find it out");
     run.violations
 }
@@ -149,6 +147,13 @@ fn delete_before_the_effect_is_found() {
 fn counting_without_a_marker_is_found() {
     let said = said_of(Variant::Unmarked);
     assert!(said.iter().any(|said| said.starts_with("I3")), "{said:?}");
+}
+
+#[test]
+fn queues_that_give_up_after_few_receives_are_found() {
+    let stopped: Vec<u64> = (0..SEEDS).filter(|seed| Plan::of(*seed).stops).collect();
+    let (_, run) = found_out(Variant::FewReceives, &stopped, false).expect("stops must find it out");
+    assert!(run.violations.iter().any(|said| said.starts_with("I7")), "{:?}", run.violations);
 }
 
 #[test]

@@ -19,8 +19,7 @@ pub(crate) const NEWER: (&str, &str) = (
     r#"{"schema":"conversation.completed","version":"2.0","id":"0190b5a6-8a9e-5c3e-9d55-6ad1ac9d8e01","occurredAt":"2026-11-24T08:00:00Z","data":{}}"#,
 );
 
-/// A message that kills the worker that handles it. It is sent after the storm, in which a queue may give it up before
-/// the ledger of attempts has found it out.
+/// A message that kills the worker that handles it.
 pub(crate) const DEADLY: (&str, &str) = ("nova-transcript", "kills its worker");
 
 /// Messages that nobody can handle, and where they end.
@@ -39,25 +38,30 @@ pub(crate) struct Plan {
     pub(crate) skew_max_seconds: f64,
     /// Messages that nobody can handle, and where they are sent and end.
     pub(crate) poison: Vec<(&'static str, &'static str)>,
+    /// Whether the processes are asked to stop all the time.
+    pub(crate) stops: bool,
 }
 
 impl Plan {
     /// The plan of a seed. Every third has clocks that do not agree, every tenth a message that kills, every twentieth an
-    /// outage of half an hour, every fortieth a message of the future.
+    /// outage of half an hour and such a message, every twentieth processes that are asked to stop all the time, every
+    /// fortieth a message of the future.
     pub(crate) fn of(seed: u64) -> Self {
         let mut poison = POISON.to_vec();
-        poison.extend((seed % 10 == 5).then_some(DEADLY));
+        let outage = (seed % 20 == 9).then(|| outage(seed / 20));
+        poison.extend((seed % 10 == 5 || outage.is_some()).then_some(DEADLY));
         poison.extend((seed % 40 == 7).then_some(NEWER));
         Self {
-            outage: (seed % 20 == 9).then(|| outage(seed / 20)),
+            outage,
             skew_max_seconds: if seed % 3 == 1 { SKEW_MAX_SECONDS } else { 0.5 },
             poison,
+            stops: seed % 20 == 13,
         }
     }
 
     /// Nothing is special.
     pub(crate) fn calm() -> Self {
-        Self { outage: None, skew_max_seconds: 0.0, poison: POISON.to_vec() }
+        Self { outage: None, skew_max_seconds: 0.0, poison: POISON.to_vec(), stops: false }
     }
 }
 

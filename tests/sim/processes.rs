@@ -102,6 +102,20 @@ pub(crate) async fn trouble(
     }
 }
 
+/// Asks one process after the other to stop until `end`, each several times within the lease of an effect.
+pub(crate) async fn stops(cloud: &Cloud, running: &Running, end: Instant) {
+    for slot in (0..REPLICAS.len()).cycle() {
+        let pause = cloud.state().seconds(0.2, 2.0);
+        if Instant::now() + pause >= end {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        if let Some((_, shutdown)) = running.lock().unwrap_or_else(PoisonError::into_inner).get(&slot) {
+            shutdown.cancel();
+        }
+    }
+}
+
 struct Keeper {
     cloud: Cloud,
     variant: Variant,

@@ -9,7 +9,7 @@ use std::{
 
 use events::{
     contract::Turn,
-    runtime::{consumer::ConsumerConfig, world::Simulated},
+    runtime::{consumer::ConsumerConfig, delivery::FAILURES_MAX, world::Simulated},
 };
 use jiff::{SignedDuration, Timestamp};
 use tests::model::{Cloud, EPOCH_MS, Weather, queue_url};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ingress, oracle,
-    plan::{DEADLY, Plan},
+    plan::{NEWER, Plan},
     processes,
 };
 
@@ -35,7 +35,7 @@ pub(crate) const TOPICS: [&str; 3] = [
     "arn:aws:sns:us-east-1:000000000000:info",
 ];
 
-/// The workers' queues: names and visibility timeouts as in `infra/templates/messaging.yaml`.
+/// The workers' queues: names, visibility timeouts and receives as in `infra/templates/messaging.yaml`.
 pub(crate) const QUEUES: [(&str, u64); 5] = [
     ("nova-transcript", 60),
     ("nova-analysis", 120),
@@ -43,7 +43,10 @@ pub(crate) const QUEUES: [(&str, u64); 5] = [
     ("nova-alerts", 60),
     ("nova-watchdog", 60),
 ];
-pub(crate) const RECEIVES_MAX: u32 = 6;
+pub(crate) const RECEIVES_MAX: u32 = 100;
+
+/// Receives after which a wrong queue gives up: as many as failures of a message are allowed.
+const RECEIVES_MAX_WRONG: u32 = FAILURES_MAX;
 
 const RULES: [(&str, &str); 9] = [
     ("conversation.completed", "nova-transcript"),
@@ -82,6 +85,8 @@ pub(crate) enum Variant {
     DeleteFirst,
     /// A progress worker that counts without a marker.
     Unmarked,
+    /// Queues that give a message up after as many receives as it may have failures.
+    FewReceives,
 }
 
 /// What is known from outside of the conversations: by id, the turns that the journal acknowledged.
@@ -117,6 +122,11 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
     let _world = Simulated::start(epoch, seed);
     let cloud = Cloud::new(seed);
     furnish(&cloud);
+    if variant == Variant::FewReceives {
+        let mut state = cloud.state();
+        let queues = state.sqs.queues.values_mut();
+        queues.for_each(|queue| queue.gives_up_after = Some(RECEIVES_MAX_WRONG));
+    }
     let plan = if variant == Variant::Calm { Plan::calm() } else { Plan::of(seed) };
     let over = CancellationToken::new();
     let replicas = processes::start(&cloud, variant, plan.skew_max_seconds, &over);
@@ -131,12 +141,14 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
     for number in 0..CONVERSATIONS_STARTED {
         tokio::spawn(ingress::converse(cloud.clone(), number, plan.skew_max_seconds, Arc::clone(&told)));
     }
-    let (deadly, poison): (Vec<_>, Vec<_>) = plan.poison.iter().partition(|poison| **poison == DEADLY);
-    poison.into_iter().for_each(|(queue, body)| cloud.send(queue, body));
-    let what = (variant, plan.skew_max_seconds);
-    processes::trouble(&cloud, &replicas, what, Instant::now() + STORM).await;
+    plan.poison.iter().for_each(|(queue, body)| cloud.send(queue, body));
+    let (what, end) = ((variant, plan.skew_max_seconds), Instant::now() + STORM);
+    tokio::join!(processes::trouble(&cloud, &replicas, what, end), async {
+        if plan.stops {
+            processes::stops(&cloud, &replicas, end).await;
+        }
+    });
     cloud.state().weather = Weather::CALM;
-    deadly.into_iter().for_each(|(queue, body)| cloud.send(queue, body));
     if let Some(outage) = plan.outage {
         let left = outage.until.saturating_sub(cloud.state().now());
         tokio::time::sleep(left).await;
@@ -167,7 +179,7 @@ pub(crate) fn furnish(cloud: &Cloud) {
     state.create_bus(BUS, RULES.to_vec());
 }
 
-/// Waits until every queue has been empty for a while.
+/// Waits until every queue has been empty for a while, but for what waits for a newer worker.
 async fn done(cloud: &Cloud) -> bool {
     let deadline = Instant::now() + DONE_WITHIN;
     let mut empty_since = Instant::now() + LATE_MAX;
@@ -175,7 +187,8 @@ async fn done(cloud: &Cloud) -> bool {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let empty = {
             let state = cloud.state();
-            QUEUES.iter().all(|(name, _)| state.sqs.queues[*name].messages.is_empty())
+            let left = QUEUES.iter().flat_map(|(name, _)| &state.sqs.queues[*name].messages);
+            left.into_iter().all(|message| message.body == NEWER.1)
         };
         if !empty {
             empty_since = empty_since.max(Instant::now());
@@ -198,6 +211,7 @@ pub(crate) fn consumer(name: &str) -> ConsumerConfig {
         dead_letter_queue_url: queue_url(&format!("{name}-dlq")),
         attempts_table: EFFECTS.to_owned(),
         concurrency: 4.try_into().expect("it is not zero"),
+        failures_max: FAILURES_MAX,
         health_addr: None,
         drain_seconds: 80,
     }

@@ -29,7 +29,7 @@ use http::{
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
@@ -55,10 +55,6 @@ const ARRIVES_WITHIN: Duration = Duration::from_millis(50);
 
 /// Between two looks for a message while a client polls.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-
-/// Receives of a message up to which it may be lost on its way back. SQS counts those receives too, and gives up a message
-/// that nobody saw; the other receives are left for what happens to the workers.
-const LOST_RECEIVES_MAX: u64 = 2;
 
 /// The local cloud's root key, whose signature it does not look at.
 const ROOT: &str =
@@ -246,19 +242,13 @@ impl Door {
             }
             Some(Fault::Delayed(by)) => Ok(whole(self.carry(arrived, by).await?)),
             Some(Fault::LostReply) => {
-                let reply = self.carry(arrived.clone(), Duration::ZERO).await?;
-                if may_be_lost(&arrived.call, &reply) { Err(reset()) } else { Ok(whole(reply)) }
+                self.carry(arrived, Duration::ZERO).await?;
+                Err(reset())
             }
-            Some(Fault::Truncated) => {
-                let reply = self.carry(arrived.clone(), Duration::ZERO).await?;
-                Ok(if may_be_lost(&arrived.call, &reply) { half(reply) } else { whole(reply) })
-            }
+            Some(Fault::Truncated) => Ok(half(self.carry(arrived, Duration::ZERO).await?)),
             Some(Fault::Twice) => {
-                let mut reply = self.carry(arrived.clone(), Duration::ZERO).await?;
-                if may_be_lost(&arrived.call, &reply) {
-                    reply = self.carry(arrived, Duration::ZERO).await?;
-                }
-                Ok(whole(reply))
+                self.carry(arrived.clone(), Duration::ZERO).await?;
+                Ok(whole(self.carry(arrived, Duration::ZERO).await?))
             }
         }
     }
@@ -330,12 +320,6 @@ impl Door {
         }
         Ok(Reply { status, headers, body })
     }
-}
-
-/// Whether the answer may be kept from the caller.
-fn may_be_lost(call: &Call, reply: &Reply) -> bool {
-    let few = |message: &Value| books::receives(message) <= LOST_RECEIVES_MAX;
-    call.operation != RECEIVE || books::messages(&reply.body).iter().all(few)
 }
 
 fn reset() -> io::Error {

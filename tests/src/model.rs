@@ -46,10 +46,6 @@ use weather::Fault;
 /// The time of day at which every simulation starts, in milliseconds since the Unix epoch.
 pub const EPOCH_MS: u64 = 1_795_507_200_000;
 
-/// Polls of one queue whose messages are received and never arrive. SQS counts those receives, so without a bound
-/// the queue would give up messages that nobody saw, and rightly so.
-const LOST_RECEIVES_MAX: u32 = 1;
-
 /// The whole of it.
 #[derive(Clone, Debug)]
 pub struct Cloud(Arc<Shared>);
@@ -95,7 +91,6 @@ pub struct State {
     random: StdRng,
     started: Instant,
     processes: Processes,
-    lost_receives: BTreeMap<String, u32>,
 }
 
 impl Cloud {
@@ -123,7 +118,6 @@ impl Cloud {
             random: StdRng::seed_from_u64(seed),
             started: Instant::now(),
             processes: Processes::new(),
-            lost_receives: BTreeMap::new(),
         };
         let sent = Arc::clone(&state.sent);
         Self(Arc::new(Shared { state: Mutex::new(state), sent }))
@@ -196,19 +190,12 @@ impl State {
         self.random.random_bool(probability * self.weather.pranks)
     }
 
-    fn fault(&mut self, service: &str, operation: &str, input: &Value) -> Fault {
+    fn fault(&mut self, service: &str, operation: &str) -> Fault {
         let now = self.now();
         if let Some(refusal) = self.outage.as_ref().and_then(|outage| outage.refusal(service, now)) {
             return Fault::Refused(refusal);
         }
-        let mut fault = weather::fault(&mut self.random, self.weather, service, operation);
-        if operation == "ReceiveMessage" && matches!(fault, Fault::LostReply | Fault::Late(_)) {
-            let lost = self.lost_receives.entry(input["QueueUrl"].to_string()).or_default();
-            *lost += 1;
-            if *lost > LOST_RECEIVES_MAX {
-                fault = Fault::Reset;
-            }
-        }
+        let fault = weather::fault(&mut self.random, self.weather, service, operation);
         if matches!(fault, Fault::LostReply | Fault::Late(_)) {
             self.ambiguous += 1;
         }

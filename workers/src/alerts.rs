@@ -277,8 +277,7 @@ impl EventHandler for Alerts {
         self.effects.note(&noted, &event.id.to_string(), world::now()).await?;
         match wait {
             None => Ok(()),
-            // Not busy: that would keep the message in this process, and the wait may be hours.
-            Some(left) => Err(Failure::retry_after(anyhow!("an alert waits to be told with others"), left)),
+            Some(left) => Err(Failure::busy(anyhow!("an alert waits to be told with others"), left)),
         }
     }
 }

@@ -187,7 +187,7 @@ impl Watchdog {
         let decision = decide(id, header.as_ref(), world::now());
         tracing::info!(conversation.id = %id, ?decision, "looked after a conversation");
         match decision {
-            Decision::Wait => Err(Failure::retry_after(
+            Decision::Wait => Err(Failure::busy(
                 anyhow!("the journal does not hold the conversation yet"),
                 decision::UNKNOWN_RETRY,
             )),

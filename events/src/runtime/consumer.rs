@@ -26,6 +26,7 @@ use tokio::{sync::RwLock, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    delivery::{FAILURES_MAX, FAILURES_MAX_LIMIT},
     failure::{Failure, describe},
     health::{self, Health, Pulse},
     jitter::full_jitter,
@@ -88,6 +89,11 @@ pub struct ConsumerConfig {
     #[arg(long, env = "NOVA_CONCURRENCY", value_name = "NOVA_CONCURRENCY", default_value = "8",
         value_parser = parse_concurrency)]
     pub concurrency: NonZeroU32,
+    /// Failures of a message itself after which it is dead-lettered with the reason. The queue has to allow ten receives for
+    /// each.
+    #[arg(long, env = "NOVA_FAILURES_MAX", value_name = "NOVA_FAILURES_MAX", default_value_t = FAILURES_MAX,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(FAILURES_MAX_LIMIT)))]
+    pub failures_max: u32,
     /// Where `GET /health` answers, for example 0.0.0.0:8080; nowhere when unset.
     #[arg(long, env = "NOVA_HEALTH_ADDR", value_name = "NOVA_HEALTH_ADDR")]
     pub health_addr: Option<SocketAddr>,

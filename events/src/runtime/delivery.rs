@@ -26,6 +26,17 @@ pub const THROTTLE_BASE: Duration = Duration::from_secs(1);
 /// The longest wait of a message that waited in vain for somebody else, or to be throttled no more.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Failures that end a message's attempts, unless the configuration says otherwise.
+pub const FAILURES_MAX: u32 = 6;
+
+/// The most failures that may end a message's attempts.
+pub const FAILURES_MAX_LIMIT: u32 = 10;
+
+/// Receives that a queue has to allow for each failure that ends a message's attempts. SQS counts every receive and gives
+/// no reason when it gives up: a worker that stops or dies, an outage, a lost answer, a neighbour that kills the process
+/// spend them too, and must have nothing to do with how often a message may fail.
+pub const RECEIVES_PER_FAILURE: u32 = 10;
+
 /// Attempts that began while nothing else ran in their worker and never reported, after which a message is what kills
 /// workers.
 pub const ALONE_MAX: u32 = 2;
@@ -89,6 +100,8 @@ pub struct Tries {
     pub receives: u32,
     /// Receives after which SQS gives up: the queue's `maxReceiveCount`.
     pub receives_max: u32,
+    /// Failures that end its attempts.
+    pub failures_max: u32,
     /// Attempts that failed before this one. Those that met a broken environment, a throttle or somebody else are not
     /// among them.
     pub failures: u32,
@@ -220,6 +233,10 @@ pub fn decide(outcome: &Outcome, tries: Tries, fraction: f64) -> Action {
             let pause = full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction);
             Action::Hold { after: pause.max(after.unwrap_or_default()).min(RELEASE_MAX) }
         }
+        // What takes longer than a message is held is waited for in the queue. That costs a receive and no failure.
+        Outcome::Failed(FailureKind::Busy { after }) if *after > HOLD_MAX && !tries.is_last() => {
+            release(*after)
+        }
         Outcome::Failed(FailureKind::Busy { after }) => Action::Hold {
             after: (*after).max(full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction)),
         },
@@ -228,11 +245,11 @@ pub fn decide(outcome: &Outcome, tries: Tries, fraction: f64) -> Action {
     }
 }
 
-/// A failure is tried again until it has failed as often as SQS would have delivered it: receives that were spent for
-/// other reasons do not shorten that. A message that SQS would take away on its next receive is kept instead.
+/// A failure is tried again until it has failed as often as is allowed: receives that were spent for other reasons do not
+/// shorten that. A message that SQS would take away on its next receive is kept instead.
 fn failed(tries: Tries, asked: Duration, fraction: f64) -> Action {
     let failures = tries.failures.saturating_add(1);
-    if failures >= tries.receives_max {
+    if failures >= tries.failures_max {
         return Action::DeadLetter { reason: format!("failed {failures} times") };
     }
     let wait = full_jitter(BACKOFF_BASE, BACKOFF_CAP, failures, fraction).max(asked);
@@ -331,7 +348,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn tries(receives: u32, failures: u32) -> Tries {
-        Tries { receives, receives_max: 6, failures, runs: 1 }
+        Tries { receives, receives_max: 100, failures_max: 6, failures, runs: 1 }
     }
 
     fn after(action: &Action) -> Duration {
@@ -357,6 +374,7 @@ mod tests {
             (throttled(None), Action::Hold { after: THROTTLE_BASE / 2 }),
             (throttled(Some(MINUTE)), Action::Hold { after: MINUTE }),
             (Outcome::Failed(FailureKind::Busy { after: MINUTE }), Action::Hold { after: MINUTE }),
+            (Outcome::Failed(FailureKind::Busy { after: MINUTE * 2 }), Action::Release { after: MINUTE * 2 }),
             (Outcome::Stopped, Action::Release { after: Duration::ZERO }),
             (Outcome::LeaseLost, Action::Forget),
         ];
@@ -370,16 +388,18 @@ mod tests {
     fn failures_are_what_ends_the_attempts_and_not_receives() {
         let failure = Outcome::Failed(FailureKind::Retry { after: None });
         for outcome in [failure, Outcome::Panicked] {
-            assert_eq!(
-                decide(&outcome, tries(6, 5), 0.5),
-                Action::DeadLetter { reason: "failed 6 times".to_owned() }
-            );
-            assert!(matches!(decide(&outcome, tries(6, 4), 0.5), Action::Hold { .. }), "its last receive");
-            assert!(matches!(decide(&outcome, tries(5, 4), 0.5), Action::Release { .. }));
+            for receives in [6, 99, 100] {
+                assert_eq!(
+                    decide(&outcome, tries(receives, 5), 0.5),
+                    Action::DeadLetter { reason: "failed 6 times".to_owned() }
+                );
+            }
+            assert!(matches!(decide(&outcome, tries(100, 4), 0.5), Action::Hold { .. }), "its last receive");
+            assert!(matches!(decide(&outcome, tries(99, 4), 0.5), Action::Release { .. }));
         }
         let parked = Outcome::Failed(FailureKind::Park);
         assert!(
-            matches!(decide(&parked, tries(6, 0), 0.5), Action::DeadLetter { .. }),
+            matches!(decide(&parked, tries(100, 0), 0.5), Action::DeadLetter { .. }),
             "never without a reason"
         );
     }
@@ -406,9 +426,9 @@ mod tests {
 
     #[test]
     fn message_on_its_last_receive_is_held_without_limit() {
-        assert_eq!(hold_max(tries(5, 0)), Some(HOLD_MAX));
-        assert_eq!(hold_max(tries(6, 0)), None);
-        assert_eq!(hold_max(tries(7, 0)), None);
+        assert_eq!(hold_max(tries(99, 0)), Some(HOLD_MAX));
+        assert_eq!(hold_max(tries(100, 0)), None);
+        assert_eq!(hold_max(tries(101, 0)), None);
     }
 
     proptest! {
@@ -417,7 +437,8 @@ mod tests {
             count in 0u32..1000, fraction in 0.0f64..=1.0, asked in proptest::option::of(0u64..100_000),
         ) {
             let kind = FailureKind::Retry { after: asked.map(Duration::from_secs) };
-            let tries = Tries { receives: 1, receives_max: u32::MAX, failures: count, runs: 1 };
+            let most = u32::MAX;
+            let tries = Tries { receives: 1, receives_max: most, failures_max: most, failures: count, runs: 1 };
             let wait = after(&decide(&Outcome::Failed(kind), tries, fraction));
             prop_assert_eq!(wait.subsec_nanos(), 0);
             prop_assert!(wait >= Duration::from_secs(1));

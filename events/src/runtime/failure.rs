@@ -108,7 +108,7 @@ impl Failure {
         Self { kind: FailureKind::Throttled { after }, source: source.into() }
     }
 
-    /// Somebody else is at it. Waiting for them is not an attempt.
+    /// Somebody else is at it, or it is not its time yet. Waiting is not an attempt.
     pub fn busy(source: impl Into<anyhow::Error>, after: Duration) -> Self {
         Self { kind: FailureKind::Busy { after }, source: source.into() }
     }

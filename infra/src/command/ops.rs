@@ -4,6 +4,7 @@
 //! Nothing here changes anything without `--apply`, and nothing here prints what a learner said without
 //! `--show-words`.
 
+mod age;
 mod conversation;
 mod dead_letters;
 mod held;

@@ -118,6 +118,8 @@ mod tests {
     use saphyr::{LoadableYamlNode as _, Yaml};
     use serde_json::{Map, Value, json};
 
+    use events::runtime::delivery::{FAILURES_MAX_LIMIT, RECEIVES_PER_FAILURE};
+
     use super::{super::dropped, TEMPLATES};
 
     /// The resources of a template, by name.
@@ -144,7 +146,9 @@ mod tests {
         let mut targets = BTreeSet::from(["EventsDeadLetterQueue.Arn".to_owned()]);
         for (name, queue) in queues.iter().filter(|(name, _)| !is_dead_letter_queue(name)) {
             let target = &queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"];
-            assert!(queue["RedrivePolicy"]["maxReceiveCount"].as_i64() >= Some(5), "{name}");
+            let receives_min = u64::from(RECEIVES_PER_FAILURE * FAILURES_MAX_LIMIT);
+            let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64();
+            assert!(receives >= Some(receives_min), "{name} gives up before its worker knows why");
             assert!(targets.insert(target.as_str().unwrap().to_owned()), "{name} shares {target}");
         }
         let dead: BTreeSet<String> = queues

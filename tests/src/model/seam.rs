@@ -58,7 +58,7 @@ impl HttpConnector for Seam {
 
 impl Seam {
     async fn exchange(self, call: Call) -> Result<HttpResponse, ConnectorError> {
-        let fault = self.cloud.state().fault(&call.service, &call.operation, &call.input);
+        let fault = self.cloud.state().fault(&call.service, &call.operation);
         let latency = self.cloud.state().seconds(0.002, 0.04);
         let waiting = (call.operation == "Converse").then(|| Waiting::begin(&self, &call.input));
         tokio::time::sleep(latency).await;

@@ -30,6 +30,8 @@ pub struct Sqs {
 pub struct Queue {
     visibility: Duration,
     redrive: Option<(String, u32)>,
+    /// Receives after which it gives a message up, where that is not what it says of itself: a queue that is wrong.
+    pub gives_up_after: Option<u32>,
     /// How often a message was deleted.
     pub deleted: u64,
     /// What is in it, visible or not.
@@ -72,8 +74,10 @@ impl Sqs {
     pub(super) fn create(&mut self, name: &str, visibility: Duration, receives_max: u32) {
         let dead = format!("{name}-dlq");
         let redrive = Some((dead.clone(), receives_max));
-        self.queues.insert(name.to_owned(), Queue { visibility, redrive, deleted: 0, messages: Vec::new() });
-        self.queues.insert(dead, Queue { visibility, redrive: None, deleted: 0, messages: Vec::new() });
+        let queue =
+            |redrive| Queue { visibility, redrive, gives_up_after: None, deleted: 0, messages: Vec::new() };
+        self.queues.insert(name.to_owned(), queue(redrive));
+        self.queues.insert(dead, queue(None));
     }
 
     fn number(&mut self) -> u64 {
@@ -136,7 +140,8 @@ impl State {
         let epoch_ms = self.epoch_ms;
         let (_, queue) = self.sqs.queue(request)?;
         let visibility = queue.visibility;
-        if let Some((dead, most)) = queue.redrive.clone() {
+        if let Some((dead, said)) = queue.redrive.clone() {
+            let most = queue.gives_up_after.unwrap_or(said);
             let spent = |message: &mut Message| message.visible_at <= now && message.receives >= most;
             let spent: Vec<_> = queue.messages.extract_if(.., spent).collect();
             if let Some(dead) = self.sqs.queues.get_mut(&dead) {

@@ -12,8 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 /// message is older than the header, but not by more than the calls of one start may take.
 pub(super) const UNKNOWN_MINUTES_MAX: i64 = 30;
 
-/// How long to wait before looking for a missing header again. The fourth look is the last: the queue gives up a
-/// message after six receives, and some of them may never have reached a watchdog.
+/// How long to wait before looking for a missing header again. The fourth look is the last.
 pub(super) const UNKNOWN_RETRY: Duration = Duration::from_secs(11 * 60);
 
 /// What to do.
@@ -151,12 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn unknown_conversation_is_given_up_before_its_message_is() {
-        const RECEIVES_MAX: u32 = 6;
-        const SPARE: u32 = 2;
+    fn unknown_conversation_is_given_up_at_the_fourth_look() {
+        const LOOKS: i64 = 4;
         let retry = i64::try_from(UNKNOWN_RETRY.as_secs()).unwrap();
         for first in [1, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX] {
-            let last = i64::from(first) + i64::from(RECEIVES_MAX - SPARE - 1) * retry;
+            let last = i64::from(first) + (LOOKS - 1) * retry;
             assert_eq!(decide(id(), None, after(last)), Decision::GiveUp, "looked at first after {first} s");
         }
     }

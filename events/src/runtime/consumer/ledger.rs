@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use aws_sdk_dynamodb::{
     Client,
+    config::retry::RetryPartition,
     error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, KeySchemaElement, ReturnValue, TableDescription},
@@ -84,8 +85,10 @@ impl Ledger {
         dynamodb: &Client,
         config: &ConsumerConfig,
     ) -> anyhow::Result<Self> {
-        let dynamodb =
-            Client::from_conf(dynamodb.config().to_builder().timeout_config(aws::timeouts()).build());
+        // Handlers use the same service: what they are refused must not cost the notes their repetitions.
+        let own = RetryPartition::custom("nova-attempts").build();
+        let builder = dynamodb.config().to_builder().retry_partition(own).timeout_config(aws::timeouts());
+        let dynamodb = Client::from_conf(builder.build());
         let table = config.attempts_table.clone();
         let described = dynamodb.describe_table().table_name(&table).send().await;
         let described = described

@@ -21,7 +21,7 @@ use aws_sdk_sqs::{
 };
 
 use super::ConsumerConfig;
-use crate::runtime::{aws, failure::describe};
+use crate::runtime::{aws, delivery::RECEIVES_PER_FAILURE, failure::describe};
 
 /// Entries of one batch call, and messages of one poll (service limit).
 pub(super) const BATCH_MAX: usize = 10;
@@ -46,11 +46,12 @@ pub(super) struct Queue {
     dead_letter_url: String,
     pub(super) visibility: Duration,
     pub(super) receive_count_max: u32,
+    pub(super) failures_max: u32,
 }
 
 impl Queue {
-    /// Opens the queue and checks that it is what a worker needs: it and its dead-letter queue exist, and it gives
-    /// up on a message after a number of receives.
+    /// Opens the queue and checks that it is what a worker needs: it and its dead-letter queue exist, and it does
+    /// not give up on a message before the worker knows what is wrong with it.
     pub(super) async fn open(sqs: &Client, config: &ConsumerConfig) -> anyhow::Result<Self> {
         let control = control(sqs, "nova-control");
         let attributes = attributes(&control, &config.queue_url).await.context("NOVA_QUEUE_URL")?;
@@ -66,6 +67,12 @@ impl Queue {
         );
         let redrive = attribute(&attributes, &QueueAttributeName::RedrivePolicy)?;
         let (target, receive_count_max) = read_redrive(redrive)?;
+        let receives_min = RECEIVES_PER_FAILURE * config.failures_max;
+        ensure!(
+            receive_count_max >= receives_min,
+            "NOVA_QUEUE_URL: the queue gives a message up after {receive_count_max} receives (maxReceiveCount); at \
+             least {receives_min} are needed, {RECEIVES_PER_FAILURE} for each failure of NOVA_FAILURES_MAX"
+        );
         let arn = attribute(&dead_letter, &QueueAttributeName::QueueArn)?;
         ensure!(target == arn, "the queue dead-letters to {target}, but NOVA_DEAD_LETTER_QUEUE_URL is {arn}");
         Ok(Self {
@@ -76,6 +83,7 @@ impl Queue {
             dead_letter_url: config.dead_letter_queue_url.clone(),
             visibility,
             receive_count_max,
+            failures_max: config.failures_max,
         })
     }
 
@@ -308,7 +316,8 @@ mod tests {
             url: format!("{endpoint}/1/queue"),
             dead_letter_url: format!("{endpoint}/1/queue-dlq"),
             visibility: VISIBILITY_MIN,
-            receive_count_max: 6,
+            receive_count_max: 100,
+            failures_max: 6,
         };
         let receipts = ["receipt".to_owned()];
         let start = Instant::now();

@@ -212,6 +212,7 @@ impl<H: Handler> Work<H> {
             let tries = Tries {
                 receives: delivery.receive_count,
                 receives_max: self.queue.receive_count_max,
+                failures_max: self.queue.failures_max,
                 failures: entry.failures,
                 runs: line.runs,
             };

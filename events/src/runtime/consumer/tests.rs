@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     contract::{EVENT_NAMES, Envelope, TraceParent},
-    runtime::{delivery::PARK, failure::Failure},
+    runtime::{
+        delivery::{FAILURES_MAX, PARK, RECEIVES_PER_FAILURE},
+        failure::Failure,
+    },
 };
 
 mod attempts;
@@ -225,23 +228,26 @@ async fn message_that_always_fails_is_dead_lettered_with_the_reason() {
     let consumer = Consumer::start(&fake, 8, 80, script.clone());
     eventually(120 * MINUTE, "both are gone", || fake.state().messages.is_empty()).await;
     assert_eq!(fake.state().rejected, [("fail 1".to_owned(), "failed 6 times".to_owned())]);
-    assert_eq!(script.of("fail 1").begun, RECEIVE_COUNT_MAX);
+    assert_eq!(script.of("fail 1").begun, FAILURES_MAX);
     assert!(fake.state().exhausted.is_empty(), "never without a reason");
     consumer.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn broken_environment_dead_letters_nothing() {
-    outage_dead_letters_nothing("environment").await;
+    outage_dead_letters_nothing("environment", 0).await;
+    outage_dead_letters_nothing("environment", RECEIVE_COUNT_MAX - 3).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn outage_of_a_service_dead_letters_nothing() {
-    outage_dead_letters_nothing("unavailable").await;
+    outage_dead_letters_nothing("unavailable", 0).await;
+    outage_dead_letters_nothing("unavailable", RECEIVE_COUNT_MAX - 3).await;
 }
 
-async fn outage_dead_letters_nothing(what: &str) {
-    let fake = Fake::with((0..30).map(|n| format!("{what} {n}")));
+/// Also with messages that have few of their receives left: on their last one they are kept.
+async fn outage_dead_letters_nothing(what: &str, received: u32) {
+    let fake = Fake::with_received((0..30).map(|n| format!("{what} {n}")), received);
     let works_again_at = Some(Instant::now() + 60 * MINUTE);
     let script = Script { works_again_at, ..Script::default() };
     let consumer = Consumer::start(&fake, 8, 80, script.clone());
@@ -255,10 +261,10 @@ async fn outage_dead_letters_nothing(what: &str) {
     consumer.stop().await;
 }
 
-/// The messages that a service fails for are on their last receive in the end; even then the others run.
+/// Also when the messages that a service fails for are on their last receive; even then the others run.
 #[tokio::test(start_paused = true)]
 async fn message_that_alone_meets_a_failing_service_is_dead_lettered_and_delays_no_others_for_long() {
-    let fake = Fake::with((0..3).map(|n| format!("hapless {n}")));
+    let fake = Fake::with_received((0..3).map(|n| format!("hapless {n}")), RECEIVE_COUNT_MAX - 3);
     let script = Script::default();
     let consumer = Consumer::start(&fake, 8, 80, script.clone());
     for n in 0..600 {
@@ -285,6 +291,19 @@ async fn drain_finishes_what_it_can_and_gives_back_the_rest() {
     let left: Vec<_> = state.messages.iter().map(|message| message.body.as_str()).collect();
     assert_eq!(left, ["sleep 500"]);
     assert_eq!(state.in_flight(), 0, "it is visible again at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn queue_that_gives_up_before_its_worker_knows_why_is_refused_at_the_start() {
+    let fake = Fake::default();
+    let open = async |failures_max| {
+        let config = super::ConsumerConfig { failures_max, ..Fake::config(1, 40) };
+        Queue::open(&aws_sdk_sqs::Client::new(&fake.sdk_config()), &config).await.map(|_| ())
+    };
+    assert!(open(RECEIVE_COUNT_MAX / RECEIVES_PER_FAILURE).await.is_ok());
+    let refused = open(RECEIVE_COUNT_MAX / RECEIVES_PER_FAILURE + 1).await.unwrap_err().to_string();
+    let says = ["NOVA_QUEUE_URL", "after 100 receives", "at least 110", "NOVA_FAILURES_MAX"];
+    assert!(says.iter().all(|says| refused.contains(says)), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

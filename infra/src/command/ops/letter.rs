@@ -112,8 +112,9 @@ impl Letter {
                                   queue gave it up"
                 .to_owned(),
             Content::Event(_) | Content::Watch(_) | Content::Unreadable => format!(
-                "it was received as often as the queue allows, and no attempt came to an end: each failed, or its \
-                 worker died (the log of {name} has each attempt under message_id {})",
+                "it was received as often as the queue allows before a worker could say what is wrong with it: its \
+                 workers stopped or died again and again, or what they need was out for a day or longer (the log of \
+                 {name} has each attempt under message_id {})",
                 self.message_id
             ),
         });
@@ -202,7 +203,13 @@ mod tests {
             ),
             (letter(&newer, &[]), Transcript, "\"2.0\"", "newer build", "Deploy a worker"),
             (letter("hello", &rejected), Transcript, "5 bytes", "rejected by", "drop transcript"),
-            (letter(&watch, &[]), Watchdog, CONVERSATION, "no attempt came to an end", "redrive watchdog"),
+            (
+                letter(&watch, &[]),
+                Watchdog,
+                CONVERSATION,
+                "stopped or died again and again",
+                "redrive watchdog",
+            ),
             (
                 letter(&completed(), &undelivered),
                 Events,

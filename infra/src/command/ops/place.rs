@@ -13,6 +13,8 @@ use events::{
 };
 use infra::local::{Outputs, Queue, RunFile, workspace};
 
+use super::age::Ages;
+
 /// The stacks whose outputs are needed, by the end of their names.
 const STACKS: [&str; 3] = ["data", "messaging", "identity"];
 
@@ -36,6 +38,7 @@ pub(super) struct Place {
     pub(super) journal: journal::Reader,
     pub(super) pipeline: pipeline::Reader,
     pub(super) bus: Bus,
+    pub(super) ages: Ages,
     pub(super) outputs: Outputs,
 }
 
@@ -101,6 +104,7 @@ impl Place {
             s3,
             journal: Journal::reader(dynamodb, &outputs.conversations_table),
             pipeline: pipeline::Reader::new(stores),
+            ages: Ages::new(sdk),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
             outputs,
         }

@@ -1,4 +1,4 @@
-//! How full the queues are. How old their messages are SQS does not tell; the alarms of `monitoring.yaml` watch that.
+//! How full the queues are, and how old their oldest messages, where CloudWatch knows.
 
 use std::process::ExitCode;
 
@@ -21,6 +21,8 @@ struct QueueState {
     waiting: u64,
     in_flight: u64,
     delayed: u64,
+    /// `null` where it is not known. AWS leaves messages out that were received three times or more.
+    oldest_age_seconds: Option<u64>,
     dead_letters: u64,
 }
 
@@ -34,7 +36,20 @@ pub(super) async fn run(place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitC
         state.dead_letters = depths(place, place.dead_letter_url(name)).await?.iter().sum();
         queues.push(state);
     }
+    if let Err(error) = ages(place, &mut queues).await {
+        shown.console.error(&format!("how old the oldest messages are is not known: {error:#}"));
+    }
     shown.result(&queues, |queues| lines(queues))
+}
+
+/// Asks how old the oldest message of each worker's queue is.
+async fn ages(place: &Place, queues: &mut [QueueState]) -> anyhow::Result<()> {
+    let urls: Vec<_> = QueueName::ALL.iter().filter_map(|name| Some(&place.queue(*name)?.url)).collect();
+    let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap_or_default()).collect();
+    let ages = place.ages.of(&names).await?;
+    // The one queue without a worker is the last.
+    queues.iter_mut().zip(ages).for_each(|(queue, age)| queue.oldest_age_seconds = age);
+    Ok(())
 }
 
 /// Messages that wait, are in flight and are delayed.
@@ -62,19 +77,21 @@ async fn depths(place: &Place, url: &str) -> anyhow::Result<[u64; 3]> {
 }
 
 fn lines(queues: &[QueueState]) -> Vec<String> {
-    let rows: Vec<[String; 5]> = queues
+    let rows: Vec<[String; 6]> = queues
         .iter()
         .map(|queue| {
             let has_worker = queue.queue != QueueName::Events.name();
             let of_worker = |count: u64| if has_worker { count.to_string() } else { "-".to_owned() };
+            let oldest = queue.oldest_age_seconds.map(|seconds| format!("{seconds} s"));
             [
                 queue.queue.to_owned(),
                 of_worker(queue.waiting),
                 of_worker(queue.in_flight),
                 of_worker(queue.delayed),
+                oldest.unwrap_or_else(|| if has_worker { "not known here" } else { "-" }.to_owned()),
                 queue.dead_letters.to_string(),
             ]
         })
         .collect();
-    table(["queue", "waiting", "in flight", "delayed", "dead letters"], &rows)
+    table(["queue", "waiting", "in flight", "delayed", "oldest", "dead letters"], &rows)
 }

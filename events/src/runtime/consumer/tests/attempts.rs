@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Consumer, MINUTE, Script, consume, eventually,
-    fake::{Fake, RECEIVE_COUNT_MAX},
+    fake::{Fake, Fault, RECEIVE_COUNT_MAX},
 };
 use crate::runtime::{
     consumer::{Delivery, Handler},
+    delivery::ALONE_MAX,
     failure::Failure,
     world::Process,
 };
@@ -42,12 +43,32 @@ impl Handler for Killed {
     }
 }
 
+/// The receive that is not noted, the one beside others, and those alone.
+const KILLS_MAX: u32 = 2 + ALONE_MAX;
+
 #[tokio::test(start_paused = true)]
 async fn message_that_kills_its_worker_is_dead_lettered_and_its_neighbours_are_not() {
+    let kills = found_out_whatever_it_kills(Duration::ZERO).await;
+    assert!(kills <= KILLS_MAX, "{kills} kills");
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_kills_its_worker_kills_no_more_of_them_while_attempts_cannot_be_noted() {
+    let kills = found_out_whatever_it_kills(90 * MINUTE).await;
+    assert!(kills <= KILLS_MAX, "{kills} kills");
+}
+
+/// Returns how many workers died until the message was known for what it is. For as long as `unnoted` the table of
+/// attempts takes no write.
+async fn found_out_whatever_it_kills(unnoted: Duration) -> u32 {
     let neighbours: Vec<_> = (0..7).map(|n| format!("sleep 3 {n}")).collect();
     let fake = Fake::with(neighbours.iter().cloned().chain(["kill 1".to_owned()]));
     let (script, kills) = (Script::default(), Arc::default());
-    let until = Instant::now() + 60 * MINUTE;
+    let noted_from = Instant::now() + unnoted;
+    if !unnoted.is_zero() {
+        fake.state().fault = Fault::NoNotes;
+    }
+    let until = noted_from + 60 * MINUTE;
     let mut starts = 0;
     while !fake.state().messages.is_empty() {
         assert!(Instant::now() < until, "it is over within an hour");
@@ -60,6 +81,9 @@ async fn message_that_kills_its_worker_is_dead_lettered_and_its_neighbours_are_n
         let worker = process.spawn(async move { consume("test", &config, &sdk, token, handler).await });
         while *kills.lock().unwrap() == before && !fake.state().messages.is_empty() {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            if Instant::now() >= noted_from {
+                fake.state().fault = Fault::None;
+            }
         }
         shutdown.cancel();
         // Killed, or asked to stop.
@@ -69,10 +93,29 @@ async fn message_that_kills_its_worker_is_dead_lettered_and_its_neighbours_are_n
     assert_eq!(state.rejected, [("kill 1".to_owned(), "crashed the worker".to_owned())]);
     assert!(state.exhausted.is_empty(), "{:?}", state.exhausted);
     let kills = *kills.lock().unwrap();
-    assert!(kills < RECEIVE_COUNT_MAX && starts <= kills + 1, "{kills} kills, {starts} starts");
+    assert!(starts <= kills + 1, "{kills} kills, {starts} starts");
     for neighbour in neighbours {
         assert!(script.of(&neighbour).ended >= 1, "{neighbour}");
     }
+    kills
+}
+
+/// What waits for somebody else is given back by each worker that is asked to stop meanwhile.
+#[tokio::test(start_paused = true)]
+async fn stops_of_its_workers_are_no_attempts_however_many_they_are() {
+    const STOPS: u32 = 30;
+    let fake = Fake::with(["wait".to_owned()]);
+    let taken = Taken { until: Instant::now() + 60 * MINUTE, asked: Arc::default() };
+    for stop in 1..=STOPS {
+        let consumer = Consumer::start(&fake, 2, 80, taken.clone());
+        eventually(MINUTE, "it is received", || fake.state().messages[0].receives == stop).await;
+        consumer.stop().await;
+        assert_eq!(fake.state().in_flight(), 0, "it is given back at once");
+    }
+    let consumer = Consumer::start(&fake, 2, 80, Taken { until: Instant::now(), ..taken });
+    eventually(MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
+    assert!(fake.state().rejected.is_empty() && fake.state().exhausted.is_empty());
+    consumer.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

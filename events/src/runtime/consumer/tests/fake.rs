@@ -21,10 +21,10 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::runtime::consumer::ConsumerConfig;
+use crate::runtime::{consumer::ConsumerConfig, delivery::FAILURES_MAX};
 
 pub(super) const VISIBILITY: Duration = Duration::from_secs(60);
-pub(super) const RECEIVE_COUNT_MAX: u32 = 6;
+pub(super) const RECEIVE_COUNT_MAX: u32 = 100;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fake(Arc<Mutex<State>>);
@@ -57,6 +57,8 @@ pub(super) enum Fault {
     PartialDeletes,
     /// Polls are never answered.
     SilentPolls,
+    /// The table of attempts takes no write.
+    NoNotes,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +75,13 @@ impl Fake {
         for body in bodies {
             fake.send(body);
         }
+        fake
+    }
+
+    /// Messages that were received as often as that already.
+    pub(super) fn with_received(bodies: impl IntoIterator<Item = String>, receives: u32) -> Self {
+        let fake = Self::with(bodies);
+        fake.state().messages.iter_mut().for_each(|message| message.receives = receives);
         fake
     }
 
@@ -101,6 +110,7 @@ impl Fake {
             dead_letter_queue_url: "https://sqs.us-east-1.amazonaws.com/1/queue-dlq".to_owned(),
             attempts_table: "attempts".to_owned(),
             concurrency: concurrency.try_into().unwrap(),
+            failures_max: FAILURES_MAX,
             health_addr: None,
             drain_seconds,
         }
@@ -133,6 +143,7 @@ impl Fake {
             "DescribeTable" => Ok(json!({ "Table": { "KeySchema": [
                 { "AttributeName": "effectId", "KeyType": "HASH" },
             ]}})),
+            "UpdateItem" if self.state().fault == Fault::NoNotes => Err("InternalServerError"),
             "UpdateItem" => self.state().note(input),
             _ => panic!("{operation} is not expected"),
         }
