@@ -3,6 +3,7 @@
 mod demo;
 mod load;
 mod ops;
+mod pictures;
 mod results;
 mod test;
 mod up;
@@ -38,6 +39,8 @@ enum Command {
     Load(load::Options),
     /// Operate the service: queues, dead letters, where a conversation is, replays.
     Ops(ops::OpsOptions),
+    /// Publish the pictures, or have photographs made in their place.
+    Pictures(pictures::PicturesOptions),
     /// Check everything that CI checks.
     Test,
     /// Run the Bedrock simulator alone, for any AWS client.
@@ -50,6 +53,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Demo(arguments) => demo::run(arguments, console).await,
         Command::Load(options) => load::run(options, console).await,
         Command::Ops(options) => Box::pin(ops::run(options, console)).await,
+        Command::Pictures(options) => Box::pin(pictures::run(options, console)).await,
         Command::Test => test::run(console).await,
         Command::Simulator(options) => simulate(options).await,
     }

@@ -49,6 +49,7 @@ impl Console {
         Progress::new(move |step| match step {
             Step::Begin(title) => console.begin(title),
             Step::Detail(text) => console.detail(text),
+            Step::Part { done, total } => console.part(done, total),
             Step::End(result) => console.end("✓", result),
             Step::Fail(reason) => console.end("✗", reason),
         })
@@ -88,6 +89,19 @@ impl Console {
     fn detail(&self, text: &str) {
         if let Some(Current { bar: Some(bar), .. }) = &*self.current() {
             bar.set_message(text.to_owned());
+        }
+    }
+
+    fn part(&self, done: usize, total: usize) {
+        if let Some(Current { bar: Some(bar), .. }) = &*self.current() {
+            if bar.length().is_none()
+                && let Ok(style) =
+                    ProgressStyle::with_template("{spinner} {prefix}  {bar:25} {pos}/{len}  {wide_msg:.dim}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
         }
     }
 

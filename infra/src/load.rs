@@ -136,6 +136,7 @@ fn stack_options(options: &LoadOptions) -> StackOptions {
         services: vec![Service::Ingress],
         environment,
         simulator_arguments: simulator.map(str::to_owned).to_vec(),
+        images: false,
         progress: options.progress.clone(),
         ..StackOptions::new(options.state_dir.clone(), options.binaries.clone())
     }

@@ -1,5 +1,5 @@
-//! A simulator of Amazon Bedrock for machines without AWS: Nova Sonic's bidirectional stream and Converse, over TLS and
-//! HTTP/2, for any AWS client.
+//! A simulator of Amazon Bedrock for machines without AWS: Nova Sonic's bidirectional stream, Converse, and InvokeModel of
+//! models that make images, over TLS and HTTP/2, for any AWS client.
 //!
 //! It is a faithful wire and a simple mind. Speech is [`audible`] text: what a client said is read from the samples that
 //! really arrived. Answers come from a small set of rules, say in their metadata that they are simulated, and are the
@@ -10,6 +10,7 @@ pub mod faults;
 
 mod control;
 mod converse;
+mod images;
 pub(crate) mod latency;
 mod models;
 mod server;
@@ -73,7 +74,8 @@ pub struct SimulatorOptions {
     pub stamps: bool,
     /// A fault for the next stream, written WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be given several
     /// times. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
-    /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt or end. TIMES is for how many
+    /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt, end, and for images filter-prompt
+    /// or filter-image. TIMES is for how many
     /// streams, * for all
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<PlannedFault>,

@@ -3,17 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
+#[path = "local_cloud/pictures.rs"]
+mod pictures;
+
 use std::{fs::File, io::Read as _, process::Command, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveStatus};
+use aws_sdk_dynamodb::types::TimeToLiveStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use infra::{
     learner::Learner,
     local::{
         Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service, deploy,
-        http_client, publish_pictures,
+        http_client,
     },
 };
 use serde::Deserialize;
@@ -68,18 +71,6 @@ async fn the_templates_are_deployed_with_all_they_demand() {
         assert_eq!(attributes[&QueueAttributeName::MessageRetentionPeriod], "1209600", "{service}");
         assert!(attributes[&QueueAttributeName::RedrivePolicy].contains(&format!("nova-{service}-dlq")));
     }
-}
-
-#[tokio::test]
-async fn pictures_are_published_with_their_questions() {
-    let Local { cloud, outputs, _state } = local().await;
-    let count = publish_pictures(&cloud.root(), &outputs.images_table, &Progress::silent()).await.unwrap();
-    assert_eq!(count, 25);
-    let dynamodb = aws_sdk_dynamodb::Client::new(&cloud.root());
-    let get = dynamodb.get_item().table_name(&outputs.images_table);
-    let get = get.key("imageId", AttributeValue::S("street-market".to_owned())).send().await.unwrap();
-    let questions = get.item.unwrap()["questions"].as_m().unwrap().clone();
-    assert!(!questions["B1"].as_l().unwrap().is_empty());
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,8 @@
 mod client;
 #[path = "simulator/faults.rs"]
 mod faults;
+#[path = "simulator/images.rs"]
+mod images;
 #[path = "simulator/javascript.rs"]
 mod javascript;
 
@@ -46,13 +48,18 @@ impl Setup {
         bedrock(&self.simulator.endpoint(), self.simulator.ca_file(), secret)
     }
 
-    /// A request to the control endpoint.
-    async fn control(&self, path: &str, body: Option<Value>) -> (u16, Value) {
+    /// A client that trusts the simulator.
+    fn http(&self) -> reqwest::Client {
         let ca = std::fs::read(self.simulator.ca_file()).unwrap();
         let roots = [reqwest::Certificate::from_pem(&ca).unwrap()];
         // Already installed when another test was faster.
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().tls_certs_only(roots).build().unwrap();
+        reqwest::Client::builder().tls_certs_only(roots).build().unwrap()
+    }
+
+    /// A request to the control endpoint.
+    async fn control(&self, path: &str, body: Option<Value>) -> (u16, Value) {
+        let http = self.http();
         let url = format!("{}/simulator/control{path}", self.simulator.endpoint());
         let request = match body {
             Some(body) => http.post(url).json(&body),

@@ -9,7 +9,7 @@ mod conversation;
 mod dead_letters;
 mod held;
 mod letter;
-mod place;
+pub(super) mod place;
 mod queues;
 mod replay;
 mod table;

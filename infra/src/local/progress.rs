@@ -9,6 +9,13 @@ pub enum Step<'a> {
     Begin(&'a str),
     /// What the step is at just now.
     Detail(&'a str),
+    /// How many of its equal parts are done.
+    Part {
+        /// Parts done.
+        done: usize,
+        /// Parts in all.
+        total: usize,
+    },
     /// The step succeeded; the text says what came of it, and may be empty.
     End(&'a str),
     /// The step failed, and the work goes on.
@@ -40,6 +47,11 @@ impl Progress {
     /// What the step is at.
     pub fn detail(&self, text: &str) {
         (self.0)(Step::Detail(text));
+    }
+
+    /// How far the step is.
+    pub fn part(&self, done: usize, total: usize) {
+        (self.0)(Step::Part { done, total });
     }
 
     /// The step succeeded.

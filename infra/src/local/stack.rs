@@ -24,10 +24,8 @@ use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{
-    Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, RunFile, Service, deploy,
-    publish_pictures,
-};
+use super::{Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, RunFile, Service, deploy};
+use crate::pictures::{Gallery, catalogue, publish, publish_pictures};
 use launch::{Launched, Launcher, Simulator};
 
 /// How long a process may take to end after SIGTERM before it is killed: the drain time of a worker and some.
@@ -57,6 +55,8 @@ pub struct StackOptions {
     pub endpoints: BTreeMap<Service, String>,
     /// More arguments for the simulator.
     pub simulator_arguments: Vec<String>,
+    /// Whether the pictures are published with their images; their texts always are.
+    pub images: bool,
     /// Who is told of the steps.
     pub progress: Progress,
 }
@@ -75,6 +75,7 @@ impl StackOptions {
             environment: Vec::new(),
             endpoints: BTreeMap::new(),
             simulator_arguments: Vec::new(),
+            images: true,
             progress: Progress::silent(),
         }
     }
@@ -136,7 +137,12 @@ impl Stack {
         let outputs = deploy(&cloud.root(), cloud.endpoint(), progress).await?;
         progress.end("5 stacks");
         progress.begin("Publishing the pictures");
-        let pictures = publish_pictures(&cloud.root(), &outputs.images_table, progress).await?;
+        let pictures = if options.images {
+            let gallery = Gallery::new(&cloud.root(), &outputs, true);
+            publish(&gallery, catalogue()?, false, progress).await?.pictures
+        } else {
+            publish_pictures(&cloud.root(), &outputs.images_table, progress).await?
+        };
         progress.end(&format!("{pictures} pictures"));
         Self::on(cloud, outputs, options).await
     }

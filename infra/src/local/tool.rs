@@ -163,7 +163,7 @@ fn unusable_cache(cache: &Path) -> String {
 }
 
 /// `NOVA_CACHE_DIR`, or the platform's folder for things that can be had again.
-fn cache_folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn cache_folder() -> anyhow::Result<PathBuf> {
     if let Some(chosen) = env::var_os("NOVA_CACHE_DIR") {
         return std::path::absolute(chosen).context("NOVA_CACHE_DIR is no path");
     }

@@ -82,11 +82,12 @@ impl Control {
         Arc::new(Self { inner: Mutex::new(inner), delays: Mutex::default() })
     }
 
-    /// Takes the next request's share of the planned faults.
-    pub(crate) fn take_faults(&self) -> Vec<PlannedFault> {
+    /// Takes the next request's share of the planned faults: of those that concern it.
+    pub(crate) fn take_faults(&self, concerns: impl Fn(Fault) -> bool) -> Vec<PlannedFault> {
         let mut inner = lock(&self.inner);
-        let taken = inner.faults.clone();
-        for planned in &mut inner.faults {
+        let mut taken = Vec::new();
+        for planned in inner.faults.iter_mut().filter(|planned| concerns(planned.fault)) {
+            taken.push(*planned);
             planned.times = planned.times.map(|times| times.saturating_sub(1));
         }
         inner.faults.retain(|planned| planned.times != Some(0));
@@ -220,8 +221,19 @@ mod tests {
     fn planned_faults_are_used_up() {
         let faults = ["cut@10*2", "stall**"].map(|text| text.parse().unwrap()).to_vec();
         let control = Control::new(Tuning::default(), faults);
-        let taken: Vec<usize> = (0..3).map(|_| control.take_faults().len()).collect();
+        let taken: Vec<usize> = (0..3).map(|_| control.take_faults(Fault::concerns_streams).len()).collect();
         assert_eq!(taken, [2, 2, 1]);
+    }
+
+    #[test]
+    fn planned_faults_wait_for_what_they_concern() {
+        let faults = ["cut", "filter-image", "throttling"].map(|text| text.parse().unwrap()).to_vec();
+        let control = Control::new(Tuning::default(), faults);
+        let taken = |concerns: fn(Fault) -> bool| {
+            control.take_faults(concerns).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(Fault::concerns_images), ["filter-image@0*1", "throttling@0*1"]);
+        assert_eq!(taken(Fault::concerns_streams), ["cut@0*1"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! `WHAT[@MILLISECONDS][*TIMES]`: what happens, how long after the stream was opened (in the simulator's time), and to
 //! how many of the next streams (1 unless told otherwise, `*` for all that come). For example `throttling*3`,
-//! `reset@1500`, `exception:modelStreamErrorException@2000**`.
+//! `reset@1500`, `exception:modelStreamErrorException@2000**`. Refusals meet requests for images as well as streams,
+//! filters meet nothing else than requests for images.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,6 +32,17 @@ pub enum Fault {
     Corrupt,
     /// The response ends without a completionEnd.
     End,
+    /// The safety filter of a model that makes images keeps an answer back.
+    Filter(Filter),
+}
+
+/// What the safety filter of a model that makes images does not let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// The prompt.
+    Prompt,
+    /// The image that was made.
+    Image,
 }
 
 /// How a request is refused.
@@ -87,7 +99,7 @@ pub struct UnknownFault {
     text: String,
 }
 
-const FAULTS: [(&str, Fault); 21] = [
+const FAULTS: [(&str, Fault); 23] = [
     ("throttling", Fault::Refuse(Refusal::Throttling)),
     ("not-ready", Fault::Refuse(Refusal::NotReady)),
     ("internal", Fault::Refuse(Refusal::Internal)),
@@ -109,6 +121,8 @@ const FAULTS: [(&str, Fault); 21] = [
     ("stall", Fault::Stall),
     ("corrupt", Fault::Corrupt),
     ("end", Fault::End),
+    ("filter-prompt", Fault::Filter(Filter::Prompt)),
+    ("filter-image", Fault::Filter(Filter::Image)),
 ];
 
 impl FromStr for PlannedFault {
@@ -138,6 +152,18 @@ impl fmt::Display for PlannedFault {
             Some(times) => write!(formatter, "{times}"),
             None => formatter.write_str("*"),
         }
+    }
+}
+
+impl Fault {
+    /// Whether it can happen to a stream.
+    pub(crate) fn concerns_streams(self) -> bool {
+        !matches!(self, Self::Filter(_))
+    }
+
+    /// Whether it can happen to a request for an image.
+    pub(crate) fn concerns_images(self) -> bool {
+        matches!(self, Self::Filter(_) | Self::Refuse(_))
     }
 }
 

@@ -1,5 +1,7 @@
 //! PURE. The models the simulator knows and whether they still answer: the lifecycle of Bedrock as of November 2026.
 
+use crate::pictures::ImageModel;
+
 /// Generation of Nova Sonic; the second understands typed text and turn-taking settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Generation {
@@ -8,12 +10,14 @@ pub(crate) enum Generation {
 }
 
 /// How a model is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Model {
     /// Speech in and out, by the bidirectional stream.
     Sonic(Generation),
     /// Text, by Converse.
     Text,
+    /// Images, by InvokeModel.
+    Image(ImageModel),
 }
 
 /// Why a model id gets no answer.
@@ -64,6 +68,9 @@ const CLAUDE: &str = "anthropic.claude-";
 const NOVA_TEXT: [&str; 4] =
     ["amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0", "amazon.nova-2-lite-v1:0"];
 
+const STABILITY: [&str; 3] =
+    ["stability.sd3-5-large-v1:0", "stability.stable-image-core-v1:1", "stability.stable-image-ultra-v1:1"];
+
 /// What answers under `id`. `allow_retired` brings back the models past their end of life.
 pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, Unavailable> {
     let base = PROFILE_PREFIXES.iter().find_map(|prefix| id.strip_prefix(prefix));
@@ -76,6 +83,9 @@ pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, Unavailable> 
         "amazon.nova-sonic-v1:0" => Ok(Model::Sonic(Generation::First)),
         _ if NOVA_TEXT.contains(&name) => Ok(Model::Text),
         _ if RETIRED.contains(&name) && name.starts_with(CLAUDE) => Ok(Model::Text),
+        _ if RETIRED.contains(&name) || STABILITY.contains(&name) => {
+            ImageModel::of(name).map(Model::Image).map_err(|_| Unavailable::Unknown)
+        }
         _ if is_claude(name) && base.is_none() => Err(Unavailable::ProfileOnly),
         _ if is_claude(name) => Ok(Model::Text),
         _ => Err(Unavailable::Unknown),
@@ -106,6 +116,9 @@ mod tests {
         ] {
             assert_eq!(find(id, false), Ok(Model::Text), "{id}");
         }
+        for id in STABILITY {
+            assert_eq!(find(id, false), Ok(Model::Image(ImageModel::of(id).unwrap())), "{id}");
+        }
     }
 
     #[test]
@@ -115,12 +128,17 @@ mod tests {
         let sonnet = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
         assert_eq!(find(sonnet, false), Err(Unavailable::EndOfLife));
         assert_eq!(find(sonnet, true), Ok(Model::Text));
+        let canvas = "amazon.nova-canvas-v1:0";
+        assert_eq!(find(canvas, false), Err(Unavailable::EndOfLife));
+        assert_eq!(find(canvas, true), Ok(Model::Image(ImageModel::of(canvas).unwrap())));
+        assert_eq!(find("amazon.nova-reel-v1:0", true), Err(Unavailable::Unknown), "films are not simulated");
     }
 
     #[test]
     fn other_ids_say_why_not() {
         assert_eq!(find("anthropic.claude-haiku-4-5-20251001-v1:0", false), Err(Unavailable::ProfileOnly));
         assert_eq!(find("anthropic.claude-poet-9", false), Err(Unavailable::Unknown));
+        assert_eq!(find("stability.poet-v1:0", false), Err(Unavailable::Unknown));
         assert_eq!(find("gpt", false), Err(Unavailable::Unknown));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Path, Request, State};
@@ -11,6 +12,7 @@ use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -30,7 +32,8 @@ use super::models::{self, Generation, Model};
 use super::session::Session;
 use super::signature::{self, Chain, Secrets, SignatureError, SignedRequest};
 use super::stream::{Connection, MESSAGES_WAITING_MAX, Message, Stream};
-use super::{SimulatorOptions, converse};
+use super::{SimulatorOptions, converse, images};
+use crate::pictures::{catalogue, illustration};
 
 /// Longest body of a request that is no stream.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -132,6 +135,7 @@ fn router(shared: Shared) -> Router {
         .route("/health", get(|| async { axum::Json(json!({ "status": "ok", "simulated": true })) }))
         .route("/model/{id}/invoke-with-bidirectional-stream", post(open_stream))
         .route("/model/{id}/converse", post(answer_converse))
+        .route("/model/{id}/invoke", post(answer_invoke))
         .with_state(shared)
         .merge(control)
 }
@@ -143,7 +147,7 @@ async fn open_stream(
     request: Request,
 ) -> Result<Response, ServiceError> {
     let (parts, body) = request.into_parts();
-    let faults = shared.control.take_faults();
+    let faults = shared.control.take_faults(Fault::concerns_streams);
     refuse_on_purpose(&faults)?;
     let chain = authenticate(&shared, &parts, &[]).await?;
     let generation = sonic(&shared, &model_id)?;
@@ -184,24 +188,66 @@ async fn answer_converse(
     Path(model_id): Path<String>,
     request: Request,
 ) -> Result<Response, ServiceError> {
+    let (body, model) = read_request(&shared, &model_id, request).await?;
+    let Model::Text = model else {
+        return Err(validation("The model does not support the Converse operation.".to_owned()));
+    };
+    let answer = converse::answer(&body).map_err(|error| validation(error.to_string()))?;
+    Ok(axum::Json(answer).into_response())
+}
+
+async fn answer_invoke(
+    State(shared): State<Shared>,
+    Path(model_id): Path<String>,
+    request: Request,
+) -> Result<Response, ServiceError> {
+    let faults = shared.control.take_faults(Fault::concerns_images);
+    refuse_on_purpose(&faults)?;
+    let (body, model) = read_request(&shared, &model_id, request).await?;
+    let Model::Image(model) = model else {
+        return Err(validation("The model is simulated for other operations than InvokeModel.".to_owned()));
+    };
+    let invalid = |error: images::Invalid| validation(error.to_string());
+    let asked = images::read(&model, &body).map_err(invalid)?;
+    let filter = faults
+        .iter()
+        .find_map(|planned| if let Fault::Filter(filter) = planned.fault { Some(filter) } else { None });
+    let answer = match filter {
+        Some(filter) => images::filtered(model.shape, filter).map_err(invalid)?,
+        None => {
+            let png = illustration_of(&asked).await.map_err(|error| {
+                tracing::error!(error = format!("{error:#}"), "no illustration could be drawn");
+                refusal(Refusal::Internal)
+            })?;
+            images::answer(model.shape, &asked, &png)
+        }
+    };
+    Ok(([("x-nova-simulated", "true")], axum::Json(answer)).into_response())
+}
+
+async fn illustration_of(asked: &images::Asked) -> anyhow::Result<Bytes> {
+    let pictures = catalogue()?;
+    illustration(images::closest(asked, &pictures).context("the catalogue is empty")?).await
+}
+
+/// The body of a request that is no stream, and the model that it is for.
+async fn read_request(
+    shared: &Shared,
+    model_id: &str,
+    request: Request,
+) -> Result<(Value, Model), ServiceError> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX)
         .await
         .map_err(|_| validation(format!("The request body is longer than {BODY_BYTES_MAX} bytes.")))?;
-    authenticate(&shared, &parts, &body).await?;
-    match find_model(&shared, &model_id)? {
-        Model::Text => {}
-        Model::Sonic(_) => {
-            return Err(validation("The model does not support the Converse operation.".to_owned()));
-        }
-    }
-    let request: Value = serde_json::from_slice(&body).map_err(|_| ServiceError {
+    authenticate(shared, &parts, &body).await?;
+    let model = find_model(shared, model_id)?;
+    let body = serde_json::from_slice(&body).map_err(|_| ServiceError {
         status: StatusCode::BAD_REQUEST,
         exception: "SerializationException",
         message: "The request body is no JSON.".to_owned(),
     })?;
-    let answer = converse::answer(&request).map_err(|error| validation(error.to_string()))?;
-    Ok(axum::Json(answer).into_response())
+    Ok((body, model))
 }
 
 /// Checks the signature of a request when the simulator was told to.
@@ -233,7 +279,9 @@ async fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Opt
 fn sonic(shared: &Shared, model_id: &str) -> Result<Generation, ServiceError> {
     match find_model(shared, model_id)? {
         Model::Sonic(generation) => Ok(generation),
-        Model::Text => Err(validation("The model is not supported for bidirectional streaming.".to_owned())),
+        Model::Text | Model::Image(_) => {
+            Err(validation("The model is not supported for bidirectional streaming.".to_owned()))
+        }
     }
 }
 

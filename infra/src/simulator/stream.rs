@@ -255,8 +255,8 @@ impl Running {
                 self.begin_response();
                 Err("fault: end")
             }
-            // Made before a stream is opened.
-            Fault::Refuse(_) | Fault::LateHeaders => Ok(()),
+            // Made before a stream is opened, or of no stream.
+            Fault::Refuse(_) | Fault::LateHeaders | Fault::Filter(_) => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use events::{
     bus::Bus,
     journal::{self, Journal},
     pipeline::{self, Stores},
-    runtime::failure::describe,
+    runtime::{aws, failure::describe},
 };
 use infra::local::{Outputs, Queue, RunFile, workspace};
 
@@ -19,7 +19,7 @@ use super::age::Ages;
 const STACKS: [&str; 3] = ["data", "messaging", "identity"];
 
 #[derive(Debug, clap::Args)]
-pub(super) struct PlaceOptions {
+pub(in crate::command) struct PlaceOptions {
     /// Work on AWS, with the region and the credentials of the usual AWS variables and files, on the role `nova-ops`.
     #[arg(long, global = true)]
     aws: bool,
@@ -29,6 +29,16 @@ pub(super) struct PlaceOptions {
     /// Without --aws: what runs, as `cargo run` wrote it; that of this workspace by default.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "aws")]
     run_file: Option<PathBuf>,
+}
+
+/// The way to what the operator works on.
+pub(in crate::command) struct Reached {
+    pub(in crate::command) sdk: SdkConfig,
+    /// The same for Amazon Bedrock, which is simulated where the service runs on this machine.
+    pub(in crate::command) bedrock: SdkConfig,
+    pub(in crate::command) outputs: Outputs,
+    /// Whether S3 is addressed as `host/bucket`.
+    pub(in crate::command) path_style: bool,
 }
 
 /// What the operator works on.
@@ -69,23 +79,37 @@ impl QueueName {
     }
 }
 
-impl Place {
-    /// The place that `options` name.
+impl Reached {
+    /// The way to the place that `options` name.
     ///
     /// # Errors
     /// Nothing runs there, or it cannot be reached.
-    pub(super) async fn open(options: &PlaceOptions) -> anyhow::Result<Self> {
+    pub(in crate::command) async fn by(options: &PlaceOptions) -> anyhow::Result<Self> {
         if options.aws {
-            let sdk = events::runtime::aws::sdk_config().await?;
+            let sdk = aws::sdk_config().await?;
             let outputs = deployed(&sdk, &options.stack_prefix).await?;
-            return Ok(Self::on(&sdk, outputs, events::runtime::aws::s3_force_path_style()));
+            let path_style = aws::s3_force_path_style();
+            return Ok(Self { bedrock: sdk.clone(), sdk, outputs, path_style });
         }
         let run = match &options.run_file {
             Some(path) => RunFile::open(path)?,
             None => RunFile::read(workspace())?,
         };
         let sdk = run.operator_sdk_config().await?;
-        Ok(Self::on(&sdk, run.outputs, true))
+        let bedrock = sdk.to_builder().endpoint_url(&run.bedrock_endpoint);
+        let bedrock = bedrock.http_client(aws::http_client(Some(&run.ca_bundle))?).build();
+        Ok(Self { sdk, bedrock, outputs: run.outputs, path_style: true })
+    }
+}
+
+impl Place {
+    /// The place that `options` name.
+    ///
+    /// # Errors
+    /// Nothing runs there, or it cannot be reached.
+    pub(super) async fn open(options: &PlaceOptions) -> anyhow::Result<Self> {
+        let Reached { sdk, outputs, path_style, .. } = Reached::by(options).await?;
+        Ok(Self::on(&sdk, outputs, path_style))
     }
 
     fn on(sdk: &SdkConfig, outputs: Outputs, force_path_style: bool) -> Self {

@@ -1,0 +1,77 @@
+//! The illustrations as PNG, drawn once: kept in the private cache folder under the hash of what they are drawn from.
+
+use std::{fs, io::Write as _, path::Path};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Picture,
+    raster::{RENDERER, SIZE, png_size, rasterise},
+};
+use crate::local::cache_folder;
+
+/// The illustration of `picture` as PNG.
+///
+/// # Errors
+/// It was not drawn, or there is no place for caches.
+pub async fn illustration(picture: &Picture) -> anyhow::Result<Bytes> {
+    let svg = picture.illustration()?;
+    let folder = cache_folder()?.join("pictures");
+    let drawn = tokio::task::spawn_blocking(move || kept_in(&folder, svg)).await;
+    let drawn = drawn.context("the drawing of a picture was given up")?;
+    drawn.with_context(|| format!("cannot draw the picture {}", picture.image_id))
+}
+
+fn kept_in(folder: &Path, svg: &str) -> anyhow::Result<Bytes> {
+    let hash = Sha256::new().chain_update(RENDERER).chain_update([0]).chain_update(svg).finalize();
+    let file = folder.join(format!("{}.png", hex::encode(hash)));
+    if let Ok(png) = fs::read(&file)
+        && png_size(&png) == Some((SIZE, SIZE))
+    {
+        return Ok(png.into());
+    }
+    let png = rasterise(svg)?;
+    keep(folder, &file, &png).with_context(|| {
+        format!("cannot write {}; set NOVA_CACHE_DIR to a folder that can be written", file.display())
+    })?;
+    Ok(png.into())
+}
+
+/// Written under another name first, so what has the right name is whole.
+fn keep(folder: &Path, file: &Path, png: &[u8]) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut part = tempfile::NamedTempFile::new_in(folder)?;
+    part.write_all(png)?;
+    part.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQUARE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M0 0h8v8H0Z" fill="#f00"/></svg>"##;
+
+    #[test]
+    fn a_picture_is_drawn_once_and_again_when_its_drawing_is_another_or_what_was_kept_is_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = || {
+            let files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+            let mut files: Vec<_> = files.collect();
+            files.sort();
+            files
+        };
+        let png = kept_in(folder.path(), SQUARE).unwrap();
+        let [file] = files().try_into().unwrap();
+        // A mark that only what was kept has.
+        fs::write(&file, [&png[..], b"kept"].concat()).unwrap();
+        assert!(kept_in(folder.path(), SQUARE).unwrap().ends_with(b"kept"));
+        fs::write(&file, "broken").unwrap();
+        assert_eq!(kept_in(folder.path(), SQUARE).unwrap(), png);
+        assert_eq!(fs::read(&file).unwrap(), png);
+        assert_ne!(kept_in(folder.path(), &SQUARE.replace("f00", "0f0")).unwrap(), png);
+        assert_eq!(files().len(), 2);
+    }
+}
