@@ -14,6 +14,7 @@ pub mod error;
 pub mod metrics;
 pub mod prompt;
 pub mod session;
+pub mod shared;
 pub mod socket;
 pub mod sonic;
 pub mod store;
