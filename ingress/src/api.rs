@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod cache;
 pub mod conversations;
+pub mod docs;
 pub mod extract;
 pub mod health;
 pub mod live;
@@ -20,7 +21,7 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![
         ("Conversations", conversations::routes()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
-        ("Documentation", openapi::routes()),
+        ("Documentation", [openapi::routes(), docs::routes()].concat()),
         ("Operation", health::routes()),
     ]
 }

@@ -4,21 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request},
-    middleware::{self, Next},
-    response::Response,
-    serve::ListenerExt as _,
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt as _};
 use events::{
     bus::Bus,
     journal::{Journal, JournalConfig},
     runtime::{aws, metrics::write_until},
 };
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     admission::Seats,
@@ -26,8 +20,10 @@ use crate::{
     auth::{Keys, Verifier},
     boot,
     config::Config,
-    error::{ApiError, REQUEST_ID},
+    edge,
+    error::ApiError,
     metrics::{Measured, measure},
+    presence::Presence,
     session::{Parts, Sessions},
     shared::Shared,
     sonic::Sonic,
@@ -36,23 +32,12 @@ use crate::{
     upload::Intake,
 };
 
-/// Longest body of a request, in bytes.
-const BODY_BYTES_MAX: usize = 16 * 1024;
-
-/// Longest time to answer a request; a WebSocket is answered when it is accepted.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// How long live conversations may take to end when the process is asked to stop: below the 120 s in which
 /// Fargate waits for a task.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// How long the last answers may take.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
-
-const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Longest request id that is taken over from the caller, in bytes.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// What the handlers of requests need.
 #[derive(Debug)]
@@ -69,6 +54,10 @@ pub struct App {
     pub intake: Intake,
     /// What the tasks share.
     pub shared: Arc<Shared>,
+    /// Who is live where.
+    pub presence: Presence,
+    /// The origin whose pages may call the API.
+    pub web_origin: Option<HeaderValue>,
     /// Live conversations.
     pub sessions: Sessions,
     /// What is measured.
@@ -113,6 +102,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
         let app = Arc::clone(&app);
         move || app.measured.documents(app.sessions.count())
     }));
+    let presence = app.presence.clone();
+    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
     shutdown.cancelled().await;
     app.seats.stop();
     if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
@@ -131,14 +122,20 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
 /// All routes, with what is around them.
 pub fn router(app: Arc<App>) -> Router {
     let routes = api::resources().into_iter().flat_map(|(_, routes)| routes);
-    routes
+    let router = routes
         .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
         .fallback(async || ApiError::NotFound("address"))
         .method_not_allowed_fallback(async || ApiError::Method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(in_time))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure))
-        .layer(middleware::from_fn(request_id))
+        .layer(DefaultBodyLimit::max(edge::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(edge::in_time))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure));
+    let router = match app.web_origin.clone() {
+        Some(origin) => router.layer(edge::cors(origin)),
+        None => router,
+    };
+    router
+        .layer(middleware::from_fn(edge::headers))
+        .layer(middleware::from_fn(edge::request_id))
         .with_state(app)
 }
 
@@ -164,6 +161,8 @@ impl App {
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
         let measured = Arc::new(Measured::default());
+        let owner = uuid::Uuid::new_v4().to_string();
+        let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
         let parts = Parts {
             measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
@@ -177,7 +176,7 @@ impl App {
             ),
             sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
             config: config.clone(),
-            owner: uuid::Uuid::new_v4().to_string(),
+            owner: owner.clone(),
             shutdown,
         };
         let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
@@ -187,7 +186,9 @@ impl App {
             seats: Seats::new(config.conversations_max),
             images: Images::new(dynamodb, config.images_table.clone()),
             intake: Intake::new(),
-            shared: Arc::new(Shared::new(config, Arc::clone(&measured))?),
+            presence: Presence::new(Arc::clone(&shared), owner),
+            shared,
+            web_origin: config.web_origin.clone(),
             sessions: Sessions::new(parts),
             measured,
         })
@@ -228,24 +229,4 @@ fn http_client(config: &Config) -> anyhow::Result<reqwest::Client> {
     // The process has one TLS provider; installing it a second time changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     builder.build().context("failed to set up the HTTP client")
-}
-
-/// Gives a request up that is not answered in time. A stream that follows the beginning of an answer may take longer.
-async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
-    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| ApiError::Timeout)
-}
-
-/// Gives every request an id, the caller's own where it is a plain one, and every answer the same.
-async fn request_id(request: Request, next: Next) -> Response {
-    let own = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(allowed)
-    };
-    let id = own.filter(plain).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-    let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID_HEADER, value);
-    }
-    response
 }

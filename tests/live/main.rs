@@ -9,6 +9,7 @@ mod limits;
 mod oracle;
 mod page;
 mod plain;
+mod presence;
 mod shared;
 mod streams;
 mod talk;

@@ -17,6 +17,7 @@ use super::{
     route::{Route, post},
 };
 use crate::{
+    admission::NoSeat,
     app::App,
     auth::Learner,
     error::{ApiError, Code},
@@ -90,6 +91,11 @@ pub async fn start(
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
         return Err(ApiError::NotFound("picture"));
+    }
+    if let Some(elsewhere) = app.presence.elsewhere(&user_id).await {
+        let why = NoSeat::InConversation(elsewhere);
+        app.measured.refused(why);
+        return Err(why.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());

@@ -16,6 +16,7 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    admission::NoSeat,
     app::App,
     error::{ApiError, Code},
     session::Visit,
@@ -72,6 +73,9 @@ pub async fn live(
     let picture = picture.ok_or(ApiError::NotFound("picture"))?;
     let seated = app.seats.sit(&admission.user_id, conversation_id, now);
     let seated = seated.inspect_err(|why| app.measured.refused(*why))?;
+    let present =
+        app.presence.enter(&admission.user_id, conversation_id).await.map_err(NoSeat::InConversation);
+    let seated = seated.shown(present.inspect_err(|why| app.measured.refused(*why))?);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         sessions.begin(admission, &picture, seated, Visit { page: Page::new(socket), turns });

@@ -9,6 +9,7 @@ use super::{openapi, resources, route::Role};
 /// Who may call what. A route that is not here, or here with another role, fails the build.
 const ROLES: &[(&str, &str, Role)] = &[
     ("GET", "/api/conversations/{id}/live", Role::Ticket),
+    ("GET", "/api/docs", Role::Public),
     ("GET", "/api/openapi.json", Role::Public),
     ("GET", "/health", Role::Public),
     ("POST", "/api/conversations", Role::Learner),

@@ -193,3 +193,34 @@ fn make_room<V>(
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_process_keeps_is_bounded() {
+        let (process, second) = (Process::default(), Duration::from_secs(1));
+        for key in 0..KEYS_MAX {
+            let key = key.to_string();
+            assert_eq!(process.attempt(&key, 1, second), Ok(Ok(())));
+            assert_eq!(process.claim(&key, "x", second), Ok(Claim::Mine));
+        }
+        assert_eq!(process.attempt("more", 1, second), Err(SharedError::Full));
+        assert_eq!(process.attempt("7", 1, second), Ok(Err(second)), "what is known is still counted");
+        assert_eq!(process.claim("more", "x", second), Err(SharedError::Full));
+        tokio::time::advance(second).await;
+        assert_eq!(process.attempt("more", 1, second), Ok(Ok(())));
+        assert_eq!(process.claim("more", "x", second), Ok(Claim::Mine));
+        assert!(lock(&process.attempts).len() == 1 && lock(&process.claims).len() == 1);
+
+        let name = |n: usize| n.to_string();
+        let mut listening: Vec<_> = (0..CHANNELS_MAX).map(|n| process.subscribe(&name(n)).unwrap()).collect();
+        assert_eq!(process.subscribe("more").unwrap_err(), SharedError::Full);
+        assert!(process.subscribe("7").is_ok(), "a channel that is there has room");
+        listening.pop();
+        assert!(process.subscribe("more").is_ok());
+        drop(listening);
+        assert!(lock(&process.channels.0).is_empty(), "channels end with those who listen");
+    }
+}
