@@ -62,4 +62,4 @@ pub use run_file::{CredentialSource, RunFile};
 pub use sdk::{ACCOUNT, REGION, root_s3_client, root_sdk_config};
 pub use service::Service;
 pub use stack::{Instance, Stack, StackOptions};
-pub use tool::{PythonTool, cfn_lint, ministack};
+pub use tool::{PythonTool, api_tester, cfn_lint, ministack};

@@ -56,6 +56,17 @@ pub fn cfn_lint() -> PythonTool {
     }
 }
 
+/// The property-based tester of the API, which takes the arguments of `schemathesis`.
+#[must_use]
+pub fn api_tester() -> PythonTool {
+    PythonTool {
+        name: "api-tester",
+        package: "schemathesis",
+        start: ["-c", "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"],
+        lock: include_str!("../../python/api-tester.lock"),
+    }
+}
+
 impl PythonTool {
     /// Installs it unless it is there already, and returns the command that runs it.
     ///
@@ -194,7 +205,7 @@ mod tests {
 
     #[test]
     fn locks_hold_a_hash_of_every_file_and_no_host() {
-        for tool in [ministack(), cfn_lint()] {
+        for tool in [ministack(), cfn_lint(), api_tester()] {
             let packages = tool.lock.lines().filter(|line| line.contains("==")).count();
             assert!(packages > 5, "{}: {packages}", tool.name);
             assert!(tool.lock.matches("--hash=sha256:").count() >= packages);
