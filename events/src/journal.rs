@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod conversation;
+mod deletion;
 mod error;
 mod handover;
 mod item;
@@ -39,7 +40,7 @@ pub use conversation::{
 pub use error::JournalError;
 pub use item::Corrupt;
 pub use progress::{Progress, Released, Seized};
-pub use reader::Reader;
+pub use reader::{Page, Reader};
 
 use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
 

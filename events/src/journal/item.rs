@@ -36,6 +36,11 @@ pub(super) fn header_key(id: ConversationId) -> Item {
     Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), number(&id.started_at_ms()))])
 }
 
+/// The conversation of an item or a key.
+pub(super) fn conversation_id(item: &Item) -> Result<ConversationId, Corrupt> {
+    parsed(item, "sessionId")
+}
+
 /// The first header item of a conversation: epoch 1, active. `claim` tells this start from any other.
 pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item {
     let mut item = header_key(start.conversation_id);
@@ -109,6 +114,7 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
         progress: optional(item, "progress", decoded)?,
         ended,
         published_at: optional(item, "publishedAt", timestamp)?,
+        deleted_at: optional(item, "deletedAt", timestamp)?,
     })
 }
 
@@ -249,6 +255,7 @@ mod tests {
                 progress: None,
                 ended: None,
                 published_at: None,
+                deleted_at: None,
             };
             prop_assert_eq!(read.completed(), None);
             prop_assert_eq!(read, expected);
