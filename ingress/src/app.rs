@@ -31,7 +31,9 @@ use crate::{
     metrics::{Measured, measure},
     session::{Parts, Sessions},
     sonic::Sonic,
-    store::{analyses::Analyses, audio::Recordings, images::Images},
+    store::{
+        analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records,
+    },
     ticket::Tickets,
     upload::Intake,
 };
@@ -69,6 +71,8 @@ pub struct App {
     pub intake: Intake,
     /// Live conversations.
     pub sessions: Sessions,
+    /// What the API reads and deletes.
+    pub records: Records,
     /// What is measured.
     pub measured: Arc<Measured>,
 }
@@ -109,7 +113,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     let _end_background = ended.clone().drop_guard();
     let telling = tokio::spawn(write_until(ended.clone(), {
         let app = Arc::clone(&app);
-        move || app.measured.documents(app.sessions.count())
+        move || app.measured.documents(app.sessions.count(), app.records.results.places().count())
     }));
     shutdown.cancelled().await;
     app.seats.stop();
@@ -167,16 +171,15 @@ impl App {
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
         let measured = Arc::new(Measured::default());
+        let records = Records::new(config, (sdk, &s3), &measured, shutdown.clone());
         let parts = Parts {
             measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
             recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
             analyses: Analyses::new(
-                dynamodb.clone(),
-                config.conversations_table.clone(),
-                s3,
-                config.logs_bucket.clone(),
+                Journal::reader(dynamodb.clone(), &config.conversations_table),
+                Documents::new(s3, config.logs_bucket.clone()),
             ),
             sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
             config: config.clone(),
@@ -191,6 +194,7 @@ impl App {
             images: Images::new(dynamodb, config.images_table.clone()),
             intake: Intake::new(),
             sessions: Sessions::new(parts),
+            records,
             measured,
         })
     }

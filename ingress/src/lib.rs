@@ -14,6 +14,7 @@ pub mod error;
 pub mod metrics;
 pub mod profile;
 pub mod prompt;
+pub mod results;
 pub mod session;
 pub mod socket;
 pub mod sonic;

@@ -73,6 +73,16 @@ impl User {
     }
 }
 
+impl User {
+    /// The record in an item of the table.
+    ///
+    /// # Errors
+    /// An attribute is missing or unreadable: it is named.
+    pub(super) fn of_item(item: &Item) -> anyhow::Result<Self> {
+        read(item)
+    }
+}
+
 impl Users {
     /// The records in `table`.
     #[must_use]
