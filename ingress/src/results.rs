@@ -22,7 +22,7 @@ use crate::{
     store::results::{Found, Results as Store},
 };
 use places::Places;
-use snapshot::Snapshot;
+use snapshot::{AssessmentFailed, Snapshot};
 
 /// The shortest and the longest time between two looks.
 const LOOK_MIN: Duration = Duration::from_millis(400);
@@ -86,6 +86,14 @@ impl Results {
     #[must_use]
     pub fn places(&self) -> &Places {
         &self.0.places
+    }
+
+    /// Why a conversation has no assessment, if that is known.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn failure(&self, id: ConversationId) -> anyhow::Result<Option<AssessmentFailed>> {
+        self.0.store.failure(id).await
     }
 
     /// Ends the streams.

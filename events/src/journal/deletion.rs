@@ -63,12 +63,15 @@ impl Journal {
                 .send()
                 .await
                 .map_err(|error| service(&error))?;
-            let keys = page.items().iter().filter_map(|found| found.get("timestamp"));
-            stream::iter(keys.cloned().map(|timestamp| self.delete_turn(id, timestamp)))
+            after = page.last_evaluated_key;
+            let mut keys = Vec::new();
+            for mut turn in page.items.unwrap_or_default() {
+                keys.extend(turn.remove("timestamp"));
+            }
+            stream::iter(keys.into_iter().map(|timestamp| self.delete_turn(id, timestamp)))
                 .buffer_unordered(DELETES_AT_ONCE)
                 .try_collect::<()>()
                 .await?;
-            after = page.last_evaluated_key;
             if after.is_none() {
                 break;
             }

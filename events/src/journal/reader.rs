@@ -5,7 +5,7 @@ use super::{
     error::{JournalError, service},
     item::{self, Corrupt},
 };
-use crate::contract::{ConversationId, UserId};
+use crate::contract::{ConversationId, Turn, UserId};
 
 /// Pages of a query (1 MiB each) that one conversation may fill.
 const PAGES_MAX: usize = 64;
@@ -95,6 +95,23 @@ impl Reader {
             }
         }
         Ok(page)
+    }
+
+    /// One turn of a conversation, if it has so many.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn turn(&self, id: ConversationId, index: u32) -> Result<Option<Turn>, JournalError> {
+        let output = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item::turn_key(id, index)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| service(&error))?;
+        Ok(output.item.as_ref().map(item::read_turn).transpose()?)
     }
 
     /// A conversation with its turns in order, as of now.

@@ -63,35 +63,6 @@ impl Analyses {
                 break;
             }
         }
-        Ok(analyses) => advice_of(&analyses),
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the tutor begins without advice");
-                Vec::new()
-            }
-        }
-    }
-
-    async fn latest(&self, user_id: &UserId) -> anyhow::Result<Vec<StoredAnalysis>> {
-        let listed = self
-            .dynamodb
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_LEARNER)
-            .key_condition_expression("userId = :user")
-            .expression_attribute_values(":user", AttributeValue::S(user_id.to_string()))
-            .scan_index_forward(false)
-            .limit(CONVERSATIONS_MAX)
-            .send()
-            .await
-            .context("failed to list the learner's conversations")?;
-        let mut analyses = Vec::new();
-        for item in listed.items() {
-            let Some(Ok(id)) = item.get("sessionId").map(AttributeValue::as_s) else { continue };
-            analyses.extend(self.stored(&format!("analyses/{user_id}/{id}.json.gz")).await?);
-            if analyses.len() == ANALYSES_MAX {
-                break;
-            }
-        }
         Ok(analyses)
     }
 }

@@ -93,7 +93,10 @@ impl Results {
     }
 
     /// The failure in the finished lease of the analysis, if it failed.
-    pub(super) async fn failure(&self, id: ConversationId) -> anyhow::Result<Option<AssessmentFailed>> {
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn failure(&self, id: ConversationId) -> anyhow::Result<Option<AssessmentFailed>> {
         let lease = self.effect(&analysis_effect(id)).await?;
         let failure = lease.as_ref().and_then(failure);
         Ok(failure.map(|failure| AssessmentFailed { conversation_id: id, failure }))

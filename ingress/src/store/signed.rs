@@ -37,7 +37,8 @@ pub struct SignedUrl {
 pub async fn sign(s3: &Client, bucket: &str, key: &str, now: Timestamp) -> anyhow::Result<SignedUrl> {
     let (start, expires_at) = window(now);
     let lasts = Duration::from_secs((STEP_SECONDS + GOOD_SECONDS_MIN).unsigned_abs());
-    let config = PresigningConfig::builder().start_time(SystemTime::from(start)).expires_in(lasts).build();
+    let start = SystemTime::try_from(start).context("an address cannot be signed as of so early a time")?;
+    let config = PresigningConfig::builder().start_time(start).expires_in(lasts).build();
     let config = config.context("an address cannot be signed for so long")?;
     let signed = s3.get_object().bucket(bucket).key(key).presigned(config).await;
     let signed = signed.map_err(|error| describe(&error)).context("failed to sign an address")?;
