@@ -29,6 +29,7 @@ use crate::{
     error::{ApiError, REQUEST_ID},
     metrics::{Measured, measure},
     session::{Parts, Sessions},
+    shared::Shared,
     sonic::Sonic,
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records,
@@ -68,6 +69,8 @@ pub struct App {
     pub images: Images,
     /// Uploaded turns.
     pub intake: Intake,
+    /// What the tasks share.
+    pub shared: Arc<Shared>,
     /// Live conversations.
     pub sessions: Sessions,
     /// What the API reads and deletes.
@@ -165,7 +168,8 @@ impl App {
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
         let measured = Arc::new(Measured::default());
-        let records = Records::new(config, (sdk, &s3), &measured, shutdown.clone());
+        let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
+        let records = Records::new(config, (sdk, &s3), (&shared, &measured), shutdown.clone());
         let parts = Parts {
             measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
@@ -187,6 +191,7 @@ impl App {
             seats: Seats::new(config.conversations_max),
             images: Images::new(dynamodb, config.images_table.clone()),
             intake: Intake::new(),
+            shared,
             sessions: Sessions::new(parts),
             records,
             measured,

@@ -16,6 +16,7 @@ pub mod profile;
 pub mod prompt;
 pub mod results;
 pub mod session;
+pub mod shared;
 pub mod socket;
 pub mod sonic;
 pub mod store;

@@ -45,6 +45,8 @@ pub struct Measured {
     pub result_looks: Counter,
     /// Such looks that failed.
     pub failed_result_looks: Counter,
+    /// Calls of what the tasks share that had no answer.
+    pub failed_shared_calls: Counter,
     durations: Timings,
     renewals: Counter,
     recoveries: Counter,
@@ -98,6 +100,7 @@ impl Measured {
                 .number("StreamRenewals", Unit::Count, self.renewals.take())
                 .number("StreamRecoveries", Unit::Count, self.recoveries.take())
                 .number("FailedStreams", Unit::Count, self.failed_streams.take())
+                .number("FailedSharedCalls", Unit::Count, self.failed_shared_calls.take())
                 .number("Reconnects", Unit::Count, self.reconnects.take())
                 .number("Takeovers", Unit::Count, self.takeovers.take())
                 .number("PictureCacheHits", Unit::Count, self.picture_hits.take())

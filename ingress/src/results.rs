@@ -1,7 +1,8 @@
 //! Who waits for what comes of a conversation. The ingress is told nothing by the workers: it looks at what they stored.
 //!
-//! For each conversation that somebody waits for there is one task that looks, whoever many wait: soon at first, later
-//! seldom, and no longer once everything has come or nobody waits any more. What it finds reaches all that wait.
+//! For each conversation that somebody waits for, one looks, however many wait: soon at first, later seldom, and no longer
+//! once everything has come or nobody waits any more. What it finds reaches all that wait. Of several tasks of the ingress
+//! one claims to look and tells the others; where that cannot be agreed on, each looks for itself.
 
 pub mod feed;
 pub mod places;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     metrics::Measured,
+    shared::{Claim, Heard, Shared, Subscription},
     store::results::{Found, Results as Store},
 };
 use places::Places;
@@ -30,6 +32,9 @@ const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// The time until the next look is this part of how long has been waited: after a minute, every 7 seconds.
 const LOOK_DIVISOR: u32 = 8;
+
+/// How long a claim to look outlives the next look: then another task takes over from one that was lost.
+const CLAIM_MARGIN: Duration = Duration::from_secs(5);
 
 /// The longest time that a stream is open. Whoever still waits then comes back with the id of the last event.
 pub const STREAM_MAX: Duration = Duration::from_secs(10 * 60);
@@ -43,6 +48,9 @@ struct Inner {
     store: Store,
     places: Places,
     watched: Mutex<HashMap<ConversationId, watch::Sender<Seen>>>,
+    shared: Arc<Shared>,
+    /// The name of this task among those that share.
+    owner: String,
     measured: Arc<Measured>,
     shutdown: CancellationToken,
 }
@@ -59,11 +67,18 @@ pub struct Seen {
 impl Results {
     /// Nobody waits yet. All streams end with `shutdown`.
     #[must_use]
-    pub fn new(store: Store, measured: Arc<Measured>, shutdown: CancellationToken) -> Self {
+    pub fn new(
+        store: Store,
+        shared: Arc<Shared>,
+        measured: Arc<Measured>,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self(Arc::new(Inner {
             store,
             places: Places::default(),
             watched: Mutex::default(),
+            shared,
+            owner: uuid::Uuid::new_v4().to_string(),
             measured,
             shutdown,
         }))
@@ -102,39 +117,65 @@ impl Results {
         &self.0.shutdown
     }
 
-    /// Looks until everything has come, the conversation is gone, or nobody waits any more.
+    /// Until everything has come, the conversation is gone, or nobody waits any more: looks, or hears from the task that
+    /// does.
     async fn follow(self, id: ConversationId, sender: watch::Sender<Seen>) {
         let began = Instant::now();
-        loop {
-            self.look(id, &sender).await;
-            let over = {
-                let seen = sender.borrow();
-                seen.gone || seen.snapshot.is_complete()
-            };
-            if over || self.0.shutdown.is_cancelled() {
-                self.watched().remove(&id);
-                return;
+        let name = format!("results:{id}");
+        // Before the first look, so that what is found between the two is heard.
+        let mut others = self.0.shared.subscribe(&name).await.ok();
+        self.look(id, &sender, &name).await;
+        while !self.is_over(id, &sender) {
+            let pause = pause(began.elapsed());
+            if others.is_none() {
+                others = self.0.shared.subscribe(&name).await.ok();
             }
+            let looks = others.is_none() || self.claims(&name, pause).await;
             tokio::select! {
-                () = tokio::time::sleep(pause(began.elapsed())) => {}
+                () = tokio::time::sleep(pause) => {
+                    if looks {
+                        self.look(id, &sender, &name).await;
+                    }
+                }
+                heard = next(&mut others) => self.hear(id, &sender, &name, heard).await,
                 () = sender.closed() => {}
                 () = self.0.shutdown.cancelled() => {}
             }
-            // Under the lock nobody can begin to wait for what is given up.
-            let mut watched = self.watched();
-            if sender.receiver_count() == 0 {
-                watched.remove(&id);
-                return;
-            }
         }
+        // Another task that still waits looks from now on.
+        let _ = self.0.shared.release(&name, &self.0.owner).await;
     }
 
-    async fn look(&self, id: ConversationId, sender: &watch::Sender<Seen>) {
+    /// Whether to look at the conversation no more. Then nobody finds this task any more.
+    fn is_over(&self, id: ConversationId, sender: &watch::Sender<Seen>) -> bool {
+        // Under the lock nobody can begin to wait for what is given up.
+        let mut watched = self.watched();
+        let settled = {
+            let seen = sender.borrow();
+            seen.gone || seen.snapshot.is_complete()
+        };
+        let over = settled || sender.receiver_count() == 0 || self.0.shutdown.is_cancelled();
+        if over {
+            watched.remove(&id);
+        }
+        over
+    }
+
+    /// Whether this task is the one that looks. Where that cannot be agreed on, every task does.
+    async fn claims(&self, name: &str, pause: Duration) -> bool {
+        let claim = self.0.shared.claim(name, &self.0.owner, pause + CLAIM_MARGIN).await;
+        !matches!(claim, Ok(Claim::Held(_)))
+    }
+
+    async fn look(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str) {
         self.0.measured.result_looks.increment();
         let known = sender.borrow().snapshot.clone();
         match self.0.store.look(id, &known).await {
             Ok(Found::New(new)) if *new != Snapshot::default() => {
+                let message = new.encode();
                 sender.send_modify(|seen| seen.snapshot.add(*new));
+                // Who does not hear it looks by itself.
+                let _ = self.0.shared.publish(name, &message).await;
             }
             Ok(Found::New(_) | Found::Live) => {}
             Ok(Found::Gone) => sender.send_modify(|seen| seen.gone = true),
@@ -145,8 +186,34 @@ impl Results {
         }
     }
 
+    /// Another task has found something, or may have.
+    async fn hear(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str, heard: Heard) {
+        let news = match heard {
+            Heard::Message(message) => Snapshot::decode(&message),
+            Heard::Lagged => None,
+        };
+        match news {
+            Some(news) => {
+                sender.send_if_modified(|seen| {
+                    let before = seen.snapshot.clone();
+                    seen.snapshot.add(news);
+                    seen.snapshot != before
+                });
+            }
+            None => self.look(id, sender, name).await,
+        }
+    }
+
     fn watched(&self) -> MutexGuard<'_, HashMap<ConversationId, watch::Sender<Seen>>> {
         self.0.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What another task says next; nothing where it cannot be heard.
+async fn next(others: &mut Option<Subscription>) -> Heard {
+    match others {
+        Some(others) => others.next().await,
+        None => std::future::pending().await,
     }
 }
 

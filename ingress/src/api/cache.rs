@@ -160,7 +160,10 @@ mod tests {
         let freshness = Freshness::Private(Duration::from_secs(60));
         let first = ask(None).await.json(freshness, &["a"]).unwrap().into_response();
         let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
-        assert_eq!((first.status(), &first.headers()[header::CONTENT_TYPE]), (StatusCode::OK, &"application/json".parse().unwrap()));
+        assert_eq!(
+            (first.status(), &first.headers()[header::CONTENT_TYPE]),
+            (StatusCode::OK, &"application/json".parse().unwrap())
+        );
         for (header, known) in [
             (tag.clone(), true),
             (format!("W/{tag}"), true),

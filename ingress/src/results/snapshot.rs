@@ -195,6 +195,18 @@ impl Snapshot {
         self.scores = self.scores.take().or(scores);
     }
 
+    /// Itself as a message between tasks.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        json(self)
+    }
+
+    /// The snapshot in a message; `None` where this build cannot read it.
+    #[must_use]
+    pub fn decode(message: &str) -> Option<Self> {
+        serde_json::from_str(message).ok()
+    }
+
     /// What there is to tell of conversation `id` beyond what was `told`, which it then is.
     pub fn tell(&self, id: ConversationId, told: &mut Told) -> Vec<Fact> {
         let data = |kind: Kind| match kind {
@@ -342,6 +354,14 @@ mod tests {
         assert!(snapshot(0b01101).is_complete());
         assert!(!snapshot(0b01001).is_complete());
         assert!(!snapshot(0b01011).is_complete(), "the scores are not counted yet");
+    }
+
+    #[test]
+    fn a_message_between_tasks_is_read_as_it_was_written() {
+        let snapshot = snapshot(0b11011);
+        assert_eq!(Snapshot::decode(&snapshot.encode()), Some(snapshot));
+        assert_eq!(Snapshot::decode("{}"), Some(Snapshot::default()));
+        assert_eq!(Snapshot::decode("?"), None);
     }
 
     #[test]

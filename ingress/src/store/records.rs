@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     metrics::Measured,
     results::{Results, feed::Feed},
+    shared::Shared,
 };
 
 /// The stores of the API.
@@ -64,7 +65,7 @@ impl Records {
     pub fn new(
         config: &Config,
         (sdk, s3): (&SdkConfig, &aws_sdk_s3::Client),
-        measured: &Arc<Measured>,
+        (shared, measured): (&Arc<Shared>, &Arc<Measured>),
         shutdown: CancellationToken,
     ) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
@@ -97,7 +98,7 @@ impl Records {
                 Arc::clone(measured),
             ),
             learners: Learners::new(dynamodb, config.users_table.clone(), progress.clone()),
-            results: Results::new(found, Arc::clone(measured), shutdown.clone()),
+            results: Results::new(found, Arc::clone(shared), Arc::clone(measured), shutdown.clone()),
             feed: Feed::new(progress.clone(), shutdown),
             documents,
             progress,
