@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
-    contract::{ConversationId, Turn},
+    contract::{ConversationId, Turn, UserId},
     runtime::{
         retry::{RetryPolicy, retry},
         world,
@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod conversation;
+mod deletion;
 mod error;
 mod handover;
 mod item;
@@ -39,7 +40,7 @@ pub use conversation::{
 pub use error::JournalError;
 pub use item::Corrupt;
 pub use progress::{Progress, Released, Seized};
-pub use reader::Reader;
+pub use reader::{Page, Reader};
 
 use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
 
@@ -275,6 +276,27 @@ impl Journal {
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
     pub async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, JournalError> {
         self.reader.load(id).await
+    }
+
+    /// [`Reader::turn`].
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn turn(&self, id: ConversationId, index: u32) -> Result<Option<Turn>, JournalError> {
+        self.reader.turn(id, index).await
+    }
+
+    /// [`Reader::of_learner`].
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn of_learner(
+        &self,
+        user_id: &UserId,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Page, JournalError> {
+        self.reader.of_learner(user_id, after, limit).await
     }
 
     fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {

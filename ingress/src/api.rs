@@ -1,15 +1,23 @@
 //! The API: one file for each resource, in which its handlers and its routes stand; [`route`] says how they are declared.
 //! The router, the OpenAPI document and the table of roles come from [`resources`].
 
+pub mod accept;
 pub mod answer;
 pub mod cache;
 pub mod conversations;
 pub mod docs;
+pub mod csv;
 pub mod extract;
+pub mod feed;
 pub mod health;
+pub mod history;
+pub mod learners;
 pub mod live;
 pub mod openapi;
 pub mod paging;
+pub mod pictures;
+pub mod progress;
+pub mod results;
 pub mod route;
 pub mod turns;
 
@@ -19,7 +27,10 @@ use route::Route;
 #[must_use]
 pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![
-        ("Conversations", conversations::routes()),
+        ("Pictures", pictures::routes()),
+        ("Conversations", [conversations::routes(), history::routes(), results::routes()].concat()),
+        ("Progress", progress::routes()),
+        ("Learners", [learners::routes(), feed::routes()].concat()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
         ("Documentation", [openapi::routes(), docs::routes()].concat()),
         ("Operation", health::routes()),

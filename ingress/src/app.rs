@@ -27,7 +27,9 @@ use crate::{
     session::{Parts, Sessions},
     shared::Shared,
     sonic::Sonic,
-    store::{analyses::Analyses, audio::Recordings, images::Images},
+    store::{
+        analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records,
+    },
     ticket::Tickets,
     upload::Intake,
 };
@@ -60,6 +62,8 @@ pub struct App {
     pub web_origin: Option<HeaderValue>,
     /// Live conversations.
     pub sessions: Sessions,
+    /// What the API reads and deletes.
+    pub records: Records,
     /// What is measured.
     pub measured: Arc<Measured>,
 }
@@ -100,7 +104,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     let _end_background = ended.clone().drop_guard();
     let telling = tokio::spawn(write_until(ended.clone(), {
         let app = Arc::clone(&app);
-        move || app.measured.documents(app.sessions.count())
+        move || app.measured.documents(app.sessions.count(), app.records.results.places().count())
     }));
     let presence = app.presence.clone();
     let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
@@ -163,16 +167,15 @@ impl App {
         let measured = Arc::new(Measured::default());
         let owner = uuid::Uuid::new_v4().to_string();
         let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
+        let records = Records::new(config, (sdk, &s3), (&shared, &measured), shutdown.clone());
         let parts = Parts {
             measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
             recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
             analyses: Analyses::new(
-                dynamodb.clone(),
-                config.conversations_table.clone(),
-                s3,
-                config.logs_bucket.clone(),
+                Journal::reader(dynamodb.clone(), &config.conversations_table),
+                Documents::new(s3, config.logs_bucket.clone()),
             ),
             sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
             config: config.clone(),
@@ -190,6 +193,7 @@ impl App {
             shared,
             web_origin: config.web_origin.clone(),
             sessions: Sessions::new(parts),
+            records,
             measured,
         })
     }

@@ -4,9 +4,9 @@
 use aws_config::SdkConfig;
 use events::runtime::{
     aws,
-    boot::{CONVERSATIONS, IMAGES, bucket, bus, queue, table},
+    boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
 };
-use futures_util::future::try_join5;
+use futures_util::future::{try_join5, try_join_all};
 
 use crate::config::Config;
 
@@ -29,5 +29,14 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
         bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
     ))
     .await?;
+    let tables = [
+        ("NOVA_USERS_TABLE", &config.users_table, USERS),
+        ("NOVA_PROGRESS_TABLE", &config.progress_table, PROGRESS),
+        ("NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
+    ];
+    Box::pin(try_join_all(tables.map(|(variable, name, key)| table(&dynamodb, variable, name, key)))).await?;
+    let buckets =
+        [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
+    try_join_all(buckets.map(|(variable, name)| bucket(&s3, variable, name))).await?;
     Ok(())
 }

@@ -30,9 +30,21 @@ pub struct Config {
     /// Bucket of the recordings
     #[arg(long, env = "NOVA_AUDIO_BUCKET")]
     pub audio_bucket: String,
-    /// Bucket of the assessments, of which the tutor is told what they advise
+    /// Bucket of the transcripts and assessments
     #[arg(long, env = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
+    /// Bucket of the pictures
+    #[arg(long, env = "NOVA_IMAGES_BUCKET")]
+    pub images_bucket: String,
+    /// Users table
+    #[arg(long, env = "NOVA_USERS_TABLE")]
+    pub users_table: String,
+    /// UserProgress table
+    #[arg(long, env = "NOVA_PROGRESS_TABLE")]
+    pub progress_table: String,
+    /// Effects table, in which the workers mark what they have done
+    #[arg(long, env = "NOVA_EFFECTS_TABLE")]
+    pub effects_table: String,
     /// Event bus
     #[arg(long, env = "NOVA_EVENT_BUS")]
     pub event_bus: String,
@@ -230,6 +242,10 @@ mod tests {
             "--images-table=i",
             "--audio-bucket=a",
             "--logs-bucket=l",
+            "--images-bucket=p",
+            "--users-table=u",
+            "--progress-table=g",
+            "--effects-table=e",
             "--event-bus=b",
             "--watchdog-queue-url=w",
             "--token-issuer=t",

@@ -2,4 +2,12 @@
 
 pub mod analyses;
 pub mod audio;
+pub mod documents;
 pub mod images;
+pub mod learners;
+pub mod pictures;
+pub mod progress;
+pub mod records;
+pub mod results;
+pub mod signed;
+pub mod users;

@@ -32,6 +32,12 @@
 //! | `activeDays` (S) | all days with a conversation, as runs (see `days`) |
 //! | `latestAssessments` (S) | the latest ten, a JSON array |
 //! | `revision` (N) | events counted |
+//! | `updatedAt` (S) | when it was last written, UTC with milliseconds; the sort key of `date-updatedAt-index` |
+//! | `updatedBy` (S) | the conversation whose event was counted then |
+//!
+//! The index has the totals alone, because only they have `updatedAt`: whoever asks for the learners that were active since
+//! a moment, or for the results as they come, reads one partition in its order and no table as a whole. The last two
+//! attributes say who came last; everything else is the same whatever the order.
 
 use aws_config::SdkConfig;
 use clap::Parser;

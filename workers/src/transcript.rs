@@ -10,6 +10,8 @@
 //! The key has no version: the bucket keeps versions, the object says its format in its metadata and its first field,
 //! and an older build's transcript of the same words is as good as ours.
 //!
+//! Of a conversation that its learner has deleted nothing is stored and nothing is published.
+//!
 //! A link to a recording is written only where the recording is. The ingress publishes after its recordings are stored
 //! or given up, so one look is enough; a turn whose recording was lost is marked `audioMissing`.
 
@@ -88,10 +90,14 @@ impl Transcripts {
         })
     }
 
-    async fn store(&self, completed: &ConversationCompleted) -> Result<TranscriptStored, Failure> {
+    /// `None` of a conversation that its learner has deleted.
+    async fn store(&self, completed: &ConversationCompleted) -> Result<Option<TranscriptStored>, Failure> {
         let id = completed.conversation_id;
         let conversation = self.journal.load(id).await.map_err(JournalError::into_failure)?;
-        let Some(conversation) = conversation else { return self.stored_before(completed).await };
+        let Some(conversation) = conversation else { return self.stored_before(completed).await.map(Some) };
+        if conversation.header.deleted_at.is_some() {
+            return Ok(None);
+        }
         let turns = &conversation.turns;
         let audio = Audio { bucket: &self.recordings.bucket, stored: self.recordings.stored(turns).await? };
         let transcript = document::transcript(completed, turns, &audio)
@@ -104,13 +110,13 @@ impl Transcripts {
         let (transcript, document) = self.put_document(&transcript_key(user_id, id), transcript).await?;
         let text =
             self.put_text(&readable_transcript_key(user_id, id), &document::readable(&transcript)).await?;
-        Ok(TranscriptStored {
+        Ok(Some(TranscriptStored {
             conversation_id: id,
             user_id: completed.user_id.clone(),
             document,
             text,
             turns: completed.turns,
-        })
+        }))
     }
 
     /// The transcript of a conversation that the journal has forgotten: the one that was stored while it knew it.
@@ -178,7 +184,7 @@ impl EventHandler for Transcripts {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
-        let stored = self.store(completed).await?;
+        let Some(stored) = self.store(completed).await? else { return Ok(()) };
         // The time of the cause, so that a repetition is the same event to the byte.
         let published = Event::TranscriptStored(stored);
         let envelope = Envelope::new(published, event.occurred_at, event.traceparent.clone());

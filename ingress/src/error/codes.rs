@@ -59,7 +59,9 @@ codes! {
         RoleMissing "role_missing" "The caller lacks the role that `role` names."
     }
     NOT_FOUND {
+        NotAssessed "not_assessed" "There is no assessment of the conversation, and there will be none."
         NotFound "not_found" "There is nothing of that name, or not for the caller."
+        NotReady "not_ready" "It is not there yet: the stream of results tells when it is."
     }
     METHOD_NOT_ALLOWED {
         MethodNotAllowed "method_not_allowed" "`Allow` says which methods the address has."
@@ -69,6 +71,8 @@ codes! {
     }
     CONFLICT {
         ConversationInProgress "conversation_in_progress" "The learner is in `conversationId`."
+        ConversationInPipeline "conversation_in_pipeline" "The conversation is still being assessed."
+        ConversationLive "conversation_live" "The conversation has not ended."
         ConversationNotLive "conversation_not_live" "The conversation is not live on this task."
         TurnInProgress "turn_in_progress" "Another turn is being uploaded or spoken."
     }

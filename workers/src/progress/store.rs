@@ -184,7 +184,14 @@ impl Store {
             .set_expression_attribute_values(Some(values.clone()))
             .build()?;
         let mut total = update(TOTAL).set_expression_attribute_values(Some(values));
-        let mut settings = vec!["#revision = :revision".to_owned()];
+        let mut settings = vec![
+            "#revision = :revision".to_owned(),
+            "updatedAt = :updatedAt".to_owned(),
+            "updatedBy = :updatedBy".to_owned(),
+        ];
+        total = total
+            .expression_attribute_values(":updatedAt", text(&sortable(world::now())))
+            .expression_attribute_values(":updatedBy", text(&change.conversation_id));
         for (place, (name, value)) in kept(after).into_iter().enumerate() {
             settings.push(format!("#kept{place} = :kept{place}"));
             total = total
@@ -208,6 +215,11 @@ impl Store {
             TransactWriteItem::builder().update(total.build()?).build(),
         ])
     }
+}
+
+/// A moment in UTC as a text that sorts like it: milliseconds, of the same length whatever the moment.
+fn sortable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// What the total keeps beside its sums and its revision.
@@ -352,6 +364,16 @@ mod tests {
         assert_eq!((&item["level"], &item["levelDirection"]), (&text("B2"), &text("steady")));
         item.insert("activeDays".to_owned(), text("yesterday"));
         assert!(read_total(&item).is_err());
+    }
+
+    #[test]
+    fn moments_sort_as_their_texts() {
+        let texts = [0, 999, 1_000, 1_795_507_200_000].map(|millis| {
+            sortable(Timestamp::from_millisecond(millis).unwrap())
+        });
+        assert_eq!(texts[1], "1970-01-01T00:00:00.999Z");
+        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == texts[0].len()));
+        assert_eq!(texts[3].parse::<Timestamp>().unwrap().as_millisecond(), 1_795_507_200_000);
     }
 
     #[test]
