@@ -2,11 +2,13 @@
 //! The router, the OpenAPI document and the table of roles come from [`resources`].
 
 pub mod answer;
+pub mod cache;
 pub mod conversations;
 pub mod extract;
 pub mod health;
 pub mod live;
 pub mod openapi;
+pub mod paging;
 pub mod route;
 pub mod turns;
 

@@ -29,6 +29,7 @@ use crate::{
     error::{ApiError, REQUEST_ID},
     metrics::{Measured, measure},
     session::{Parts, Sessions},
+    shared::Shared,
     sonic::Sonic,
     store::{analyses::Analyses, audio::Recordings, images::Images},
     ticket::Tickets,
@@ -66,6 +67,8 @@ pub struct App {
     pub images: Images,
     /// Uploaded turns.
     pub intake: Intake,
+    /// What the tasks share.
+    pub shared: Arc<Shared>,
     /// Live conversations.
     pub sessions: Sessions,
     /// What is measured.
@@ -184,6 +187,7 @@ impl App {
             seats: Seats::new(config.conversations_max),
             images: Images::new(dynamodb, config.images_table.clone()),
             intake: Intake::new(),
+            shared: Arc::new(Shared::new(config, Arc::clone(&measured))?),
             sessions: Sessions::new(parts),
             measured,
         })

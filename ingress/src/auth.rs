@@ -97,8 +97,8 @@ pub enum Unauthorized {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
-    #[serde(rename = "cognito:groups", default)]
-    groups: Vec<String>,
+    #[serde(rename = "cognito:groups")]
+    groups: Option<Vec<String>>,
     client_id: Option<String>,
     token_use: Option<String>,
 }
@@ -139,7 +139,7 @@ impl Verifier {
         }
         let user_id = claims.sub.parse();
         let user_id = user_id.map_err(|_| Unauthorized::Invalid("its subject is not a learner"))?;
-        let roles = Roles::of_groups(&claims.groups);
+        let roles = Roles::of_groups(&claims.groups.unwrap_or_default());
         Ok(Caller { user_id, roles, token: AccessToken(token.to_owned()) })
     }
 }

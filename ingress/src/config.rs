@@ -6,6 +6,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use bytes::Bytes;
 use clap::Parser;
 use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
+use http::HeaderValue;
 
 use crate::{
     conversation::Limits,
@@ -92,6 +93,12 @@ pub struct Config {
     /// Age of a stream at which it is renewed in any case, in seconds
     #[arg(long, env = "NOVA_RENEW_BY_SECONDS", default_value_t = 450)]
     pub renew_by_seconds: u64,
+    /// Redis that the tasks of the ingress share, `redis://…` or `rediss://…`; without it this task has to be the only one
+    #[arg(long, env = "NOVA_REDIS_URL", hide_env_values = true, value_parser = redis_url)]
+    pub redis_url: Option<Secret>,
+    /// Origin of the web app, as https://app.example.com, whose pages may call the API; without it only pages of the same origin may
+    #[arg(long, env = "NOVA_WEB_ORIGIN", value_parser = origin)]
+    pub web_origin: Option<HeaderValue>,
     /// PEM file of certificates to trust, beside the platform's
     #[arg(long, env = "AWS_CA_BUNDLE")]
     pub ca_bundle: Option<PathBuf>,
@@ -174,6 +181,28 @@ fn ticket_key(text: &str) -> Result<Secret, String> {
     Ok(Secret(text.to_owned()))
 }
 
+fn redis_url(text: &str) -> Result<Secret, String> {
+    // The text may hold a password: it is not repeated.
+    let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
+    match rest {
+        Some(rest) if !rest.is_empty() => Ok(Secret(text.to_owned())),
+        Some(_) | None => Err("it begins with redis:// or rediss:// and names a host".to_owned()),
+    }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let wrong = || "an origin is a scheme and a host, as https://app.example.com, without a path".to_owned();
+    let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(wrong());
+    };
+    let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+    if origin != text {
+        return Err(wrong());
+    }
+    HeaderValue::from_str(text).map_err(|_| wrong())
+}
+
 fn clip(path: &str) -> Result<Clip, String> {
     let file = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
     let samples = recording::decode(&file, Format::Wav).map_err(|refusal| refusal.to_string())?;
@@ -216,6 +245,31 @@ mod tests {
         let config = parse(&[&format!("--ticket-key={key}")]).unwrap();
         assert!(!format!("{config:?}").contains(key));
         assert!(parse(&["--ticket-key=short"]).unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn the_redis_has_a_url_that_is_not_shown() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        let config = parse(&[key, "--redis-url=rediss://:tangerine@cache.example:6379"]).unwrap();
+        assert!(!format!("{config:?}").contains("tangerine"));
+        assert_eq!(config.redis_url.unwrap().reveal(), "rediss://:tangerine@cache.example:6379");
+        for wrong in ["cache.example:6379", "http://cache.example", "redis://"] {
+            let error = parse(&[key, &format!("--redis-url={wrong}")]).unwrap_err().to_string();
+            assert!(error.contains("rediss://"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_web_app_has_an_origin() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        for right in ["https://app.example.com", "http://localhost:5173"] {
+            let config = parse(&[key, &format!("--web-origin={right}")]).unwrap();
+            assert_eq!(config.web_origin.unwrap(), right);
+        }
+        for wrong in ["https://app.example.com/", "app.example.com", "*", "ftp://app.example.com", "null"] {
+            let error = parse(&[key, &format!("--web-origin={wrong}")]).unwrap_err().to_string();
+            assert!(error.contains("without a path"), "{error}");
+        }
     }
 
     #[test]

@@ -117,15 +117,12 @@ pub struct Problem {
     request_id: String,
     /// The field or parameter that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
     field: Option<String>,
     /// The role that is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
     role: Option<&'static str>,
     /// The conversation that the learner is in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
     conversation_id: Option<String>,
 }
 

@@ -17,6 +17,7 @@ pub mod profile;
 pub mod prompt;
 pub mod session;
 pub mod sign_up;
+pub mod shared;
 pub mod socket;
 pub mod sonic;
 pub mod store;

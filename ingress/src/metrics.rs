@@ -35,6 +35,8 @@ pub struct Measured {
     pub openings: Timings,
     /// Streams of the model that failed or could not be opened.
     pub failed_streams: Counter,
+    /// Calls of what the tasks share that had no answer.
+    pub failed_shared_calls: Counter,
     durations: Timings,
     renewals: Counter,
     recoveries: Counter,
@@ -87,6 +89,7 @@ impl Measured {
                 .number("StreamRenewals", Unit::Count, self.renewals.take())
                 .number("StreamRecoveries", Unit::Count, self.recoveries.take())
                 .number("FailedStreams", Unit::Count, self.failed_streams.take())
+                .number("FailedSharedCalls", Unit::Count, self.failed_shared_calls.take())
                 .number("Reconnects", Unit::Count, self.reconnects.take())
                 .number("Takeovers", Unit::Count, self.takeovers.take())
                 .timings("AnswerLatency", Unit::Milliseconds, &self.answers)

@@ -9,6 +9,7 @@ mod limits;
 mod oracle;
 mod page;
 mod plain;
+mod shared;
 mod streams;
 mod talk;
 mod trouble;

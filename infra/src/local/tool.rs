@@ -147,15 +147,17 @@ async fn run(mut command: Command) -> anyhow::Result<Output> {
     output.with_context(|| format!("cannot run {program}"))
 }
 
-/// pip explains itself over many lines; the last error is the one that counts.
-fn last_line(output: &Output) -> String {
+/// A program explains itself over many lines; the last error is the one that counts.
+pub(super) fn last_line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().rfind(|line| line.starts_with("ERROR:")).or_else(|| lines().next_back());
+    let error = lines()
+        .rfind(|line| line.starts_with("ERROR:") || line.starts_with("E:"))
+        .or_else(|| lines().next_back());
     error.unwrap_or("no reason given").to_owned()
 }
 
-fn unusable_cache(cache: &Path) -> String {
+pub(super) fn unusable_cache(cache: &Path) -> String {
     format!(
         "cannot write the cache folder {}; set NOVA_CACHE_DIR to one that can be written",
         cache.display()
@@ -163,7 +165,7 @@ fn unusable_cache(cache: &Path) -> String {
 }
 
 /// `NOVA_CACHE_DIR`, or the platform's folder for things that can be had again.
-fn cache_folder() -> anyhow::Result<PathBuf> {
+pub(super) fn cache_folder() -> anyhow::Result<PathBuf> {
     if let Some(chosen) = env::var_os("NOVA_CACHE_DIR") {
         return std::path::absolute(chosen).context("NOVA_CACHE_DIR is no path");
     }

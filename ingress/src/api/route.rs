@@ -313,6 +313,7 @@ impl Route {
         for code in self.problems.iter().chain(&[Code::InternalError, Code::Timeout]) {
             sketch.problem(*code);
         }
+        sketch.operation.problems.sort_unstable();
         sketch.operation
     }
 }
