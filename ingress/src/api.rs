@@ -2,6 +2,7 @@
 //! The router, the OpenAPI document and the table of roles come from [`resources`].
 
 pub mod answer;
+pub mod auth;
 pub mod cache;
 pub mod conversations;
 pub mod extract;
@@ -20,6 +21,7 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![
         ("Conversations", conversations::routes()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
+        ("Accounts", auth::routes()),
         ("Documentation", openapi::routes()),
         ("Operation", health::routes()),
     ]

@@ -4,9 +4,8 @@
 use aws_config::SdkConfig;
 use events::runtime::{
     aws,
-    boot::{CONVERSATIONS, IMAGES, bucket, bus, queue, table},
+    boot::{CONVERSATIONS, IMAGES, USERS, bucket, bus, queue, table},
 };
-use futures_util::future::try_join5;
 
 use crate::config::Config;
 
@@ -21,13 +20,16 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let bridge = aws_sdk_eventbridge::Client::new(sdk);
     // Boxed: together these futures are larger than what a caller should carry.
-    Box::pin(try_join5(
-        table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
-        table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
-        bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
-        queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
-        bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
-    ))
+    Box::pin(async {
+        tokio::try_join!(
+            table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
+            table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
+            table(&dynamodb, "NOVA_USERS_TABLE", &config.users_table, USERS),
+            bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
+            queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
+            bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
+        )
+    })
     .await?;
     Ok(())
 }

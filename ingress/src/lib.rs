@@ -3,6 +3,7 @@
 //! The heart is [`conversation`], a state machine without I/O; [`session`] is the loop around it, [`socket`] the
 //! learner's side, [`sonic`] the model's. Ingress journals and publishes what happens; it consumes no queue.
 
+pub mod accounts;
 pub mod admission;
 pub mod api;
 pub mod app;
@@ -16,8 +17,8 @@ pub mod metrics;
 pub mod profile;
 pub mod prompt;
 pub mod session;
-pub mod sign_up;
 pub mod shared;
+pub mod sign_up;
 pub mod socket;
 pub mod sonic;
 pub mod store;

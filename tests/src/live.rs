@@ -331,6 +331,7 @@ fn config(
     let mut options = BTreeMap::from([
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
+        ("users-table", "nova-users".to_owned()),
         ("audio-bucket", AUDIO.to_owned()),
         ("logs-bucket", LOGS.to_owned()),
         ("event-bus", BUS.to_owned()),

@@ -69,6 +69,7 @@ impl Service {
             Self::Ingress => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
                 ("NOVA_IMAGES_TABLE", outputs.images_table.clone()),
+                ("NOVA_USERS_TABLE", outputs.users_table.clone()),
                 ("NOVA_AUDIO_BUCKET", outputs.audio_bucket.clone()),
                 ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
                 ("NOVA_EVENT_BUS", outputs.bus_name.clone()),
