@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outputs, Queue};
+use super::{Outputs, Queue, deploy::REFUSED_EMAIL_DOMAINS};
 
 /// A binary of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +77,8 @@ impl Service {
                 ("NOVA_TOKEN_ISSUER", outputs.issuer.clone()),
                 ("NOVA_JWKS_URL", outputs.jwks_url.clone()),
                 ("NOVA_CLIENT_ID", outputs.client_id.clone()),
+                ("NOVA_REFUSED_EMAIL_DOMAINS", REFUSED_EMAIL_DOMAINS.to_owned()),
+                ("NOVA_LOCALHOST_COOKIES", "true".to_owned()),
             ],
             Self::Transcript => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
