@@ -1,5 +1,6 @@
 //! The user pool: the calls with which a learner signs up, in and out. Passwords, codes and tokens pass through here and stay
-//! nowhere. None of these calls is signed with the credentials of the task: they carry what the learner has proved.
+//! nowhere. The calls carry what the learner has proved and need no permission of the task, but for the one that ends the
+//! sessions after a reset.
 
 mod failure;
 pub mod password;
@@ -27,6 +28,7 @@ pub use failure::AccountError;
 #[derive(Clone, Debug)]
 pub struct Accounts {
     cognito: Client,
+    pool_id: String,
     client_id: String,
 }
 
@@ -142,10 +144,10 @@ impl Challenge {
 }
 
 impl Accounts {
-    /// The pool that has the client `client_id`.
+    /// The pool `pool_id` and its client `client_id`.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, client_id: String) -> Self {
-        Self { cognito: Client::new(sdk), client_id }
+    pub fn new(sdk: &SdkConfig, pool_id: String, client_id: String) -> Self {
+        Self { cognito: Client::new(sdk), pool_id, client_id }
     }
 
     /// Signs somebody up and has a code sent to the address.
@@ -309,6 +311,15 @@ impl Accounts {
         let reset = reset.username(email.as_str()).confirmation_code(code.reveal());
         let reset = reset.password(password.reveal()).send().await;
         reset.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Ends all sessions of the owner of an address. Who may, the task's role says.
+    ///
+    /// # Errors
+    /// See [`AccountError`].
+    pub async fn end_sessions(&self, email: &Email) -> Result<(), AccountError> {
+        let end = self.cognito.admin_user_global_sign_out().user_pool_id(&self.pool_id);
+        end.username(email.as_str()).send().await.map(drop).map_err(|error| failed(&error))
     }
 
     /// Replaces a known password.

@@ -197,7 +197,7 @@ impl App {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
-            accounts: Accounts::new(sdk, config.client_id.clone()),
+            accounts: Accounts::new(sdk, config.user_pool_id.clone(), config.client_id.clone()),
             users: Users::new(dynamodb.clone(), config.users_table.clone()),
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,

@@ -60,6 +60,9 @@ pub struct Config {
     /// Client that the access tokens are for
     #[arg(long, env = "NOVA_CLIENT_ID")]
     pub client_id: String,
+    /// User pool of that client
+    #[arg(long, env = "NOVA_USER_POOL_ID")]
+    pub user_pool_id: String,
     /// E-mail domains that cannot sign up, beside the built-in ones, separated by commas; with a minus sign in front one is
     /// taken out
     #[arg(long, env = "NOVA_REFUSED_EMAIL_DOMAINS", default_value = "")]
@@ -256,6 +259,7 @@ mod tests {
             "--token-issuer=t",
             "--jwks-url=http://j",
             "--client-id=x",
+            "--user-pool-id=p",
         ];
         Config::try_parse_from(required.iter().chain(extra))
     }

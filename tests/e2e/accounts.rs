@@ -237,6 +237,7 @@ async fn check_passwords(system: &System, page: &mut Page) -> anyhow::Result<()>
         .expect(422, "password_weak")?;
     let replaced = page.post("/auth/reset", &reset("mina@nova.example", &code, PASSWORD)).await?;
     ensure!(replaced.status == 204, "{replaced:?}");
+    page.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
     page.sign_in("mina@nova.example", PASSWORD).await?;
 
     let cognito = Cognito::new(&system.stack.cloud().root());

@@ -332,6 +332,7 @@ fn config(
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
         ("users-table", "nova-users".to_owned()),
+        ("user-pool-id", "us-east-1_live".to_owned()),
         ("audio-bucket", AUDIO.to_owned()),
         ("logs-bucket", LOGS.to_owned()),
         ("event-bus", BUS.to_owned()),

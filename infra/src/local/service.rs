@@ -77,6 +77,7 @@ impl Service {
                 ("NOVA_TOKEN_ISSUER", outputs.issuer.clone()),
                 ("NOVA_JWKS_URL", outputs.jwks_url.clone()),
                 ("NOVA_CLIENT_ID", outputs.client_id.clone()),
+                ("NOVA_USER_POOL_ID", outputs.user_pool_id.clone()),
                 ("NOVA_REFUSED_EMAIL_DOMAINS", REFUSED_EMAIL_DOMAINS.to_owned()),
                 ("NOVA_LOCALHOST_COOKIES", "true".to_owned()),
             ],

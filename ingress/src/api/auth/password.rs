@@ -57,7 +57,10 @@ pub(super) fn routes() -> Vec<Route> {
             .answers(202, "The code is asked for.")
             .problems(&[Code::AccountsUnavailable]),
         post("/auth/reset", "resetPassword", reset)
-            .says("Replace a forgotten password", "With the code that was sent to the address.")
+            .says(
+                "Replace a forgotten password",
+                "With the code that was sent to the address. All sessions end.",
+            )
             .answers(204, "The new password is good.")
             .problems(&[Code::CodeWrong, Code::PasswordWeak, Code::AccountsUnavailable]),
         post("/auth/password", "changePassword", change)
@@ -95,6 +98,10 @@ async fn reset(
     let password = new_password(request.password)?;
     CODES.count(&app, "reset", email.as_str()).await?;
     app.accounts.reset(&email, &code, &password).await.map_err(mailed_code)?;
+    // The password is replaced, and the code is used: there is nothing that the learner could do again.
+    if let Err(error) = app.accounts.end_sessions(&email).await {
+        tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "sessions outlive a reset");
+    }
     // Whoever can read the mail is not kept out by attempts of others.
     PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
     Ok(NoContent)
