@@ -32,6 +32,7 @@ mod cloud;
 mod credentials;
 mod deploy;
 mod dropped;
+mod function;
 mod group;
 mod net;
 mod outputs;

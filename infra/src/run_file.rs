@@ -103,6 +103,8 @@ mod tests {
                 info_topic: text("info"),
                 user_pool_id: text("pool"),
                 client_id: text("client"),
+                sign_up_function: text("function"),
+                identity_pool_id: text("identities"),
                 issuer: text("issuer"),
                 jwks_url: text("jwks"),
                 roles: BTreeMap::from([(text("ingress"), text("arn"))]),

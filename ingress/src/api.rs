@@ -3,10 +3,11 @@
 
 pub mod accept;
 pub mod answer;
+pub mod auth;
 pub mod cache;
 pub mod conversations;
-pub mod docs;
 pub mod csv;
+pub mod docs;
 pub mod extract;
 pub mod feed;
 pub mod health;
@@ -32,6 +33,7 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
         ("Progress", progress::routes()),
         ("Learners", [learners::routes(), feed::routes()].concat()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
+        ("Accounts", auth::routes()),
         ("Documentation", [openapi::routes(), docs::routes()].concat()),
         ("Operation", health::routes()),
     ]

@@ -1,6 +1,6 @@
 //! The process as a whole: its clients, its routes, its start and its orderly end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    accounts::Accounts,
     admission::Seats,
     api,
     auth::{Keys, Verifier},
@@ -22,13 +23,14 @@ use crate::{
     config::Config,
     edge,
     error::ApiError,
+    email::RefusedDomains,
     metrics::{Measured, measure},
     presence::Presence,
     session::{Parts, Sessions},
     shared::Shared,
     sonic::Sonic,
     store::{
-        analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records,
+        analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records, users::Users,
     },
     ticket::Tickets,
     upload::Intake,
@@ -50,6 +52,16 @@ pub struct App {
     pub tickets: Tickets,
     /// Who may talk now.
     pub seats: Seats,
+    /// The user pool.
+    pub accounts: Accounts,
+    /// The records of learners.
+    pub users: Users,
+    /// E-mail domains that cannot sign up.
+    pub refused_domains: RefusedDomains,
+    /// Proxies in front that are believed: [`Config::trusted_proxies`].
+    pub trusted_proxies: u8,
+    /// See [`Config::localhost_cookies`].
+    pub localhost_cookies: bool,
     /// Pictures.
     pub images: Images,
     /// Uploaded turns.
@@ -97,8 +109,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
             tracing::warn!(error = %error, "a connection delays what it sends");
         }
     });
-    let server = axum::serve(listener, router(Arc::clone(&app)))
-        .with_graceful_shutdown(stopped.clone().cancelled_owned());
+    let service = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
     let ended = CancellationToken::new();
     let _end_background = ended.clone().drop_guard();
@@ -187,6 +199,11 @@ impl App {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
+            accounts: Accounts::new(sdk, config.user_pool_id.clone(), config.client_id.clone()),
+            users: Users::new(dynamodb.clone(), config.users_table.clone()),
+            refused_domains: config.refused_email_domains.clone(),
+            trusted_proxies: config.trusted_proxies,
+            localhost_cookies: config.localhost_cookies,
             images: Images::new(dynamodb, config.images_table.clone()),
             intake: Intake::new(),
             presence: Presence::new(Arc::clone(&shared), owner),

@@ -10,6 +10,7 @@ use http::HeaderValue;
 
 use crate::{
     conversation::Limits,
+    email::RefusedDomains,
     ticket::KEY_BYTES_MIN,
     upload::{format::Format, recording},
 };
@@ -27,6 +28,9 @@ pub struct Config {
     /// Images table
     #[arg(long, env = "NOVA_IMAGES_TABLE")]
     pub images_table: String,
+    /// Users table
+    #[arg(long, env = "NOVA_USERS_TABLE")]
+    pub users_table: String,
     /// Bucket of the recordings
     #[arg(long, env = "NOVA_AUDIO_BUCKET")]
     pub audio_bucket: String,
@@ -36,9 +40,6 @@ pub struct Config {
     /// Bucket of the pictures
     #[arg(long, env = "NOVA_IMAGES_BUCKET")]
     pub images_bucket: String,
-    /// Users table
-    #[arg(long, env = "NOVA_USERS_TABLE")]
-    pub users_table: String,
     /// UserProgress table
     #[arg(long, env = "NOVA_PROGRESS_TABLE")]
     pub progress_table: String,
@@ -68,6 +69,25 @@ pub struct Config {
     /// Client that the access tokens are for
     #[arg(long, env = "NOVA_CLIENT_ID")]
     pub client_id: String,
+    /// User pool of that client
+    #[arg(long, env = "NOVA_USER_POOL_ID")]
+    pub user_pool_id: String,
+    /// E-mail domains that cannot sign up, beside the built-in ones, separated by commas; with a minus sign in front one is
+    /// taken out
+    #[arg(long, env = "NOVA_REFUSED_EMAIL_DOMAINS", default_value = "")]
+    pub refused_email_domains: RefusedDomains,
+    /// Proxies in front of this task that each add the address of their caller to X-Forwarded-For, at most 8: a load balancer is
+    /// one, CloudFront in front of it another. With 0 the header is not believed
+    #[arg(
+        long,
+        env = "NOVA_TRUSTED_PROXIES",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u8).range(0..=8)
+    )]
+    pub trusted_proxies: u8,
+    /// Whether pages at http://localhost, which have no TLS, get their cookie without the attribute Secure. For development
+    #[arg(long, env = "NOVA_LOCALHOST_COOKIES")]
+    pub localhost_cookies: bool,
     /// Key that signs tickets, at least 32 bytes
     #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
     pub ticket_key: Secret,
@@ -240,6 +260,7 @@ mod tests {
             "ingress",
             "--conversations-table=c",
             "--images-table=i",
+            "--users-table=u",
             "--audio-bucket=a",
             "--logs-bucket=l",
             "--images-bucket=p",
@@ -251,6 +272,7 @@ mod tests {
             "--token-issuer=t",
             "--jwks-url=http://j",
             "--client-id=x",
+            "--user-pool-id=p",
         ];
         Config::try_parse_from(required.iter().chain(extra))
     }
@@ -286,6 +308,19 @@ mod tests {
             let error = parse(&[key, &format!("--web-origin={wrong}")]).unwrap_err().to_string();
             assert!(error.contains("without a path"), "{error}");
         }
+    }
+
+    #[test]
+    fn proxies_are_counted_and_domains_are_read() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        let config = parse(&[key]).unwrap();
+        assert_eq!((config.trusted_proxies, config.localhost_cookies), (0, false));
+        assert_eq!(config.refused_email_domains, RefusedDomains::built_in());
+        assert_eq!(parse(&[key, "--trusted-proxies=8"]).unwrap().trusted_proxies, 8);
+        let error = parse(&[key, "--trusted-proxies=9"]).unwrap_err().to_string();
+        assert!(error.contains("0..=8"), "{error}");
+        let error = parse(&[key, "--refused-email-domains=a b"]).unwrap_err().to_string();
+        assert!(error.contains("separated by commas"), "{error}");
     }
 
     #[test]

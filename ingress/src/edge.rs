@@ -32,7 +32,7 @@ const REQUEST_HEADERS: [HeaderName; 9] = [
     header::IF_NONE_MATCH,
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("traceparent"),
-    HeaderName::from_static("x-nova-client"),
+    HeaderName::from_static("x-nova-csrf"),
     HeaderName::from_static("x-requested-with"),
     REQUEST_ID_HEADER,
 ];

@@ -18,6 +18,9 @@ pub const INTEREST_CHARS_MAX: usize = 50;
 /// Longest time zone name, in bytes.
 pub const TIME_ZONE_BYTES_MAX: usize = 64;
 
+/// What a learner is called who has told no name.
+const NAMELESS: &str = "Learner";
+
 /// What a learner says of themselves. [`Profile::checked`] is the only way to one that is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -60,6 +63,21 @@ impl Profile {
         }
     }
 
+    /// The profile of somebody who signed up, from the attributes of the user pool: `name`, `custom:learning_level` and
+    /// `custom:interests`. They can be written past the API, so what breaks a rule is cut or left out.
+    #[must_use]
+    pub fn of_attributes(name: Option<&str>, level: Option<&str>, interests: Option<&str>) -> Self {
+        let plain = name.unwrap_or_default().replace(char::is_control, " ");
+        let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        let name: String = words.chars().take(NAME_CHARS_MAX).collect();
+        let name = if name.is_empty() { NAMELESS.to_owned() } else { name.trim_end().to_owned() };
+        Self {
+            level: level.and_then(Self::level_of_attribute).unwrap_or_default(),
+            interests: Self::interests_of_attribute(interests.unwrap_or_default()),
+            ..Self::new(name)
+        }
+    }
+
     /// The same in its stored form: white space around and within is made single spaces, an interest that was said
     /// twice stands once.
     ///
@@ -86,10 +104,7 @@ impl Profile {
         self.interests.join(",")
     }
 
-    /// Reads the attribute `custom:interests`. It can be written past the API, so what breaks the rules is left
-    /// out.
-    #[must_use]
-    pub fn interests_of_attribute(value: &str) -> Vec<String> {
+    fn interests_of_attribute(value: &str) -> Vec<String> {
         let mut all = Vec::new();
         for interest in value.split(',').filter_map(|one| line(one, INTEREST_CHARS_MAX)) {
             if all.len() < INTERESTS_MAX && !all.contains(&interest) {
@@ -105,9 +120,7 @@ impl Profile {
         format!("{:?}", self.level)
     }
 
-    /// Reads the attribute `custom:learning_level`; nothing when it names no level.
-    #[must_use]
-    pub fn level_of_attribute(value: &str) -> Option<Level> {
+    fn level_of_attribute(value: &str) -> Option<Level> {
         serde_json::from_value(serde_json::Value::String(value.to_owned())).ok()
     }
 }
@@ -196,6 +209,10 @@ mod tests {
         assert_eq!(Profile::level_of_attribute(&profile.level_attribute()), Some(Level::C1));
         assert_eq!(Profile::level_of_attribute("B7"), None);
         assert!(Profile::interests_of_attribute("").is_empty());
+        let long = format!("Mina\t{}", "x".repeat(NAME_CHARS_MAX));
+        let cut = Profile::of_attributes(Some(&long), Some("A2"), None);
+        assert_eq!((cut.name.chars().count(), cut.level), (NAME_CHARS_MAX, Level::A2));
+        assert_eq!(Profile::of_attributes(None, None, None).name, NAMELESS);
     }
 
     proptest! {
@@ -209,10 +226,11 @@ mod tests {
         }
 
         #[test]
-        fn whatever_the_attribute_holds_the_interests_pass(value in any::<String>()) {
-            let interests = Profile::interests_of_attribute(&value);
-            let profile = Profile { interests: interests.clone(), ..Profile::new("Mina".to_owned()) };
-            prop_assert_eq!(profile.checked().unwrap().interests, interests);
+        fn whatever_the_attributes_hold_the_profile_passes(
+            name in any::<String>(), level in any::<String>(), interests in any::<String>(),
+        ) {
+            let profile = Profile::of_attributes(Some(&name), Some(&level), Some(&interests));
+            prop_assert_eq!(profile.clone().checked(), Ok(profile));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod accounts;
 mod conversation;
 mod documents;
 mod handover;

@@ -394,6 +394,8 @@ fn outputs() -> Outputs {
         info_topic: info,
         user_pool_id: none(),
         client_id: none(),
+        sign_up_function: none(),
+        identity_pool_id: none(),
         issuer: none(),
         jwks_url: none(),
         roles: BTreeMap::new(),

@@ -343,6 +343,7 @@ fn config(
     let mut options = BTreeMap::from([
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
+        ("user-pool-id", "us-east-1_live".to_owned()),
         ("audio-bucket", AUDIO.to_owned()),
         ("logs-bucket", LOGS.to_owned()),
         ("images-bucket", PICTURES.to_owned()),

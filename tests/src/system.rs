@@ -125,7 +125,8 @@ impl System {
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
         let root = cloud.root();
-        let outputs = infra::local::deploy(&root, cloud.endpoint(), &Progress::silent()).await?;
+        let outputs =
+            infra::local::deploy(&root, cloud.endpoint(), &options.binaries, &Progress::silent()).await?;
         infra::local::publish_pictures(&root, &outputs.images_table, &Progress::silent()).await?;
         prepare(&cloud, &outputs, &mut options).await?;
         let tap = Tap::open(&root, &outputs.bus_name).await?;

@@ -49,6 +49,10 @@ pub struct Outputs {
     pub user_pool_id: String,
     /// The web page's client of the user pool.
     pub client_id: String,
+    /// The function of the user pool's triggers.
+    pub sign_up_function: String,
+    /// The identity pool.
+    pub identity_pool_id: String,
     /// The `iss` of access tokens.
     pub issuer: String,
     /// Where the keys of access tokens are. On AWS it is below the issuer; an emulator issues the same `iss` but
@@ -109,6 +113,8 @@ impl Outputs {
             warning_topic: get("WarningTopicArn")?,
             info_topic: get("InfoTopicArn")?,
             client_id: get("ClientId")?,
+            sign_up_function: get("SignUpFunctionName")?,
+            identity_pool_id: get("IdentityPoolId")?,
             issuer: get("Issuer")?,
             jwks_url: format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
             user_pool_id,

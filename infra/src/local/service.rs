@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outputs, Queue};
+use super::{Outputs, Queue, deploy::REFUSED_EMAIL_DOMAINS};
 
 /// A binary of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,10 +69,10 @@ impl Service {
             Self::Ingress => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
                 ("NOVA_IMAGES_TABLE", outputs.images_table.clone()),
+                ("NOVA_USERS_TABLE", outputs.users_table.clone()),
                 ("NOVA_AUDIO_BUCKET", outputs.audio_bucket.clone()),
                 ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
                 ("NOVA_IMAGES_BUCKET", outputs.images_bucket.clone()),
-                ("NOVA_USERS_TABLE", outputs.users_table.clone()),
                 ("NOVA_PROGRESS_TABLE", outputs.user_progress_table.clone()),
                 ("NOVA_EFFECTS_TABLE", outputs.effects_table.clone()),
                 ("NOVA_EVENT_BUS", outputs.bus_name.clone()),
@@ -80,6 +80,9 @@ impl Service {
                 ("NOVA_TOKEN_ISSUER", outputs.issuer.clone()),
                 ("NOVA_JWKS_URL", outputs.jwks_url.clone()),
                 ("NOVA_CLIENT_ID", outputs.client_id.clone()),
+                ("NOVA_USER_POOL_ID", outputs.user_pool_id.clone()),
+                ("NOVA_REFUSED_EMAIL_DOMAINS", REFUSED_EMAIL_DOMAINS.to_owned()),
+                ("NOVA_LOCALHOST_COOKIES", "true".to_owned()),
             ],
             Self::Transcript => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),

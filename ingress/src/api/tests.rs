@@ -32,6 +32,20 @@ const ROLES: &[(&str, &str, Role)] = &[
     ("POST", "/api/conversations", Role::Learner),
     ("POST", "/api/conversations/{id}/ticket", Role::Learner),
     ("POST", "/api/conversations/{id}/turns", Role::Learner),
+    ("POST", "/auth/challenge", Role::Public),
+    ("POST", "/auth/confirm", Role::Public),
+    ("POST", "/auth/forgot", Role::Public),
+    ("POST", "/auth/mfa/off", Role::Learner),
+    ("POST", "/auth/password", Role::Learner),
+    ("POST", "/auth/refresh", Role::Public),
+    ("POST", "/auth/resend", Role::Public),
+    ("POST", "/auth/reset", Role::Public),
+    ("POST", "/auth/sign-in", Role::Public),
+    ("POST", "/auth/sign-out", Role::Public),
+    ("POST", "/auth/sign-out-everywhere", Role::Learner),
+    ("POST", "/auth/sign-up", Role::Public),
+    ("POST", "/auth/totp", Role::Learner),
+    ("POST", "/auth/totp/verify", Role::Learner),
 ];
 
 #[test]

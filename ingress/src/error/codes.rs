@@ -49,6 +49,10 @@ codes! {
         QueryInvalid "query_invalid" "The parameter of the query that `field` names is wrong."
     }
     UNAUTHORIZED {
+        ChallengeEnded "challenge_ended" "The sign-in has taken too long: it begins again with the password."
+        CredentialsWrong "credentials_wrong" "The e-mail or the password is wrong, or the address was never confirmed."
+        SessionEnded "session_ended" "The session was signed out or has expired: a new sign-in is needed."
+        SessionMissing "session_missing" "There is no cookie of a session: a sign-in is needed."
         TicketInvalid "ticket_invalid" "The ticket is of another conversation, or has expired."
         TicketUsed "ticket_used" "The ticket was used before."
         TokenExpired "token_expired" "The access token has expired."
@@ -56,6 +60,9 @@ codes! {
         TokenMissing "token_missing" "There is no access token."
     }
     FORBIDDEN {
+        CsrfHeaderMissing "csrf_header_missing" "A request that the cookie proves needs the header `x-nova-csrf: 1`."
+        PasswordResetRequired "password_reset_required" "The password has to be replaced first, with a code by e-mail."
+        PasswordWrong "password_wrong" "The present password is another one."
         RoleMissing "role_missing" "The caller lacks the role that `role` names."
     }
     NOT_FOUND {
@@ -88,9 +95,12 @@ codes! {
     UNPROCESSABLE_ENTITY {
         AudioBroken "audio_broken" "The file is damaged or incomplete."
         AudioEmpty "audio_empty" "There is no audio in the file."
+        CodeWrong "code_wrong" "The code is wrong or has expired."
         ChannelsUnsupported "channels_unsupported" "The file has no channels or too many."
+        EmailRefused "email_refused" "Addresses of this domain cannot sign up."
         EncodingUnsupported "encoding_unsupported" "The encoding of the WAV file is not taken."
         FieldInvalid "field_invalid" "The field of the body that `field` names is wrong."
+        PasswordWeak "password_weak" "The new password breaks the rules that `detail` tells."
         SampleRateUnsupported "sample_rate_unsupported" "The sample rate is not taken."
         TurnTooLong "turn_too_long" "The turn is longer than is taken."
     }
@@ -101,6 +111,7 @@ codes! {
         InternalError "internal_error" "Something went wrong on our side."
     }
     SERVICE_UNAVAILABLE {
+        AccountsUnavailable "accounts_unavailable" "The user pool cannot be reached at the moment."
         Busy "busy" "Everything is in use; `Retry-After` says when to come back."
         KeysUnavailable "keys_unavailable" "Access tokens cannot be verified at the moment."
         Stopping "stopping" "The task is stopping; another one is there at once."
