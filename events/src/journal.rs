@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod conversation;
+mod erase;
 mod error;
 mod handover;
 mod item;
@@ -36,6 +37,7 @@ pub(crate) mod samples;
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
 };
+pub use erase::{Cursor, Eraser, Page};
 pub use error::JournalError;
 pub use item::Corrupt;
 pub use progress::{Progress, Released, Seized};

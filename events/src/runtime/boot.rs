@@ -24,6 +24,9 @@ pub const IMAGES: Key = Key { partition: "imageId", sort: None };
 /// The key of the UserProgress table.
 pub const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
 
+/// The key of the Users table.
+pub const USERS: Key = Key { partition: "userId", sort: None };
+
 /// The key of the Effects table.
 pub const EFFECTS: Key = Key { partition: "effectId", sort: None };
 
