@@ -5,11 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, Request, State},
+    Router,
+    extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::{get, post},
+    response::Response,
     serve::ListenerExt as _,
 };
 use events::{
@@ -17,7 +16,7 @@ use events::{
     journal::{Journal, JournalConfig},
     runtime::{aws, metrics::write_until},
 };
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -126,20 +125,15 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     served
 }
 
-/// All routes.
+/// All routes, with what is around them.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/api/conversations", post(api::conversations::start))
-        .route("/api/conversations/{id}/ticket", post(api::conversations::ticket))
-        .route("/api/conversations/{id}/turns", post(api::turns::upload))
-        .route("/api/conversations/{id}/live", get(api::live::live))
+    let routes = api::resources().into_iter().flat_map(|(_, routes)| routes);
+    routes
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
         .fallback(async || ApiError::NotFound("address"))
+        .method_not_allowed_fallback(async || ApiError::Method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(tower_http::timeout::TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
+        .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), measure))
         .layer(middleware::from_fn(request_id))
         .with_state(app)
@@ -232,14 +226,9 @@ fn http_client(config: &Config) -> anyhow::Result<reqwest::Client> {
     builder.build().context("failed to set up the HTTP client")
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let conversations = app.sessions.count();
-    let (status, text) = if app.seats.is_stopping() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else {
-        (StatusCode::OK, "ok")
-    };
-    (status, Json(serde_json::json!({ "status": text, "conversations": conversations }))).into_response()
+/// Gives a request up that is not answered in time. A stream that follows the beginning of an answer may take longer.
+async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| ApiError::Timeout)
 }
 
 /// Gives every request an id, the caller's own where it is a plain one, and every answer the same.
