@@ -12,6 +12,7 @@ pub mod config;
 pub mod conversation;
 pub mod error;
 pub mod metrics;
+pub mod profile;
 pub mod prompt;
 pub mod session;
 pub mod socket;

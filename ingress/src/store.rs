@@ -3,3 +3,4 @@
 pub mod analyses;
 pub mod audio;
 pub mod images;
+pub mod users;
