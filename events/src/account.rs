@@ -13,7 +13,8 @@ use crate::{
     runtime::failure::Failure,
 };
 
-/// The attribute of a Users record that says since when the deletion of the account is asked for: RFC 3339.
+/// The attribute of a Users record that says since when the deletion of the account is asked for, in milliseconds since the
+/// Unix epoch (N).
 pub const DELETION_REQUESTED_AT: &str = "deletionRequestedAt";
 
 /// Seconds after which the copy of a request is heard: later than the request can take that sends it.

@@ -29,6 +29,7 @@ mod erase;
 mod error;
 mod handover;
 mod item;
+mod listing;
 mod progress;
 mod reader;
 #[cfg(test)]
@@ -37,9 +38,10 @@ pub(crate) mod samples;
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
 };
-pub use erase::{Cursor, Eraser, Page};
+pub use erase::Eraser;
 pub use error::JournalError;
 pub use item::Corrupt;
+pub use listing::{Cursor, Page};
 pub use progress::{Progress, Released, Seized};
 pub use reader::Reader;
 

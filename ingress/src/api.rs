@@ -6,6 +6,7 @@ pub mod conversations;
 pub mod extract;
 pub mod health;
 pub mod live;
+pub mod me;
 pub mod openapi;
 pub mod route;
 pub mod turns;
@@ -16,6 +17,7 @@ use route::Route;
 #[must_use]
 pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![
+        ("Account", me::routes()),
         ("Conversations", conversations::routes()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
         ("Documentation", openapi::routes()),

@@ -12,6 +12,7 @@ use axum::{
     serve::ListenerExt as _,
 };
 use events::{
+    account::ErasureQueue,
     bus::Bus,
     journal::{Journal, JournalConfig},
     runtime::{aws, metrics::write_until},
@@ -21,16 +22,20 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    account::Accounts,
     admission::Seats,
     api,
     auth::{Keys, Verifier},
     boot,
     config::Config,
     error::{ApiError, REQUEST_ID},
+    export::{Exports, Held},
     metrics::{Measured, measure},
     session::{Parts, Sessions},
     sonic::Sonic,
-    store::{analyses::Analyses, audio::Recordings, images::Images},
+    store::{
+        analyses::Analyses, audio::Recordings, erasures::Erasures, images::Images, pool::Pool, users::Users,
+    },
     ticket::Tickets,
     upload::Intake,
 };
@@ -64,6 +69,10 @@ pub struct App {
     pub seats: Seats,
     /// Pictures.
     pub images: Images,
+    /// The learners' accounts.
+    pub accounts: Accounts,
+    /// What is held about a learner, to take along.
+    pub exports: Exports,
     /// Uploaded turns.
     pub intake: Intake,
     /// Live conversations.
@@ -160,6 +169,21 @@ impl App {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
+        let accounts = Accounts {
+            users: Users::new(dynamodb.clone(), config.users_table.clone()),
+            erasures: Erasures::new(dynamodb.clone(), config.effects_table.clone()),
+            pool: Pool::new(sdk),
+            queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
+            bus: bus.clone(),
+        };
+        let exports = Exports::new(Held {
+            journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
+            dynamodb: dynamodb.clone(),
+            progress_table: config.progress_table.clone(),
+            s3: s3.clone(),
+            logs_bucket: config.logs_bucket.clone(),
+            audio_bucket: config.audio_bucket.clone(),
+        });
         let measured = Arc::new(Measured::default());
         let parts = Parts {
             measured: Arc::clone(&measured),
@@ -183,6 +207,8 @@ impl App {
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
             images: Images::new(dynamodb, config.images_table.clone()),
+            accounts,
+            exports,
             intake: Intake::new(),
             sessions: Sessions::new(parts),
             measured,

@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use events::runtime::{
     aws,
-    boot::{CONVERSATIONS, IMAGES, bucket, bus, queue, table},
+    boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
 };
 use futures_util::future::try_join5;
 
@@ -27,6 +27,14 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
         bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
         queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
         bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
+    ))
+    .await?;
+    Box::pin(try_join5(
+        table(&dynamodb, "NOVA_USERS_TABLE", &config.users_table, USERS),
+        table(&dynamodb, "NOVA_PROGRESS_TABLE", &config.progress_table, PROGRESS),
+        table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
+        bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket),
+        queue(&sqs, "NOVA_ERASURE_QUEUE_URL", &config.erasure_queue_url),
     ))
     .await?;
     Ok(())

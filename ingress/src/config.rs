@@ -32,6 +32,18 @@ pub struct Config {
     /// Bucket of the assessments, of which the tutor is told what they advise
     #[arg(long, env = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
+    /// Users table
+    #[arg(long, env = "NOVA_USERS_TABLE")]
+    pub users_table: String,
+    /// UserProgress table
+    #[arg(long, env = "NOVA_PROGRESS_TABLE")]
+    pub progress_table: String,
+    /// Effects table, in which the erasure worker notes whose data is erased
+    #[arg(long, env = "NOVA_EFFECTS_TABLE")]
+    pub effects_table: String,
+    /// Queue of the erasure worker
+    #[arg(long, env = "NOVA_ERASURE_QUEUE_URL")]
+    pub erasure_queue_url: String,
     /// Event bus
     #[arg(long, env = "NOVA_EVENT_BUS")]
     pub event_bus: String,
@@ -201,6 +213,10 @@ mod tests {
             "--images-table=i",
             "--audio-bucket=a",
             "--logs-bucket=l",
+            "--users-table=u",
+            "--progress-table=p",
+            "--effects-table=f",
+            "--erasure-queue-url=e",
             "--event-bus=b",
             "--watchdog-queue-url=w",
             "--token-issuer=t",

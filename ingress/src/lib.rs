@@ -3,6 +3,7 @@
 //! The heart is [`conversation`], a state machine without I/O; [`session`] is the loop around it, [`socket`] the
 //! learner's side, [`sonic`] the model's. Ingress journals and publishes what happens; it consumes no queue.
 
+pub mod account;
 pub mod admission;
 pub mod api;
 pub mod app;
@@ -11,6 +12,7 @@ pub mod boot;
 pub mod config;
 pub mod conversation;
 pub mod error;
+pub mod export;
 pub mod metrics;
 pub mod profile;
 pub mod prompt;

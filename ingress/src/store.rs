@@ -2,5 +2,7 @@
 
 pub mod analyses;
 pub mod audio;
+pub mod erasures;
 pub mod images;
+pub mod pool;
 pub mod users;

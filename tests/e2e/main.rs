@@ -4,6 +4,7 @@
 //! Each test runs a whole system of its own. They take turns, so that one does not measure the other's load.
 
 mod access;
+mod account;
 mod conversation;
 mod documents;
 mod handover;

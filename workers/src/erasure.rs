@@ -22,7 +22,7 @@ use clap::Parser;
 use events::{
     account::{DELAY_SECONDS_MAX, ErasureQueue},
     contract::{ConversationId, Envelope, Event, EventId, UserId},
-    journal::Eraser,
+    journal::{Eraser, Journal, JournalError, Reader},
     pipeline::names::{alerts_effect, analysis_effect, erasure_effect, progress_effect},
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
@@ -87,6 +87,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Erasure {
     accounts: Accounts,
+    journal: Reader,
     conversations: Eraser,
     dynamodb: aws_sdk_dynamodb::Client,
     progress_table: String,
@@ -130,6 +131,7 @@ impl Erasure {
                 cognito,
                 user_pool_id: user_pool_id.clone(),
             },
+            journal: Journal::reader(dynamodb.clone(), conversations_table),
             conversations: Eraser::new(dynamodb.clone(), conversations_table),
             progress_table: progress_table.clone(),
             effects: Effects::new(dynamodb.clone(), effects_table.clone()),
@@ -173,7 +175,7 @@ impl Erasure {
         let mut after = None;
         loop {
             // First, because who holds a conversation adds to everything else.
-            let page = self.conversations.page(user_id, after).await?;
+            let page = self.journal.of_learner(user_id, after).await.map_err(JournalError::into_failure)?;
             for id in page.conversations {
                 let items = self.conversation(id).await?;
                 found.journal_items += items;

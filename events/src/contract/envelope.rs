@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AccountDeletionRequested, ConversationId, ConversationMetrics, ConversationStalled, EndReason, EventId, FeedbackLanguage, Flag,
-    Level, ProgressUpdated, Usage, UserId, id::caused,
+    AccountDeletionRequested, ConversationId, ConversationMetrics, ConversationStalled, EndReason, EventId,
+    FeedbackLanguage, Flag, Level, ProgressUpdated, Usage, UserId, id::caused,
 };
 
 /// The version written by this build, for every event. 1.1 added optional fields: what was measured, and where a

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    AccountDeletionRequested, AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed, ConversationCompleted,
-    ConversationId, ConversationMetrics, ConversationStalled, Direction, EndReason, Envelope, Event,
-    FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker, Stage, Standing,
-    Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
+    AccountDeletionRequested, AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed,
+    ConversationCompleted, ConversationId, ConversationMetrics, ConversationStalled, Direction, EndReason,
+    Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
+    Stage, Standing, Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
 };
 
 pub(crate) fn conversation_id() -> ConversationId {

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
-    AccountDeletionRequested, AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted, ConversationStalled, EventId,
-    ProgressUpdated, StoredAnalysis, Transcript, TranscriptStored,
+    AccountDeletionRequested, AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted,
+    ConversationStalled, EventId, ProgressUpdated, StoredAnalysis, Transcript, TranscriptStored,
 };
 
 /// The names of all events.

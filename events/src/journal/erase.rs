@@ -11,15 +11,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{item, lease_end};
 use crate::{
-    contract::{ConversationId, UserId},
+    contract::ConversationId,
     runtime::{failure::Failure, items::delete_items, world},
 };
-
-/// The index that lists the conversations of a learner.
-const INDEX: &str = "userId-timestamp-index";
-
-/// Conversations of one page of [`Eraser::page`].
-const PAGE_MAX: i32 = 100;
 
 /// Pages of a query (1 MiB each) that the keys of one conversation may fill.
 const PAGES_MAX: usize = 64;
@@ -34,50 +28,11 @@ pub struct Eraser {
     table: String,
 }
 
-/// Some conversations of a learner, and where the next ones begin.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The conversations.
-    pub conversations: Vec<ConversationId>,
-    /// Where to go on; `None` at the end.
-    pub next: Option<Cursor>,
-}
-
-/// A place among the conversations of a learner.
-#[derive(Clone, Debug)]
-pub struct Cursor(Item);
-
 impl Eraser {
     /// Deletes from `table`.
     #[must_use]
     pub fn new(dynamodb: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Self {
         Self { dynamodb, table: table.into() }
-    }
-
-    /// The conversations of a learner from `after` on, from the index, which may lag behind the table by a moment.
-    ///
-    /// # Errors
-    /// By the nature of the failed call.
-    pub async fn page(&self, user_id: &UserId, after: Option<Cursor>) -> Result<Page, Failure> {
-        let output = self
-            .dynamodb
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression("userId = :user")
-            .expression_attribute_values(":user", item::text(user_id))
-            .set_exclusive_start_key(after.map(|cursor| cursor.0))
-            .limit(PAGE_MAX)
-            .send()
-            .await
-            .map_err(|error| Failure::aws(error).context("failed to list a learner's conversations"))?;
-        let id = |item: &Item| item.get("sessionId")?.as_s().ok()?.parse().ok();
-        let items = output.items.unwrap_or_default();
-        let conversations: Vec<ConversationId> = items.iter().filter_map(id).collect();
-        if conversations.len() != items.len() {
-            return Err(Failure::reject("the index lists something that is no conversation"));
-        }
-        Ok(Page { conversations, next: output.last_evaluated_key.map(Cursor) })
     }
 
     /// Deletes a conversation, held or ended. Returns how many items were there.
@@ -104,7 +59,9 @@ impl Eraser {
         match deleted {
             Ok(_) => Ok(found),
             Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
                 Err(Failure::retry(anyhow!("the conversation got another owner while it was deleted")))
             }

@@ -9,8 +9,12 @@ use super::{openapi, resources, route::Role};
 /// Who may call what. A route that is not here, or here with another role, fails the build.
 const ROLES: &[(&str, &str, Role)] = &[
     ("GET", "/api/conversations/{id}/live", Role::Ticket),
+    ("DELETE", "/api/me", Role::Learner),
+    ("GET", "/api/me", Role::Learner),
+    ("GET", "/api/me/export", Role::Learner),
     ("GET", "/api/openapi.json", Role::Public),
     ("GET", "/health", Role::Public),
+    ("PATCH", "/api/me", Role::Learner),
     ("POST", "/api/conversations", Role::Learner),
     ("POST", "/api/conversations/{id}/ticket", Role::Learner),
     ("POST", "/api/conversations/{id}/turns", Role::Learner),

@@ -56,6 +56,7 @@ codes! {
         TokenMissing "token_missing" "There is no access token."
     }
     FORBIDDEN {
+        AccountDeleted "account_deleted" "The learner asked for the deletion of the account; nothing can be done with it any more."
         RoleMissing "role_missing" "The caller lacks the role that `role` names."
     }
     NOT_FOUND {
@@ -71,6 +72,9 @@ codes! {
         ConversationInProgress "conversation_in_progress" "The learner is in `conversationId`."
         ConversationNotLive "conversation_not_live" "The conversation is not live on this task."
         TurnInProgress "turn_in_progress" "Another turn is being uploaded or spoken."
+    }
+    PRECONDITION_FAILED {
+        ProfileChanged "profile_changed" "The profile was changed since the version that `If-Match` names."
     }
     PAYLOAD_TOO_LARGE {
         BodyTooLarge "body_too_large" "The body is longer than is taken."
@@ -89,6 +93,9 @@ codes! {
         FieldInvalid "field_invalid" "The field of the body that `field` names is wrong."
         SampleRateUnsupported "sample_rate_unsupported" "The sample rate is not taken."
         TurnTooLong "turn_too_long" "The turn is longer than is taken."
+    }
+    PRECONDITION_REQUIRED {
+        IfMatchMissing "if_match_missing" "`If-Match` has to say on which version the change was made."
     }
     TOO_MANY_REQUESTS {
         TooManyRequests "too_many_requests" "`Retry-After` says when to try again."

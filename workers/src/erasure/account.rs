@@ -1,6 +1,6 @@
 //! The account itself: the Users record, which says that it is to go, and the user of the pool, who can sign in.
 
-use std::{collections::HashMap, str::FromStr as _};
+use std::collections::HashMap;
 
 use aws_sdk_cognitoidentityprovider as cognito;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -75,8 +75,10 @@ impl Accounts {
 fn read(record: Option<&HashMap<String, AttributeValue>>) -> Result<Account, Failure> {
     let Some(record) = record else { return Ok(Account::Gone) };
     let Some(requested_at) = record.get(DELETION_REQUESTED_AT) else { return Ok(Account::Kept) };
-    let read = requested_at.as_s().ok().and_then(|text| Timestamp::from_str(text).ok());
-    let unreadable = || Failure::reject(format!("the learner's record has an unreadable {DELETION_REQUESTED_AT}"));
+    let read = requested_at.as_n().ok().and_then(|digits| digits.parse().ok());
+    let unreadable =
+        || Failure::reject(format!("the learner's record has an unreadable {DELETION_REQUESTED_AT}"));
+    let read = read.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     read.map(Account::Leaving).ok_or_else(unreadable)
 }
 
@@ -99,10 +101,10 @@ mod tests {
         };
         assert_eq!(read(None).unwrap(), Account::Gone);
         assert_eq!(read(Some(&record(None))).unwrap(), Account::Kept);
-        let at = "2026-11-25T08:15:30.25Z";
-        let leaving = read(Some(&record(Some(text(at))))).unwrap();
-        assert_eq!(leaving, Account::Leaving(at.parse().unwrap()));
-        for value in [text("yesterday"), AttributeValue::Bool(true)] {
+        let at = AttributeValue::N("1795594530250".to_owned());
+        let leaving = read(Some(&record(Some(at)))).unwrap();
+        assert_eq!(leaving, Account::Leaving("2026-11-25T08:15:30.25Z".parse().unwrap()));
+        for value in [text("yesterday"), AttributeValue::Bool(true), AttributeValue::N("0.5".to_owned())] {
             let failure = read(Some(&record(Some(value)))).unwrap_err();
             assert!(matches!(failure.kind(), FailureKind::Reject { .. }), "{failure}");
         }

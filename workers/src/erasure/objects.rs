@@ -1,7 +1,7 @@
 //! Objects of a learner in S3, deleted in all their versions.
 
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use anyhow::anyhow;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use events::runtime::failure::Failure;
 
 /// Deletes every version of every object under `prefix` of `bucket`, and what marks deleted ones. Returns how many there
@@ -45,9 +45,12 @@ pub(super) async fn erase(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -
 }
 
 /// Deletes one page. A success is a list of what failed.
-async fn delete(s3: &aws_sdk_s3::Client, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Failure> {
-    let delete =
-        Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(Failure::retry)?;
+async fn delete(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    objects: Vec<ObjectIdentifier>,
+) -> Result<(), Failure> {
+    let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(Failure::retry)?;
     let output = s3
         .delete_objects()
         .bucket(bucket)

@@ -120,7 +120,8 @@ impl Letter {
         let (what, advice) = match content {
             Content::Event(envelope) => {
                 let (schema, event_id) = (envelope.event.schema(), envelope.id);
-                let right = format!("Put the cause right, {redrive}; what was done before is not done twice.");
+                let right =
+                    format!("Put the cause right, {redrive}; what was done before is not done twice.");
                 match envelope.event.conversation_id() {
                     Some(id) => (
                         format!("{schema} {event_id} about the conversation {id}"),
