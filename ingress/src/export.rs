@@ -240,14 +240,58 @@ fn assembled(
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+    use events::journal::Journal;
+
     use super::*;
+    use crate::profile::Profile;
+
+    /// Exports from stores that are nowhere: the connection is refused at once.
+    fn exports() -> Exports {
+        let sdk = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url("http://127.0.0.1:1")
+            .build();
+        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        Exports::new(Held {
+            journal: Journal::reader(dynamodb.clone(), "c"),
+            dynamodb,
+            progress_table: "p".to_owned(),
+            s3: aws_sdk_s3::Client::new(&sdk),
+            logs_bucket: "l".to_owned(),
+            audio_bucket: "a".to_owned(),
+        })
+    }
+
+    fn user() -> User {
+        let user_id = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().unwrap();
+        User::new(user_id, Profile::new("Mina Kim".to_owned()), "2026-11-25T08:15:30Z".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn exports_at_one_time_are_bounded() {
+        let exports = exports();
+        let running: Vec<_> = (0..EXPORTS_MAX).map(|_| exports.begin(user()).unwrap()).collect();
+        assert_eq!(exports.begin(user()).unwrap_err().code(), Code::Busy);
+        // Whoever stops reading gives the place back.
+        drop(running);
+        let _place = exports.permits.acquire().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_export_that_fails_breaks_off() {
+        use tokio_stream::StreamExt as _;
+        let pieces: Vec<io::Result<Bytes>> = exports().begin(user()).unwrap().collect().await;
+        let whole: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
+        assert!(whole.starts_with(b"{\"version\":\"1.0\""), "{pieces:?}");
+        assert!(serde_json::from_slice::<Value>(&whole).is_err(), "half a document is read as a whole one");
+    }
 
     #[test]
     fn the_pieces_of_a_document_are_one_that_its_schema_accepts() {
-        use crate::profile::Profile;
-        let user_id: UserId = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().unwrap();
-        let now: Timestamp = "2026-11-25T08:15:30Z".parse().unwrap();
-        let account = User::new(user_id.clone(), Profile::new("Mina Kim".to_owned()), now);
+        let account = user();
+        let (user_id, now) = (account.user_id.clone(), account.created_at);
         let head = Head { version: VERSION, exported_at: now, account };
         let conversation = Exported {
             conversation_id: ConversationId::new(now, [7; 10]),

@@ -35,6 +35,7 @@ pub struct Table {
 /// A change of one item, checked but not yet made.
 enum Change {
     Put(String, (String, String), Item),
+    Delete(String, (String, String)),
     None,
 }
 
@@ -74,6 +75,7 @@ impl DynamoDb {
                 after.extend(object(&request["Key"])?);
                 Change::Put(name.to_owned(), key, after)
             }
+            "Delete" => Change::Delete(name.to_owned(), key),
             "ConditionCheck" => Change::None,
             other => return Err(Refusal::unsupported(format!("the write {other}"))),
         };
@@ -82,11 +84,26 @@ impl DynamoDb {
     }
 
     fn make(&mut self, change: Change) {
-        if let Change::Put(table, key, item) = change
-            && let Some(table) = self.tables.get_mut(&table)
-        {
-            table.items.insert(key, item);
+        match change {
+            Change::Put(table, key, item) => {
+                self.tables.get_mut(&table).and_then(|table| table.items.insert(key, item));
+            }
+            Change::Delete(table, key) => {
+                self.tables.get_mut(&table).and_then(|table| table.items.remove(&key));
+            }
+            Change::None => {}
         }
+    }
+
+    /// Deletions only, each of which is processed.
+    fn batch(&mut self, request: &Value) -> Result<Value, Refusal> {
+        for (table, writes) in object(&request["RequestItems"])? {
+            for write in writes.as_array().into_iter().flatten() {
+                let key = &write["DeleteRequest"]["Key"];
+                self.single("Delete", &json!({ "TableName": table, "Key": key }))?;
+            }
+        }
+        Ok(json!({ "UnprocessedItems": {} }))
     }
 
     fn single(&mut self, kind: &str, request: &Value) -> Result<Value, Refusal> {
@@ -245,6 +262,8 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         }
         "PutItem" => dynamodb.single("Put", request)?,
         "UpdateItem" => dynamodb.single("Update", request)?,
+        "DeleteItem" => dynamodb.single("Delete", request)?,
+        "BatchWriteItem" => dynamodb.batch(request)?,
         "TransactWriteItems" => dynamodb.transact(now, request)?,
         "Query" => dynamodb.query(request, page)?,
         other => return Err(Refusal::unsupported(format!("DynamoDB {other}"))),
