@@ -26,9 +26,11 @@ use crate::{
 
 mod conversation;
 mod deletion;
+mod erase;
 mod error;
 mod handover;
 mod item;
+mod listing;
 mod progress;
 mod reader;
 #[cfg(test)]
@@ -37,8 +39,10 @@ pub(crate) mod samples;
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
 };
+pub use erase::Eraser;
 pub use error::JournalError;
 pub use item::Corrupt;
+pub use listing::{IdCursor, IdPage};
 pub use progress::{Progress, Released, Seized};
 pub use reader::{Page, Reader};
 

@@ -96,6 +96,7 @@ mod tests {
                 analysis_queue: queue(),
                 progress_queue: queue(),
                 alerts_queue: queue(),
+                erasure_queue: queue(),
                 watchdog_queue: queue(),
                 events_dead_letter_url: text("events"),
                 critical_topic: text("critical"),

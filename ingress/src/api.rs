@@ -14,6 +14,7 @@ pub mod health;
 pub mod history;
 pub mod learners;
 pub mod live;
+pub mod me;
 pub mod openapi;
 pub mod paging;
 pub mod pictures;
@@ -28,12 +29,13 @@ use route::Route;
 #[must_use]
 pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![
+        ("Account", me::routes()),
         ("Pictures", pictures::routes()),
         ("Conversations", [conversations::routes(), history::routes(), results::routes()].concat()),
         ("Progress", progress::routes()),
         ("Learners", [learners::routes(), feed::routes()].concat()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
-        ("Accounts", auth::routes()),
+        ("Signing in", auth::routes()),
         ("Documentation", [openapi::routes(), docs::routes()].concat()),
         ("Operation", health::routes()),
     ]

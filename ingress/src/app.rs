@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt as _};
 use events::{
+    account::ErasureQueue,
     bus::Bus,
     journal::{Journal, JournalConfig},
     runtime::{aws, metrics::write_until},
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    account,
     accounts::Accounts,
     admission::Seats,
     api,
@@ -22,15 +24,17 @@ use crate::{
     boot,
     config::Config,
     edge,
-    error::ApiError,
     email::RefusedDomains,
+    error::ApiError,
+    export::{Exports, Held},
     metrics::{Measured, measure},
     presence::Presence,
     session::{Parts, Sessions},
     shared::Shared,
     sonic::Sonic,
     store::{
-        analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records, users::Users,
+        analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
+        pool::Pool, records::Records, users::Users,
     },
     ticket::Tickets,
     upload::Intake,
@@ -64,6 +68,10 @@ pub struct App {
     pub localhost_cookies: bool,
     /// Pictures.
     pub images: Images,
+    /// The learners' accounts.
+    pub account: account::Accounts,
+    /// What is held about a learner, to take along.
+    pub exports: Exports,
     /// Uploaded turns.
     pub intake: Intake,
     /// What the tasks share.
@@ -176,6 +184,21 @@ impl App {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
+        let account = account::Accounts {
+            users: Users::new(dynamodb.clone(), config.users_table.clone()),
+            erasures: Erasures::new(dynamodb.clone(), config.effects_table.clone()),
+            pool: Pool::new(sdk),
+            queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
+            bus: bus.clone(),
+        };
+        let exports = Exports::new(Held {
+            journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
+            dynamodb: dynamodb.clone(),
+            progress_table: config.progress_table.clone(),
+            s3: s3.clone(),
+            logs_bucket: config.logs_bucket.clone(),
+            audio_bucket: config.audio_bucket.clone(),
+        });
         let measured = Arc::new(Measured::default());
         let owner = uuid::Uuid::new_v4().to_string();
         let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
@@ -205,6 +228,8 @@ impl App {
             trusted_proxies: config.trusted_proxies,
             localhost_cookies: config.localhost_cookies,
             images: Images::new(dynamodb, config.images_table.clone()),
+            account,
+            exports,
             intake: Intake::new(),
             presence: Presence::new(Arc::clone(&shared), owner),
             shared,

@@ -28,6 +28,7 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
             table(&dynamodb, "NOVA_USERS_TABLE", &config.users_table, USERS),
             bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
             queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
+            queue(&sqs, "NOVA_ERASURE_QUEUE_URL", &config.erasure_queue_url),
             bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
         )
     })
@@ -37,8 +38,7 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
         ("NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
     ];
     Box::pin(try_join_all(tables.map(|(variable, name, key)| table(&dynamodb, variable, name, key)))).await?;
-    let buckets =
-        [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
+    let buckets = [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
     try_join_all(buckets.map(|(variable, name)| bucket(&s3, variable, name))).await?;
     Ok(())
 }

@@ -46,6 +46,9 @@ pub struct Config {
     /// Effects table, in which the workers mark what they have done
     #[arg(long, env = "NOVA_EFFECTS_TABLE")]
     pub effects_table: String,
+    /// Queue of the erasure worker
+    #[arg(long, env = "NOVA_ERASURE_QUEUE_URL")]
+    pub erasure_queue_url: String,
     /// Event bus
     #[arg(long, env = "NOVA_EVENT_BUS")]
     pub event_bus: String,
@@ -264,9 +267,9 @@ mod tests {
             "--audio-bucket=a",
             "--logs-bucket=l",
             "--images-bucket=p",
-            "--users-table=u",
             "--progress-table=g",
             "--effects-table=e",
+            "--erasure-queue-url=q",
             "--event-bus=b",
             "--watchdog-queue-url=w",
             "--token-issuer=t",

@@ -3,6 +3,7 @@
 //! The heart is [`conversation`], a state machine without I/O; [`session`] is the loop around it, [`socket`] the
 //! learner's side, [`sonic`] the model's. Ingress journals and publishes what happens; it consumes no queue.
 
+pub mod account;
 pub mod accounts;
 pub mod admission;
 pub mod api;
@@ -14,6 +15,7 @@ pub mod conversation;
 pub mod edge;
 pub mod email;
 pub mod error;
+pub mod export;
 pub mod metrics;
 pub mod presence;
 pub mod profile;

@@ -104,7 +104,10 @@ impl Profile {
         self.interests.join(",")
     }
 
-    fn interests_of_attribute(value: &str) -> Vec<String> {
+    /// Reads the attribute `custom:interests`. It can be written past the API, so what breaks the rules is left
+    /// out.
+    #[must_use]
+    pub fn interests_of_attribute(value: &str) -> Vec<String> {
         let mut all = Vec::new();
         for interest in value.split(',').filter_map(|one| line(one, INTEREST_CHARS_MAX)) {
             if all.len() < INTERESTS_MAX && !all.contains(&interest) {
@@ -120,7 +123,9 @@ impl Profile {
         format!("{:?}", self.level)
     }
 
-    fn level_of_attribute(value: &str) -> Option<Level> {
+    /// Reads the attribute `custom:learning_level`; nothing when it names no level.
+    #[must_use]
+    pub fn level_of_attribute(value: &str) -> Option<Level> {
         serde_json::from_value(serde_json::Value::String(value.to_owned())).ok()
     }
 }

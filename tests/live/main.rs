@@ -2,6 +2,7 @@
 //! `tests::live` for the harness.
 
 mod access;
+mod account;
 mod ends;
 mod faults;
 mod hour;

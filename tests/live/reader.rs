@@ -92,7 +92,8 @@ impl Stream {
                     None => continue,
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("the stream goes on");
+            let chunk =
+                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("the stream goes on");
             self.read.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
         }
     }

@@ -48,7 +48,8 @@ async fn settled(learner: &Reader<'_>, id: ConversationId) -> Vec<Event> {
 }
 
 async fn sign_up(live: &Live, user_id: &str, profile: Profile) {
-    let users = Users::new(aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("sign_up")), USERS.to_owned());
+    let users =
+        Users::new(aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("sign_up")), USERS.to_owned());
     let user = User::new(user_id.parse().unwrap(), profile, Timestamp::now());
     users.create_if_missing(user).await.unwrap();
 }
@@ -88,7 +89,8 @@ fn results_come_as_they_are_stored_and_a_stream_is_taken_up_where_it_was_lost() 
             }
             let rest = learner.follow(&path, &last.id).await.rest().await;
             let told: BTreeSet<String> = rest.iter().map(|event| event.data.to_string()).collect();
-            let expected: BTreeSet<String> = all[at + 1..].iter().map(|event| event.data.to_string()).collect();
+            let expected: BTreeSet<String> =
+                all[at + 1..].iter().map(|event| event.data.to_string()).collect();
             assert_eq!(told, expected, "behind {}", last.id);
         }
         live.stop().await.unwrap();
@@ -133,7 +135,8 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
         let documents = Documents::new(aws_sdk_s3::Client::new(&sdk), LOGS.to_owned());
         let task = || {
             let journal = Journal::reader(dynamodb.clone(), CONVERSATIONS);
-            let store = results::Results::new(journal, documents.clone(), dynamodb.clone(), EFFECTS.to_owned());
+            let store =
+                results::Results::new(journal, documents.clone(), dynamodb.clone(), EFFECTS.to_owned());
             let measured = Arc::new(Measured::default());
             let results =
                 Results::new(store, Arc::clone(&shared), Arc::clone(&measured), CancellationToken::new());
@@ -258,10 +261,8 @@ fn a_learner_reads_what_came_of_a_conversation_and_deletes_it() {
         assert_eq!(learner.delete(&path).await.0, StatusCode::NO_CONTENT, "deleting it again is no error");
 
         // Its event comes once more, as late as it likes.
-        let journal = Journal::reader(
-            aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("reader")),
-            CONVERSATIONS,
-        );
+        let journal =
+            Journal::reader(aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("reader")), CONVERSATIONS);
         let completed = journal.header(id).await.unwrap().unwrap().completed().unwrap();
         let message = json!({ "detail-type": "conversation.completed", "detail": serde_json::from_str::<Value>(&completed.encode()).unwrap() });
         for worker in ["transcript", "analysis", "progress"] {
@@ -270,7 +271,12 @@ fn a_learner_reads_what_came_of_a_conversation_and_deletes_it() {
         tokio::time::sleep(Duration::from_secs(120)).await;
         check_deleted(&live, &learner, id).await;
         let dead = |state: &tests::model::Sqs| {
-            state.queues.iter().filter(|(name, _)| name.ends_with("-dlq")).map(|(_, queue)| queue.messages.len()).sum::<usize>()
+            state
+                .queues
+                .iter()
+                .filter(|(name, _)| name.ends_with("-dlq"))
+                .map(|(_, queue)| queue.messages.len())
+                .sum::<usize>()
         };
         assert_eq!(dead(&live.cloud.state().sqs), 0);
         live.stop().await.unwrap();
@@ -382,9 +388,11 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
 
         // A picture is published: it has an address once the catalogue is read again.
         let published = aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("operator")).update_item();
-        let published = published.table_name(IMAGES).key("imageId", AttributeValue::S("street-market".into()));
+        let published =
+            published.table_name(IMAGES).key("imageId", AttributeValue::S("street-market".into()));
         let key = AttributeValue::S("pictures/street-market/1.png".into());
-        let published = published.update_expression("SET imageKey = :key").expression_attribute_values(":key", key);
+        let published =
+            published.update_expression("SET imageKey = :key").expression_attribute_values(":key", key);
         published.send().await.unwrap();
         assert!(learner.get("/api/pictures/street-market").await.1["image"].is_null());
         tokio::time::sleep(Duration::from_secs(61)).await;
@@ -446,7 +454,11 @@ fn analysts_find_learners_by_level_name_and_activity_in_pages_and_as_a_table() {
             let id = talk(&live, learner, "I see a market.").await;
             settled(&Reader::learner(&live, learner), id).await;
         }
-        assert_eq!(ids(&format!("activeSince={began}")).await, ["learner-3", "learner-2"], "the latest first");
+        assert_eq!(
+            ids(&format!("activeSince={began}")).await,
+            ["learner-3", "learner-2"],
+            "the latest first"
+        );
         assert_eq!(ids(&format!("activeSince={began}&level=B1")).await, ["learner-2"]);
         assert_eq!(ids("activeSince=2100-01-01T00:00:00Z").await, Vec::<String>::new());
 

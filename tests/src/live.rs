@@ -344,6 +344,7 @@ fn config(
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
         ("user-pool-id", "us-east-1_live".to_owned()),
+        ("erasure-queue-url", queue_url("nova-erasure")),
         ("audio-bucket", AUDIO.to_owned()),
         ("logs-bucket", LOGS.to_owned()),
         ("images-bucket", PICTURES.to_owned()),

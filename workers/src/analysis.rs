@@ -9,7 +9,7 @@
 //!   paid twice; a failure stands in the finished lease and is published again from there. An attempt that lost
 //!   its lease publishes nothing, and its analysis is stored only where none stands.
 //!
-//! Of a conversation that its learner has deleted nothing is asked, stored or published.
+//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is asked, stored or published.
 //!
 //! A worker that dies between the model's answer and the store leaves tokens that are paid again: Bedrock knows no
 //! idempotent request. The analysis that is accepted is still one.
@@ -313,6 +313,10 @@ impl Analyses {
 
     /// Stores the analysis, unless one stands there: then that one is the analysis.
     async fn store(&self, analysis: StoredAnalysis) -> Result<(StoredAnalysis, ObjectRef), Failure> {
+        // The model took its time; the next attempt sees it and ends well.
+        if self.effects.is_erased(&analysis.user_id).await? {
+            return Err(Failure::retry(anyhow!("the learner's data was erased while it was assessed")));
+        }
         let key = analysis_key(&analysis.user_id, analysis.conversation_id);
         let json = serde_json::to_vec(&analysis)
             .context("failed to write the analysis as JSON")
@@ -374,6 +378,10 @@ impl EventHandler for Analyses {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
+        if self.effects.is_erased(&completed.user_id).await? {
+            tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is assessed");
+            return Ok(());
+        }
         Box::pin(self.analyze(event, completed, delivery.receive_count)).await
     }
 }

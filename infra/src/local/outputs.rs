@@ -35,6 +35,8 @@ pub struct Outputs {
     pub progress_queue: Queue,
     /// The alerts worker's queue.
     pub alerts_queue: Queue,
+    /// The erasure worker's queue.
+    pub erasure_queue: Queue,
     /// The watchdog's queue.
     pub watchdog_queue: Queue,
     /// URL of the queue of events that no rule could deliver.
@@ -107,6 +109,7 @@ impl Outputs {
             analysis_queue: queue("Analysis")?,
             progress_queue: queue("Progress")?,
             alerts_queue: queue("Alerts")?,
+            erasure_queue: queue("Erasure")?,
             watchdog_queue: queue("Watchdog")?,
             events_dead_letter_url: get("EventsDeadLetterQueueUrl")?,
             critical_topic: get("CriticalTopicArn")?,

@@ -37,16 +37,14 @@ const TRACEPARENT: &str = "traceparent";
 pub struct StartRequest {
     /// The picture.
     image_id: String,
-    /// The learner's level.
-    #[serde(default)]
-    level: Level,
+    /// The learner's level; that of the profile without it.
+    level: Option<Level>,
     /// Who the tutor sounds like.
     voice: Option<String>,
-    /// The learner's IANA time zone, as Asia/Seoul; UTC without it.
+    /// The learner's IANA time zone, as Asia/Seoul; that of the profile without it.
     time_zone: Option<String>,
-    /// The language of the assessment.
-    #[serde(default)]
-    feedback_language: FeedbackLanguage,
+    /// The language of the assessment; that of the profile without it.
+    feedback_language: Option<FeedbackLanguage>,
 }
 
 /// Where the conversation is held.
@@ -69,9 +67,16 @@ pub fn routes() -> Vec<Route> {
     vec![
         post("/api/conversations", "startConversation", start)
             .says("Ask for a conversation about a picture", "It begins when its live endpoint is opened.")
-            .problems(&[Code::NotFound, Code::ConversationInProgress, Code::Busy, Code::Stopping]),
+            .problems(&[
+                Code::AccountDeleted,
+                Code::NotFound,
+                Code::ConversationInProgress,
+                Code::Busy,
+                Code::Stopping,
+            ]),
         post("/api/conversations/{id}/ticket", "returnToConversation", ticket)
-            .says("Come back to a conversation", "It has not ended, and may be live on another task."),
+            .says("Come back to a conversation", "It has not ended, and may be live on another task.")
+            .problems(&[Code::AccountDeleted]),
     ]
 }
 
@@ -87,7 +92,8 @@ pub async fn start(
 ) -> Result<Created<Started>, ApiError> {
     let voice = voice::choose(request.voice.as_deref());
     let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
-    let time_zone = time_zone(request.time_zone)?;
+    let time_zone = request.time_zone.map(time_zone).transpose()?;
+    let profile = app.account.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
         return Err(ApiError::NotFound("picture"));
@@ -105,10 +111,10 @@ pub async fn start(
         user_id,
         purpose: Purpose::Start,
         image_id: request.image_id,
-        level: request.level,
+        level: request.level.unwrap_or(profile.level),
         voice,
-        time_zone,
-        feedback_language: request.feedback_language,
+        time_zone: time_zone.unwrap_or(profile.time_zone),
+        feedback_language: request.feedback_language.unwrap_or(profile.feedback_language),
         traceparent: Some(trace(&headers, conversation_id).to_string()),
     };
     Ok(Created(issue(&app, admission, now)))
@@ -123,6 +129,7 @@ pub async fn ticket(
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,
 ) -> Result<Created<Started>, ApiError> {
+    app.account.defaults(&user_id).await?;
     let admission = app.sessions.returning(conversation_id).await;
     let admission = admission.map_err(|error| ApiError::Internal(error.into()))?;
     let admission = admission.filter(|admission| admission.user_id == user_id);
@@ -150,8 +157,7 @@ fn trace(headers: &HeaderMap, conversation_id: ConversationId) -> TraceParent {
     }
 }
 
-fn time_zone(name: Option<String>) -> Result<String, ApiError> {
-    let name = name.unwrap_or_else(|| "UTC".to_owned());
+fn time_zone(name: String) -> Result<String, ApiError> {
     let known = name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(&name).is_ok();
     if known { Ok(name) } else { Err(ApiError::field("timeZone", "it is an IANA name, as Asia/Seoul")) }
 }
@@ -163,9 +169,9 @@ mod tests {
     #[test]
     fn only_the_picture_is_required() {
         let request: StartRequest = serde_json::from_str(r#"{"imageId":"market"}"#).unwrap();
-        assert_eq!(request.level, Level::B1);
+        assert_eq!((request.level, request.feedback_language), (None, None));
         assert_eq!(request.voice, None);
-        assert_eq!(time_zone(request.time_zone).unwrap(), "UTC");
+        assert_eq!(request.time_zone, None);
         assert!(serde_json::from_str::<StartRequest>(r#"{"imageId":"market","levl":"B2"}"#).is_err());
     }
 
@@ -186,8 +192,8 @@ mod tests {
 
     #[test]
     fn time_zones_are_checked() {
-        assert_eq!(time_zone(Some("Asia/Seoul".to_owned())).unwrap(), "Asia/Seoul");
-        assert!(time_zone(Some("Mars/Olympus".to_owned())).is_err());
-        assert!(time_zone(Some("x".repeat(TIME_ZONE_BYTES_MAX + 1))).is_err());
+        assert_eq!(time_zone("Asia/Seoul".to_owned()).unwrap(), "Asia/Seoul");
+        assert!(time_zone("Mars/Olympus".to_owned()).is_err());
+        assert!(time_zone("x".repeat(TIME_ZONE_BYTES_MAX + 1)).is_err());
     }
 }

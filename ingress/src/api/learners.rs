@@ -258,8 +258,20 @@ fn table(app: Arc<App>, filter: Filter) -> Response {
 
 fn heading() -> String {
     row([
-        "userId", "name", "level", "createdAt", "conversations", "speechMs", "scored", "overall", "levelNow", "direction",
-        "streakDays", "longestStreakDays", "lastDay", "updatedAt",
+        "userId",
+        "name",
+        "level",
+        "createdAt",
+        "conversations",
+        "speechMs",
+        "scored",
+        "overall",
+        "levelNow",
+        "direction",
+        "streakDays",
+        "longestStreakDays",
+        "lastDay",
+        "updatedAt",
     ]
     .map(Cell::Text))
 }
@@ -324,7 +336,10 @@ mod tests {
         let profile = Profile::new("=HYPERLINK(\"http://x\")".to_owned());
         let user = User::new("learner-1".parse().unwrap(), profile, Timestamp::UNIX_EPOCH);
         let row = cells(&Learner { user, total: Total::default() });
-        assert!(row.starts_with("learner-1,\"'=HYPERLINK(\"\"http://x\"\")\",B1,1970-01-01T00:00:00Z,0,"), "{row}");
+        assert!(
+            row.starts_with("learner-1,\"'=HYPERLINK(\"\"http://x\"\")\",B1,1970-01-01T00:00:00Z,0,"),
+            "{row}"
+        );
         assert_eq!(row.matches(',').count(), heading().matches(',').count());
     }
 

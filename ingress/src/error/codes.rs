@@ -63,6 +63,7 @@ codes! {
         CsrfHeaderMissing "csrf_header_missing" "A request that the cookie proves needs the header `x-nova-csrf: 1`."
         PasswordResetRequired "password_reset_required" "The password has to be replaced first, with a code by e-mail."
         PasswordWrong "password_wrong" "The present password is another one."
+        AccountDeleted "account_deleted" "The learner asked for the deletion of the account; nothing can be done with it any more."
         RoleMissing "role_missing" "The caller lacks the role that `role` names."
     }
     NOT_FOUND {
@@ -82,6 +83,9 @@ codes! {
         ConversationLive "conversation_live" "The conversation has not ended."
         ConversationNotLive "conversation_not_live" "The conversation is not live on this task."
         TurnInProgress "turn_in_progress" "Another turn is being uploaded or spoken."
+    }
+    PRECONDITION_FAILED {
+        ProfileChanged "profile_changed" "The profile was changed since the version that `If-Match` names."
     }
     PAYLOAD_TOO_LARGE {
         BodyTooLarge "body_too_large" "The body is longer than is taken."
@@ -103,6 +107,9 @@ codes! {
         PasswordWeak "password_weak" "The new password breaks the rules that `detail` tells."
         SampleRateUnsupported "sample_rate_unsupported" "The sample rate is not taken."
         TurnTooLong "turn_too_long" "The turn is longer than is taken."
+    }
+    PRECONDITION_REQUIRED {
+        IfMatchMissing "if_match_missing" "`If-Match` has to say on which version the change was made."
     }
     TOO_MANY_REQUESTS {
         TooManyRequests "too_many_requests" "`Retry-After` says when to try again."

@@ -10,10 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
-use events::{
-    contract::Level,
-    runtime::failure::describe,
-};
+use events::{contract::Level, runtime::failure::describe};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -179,7 +176,8 @@ impl Entry {
 fn entry(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Entry> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     let image_id = text("imageId").context("a picture has no id")?;
-    let needed = |name: &str| text(name).with_context(|| format!("the picture {image_id} has no text {name:?}"));
+    let needed =
+        |name: &str| text(name).with_context(|| format!("the picture {image_id} has no text {name:?}"));
     let texts = |name: &str| item.get(name).map(list).unwrap_or_default();
     let pixels = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
     let file = text("imageKey").map(|key| File {
@@ -215,7 +213,8 @@ mod tests {
         assert_eq!(entry(&item(&[])).unwrap().file, None);
         let number = |digits: &str| AttributeValue::N(digits.to_owned());
         let key = AttributeValue::S("pictures/market/1.png".to_owned());
-        let published = entry(&item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
+        let published =
+            entry(&item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
         let file = published.unwrap().file.unwrap();
         assert_eq!((file.size, file.content_type.as_str()), (Some((1024, 768)), "image/png"));
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use events::{contract::UserId, runtime::failure::describe};
+use events::{account::DELETION_REQUESTED_AT, contract::UserId, runtime::failure::describe};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -182,6 +182,40 @@ impl Users {
                 refused(self.get(user_id).await?, version, profile)
             }
             Err(error) => Err(describe(&error).context("failed to change the learner's record").into()),
+        }
+    }
+
+    /// Notes that the learner asked for the deletion of the account at `now`, and answers since when that is asked for:
+    /// the first time stays. `None` where there is no record.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn leave(&self, user_id: &UserId, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
+        let updated = self
+            .dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("userId", text(user_id))
+            .update_expression("SET #requested = if_not_exists(#requested, :now)")
+            .condition_expression("attribute_exists(userId)")
+            .expression_attribute_names("#requested", DELETION_REQUESTED_AT)
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .send()
+            .await;
+        match updated {
+            Ok(updated) => {
+                let item = updated.attributes.context("an update answers the record")?;
+                timestamp(&item, DELETION_REQUESTED_AT).map(Some)
+            }
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(describe(&error)).context("failed to note that the account is to be deleted"),
         }
     }
 }

@@ -95,6 +95,17 @@ impl DynamoDb {
         }
     }
 
+    /// Deletions only, each of which is processed.
+    fn batch(&mut self, request: &Value) -> Result<Value, Refusal> {
+        for (table, writes) in object(&request["RequestItems"])? {
+            for write in writes.as_array().into_iter().flatten() {
+                let key = &write["DeleteRequest"]["Key"];
+                self.single("Delete", &json!({ "TableName": table, "Key": key }))?;
+            }
+        }
+        Ok(json!({ "UnprocessedItems": {} }))
+    }
+
     fn single(&mut self, kind: &str, request: &Value) -> Result<Value, Refusal> {
         match self.check(kind, request)? {
             Ok(change) => {
@@ -199,11 +210,11 @@ impl Table {
         let is_reversed = request["ScanIndexForward"] == json!(false);
         let after = request.get("ExclusiveStartKey").map(order).transpose()?;
         let mut found = Vec::new();
-        for item in self.items.values().filter(|item| item.contains_key(partition) && item.contains_key(sort)) {
+        for item in self.items.values().filter(|item| item.contains_key(partition) && item.contains_key(sort))
+        {
             let place = order(&Value::Object(item.clone()))?;
-            let is_behind = after.as_ref().is_none_or(|after| {
-                if is_reversed { place < *after } else { place > *after }
-            });
+            let is_behind =
+                after.as_ref().is_none_or(|after| if is_reversed { place < *after } else { place > *after });
             if is_behind && scope.holds(condition, item).map_err(Refusal::unsupported)? {
                 found.push((place, item));
             }
@@ -292,6 +303,7 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         "UpdateItem" => dynamodb.single("Update", request)?,
         "DeleteItem" => dynamodb.single("Delete", request)?,
         "Scan" => dynamodb.scan(request, page)?,
+        "BatchWriteItem" => dynamodb.batch(request)?,
         "TransactWriteItems" => dynamodb.transact(now, request)?,
         "Query" => dynamodb.query(request, page)?,
         other => return Err(Refusal::unsupported(format!("DynamoDB {other}"))),
