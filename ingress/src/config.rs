@@ -264,7 +264,6 @@ mod tests {
             "--audio-bucket=a",
             "--logs-bucket=l",
             "--images-bucket=p",
-            "--users-table=u",
             "--progress-table=g",
             "--effects-table=e",
             "--event-bus=b",
