@@ -8,6 +8,7 @@
 //! an unknown major version is [`DecodeError::UnknownMajor`], which a consumer parks, because in a rolling
 //! deploy it is the older worker that does not understand.
 
+mod account;
 mod assessment;
 mod conversation;
 mod envelope;
@@ -21,6 +22,7 @@ mod stage;
 mod trace;
 mod transcript;
 
+pub use account::AccountDeletionRequested;
 pub use assessment::{
     Assessment, Correction, Cost, Evidence, Flag, Measures, Skill, SkillScore, Skills, StoredAnalysis,
 };

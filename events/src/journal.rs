@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
-    contract::{ConversationId, Turn},
+    contract::{ConversationId, Turn, UserId},
     runtime::{
         retry::{RetryPolicy, retry},
         world,
@@ -25,9 +25,12 @@ use crate::{
 };
 
 mod conversation;
+mod deletion;
+mod erase;
 mod error;
 mod handover;
 mod item;
+mod listing;
 mod progress;
 mod reader;
 #[cfg(test)]
@@ -36,10 +39,12 @@ pub(crate) mod samples;
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
 };
+pub use erase::Eraser;
 pub use error::JournalError;
 pub use item::Corrupt;
+pub use listing::{IdCursor, IdPage};
 pub use progress::{Progress, Released, Seized};
-pub use reader::Reader;
+pub use reader::{Page, Reader};
 
 use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
 
@@ -275,6 +280,27 @@ impl Journal {
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
     pub async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, JournalError> {
         self.reader.load(id).await
+    }
+
+    /// [`Reader::turn`].
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn turn(&self, id: ConversationId, index: u32) -> Result<Option<Turn>, JournalError> {
+        self.reader.turn(id, index).await
+    }
+
+    /// [`Reader::of_learner`].
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn of_learner(
+        &self,
+        user_id: &UserId,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Page, JournalError> {
+        self.reader.of_learner(user_id, after, limit).await
     }
 
     fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {

@@ -3,6 +3,7 @@
 //!
 //! Only this package calls `PutEvents` and reads SQS, and only it writes the Conversations table.
 
+pub mod account;
 pub mod bus;
 pub mod contract;
 pub mod journal;

@@ -93,7 +93,8 @@ pub enum Status {
     Passed(Passed),
     /// Not yet.
     Missing,
-    /// It does not belong to this conversation's way: without an assessment there are no scores.
+    /// It does not belong to this conversation's way: without an assessment there are no scores, and of a conversation
+    /// that was deleted nothing is expected any more.
     NotNeeded,
 }
 
@@ -127,7 +128,9 @@ impl Found {
     }
 
     fn status(&self, stage: Stage) -> Status {
-        let passed = |passed: Option<Passed>| passed.map_or(Status::Missing, Status::Passed);
+        let deleted = self.header.deleted_at.is_some();
+        let missing = if deleted { Status::NotNeeded } else { Status::Missing };
+        let passed = |passed: Option<Passed>| passed.map_or(missing, Status::Passed);
         let at = |at: Timestamp| Passed { at: Some(at) };
         match stage {
             Stage::Ended => passed(self.header.ended.map(|ended| at(ended.at))),

@@ -14,6 +14,7 @@ pub mod consumer;
 pub mod delivery;
 pub mod failure;
 pub mod health;
+pub mod items;
 mod jitter;
 mod limit;
 pub mod metrics;

@@ -15,12 +15,13 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use infra::{
     learner::Learner,
     local::{
-        Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service, deploy,
-        http_client,
+        Binaries, Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service,
+        build, deploy, http_client,
     },
 };
 use serde::Deserialize;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 struct Local {
     cloud: Cloud,
@@ -33,7 +34,9 @@ async fn local() -> Local {
     let options =
         CloudOptions { state_dir: state.path().to_owned(), port: None, progress: Progress::silent() };
     let cloud = Cloud::start(&options).await.unwrap();
-    let outputs = deploy(&cloud.root(), cloud.endpoint(), &Progress::silent()).await.unwrap();
+    static BUILT: OnceCell<Binaries> = OnceCell::const_new();
+    let binaries = BUILT.get_or_init(|| async { build(&Progress::silent()).await.unwrap() }).await;
+    let outputs = deploy(&cloud.root(), cloud.endpoint(), binaries, &Progress::silent()).await.unwrap();
     Local { cloud, outputs, _state: state }
 }
 

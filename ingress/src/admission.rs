@@ -9,7 +9,7 @@ use std::{
 use events::contract::{ConversationId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ticket::TICKET_SECONDS;
+use crate::{presence::Present, ticket::TICKET_SECONDS};
 
 /// Gives out seats.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Seated {
     seats: Seats,
     user_id: UserId,
     conversation_id: ConversationId,
+    /// What the other tasks are told.
+    present: Option<Present>,
 }
 
 /// Why there is no seat.
@@ -86,7 +88,7 @@ impl Seats {
         now: Timestamp,
     ) -> Result<Seated, NoSeat> {
         self.take(user_id, Seat { conversation_id, kept_until: None }, now)?;
-        Ok(Seated { seats: self.clone(), user_id: user_id.clone(), conversation_id })
+        Ok(Seated { seats: self.clone(), user_id: user_id.clone(), conversation_id, present: None })
     }
 
     /// Whether a seat is kept for this conversation of the learner, or it is held.
@@ -129,6 +131,16 @@ impl Seats {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seated {
+    /// The other tasks are told as long as the seat is held.
+    #[must_use]
+    pub fn shown(self, present: Present) -> Self {
+        let mut seated = self;
+        seated.present = Some(present);
+        seated
     }
 }
 

@@ -1,5 +1,45 @@
-//! The REST API and the live endpoint: one file for each resource.
+//! The API: one file for each resource, in which its handlers and its routes stand; [`route`] says how they are declared.
+//! The router, the OpenAPI document and the table of roles come from [`resources`].
 
+pub mod accept;
+pub mod answer;
+pub mod auth;
+pub mod cache;
 pub mod conversations;
+pub mod csv;
+pub mod docs;
+pub mod extract;
+pub mod feed;
+pub mod health;
+pub mod history;
+pub mod learners;
 pub mod live;
+pub mod me;
+pub mod openapi;
+pub mod paging;
+pub mod pictures;
+pub mod progress;
+pub mod results;
+pub mod route;
 pub mod turns;
+
+use route::Route;
+
+/// All routes, by the resource that they are documented under.
+#[must_use]
+pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
+    vec![
+        ("Account", me::routes()),
+        ("Pictures", pictures::routes()),
+        ("Conversations", [conversations::routes(), history::routes(), results::routes()].concat()),
+        ("Progress", progress::routes()),
+        ("Learners", [learners::routes(), feed::routes()].concat()),
+        ("Live conversations", [live::routes(), turns::routes()].concat()),
+        ("Signing in", auth::routes()),
+        ("Documentation", [openapi::routes(), docs::routes()].concat()),
+        ("Operation", health::routes()),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

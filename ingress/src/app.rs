@@ -1,46 +1,44 @@
 //! The process as a whole: its clients, its routes, its start and its orderly end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, Request, State},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::{get, post},
-    serve::ListenerExt as _,
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt as _};
 use events::{
+    account::ErasureQueue,
     bus::Bus,
     journal::{Journal, JournalConfig},
     runtime::{aws, metrics::write_until},
 };
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::HeaderValue;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    account,
+    accounts::Accounts,
     admission::Seats,
     api,
     auth::{Keys, Verifier},
     boot,
     config::Config,
-    error::{ApiError, REQUEST_ID},
+    edge,
+    email::RefusedDomains,
+    error::ApiError,
+    export::{Exports, Held},
     metrics::{Measured, measure},
+    presence::Presence,
     session::{Parts, Sessions},
+    shared::Shared,
     sonic::Sonic,
-    store::{analyses::Analyses, audio::Recordings, images::Images},
+    store::{
+        analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
+        pool::Pool, records::Records, users::Users,
+    },
     ticket::Tickets,
     upload::Intake,
 };
-
-/// Longest body of a request, in bytes.
-const BODY_BYTES_MAX: usize = 16 * 1024;
-
-/// Longest time to answer a request; a WebSocket is answered when it is accepted.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long live conversations may take to end when the process is asked to stop: below the 120 s in which
 /// Fargate waits for a task.
@@ -48,11 +46,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// How long the last answers may take.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
-
-const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Longest request id that is taken over from the caller, in bytes.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// What the handlers of requests need.
 #[derive(Debug)]
@@ -63,12 +56,34 @@ pub struct App {
     pub tickets: Tickets,
     /// Who may talk now.
     pub seats: Seats,
+    /// The user pool.
+    pub accounts: Accounts,
+    /// The records of learners.
+    pub users: Users,
+    /// E-mail domains that cannot sign up.
+    pub refused_domains: RefusedDomains,
+    /// Proxies in front that are believed: [`Config::trusted_proxies`].
+    pub trusted_proxies: u8,
+    /// See [`Config::localhost_cookies`].
+    pub localhost_cookies: bool,
     /// Pictures.
     pub images: Images,
+    /// The learners' accounts.
+    pub account: account::Accounts,
+    /// What is held about a learner, to take along.
+    pub exports: Exports,
     /// Uploaded turns.
     pub intake: Intake,
+    /// What the tasks share.
+    pub shared: Arc<Shared>,
+    /// Who is live where.
+    pub presence: Presence,
+    /// The origin whose pages may call the API.
+    pub web_origin: Option<HeaderValue>,
     /// Live conversations.
     pub sessions: Sessions,
+    /// What the API reads and deletes.
+    pub records: Records,
     /// What is measured.
     pub measured: Arc<Measured>,
 }
@@ -102,15 +117,17 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
             tracing::warn!(error = %error, "a connection delays what it sends");
         }
     });
-    let server = axum::serve(listener, router(Arc::clone(&app)))
-        .with_graceful_shutdown(stopped.clone().cancelled_owned());
+    let service = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
     let ended = CancellationToken::new();
     let _end_background = ended.clone().drop_guard();
     let telling = tokio::spawn(write_until(ended.clone(), {
         let app = Arc::clone(&app);
-        move || app.measured.documents(app.sessions.count())
+        move || app.measured.documents(app.sessions.count(), app.records.results.places().count())
     }));
+    let presence = app.presence.clone();
+    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
     shutdown.cancelled().await;
     app.seats.stop();
     if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
@@ -126,22 +143,23 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     served
 }
 
-/// All routes.
+/// All routes, with what is around them.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/api/conversations", post(api::conversations::start))
-        .route("/api/conversations/{id}/ticket", post(api::conversations::ticket))
-        .route("/api/conversations/{id}/turns", post(api::turns::upload))
-        .route("/api/conversations/{id}/live", get(api::live::live))
+    let routes = api::resources().into_iter().flat_map(|(_, routes)| routes);
+    let router = routes
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
         .fallback(async || ApiError::NotFound("address"))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(tower_http::timeout::TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure))
-        .layer(middleware::from_fn(request_id))
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(DefaultBodyLimit::max(edge::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(edge::in_time))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure));
+    let router = match app.web_origin.clone() {
+        Some(origin) => router.layer(edge::cors(origin)),
+        None => router,
+    };
+    router
+        .layer(middleware::from_fn(edge::headers))
+        .layer(middleware::from_fn(edge::request_id))
         .with_state(app)
 }
 
@@ -166,21 +184,37 @@ impl App {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
+        let account = account::Accounts {
+            users: Users::new(dynamodb.clone(), config.users_table.clone()),
+            erasures: Erasures::new(dynamodb.clone(), config.effects_table.clone()),
+            pool: Pool::new(sdk),
+            queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
+            bus: bus.clone(),
+        };
+        let exports = Exports::new(Held {
+            journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
+            dynamodb: dynamodb.clone(),
+            progress_table: config.progress_table.clone(),
+            s3: s3.clone(),
+            logs_bucket: config.logs_bucket.clone(),
+            audio_bucket: config.audio_bucket.clone(),
+        });
         let measured = Arc::new(Measured::default());
+        let owner = uuid::Uuid::new_v4().to_string();
+        let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
+        let records = Records::new(config, (sdk, &s3), (&shared, &measured), shutdown.clone());
         let parts = Parts {
             measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
             recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
             analyses: Analyses::new(
-                dynamodb.clone(),
-                config.conversations_table.clone(),
-                s3,
-                config.logs_bucket.clone(),
+                Journal::reader(dynamodb.clone(), &config.conversations_table),
+                Documents::new(s3, config.logs_bucket.clone()),
             ),
             sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
             config: config.clone(),
-            owner: uuid::Uuid::new_v4().to_string(),
+            owner: owner.clone(),
             shutdown,
         };
         let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
@@ -188,9 +222,20 @@ impl App {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
+            accounts: Accounts::new(sdk, config.user_pool_id.clone(), config.client_id.clone()),
+            users: Users::new(dynamodb.clone(), config.users_table.clone()),
+            refused_domains: config.refused_email_domains.clone(),
+            trusted_proxies: config.trusted_proxies,
+            localhost_cookies: config.localhost_cookies,
             images: Images::new(dynamodb, config.images_table.clone()),
+            account,
+            exports,
             intake: Intake::new(),
+            presence: Presence::new(Arc::clone(&shared), owner),
+            shared,
+            web_origin: config.web_origin.clone(),
             sessions: Sessions::new(parts),
+            records,
             measured,
         })
     }
@@ -230,29 +275,4 @@ fn http_client(config: &Config) -> anyhow::Result<reqwest::Client> {
     // The process has one TLS provider; installing it a second time changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     builder.build().context("failed to set up the HTTP client")
-}
-
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let conversations = app.sessions.count();
-    let (status, text) = if app.seats.is_stopping() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else {
-        (StatusCode::OK, "ok")
-    };
-    (status, Json(serde_json::json!({ "status": text, "conversations": conversations }))).into_response()
-}
-
-/// Gives every request an id, the caller's own where it is a plain one, and every answer the same.
-async fn request_id(request: Request, next: Next) -> Response {
-    let own = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(allowed)
-    };
-    let id = own.filter(plain).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-    let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID_HEADER, value);
-    }
-    response
 }

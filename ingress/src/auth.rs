@@ -1,5 +1,7 @@
 //! Access tokens of the user pool, verified offline: RS256 against the pool's key set, issuer, client, use and
-//! expiry (Amazon Cognito developer guide, "Verifying JSON Web Tokens").
+//! expiry (Amazon Cognito developer guide, "Verifying JSON Web Tokens"). Groups of the pool become [`Roles`]; a handler
+//! says with its argument who may call it: [`Learner`], [`Analyst`], [`Operator`], or [`Caller`] for a learner of whom
+//! it needs the roles or the token.
 
 mod keys;
 
@@ -10,10 +12,20 @@ use axum::{
 use events::contract::UserId;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use crate::{app::App, error::ApiError};
+use crate::{
+    api::route::{Input, Role, Sketch},
+    app::App,
+    error::ApiError,
+};
 pub use keys::Keys;
+
+/// The group of those who see everyone's progress.
+pub const ANALYSTS: &str = "analysts";
+
+/// The group of those who operate the service.
+pub const OPERATORS: &str = "ops";
 
 /// Longest token, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -29,9 +41,41 @@ pub struct Verifier {
     keys: Keys,
 }
 
-/// The learner who makes a request.
+/// Whoever makes a request with a good access token: a learner, who may have more [`Roles`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it is.
+    pub user_id: UserId,
+    /// What else the caller may do.
+    pub roles: Roles,
+    /// What the caller proved it with.
+    pub token: AccessToken,
+}
+
+/// A caller who asks for what is the caller's own: everyone with a good access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learner(pub UserId);
+
+/// A caller of the pool's group [`ANALYSTS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Analyst(pub UserId);
+
+/// A caller of the pool's group [`OPERATORS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator(pub UserId);
+
+/// What a caller may do beside being a learner, from the groups of the user pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// See everyone's progress.
+    pub analyst: bool,
+    /// Operate the service.
+    pub operator: bool,
+}
+
+/// An access token, which is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(String);
 
 /// Why a request has no learner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +97,8 @@ pub enum Unauthorized {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    #[serde(rename = "cognito:groups")]
+    groups: Option<Vec<String>>,
     client_id: Option<String>,
     token_use: Option<String>,
 }
@@ -64,11 +110,11 @@ impl Verifier {
         Self { issuer, client_id, keys }
     }
 
-    /// The learner of `token`.
+    /// The caller with `token`.
     ///
     /// # Errors
     /// See [`Unauthorized`].
-    pub async fn verify(&self, token: &str) -> Result<Learner, Unauthorized> {
+    pub async fn verify(&self, token: &str) -> Result<Caller, Unauthorized> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Unauthorized::Invalid("it is too long"));
         }
@@ -91,11 +137,35 @@ impl Verifier {
         if claims.client_id.as_deref() != Some(self.client_id.as_str()) {
             return Err(Unauthorized::Invalid("it is for another client"));
         }
-        claims.sub.parse().map(Learner).map_err(|_| Unauthorized::Invalid("its subject is not a learner"))
+        let user_id = claims.sub.parse();
+        let user_id = user_id.map_err(|_| Unauthorized::Invalid("its subject is not a learner"))?;
+        let roles = Roles::of_groups(&claims.groups.unwrap_or_default());
+        Ok(Caller { user_id, roles, token: AccessToken(token.to_owned()) })
     }
 }
 
-impl FromRequestParts<Arc<App>> for Learner {
+impl Roles {
+    fn of_groups(groups: &[String]) -> Self {
+        let is_in = |group: &str| groups.iter().any(|name| name == group);
+        Self { analyst: is_in(ANALYSTS), operator: is_in(OPERATORS) }
+    }
+}
+
+impl AccessToken {
+    /// The token.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken")
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
@@ -106,6 +176,60 @@ impl FromRequestParts<Arc<App>> for Learner {
             return Err(Unauthorized::Missing.into());
         }
         Ok(app.verifier.verify(token.trim()).await?)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Learner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        Ok(Self(Caller::from_request_parts(parts, app).await?.user_id))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Analyst {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.roles.analyst { Ok(Self(caller.user_id)) } else { Err(ApiError::Forbidden(Role::Analyst)) }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.roles.operator {
+            Ok(Self(caller.user_id))
+        } else {
+            Err(ApiError::Forbidden(Role::Operator))
+        }
+    }
+}
+
+impl Input for Caller {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.role(Role::Learner);
+    }
+}
+
+impl Input for Learner {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.role(Role::Learner);
+    }
+}
+
+impl Input for Analyst {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.role(Role::Analyst);
+    }
+}
+
+impl Input for Operator {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.role(Role::Operator);
     }
 }
 

@@ -4,9 +4,9 @@
 use aws_config::SdkConfig;
 use events::runtime::{
     aws,
-    boot::{CONVERSATIONS, IMAGES, bucket, bus, queue, table},
+    boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
 };
-use futures_util::future::try_join5;
+use futures_util::future::try_join_all;
 
 use crate::config::Config;
 
@@ -21,13 +21,24 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let bridge = aws_sdk_eventbridge::Client::new(sdk);
     // Boxed: together these futures are larger than what a caller should carry.
-    Box::pin(try_join5(
-        table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
-        table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
-        bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
-        queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
-        bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
-    ))
+    Box::pin(async {
+        tokio::try_join!(
+            table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
+            table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
+            table(&dynamodb, "NOVA_USERS_TABLE", &config.users_table, USERS),
+            bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
+            queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
+            queue(&sqs, "NOVA_ERASURE_QUEUE_URL", &config.erasure_queue_url),
+            bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
+        )
+    })
     .await?;
+    let tables = [
+        ("NOVA_PROGRESS_TABLE", &config.progress_table, PROGRESS),
+        ("NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
+    ];
+    Box::pin(try_join_all(tables.map(|(variable, name, key)| table(&dynamodb, variable, name, key)))).await?;
+    let buckets = [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
+    try_join_all(buckets.map(|(variable, name)| bucket(&s3, variable, name))).await?;
     Ok(())
 }

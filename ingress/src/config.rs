@@ -6,9 +6,11 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use bytes::Bytes;
 use clap::Parser;
 use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
+use http::HeaderValue;
 
 use crate::{
     conversation::Limits,
+    email::RefusedDomains,
     ticket::KEY_BYTES_MIN,
     upload::{format::Format, recording},
 };
@@ -26,12 +28,27 @@ pub struct Config {
     /// Images table
     #[arg(long, env = "NOVA_IMAGES_TABLE")]
     pub images_table: String,
+    /// Users table
+    #[arg(long, env = "NOVA_USERS_TABLE")]
+    pub users_table: String,
     /// Bucket of the recordings
     #[arg(long, env = "NOVA_AUDIO_BUCKET")]
     pub audio_bucket: String,
-    /// Bucket of the assessments, of which the tutor is told what they advise
+    /// Bucket of the transcripts and assessments
     #[arg(long, env = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
+    /// Bucket of the pictures
+    #[arg(long, env = "NOVA_IMAGES_BUCKET")]
+    pub images_bucket: String,
+    /// UserProgress table
+    #[arg(long, env = "NOVA_PROGRESS_TABLE")]
+    pub progress_table: String,
+    /// Effects table, in which the workers mark what they have done
+    #[arg(long, env = "NOVA_EFFECTS_TABLE")]
+    pub effects_table: String,
+    /// Queue of the erasure worker
+    #[arg(long, env = "NOVA_ERASURE_QUEUE_URL")]
+    pub erasure_queue_url: String,
     /// Event bus
     #[arg(long, env = "NOVA_EVENT_BUS")]
     pub event_bus: String,
@@ -55,6 +72,25 @@ pub struct Config {
     /// Client that the access tokens are for
     #[arg(long, env = "NOVA_CLIENT_ID")]
     pub client_id: String,
+    /// User pool of that client
+    #[arg(long, env = "NOVA_USER_POOL_ID")]
+    pub user_pool_id: String,
+    /// E-mail domains that cannot sign up, beside the built-in ones, separated by commas; with a minus sign in front one is
+    /// taken out
+    #[arg(long, env = "NOVA_REFUSED_EMAIL_DOMAINS", default_value = "")]
+    pub refused_email_domains: RefusedDomains,
+    /// Proxies in front of this task that each add the address of their caller to X-Forwarded-For, at most 8: a load balancer is
+    /// one, CloudFront in front of it another. With 0 the header is not believed
+    #[arg(
+        long,
+        env = "NOVA_TRUSTED_PROXIES",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u8).range(0..=8)
+    )]
+    pub trusted_proxies: u8,
+    /// Whether pages at http://localhost, which have no TLS, get their cookie without the attribute Secure. For development
+    #[arg(long, env = "NOVA_LOCALHOST_COOKIES")]
+    pub localhost_cookies: bool,
     /// Key that signs tickets, at least 32 bytes
     #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
     pub ticket_key: Secret,
@@ -92,6 +128,12 @@ pub struct Config {
     /// Age of a stream at which it is renewed in any case, in seconds
     #[arg(long, env = "NOVA_RENEW_BY_SECONDS", default_value_t = 450)]
     pub renew_by_seconds: u64,
+    /// Redis that the tasks of the ingress share, `redis://…` or `rediss://…`; without it this task has to be the only one
+    #[arg(long, env = "NOVA_REDIS_URL", hide_env_values = true, value_parser = redis_url)]
+    pub redis_url: Option<Secret>,
+    /// Origin of the web app, as https://app.example.com, whose pages may call the API; without it only pages of the same origin may
+    #[arg(long, env = "NOVA_WEB_ORIGIN", value_parser = origin)]
+    pub web_origin: Option<HeaderValue>,
     /// PEM file of certificates to trust, beside the platform's
     #[arg(long, env = "AWS_CA_BUNDLE")]
     pub ca_bundle: Option<PathBuf>,
@@ -174,6 +216,28 @@ fn ticket_key(text: &str) -> Result<Secret, String> {
     Ok(Secret(text.to_owned()))
 }
 
+fn redis_url(text: &str) -> Result<Secret, String> {
+    // The text may hold a password: it is not repeated.
+    let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
+    match rest {
+        Some(rest) if !rest.is_empty() => Ok(Secret(text.to_owned())),
+        Some(_) | None => Err("it begins with redis:// or rediss:// and names a host".to_owned()),
+    }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let wrong = || "an origin is a scheme and a host, as https://app.example.com, without a path".to_owned();
+    let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(wrong());
+    };
+    let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+    if origin != text {
+        return Err(wrong());
+    }
+    HeaderValue::from_str(text).map_err(|_| wrong())
+}
+
 fn clip(path: &str) -> Result<Clip, String> {
     let file = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
     let samples = recording::decode(&file, Format::Wav).map_err(|refusal| refusal.to_string())?;
@@ -199,13 +263,19 @@ mod tests {
             "ingress",
             "--conversations-table=c",
             "--images-table=i",
+            "--users-table=u",
             "--audio-bucket=a",
             "--logs-bucket=l",
+            "--images-bucket=p",
+            "--progress-table=g",
+            "--effects-table=e",
+            "--erasure-queue-url=q",
             "--event-bus=b",
             "--watchdog-queue-url=w",
             "--token-issuer=t",
             "--jwks-url=http://j",
             "--client-id=x",
+            "--user-pool-id=p",
         ];
         Config::try_parse_from(required.iter().chain(extra))
     }
@@ -216,6 +286,44 @@ mod tests {
         let config = parse(&[&format!("--ticket-key={key}")]).unwrap();
         assert!(!format!("{config:?}").contains(key));
         assert!(parse(&["--ticket-key=short"]).unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn the_redis_has_a_url_that_is_not_shown() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        let config = parse(&[key, "--redis-url=rediss://:tangerine@cache.example:6379"]).unwrap();
+        assert!(!format!("{config:?}").contains("tangerine"));
+        assert_eq!(config.redis_url.unwrap().reveal(), "rediss://:tangerine@cache.example:6379");
+        for wrong in ["cache.example:6379", "http://cache.example", "redis://"] {
+            let error = parse(&[key, &format!("--redis-url={wrong}")]).unwrap_err().to_string();
+            assert!(error.contains("rediss://"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_web_app_has_an_origin() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        for right in ["https://app.example.com", "http://localhost:5173"] {
+            let config = parse(&[key, &format!("--web-origin={right}")]).unwrap();
+            assert_eq!(config.web_origin.unwrap(), right);
+        }
+        for wrong in ["https://app.example.com/", "app.example.com", "*", "ftp://app.example.com", "null"] {
+            let error = parse(&[key, &format!("--web-origin={wrong}")]).unwrap_err().to_string();
+            assert!(error.contains("without a path"), "{error}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_counted_and_domains_are_read() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        let config = parse(&[key]).unwrap();
+        assert_eq!((config.trusted_proxies, config.localhost_cookies), (0, false));
+        assert_eq!(config.refused_email_domains, RefusedDomains::built_in());
+        assert_eq!(parse(&[key, "--trusted-proxies=8"]).unwrap().trusted_proxies, 8);
+        let error = parse(&[key, "--trusted-proxies=9"]).unwrap_err().to_string();
+        assert!(error.contains("0..=8"), "{error}");
+        let error = parse(&[key, "--refused-email-domains=a b"]).unwrap_err().to_string();
+        assert!(error.contains("separated by commas"), "{error}");
     }
 
     #[test]

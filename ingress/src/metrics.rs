@@ -35,6 +35,18 @@ pub struct Measured {
     pub openings: Timings,
     /// Streams of the model that failed or could not be opened.
     pub failed_streams: Counter,
+    /// Requests that the kept catalogue of pictures served.
+    pub picture_hits: Counter,
+    /// Times that the catalogue was read.
+    pub picture_reads: Counter,
+    /// Times that it could not be read.
+    pub failed_picture_reads: Counter,
+    /// Looks for what came of a conversation.
+    pub result_looks: Counter,
+    /// Such looks that failed.
+    pub failed_result_looks: Counter,
+    /// Calls of what the tasks share that had no answer.
+    pub failed_shared_calls: Counter,
     durations: Timings,
     renewals: Counter,
     recoveries: Counter,
@@ -76,19 +88,27 @@ impl Measured {
         *lock(&self.refused).entry(why).or_default() += 1;
     }
 
-    /// What was measured since the last time; `live` conversations are held now.
-    pub fn documents(&self, live: usize) -> Vec<Document> {
+    /// What was measured since the last time; `live` conversations are held and `streams` of results are open now.
+    pub fn documents(&self, live: usize, streams: usize) -> Vec<Document> {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let mut documents = vec![
             document(None)
-                .number("LiveConversations", Unit::Count, u64::try_from(live).unwrap_or(u64::MAX))
+                .number("LiveConversations", Unit::Count, count(live))
                 .number("ConversationsStarted", Unit::Count, self.started.take())
                 .number("ConversationsTakenUp", Unit::Count, self.taken_up.take())
                 .number("ConversationsHandedOver", Unit::Count, self.handed_over.take())
                 .number("StreamRenewals", Unit::Count, self.renewals.take())
                 .number("StreamRecoveries", Unit::Count, self.recoveries.take())
                 .number("FailedStreams", Unit::Count, self.failed_streams.take())
+                .number("FailedSharedCalls", Unit::Count, self.failed_shared_calls.take())
                 .number("Reconnects", Unit::Count, self.reconnects.take())
                 .number("Takeovers", Unit::Count, self.takeovers.take())
+                .number("PictureCacheHits", Unit::Count, self.picture_hits.take())
+                .number("PictureCacheReads", Unit::Count, self.picture_reads.take())
+                .number("FailedPictureCacheReads", Unit::Count, self.failed_picture_reads.take())
+                .number("ResultStreams", Unit::Count, count(streams))
+                .number("ResultLooks", Unit::Count, self.result_looks.take())
+                .number("FailedResultLooks", Unit::Count, self.failed_result_looks.take())
                 .timings("AnswerLatency", Unit::Milliseconds, &self.answers)
                 .timings("ModelOpenTime", Unit::Milliseconds, &self.openings)
                 .timings("SessionDuration", Unit::Milliseconds, &self.durations),
@@ -170,7 +190,7 @@ mod tests {
     use crate::conversation::Progress;
 
     fn told(measured: &Measured) -> Vec<Value> {
-        let documents = measured.documents(3).into_iter();
+        let documents = measured.documents(3, 0).into_iter();
         documents.filter_map(|document| document.encode(Timestamp::UNIX_EPOCH)).collect()
     }
 

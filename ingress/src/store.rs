@@ -2,4 +2,14 @@
 
 pub mod analyses;
 pub mod audio;
+pub mod documents;
+pub mod erasures;
 pub mod images;
+pub mod learners;
+pub mod pictures;
+pub mod pool;
+pub mod progress;
+pub mod records;
+pub mod results;
+pub mod signed;
+pub mod users;

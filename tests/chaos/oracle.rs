@@ -172,7 +172,8 @@ impl Judge<'_> {
                     | Event::TranscriptStored(_)
                     | Event::AnalysisFailed(_)
                     | Event::ProgressUpdated(_)
-                    | Event::ConversationStalled(_) => None,
+                    | Event::ConversationStalled(_)
+                    | Event::AccountDeletionRequested(_) => None,
                 })
                 .collect();
             let failed = self.of(id).filter(|event| matches!(event, Event::AnalysisFailed(_))).count();
@@ -264,7 +265,7 @@ impl Judge<'_> {
     }
 
     fn of<'b>(&'b self, id: &'b ConversationId) -> impl Iterator<Item = &'b Event> {
-        self.events.values().map(|event| &event.event).filter(|event| event.conversation_id() == *id)
+        self.events.values().map(|event| &event.event).filter(|event| event.conversation_id() == Some(*id))
     }
 
     fn questions(&self, card: &str) -> usize {

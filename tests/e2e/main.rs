@@ -4,6 +4,9 @@
 //! Each test runs a whole system of its own. They take turns, so that one does not measure the other's load.
 
 mod access;
+mod account;
+mod accounts;
+mod api;
 mod conversation;
 mod documents;
 mod handover;

@@ -7,8 +7,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use axum::extract::FromRequestParts as _;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::Method;
 use infra::{learner::Script, simulator::faults::PlannedFault};
+use ingress::{
+    api::{self, route::Role},
+    auth::{Analyst, Caller, Learner, Operator, Roles},
+    error::Code,
+};
 use serde_json::{Value, json};
 use tests::live::{Live, LiveOptions, block_on};
 use tokio_tungstenite::tungstenite::Message;
@@ -60,6 +67,112 @@ fn only_an_access_token_of_the_pool_for_this_client_that_is_still_good_is_taken(
             } else {
                 assert_eq!((status, found.as_str()), (401, Some(code)), "{what}");
             }
+        }
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn every_route_that_needs_a_role_refuses_whoever_lacks_it() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let with_groups =
+            |groups: Value| live.token_with("somebody", &json!({ "cognito:groups": groups })).unwrap();
+        let tokens = [
+            (with_groups(json!(null)), Role::Learner),
+            (with_groups(json!(["learners"])), Role::Learner),
+            (with_groups(json!(["learners", "analysts"])), Role::Analyst),
+            (with_groups(json!(["ops"])), Role::Operator),
+        ];
+        let resources = api::resources();
+        for route in resources.iter().flat_map(|(_, routes)| routes) {
+            let call = async |token: Option<&str>| {
+                let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+                let parts = route.path.split('/').map(|part| if part.starts_with('{') { id } else { part });
+                let path = parts.collect::<Vec<_>>().join("/");
+                let mut request = live.http().request(route.method.clone(), format!("{}{path}", live.url()));
+                if let Some(token) = token {
+                    request = request.bearer_auth(token);
+                }
+                let answer = request.send().await.unwrap();
+                let (status, kind) = (answer.status().as_u16(), answer.headers()["content-type"].clone());
+                (status, kind, answer.text().await.unwrap())
+            };
+            if route.role() < Role::Learner {
+                continue;
+            }
+            let what = format!("{} {}", route.method, route.path);
+            let (status, kind, problem) = call(None).await;
+            assert_eq!((status, kind.to_str().unwrap()), (401, "application/problem+json"), "{what}");
+            assert!(problem.contains("token_missing"), "{what}: {problem}");
+            for (token, role) in &tokens {
+                let allowed = route.role() == Role::Learner || route.role() == *role;
+                let (status, _, answer) = call(Some(token)).await;
+                assert_eq!(status == 403, !allowed, "{what} as {}: {status} {answer}", role.name());
+                assert!(
+                    status != 401 && (allowed || answer.contains(route.role().name())),
+                    "{what}: {answer}"
+                );
+            }
+        }
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn groups_of_the_pool_are_roles() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        for (groups, analyst, operator) in [
+            (json!(null), false, false),
+            (json!([]), false, false),
+            (json!(["Analysts", "operators", "analysts-of-old"]), false, false),
+            (json!(["learners", "analysts"]), true, false),
+            (json!(["ops"]), false, true),
+            (json!(["ops", "analysts"]), true, true),
+        ] {
+            let token = live.token_with("somebody", &json!({ "cognito:groups": groups })).unwrap();
+            let request = http::Request::get("/").header("authorization", format!("Bearer {token}"));
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            let caller = Caller::from_request_parts(&mut parts, &live.app).await.unwrap();
+            assert_eq!(caller.roles, Roles { analyst, operator }, "{groups}");
+            assert!(!format!("{caller:?}").contains(&token), "a token is shown");
+            assert_eq!(Learner::from_request_parts(&mut parts, &live.app).await.unwrap().0, caller.user_id);
+            let found = Analyst::from_request_parts(&mut parts, &live.app).await;
+            assert_eq!(found.map_err(|error| error.code()), is(analyst, Analyst(caller.user_id.clone())));
+            let found = Operator::from_request_parts(&mut parts, &live.app).await;
+            assert_eq!(found.map_err(|error| error.code()), is(operator, Operator(caller.user_id)));
+        }
+        live.stop().await.unwrap();
+    });
+}
+
+fn is<T>(allowed: bool, caller: T) -> Result<T, Code> {
+    if allowed { Ok(caller) } else { Err(Code::RoleMissing) }
+}
+
+#[test]
+fn what_is_no_route_is_answered_with_a_problem_document() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        for (method, path, status, code, allow) in [
+            (Method::GET, "/nothing", 404, "not_found", None),
+            (Method::GET, "/api/conversations/x/y/z", 404, "not_found", None),
+            (Method::DELETE, "/health", 405, "method_not_allowed", Some("GET,HEAD")),
+            (Method::PUT, "/api/conversations", 405, "method_not_allowed", Some("POST")),
+        ] {
+            let answer = live.http().request(method, format!("{}{path}", live.url())).send().await.unwrap();
+            let headers = answer.headers().clone();
+            assert_eq!(answer.status().as_u16(), status, "{path}");
+            assert_eq!(headers["content-type"], "application/problem+json", "{path}");
+            let allowed = headers.get("allow").map(|value| value.to_str().unwrap());
+            assert!(
+                allow.is_none() || allowed.is_some_and(|found| found.contains(allow.unwrap())),
+                "{allowed:?}"
+            );
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!(problem["code"], code, "{path}");
+            assert_eq!(problem["requestId"], headers["x-request-id"].to_str().unwrap(), "{path}");
         }
         live.stop().await.unwrap();
     });

@@ -2,6 +2,7 @@
 //! `tests::live` for the harness.
 
 mod access;
+mod account;
 mod ends;
 mod faults;
 mod hour;
@@ -9,7 +10,12 @@ mod limits;
 mod oracle;
 mod page;
 mod plain;
+mod presence;
+mod reader;
+mod resources;
+mod shared;
 mod streams;
 mod talk;
 mod trouble;
 mod visitor;
+mod workers;

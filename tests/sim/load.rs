@@ -143,13 +143,12 @@ impl Site {
             .buffer_unordered(AT_ONCE)
             .try_collect();
         let completed: Vec<_> = within(self.patience, "conversations are journalled", journalled).await?;
-        let is_watchdog = |service: &Service| *service == Service::Watchdog;
-        let (watchdog, pipeline): (Vec<_>, Vec<_>) = Service::WORKERS.into_iter().partition(is_watchdog);
+        let pipeline = [Service::Transcript, Service::Analysis, Service::Progress, Service::Alerts];
         let pipeline = self.start(&pipeline).await?;
         let publish = within(self.patience, "events are published", publish(&sdk, &completed));
         let costs = self.costs(&pipeline, publish).await?;
         // It would look again and again at conversations that wait for the others.
-        let watchdog = self.start(&watchdog).await?;
+        let watchdog = self.start(&[Service::Watchdog]).await?;
         let audit = self.costs(&watchdog, std::future::ready(Ok(()))).await?;
         for worker in pipeline.into_iter().chain(watchdog) {
             let status = worker.process.stop(PATIENCE).await;
@@ -387,6 +386,7 @@ fn outputs() -> Outputs {
         analysis_queue: queue("analysis"),
         progress_queue: queue("progress"),
         alerts_queue: queue("alerts"),
+        erasure_queue: queue("erasure"),
         watchdog_queue: queue("watchdog"),
         events_dead_letter_url: queue_url("nova-alerts-dlq"),
         critical_topic: critical,
@@ -394,6 +394,8 @@ fn outputs() -> Outputs {
         info_topic: info,
         user_pool_id: none(),
         client_id: none(),
+        sign_up_function: none(),
+        identity_pool_id: none(),
         issuer: none(),
         jwks_url: none(),
         roles: BTreeMap::new(),

@@ -102,7 +102,7 @@ impl Judge<'_> {
             let published = header.is_some_and(|header| header.contains_key("publishedAt"));
             self.check(published, || format!("I1: {id} is not known to be published"));
             let (id, user) = (id.clone(), text("userId").to_owned());
-            let about = |event: &&Envelope| event.event.conversation_id().to_string() == id;
+            let about = |event: &&Envelope| event.event.subject() == id;
             let events: Vec<Envelope> = self.events.values().filter(about).cloned().collect();
             self.check(events.iter().any(|event| completed(event).is_some()), || {
                 format!("I1: {id} has no conversation.completed")
@@ -148,7 +148,8 @@ impl Judge<'_> {
                 Event::ConversationCompleted(_)
                 | Event::TranscriptStored(_)
                 | Event::ProgressUpdated(_)
-                | Event::ConversationStalled(_) => {}
+                | Event::ConversationStalled(_)
+                | Event::AccountDeletionRequested(_) => {}
             }
         }
         self.check(analyzed.is_some() == stored.is_some(), || {
@@ -172,7 +173,7 @@ impl Judge<'_> {
         for event in
             self.events.values().filter(|event| !matches!(event.event, Event::ConversationStalled(_)))
         {
-            let id = event.event.conversation_id().to_string();
+            let id = event.event.subject();
             let span = event.traceparent.as_deref().and_then(|text| text.parse::<TraceParent>().ok());
             let Some(span) = span else {
                 found.push(format!("I6: an event of {id} has no trace: {event:?}"));
@@ -208,7 +209,8 @@ impl Judge<'_> {
                 Event::TranscriptStored(_)
                 | Event::AnalysisFailed(_)
                 | Event::ProgressUpdated(_)
-                | Event::ConversationStalled(_) => continue,
+                | Event::ConversationStalled(_)
+                | Event::AccountDeletionRequested(_) => continue,
             };
             let day = at.in_tz(zone).map(|local| local.date().to_string()).unwrap_or_default();
             for date in [day, "total".to_owned()] {

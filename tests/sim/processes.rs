@@ -219,6 +219,7 @@ async fn run(
             let config = transcript::Config {
                 consumer: consumer.clone(),
                 conversations_table: CONVERSATIONS.into(),
+                effects_table: EFFECTS.into(),
                 logs_bucket: LOGS.into(),
                 audio_bucket: AUDIO.into(),
                 event_bus: BUS.into(),

@@ -49,7 +49,7 @@ impl Unmarked {
 
 impl EventHandler for Unmarked {
     async fn handle(&self, event: &Envelope, _: &Delivery) -> Result<(), Failure> {
-        let (user_id, day, added) = match &event.event {
+        let (conversation_id, day, added) = match &event.event {
             Event::ConversationCompleted(event) => {
                 let lasted = event.ended_at.as_millisecond() - event.started_at.as_millisecond();
                 let added = vec![
@@ -58,19 +58,21 @@ impl EventHandler for Unmarked {
                     ("learnerSpeechMs", i64::try_from(event.learner_speech_ms).unwrap_or(0)),
                     ("durationMs", lasted),
                 ];
-                (&event.user_id, event.started_at.in_tz(&event.time_zone), added)
+                (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
             }
             Event::ConversationAnalyzed(event) => {
                 let added = vec![("scored", 1), ("overallSum", i64::from(event.scores.overall))];
-                (&event.user_id, event.started_at.in_tz(&event.time_zone), added)
+                (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
             }
             Event::TranscriptStored(_)
             | Event::AnalysisFailed(_)
             | Event::ProgressUpdated(_)
-            | Event::ConversationStalled(_) => {
+            | Event::ConversationStalled(_)
+            | Event::AccountDeletionRequested(_) => {
                 return Err(Failure::reject("it says nothing of progress"));
             }
         };
+        let user_id = event.event.user_id();
         let day = day.map_err(Failure::retry)?.date().to_string();
         for date in [day.as_str(), "total"] {
             let terms: Vec<_> = added.iter().map(|(name, _)| format!("{name} :{name}")).collect();
@@ -88,7 +90,7 @@ impl EventHandler for Unmarked {
             update.send().await.map_err(Failure::aws)?;
         }
         let updated = Event::ProgressUpdated(ProgressUpdated {
-            conversation_id: event.event.conversation_id(),
+            conversation_id,
             user_id: user_id.clone(),
             date: day,
             milestones: Vec::new(),

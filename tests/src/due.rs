@@ -63,7 +63,8 @@ pub fn alert_ids(event: &Envelope) -> Vec<String> {
         Event::ConversationCompleted(event) if event.reason == EndReason::IngressLost => {
             rules.push("conversation.abnormal-end".to_owned());
         }
-        Event::ConversationCompleted(_) | Event::TranscriptStored(_) => {}
+        Event::ConversationCompleted(_) | Event::TranscriptStored(_) | Event::AccountDeletionRequested(_) => {
+        }
         Event::AnalysisFailed(_) => rules.push("analysis.failed".to_owned()),
         Event::ConversationStalled(_) => rules.push("conversation.stalled".to_owned()),
         Event::ConversationAnalyzed(event) => {

@@ -55,6 +55,14 @@ use issuer::{CLIENT_ID, ISSUER, Issuer};
 pub const CONVERSATIONS: &str = "nova-conversations";
 /// The Images table.
 pub const IMAGES: &str = "nova-images";
+/// The Users table.
+pub const USERS: &str = "nova-users";
+/// The UserProgress table.
+pub const PROGRESS: &str = "nova-user-progress";
+/// The Effects table.
+pub const EFFECTS: &str = "nova-effects";
+/// The bucket of the pictures.
+pub const PICTURES: &str = "nova-learning-images";
 /// The bucket of the recordings.
 pub const AUDIO: &str = "nova-audio-files";
 
@@ -318,8 +326,12 @@ fn furnish(cloud: &Cloud) {
     state.create_queue(WATCHDOG, Duration::from_secs(60), 6);
     state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
     state.create_table(IMAGES, "imageId", None);
+    state.create_table(USERS, "userId", None);
+    state.create_table(PROGRESS, "userId", Some("date"));
+    state.create_table(EFFECTS, "effectId", None);
     state.create_bucket(AUDIO);
     state.create_bucket(LOGS);
+    state.create_bucket(PICTURES);
     state.create_bus(BUS, Vec::new());
 }
 
@@ -331,8 +343,14 @@ fn config(
     let mut options = BTreeMap::from([
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
+        ("user-pool-id", "us-east-1_live".to_owned()),
+        ("erasure-queue-url", queue_url("nova-erasure")),
         ("audio-bucket", AUDIO.to_owned()),
         ("logs-bucket", LOGS.to_owned()),
+        ("images-bucket", PICTURES.to_owned()),
+        ("users-table", USERS.to_owned()),
+        ("progress-table", PROGRESS.to_owned()),
+        ("effects-table", EFFECTS.to_owned()),
         ("event-bus", BUS.to_owned()),
         ("watchdog-queue-url", queue_url(WATCHDOG)),
         ("token-issuer", ISSUER.to_owned()),

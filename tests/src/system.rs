@@ -28,9 +28,8 @@ const STREAMS_MAX: &str = "64";
 /// Seconds between two looks of the watchdog: its message keeps a test waiting until the look after the end.
 const WATCH_DELAY_SECONDS: &str = "15";
 
-/// The five workers.
-pub const WORKERS: [Service; 5] =
-    [Service::Transcript, Service::Analysis, Service::Progress, Service::Alerts, Service::Watchdog];
+/// The workers.
+pub const WORKERS: [Service; 6] = Service::WORKERS;
 
 /// How SQS and EventBridge behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +124,8 @@ impl System {
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
         let root = cloud.root();
-        let outputs = infra::local::deploy(&root, cloud.endpoint(), &Progress::silent()).await?;
+        let outputs =
+            infra::local::deploy(&root, cloud.endpoint(), &options.binaries, &Progress::silent()).await?;
         infra::local::publish_pictures(&root, &outputs.images_table, &Progress::silent()).await?;
         prepare(&cloud, &outputs, &mut options).await?;
         let tap = Tap::open(&root, &outputs.bus_name).await?;
@@ -187,13 +187,14 @@ impl System {
 
     /// The workers' queues, by the worker's name.
     #[must_use]
-    pub fn queues(&self) -> [(&'static str, &Queue); 5] {
+    pub fn queues(&self) -> [(&'static str, &Queue); 6] {
         let outputs = self.stack.outputs();
         [
             ("transcript", &outputs.transcript_queue),
             ("analysis", &outputs.analysis_queue),
             ("progress", &outputs.progress_queue),
             ("alerts", &outputs.alerts_queue),
+            ("erasure", &outputs.erasure_queue),
             ("watchdog", &outputs.watchdog_queue),
         ]
     }

@@ -66,7 +66,7 @@ impl Tap {
 }
 
 /// Checks that every event of `events` carries a known `detail-type`, a source of ours and a `detail` that its
-/// published schema accepts, and that the events of one conversation are spans of one trace; returns how many there
+/// published schema accepts, and that the events of one conversation, or about one learner as a whole, are spans of one trace; returns how many there
 /// were of each type.
 ///
 /// # Errors
@@ -100,17 +100,19 @@ fn check_traces(events: &[Value]) -> anyhow::Result<()> {
     for event in events {
         let detail = &event["detail"];
         let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
-        let conversation =
-            detail["data"]["conversationId"].as_str().context("an event without a conversation")?;
+        let data = &detail["data"];
+        // What is about no conversation is about a learner.
+        let subject = data["conversationId"].as_str().or_else(|| data["userId"].as_str());
+        let subject = subject.context("an event about nothing")?;
         let id = detail["id"].as_str().context("an event without an id")?;
         let span: TraceParent = text(&detail["traceparent"]).parse().context("an event without a trace")?;
-        let trace = traces.entry(conversation).or_insert_with(|| span.trace_id());
-        ensure!(*trace == span.trace_id(), "{conversation} has two traces");
+        let trace = traces.entry(subject).or_insert_with(|| span.trace_id());
+        ensure!(*trace == span.trace_id(), "{subject} has two traces");
         let of_span = spans.entry(span.to_string()).or_insert(id);
         ensure!(*of_span == id, "the events {of_span} and {id} are one span");
     }
     let distinct: std::collections::BTreeSet<_> = traces.values().collect();
-    ensure!(distinct.len() == traces.len(), "two conversations have one trace");
+    ensure!(distinct.len() == traces.len(), "two conversations or learners have one trace");
     Ok(())
 }
 

@@ -267,13 +267,16 @@ impl Alerts {
 
 impl EventHandler for Alerts {
     async fn handle(&self, event: &Envelope, delivery: &Delivery) -> Result<(), Failure> {
+        let Some(conversation_id) = event.event.conversation_id() else {
+            return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
+        };
         let mut wait: Option<Duration> = None;
         for alert in rules::alerts(event) {
             if let Raised::Waits(left) = Box::pin(self.raise(&alert, delivery.receive_count)).await? {
                 wait = Some(wait.map_or(left, |wait| wait.min(left)));
             }
         }
-        let noted = alerts_effect(event.event.conversation_id());
+        let noted = alerts_effect(conversation_id);
         self.effects.note(&noted, &event.id.to_string(), world::now()).await?;
         match wait {
             None => Ok(()),

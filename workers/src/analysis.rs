@@ -9,6 +9,8 @@
 //!   paid twice; a failure stands in the finished lease and is published again from there. An attempt that lost
 //!   its lease publishes nothing, and its analysis is stored only where none stands.
 //!
+//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is asked, stored or published.
+//!
 //! A worker that dies between the model's answer and the store leaves tokens that are paid again: Bedrock knows no
 //! idempotent request. The analysis that is accepted is still one.
 
@@ -199,6 +201,9 @@ impl Analyses {
             .await
             .map_err(JournalError::into_failure)?
             .ok_or_else(|| Failure::reject("the journal does not hold the conversation"))?;
+        if conversation.header.deleted_at.is_some() {
+            return Ok(());
+        }
         let measures = measures::measures(&conversation.turns);
         let effect_id = analysis_effect(completed.conversation_id);
         match self.effects.claim(&effect_id, receive_count, world::now()).await? {
@@ -206,7 +211,11 @@ impl Analyses {
             Claim::Mine(lease) => {
                 let work = self.run(&lease, completed, (&measures, &conversation.turns));
                 match Box::pin(lease.hold(work)).await {
-                    Ok(event) => self.publish(cause, event).await,
+                    Ok(Some(event)) => self.publish(cause, event).await,
+                    Ok(None) => {
+                        lease.release().await;
+                        Ok(())
+                    }
                     Err(failure) => {
                         lease.release().await;
                         Err(failure)
@@ -216,17 +225,17 @@ impl Analyses {
         }
     }
 
-    /// Asks the model, stores what it says, finishes the lease. Returns the event to publish and its time.
+    /// Asks the model, stores what it says, finishes the lease. Returns the event to publish and its time; `None` of a
+    /// conversation that its learner deleted while the model thought.
     async fn run(
         &self,
         lease: &Lease,
         completed: &ConversationCompleted,
         (measures, turns): (&Measures, &[Turn]),
-    ) -> Result<(Event, Timestamp), Failure> {
+    ) -> Result<Option<(Event, Timestamp)>, Failure> {
         if measures.words == 0 {
-            return self
-                .fail(lease, completed, (AnalysisFailure::NothingSaid, completed.ended_at, None))
-                .await;
+            let failure = (AnalysisFailure::NothingSaid, completed.ended_at, None);
+            return self.fail(lease, completed, failure).await.map(Some);
         }
         let picture = picture::load(&self.dynamodb, &self.images_table, &completed.image_id).await?;
         if picture.is_none() {
@@ -249,11 +258,21 @@ impl Analyses {
             "the model assessed a conversation"
         );
         if let Err(failure) = outcome.verdict {
-            return self.fail(lease, completed, (failure, now, Some(self.model.id.clone()))).await;
+            let failure = (failure, now, Some(self.model.id.clone()));
+            return self.fail(lease, completed, failure).await.map(Some);
+        }
+        if self.is_deleted(completed).await? {
+            return Ok(None);
         }
         let (stored, document) = self.store(self.document(completed, (measures, outcome), now)?).await?;
         lease.finish(&written(&Finished::Stored)?).await?;
-        Ok(analyzed(completed, stored, document))
+        Ok(Some(analyzed(completed, stored, document)))
+    }
+
+    async fn is_deleted(&self, completed: &ConversationCompleted) -> Result<bool, Failure> {
+        let header = self.journal.header(completed.conversation_id).await;
+        let header = header.map_err(JournalError::into_failure)?;
+        Ok(header.is_some_and(|header| header.deleted_at.is_some()))
     }
 
     /// Finishes the lease with the reason why there will be no analysis.
@@ -294,6 +313,10 @@ impl Analyses {
 
     /// Stores the analysis, unless one stands there: then that one is the analysis.
     async fn store(&self, analysis: StoredAnalysis) -> Result<(StoredAnalysis, ObjectRef), Failure> {
+        // The model took its time; the next attempt sees it and ends well.
+        if self.effects.is_erased(&analysis.user_id).await? {
+            return Err(Failure::retry(anyhow!("the learner's data was erased while it was assessed")));
+        }
         let key = analysis_key(&analysis.user_id, analysis.conversation_id);
         let json = serde_json::to_vec(&analysis)
             .context("failed to write the analysis as JSON")
@@ -355,6 +378,10 @@ impl EventHandler for Analyses {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
+        if self.effects.is_erased(&completed.user_id).await? {
+            tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is assessed");
+            return Ok(());
+        }
         Box::pin(self.analyze(event, completed, delivery.receive_count)).await
     }
 }

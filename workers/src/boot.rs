@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use events::runtime::failure::describe;
 
-pub(crate) use events::runtime::boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, bucket, table};
+pub(crate) use events::runtime::boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, table};
 
 /// Checks that the topic `arn` (the value of `variable`) is there.
 pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) -> anyhow::Result<()> {

@@ -21,10 +21,13 @@ use anyhow::anyhow;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use events::contract::UserId;
+use events::pipeline::names::erasure_effect;
 use events::runtime::{
     failure::Failure,
+    items::delete_items,
     retry::{Retry, RetryPolicy, retry},
     world,
 };
@@ -103,6 +106,31 @@ impl Effects {
             .await
             .map(|output| output.item)
             .map_err(|error| Failure::aws(error).context("failed to read the effect"))
+    }
+
+    /// Whether the learner's data is erased, or about to be: what is stored of them now would stay.
+    ///
+    /// A write that follows a "no" must be over before the erasure looks for the last time (see `erasure`).
+    pub(crate) async fn is_erased(&self, user_id: &UserId) -> Result<bool, Failure> {
+        Ok(self.find(&erasure_effect(user_id)).await?.is_some())
+    }
+
+    /// The condition that the learner's data is not erased, to stand in a transaction.
+    pub(crate) fn not_erased(
+        &self,
+        user_id: &UserId,
+    ) -> Result<ConditionCheck, aws_sdk_dynamodb::error::BuildError> {
+        ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("effectId", text(&erasure_effect(user_id)))
+            .condition_expression("attribute_not_exists(effectId)")
+            .build()
+    }
+
+    /// Forgets the effects `effect_ids`.
+    pub(crate) async fn forget(&self, effect_ids: &[String]) -> Result<(), Failure> {
+        let key = |id: &String| Item::from([("effectId".to_owned(), text(id))]);
+        delete_items(&self.dynamodb, &self.table, effect_ids.iter().map(key).collect()).await
     }
 
     /// The write of a marker with `attributes`, to stand in a transaction: fails where the marker stands.

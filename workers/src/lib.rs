@@ -7,6 +7,7 @@
 
 pub mod alerts;
 pub mod analysis;
+pub mod erasure;
 pub mod progress;
 pub mod transcript;
 pub mod watchdog;

@@ -6,6 +6,8 @@
 //!   reached and where the learner stood, so a repetition publishes the same `progress.updated` again. Whatever the order
 //!   and the number of deliveries, the table ends the same.
 //!
+//! Of a learner whose data is erased nothing is counted and nothing published.
+//!
 //! Items of UserProgress, key `userId` (S) and `date` (S): one for each day on which a conversation of the learner
 //! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the reserved date `total` over all days. A
 //! range of days never meets it: it sorts behind every date.
@@ -32,6 +34,12 @@
 //! | `activeDays` (S) | all days with a conversation, as runs (see `days`) |
 //! | `latestAssessments` (S) | the latest ten, a JSON array |
 //! | `revision` (N) | events counted |
+//! | `updatedAt` (S) | when it was last written, UTC with milliseconds; the sort key of `date-updatedAt-index` |
+//! | `updatedBy` (S) | the conversation whose event was counted then |
+//!
+//! The index has the totals alone, because only they have `updatedAt`: whoever asks for the learners that were active since
+//! a moment, or for the results as they come, reads one partition in its order and no table as a whole. The last two
+//! attributes say who came last; everything else is the same whatever the order.
 
 use aws_config::SdkConfig;
 use clap::Parser;
@@ -103,7 +111,11 @@ impl EventHandler for Progress {
         // An unknown time zone is a rejection: counting on a guessed day could not be undone, and the message can
         // be sent again to a build that knows the zone.
         let change = change(&event.event).map_err(|error| Failure::reject(error.to_string()))?;
-        let Applied { milestones, standing } = self.store.apply(event.id, event.occurred_at, &change).await?;
+        let applied = self.store.apply(event.id, event.occurred_at, &change).await?;
+        let Some(Applied { milestones, standing }) = applied else {
+            tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is counted");
+            return Ok(());
+        };
         let updated = Event::ProgressUpdated(ProgressUpdated {
             conversation_id: change.conversation_id,
             user_id: change.user_id,

@@ -127,5 +127,6 @@ pub(crate) fn header(is_ended: bool, published_at: Option<Timestamp>) -> Header 
         progress: None,
         ended: is_ended.then_some(Ended { at: ended_at, end }),
         published_at,
+        deleted_at: None,
     }
 }

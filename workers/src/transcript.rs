@@ -10,6 +10,8 @@
 //! The key has no version: the bucket keeps versions, the object says its format in its metadata and its first field,
 //! and an older build's transcript of the same words is as good as ours.
 //!
+//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is stored and nothing published.
+//!
 //! A link to a recording is written only where the recording is. The ingress publishes after its recordings are stored
 //! or given up, so one look is enough; a turn whose recording was lost is marked `audioMissing`.
 
@@ -29,6 +31,7 @@ use events::{
 
 use crate::{
     boot,
+    effects::Effects,
     write_once::{Document, WriteOnce, Written},
 };
 
@@ -48,6 +51,9 @@ pub struct Config {
     /// The Conversations table.
     #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
     pub conversations_table: String,
+    /// The Effects table, to see whose data is erased.
+    #[arg(long, env = "NOVA_EFFECTS_TABLE", value_name = "NOVA_EFFECTS_TABLE")]
+    pub effects_table: String,
     /// The bucket of transcripts.
     #[arg(long, env = "NOVA_LOGS_BUCKET", value_name = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
@@ -63,6 +69,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Transcripts {
     journal: Reader,
+    effects: Effects,
     documents: WriteOnce,
     recordings: Recordings,
     bus: Bus,
@@ -78,9 +85,11 @@ impl Transcripts {
         let s3 = boot::s3(aws);
         let table = &config.conversations_table;
         boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, boot::CONVERSATIONS).await?;
+        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, boot::EFFECTS).await?;
         boot::bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket).await?;
         boot::bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket).await?;
         Ok(Self {
+            effects: Effects::new(dynamodb.clone(), config.effects_table.clone()),
             journal: Journal::reader(dynamodb, table),
             documents: WriteOnce::new(s3.clone(), config.logs_bucket.clone()),
             recordings: Recordings::new(s3, config.audio_bucket.clone()),
@@ -88,10 +97,14 @@ impl Transcripts {
         })
     }
 
-    async fn store(&self, completed: &ConversationCompleted) -> Result<TranscriptStored, Failure> {
+    /// `None` of a conversation that its learner has deleted.
+    async fn store(&self, completed: &ConversationCompleted) -> Result<Option<TranscriptStored>, Failure> {
         let id = completed.conversation_id;
         let conversation = self.journal.load(id).await.map_err(JournalError::into_failure)?;
-        let Some(conversation) = conversation else { return self.stored_before(completed).await };
+        let Some(conversation) = conversation else { return self.stored_before(completed).await.map(Some) };
+        if conversation.header.deleted_at.is_some() {
+            return Ok(None);
+        }
         let turns = &conversation.turns;
         let audio = Audio { bucket: &self.recordings.bucket, stored: self.recordings.stored(turns).await? };
         let transcript = document::transcript(completed, turns, &audio)
@@ -104,13 +117,13 @@ impl Transcripts {
         let (transcript, document) = self.put_document(&transcript_key(user_id, id), transcript).await?;
         let text =
             self.put_text(&readable_transcript_key(user_id, id), &document::readable(&transcript)).await?;
-        Ok(TranscriptStored {
+        Ok(Some(TranscriptStored {
             conversation_id: id,
             user_id: completed.user_id.clone(),
             document,
             text,
             turns: completed.turns,
-        })
+        }))
     }
 
     /// The transcript of a conversation that the journal has forgotten: the one that was stored while it knew it.
@@ -178,7 +191,11 @@ impl EventHandler for Transcripts {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
-        let stored = self.store(completed).await?;
+        if self.effects.is_erased(&completed.user_id).await? {
+            tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is stored");
+            return Ok(());
+        }
+        let Some(stored) = self.store(completed).await? else { return Ok(()) };
         // The time of the cause, so that a repetition is the same event to the byte.
         let published = Event::TranscriptStored(stored);
         let envelope = Envelope::new(published, event.occurred_at, event.traceparent.clone());

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    ConversationId, ConversationMetrics, ConversationStalled, EndReason, EventId, FeedbackLanguage, Flag,
-    Level, ProgressUpdated, Usage, UserId,
+    AccountDeletionRequested, ConversationId, ConversationMetrics, ConversationStalled, EndReason, EventId,
+    FeedbackLanguage, Flag, Level, ProgressUpdated, Usage, UserId, id::caused,
 };
 
 /// The version written by this build, for every event. 1.1 added optional fields: what was measured, and where a
@@ -44,6 +44,8 @@ pub enum Event {
     ProgressUpdated(ProgressUpdated),
     /// A conversation has stopped on its way through the pipeline.
     ConversationStalled(ConversationStalled),
+    /// An account and all its data are to be deleted.
+    AccountDeletionRequested(AccountDeletionRequested),
 }
 
 /// Data of `conversation.completed`.
@@ -229,19 +231,50 @@ impl Event {
             Self::AnalysisFailed(_) => "analysis.failed",
             Self::ProgressUpdated(_) => "progress.updated",
             Self::ConversationStalled(_) => "conversation.stalled",
+            Self::AccountDeletionRequested(_) => "account.deletion_requested",
         }
     }
 
-    /// The conversation the event is about.
+    /// The conversation the event is about, if it is about one.
     #[must_use]
-    pub fn conversation_id(&self) -> ConversationId {
+    pub fn conversation_id(&self) -> Option<ConversationId> {
         match self {
-            Self::ConversationCompleted(data) => data.conversation_id,
-            Self::TranscriptStored(data) => data.conversation_id,
-            Self::ConversationAnalyzed(data) => data.conversation_id,
-            Self::AnalysisFailed(data) => data.conversation_id,
-            Self::ProgressUpdated(data) => data.conversation_id,
-            Self::ConversationStalled(data) => data.conversation_id,
+            Self::ConversationCompleted(data) => Some(data.conversation_id),
+            Self::TranscriptStored(data) => Some(data.conversation_id),
+            Self::ConversationAnalyzed(data) => Some(data.conversation_id),
+            Self::AnalysisFailed(data) => Some(data.conversation_id),
+            Self::ProgressUpdated(data) => Some(data.conversation_id),
+            Self::ConversationStalled(data) => Some(data.conversation_id),
+            Self::AccountDeletionRequested(_) => None,
+        }
+    }
+
+    /// The learner the event is about.
+    #[must_use]
+    pub fn user_id(&self) -> &UserId {
+        match self {
+            Self::ConversationCompleted(data) => &data.user_id,
+            Self::TranscriptStored(data) => &data.user_id,
+            Self::ConversationAnalyzed(data) => &data.user_id,
+            Self::AnalysisFailed(data) => &data.user_id,
+            Self::ProgressUpdated(data) => &data.user_id,
+            Self::ConversationStalled(data) => &data.user_id,
+            Self::AccountDeletionRequested(data) => &data.user_id,
+        }
+    }
+
+    /// The id of what the event is about, a conversation or a learner: events with the same subject belong to one
+    /// trace.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        self.conversation_id().map_or_else(|| self.user_id().to_string(), |id| id.to_string())
+    }
+
+    /// The id of this fact; `qualified` is its schema, with what tells it from others of its kind.
+    fn id(&self, qualified: &str) -> EventId {
+        match self.conversation_id() {
+            Some(id) => EventId::derive(id, qualified),
+            None => EventId::derive_of_user(self.user_id(), qualified),
         }
     }
 
@@ -253,6 +286,7 @@ impl Event {
             Self::AnalysisFailed(data) => serde_json::to_value(data),
             Self::ProgressUpdated(data) => serde_json::to_value(data),
             Self::ConversationStalled(data) => serde_json::to_value(data),
+            Self::AccountDeletionRequested(data) => serde_json::to_value(data),
         }
     }
 }
@@ -264,7 +298,7 @@ impl Envelope {
     /// [`Envelope::caused_by`].
     #[must_use]
     pub fn new(event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
-        let id = EventId::derive(event.conversation_id(), event.schema());
+        let id = event.id(event.schema());
         Self { id, occurred_at, traceparent, event }
     }
 
@@ -272,7 +306,7 @@ impl Envelope {
     /// schema of the event that caused this one, or the stage at which a conversation stalled.
     #[must_use]
     pub fn caused_by(cause: &str, event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
-        let id = EventId::derive_caused(event.conversation_id(), event.schema(), cause);
+        let id = event.id(&caused(event.schema(), cause));
         Self { id, occurred_at, traceparent, event }
     }
 
@@ -328,6 +362,7 @@ impl Envelope {
             "analysis.failed" => Event::AnalysisFailed(data(wire.data)?),
             "progress.updated" => Event::ProgressUpdated(data(wire.data)?),
             "conversation.stalled" => Event::ConversationStalled(data(wire.data)?),
+            "account.deletion_requested" => Event::AccountDeletionRequested(data(wire.data)?),
             _ => return Err(DecodeError::UnknownSchema(wire.schema)),
         };
         Ok(Self { id: wire.id, occurred_at: wire.occurred_at, traceparent: wire.traceparent, event })

@@ -84,7 +84,7 @@ impl From<ConversationId> for Uuid {
 #[error("not a conversation id: a UUID of version 7 is expected")]
 pub struct InvalidConversationId;
 
-/// A published fact: UUIDv5 over (conversation, event type).
+/// A published fact: UUIDv5 over (conversation or learner, event type).
 ///
 /// Every path that publishes the same fact publishes the same id, so consumers recognise a repetition. It is
 /// not EventBridge's own `id`, which differs for each PutEvents entry.
@@ -104,7 +104,14 @@ impl EventId {
     /// The id of an event of which there can be several about one `conversation`: `cause` tells them apart.
     #[must_use]
     pub fn derive_caused(conversation: ConversationId, schema: &str, cause: &str) -> Self {
-        Self::derive(conversation, &format!("{schema}<{cause}"))
+        Self::derive(conversation, &caused(schema, cause))
+    }
+
+    /// The id of the event `schema` about the learner as a whole. A learner's id is text and a conversation's 16
+    /// bytes, so the separator keeps the names of the two apart.
+    #[must_use]
+    pub fn derive_of_user(user_id: &UserId, schema: &str) -> Self {
+        Self(Uuid::new_v5(&EVENT_NAMESPACE, format!("user/{user_id}/{schema}").as_bytes()))
     }
 
     /// The UUID itself.
@@ -112,6 +119,11 @@ impl EventId {
     pub fn uuid(self) -> Uuid {
         self.0
     }
+}
+
+/// The name of an event of which there can be several about one subject: `cause` tells them apart.
+pub(super) fn caused(schema: &str, cause: &str) -> String {
+    format!("{schema}<{cause}")
 }
 
 impl From<Uuid> for EventId {
@@ -234,5 +246,8 @@ mod tests {
         let id = EventId::derive(conversation, "conversation.completed");
         assert_eq!(id.to_string(), "8a4b955c-66c6-556c-ae26-2ada0d285730");
         assert_ne!(id, EventId::derive(conversation, "conversation.analyzed"));
+        let user = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().unwrap();
+        let id = EventId::derive_of_user(&user, "account.deletion_requested");
+        assert_eq!(id.to_string(), "edc0b0e4-b861-59be-ba13-23d75b9855fe");
     }
 }

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed, ConversationCompleted,
-    ConversationId, ConversationMetrics, ConversationStalled, Direction, EndReason, Envelope, Event,
-    FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker, Stage, Standing,
-    Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
+    AccountDeletionRequested, AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed,
+    ConversationCompleted, ConversationId, ConversationMetrics, ConversationStalled, Direction, EndReason,
+    Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
+    Stage, Standing, Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
 };
 
 pub(crate) fn conversation_id() -> ConversationId {
@@ -41,6 +41,9 @@ pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
                 Event::ConversationStalled(stalled)
             },
         ),
+        (ids(), timestamp()).prop_map(|((_, user_id), requested_at)| {
+            Event::AccountDeletionRequested(AccountDeletionRequested { user_id, requested_at })
+        }),
     ];
     (event, timestamp(), option::of(any::<String>()))
         .prop_map(|(event, at, trace)| Envelope::new(event, at, trace))

@@ -7,18 +7,19 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
-    AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted, ConversationStalled, EventId,
-    ProgressUpdated, StoredAnalysis, Transcript, TranscriptStored,
+    AccountDeletionRequested, AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted,
+    ConversationStalled, EventId, ProgressUpdated, StoredAnalysis, Transcript, TranscriptStored,
 };
 
 /// The names of all events.
-pub const EVENT_NAMES: [&str; 6] = [
+pub const EVENT_NAMES: [&str; 7] = [
     "conversation.completed",
     "transcript.stored",
     "conversation.analyzed",
     "analysis.failed",
     "progress.updated",
     "conversation.stalled",
+    "account.deletion_requested",
 ];
 
 /// The names of all documents that events point to or that travel inside them.
@@ -35,6 +36,7 @@ pub fn schema_of(name: &str) -> Option<Value> {
         "analysis.failed" => envelope::<AnalysisFailed>(name),
         "progress.updated" => envelope::<ProgressUpdated>(name),
         "conversation.stalled" => envelope::<ConversationStalled>(name),
+        "account.deletion_requested" => envelope::<AccountDeletionRequested>(name),
         _ => return None,
     };
     Some(schema)
@@ -202,7 +204,8 @@ mod tests {
             Event::ConversationCompleted(_)
             | Event::TranscriptStored(_)
             | Event::ConversationAnalyzed(_)
-            | Event::AnalysisFailed(_) => Envelope::new(event, at, None).id,
+            | Event::AnalysisFailed(_)
+            | Event::AccountDeletionRequested(_) => Envelope::new(event, at, None).id,
         }
     }
 

@@ -104,6 +104,8 @@ pub struct Header {
     pub ended: Option<Ended>,
     /// When its `conversation.completed` was known to be on the bus.
     pub published_at: Option<Timestamp>,
+    /// When its learner deleted it: what was said is gone, and nobody stores anything of it again.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// A conversation as it stands in the journal.

@@ -36,6 +36,11 @@ pub(super) fn header_key(id: ConversationId) -> Item {
     Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), number(&id.started_at_ms()))])
 }
 
+/// The conversation of an item or a key.
+pub(super) fn conversation_id(item: &Item) -> Result<ConversationId, Corrupt> {
+    parsed(item, "sessionId")
+}
+
 /// The first header item of a conversation: epoch 1, active. `claim` tells this start from any other.
 pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item {
     let mut item = header_key(start.conversation_id);
@@ -60,15 +65,26 @@ pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item
     item
 }
 
+/// The key of the turn `index` of `id`.
+pub(super) fn turn_key(id: ConversationId, index: u32) -> Item {
+    let timestamp = number(&(id.started_at_ms() + 1 + i64::from(index)));
+    Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), timestamp)])
+}
+
 /// The item of one turn of `id`.
 pub(super) fn turn(id: ConversationId, turn: &Turn) -> Item {
-    Item::from([
-        ("sessionId".to_owned(), text(&id)),
-        ("timestamp".to_owned(), number(&(id.started_at_ms() + 1 + i64::from(turn.index)))),
+    let mut item = turn_key(id, turn.index);
+    item.extend([
         ("index".to_owned(), number(&turn.index)),
         ("turn".to_owned(), AttributeValue::S(json(turn))),
         ("expiresAt".to_owned(), expires_at(id)),
-    ])
+    ]);
+    item
+}
+
+/// Reads the item of a turn.
+pub(super) fn read_turn(item: &Item) -> Result<Turn, Corrupt> {
+    decoded(item, "turn")
 }
 
 /// Reads a header item.
@@ -109,6 +125,7 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
         progress: optional(item, "progress", decoded)?,
         ended,
         published_at: optional(item, "publishedAt", timestamp)?,
+        deleted_at: optional(item, "deletedAt", timestamp)?,
     })
 }
 
@@ -116,10 +133,7 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
 pub(super) fn read_conversation(items: &[Item]) -> Result<Option<Conversation>, Corrupt> {
     let Some((first, rest)) = items.split_first() else { return Ok(None) };
     let header = read_header(first)?;
-    let turns = rest
-        .iter()
-        .map(|item| serde_json::from_str(string(item, "turn")?).map_err(|_| corrupt("turn")))
-        .collect::<Result<Vec<Turn>, Corrupt>>()?;
+    let turns = rest.iter().map(read_turn).collect::<Result<Vec<Turn>, Corrupt>>()?;
     Ok(Some(Conversation { header, turns }))
 }
 
@@ -249,6 +263,7 @@ mod tests {
                 progress: None,
                 ended: None,
                 published_at: None,
+                deleted_at: None,
             };
             prop_assert_eq!(read.completed(), None);
             prop_assert_eq!(read, expected);

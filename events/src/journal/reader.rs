@@ -5,10 +5,25 @@ use super::{
     error::{JournalError, service},
     item::{self, Corrupt},
 };
-use crate::contract::ConversationId;
+use crate::contract::{ConversationId, Turn, UserId};
 
 /// Pages of a query (1 MiB each) that one conversation may fill.
 const PAGES_MAX: usize = 64;
+
+/// The index that lists a learner's conversations: only headers are in it.
+const BY_LEARNER: &str = "userId-timestamp-index";
+
+/// Requests that one page of a list may take: more than one where conversations were deleted.
+const LIST_REQUESTS_MAX: usize = 8;
+
+/// Some of a learner's conversations, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Their headers. There can be fewer than were asked for although there are more.
+    pub headers: Vec<Header>,
+    /// What to go on after, if there is more.
+    pub next: Option<ConversationId>,
+}
 
 /// Reads conversations.
 #[derive(Clone, Debug)]
@@ -37,6 +52,66 @@ impl Reader {
             .await
             .map_err(|error| service(&error))?;
         Ok(output.item.as_ref().map(item::read_header).transpose()?)
+    }
+
+    /// At most `limit` conversations of a learner that were not deleted, the newest first, from the one that follows
+    /// `after`. An index tells it, so a conversation that began within the last second may be missing.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn of_learner(
+        &self,
+        user_id: &UserId,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Page, JournalError> {
+        let mut page = Page { headers: Vec::new(), next: after };
+        for _ in 0..LIST_REQUESTS_MAX {
+            let start = page.next.map(|id| {
+                let mut key = item::header_key(id);
+                key.insert("userId".to_owned(), item::text(user_id));
+                key
+            });
+            let listed = self
+                .dynamodb
+                .query()
+                .table_name(&self.table)
+                .index_name(BY_LEARNER)
+                .key_condition_expression("userId = :user")
+                .filter_expression("attribute_not_exists(deletedAt)")
+                .expression_attribute_values(":user", item::text(user_id))
+                .scan_index_forward(false)
+                .limit(i32::try_from(limit - page.headers.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service(&error))?;
+            for found in listed.items() {
+                page.headers.push(item::read_header(found)?);
+            }
+            page.next = listed.last_evaluated_key().map(item::conversation_id).transpose()?;
+            if page.next.is_none() || page.headers.len() >= limit {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// One turn of a conversation, if it has so many.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`], [`JournalError::Service`].
+    pub async fn turn(&self, id: ConversationId, index: u32) -> Result<Option<Turn>, JournalError> {
+        let output = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item::turn_key(id, index)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| service(&error))?;
+        Ok(output.item.as_ref().map(item::read_turn).transpose()?)
     }
 
     /// A conversation with its turns in order, as of now.

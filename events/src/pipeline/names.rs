@@ -33,6 +33,13 @@ pub fn progress_effect(cause: EventId) -> String {
     format!("progress#{cause}")
 }
 
+/// The lease under which a learner's data is erased. Where it stands, taken or finished, the learner's account is gone:
+/// nothing of theirs may be stored any more.
+#[must_use]
+pub fn erasure_effect(user_id: &UserId) -> String {
+    format!("erasure#{user_id}")
+}
+
 /// The item that notes which events of a conversation were looked at for alerts.
 #[must_use]
 pub fn alerts_effect(id: ConversationId) -> String {

@@ -179,3 +179,13 @@ fn same_stall_is_the_same_event_whenever_it_is_found() {
     assert_eq!(ids.len(), 2);
     assert_ne!(ids[0], ids[1]);
 }
+
+#[test]
+fn of_a_deleted_conversation_nothing_is_expected_any_more() {
+    let mut found = published();
+    assert!(!found.trail().is_complete());
+    found.header.deleted_at = Some(after(500));
+    let trail = found.trail();
+    assert!(trail.is_complete());
+    assert_eq!(trail.stalled_at(after(1_000_000), LIMITS), []);
+}

@@ -21,6 +21,9 @@ pub const CONVERSATIONS: Key = Key { partition: "sessionId", sort: Some("timesta
 /// The key of the Images table.
 pub const IMAGES: Key = Key { partition: "imageId", sort: None };
 
+/// The key of the Users table.
+pub const USERS: Key = Key { partition: "userId", sort: None };
+
 /// The key of the UserProgress table.
 pub const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
 

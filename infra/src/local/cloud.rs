@@ -118,11 +118,13 @@ impl Cloud {
 fn environment(command: &mut Command, port: u16, state_dir: &Path) -> anyhow::Result<()> {
     let state = state_dir.join("cloud");
     let objects = state_dir.join("objects");
-    for folder in [&state, &objects] {
+    // It unpacks the programs of functions there, and leaves them when it is killed.
+    let scratch = state_dir.join("scratch");
+    for folder in [&state, &objects, &scratch] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     command.env_clear().stdin(Stdio::null());
-    for name in ["PATH", "LANG", "TMPDIR"] {
+    for name in ["PATH", "LANG"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
@@ -136,6 +138,7 @@ fn environment(command: &mut Command, port: u16, state_dir: &Path) -> anyhow::Re
         .env("MINISTACK_ACCOUNT_ID", sdk::ACCOUNT)
         // Its MQTT listener would bind all interfaces.
         .env("IOT_MTLS_ENABLED", "0")
+        .env("TMPDIR", scratch)
         .env("STATE_DIR", state)
         .env("S3_DATA_DIR", objects);
     Ok(())

@@ -11,13 +11,23 @@ use aws_sdk_cloudformation::{
 };
 use tokio::time::Instant;
 
-use super::{Outputs, Progress, settle};
+use super::{Binaries, Outputs, Progress, function, sdk, settle};
+
+/// The stack that makes the bucket which the code of functions is taken from.
+const DATA: &str = "nova-data";
+
+/// The stack with a function in it.
+const IDENTITY: &str = "nova-identity";
+
+/// Changes to the list of e-mail domains that cannot sign up: learners of tests and of the demo have addresses of the
+/// reserved domain `example`, at which nobody can be written to.
+pub(super) const REFUSED_EMAIL_DOMAINS: &str = "-example";
 
 /// The templates in the order of their dependencies, by the name of their stack.
 const TEMPLATES: [(&str, &str); 5] = [
-    ("nova-data", include_str!("../../templates/data.yaml")),
+    (DATA, include_str!("../../templates/data.yaml")),
     ("nova-messaging", include_str!("../../templates/messaging.yaml")),
-    ("nova-identity", include_str!("../../templates/identity.yaml")),
+    (IDENTITY, include_str!("../../templates/identity.yaml")),
     ("nova-access", include_str!("../../templates/access.yaml")),
     ("nova-monitoring", include_str!("../../templates/monitoring.yaml")),
 ];
@@ -28,17 +38,28 @@ const STACK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a stack is looked at while it is being made.
 const STACK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Deploys all templates to the empty emulated cloud that `sdk` reaches at `endpoint`, applies what the emulator
-/// throws away, and returns what is there.
+/// Deploys all templates to the empty emulated cloud that `sdk` reaches at `endpoint`, with the functions of `binaries`,
+/// applies what the emulator throws away, and returns what is there.
 ///
 /// # Errors
-/// When a stack cannot be made: the reason is the first failed resource's own.
-pub async fn deploy(sdk: &SdkConfig, endpoint: &str, progress: &Progress) -> anyhow::Result<Outputs> {
+/// When a function is not built or a stack cannot be made: the reason is the first failed resource's own.
+pub async fn deploy(
+    sdk: &SdkConfig,
+    endpoint: &str,
+    binaries: &Binaries,
+    progress: &Progress,
+) -> anyhow::Result<Outputs> {
     let cloudformation = Client::new(sdk);
     let mut outputs = BTreeMap::new();
     for (name, template) in TEMPLATES {
         progress.detail(name);
-        let stack = create(&cloudformation, name, template).await?;
+        let mut parameters = vec![("Env", "local".to_owned())];
+        if name == IDENTITY {
+            let bucket =
+                outputs.get("ArtifactsBucket").context("no template has the output ArtifactsBucket")?;
+            parameters.extend(identity_parameters(sdk, endpoint, bucket, binaries).await?);
+        }
+        let stack = create(&cloudformation, name, template, &parameters).await?;
         for output in stack.outputs() {
             if let (Some(key), Some(value)) = (output.output_key(), output.output_value()) {
                 outputs.insert(key.to_owned(), value.to_owned());
@@ -50,13 +71,37 @@ pub async fn deploy(sdk: &SdkConfig, endpoint: &str, progress: &Progress) -> any
     Outputs::from_stacks(&outputs, endpoint)
 }
 
-async fn create(cloudformation: &Client, name: &str, template: &str) -> anyhow::Result<Stack> {
-    let env = Parameter::builder().parameter_key("Env").parameter_value("local").build();
+/// Puts the code of the pool's triggers into `bucket` and says where it is.
+async fn identity_parameters(
+    sdk: &SdkConfig,
+    endpoint: &str,
+    bucket: &str,
+    binaries: &Binaries,
+) -> anyhow::Result<[(&'static str, String); 5]> {
+    let key = function::upload(&sdk::s3_client(sdk), bucket, "sign_up", &binaries.path("sign_up")).await?;
+    Ok([
+        ("CodeBucket", bucket.to_owned()),
+        ("CodeKey", key),
+        ("FunctionArchitecture", function::architecture()?.to_owned()),
+        ("RefusedEmailDomains", REFUSED_EMAIL_DOMAINS.to_owned()),
+        ("EndpointUrl", endpoint.to_owned()),
+    ])
+}
+
+async fn create(
+    cloudformation: &Client,
+    name: &str,
+    template: &str,
+    parameters: &[(&str, String)],
+) -> anyhow::Result<Stack> {
+    let parameters = parameters
+        .iter()
+        .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(value.as_str()).build());
     let created = cloudformation
         .create_stack()
         .stack_name(name)
         .template_body(template)
-        .parameters(env)
+        .set_parameters(Some(parameters.collect()))
         .capabilities(Capability::CapabilityNamedIam)
         .send()
         .await;

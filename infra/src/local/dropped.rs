@@ -187,7 +187,7 @@ mod tests {
     fn every_table_and_bucket_of_the_template_is_read() {
         let names: Vec<String> = read(DATA).unwrap().into_iter().map(|dropped| dropped.logical_id).collect();
         let tables = ["UsersTable", "ConversationsTable", "ImagesTable", "UserProgressTable", "EffectsTable"];
-        let buckets = ["LogsBucket", "AudioBucket", "ImagesBucket"];
+        let buckets = ["LogsBucket", "AudioBucket", "ImagesBucket", "ArtifactsBucket"];
         assert_eq!(names, [&tables[..], &buckets[..]].concat());
     }
 

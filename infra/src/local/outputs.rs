@@ -35,6 +35,8 @@ pub struct Outputs {
     pub progress_queue: Queue,
     /// The alerts worker's queue.
     pub alerts_queue: Queue,
+    /// The erasure worker's queue.
+    pub erasure_queue: Queue,
     /// The watchdog's queue.
     pub watchdog_queue: Queue,
     /// URL of the queue of events that no rule could deliver.
@@ -49,6 +51,10 @@ pub struct Outputs {
     pub user_pool_id: String,
     /// The web page's client of the user pool.
     pub client_id: String,
+    /// The function of the user pool's triggers.
+    pub sign_up_function: String,
+    /// The identity pool.
+    pub identity_pool_id: String,
     /// The `iss` of access tokens.
     pub issuer: String,
     /// Where the keys of access tokens are. On AWS it is below the issuer; an emulator issues the same `iss` but
@@ -103,12 +109,15 @@ impl Outputs {
             analysis_queue: queue("Analysis")?,
             progress_queue: queue("Progress")?,
             alerts_queue: queue("Alerts")?,
+            erasure_queue: queue("Erasure")?,
             watchdog_queue: queue("Watchdog")?,
             events_dead_letter_url: get("EventsDeadLetterQueueUrl")?,
             critical_topic: get("CriticalTopicArn")?,
             warning_topic: get("WarningTopicArn")?,
             info_topic: get("InfoTopicArn")?,
             client_id: get("ClientId")?,
+            sign_up_function: get("SignUpFunctionName")?,
+            identity_pool_id: get("IdentityPoolId")?,
             issuer: get("Issuer")?,
             jwks_url: format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
             user_pool_id,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Outputs, Queue};
+use super::{Outputs, Queue, deploy::REFUSED_EMAIL_DOMAINS};
 
 /// A binary of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,18 +17,27 @@ pub enum Service {
     Progress,
     /// Publishes alerts.
     Alerts,
+    /// Deletes accounts.
+    Erasure,
     /// Closes what a dead ingress left.
     Watchdog,
 }
 
 impl Service {
     /// All of them, the ingress first.
-    pub const ALL: [Self; 6] =
-        [Self::Ingress, Self::Transcript, Self::Analysis, Self::Progress, Self::Alerts, Self::Watchdog];
+    pub const ALL: [Self; 7] = [
+        Self::Ingress,
+        Self::Transcript,
+        Self::Analysis,
+        Self::Progress,
+        Self::Alerts,
+        Self::Erasure,
+        Self::Watchdog,
+    ];
 
     /// The workers: what consumes a queue.
-    pub const WORKERS: [Self; 5] =
-        [Self::Transcript, Self::Analysis, Self::Progress, Self::Alerts, Self::Watchdog];
+    pub const WORKERS: [Self; 6] =
+        [Self::Transcript, Self::Analysis, Self::Progress, Self::Alerts, Self::Erasure, Self::Watchdog];
 
     /// The name of the binary.
     #[must_use]
@@ -39,6 +48,7 @@ impl Service {
             Self::Analysis => "analysis",
             Self::Progress => "progress",
             Self::Alerts => "alerts",
+            Self::Erasure => "erasure",
             Self::Watchdog => "watchdog",
         }
     }
@@ -58,6 +68,7 @@ impl Service {
             Self::Analysis => Some(&outputs.analysis_queue),
             Self::Progress => Some(&outputs.progress_queue),
             Self::Alerts => Some(&outputs.alerts_queue),
+            Self::Erasure => Some(&outputs.erasure_queue),
             Self::Watchdog => Some(&outputs.watchdog_queue),
         }
     }
@@ -69,16 +80,25 @@ impl Service {
             Self::Ingress => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
                 ("NOVA_IMAGES_TABLE", outputs.images_table.clone()),
+                ("NOVA_USERS_TABLE", outputs.users_table.clone()),
                 ("NOVA_AUDIO_BUCKET", outputs.audio_bucket.clone()),
                 ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
+                ("NOVA_IMAGES_BUCKET", outputs.images_bucket.clone()),
+                ("NOVA_PROGRESS_TABLE", outputs.user_progress_table.clone()),
+                ("NOVA_EFFECTS_TABLE", outputs.effects_table.clone()),
                 ("NOVA_EVENT_BUS", outputs.bus_name.clone()),
                 ("NOVA_WATCHDOG_QUEUE_URL", outputs.watchdog_queue.url.clone()),
+                ("NOVA_ERASURE_QUEUE_URL", outputs.erasure_queue.url.clone()),
                 ("NOVA_TOKEN_ISSUER", outputs.issuer.clone()),
                 ("NOVA_JWKS_URL", outputs.jwks_url.clone()),
                 ("NOVA_CLIENT_ID", outputs.client_id.clone()),
+                ("NOVA_USER_POOL_ID", outputs.user_pool_id.clone()),
+                ("NOVA_REFUSED_EMAIL_DOMAINS", REFUSED_EMAIL_DOMAINS.to_owned()),
+                ("NOVA_LOCALHOST_COOKIES", "true".to_owned()),
             ],
             Self::Transcript => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
+                ("NOVA_EFFECTS_TABLE", outputs.effects_table.clone()),
                 ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
                 ("NOVA_AUDIO_BUCKET", outputs.audio_bucket.clone()),
                 ("NOVA_EVENT_BUS", outputs.bus_name.clone()),
@@ -101,6 +121,15 @@ impl Service {
                 ("NOVA_TOPIC_WARNING_ARN", outputs.warning_topic.clone()),
                 ("NOVA_TOPIC_INFO_ARN", outputs.info_topic.clone()),
                 ("NOVA_WATCHED_QUEUE_URLS", dead_letter_queues(outputs)),
+            ],
+            Self::Erasure => vec![
+                ("NOVA_USERS_TABLE", outputs.users_table.clone()),
+                ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),
+                ("NOVA_PROGRESS_TABLE", outputs.user_progress_table.clone()),
+                ("NOVA_EFFECTS_TABLE", outputs.effects_table.clone()),
+                ("NOVA_LOGS_BUCKET", outputs.logs_bucket.clone()),
+                ("NOVA_AUDIO_BUCKET", outputs.audio_bucket.clone()),
+                ("NOVA_USER_POOL_ID", outputs.user_pool_id.clone()),
             ],
             Self::Watchdog => vec![
                 ("NOVA_CONVERSATIONS_TABLE", outputs.conversations_table.clone()),

@@ -134,7 +134,7 @@ impl Stack {
         let cloud = Cloud::start(&cloud).await?;
         progress.end(cloud.endpoint());
         progress.begin("Deploying the infrastructure");
-        let outputs = deploy(&cloud.root(), cloud.endpoint(), progress).await?;
+        let outputs = deploy(&cloud.root(), cloud.endpoint(), &options.binaries, progress).await?;
         progress.end("5 stacks");
         progress.begin("Publishing the pictures");
         let pictures = if options.images {

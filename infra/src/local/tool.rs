@@ -56,6 +56,17 @@ pub fn cfn_lint() -> PythonTool {
     }
 }
 
+/// The property-based tester of the API, which takes the arguments of `schemathesis`.
+#[must_use]
+pub fn api_tester() -> PythonTool {
+    PythonTool {
+        name: "api-tester",
+        package: "schemathesis",
+        start: ["-c", "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"],
+        lock: include_str!("../../python/api-tester.lock"),
+    }
+}
+
 impl PythonTool {
     /// Installs it unless it is there already, and returns the command that runs it.
     ///
@@ -147,15 +158,17 @@ async fn run(mut command: Command) -> anyhow::Result<Output> {
     output.with_context(|| format!("cannot run {program}"))
 }
 
-/// pip explains itself over many lines; the last error is the one that counts.
-fn last_line(output: &Output) -> String {
+/// A program explains itself over many lines; the last error is the one that counts.
+pub(super) fn last_line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().rfind(|line| line.starts_with("ERROR:")).or_else(|| lines().next_back());
+    let error = lines()
+        .rfind(|line| line.starts_with("ERROR:") || line.starts_with("E:"))
+        .or_else(|| lines().next_back());
     error.unwrap_or("no reason given").to_owned()
 }
 
-fn unusable_cache(cache: &Path) -> String {
+pub(super) fn unusable_cache(cache: &Path) -> String {
     format!(
         "cannot write the cache folder {}; set NOVA_CACHE_DIR to one that can be written",
         cache.display()
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn locks_hold_a_hash_of_every_file_and_no_host() {
-        for tool in [ministack(), cfn_lint()] {
+        for tool in [ministack(), cfn_lint(), api_tester()] {
             let packages = tool.lock.lines().filter(|line| line.contains("==")).count();
             assert!(packages > 5, "{}: {packages}", tool.name);
             assert!(tool.lock.matches("--hash=sha256:").count() >= packages);

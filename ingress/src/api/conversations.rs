@@ -4,19 +4,23 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State, rejection::JsonRejection},
-};
+use axum::extract::State;
 use events::contract::{ConversationId, FeedbackLanguage, Level, TraceParent};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    answer::Created,
+    extract::{Body, Path},
+    route::{Route, post},
+};
 use crate::{
+    admission::NoSeat,
     app::App,
     auth::Learner,
-    error::ApiError,
+    error::{ApiError, Code},
     ticket::{Admission, Purpose},
     voice,
 };
@@ -28,44 +32,76 @@ const TIME_ZONE_BYTES_MAX: usize = 64;
 const TRACEPARENT: &str = "traceparent";
 
 /// What a learner asks for.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StartRequest {
+    /// The picture.
     image_id: String,
-    #[serde(default)]
-    level: Level,
+    /// The learner's level; that of the profile without it.
+    level: Option<Level>,
+    /// Who the tutor sounds like.
     voice: Option<String>,
+    /// The learner's IANA time zone, as Asia/Seoul; that of the profile without it.
     time_zone: Option<String>,
-    #[serde(default)]
-    feedback_language: FeedbackLanguage,
+    /// The language of the assessment; that of the profile without it.
+    feedback_language: Option<FeedbackLanguage>,
 }
 
 /// Where the conversation is held.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Started {
+    /// The conversation.
     conversation_id: ConversationId,
+    /// What opens the live endpoint, once.
     ticket: String,
+    /// Until when.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     ticket_expires_at: Timestamp,
+    /// The address of the live endpoint, to which `?ticket=` is added.
     live: String,
+}
+
+/// Starting a conversation and coming back to it.
+pub fn routes() -> Vec<Route> {
+    vec![
+        post("/api/conversations", "startConversation", start)
+            .says("Ask for a conversation about a picture", "It begins when its live endpoint is opened.")
+            .problems(&[
+                Code::AccountDeleted,
+                Code::NotFound,
+                Code::ConversationInProgress,
+                Code::Busy,
+                Code::Stopping,
+            ]),
+        post("/api/conversations/{id}/ticket", "returnToConversation", ticket)
+            .says("Come back to a conversation", "It has not ended, and may be live on another task.")
+            .problems(&[Code::AccountDeleted]),
+    ]
 }
 
 /// Starts a conversation.
 ///
 /// # Errors
-/// 400, 401, 404 for an unknown picture, 409 for a learner in another conversation, 503 without a free seat.
+/// 400, 401, 413, 415 and 422 as every route with a body, 404 for an unknown picture, 409 for a learner in another conversation, 503 without a free seat.
 pub async fn start(
     State(app): State<Arc<App>>,
     Learner(user_id): Learner,
     headers: HeaderMap,
-    request: Result<Json<StartRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<Started>), ApiError> {
-    let Json(request) = request.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
-    let voice = voice::choose(request.voice.as_deref()).map_err(ApiError::Invalid)?.to_owned();
-    let time_zone = time_zone(request.time_zone)?;
+    Body(request): Body<StartRequest>,
+) -> Result<Created<Started>, ApiError> {
+    let voice = voice::choose(request.voice.as_deref());
+    let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
+    let time_zone = request.time_zone.map(time_zone).transpose()?;
+    let profile = app.account.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
         return Err(ApiError::NotFound("picture"));
+    }
+    if let Some(elsewhere) = app.presence.elsewhere(&user_id).await {
+        let why = NoSeat::InConversation(elsewhere);
+        app.measured.refused(why);
+        return Err(why.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
@@ -75,13 +111,13 @@ pub async fn start(
         user_id,
         purpose: Purpose::Start,
         image_id: request.image_id,
-        level: request.level,
+        level: request.level.unwrap_or(profile.level),
         voice,
-        time_zone,
-        feedback_language: request.feedback_language,
+        time_zone: time_zone.unwrap_or(profile.time_zone),
+        feedback_language: request.feedback_language.unwrap_or(profile.feedback_language),
         traceparent: Some(trace(&headers, conversation_id).to_string()),
     };
-    Ok((StatusCode::CREATED, Json(issue(&app, admission, now))))
+    Ok(Created(issue(&app, admission, now)))
 }
 
 /// Issues a ticket to come back to a conversation that has not ended, live on this task or on another.
@@ -91,14 +127,14 @@ pub async fn start(
 pub async fn ticket(
     State(app): State<Arc<App>>,
     Learner(user_id): Learner,
-    Path(conversation_id): Path<String>,
-) -> Result<(StatusCode, Json<Started>), ApiError> {
-    let conversation_id = conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
+    Path(conversation_id): Path<ConversationId>,
+) -> Result<Created<Started>, ApiError> {
+    app.account.defaults(&user_id).await?;
     let admission = app.sessions.returning(conversation_id).await;
     let admission = admission.map_err(|error| ApiError::Internal(error.into()))?;
     let admission = admission.filter(|admission| admission.user_id == user_id);
     let admission = admission.ok_or(ApiError::NotFound("conversation"))?;
-    Ok((StatusCode::CREATED, Json(issue(&app, admission, Timestamp::now()))))
+    Ok(Created(issue(&app, admission, Timestamp::now())))
 }
 
 fn issue(app: &App, admission: Admission, now: Timestamp) -> Started {
@@ -121,14 +157,9 @@ fn trace(headers: &HeaderMap, conversation_id: ConversationId) -> TraceParent {
     }
 }
 
-fn time_zone(name: Option<String>) -> Result<String, ApiError> {
-    let name = name.unwrap_or_else(|| "UTC".to_owned());
+fn time_zone(name: String) -> Result<String, ApiError> {
     let known = name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(&name).is_ok();
-    if known {
-        Ok(name)
-    } else {
-        Err(ApiError::Invalid("timeZone is an IANA name, as Asia/Seoul".to_owned()))
-    }
+    if known { Ok(name) } else { Err(ApiError::field("timeZone", "it is an IANA name, as Asia/Seoul")) }
 }
 
 #[cfg(test)]
@@ -138,9 +169,9 @@ mod tests {
     #[test]
     fn only_the_picture_is_required() {
         let request: StartRequest = serde_json::from_str(r#"{"imageId":"market"}"#).unwrap();
-        assert_eq!(request.level, Level::B1);
+        assert_eq!((request.level, request.feedback_language), (None, None));
         assert_eq!(request.voice, None);
-        assert_eq!(time_zone(request.time_zone).unwrap(), "UTC");
+        assert_eq!(request.time_zone, None);
         assert!(serde_json::from_str::<StartRequest>(r#"{"imageId":"market","levl":"B2"}"#).is_err());
     }
 
@@ -161,8 +192,8 @@ mod tests {
 
     #[test]
     fn time_zones_are_checked() {
-        assert_eq!(time_zone(Some("Asia/Seoul".to_owned())).unwrap(), "Asia/Seoul");
-        assert!(time_zone(Some("Mars/Olympus".to_owned())).is_err());
-        assert!(time_zone(Some("x".repeat(TIME_ZONE_BYTES_MAX + 1))).is_err());
+        assert_eq!(time_zone("Asia/Seoul".to_owned()).unwrap(), "Asia/Seoul");
+        assert!(time_zone("Mars/Olympus".to_owned()).is_err());
+        assert!(time_zone("x".repeat(TIME_ZONE_BYTES_MAX + 1)).is_err());
     }
 }

@@ -3,30 +3,47 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{
-        Path, Query, State, WebSocketUpgrade, rejection::QueryRejection,
-        ws::rejection::WebSocketUpgradeRejection,
-    },
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     response::Response,
 };
 use events::contract::ConversationId;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    extract::{Path, Query},
+    route::{Route, get},
+};
 use crate::{
+    admission::NoSeat,
     app::App,
-    error::ApiError,
+    error::{ApiError, Code},
     session::Visit,
     socket::{self, Page},
     ticket::Purpose,
 };
 
 /// The query of the live endpoint.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct LiveQuery {
+    /// What opens it, once.
     ticket: String,
     /// Turns that the page has been told, when it comes back.
     turns: Option<u32>,
+}
+
+/// The live endpoint.
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/api/conversations/{id}/live", "openLiveConversation", live)
+            .says(
+                "Open the WebSocket of a conversation",
+                "Sub-protocol `nova.live.v1`, which `schemas/live` describes.",
+            )
+            .by_ticket()
+            .problems(&[Code::ConversationInProgress, Code::Busy, Code::Stopping]),
+    ]
 }
 
 /// Opens the WebSocket.
@@ -35,15 +52,12 @@ pub struct LiveQuery {
 /// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 409 and 503 as at the start.
 pub async fn live(
     State(app): State<Arc<App>>,
-    Path(conversation_id): Path<String>,
-    query: Result<Query<LiveQuery>, QueryRejection>,
+    Path(conversation_id): Path<ConversationId>,
+    Query(query): Query<LiveQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
     let upgrade = socket::accept(upgrade).map_err(|error| ApiError::Invalid(error.to_string()))?;
-    let Query(query) = query.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
-    let conversation_id: ConversationId =
-        conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
     let now = Timestamp::now();
     let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
     let turns = query.turns.unwrap_or(0);
@@ -59,6 +73,9 @@ pub async fn live(
     let picture = picture.ok_or(ApiError::NotFound("picture"))?;
     let seated = app.seats.sit(&admission.user_id, conversation_id, now);
     let seated = seated.inspect_err(|why| app.measured.refused(*why))?;
+    let present =
+        app.presence.enter(&admission.user_id, conversation_id).await.map_err(NoSeat::InConversation);
+    let seated = seated.shown(present.inspect_err(|why| app.measured.refused(*why))?);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         sessions.begin(admission, &picture, seated, Visit { page: Page::new(socket), turns });

@@ -3,29 +3,62 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, Request, State},
-};
+use axum::extract::{Request, State};
 use events::contract::{ConversationId, UserId};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::{
+    answer::Accepted,
+    extract::Path,
+    route::{Route, post},
+};
 use crate::{
     app::App,
     auth::Learner,
-    error::ApiError,
+    error::{ApiError, Code},
     session::TurnPlace,
     sonic::wire::BYTES_PER_MS,
     upload::{Refusal, format::Format},
 };
 
 /// A turn that is being spoken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Spoken {
     /// Its length, in milliseconds.
     duration_ms: u64,
+}
+
+/// Uploaded turns.
+pub fn routes() -> Vec<Route> {
+    vec![
+        post("/api/conversations/{id}/turns", "uploadTurn", upload)
+            .says(
+                "Say a whole turn",
+                "WAV or MP3, at most 30 s and 12 MiB. The turn is spoken into the live conversation at the pace of time.",
+            )
+            .takes("audio/wav")
+            .takes("audio/x-wav")
+            .takes("audio/mpeg")
+            .problems(&[
+                Code::ConversationNotLive,
+                Code::TurnInProgress,
+                Code::ContentTypeUnsupported,
+                Code::ContentTypeWrong,
+                Code::ContentUnsupported,
+                Code::FileTooLarge,
+                Code::UploadTooSlow,
+                Code::AudioBroken,
+                Code::AudioEmpty,
+                Code::ChannelsUnsupported,
+                Code::EncodingUnsupported,
+                Code::SampleRateUnsupported,
+                Code::TurnTooLong,
+                Code::Busy,
+            ]),
+    ]
 }
 
 /// Takes a turn.
@@ -37,17 +70,16 @@ pub struct Spoken {
 pub async fn upload(
     State(app): State<Arc<App>>,
     Learner(user_id): Learner,
-    Path(conversation_id): Path<String>,
+    Path(conversation_id): Path<ConversationId>,
     request: Request,
-) -> Result<(StatusCode, Json<Spoken>), ApiError> {
-    let conversation_id = conversation_id.parse().map_err(|_| ApiError::NotFound("conversation"))?;
+) -> Result<Accepted<Spoken>, ApiError> {
     let place = place(&app, conversation_id, &user_id).await?;
     let declared = content_type(request.headers())?;
     let pcm = app.intake.take(request.into_body(), declared).await?;
     let duration_ms = pcm.len() as u64 / BYTES_PER_MS;
     place.speak(pcm)?;
     tracing::info!(conversation.id = %conversation_id, duration_ms, "an uploaded turn is spoken");
-    Ok((StatusCode::ACCEPTED, Json(Spoken { duration_ms })))
+    Ok(Accepted(Spoken { duration_ms }))
 }
 
 async fn place(app: &App, id: ConversationId, user_id: &UserId) -> Result<TurnPlace, ApiError> {

@@ -2,12 +2,14 @@
 //! worker stored; a conversation never waits for it longer than [`ADVICE_TIMEOUT`], and begins without it when it cannot
 //! be read.
 
-use std::{io::Read as _, time::Duration};
+use std::time::Duration;
 
-use anyhow::Context as _;
-use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::operation::get_object::GetObjectError;
-use events::contract::{StoredAnalysis, UserId};
+use events::{
+    contract::{StoredAnalysis, UserId},
+    journal::Reader,
+};
+
+use super::documents::Documents;
 
 /// Longest time that reading the advice may take.
 pub const ADVICE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,37 +21,23 @@ pub const ADVICE_MAX: usize = 6;
 pub const ADVICE_BYTES_MAX: usize = 1_200;
 
 /// Conversations, from the latest back, in which assessments are looked for.
-const CONVERSATIONS_MAX: i32 = 6;
+const CONVERSATIONS_MAX: usize = 6;
 
 /// Assessments that are read.
 const ANALYSES_MAX: usize = 2;
 
-/// Longest stored assessment, in bytes as it is stored and as it is read.
-const STORED_BYTES_MAX: u64 = 256 * 1024;
-const DOCUMENT_BYTES_MAX: u64 = 1024 * 1024;
-
-/// The index of the Conversations table that lists a learner's conversations.
-const BY_LEARNER: &str = "userId-timestamp-index";
-
 /// Reads assessments.
 #[derive(Clone, Debug)]
 pub struct Analyses {
-    dynamodb: aws_sdk_dynamodb::Client,
-    table: String,
-    s3: aws_sdk_s3::Client,
-    bucket: String,
+    journal: Reader,
+    documents: Documents,
 }
 
 impl Analyses {
-    /// Assessments in `bucket` of the conversations in `table`.
+    /// Assessments among `documents` of the conversations in `journal`.
     #[must_use]
-    pub fn new(
-        dynamodb: aws_sdk_dynamodb::Client,
-        table: String,
-        s3: aws_sdk_s3::Client,
-        bucket: String,
-    ) -> Self {
-        Self { dynamodb, table, s3, bucket }
+    pub fn new(journal: Reader, documents: Documents) -> Self {
+        Self { journal, documents }
     }
 
     /// What a learner's last assessments advise, the latest first: at most [`ADVICE_MAX`] lines and
@@ -66,54 +54,17 @@ impl Analyses {
     }
 
     async fn latest(&self, user_id: &UserId) -> anyhow::Result<Vec<StoredAnalysis>> {
-        let listed = self
-            .dynamodb
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_LEARNER)
-            .key_condition_expression("userId = :user")
-            .expression_attribute_values(":user", AttributeValue::S(user_id.to_string()))
-            .scan_index_forward(false)
-            .limit(CONVERSATIONS_MAX)
-            .send()
-            .await
-            .context("failed to list the learner's conversations")?;
+        let listed = self.journal.of_learner(user_id, None, CONVERSATIONS_MAX).await?;
         let mut analyses = Vec::new();
-        for item in listed.items() {
-            let Some(Ok(id)) = item.get("sessionId").map(AttributeValue::as_s) else { continue };
-            analyses.extend(self.stored(&format!("analyses/{user_id}/{id}.json.gz")).await?);
+        for header in listed.headers {
+            let id = header.start.conversation_id;
+            analyses.extend(self.documents.assessment(user_id, id).await?);
             if analyses.len() == ANALYSES_MAX {
                 break;
             }
         }
         Ok(analyses)
     }
-
-    /// `None` for a conversation that was not assessed.
-    async fn stored(&self, key: &str) -> anyhow::Result<Option<StoredAnalysis>> {
-        let got = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = match got {
-            Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error).context("failed to read an assessment"),
-        };
-        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-        anyhow::ensure!(
-            length.is_some_and(|length| length <= STORED_BYTES_MAX),
-            "an assessment is larger than {STORED_BYTES_MAX} bytes"
-        );
-        let stored = object.body.collect().await.context("failed to read an assessment")?.into_bytes();
-        decode(&stored).map(Some)
-    }
-}
-
-fn decode(stored: &[u8]) -> anyhow::Result<StoredAnalysis> {
-    let mut document = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(stored).take(DOCUMENT_BYTES_MAX);
-    reader.read_to_end(&mut document).context("an assessment is not gzip")?;
-    serde_json::from_slice(&document).context("an assessment is not one")
 }
 
 /// The objective of the latest assessment comes first, then what to practise; nothing twice.
@@ -136,8 +87,6 @@ fn advice_of(analyses: &[StoredAnalysis]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn analysis(next_objective: &str, recommendations: &[&str]) -> StoredAnalysis {
@@ -147,12 +96,6 @@ mod tests {
         next_objective.clone_into(&mut analysis.assessment.next_objective);
         analysis.assessment.recommendations = recommendations.iter().map(|text| (*text).to_owned()).collect();
         analysis
-    }
-
-    fn gzip(document: &[u8]) -> Vec<u8> {
-        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        writer.write_all(document).unwrap();
-        writer.finish().unwrap()
     }
 
     #[test]
@@ -173,18 +116,5 @@ mod tests {
         let advice = advice_of(&[analysis(&long, &[&format!("a {long}"), &format!("b {long}"), "Short."])]);
         assert!(advice.iter().map(String::len).sum::<usize>() <= ADVICE_BYTES_MAX);
         assert_eq!(advice.last().unwrap(), "Short.");
-    }
-
-    #[test]
-    fn a_stored_assessment_is_read_and_anything_else_is_refused() {
-        let stored = analysis("Tell a story.", &["Speak more."]);
-        let bytes = gzip(&serde_json::to_vec(&stored).unwrap());
-        assert_eq!(decode(&bytes).unwrap(), stored);
-        assert!(decode(b"no gzip").is_err());
-        assert!(decode(&gzip(b"{}")).is_err());
-        // A document that grows without end is not read to its end.
-        let bomb = gzip(&vec![b' '; usize::try_from(4 * DOCUMENT_BYTES_MAX).unwrap()]);
-        assert!((bomb.len() as u64) < STORED_BYTES_MAX);
-        assert!(decode(&bomb).is_err());
     }
 }

@@ -3,7 +3,11 @@
 use std::{io::Cursor, time::Duration};
 
 use anyhow::Context as _;
-use aws_sdk_s3::{Client, primitives::ByteStream, types::ServerSideEncryption};
+use aws_sdk_s3::{
+    Client,
+    primitives::ByteStream,
+    types::{ObjectIdentifier, ServerSideEncryption},
+};
 use events::{
     contract::{ConversationId, UserId},
     runtime::{
@@ -11,8 +15,13 @@ use events::{
         retry::{Retry, RetryPolicy, retry},
     },
 };
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::{
+    documents::delete_objects,
+    signed::{SignedUrl, sign},
+};
 use crate::sonic::wire::SAMPLE_RATE_HZ;
 
 /// Longest time one recording may take, with all attempts.
@@ -21,7 +30,10 @@ const UPLOAD_DEADLINE: Duration = Duration::from_secs(45);
 const UPLOAD_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(5), attempts_max: 6 };
 
-/// Writes and reads recordings.
+/// Pages of a list (1000 each) that the recordings of one conversation may fill.
+const DELETE_PAGES_MAX: usize = 16;
+
+/// Writes, reads and deletes recordings.
 #[derive(Clone, Debug)]
 pub struct Recordings {
     s3: Client,
@@ -59,6 +71,41 @@ impl Recordings {
         let object = object.map_err(|error| describe(&error)).context("failed to read the recording")?;
         let wav = object.body.collect().await.context("failed to read the recording")?.into_bytes();
         pcm(&wav)
+    }
+
+    /// Where a recording can be read for a while, if it is there: it is deleted after 30 days.
+    ///
+    /// # Errors
+    /// S3 fails.
+    pub async fn url(&self, key: &str, now: Timestamp) -> anyhow::Result<Option<SignedUrl>> {
+        match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(_) => sign(&self.s3, &self.bucket, key, now).await.map(Some),
+            // The answer to HEAD has no body that could name the error.
+            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {
+                Ok(None)
+            }
+            Err(error) => Err(describe(&error)).context("failed to look for a recording"),
+        }
+    }
+
+    /// Deletes all recordings of a conversation. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// S3 fails: some of them may be deleted.
+    pub async fn delete(&self, user_id: &UserId, id: ConversationId) -> anyhow::Result<()> {
+        let prefix = Self::prefix(user_id, id);
+        for _ in 0..DELETE_PAGES_MAX {
+            let listed = self.s3.list_objects_v2().bucket(&self.bucket).prefix(&prefix).send().await;
+            let listed = listed.map_err(|error| describe(&error)).context("failed to list recordings")?;
+            let keys = listed.contents().iter().filter_map(|object| object.key());
+            let objects = keys.map(|key| ObjectIdentifier::builder().key(key).build());
+            let objects: Vec<_> = objects.collect::<Result<_, _>>().context("an object without a key")?;
+            if objects.is_empty() {
+                return Ok(());
+            }
+            delete_objects(&self.s3, &self.bucket, objects).await?;
+        }
+        anyhow::bail!("the recordings of a conversation fill more than {DELETE_PAGES_MAX} pages")
     }
 
     async fn put(&self, key: &str, wav: bytes::Bytes) -> Result<(), Retry<anyhow::Error>> {

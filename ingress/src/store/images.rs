@@ -13,7 +13,7 @@ use events::contract::Level;
 pub const IMAGE_ID_BYTES_MAX: usize = 128;
 
 /// Levels, from the easiest.
-const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
+pub(super) const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
 
 /// Reads pictures.
 #[derive(Clone, Debug)]
@@ -68,13 +68,18 @@ impl Picture {
     /// The questions for `level`, or those of the nearest level that has some, the easier one first.
     #[must_use]
     pub fn questions_for(&self, level: Level) -> &[String] {
-        let own = LEVELS.iter().position(|candidate| *candidate == level).unwrap_or(0);
-        let mut nearest: Vec<(usize, Level)> =
-            LEVELS.iter().enumerate().map(|(index, candidate)| (index.abs_diff(own), *candidate)).collect();
-        nearest.sort_by_key(|(distance, _)| *distance);
-        let questions = nearest.iter().filter_map(|(_, level)| self.questions.get(level));
-        questions.map(Vec::as_slice).find(|questions| !questions.is_empty()).unwrap_or_default()
+        nearest(&self.questions, level)
     }
+}
+
+/// The questions for `level`, or those of the nearest level that has some, the easier one first.
+pub(super) fn nearest(all: &BTreeMap<Level, Vec<String>>, level: Level) -> &[String] {
+    let own = LEVELS.iter().position(|candidate| *candidate == level).unwrap_or(0);
+    let mut nearest: Vec<(usize, Level)> =
+        LEVELS.iter().enumerate().map(|(index, candidate)| (index.abs_diff(own), *candidate)).collect();
+    nearest.sort_by_key(|(distance, _)| *distance);
+    let questions = nearest.iter().filter_map(|(_, level)| all.get(level));
+    questions.map(Vec::as_slice).find(|questions| !questions.is_empty()).unwrap_or_default()
 }
 
 fn picture(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Picture> {
@@ -83,25 +88,24 @@ fn picture(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Picture> {
         value.cloned().with_context(|| format!("the picture has no text {name:?}"))
     };
     let texts = |name: &str| item.get(name).map(list).unwrap_or_default();
-    let mut questions = BTreeMap::new();
-    if let Some(Ok(by_level)) = item.get("questions").map(AttributeValue::as_m) {
-        for level in LEVELS {
-            if let Some(value) = by_level.get(&format!("{level:?}")) {
-                questions.insert(level, list(value));
-            }
-        }
-    }
     Ok(Picture {
         title: text("title")?,
         description: text("description")?,
         objectives: texts("objectives"),
         vocabulary: texts("vocabulary"),
-        questions,
+        questions: questions(item),
     })
 }
 
+/// The guiding questions of a picture, for the levels that have some.
+pub(super) fn questions(item: &HashMap<String, AttributeValue>) -> BTreeMap<Level, Vec<String>> {
+    let Some(Ok(by_level)) = item.get("questions").map(AttributeValue::as_m) else { return BTreeMap::new() };
+    let of_level = |level: Level| by_level.get(&format!("{level:?}")).map(|value| (level, list(value)));
+    LEVELS.into_iter().filter_map(of_level).collect()
+}
+
 /// A list or set of texts.
-fn list(value: &AttributeValue) -> Vec<String> {
+pub(super) fn list(value: &AttributeValue) -> Vec<String> {
     if let Ok(set) = value.as_ss() {
         return set.clone();
     }

@@ -12,6 +12,8 @@ pub(super) struct Arrived<'a> {
     pub(super) method: &'a str,
     /// Without the slash at its beginning; of S3 the key.
     pub(super) path: &'a str,
+    /// What stands behind the question mark.
+    pub(super) query: &'a str,
     /// Those for which [`is_read`] holds, in lower case.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
@@ -55,8 +57,13 @@ impl Call {
     }
 
     fn read_s3(arrived: Arrived<'_>) -> Self {
-        let Arrived { bucket, method, path: key, headers, body, .. } = arrived;
+        let Arrived { bucket, method, path: key, query, headers, body, .. } = arrived;
+        let query = form(query.as_bytes());
+        let asks = |name: &str| query.get(name).is_some();
         let operation = match (method, key.is_empty()) {
+            ("GET", true) if asks("versions") => "ListObjectVersions",
+            ("GET", true) if asks("list-type") => "ListObjectsV2",
+            ("POST", true) if asks("delete") => "DeleteObjects",
             ("HEAD", true) => "HeadBucket",
             ("HEAD", false) => "HeadObject",
             ("GET", false) => "GetObject",
@@ -65,7 +72,7 @@ impl Call {
         };
         let headers: Map<String, Value> =
             headers.into_iter().map(|(name, value)| (name, value.into())).collect();
-        let input = json!({ "bucket": bucket, "key": key, "headers": headers, "bytes": body.len() });
+        let input = json!({ "bucket": bucket, "key": key, "headers": headers, "bytes": body.len(), "prefix": query["prefix"] });
         Self { service: "s3".to_owned(), operation: operation.to_owned(), input, body }
     }
 }

@@ -35,6 +35,7 @@ pub struct Table {
 /// A change of one item, checked but not yet made.
 enum Change {
     Put(String, (String, String), Item),
+    Delete(String, (String, String)),
     None,
 }
 
@@ -74,6 +75,7 @@ impl DynamoDb {
                 after.extend(object(&request["Key"])?);
                 Change::Put(name.to_owned(), key, after)
             }
+            "Delete" => Change::Delete(name.to_owned(), key),
             "ConditionCheck" => Change::None,
             other => return Err(Refusal::unsupported(format!("the write {other}"))),
         };
@@ -82,11 +84,26 @@ impl DynamoDb {
     }
 
     fn make(&mut self, change: Change) {
-        if let Change::Put(table, key, item) = change
-            && let Some(table) = self.tables.get_mut(&table)
-        {
-            table.items.insert(key, item);
+        match change {
+            Change::Put(table, key, item) => {
+                self.tables.entry(table).and_modify(|table| drop(table.items.insert(key, item)));
+            }
+            Change::Delete(table, key) => {
+                self.tables.entry(table).and_modify(|table| drop(table.items.remove(&key)));
+            }
+            Change::None => {}
         }
+    }
+
+    /// Deletions only, each of which is processed.
+    fn batch(&mut self, request: &Value) -> Result<Value, Refusal> {
+        for (table, writes) in object(&request["RequestItems"])? {
+            for write in writes.as_array().into_iter().flatten() {
+                let key = &write["DeleteRequest"]["Key"];
+                self.single("Delete", &json!({ "TableName": table, "Key": key }))?;
+            }
+        }
+        Ok(json!({ "UnprocessedItems": {} }))
     }
 
     fn single(&mut self, kind: &str, request: &Value) -> Result<Value, Refusal> {
@@ -147,7 +164,7 @@ impl DynamoDb {
     fn query(&self, request: &Value, page: usize) -> Result<Value, Refusal> {
         let (_, table) = self.table(request)?;
         if let Some(index) = request["IndexName"].as_str() {
-            return table.by_learner(index, request);
+            return table.by_index(index, request, page);
         }
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
@@ -164,40 +181,79 @@ impl DynamoDb {
                 found.push(item);
             }
         }
-        let more = found.len() > page;
-        found.truncate(page);
-        let mut answer = json!({ "Items": found, "Count": found.len() });
-        if let Some(last) = found.last().filter(|_| more) {
-            let names = [Some(table.partition), table.sort];
-            let key: Item =
-                names.into_iter().flatten().map(|name| (name.to_owned(), last[name].clone())).collect();
-            answer["LastEvaluatedKey"] = Value::Object(key);
-        }
-        Ok(answer)
+        table.page(found, request, page, &[])
+    }
+
+    /// A page of a whole table, in the order of its keys.
+    fn scan(&self, request: &Value, page: usize) -> Result<Value, Refusal> {
+        let (_, table) = self.table(request)?;
+        let after = request.get("ExclusiveStartKey").map(|key| table.key(key)).transpose()?;
+        let items = table.items.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
+        table.page(items.map(|(_, item)| item).collect(), request, page, &[])
     }
 }
 
 impl Table {
-    /// A query of the one index that there is: a learner's conversations, by their start.
-    fn by_learner(&self, index: &str, request: &Value) -> Result<Value, Refusal> {
-        if index != "userId-timestamp-index" {
-            return Err(Refusal::unsupported(format!("the index {index}")));
-        }
+    /// A query of one of the indexes that there are. An item without the index's attributes is not in it.
+    fn by_index(&self, index: &str, request: &Value, page: usize) -> Result<Value, Refusal> {
+        let (partition, sort) = match index {
+            "userId-timestamp-index" => ("userId", "timestamp"),
+            "date-updatedAt-index" => ("date", "updatedAt"),
+            _ => return Err(Refusal::unsupported(format!("the index {index}"))),
+        };
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
-        let learner = scope.equal_to(condition, "userId").map_err(Refusal::unsupported)?;
-        let learner =
-            learner.cloned().ok_or_else(|| Refusal::unsupported(format!("the query {condition}")))?;
-        let mut found: Vec<&Item> =
-            self.items.values().filter(|item| item.get("userId") == Some(&learner)).collect();
-        found.sort_by_key(|item| part("timestamp", &item["timestamp"]).unwrap_or_default());
-        if request["ScanIndexForward"] == json!(false) {
-            found.reverse();
+        if scope.equal_to(condition, partition).map_err(Refusal::unsupported)?.is_none() {
+            return Err(Refusal::unsupported(format!("the query {condition}")));
         }
-        found.truncate(
-            request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX),
-        );
-        Ok(json!({ "Items": found, "Count": found.len() }))
+        let order = |item: &Value| Ok::<_, Refusal>((part(sort, &item[sort])?, self.key(item)?));
+        let is_reversed = request["ScanIndexForward"] == json!(false);
+        let after = request.get("ExclusiveStartKey").map(order).transpose()?;
+        let mut found = Vec::new();
+        for item in self.items.values().filter(|item| item.contains_key(partition) && item.contains_key(sort))
+        {
+            let place = order(&Value::Object(item.clone()))?;
+            let is_behind =
+                after.as_ref().is_none_or(|after| if is_reversed { place < *after } else { place > *after });
+            if is_behind && scope.holds(condition, item).map_err(Refusal::unsupported)? {
+                found.push((place, item));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| if is_reversed { other.cmp(one) } else { one.cmp(other) });
+        let found = found.into_iter().map(|(_, item)| item).collect();
+        self.page(found, request, page, &[Some(partition), Some(sort)])
+    }
+
+    /// The first items of `found`, as many as one answer has, without those that the filter leaves out: they count.
+    fn page(
+        &self,
+        mut found: Vec<&Item>,
+        request: &Value,
+        page: usize,
+        names: &[Option<&'static str>],
+    ) -> Result<Value, Refusal> {
+        let limit = request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX);
+        let page = page.min(limit);
+        // DynamoDB says that there may be more wherever it stopped at a limit.
+        let more = found.len() > page || found.len() == limit;
+        found.truncate(page);
+        let last = found.last().filter(|_| more).map(|last| {
+            let names = names.iter().copied().chain([Some(self.partition), self.sort]).flatten();
+            names.map(|name| (name.to_owned(), last[name].clone())).collect::<Item>()
+        });
+        let scope = Scope::of(request);
+        let mut kept = Vec::new();
+        for item in found {
+            let filter = request["FilterExpression"].as_str();
+            if filter.map_or(Ok(true), |filter| scope.holds(filter, item)).map_err(Refusal::unsupported)? {
+                kept.push(item);
+            }
+        }
+        let mut answer = json!({ "Items": kept, "Count": kept.len() });
+        if let Some(last) = last {
+            answer["LastEvaluatedKey"] = Value::Object(last);
+        }
+        Ok(answer)
     }
 
     fn key(&self, item: &Value) -> Result<(String, String), Refusal> {
@@ -245,6 +301,9 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         }
         "PutItem" => dynamodb.single("Put", request)?,
         "UpdateItem" => dynamodb.single("Update", request)?,
+        "DeleteItem" => dynamodb.single("Delete", request)?,
+        "Scan" => dynamodb.scan(request, page)?,
+        "BatchWriteItem" => dynamodb.batch(request)?,
         "TransactWriteItems" => dynamodb.transact(now, request)?,
         "Query" => dynamodb.query(request, page)?,
         other => return Err(Refusal::unsupported(format!("DynamoDB {other}"))),

@@ -162,6 +162,14 @@ impl Reader<'_> {
     fn comparison(&mut self) -> Parsed<bool> {
         let left = self.operand()?;
         let operator = self.take().ok_or("a comparison has no operator")?;
+        if operator == "BETWEEN" {
+            let least = self.operand()?;
+            self.expect("AND")?;
+            let most = self.operand()?;
+            let (Some(left), Some(least), Some(most)) = (left, least, most) else { return Ok(false) };
+            let is_ge = compare(&left, &least).is_some_and(Ordering::is_ge);
+            return Ok(is_ge && compare(&left, &most).is_some_and(Ordering::is_le));
+        }
         let right = self.operand()?;
         let (Some(left), Some(right)) = (left, right) else {
             return if operator == "<>" { Ok(true) } else { Ok(false) };
@@ -304,6 +312,8 @@ mod tests {
         assert!(!holds("absent = :nine"), "a missing attribute equals nothing");
         assert!(holds("absent <> :nine"));
         assert!(holds("NOT attribute_exists(absent)"));
+        assert!(holds("epoch BETWEEN :nine AND epoch AND #state = :active"));
+        assert!(!holds("epoch BETWEEN :nine AND :nine") && !holds("absent BETWEEN :nine AND :nine"));
     }
 
     #[test]
@@ -324,9 +334,7 @@ mod tests {
     fn what_is_not_modelled_is_refused() {
         let request = request();
         let scope = Scope::of(&request);
-        for condition in
-            ["size(epoch) > :nine", "a.b = :nine", "epoch BETWEEN :nine AND :nine", "epoch = :ten"]
-        {
+        for condition in ["size(epoch) > :nine", "a.b = :nine", "epoch IN (:nine)", "epoch = :ten"] {
             assert!(scope.holds(condition, &item()).is_err(), "{condition}");
         }
         assert!(scope.updated("DELETE tags :nine", &item()).is_err());

@@ -1,4 +1,5 @@
-//! S3 as the service uses it: objects that are put where nothing stands, read, and looked at.
+//! S3 as the service uses it: objects that are put where nothing stands, read, looked at, listed and deleted. A list has
+//! one page.
 
 use std::collections::BTreeMap;
 
@@ -74,6 +75,36 @@ pub(super) fn answer(
             headers.push(("content-length".to_owned(), object.body.len().to_string()));
             let body = if operation == "GetObject" { object.body.clone() } else { Vec::new() };
             Ok(Answer { status: 200, headers, body })
+        }
+        "ListObjectsV2" => {
+            let (bucket, prefix) = (&place.0, text("prefix"));
+            let keys =
+                s3.objects.keys().filter(|(in_bucket, key)| in_bucket == bucket && key.starts_with(&prefix));
+            let listed: String =
+                keys.map(|(_, key)| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
+            let listed =
+                format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>");
+            Ok(Answer::xml(listed))
+        }
+        // Every object has one version.
+        "ListObjectVersions" => {
+            let (bucket, prefix) = (&place.0, text("prefix"));
+            let keys =
+                s3.objects.keys().filter(|(in_bucket, key)| in_bucket == bucket && key.starts_with(&prefix));
+            let listed: String = keys
+                .map(|(_, key)| format!("<Version><Key>{key}</Key><VersionId>1</VersionId></Version>"))
+                .collect();
+            let listed =
+                format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{listed}</ListVersionsResult>");
+            Ok(Answer::xml(listed))
+        }
+        "DeleteObjects" => {
+            let request = String::from_utf8_lossy(body);
+            let keys = request.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+            for (key, _) in keys {
+                s3.objects.remove(&(place.0.clone(), key.to_owned()));
+            }
+            Ok(Answer::xml("<DeleteResult></DeleteResult>".to_owned()))
         }
         other => Err(Refusal::unsupported(format!("S3 {other}"))),
     }

@@ -192,7 +192,7 @@ impl Drop for Waiting {
 fn read(request: &HttpRequest) -> Call {
     let rest = request.uri().split_once("://").map_or("", |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let path = path.split('?').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let (service, bucket) = match host.split_once(".s3.") {
         Some((bucket, _)) => ("s3", bucket),
         None => (host.split('.').next().unwrap_or_default(), ""),
@@ -200,7 +200,7 @@ fn read(request: &HttpRequest) -> Call {
     let headers = request.headers().iter().filter(|(name, _)| is_read(name));
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let body = request.body().bytes().unwrap_or_default().to_vec();
-    Call::read(Arrived { service, bucket, method: request.method(), path, headers, body })
+    Call::read(Arrived { service, bucket, method: request.method(), path, query, headers, body })
 }
 
 fn reset() -> ConnectorError {

@@ -86,8 +86,8 @@ async fn answer(State(cloud): State<Cloud>, request: Request<Body>) -> Response<
     let headers = headers
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
-    let method = parts.method.as_str();
-    let call = Call::read(Arrived { service, bucket, method, path, headers, body: body.to_vec() });
+    let (method, query) = (parts.method.as_str(), parts.uri.query().unwrap_or_default());
+    let call = Call::read(Arrived { service, bucket, method, path, query, headers, body: body.to_vec() });
     let outcome = Seam { cloud, process: process.to_owned() }.commit(&call).await;
     let answer = outcome.unwrap_or_else(|refusal| refusal.answer(&call.service));
     let mut response = Response::builder().status(answer.status);

@@ -62,27 +62,27 @@ impl Severity {
 
 /// What `envelope` gives cause for.
 pub(super) fn alerts(envelope: &Envelope) -> Vec<Alert> {
-    let (user_id, findings) = match &envelope.event {
-        Event::ConversationCompleted(data) => (&data.user_id, abnormal_end(data).into_iter().collect()),
-        Event::AnalysisFailed(data) => (&data.user_id, vec![no_assessment(data)]),
-        Event::ConversationAnalyzed(data) => {
-            (&data.user_id, low_score(data).into_iter().chain(flagged(data)).collect())
-        }
-        Event::ProgressUpdated(data) => (&data.user_id, milestones(data)),
-        Event::ConversationStalled(data) => (&data.user_id, vec![stalled(data)]),
-        Event::TranscriptStored(data) => (&data.user_id, vec![]),
+    // Rules look at conversations only.
+    let Some(conversation_id) = envelope.event.conversation_id() else { return Vec::new() };
+    let findings: Vec<Finding> = match &envelope.event {
+        Event::ConversationCompleted(data) => abnormal_end(data).into_iter().collect(),
+        Event::AnalysisFailed(data) => vec![no_assessment(data)],
+        Event::ConversationAnalyzed(data) => low_score(data).into_iter().chain(flagged(data)).collect(),
+        Event::ProgressUpdated(data) => milestones(data),
+        Event::ConversationStalled(data) => vec![stalled(data)],
+        Event::TranscriptStored(_) | Event::AccountDeletionRequested(_) => vec![],
     };
     findings
         .into_iter()
-        .map(|finding: Finding| Alert {
+        .map(|finding| Alert {
             alert_id: Uuid::new_v5(&envelope.id.uuid(), finding.rule.as_bytes()),
             rule: finding.rule,
             severity: finding.severity,
             title: finding.title,
             text: finding.text,
             event_id: envelope.id.uuid(),
-            conversation_id: envelope.event.conversation_id(),
-            user_id: user_id.clone(),
+            conversation_id,
+            user_id: envelope.event.user_id().clone(),
             occurred_at: envelope.occurred_at,
         })
         .collect()

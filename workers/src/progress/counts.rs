@@ -65,7 +65,8 @@ pub(super) fn change(event: &Event) -> Result<Change, NoChange> {
         Event::TranscriptStored(_)
         | Event::AnalysisFailed(_)
         | Event::ProgressUpdated(_)
-        | Event::ConversationStalled(_) => Err(NoChange::OtherEvent(event.schema())),
+        | Event::ConversationStalled(_)
+        | Event::AccountDeletionRequested(_) => Err(NoChange::OtherEvent(event.schema())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The UserProgress table and the markers that make each event count once.
 //!
 //! One transaction: the marker `progress#<event id>` in the Effects table (it must not stand there), the sums of
-//! the day, and the total. DynamoDB applies all of it or nothing.
+//! the day, and the total; and the condition that the learner's data is not erased. DynamoDB applies all of it or nothing.
 //!
 //! What the total keeps beside its sums is computed from what it was, so it is written on the condition that it still is
 //! that (`revision`); what the change reached and where the learner stood after it are in the marker, where a repetition
@@ -73,7 +73,8 @@ impl Store {
         Self { dynamodb, table, effects }
     }
 
-    /// Counts `change`, caused by the event `cause` at `at`, once. Returns what it came to, the same each time.
+    /// Counts `change`, caused by the event `cause` at `at`, once. Returns what it came to, the same each time, or
+    /// `None` where the learner's data is erased: then nothing is counted.
     ///
     /// # Errors
     /// By the nature of the failed call; conflicts that do not end are a retry.
@@ -82,10 +83,10 @@ impl Store {
         cause: EventId,
         at: Timestamp,
         change: &Change,
-    ) -> Result<Applied, Failure> {
+    ) -> Result<Option<Applied>, Failure> {
         retry(CONFLICT_POLICY, Instant::now() + APPLY_DEADLINE, || async {
             if let Some(applied) = self.applied(cause).await.map_err(Retry::Permanent)? {
-                return Ok(applied);
+                return Ok(Some(applied));
             }
             let before = self.total(&change.user_id).await.map_err(Retry::Permanent)?;
             self.transact(cause, at, change, before).await
@@ -123,7 +124,7 @@ impl Store {
         at: Timestamp,
         change: &Change,
         before: Total,
-    ) -> Result<Applied, Retry<Failure>> {
+    ) -> Result<Option<Applied>, Retry<Failure>> {
         let revision = before.revision;
         let mut after = before;
         let milestones = after.count(change);
@@ -145,8 +146,8 @@ impl Store {
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(applied),
-            Err(error) => Err(refused(error)),
+            Ok(_) => Ok(Some(applied)),
+            Err(error) => refused(error).map(|()| None),
         }
     }
 
@@ -184,7 +185,14 @@ impl Store {
             .set_expression_attribute_values(Some(values.clone()))
             .build()?;
         let mut total = update(TOTAL).set_expression_attribute_values(Some(values));
-        let mut settings = vec!["#revision = :revision".to_owned()];
+        let mut settings = vec![
+            "#revision = :revision".to_owned(),
+            "updatedAt = :updatedAt".to_owned(),
+            "updatedBy = :updatedBy".to_owned(),
+        ];
+        total = total
+            .expression_attribute_values(":updatedAt", text(&sortable(world::now())))
+            .expression_attribute_values(":updatedBy", text(&change.conversation_id));
         for (place, (name, value)) in kept(after).into_iter().enumerate() {
             settings.push(format!("#kept{place} = :kept{place}"));
             total = total
@@ -206,8 +214,14 @@ impl Store {
             TransactWriteItem::builder().put(marker).build(),
             TransactWriteItem::builder().update(day).build(),
             TransactWriteItem::builder().update(total.build()?).build(),
+            TransactWriteItem::builder().condition_check(self.effects.not_erased(&change.user_id)?).build(),
         ])
     }
+}
+
+/// A moment in UTC as a text that sorts like it: milliseconds, of the same length whatever the moment.
+fn sortable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// What the total keeps beside its sums and its revision.
@@ -281,25 +295,27 @@ fn request_token(cause: EventId, revision: u64) -> String {
     Uuid::new_v5(&cause.uuid(), revision.to_string().as_bytes()).to_string()
 }
 
-fn refused(error: SdkError<TransactWriteItemsError>) -> Retry<Failure> {
-    let again = |what: String| Retry::transient(Failure::retry(anyhow!("{what}")));
+/// What follows from a refused transaction; it is well where the learner's data is erased.
+fn refused(error: SdkError<TransactWriteItemsError>) -> Result<(), Retry<Failure>> {
+    let again = |what: String| Err(Retry::transient(Failure::retry(anyhow!("{what}"))));
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(reasons)) => {
             let codes: Vec<_> =
                 reasons.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
             match cancelled(&codes) {
+                Cancelled::Erased => Ok(()),
                 // The next attempt finds the marker and returns what it says.
                 Cancelled::Applied => again("the event was counted in this very moment".to_owned()),
                 Cancelled::Again(codes) => again(format!("the transaction was cancelled: {codes}")),
                 Cancelled::Invalid(codes) => {
-                    Retry::Permanent(Failure::reject(format!("the transaction is invalid: {codes}")))
+                    Err(Retry::Permanent(Failure::reject(format!("the transaction is invalid: {codes}"))))
                 }
             }
         }
         Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {
             again("the same change is being applied by another build".to_owned())
         }
-        _ => Retry::Permanent(Failure::aws(error).context("failed to add to the learner's progress")),
+        _ => Err(Retry::Permanent(Failure::aws(error).context("failed to add to the learner's progress"))),
     }
 }
 
@@ -352,6 +368,15 @@ mod tests {
         assert_eq!((&item["level"], &item["levelDirection"]), (&text("B2"), &text("steady")));
         item.insert("activeDays".to_owned(), text("yesterday"));
         assert!(read_total(&item).is_err());
+    }
+
+    #[test]
+    fn moments_sort_as_their_texts() {
+        let texts = [0, 999, 1_000, 1_795_507_200_000]
+            .map(|millis| sortable(Timestamp::from_millisecond(millis).unwrap()));
+        assert_eq!(texts[1], "1970-01-01T00:00:00.999Z");
+        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == texts[0].len()));
+        assert_eq!(texts[3].parse::<Timestamp>().unwrap().as_millisecond(), 1_795_507_200_000);
     }
 
     #[test]

@@ -4,11 +4,16 @@
 /// The place of the marker in the transaction.
 pub(super) const MARKER: usize = 0;
 
+/// The place of the condition that the learner's data is not erased.
+pub(super) const NOT_ERASED: usize = 3;
+
 /// What to do after a cancelled transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cancelled {
     /// The marker stands already: the change was applied, perhaps by ourselves with a lost reply.
     Applied,
+    /// The learner's data is erased: nothing is to be counted.
+    Erased,
     /// Something moved in between, or was busy: read again and try again.
     Again(String),
     /// Another attempt would fail the same way.
@@ -19,6 +24,9 @@ pub(super) enum Cancelled {
 pub(super) fn cancelled(codes: &[&str]) -> Cancelled {
     if codes.get(MARKER) == Some(&"ConditionalCheckFailed") {
         return Cancelled::Applied;
+    }
+    if codes.get(NOT_ERASED) == Some(&"ConditionalCheckFailed") {
+        return Cancelled::Erased;
     }
     let listed = codes.join(", ");
     let invalid = |code: &&str| matches!(*code, "ValidationError" | "ItemCollectionSizeLimitExceeded");
@@ -33,6 +41,14 @@ mod tests {
     fn marker_decides_before_everything_else() {
         let codes = ["ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed"];
         assert_eq!(cancelled(&codes), Cancelled::Applied);
+    }
+
+    #[test]
+    fn an_erased_learner_is_told_from_a_moved_total() {
+        let codes = ["None", "None", "ConditionalCheckFailed", "ConditionalCheckFailed"];
+        assert_eq!(cancelled(&codes), Cancelled::Erased);
+        let moved = ["None", "None", "ConditionalCheckFailed", "None"];
+        assert!(matches!(cancelled(&moved), Cancelled::Again(_)));
     }
 
     #[test]

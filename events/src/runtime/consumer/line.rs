@@ -57,7 +57,7 @@ impl Line {
     pub(super) fn new(service: &'static str, delivery: &Delivery) -> Self {
         let event = Envelope::decode_message(&delivery.body).ok();
         let conversation_id = match &event {
-            Some(event) => Some(event.event.conversation_id().to_string()),
+            Some(event) => event.event.conversation_id().map(|id| id.to_string()),
             None => Watch::decode(&delivery.body).ok().map(|watch| watch.conversation_id.to_string()),
         };
         let received_at = world::now();

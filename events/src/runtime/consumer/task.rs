@@ -367,11 +367,11 @@ impl<H: Handler> Work<H> {
 }
 
 /// The span of `service` at the event in `body`: a child of the event's own. An event without a usable one is given
-/// the trace that its conversation's id makes, the same for whoever handles it.
+/// the trace that the id of its conversation or its learner makes, the same for whoever handles it.
 fn trace(service: &str, body: &str) -> Option<TraceParent> {
     let event = Envelope::decode_message(body).ok()?;
     let parent = event.traceparent.as_deref().and_then(|text| text.parse().ok());
-    let parent = parent.unwrap_or_else(|| TraceParent::of(&event.event.conversation_id().to_string()));
+    let parent = parent.unwrap_or_else(|| TraceParent::of(&event.event.subject()));
     Some(parent.child(&format!("{service} {}", event.id)))
 }
 

@@ -70,7 +70,7 @@ impl Letter {
     /// The conversation it is about, where that can be read.
     pub(super) fn conversation_id(&self, queue: QueueName) -> Option<ConversationId> {
         match self.content(queue) {
-            Content::Event(envelope) => Some(envelope.event.conversation_id()),
+            Content::Event(envelope) => envelope.event.conversation_id(),
             Content::Watch(conversation_id) => Some(conversation_id),
             Content::Newer(_) | Content::Unreadable => None,
         }
@@ -120,13 +120,16 @@ impl Letter {
         });
         let (what, advice) = match content {
             Content::Event(envelope) => {
-                let id = envelope.event.conversation_id();
-                let what = format!("{} {} about the conversation {id}", envelope.event.schema(), envelope.id);
-                let advice = format!(
-                    "`nova ops conversation {id}` shows what is missing. Put the cause right, {redrive}; what was \
-                     done before is not done twice."
-                );
-                (what, advice)
+                let (schema, event_id) = (envelope.event.schema(), envelope.id);
+                let right =
+                    format!("Put the cause right, {redrive}; what was done before is not done twice.");
+                match envelope.event.conversation_id() {
+                    Some(id) => (
+                        format!("{schema} {event_id} about the conversation {id}"),
+                        format!("`nova ops conversation {id}` shows what is missing. {right}"),
+                    ),
+                    None => (format!("{schema} {event_id} about a learner's account"), right),
+                }
             }
             Content::Watch(id) => {
                 let what = format!("the watch over the conversation {id}");

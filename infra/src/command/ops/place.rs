@@ -59,13 +59,21 @@ pub(super) enum QueueName {
     Analysis,
     Progress,
     Alerts,
+    Erasure,
     Watchdog,
     Events,
 }
 
 impl QueueName {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Transcript, Self::Analysis, Self::Progress, Self::Alerts, Self::Watchdog, Self::Events];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Transcript,
+        Self::Analysis,
+        Self::Progress,
+        Self::Alerts,
+        Self::Erasure,
+        Self::Watchdog,
+        Self::Events,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -73,6 +81,7 @@ impl QueueName {
             Self::Analysis => "analysis",
             Self::Progress => "progress",
             Self::Alerts => "alerts",
+            Self::Erasure => "erasure",
             Self::Watchdog => "watchdog",
             Self::Events => "events",
         }
@@ -142,6 +151,7 @@ impl Place {
             QueueName::Analysis => Some(&outputs.analysis_queue),
             QueueName::Progress => Some(&outputs.progress_queue),
             QueueName::Alerts => Some(&outputs.alerts_queue),
+            QueueName::Erasure => Some(&outputs.erasure_queue),
             QueueName::Watchdog => Some(&outputs.watchdog_queue),
             QueueName::Events => None,
         }

@@ -125,6 +125,6 @@ fn completed(transcript: Transcript) -> anyhow::Result<Envelope> {
         metrics: transcript.metrics,
     });
     // The transcript does not hold the trace; what has none is put into this one by its consumers too.
-    let trace = TraceParent::of(&event.conversation_id().to_string());
+    let trace = TraceParent::of(&event.subject());
     Ok(Envelope::new(event, ended_at, Some(trace.to_string())))
 }

@@ -100,6 +100,7 @@ impl Launcher {
             | Service::Analysis
             | Service::Progress
             | Service::Alerts
+            | Service::Erasure
             | Service::Watchdog => {
                 let address = format!("127.0.0.1:{}", free_port()?);
                 command.env("NOVA_HEALTH_ADDR", &address);

@@ -86,7 +86,7 @@ async fn one_line_is_told_of_each_delivery_and_nothing_of_what_it_says() {
     let done = lines.iter().find(|line| line["outcome"] == "done").unwrap();
     let envelope = Envelope::decode(&event).unwrap();
     assert_eq!(done["schema"], "conversation.completed");
-    assert_eq!(done["conversation_id"], envelope.event.conversation_id().to_string());
+    assert_eq!(done["conversation_id"], envelope.event.subject());
     assert_eq!((&done["receive_count"], &done["failures"], &done["runs"]), (&2.into(), &1.into(), &1.into()));
     let traces: BTreeSet<_> = lines
         .iter()

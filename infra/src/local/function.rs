@@ -1,0 +1,87 @@
+//! Functions: from a built binary to an archive in S3, from where a template takes it.
+
+use std::{
+    env, fs,
+    io::{Cursor, Write as _},
+    path::Path,
+};
+
+use anyhow::{Context as _, bail};
+use aws_sdk_s3::{Client, primitives::ByteStream};
+use sha2::{Digest as _, Sha256};
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+/// What the program of a function is called in its archive: where the runtime `provided.al2023` looks for it.
+const PROGRAM: &str = "bootstrap";
+
+/// Who may do what with the program in the archive.
+const PERMISSIONS: u32 = 0o755;
+
+/// Puts the function `name`, whose program is `binary`, into `bucket` and returns its key, which has the hash of the
+/// archive in it: the same program has the same key.
+///
+/// # Errors
+/// The program is not built, or the bucket does not take it.
+pub(super) async fn upload(s3: &Client, bucket: &str, name: &str, binary: &Path) -> anyhow::Result<String> {
+    let path = binary.to_owned();
+    let packed = tokio::task::spawn_blocking(move || {
+        let program = fs::read(&path).with_context(|| {
+            format!("{} is not there; build it with `cargo build --workspace --bins`", path.display())
+        })?;
+        let archive = archive(&program)?;
+        let hash = hex::encode(Sha256::digest(&archive));
+        anyhow::Ok((archive, hash))
+    });
+    let (archive, hash) = packed.await.context("the packing of a function failed")??;
+    let key = format!("functions/{name}/{hash}.zip");
+    let put = s3.put_object().bucket(bucket).key(&key).content_type("application/zip");
+    let put = put.body(ByteStream::from(archive)).send().await;
+    put.with_context(|| format!("cannot put the function {name} into the bucket {bucket}"))?;
+    Ok(key)
+}
+
+/// What the programs beside this one are built for, as Lambda calls it.
+///
+/// # Errors
+/// It is nothing that Lambda runs.
+pub(super) fn architecture() -> anyhow::Result<&'static str> {
+    match env::consts::ARCH {
+        "x86_64" => Ok("x86_64"),
+        "aarch64" => Ok("arm64"),
+        other => bail!("functions run on x86_64 and arm64, and this is {other}"),
+    }
+}
+
+/// Stored, not compressed, and always with the same time: the same program is the same archive.
+fn archive(program: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(PERMISSIONS);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(program.len() + 1024)));
+    zip.start_file(PROGRAM, options)?;
+    zip.write_all(program)?;
+    Ok(zip.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use zip::ZipArchive;
+
+    use super::*;
+
+    #[test]
+    fn an_archive_holds_the_program_executable_and_is_always_the_same() {
+        let packed = archive(b"program").unwrap();
+        assert_eq!(packed, archive(b"program").unwrap());
+        let mut zip = ZipArchive::new(Cursor::new(packed)).unwrap();
+        assert_eq!(zip.len(), 1);
+        let mut file = zip.by_name(PROGRAM).unwrap();
+        assert_eq!(file.unix_mode().map(|mode| mode & 0o777), Some(PERMISSIONS));
+        let mut program = Vec::new();
+        file.read_to_end(&mut program).unwrap();
+        assert_eq!(program, b"program");
+    }
+}

@@ -1,0 +1,174 @@
+//! A Redis of our own on loopback, for the tests of what the tasks of the ingress share. It keeps nothing on disk.
+//!
+//! The program is the one on the PATH. Where there is none, Debian's package is installed, if that is ours to do: as root
+//! with `apt-get`. Otherwise the error says what to install.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::Ipv4Addr,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    process::Command,
+    time::Instant,
+};
+
+use super::{Process, ProcessGroup, Progress, free_port, tool};
+
+/// The program, and the package of Debian and Ubuntu that brings it.
+const SERVER: &str = "redis-server";
+
+/// How long an installation may take.
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long it may take to answer, beside a build.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long it may take to end when asked.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a condition outside of this process is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A Redis. Dropping it kills the process.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    folder: PathBuf,
+    group: Arc<ProcessGroup>,
+    process: Process,
+}
+
+impl RedisServer {
+    /// Installs Redis if need be, starts it with its log in `folder` and waits until it answers.
+    ///
+    /// # Errors
+    /// There is no Redis and none can be installed, or it does not start.
+    pub async fn start(folder: PathBuf, progress: &Progress) -> anyhow::Result<Self> {
+        install(progress).await?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let group = Arc::new(ProcessGroup::new()?);
+        let port = free_port()?;
+        let process = spawn(port, &folder, &group).await?;
+        Ok(Self { port, folder, group, process })
+    }
+
+    /// Where it answers: `redis://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its process, for signals.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Ends it. What it kept is gone.
+    pub async fn stop(&self) {
+        self.process.stop(STOP_TIMEOUT).await;
+    }
+
+    /// Starts it again on the same port, empty.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await;
+        self.process = spawn(self.port, &self.folder, &self.group).await?;
+        Ok(())
+    }
+}
+
+async fn spawn(port: u16, folder: &std::path::Path, group: &Arc<ProcessGroup>) -> anyhow::Result<Process> {
+    let mut command = Command::new(SERVER);
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"]).arg(folder);
+    let process = Process::spawn("Redis", command, &folder.join("redis.log"), group)?;
+    let deadline = Instant::now() + START_TIMEOUT;
+    while !answers(port).await {
+        if let Some(status) = process.status() {
+            return Err(process.died(status).into());
+        }
+        if Instant::now() > deadline {
+            bail!("Redis does not answer; its log is {}", process.log().display());
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    Ok(process)
+}
+
+async fn answers(port: u16) -> bool {
+    let ping = async {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        connection.write_all(b"PING\r\n").await?;
+        let mut answer = [0; 5];
+        connection.read_exact(&mut answer).await?;
+        io::Result::Ok(&answer == b"+PONG")
+    };
+    tokio::time::timeout(POLL_INTERVAL * 10, ping).await.is_ok_and(|answer| answer.unwrap_or(false))
+}
+
+async fn install(progress: &Progress) -> anyhow::Result<()> {
+    if is_there(SERVER).await {
+        return Ok(());
+    }
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !is_root || !is_there("apt-get").await {
+        bail!(
+            "{SERVER} is not on the PATH; install Redis 6 or later (Debian and Ubuntu: apt-get install {SERVER})"
+        );
+    }
+    let cache = tool::cache_folder()?;
+    fs::create_dir_all(&cache).with_context(|| tool::unusable_cache(&cache))?;
+    let lock = File::create(cache.join("redis.lock")).with_context(|| tool::unusable_cache(&cache))?;
+    progress.detail("waiting for another installation to finish");
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
+    let _lock = lock.await.context("the wait for a file lock failed")??;
+    if is_there(SERVER).await {
+        return Ok(());
+    }
+    progress.detail("installing Debian's redis-server");
+    let package = ["install", "--yes", "--no-install-recommends", SERVER];
+    // The list of packages may be too old, or not there at all.
+    if apt(&package).await.is_err() {
+        apt(&["update"]).await?;
+        apt(&package).await.with_context(|| format!("cannot install {SERVER}; install Redis 6 or later"))?;
+    }
+    if is_there(SERVER).await {
+        Ok(())
+    } else {
+        bail!("the package {SERVER} brought no program of that name")
+    }
+}
+
+async fn is_there(program: &str) -> bool {
+    let mut version = Command::new(program);
+    version.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    version.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
+}
+
+async fn apt(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut apt = Command::new("apt-get");
+    // Nobody is there to answer, and the service of the package is not the one that is wanted.
+    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+    let output = apt.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(INSTALL_TIMEOUT, output).await;
+    let output =
+        output.with_context(|| format!("apt-get needs more than {} s", INSTALL_TIMEOUT.as_secs()))?;
+    let output = output.context("cannot run apt-get")?;
+    if !output.status.success() {
+        bail!("apt-get {}: {}", arguments.join(" "), tool::last_line(&output));
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! What handlers take from a request: its address, its query, its body. What is wrong with one of them is answered with a
+//! problem document that names it.
+
+use std::fmt;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::route::{Input, Sketch};
+use crate::error::{ApiError, Code};
+
+/// Longest part of a parser's message that is repeated, in characters: it quotes what was sent.
+const MESSAGE_CHARS_MAX: usize = 300;
+
+/// A JSON body.
+#[derive(Clone, Debug)]
+pub struct Body<T>(pub T);
+
+/// The query.
+#[derive(Clone, Debug)]
+pub struct Query<T>(pub T);
+
+/// The parameters of the address. What cannot be one of them names nothing: 404.
+#[derive(Clone, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            let detail = "Content-Type must be application/json";
+            return Err(ApiError::refused(Code::ContentTypeUnsupported, detail));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        decode(&body).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let decoder = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(decoder).map(Self).map_err(|error| {
+            let message = short(error.inner());
+            ApiError::query(field(&error.path().to_string(), &message), message)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| ApiError::NotFound("resource"))
+    }
+}
+
+impl<T: JsonSchema> Input for Body<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.body::<T>("application/json");
+        [Code::BodyInvalid, Code::BodyTooLarge, Code::ContentTypeUnsupported, Code::FieldInvalid]
+            .into_iter()
+            .for_each(|code| sketch.problem(code));
+    }
+}
+
+impl<T: JsonSchema> Input for Query<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.query::<T>();
+        sketch.problem(Code::QueryInvalid);
+    }
+}
+
+impl<T: JsonSchema> Input for Path<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.path::<T>();
+        sketch.problem(Code::NotFound);
+    }
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut decoder = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
+        let message = short(error.inner());
+        match error.inner().classify() {
+            Category::Data => ApiError::field(field(&error.path().to_string(), &message), message),
+            Category::Syntax | Category::Eof | Category::Io => ApiError::refused(Code::BodyInvalid, message),
+        }
+    })?;
+    decoder.end().map_err(|error| ApiError::refused(Code::BodyInvalid, short(&error)))?;
+    Ok(value)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    essence.is_some_and(|essence| {
+        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
+    })
+}
+
+fn unread(rejection: &BytesRejection) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        ApiError::refused(Code::BodyTooLarge, "the body is longer than the limit of this address")
+    } else {
+        ApiError::refused(Code::BodyInvalid, "the body did not arrive whole")
+    }
+}
+
+/// The field that is wrong. A parser tells of a field that is missing, unknown or there twice where it looks at the
+/// object around it, and names it in the message.
+fn field(path: &str, message: &str) -> String {
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split_once('`').map(|(name, _)| name));
+    match (path, named) {
+        ("." | "", None) => "body".to_owned(),
+        ("." | "", Some(name)) => name.to_owned(),
+        (path, Some(name)) if path.rsplit('.').next() != Some(name) => format!("{path}.{name}"),
+        (path, _) => path.to_owned(),
+    }
+}
+
+fn short(message: &impl fmt::Display) -> String {
+    message.to_string().chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Wish {
+        #[serde(default)]
+        colours: Vec<Colour>,
+        how_many: u8,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Colour {
+        name: String,
+    }
+
+    fn wrong(error: &ApiError) -> (Code, Option<&str>) {
+        match error {
+            ApiError::Query { field, .. } | ApiError::Unprocessable { field, .. } => {
+                (error.code(), Some(field))
+            }
+            _ => (error.code(), None),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_named() {
+        for (body, code, field) in [
+            ("{", Code::BodyInvalid, None),
+            ("", Code::BodyInvalid, None),
+            (r#"{"howMany":1} x"#, Code::BodyInvalid, None),
+            ("7", Code::FieldInvalid, Some("body")),
+            ("{}", Code::FieldInvalid, Some("howMany")),
+            (r#"{"howMany":300}"#, Code::FieldInvalid, Some("howMany")),
+            (r#"{"howMany":1,"howMany":2}"#, Code::FieldInvalid, Some("howMany")),
+            (r#"{"howMany":1,"colour":2}"#, Code::FieldInvalid, Some("colour")),
+            (
+                r#"{"howMany":1,"colours":[{"name":"red"},{"name":7}]}"#,
+                Code::FieldInvalid,
+                Some("colours[1].name"),
+            ),
+            (r#"{"howMany":1,"colours":[{}]}"#, Code::FieldInvalid, Some("colours[0].name")),
+        ] {
+            let error = decode::<Wish>(body.as_bytes()).unwrap_err();
+            assert_eq!(wrong(&error), (code, field), "{body}: {error}");
+        }
+        let wish: Wish = decode(br#"{"howMany":2,"colours":[{"name":"red"}]}"#).unwrap();
+        assert_eq!((wish.how_many, wish.colours[0].name.as_str()), (2, "red"));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_query_is_named() {
+        let query = async |query: &str| {
+            let request = http::Request::get(format!("http://x/?{query}")).body(()).unwrap();
+            let (mut parts, ()) = request.into_parts();
+            Query::<Colours>::from_request_parts(&mut parts, &()).await
+        };
+        assert_eq!(
+            query("howMany=3&name=a%20b").await.unwrap().0,
+            Colours { how_many: Some(3), name: "a b".into() }
+        );
+        for (text, field) in [("", "name"), ("name=a&howMany=x", "howMany"), ("name=a&size=1", "size")] {
+            let error = query(text).await.unwrap_err();
+            assert_eq!(wrong(&error), (Code::QueryInvalid, Some(field)), "{text}: {error}");
+        }
+    }
+
+    #[derive(Debug, Deserialize, PartialEq, Eq)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Colours {
+        how_many: Option<u8>,
+        name: String,
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_type_and_a_longest_length() {
+        let take = async |content_type: &str, length: usize| {
+            let mut request = Request::new(axum::body::Body::from(format!("{:>length$}", 7)));
+            request.headers_mut().insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+            let limit = axum::extract::DefaultBodyLimit::max(100);
+            let router = axum::Router::new().fallback(async |body: Result<Body<u8>, ApiError>| match body {
+                Ok(Body(number)) => number.to_string().into_response(),
+                Err(error) => error.into_response(),
+            });
+            let answer = tower::ServiceExt::oneshot(router.layer(limit), request).await.unwrap();
+            answer.status().as_u16()
+        };
+        for content_type in
+            ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"]
+        {
+            assert_eq!(take(content_type, 100).await, 200, "{content_type}");
+        }
+        assert_eq!(take("application/json", 101).await, 413);
+        assert_eq!(take("text/json", 1).await, 415);
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let body = format!(r#"{{"howMany":"{}"}}"#, "x".repeat(5_000));
+        let error = decode::<Wish>(body.as_bytes()).unwrap_err();
+        assert!(error.to_string().chars().count() < MESSAGE_CHARS_MAX + 20, "{error}");
+    }
+}

@@ -1,0 +1,358 @@
+//! What analysts see of learners: everybody's progress and scores. No transcripts, no recordings, no e-mail addresses, and
+//! of an assessment no word that was said: who looks after learning needs the numbers, and the words are the learner's.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use events::contract::{ConversationId, Level, UserId};
+use futures_util::stream;
+use http::header;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    accept::Accept,
+    csv::{CSV, Cell, row},
+    extract::{Path, Query},
+    history::{self, After, ConversationSummary, ScoresView},
+    paging::{Page, Paging, Position},
+    progress::{self, DaysQuery, ProgressView},
+    route::{Route, get},
+};
+use crate::{
+    app::App,
+    auth::Analyst,
+    error::{ApiError, Code},
+    profile::NAME_CHARS_MAX,
+    store::{
+        learners::{EXAMINED_MAX, Filter, Learner, Position as At},
+        progress::{Place, Total},
+    },
+};
+
+/// Most rows of an exported table: beyond it an export belongs to the data, not to the API.
+const ROWS_MAX: usize = 100_000;
+
+/// Which learners are wanted.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnersQuery {
+    /// Of this level.
+    level: Option<Level>,
+    /// Of whom something was counted at this time or later; the latest come first then.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    active_since: Option<Timestamp>,
+    /// Whose name begins like this, whatever the case.
+    #[schemars(length(min = 1, max = 100))]
+    name: Option<String>,
+}
+
+/// A place in the list of learners.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AfterLearner {
+    user_id: UserId,
+    /// In the list by activity.
+    at: Option<Timestamp>,
+}
+
+impl Position for AfterLearner {
+    const LIST: &'static str = "learners";
+}
+
+/// A learner as analysts see one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnerView {
+    /// The learner.
+    user_id: UserId,
+    /// What the learner is called.
+    name: String,
+    /// The level that the learner's conversations begin with.
+    level: Level,
+    /// What the learner likes to talk about.
+    interests: Vec<String>,
+    /// The IANA name of the learner's time zone.
+    time_zone: String,
+    /// Since when there is the account.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
+    /// Where the learner stands.
+    total: Total,
+}
+
+/// Learners, for analysts.
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/api/learners", "listLearners", list)
+            .says(
+                "Everybody who learns",
+                "JSON in pages, or all that match as one table where `Accept` prefers `text/csv`. A page looks at a bounded \
+                 number of learners, so with a filter it can have fewer items than asked for although there is a next one.",
+            )
+            .answers_with::<Page<LearnerView>>(200, "application/json", "A page.")
+            .answers_with::<String>(200, "text/csv", "All of them."),
+        get("/api/learners.csv", "exportLearners", export)
+            .says("Everybody who learns, as a table", "The same table, for callers that cannot say what they accept.")
+            .answers_with::<String>(200, "text/csv", "All of them."),
+        get("/api/learners/{id}", "getLearner", one).says("A learner", ""),
+        get("/api/learners/{id}/progress", "getLearnerProgress", days)
+            .says("A learner's progress", "JSON, or a row for each day where `Accept` prefers `text/csv`.")
+            .answers_with::<ProgressView>(200, "application/json", "The progress.")
+            .answers_with::<String>(200, "text/csv", "The days."),
+        get("/api/learners/{id}/conversations", "listLearnerConversations", conversations)
+            .says("A learner's conversations", "The newest first: when, about which picture, how long."),
+        get("/api/learners/{id}/conversations/{conversation}/assessment", "getLearnerScores", scores)
+            .says("How a conversation was scored", "Scores, flags and measures; no word of the learner.")
+            .problems(&[Code::NotReady, Code::NotAssessed]),
+    ]
+}
+
+/// A page of learners, or all of them as a table.
+///
+/// # Errors
+/// 400 that names the parameter, 401, 403.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Analyst(_): Analyst,
+    Query(query): Query<LearnersQuery>,
+    paging: Paging<AfterLearner>,
+    accept: Accept,
+) -> Result<Response, ApiError> {
+    let filter = filter(query)?;
+    if accept.prefers("text/csv", "application/json") {
+        return Ok(table(app, filter));
+    }
+    let after = paging.after.map(|after| place(after, &filter)).transpose()?;
+    let page = app.records.learners.page(&filter, after.as_ref(), usize::from(paging.limit)).await;
+    let (found, next) = page.map_err(ApiError::Internal)?;
+    let items: Vec<LearnerView> = found.into_iter().map(LearnerView::new).collect();
+    Ok(Json(Page::new(items, next.map(AfterLearner::new))).into_response())
+}
+
+/// All learners that match, as a table.
+///
+/// # Errors
+/// 400 that names the parameter, 401, 403.
+pub async fn export(
+    State(app): State<Arc<App>>,
+    Analyst(_): Analyst,
+    Query(query): Query<LearnersQuery>,
+) -> Result<Response, ApiError> {
+    Ok(table(app, filter(query)?))
+}
+
+/// A learner.
+///
+/// # Errors
+/// 401, 403, 404.
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Analyst(_): Analyst,
+    Path(id): Path<UserId>,
+) -> Result<Json<LearnerView>, ApiError> {
+    found(&app, &id).await.map(LearnerView::new).map(Json)
+}
+
+/// A learner's progress.
+///
+/// # Errors
+/// 400 that names the parameter, 401, 403, 404.
+pub async fn days(
+    State(app): State<Arc<App>>,
+    Analyst(_): Analyst,
+    Path(id): Path<UserId>,
+    Query(query): Query<DaysQuery>,
+    accept: Accept,
+) -> Result<Response, ApiError> {
+    found(&app, &id).await?;
+    let progress = progress::of(&app, &id, &query).await?;
+    if accept.prefers("text/csv", "application/json") {
+        return Ok(([(header::CONTENT_TYPE, CSV)], progress::table(&progress.days)).into_response());
+    }
+    Ok(Json(progress).into_response())
+}
+
+/// A learner's conversations.
+///
+/// # Errors
+/// 400 that names the parameter, 401, 403, 404.
+pub async fn conversations(
+    State(app): State<Arc<App>>,
+    Analyst(_): Analyst,
+    Path(id): Path<UserId>,
+    paging: Paging<After>,
+) -> Result<Json<Page<ConversationSummary>>, ApiError> {
+    found(&app, &id).await?;
+    history::listed(&app, &id, paging).await.map(Json)
+}
+
+/// The scores of a conversation.
+///
+/// # Errors
+/// 401, 403, 404 also while it is not assessed, or will not be.
+pub async fn scores(
+    State(app): State<Arc<App>>,
+    Analyst(_): Analyst,
+    Path((id, conversation)): Path<(UserId, ConversationId)>,
+) -> Result<Json<ScoresView>, ApiError> {
+    history::own(&app, &id, conversation).await?;
+    let stored = app.records.documents.assessment(&id, conversation).await.map_err(ApiError::Internal)?;
+    match stored {
+        Some(stored) => Ok(Json(ScoresView::new(&stored))),
+        None => Err(history::unassessed(&app, conversation).await?),
+    }
+}
+
+async fn found(app: &App, id: &UserId) -> Result<Learner, ApiError> {
+    let learner = app.records.learners.get(id).await.map_err(ApiError::Internal)?;
+    learner.ok_or(ApiError::NotFound("learner"))
+}
+
+fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
+    let LearnersQuery { level, active_since, name } = query;
+    if name.as_ref().is_some_and(|name| !(1..=NAME_CHARS_MAX).contains(&name.chars().count())) {
+        return Err(ApiError::query("name", format!("it has 1 to {NAME_CHARS_MAX} characters")));
+    }
+    Ok(Filter { level, active_since, name })
+}
+
+/// Where the list goes on. A cursor of the list by activity is none of the other list.
+fn place(after: AfterLearner, filter: &Filter) -> Result<At, ApiError> {
+    match (after, filter.active_since) {
+        (AfterLearner { user_id, at: None }, None) => Ok(At::Record(user_id)),
+        (AfterLearner { user_id, at: Some(updated_at) }, Some(_)) => {
+            Ok(At::Activity(Place { updated_at, user_id }))
+        }
+        _ => Err(ApiError::query("cursor", "it is of a list with another `activeSince`")),
+    }
+}
+
+/// The table, written while it is read. What fails on the way cuts the connection: half a table must not look whole.
+fn table(app: Arc<App>, filter: Filter) -> Response {
+    let begin = Some((None, 0));
+    let rows = stream::try_unfold((app, filter, begin), async |(app, filter, at)| {
+        let Some((after, rows)) = at else { return Ok(None) };
+        let page = app.records.learners.page(&filter, after.as_ref(), EXAMINED_MAX).await;
+        let (found, next) = page.inspect_err(|error| {
+            tracing::error!(error = format!("{error:#}"), "an export was cut");
+        })?;
+        let mut text = if after.is_none() { heading() } else { String::new() };
+        let written = rows + found.len();
+        text.extend(found.iter().map(cells));
+        if next.is_some() && written >= ROWS_MAX {
+            anyhow::bail!("an export has more than {ROWS_MAX} rows");
+        }
+        let at = next.map(|next| (Some(next), written));
+        anyhow::Ok(Some((text, (app, filter, at))))
+    });
+    let disposition = "attachment; filename=\"learners.csv\"";
+    let headers = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, disposition)];
+    (headers, axum::body::Body::from_stream(rows)).into_response()
+}
+
+fn heading() -> String {
+    row([
+        "userId",
+        "name",
+        "level",
+        "createdAt",
+        "conversations",
+        "speechMs",
+        "scored",
+        "overall",
+        "levelNow",
+        "direction",
+        "streakDays",
+        "longestStreakDays",
+        "lastDay",
+        "updatedAt",
+    ]
+    .map(Cell::Text))
+}
+
+fn cells(learner: &Learner) -> String {
+    let Learner { user, total } = learner;
+    let level = history::level(user.profile.level);
+    let created_at = user.created_at.to_string();
+    let level_now = total.trend.map(|trend| history::level(trend.level));
+    let direction = total.trend.map(|trend| format!("{:?}", trend.direction).to_lowercase());
+    let last_day = total.streak.last_day.map(|day| day.to_string());
+    let updated_at = total.updated_at.map(|at| at.to_string());
+    row([
+        Cell::Text(user.user_id.as_str()),
+        Cell::Text(&user.profile.name),
+        Cell::Text(&level),
+        Cell::Text(&created_at),
+        Cell::Count(total.sums.conversations),
+        Cell::Count(total.sums.learner_speech_ms),
+        Cell::Count(total.sums.scored),
+        total.sums.scores.map_or(Cell::Empty, |means| Cell::Tenths(means.overall)),
+        Cell::maybe(level_now.as_deref()),
+        Cell::maybe(direction.as_deref()),
+        Cell::Count(total.streak.current_days.into()),
+        Cell::Count(total.streak.longest_days.into()),
+        Cell::maybe(last_day.as_deref()),
+        Cell::maybe(updated_at.as_deref()),
+    ])
+}
+
+impl LearnerView {
+    fn new(learner: Learner) -> Self {
+        let Learner { user, total } = learner;
+        Self {
+            user_id: user.user_id,
+            name: user.profile.name,
+            level: user.profile.level,
+            interests: user.profile.interests,
+            time_zone: user.profile.time_zone,
+            created_at: user.created_at,
+            total,
+        }
+    }
+}
+
+impl AfterLearner {
+    fn new(at: At) -> Self {
+        match at {
+            At::Record(user_id) => Self { user_id, at: None },
+            At::Activity(Place { updated_at, user_id }) => Self { user_id, at: Some(updated_at) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{profile::Profile, store::users::User};
+
+    #[test]
+    fn a_row_has_a_cell_for_each_name_and_no_formula() {
+        let profile = Profile::new("=HYPERLINK(\"http://x\")".to_owned());
+        let user = User::new("learner-1".parse().unwrap(), profile, Timestamp::UNIX_EPOCH);
+        let row = cells(&Learner { user, total: Total::default() });
+        assert!(
+            row.starts_with("learner-1,\"'=HYPERLINK(\"\"http://x\"\")\",B1,1970-01-01T00:00:00Z,0,"),
+            "{row}"
+        );
+        assert_eq!(row.matches(',').count(), heading().matches(',').count());
+    }
+
+    #[test]
+    fn a_cursor_of_the_list_by_activity_is_none_of_the_other() {
+        let after = |at: Option<Timestamp>| AfterLearner { user_id: "learner-1".parse().unwrap(), at };
+        let now = Some(Timestamp::UNIX_EPOCH);
+        let filter = |active_since| Filter { active_since, ..Filter::default() };
+        assert!(place(after(None), &filter(None)).is_ok());
+        assert!(place(after(now), &filter(now)).is_ok());
+        for (after, active_since) in [(after(None), now), (after(now), None)] {
+            let error = place(after, &filter(active_since)).unwrap_err();
+            assert!(matches!(&error, ApiError::Query { field, .. } if field == "cursor"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! `/api/me`: the caller's account. `GET` shows it, `PATCH` changes the profile, `DELETE` has the account deleted with
+//! everything that is held about its learner, and `GET /api/me/export` hands that out.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body as Content,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use events::contract::{FeedbackLanguage, Level, UserId};
+use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    answer::Accepted,
+    extract::Body,
+    route::{Route, delete, get, patch},
+};
+use crate::{
+    account::changed,
+    app::App,
+    auth::{Caller, Roles},
+    error::{ApiError, Code},
+    export::Export,
+    profile::{Profile, Wrong},
+    store::users::User,
+};
+
+/// What has to be said for an account to be deleted.
+const CONFIRMATION: &str = "delete my account";
+
+/// The caller's account.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// The learner.
+    user_id: UserId,
+    /// What the learner says of themselves.
+    #[serde(flatten)]
+    profile: Profile,
+    /// What the caller may do: `learner`, `analyst`, `operator`.
+    roles: Vec<&'static str>,
+    /// 1 at first, one more with each change; the `ETag` in quotes.
+    version: u64,
+    /// Since when there is an account.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    created_at: Timestamp,
+    /// When the profile was last changed.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    updated_at: Timestamp,
+}
+
+/// What is to be changed; the rest stays as it is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Change {
+    /// What the learner is called, 1 to 100 characters.
+    #[schemars(length(min = 1, max = 100))]
+    name: Option<String>,
+    /// The level that conversations begin with.
+    level: Option<Level>,
+    /// What the learner likes to talk about: at most 20, each of 1 to 50 characters without a comma.
+    #[schemars(length(max = 20), inner(length(min = 1, max = 50)))]
+    interests: Option<Vec<String>>,
+    /// The IANA name of the zone in which the learner's days begin.
+    #[schemars(length(min = 1, max = 64))]
+    time_zone: Option<String>,
+    /// The language of assessments.
+    feedback_language: Option<FeedbackLanguage>,
+}
+
+/// The wish to have the account deleted.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deletion {
+    /// `delete my account`, word for word: nobody deletes an account by accident.
+    confirm: String,
+}
+
+/// An account that is being deleted.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaving {
+    /// Since when the deletion is asked for.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    deletion_requested_at: Timestamp,
+}
+
+/// The caller's account.
+pub fn routes() -> Vec<Route> {
+    vec![
+        get("/api/me", "getMe", show)
+            .says("The caller's account", "It is made anew where its record is missing.")
+            .answers_with::<Me>(200, "application/json", "The account; `ETag` is the version of its profile.")
+            .problems(&[Code::AccountDeleted]),
+        patch("/api/me", "changeMe", change)
+            .says(
+                "Change the profile",
+                "`If-Match` says on which version, with the `ETag` of an earlier answer, so that a change that was \
+                 made elsewhere meanwhile is not overwritten; `*` for whatever version.",
+            )
+            .answers_with::<Me>(200, "application/json", "The account as it is now, with its new `ETag`.")
+            .problems(&[Code::AccountDeleted, Code::ProfileChanged, Code::IfMatchMissing]),
+        delete("/api/me", "deleteMe", leave)
+            .says(
+                "Delete the account",
+                "The account cannot be used from now on. It is deleted with everything that is held about its \
+                 learner within minutes; a conversation that is live ends. It cannot be undone.",
+            )
+            .problems(&[Code::AccountDeleted]),
+        get("/api/me/export", "exportMe", export)
+            .says(
+                "Everything that is held about the caller",
+                "One JSON document, written while it is read. An answer that breaks off is not whole. Recordings are \
+                 listed with addresses that are good for an hour, or less if the service changes its credentials.",
+            )
+            .answers_with::<Export>(200, "application/json", "The document.")
+            .problems(&[Code::AccountDeleted, Code::Busy]),
+    ]
+}
+
+async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+    let user = app.account.open(&caller).await?;
+    Ok(answer(user, caller.roles))
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(change): Body<Change>,
+) -> Result<Response, ApiError> {
+    let seen = Seen::read(&headers)?;
+    let user = app.account.open(&caller).await?;
+    if !seen.is(user.version) {
+        return Err(changed(user.version));
+    }
+    let profile = change.of(user.profile.clone()).checked();
+    let profile = profile.map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
+    if profile == user.profile {
+        return Ok(answer(user, caller.roles));
+    }
+    let user = app.account.change(&caller, user.version, &profile).await?;
+    Ok(answer(user, caller.roles))
+}
+
+async fn leave(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(deletion): Body<Deletion>,
+) -> Result<Accepted<Leaving>, ApiError> {
+    if deletion.confirm != CONFIRMATION {
+        return Err(ApiError::field("confirm", format!("it has to be {CONFIRMATION:?}, word for word")));
+    }
+    let deletion_requested_at = app.account.delete(&caller).await?;
+    Ok(Accepted(Leaving { deletion_requested_at }))
+}
+
+async fn export(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+    let user = app.account.open(&caller).await?;
+    let pieces = app.exports.begin(user)?;
+    let mut response = Content::from_stream(pieces).into_response();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"nova-english-export.json\""),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+impl Change {
+    /// `profile` with the change.
+    fn of(self, profile: Profile) -> Profile {
+        Profile {
+            name: self.name.unwrap_or(profile.name),
+            level: self.level.unwrap_or(profile.level),
+            interests: self.interests.unwrap_or(profile.interests),
+            time_zone: self.time_zone.unwrap_or(profile.time_zone),
+            feedback_language: self.feedback_language.unwrap_or(profile.feedback_language),
+        }
+    }
+}
+
+/// The version on which a change was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Any,
+    /// One of these; what is no version of ours matches none.
+    Versions(Vec<u64>),
+}
+
+impl Seen {
+    /// Reads `If-Match` (RFC 9110, 13.1.1).
+    fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let missing = || {
+            let detail = "If-Match is missing: it has to be the ETag of the profile that is changed, or *";
+            ApiError::refused(Code::IfMatchMissing, detail)
+        };
+        let value = headers.get(header::IF_MATCH).ok_or_else(missing)?.to_str().unwrap_or_default();
+        if value.trim() == "*" {
+            return Ok(Self::Any);
+        }
+        let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+        Ok(Self::Versions(value.split(',').filter_map(version).collect()))
+    }
+
+    fn is(&self, version: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Versions(versions) => versions.contains(&version),
+        }
+    }
+}
+
+fn answer(user: User, roles: Roles) -> Response {
+    let tag = HeaderValue::from_str(&format!("\"{}\"", user.version)).expect("digits in quotes are a header");
+    let roles = [("learner", true), ("analyst", roles.analyst), ("operator", roles.operator)];
+    let me = Me {
+        user_id: user.user_id,
+        profile: user.profile,
+        roles: roles.into_iter().filter_map(|(name, has)| has.then_some(name)).collect(),
+        version: user.version,
+        created_at: user.created_at,
+        updated_at: user.updated_at,
+    };
+    let mut response = Json(me).into_response();
+    response.headers_mut().insert(header::ETAG, tag);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn profile() -> Profile {
+        Profile { interests: vec!["tea".to_owned()], ..Profile::new("Mina Kim".to_owned()) }
+    }
+
+    fn seen(value: &str) -> Seen {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_MATCH, HeaderValue::from_str(value).unwrap());
+        Seen::read(&headers).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_named_is_not_changed() {
+        let change: Change = serde_json::from_str(r#"{"level":"C2","interests":[]}"#).unwrap();
+        let changed = change.of(profile());
+        assert_eq!(changed, Profile { level: Level::C2, interests: Vec::new(), ..profile() });
+        assert_eq!(Change::default().of(profile()), profile());
+        for unknown in [r#"{"email":"a@b.example"}"#, r#"{"roles":["analyst"]}"#, r#"{"level":"D1"}"#] {
+            assert!(serde_json::from_str::<Change>(unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_change_says_on_which_version_it_was_made() {
+        let missing = Seen::read(&HeaderMap::new()).unwrap_err();
+        assert_eq!(missing.code(), Code::IfMatchMissing);
+        assert!(seen("*").is(7) && seen("\"7\"").is(7) && seen("\"6\", \"7\"").is(7));
+        for other in ["\"6\"", "7", "W/\"7\"", "", "\"-7\"", "\"seven\""] {
+            assert!(!seen(other).is(7), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read(value in "[ -~]{0,60}", version in any::<u64>()) {
+            let named = seen(&value).is(version);
+            prop_assert!(!named || value.trim() == "*" || value.contains(&format!("\"{version}\"")), "{value}");
+        }
+    }
+}

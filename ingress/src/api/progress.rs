@@ -1,0 +1,157 @@
+//! `GET /api/progress`: a learner's days and the total over all of them.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use events::contract::UserId;
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    csv::{Cell, row},
+    extract::Query,
+    route::{Route, get},
+};
+use crate::{
+    app::App,
+    auth::Learner,
+    error::ApiError,
+    store::progress::{Day, Total},
+};
+
+/// Longest range, in days.
+pub const DAYS_MAX: i32 = 366;
+
+/// Days of a range that says only where it ends, or nothing.
+const DAYS: i32 = 30;
+
+/// Which days are wanted.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DaysQuery {
+    /// The first day; without it, 30 days are told.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    from: Option<Date>,
+    /// The last day; without it, tomorrow in UTC, which is today at the latest of all zones.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    to: Option<Date>,
+}
+
+/// A learner's progress.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressView {
+    /// The first day that was asked for.
+    #[schemars(with = "String", extend("format" = "date"))]
+    from: Date,
+    /// The last one.
+    #[schemars(with = "String", extend("format" = "date"))]
+    to: Date,
+    /// The days with a conversation, in order, each on the learner's own calendar.
+    pub(super) days: Vec<Day>,
+    /// All days together, not only those that were asked for.
+    total: Total,
+}
+
+/// A learner's progress.
+pub fn routes() -> Vec<Route> {
+    vec![get("/api/progress", "getProgress", own).says(
+        "The learner's progress",
+        "The days of a range, at most 366, and the total over all days. A conversation is counted within seconds of its \
+         end, its scores once it is assessed.",
+    )]
+}
+
+/// The caller's progress.
+///
+/// # Errors
+/// 400 that names the parameter, 401.
+pub async fn own(
+    State(app): State<Arc<App>>,
+    Learner(user_id): Learner,
+    Query(query): Query<DaysQuery>,
+) -> Result<Json<ProgressView>, ApiError> {
+    of(&app, &user_id, &query).await.map(Json)
+}
+
+/// The progress of `user_id`.
+pub(super) async fn of(app: &App, user_id: &UserId, query: &DaysQuery) -> Result<ProgressView, ApiError> {
+    let (from, to) = range(query, Timestamp::now())?;
+    let progress = &app.records.progress;
+    let read = async { tokio::try_join!(progress.days(user_id, from, to), progress.total(user_id)) };
+    let (days, total) = read.await.map_err(ApiError::Internal)?;
+    Ok(ProgressView { from, to, days, total })
+}
+
+/// The days as a table, one row a day.
+pub(super) fn table(days: &[Day]) -> String {
+    let names = ["date", "conversations", "turns", "speechMs", "durationMs", "scored"];
+    let scores = ["overall", "fluency", "vocabulary", "grammar", "relevance"];
+    let mut table = row(names.into_iter().chain(scores).map(Cell::Text));
+    for Day { date, sums } in days {
+        let date = date.to_string();
+        let counts = [sums.conversations, sums.turns, sums.learner_speech_ms, sums.duration_ms, sums.scored];
+        let scores = sums.scores.map(|means| {
+            [means.overall, means.fluency, means.vocabulary, means.grammar, means.relevance].map(Cell::Tenths)
+        });
+        let cells = std::iter::once(Cell::Text(&date)).chain(counts.map(Cell::Count));
+        table.push_str(&row(cells.chain(scores.unwrap_or([Cell::Empty; 5]))));
+    }
+    table
+}
+
+fn range(query: &DaysQuery, now: Timestamp) -> Result<(Date, Date), ApiError> {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    let to = query.to.unwrap_or_else(|| today.tomorrow().unwrap_or(today));
+    let first = || to.checked_sub(Span::new().days(DAYS - 1)).unwrap_or(Date::MIN);
+    let from = query.from.unwrap_or_else(first);
+    let days = from.until(to).map_or(i32::MAX, |span| span.get_days().max(0));
+    if from > to {
+        return Err(ApiError::query("from", format!("{from} is after {to}, the last day")));
+    }
+    if days >= DAYS_MAX {
+        let message = format!("from {from} to {to} are {} days, at most {DAYS_MAX} are told", days + 1);
+        return Err(ApiError::query("from", message));
+    }
+    Ok((from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::progress::{Means, Sums};
+
+    fn of(from: Option<&str>, to: Option<&str>) -> Result<(String, String), String> {
+        let day = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let query = DaysQuery { from: day(from), to: day(to) };
+        let range = range(&query, "2026-11-26T23:30:00Z".parse().unwrap());
+        range.map(|(from, to)| (from.to_string(), to.to_string())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_range_has_at_most_366_days_and_a_wrong_one_is_named() {
+        let days = |from: &str, to: &str| Ok((from.to_owned(), to.to_owned()));
+        assert_eq!(of(None, None), days("2026-10-29", "2026-11-27"));
+        assert_eq!(of(Some("2026-11-01"), None), days("2026-11-01", "2026-11-27"));
+        assert_eq!(of(None, Some("2026-03-01")), days("2026-01-31", "2026-03-01"));
+        assert_eq!(of(Some("2026-11-26"), Some("2026-11-26")), days("2026-11-26", "2026-11-26"));
+        assert_eq!(of(Some("2024-01-01"), Some("2024-12-31")), days("2024-01-01", "2024-12-31"));
+        let long = of(Some("2024-01-01"), Some("2025-01-01")).unwrap_err();
+        assert!(long.starts_with("from: ") && long.contains("367"), "{long}");
+        assert!(of(Some("2026-11-27"), Some("2026-11-26")).unwrap_err().starts_with("from: "));
+        assert!(of(Some("-009999-01-01"), Some("9999-12-31")).is_err());
+    }
+
+    #[test]
+    fn days_are_a_table() {
+        let means = Means { overall: 70.0, fluency: 60.5, vocabulary: 0.0, grammar: 1.0, relevance: 100.0 };
+        let sums = Sums { conversations: 2, scored: 1, scores: Some(means), ..Sums::default() };
+        let day = |date: &str, sums| Day { date: date.parse().unwrap(), sums };
+        let table = table(&[day("2026-11-25", sums), day("2026-11-26", Sums::default())]);
+        let rows: Vec<&str> = table.lines().collect();
+        assert_eq!(rows[1], "2026-11-25,2,0,0,0,1,70.0,60.5,0.0,1.0,100.0");
+        assert_eq!(rows[2], "2026-11-26,0,0,0,0,0,,,,,");
+        assert!(rows.iter().all(|row| row.split(',').count() == 11));
+    }
+}

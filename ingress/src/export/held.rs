@@ -1,0 +1,203 @@
+//! The stores from which an export is read. Nothing is written.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Read as _,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::{operation::get_object::GetObjectError, presigning::PresigningConfig};
+use events::{
+    contract::{ConversationId, UserId},
+    journal::Reader,
+    pipeline::names::{analysis_key, transcript_key},
+    runtime::failure::describe,
+};
+use serde_json::Value;
+
+use super::Recording;
+use crate::store::audio::Recordings;
+
+/// How long the address of a recording is good.
+const URL_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Longest stored document, in bytes as it is stored and as it is read: a conversation of an hour is far below.
+const STORED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What is held about learners.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The journal.
+    pub journal: Reader,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The UserProgress table.
+    pub progress_table: String,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// The bucket of transcripts and assessments.
+    pub logs_bucket: String,
+    /// The bucket of recordings.
+    pub audio_bucket: String,
+}
+
+impl Held {
+    /// The learner's progress by day and in all: one item a day, so a year is some hundred.
+    pub(super) async fn progress(
+        &self,
+        user_id: &UserId,
+    ) -> anyhow::Result<BTreeMap<String, BTreeMap<String, Value>>> {
+        let (mut days, mut after) = (BTreeMap::new(), None);
+        loop {
+            let page = self
+                .dynamodb
+                .query()
+                .table_name(&self.progress_table)
+                .key_condition_expression("userId = :user")
+                .expression_attribute_values(":user", AttributeValue::S(user_id.to_string()))
+                .set_exclusive_start_key(after)
+                .send()
+                .await
+                .map_err(|error| describe(&error))
+                .context("failed to read the learner's progress")?;
+            for mut item in page.items.unwrap_or_default() {
+                item.remove("userId");
+                let date = item.remove("date").and_then(|date| date.as_s().ok().cloned());
+                days.insert(date.context("an item of UserProgress without a date")?, plain(item));
+            }
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(days);
+            }
+        }
+    }
+
+    /// The stored transcript.
+    pub(super) async fn transcript(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> anyhow::Result<Option<Value>> {
+        self.document(&transcript_key(user_id, id)).await
+    }
+
+    /// The stored assessment.
+    pub(super) async fn assessment(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> anyhow::Result<Option<Value>> {
+        self.document(&analysis_key(user_id, id)).await
+    }
+
+    /// The recordings that are kept, with addresses to fetch them.
+    pub(super) async fn recordings(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> anyhow::Result<Vec<Recording>> {
+        let (mut recordings, mut after) = (Vec::new(), None);
+        loop {
+            let page = self
+                .s3
+                .list_objects_v2()
+                .bucket(&self.audio_bucket)
+                .prefix(Recordings::prefix(user_id, id))
+                .set_continuation_token(after)
+                .send()
+                .await
+                .map_err(|error| describe(&error))
+                .context("failed to list recordings")?;
+            for key in page.contents().iter().filter_map(|object| object.key()) {
+                recordings.push(Recording { key: key.to_owned(), url: self.address(key).await? });
+            }
+            after = page.next_continuation_token().map(str::to_owned);
+            if after.is_none() {
+                return Ok(recordings);
+            }
+        }
+    }
+
+    async fn address(&self, key: &str) -> anyhow::Result<String> {
+        let signed = self
+            .s3
+            .get_object()
+            .bucket(&self.audio_bucket)
+            .key(key)
+            .presigned(PresigningConfig::expires_in(URL_LIFETIME)?)
+            .await
+            .map_err(|error| describe(&error))
+            .context("failed to sign an address")?;
+        Ok(signed.uri().to_owned())
+    }
+
+    /// The JSON document at `key` of the logs bucket, if there is one.
+    async fn document(&self, key: &str) -> anyhow::Result<Option<Value>> {
+        let got = self.s3.get_object().bucket(&self.logs_bucket).key(key).send().await;
+        let object = match got {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(describe(&error)).context("failed to read a document"),
+        };
+        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+        anyhow::ensure!(
+            length.is_some_and(|length| length <= STORED_BYTES_MAX),
+            "a document is larger than {STORED_BYTES_MAX} bytes"
+        );
+        let stored = object.body.collect().await.context("failed to read a document")?.into_bytes();
+        decode(&stored).map(Some)
+    }
+}
+
+fn decode(stored: &[u8]) -> anyhow::Result<Value> {
+    let mut document = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(stored).take(DOCUMENT_BYTES_MAX);
+    reader.read_to_end(&mut document).context("a document is not gzip")?;
+    // The error quotes nothing of the document but a place.
+    serde_json::from_slice(&document).map_err(|error| anyhow::anyhow!("a document is not JSON: {error}"))
+}
+
+/// The attributes of an item as JSON: numbers and texts, which is all that UserProgress holds.
+fn plain(item: HashMap<String, AttributeValue>) -> BTreeMap<String, Value> {
+    let value = |value: AttributeValue| match value {
+        AttributeValue::N(digits) => serde_json::from_str(&digits).unwrap_or(Value::String(digits)),
+        AttributeValue::S(text) => Value::String(text),
+        _ => Value::Null,
+    };
+    item.into_iter().map(|(name, attribute)| (name, value(attribute))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn documents_are_read_up_to_a_bound() {
+        assert_eq!(decode(&gzip(br#"{"a":1}"#)).unwrap()["a"], 1);
+        assert!(decode(b"plain").is_err());
+        let bomb = vec![b' '; usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 8];
+        assert!(decode(&gzip(&[&bomb[..], b"{}"].concat())).is_err());
+    }
+
+    #[test]
+    fn numbers_are_numbers_and_texts_are_texts() {
+        let item = HashMap::from([
+            ("turns".to_owned(), AttributeValue::N("12".to_owned())),
+            ("level".to_owned(), AttributeValue::S("B1".to_owned())),
+        ]);
+        assert_eq!(serde_json::json!(plain(item)), serde_json::json!({ "turns": 12, "level": "B1" }));
+    }
+}

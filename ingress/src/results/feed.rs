@@ -1,0 +1,248 @@
+//! The results of all learners as they are counted, for analysts. The index of activity is looked at by one task, however
+//! many analysts follow, and only while somebody does.
+//!
+//! The clocks of the workers differ, and the index lags, so each look goes back a little, and what was told is not told
+//! again. Two results of a learner between two looks are told as one: where the learner stands after both.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use events::contract::{ConversationId, UserId};
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::progress::{Active, Order, Progress, Total, sortable};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How far each look goes back behind the latest that was seen, in seconds.
+const OVERLAP_SECONDS: i64 = 30;
+
+/// Learners that one request tells of.
+const PAGE: usize = 200;
+
+/// Requests of one look. What does not fit in is told with the next one.
+const PAGES_MAX: usize = 5;
+
+/// Results that a slow analyst may be behind by. Whoever is further behind is let go, and comes back with the id of the
+/// last event.
+const BEHIND_MAX: usize = 1_024;
+
+/// How far back a stream can be taken up, in seconds: a day. Whoever comes back later begins a day ago.
+pub const BACK_SECONDS_MAX: i64 = 24 * 60 * 60;
+
+/// A result of a learner.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnerResult {
+    /// The learner.
+    pub user_id: UserId,
+    /// When it was counted.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// The conversation that was counted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Where the learner stands.
+    pub total: Total,
+}
+
+/// The feed.
+#[derive(Clone, Debug)]
+pub struct Feed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    progress: Progress,
+    /// While somebody follows.
+    results: Mutex<Option<broadcast::Sender<Arc<LearnerResult>>>>,
+    shutdown: CancellationToken,
+}
+
+impl Feed {
+    /// The results in `progress`. It ends with `shutdown`.
+    #[must_use]
+    pub fn new(progress: Progress, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Inner { progress, results: Mutex::default(), shutdown }))
+    }
+
+    /// What is counted from now on.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Arc<LearnerResult>> {
+        let mut results = self.results();
+        if let Some(sender) = results.as_ref() {
+            return sender.subscribe();
+        }
+        let (sender, receiver) = broadcast::channel(BEHIND_MAX);
+        *results = Some(sender.clone());
+        tokio::spawn(self.clone().look_on(sender));
+        receiver
+    }
+
+    /// What was counted since the event with the id `last_event_id`, at most [`BACK_SECONDS_MAX`] ago, the oldest first;
+    /// nothing when it is no id of ours.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn since(&self, last_event_id: &str, now: Timestamp) -> anyhow::Result<Vec<LearnerResult>> {
+        let Ok(last) = last_event_id.parse::<Timestamp>() else { return Ok(Vec::new()) };
+        let since = last.max(ago(now, BACK_SECONDS_MAX));
+        let active = self.active(since).await?;
+        Ok(active.into_iter().filter(|active| active.updated_at > last).map(LearnerResult::new).collect())
+    }
+
+    async fn look_on(self, sender: broadcast::Sender<Arc<LearnerResult>>) {
+        let mut seen = SeenLately::new(Timestamp::now());
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.0.shutdown.cancelled() => {}
+            }
+            {
+                // Under the lock nobody can begin to follow what is given up.
+                let mut results = self.results();
+                if sender.receiver_count() == 0 || self.0.shutdown.is_cancelled() {
+                    *results = None;
+                    return;
+                }
+            }
+            match self.active(seen.from()).await {
+                Ok(active) => {
+                    for active in seen.new_among(active) {
+                        // That nobody is left is seen above.
+                        let _ = sender.send(Arc::new(LearnerResult::new(active)));
+                    }
+                }
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "the feed of results is behind"),
+            }
+        }
+    }
+
+    async fn active(&self, since: Timestamp) -> anyhow::Result<Vec<Active>> {
+        let (mut all, mut after) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let (page, next) =
+                self.0.progress.active(since, Order::OldestFirst, after.as_ref(), PAGE).await?;
+            all.extend(page);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    fn results(&self) -> MutexGuard<'_, Option<broadcast::Sender<Arc<LearnerResult>>>> {
+        self.0.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LearnerResult {
+    fn new(active: Active) -> Self {
+        let Active { user_id, updated_at, updated_by, total } = active;
+        Self { user_id, at: updated_at, conversation_id: updated_by, total }
+    }
+
+    /// Its id on the stream: a stream is taken up behind its time.
+    #[must_use]
+    pub fn event_id(&self) -> String {
+        sortable(self.at)
+    }
+}
+
+/// What was told lately: as much as a look may meet again.
+#[derive(Debug)]
+struct SeenLately {
+    began: Timestamp,
+    latest: Timestamp,
+    told: HashMap<UserId, Timestamp>,
+}
+
+impl SeenLately {
+    fn new(now: Timestamp) -> Self {
+        Self { began: now, latest: now, told: HashMap::new() }
+    }
+
+    /// From when to look.
+    fn from(&self) -> Timestamp {
+        ago(self.latest, OVERLAP_SECONDS).max(self.began)
+    }
+
+    /// What of `active` was not told yet.
+    fn new_among(&mut self, active: Vec<Active>) -> Vec<Active> {
+        let mut new = Vec::new();
+        for active in active {
+            let before = self.told.insert(active.user_id.clone(), active.updated_at);
+            self.latest = self.latest.max(active.updated_at);
+            if before.is_none_or(|before| before < active.updated_at) {
+                new.push(active);
+            }
+        }
+        let from = self.from();
+        self.told.retain(|_, at| *at >= from);
+        new
+    }
+}
+
+fn ago(now: Timestamp, seconds: i64) -> Timestamp {
+    now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_507_200 + second).unwrap()
+    }
+
+    fn active(learner: u32, second: i64) -> Active {
+        Active {
+            user_id: format!("learner-{learner}").parse().unwrap(),
+            updated_at: at(second),
+            updated_by: None,
+            total: Total { updated_at: Some(at(second)), ..Total::default() },
+        }
+    }
+
+    fn told(seen: &mut SeenLately, active: Vec<Active>) -> Vec<(String, Timestamp)> {
+        let new = seen.new_among(active).into_iter();
+        new.map(|active| (active.user_id.to_string(), active.updated_at)).collect()
+    }
+
+    #[test]
+    fn a_result_is_told_once_and_one_that_comes_late_into_the_index_too() {
+        let mut seen = SeenLately::new(at(0));
+        assert_eq!(seen.from(), at(0), "what was before is not told");
+        assert_eq!(told(&mut seen, vec![active(1, 5), active(2, 100)]).len(), 2);
+        assert_eq!(seen.from(), at(100 - OVERLAP_SECONDS));
+        // The same again, and one whose worker's clock is behind.
+        let again = vec![active(3, 80), active(2, 100)];
+        assert_eq!(told(&mut seen, again), [("learner-3".to_owned(), at(80))]);
+        // Another result of a learner who was told.
+        assert_eq!(told(&mut seen, vec![active(2, 101)]), [("learner-2".to_owned(), at(101))]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_by_the_overlap() {
+        let mut seen = SeenLately::new(at(0));
+        for second in 0..1_000 {
+            let learner = u32::try_from(second).unwrap();
+            seen.new_among(vec![active(learner, second)]);
+        }
+        assert!(seen.told.len() <= usize::try_from(OVERLAP_SECONDS).unwrap() + 1, "{}", seen.told.len());
+    }
+
+    #[test]
+    fn the_id_of_a_result_is_its_moment() {
+        let result = LearnerResult::new(active(1, 7));
+        assert_eq!(result.event_id().parse::<Timestamp>().unwrap(), at(7));
+    }
+}

@@ -1,0 +1,226 @@
+//! What is shared, in this process alone. The channels of all subscribers of the process are here too when the messages
+//! come from Redis.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::broadcast::{self, Sender},
+    time::Instant,
+};
+
+use super::{Claim, Heard, SharedError, Subscription, WAITING_MESSAGES_MAX};
+
+/// Keys of attempts, and of claims, that are remembered.
+pub(super) const KEYS_MAX: usize = 100_000;
+
+/// Channels that somebody listens to.
+pub(super) const CHANNELS_MAX: usize = 10_000;
+
+/// What this process knows.
+#[derive(Debug, Default)]
+pub struct Process {
+    attempts: Mutex<HashMap<String, Attempts>>,
+    claims: Mutex<HashMap<String, Claimed>>,
+    channels: Channels,
+}
+
+/// Attempts within a window.
+#[derive(Clone, Copy, Debug)]
+struct Attempts {
+    count: u32,
+    until: Instant,
+}
+
+#[derive(Clone, Debug)]
+struct Claimed {
+    owner: String,
+    until: Instant,
+}
+
+/// Who listens to what in this process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Channels(Arc<Mutex<HashMap<String, Sender<Heard>>>>);
+
+/// Ends a channel that nobody listens to any more, when it is dropped.
+pub(super) struct End {
+    channels: Channels,
+    channel: String,
+    ended: Option<Box<dyn FnOnce(String) + Send>>,
+}
+
+impl Process {
+    pub(super) fn attempt(
+        &self,
+        key: &str,
+        max: u32,
+        window: Duration,
+    ) -> Result<Result<(), Duration>, SharedError> {
+        let now = Instant::now();
+        let mut attempts = lock(&self.attempts);
+        make_room(&mut attempts, key, |attempts| attempts.until > now)?;
+        let fresh = Attempts { count: 0, until: now + window };
+        let counted = attempts.entry(key.to_owned()).or_insert(fresh);
+        if counted.until <= now {
+            *counted = fresh;
+        }
+        counted.count = counted.count.saturating_add(1);
+        let wait = counted.until.saturating_duration_since(now);
+        Ok(if counted.count > max { Err(wait) } else { Ok(()) })
+    }
+
+    pub(super) fn forget(&self, key: &str) {
+        lock(&self.attempts).remove(key);
+    }
+
+    pub(super) fn publish(&self, channel: &str, message: &str) {
+        self.channels.tell(channel, Heard::Message(message.to_owned()));
+    }
+
+    pub(super) fn subscribe(&self, channel: &str) -> Result<Subscription, SharedError> {
+        self.channels.listen(channel, None)
+    }
+
+    pub(super) fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, SharedError> {
+        let now = Instant::now();
+        let mut claims = lock(&self.claims);
+        if let Some(held) = claims.get(key).filter(|held| held.until > now && held.owner != owner) {
+            return Ok(Claim::Held(held.owner.clone()));
+        }
+        make_room(&mut claims, key, |claimed| claimed.until > now)?;
+        claims.insert(key.to_owned(), Claimed { owner: owner.to_owned(), until: now + ttl });
+        Ok(Claim::Mine)
+    }
+
+    pub(super) fn take(&self, key: &str, from: &str, owner: &str, ttl: Duration) -> bool {
+        let now = Instant::now();
+        let mut claims = lock(&self.claims);
+        let held = claims.get_mut(key).filter(|held| held.until > now && held.owner == from);
+        let Some(held) = held else { return false };
+        *held = Claimed { owner: owner.to_owned(), until: now + ttl };
+        true
+    }
+
+    pub(super) fn release(&self, key: &str, owner: &str) -> bool {
+        let now = Instant::now();
+        let mut claims = lock(&self.claims);
+        let own = claims.get(key).is_some_and(|held| held.until > now && held.owner == owner);
+        own && claims.remove(key).is_some()
+    }
+
+    pub(super) fn holder(&self, key: &str) -> Option<String> {
+        let now = Instant::now();
+        lock(&self.claims).get(key).filter(|held| held.until > now).map(|held| held.owner.clone())
+    }
+}
+
+impl Channels {
+    /// Tells those who listen to `channel`.
+    pub(super) fn tell(&self, channel: &str, heard: Heard) {
+        if let Some(sender) = lock(&self.0).get(channel) {
+            // Whoever left meanwhile hears nothing.
+            let _ = sender.send(heard);
+        }
+    }
+
+    /// Tells everybody that messages may have been missed.
+    pub(super) fn tell_of_a_gap(&self) {
+        for sender in lock(&self.0).values() {
+            let _ = sender.send(Heard::Lagged);
+        }
+    }
+
+    /// Listens to `channel`; `ended` is called once nobody does any more.
+    pub(super) fn listen(
+        &self,
+        channel: &str,
+        ended: Option<Box<dyn FnOnce(String) + Send>>,
+    ) -> Result<Subscription, SharedError> {
+        let mut channels = lock(&self.0);
+        if !channels.contains_key(channel) && channels.len() >= CHANNELS_MAX {
+            return Err(SharedError::Full);
+        }
+        let sender = channels.entry(channel.to_owned());
+        let receiver = sender.or_insert_with(|| broadcast::channel(WAITING_MESSAGES_MAX).0).subscribe();
+        let end = End { channels: self.clone(), channel: channel.to_owned(), ended };
+        Ok(Subscription { receiver, _end: end })
+    }
+
+    /// Whether somebody listens to `channel`.
+    pub(super) fn is_heard(&self, channel: &str) -> bool {
+        lock(&self.0).get(channel).is_some_and(|sender| sender.receiver_count() > 0)
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut channels = lock(&self.channels.0);
+        let nobody = channels.get(&self.channel).is_some_and(|sender| sender.receiver_count() == 0);
+        if nobody {
+            channels.remove(&self.channel);
+            drop(channels);
+            if let Some(ended) = self.ended.take() {
+                ended(std::mem::take(&mut self.channel));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("End").field(&self.channel).finish()
+    }
+}
+
+/// Room for `key`: what is over is forgotten first.
+fn make_room<V>(
+    map: &mut HashMap<String, V>,
+    key: &str,
+    is_current: impl Fn(&V) -> bool,
+) -> Result<(), SharedError> {
+    if map.len() >= KEYS_MAX && !map.contains_key(key) {
+        map.retain(|_, value| is_current(value));
+        if map.len() >= KEYS_MAX {
+            return Err(SharedError::Full);
+        }
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_process_keeps_is_bounded() {
+        let (process, second) = (Process::default(), Duration::from_secs(1));
+        for key in 0..KEYS_MAX {
+            let key = key.to_string();
+            assert_eq!(process.attempt(&key, 1, second), Ok(Ok(())));
+            assert_eq!(process.claim(&key, "x", second), Ok(Claim::Mine));
+        }
+        assert_eq!(process.attempt("more", 1, second), Err(SharedError::Full));
+        assert_eq!(process.attempt("7", 1, second), Ok(Err(second)), "what is known is still counted");
+        assert_eq!(process.claim("more", "x", second), Err(SharedError::Full));
+        tokio::time::advance(second).await;
+        assert_eq!(process.attempt("more", 1, second), Ok(Ok(())));
+        assert_eq!(process.claim("more", "x", second), Ok(Claim::Mine));
+        assert!(lock(&process.attempts).len() == 1 && lock(&process.claims).len() == 1);
+
+        let name = |n: usize| n.to_string();
+        let mut listening: Vec<_> = (0..CHANNELS_MAX).map(|n| process.subscribe(&name(n)).unwrap()).collect();
+        assert_eq!(process.subscribe("more").unwrap_err(), SharedError::Full);
+        assert!(process.subscribe("7").is_ok(), "a channel that is there has room");
+        listening.pop();
+        assert!(process.subscribe("more").is_ok());
+        drop(listening);
+        assert!(lock(&process.channels.0).is_empty(), "channels end with those who listen");
+    }
+}

@@ -1,0 +1,365 @@
+//! Learners sign up, in and out at the real ingress, the user pool and its triggers.
+
+mod page;
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_cognitoidentityprovider::{
+    Client as Cognito,
+    types::{AttributeType, MessageActionType},
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use infra::local::{Instance, Service};
+use serde_json::{Value, json};
+use tests::system::{Delivery, System};
+
+use self::page::{Answer, Page, totp};
+use crate::TURN;
+
+const PASSWORD: &str = "Speak-English-1";
+const OTHER_PASSWORD: &str = "Speak-English-2";
+const WRONG_PASSWORD: &str = "Speak-English-0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn learners_sign_up_in_and_out_and_nobody_learns_who_is_known() -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let only_ingress = |options: &mut infra::local::StackOptions| options.services = vec![Service::Ingress];
+    let system = System::start_with("accounts", Delivery::Once, only_ingress).await?;
+    let mut page = Page::new(system.stack.url(), system.stack.cloud().endpoint())?;
+    check_sign_up(&system, &page).await?;
+    check_triggers(&system, &page).await?;
+    check_sessions(&mut page).await?;
+    check_second_proof(&mut page).await?;
+    check_passwords(&system, &mut page).await?;
+    check_made_by_an_administrator(&system, &mut page).await?;
+    check_limits(&page).await?;
+    check_log(&system, &page).await?;
+    system.stop().await
+}
+
+async fn check_sign_up(system: &System, page: &Page) -> anyhow::Result<()> {
+    let sign_up = |email: &str, password: &str, name: &str| {
+        json!({
+            "email": email, "password": password, "name": name, "level": "A2", "interests": ["cooking", "trains"],
+        })
+    };
+    for (body, status, code, field) in [
+        (sign_up("mina@mailinator.com", PASSWORD, "Mina"), 422, "email_refused", Value::Null),
+        (sign_up("mina@nova", PASSWORD, "Mina"), 422, "field_invalid", json!("email")),
+        (sign_up("mina@nova.example", "weak", "Mina"), 422, "password_weak", Value::Null),
+        (sign_up("mina@nova.example", PASSWORD, ""), 422, "field_invalid", json!("name")),
+    ] {
+        let refused = page.post("/auth/sign-up", &body).await?.expect(status, code)?;
+        ensure!(refused.body.get("field").cloned().unwrap_or_default() == field, "{refused:?}");
+    }
+    let taken = page.post("/auth/sign-up", &sign_up(" Mina@Nova.example ", PASSWORD, "Mina Kim")).await?;
+    ensure!(taken.status == 202, "{taken:?}");
+    let known = page.post("/auth/sign-up", &sign_up("mina@nova.example", OTHER_PASSWORD, "Mallory")).await?;
+    ensure!(known.looks_like(&taken), "a known address looks like {known:?}, a new one like {taken:?}");
+
+    // Neither unconfirmed, nor with a wrong password, nor unknown.
+    let unconfirmed = sign_in(page, "mina@nova.example", PASSWORD).await?.expect(401, "credentials_wrong")?;
+    let unknown = sign_in(page, "nobody@nova.example", PASSWORD).await?;
+    ensure!(unknown.looks_like(&unconfirmed), "{unknown:?} is not {unconfirmed:?}");
+
+    let (code, mails) = page.mailed_code("mina@nova.example").await?;
+    ensure!(mails == 1, "{mails} mails for a sign-up and its repetition");
+    let confirm = |email: &str, code: &str| json!({ "email": email, "code": code });
+    let wrong = page
+        .post("/auth/confirm", &confirm("mina@nova.example", "000000"))
+        .await?
+        .expect(422, "code_wrong")?;
+    let unknown = page.post("/auth/confirm", &confirm("nobody@nova.example", "000000")).await?;
+    ensure!(unknown.looks_like(&wrong), "{unknown:?} is not {wrong:?}");
+    let again = page.post("/auth/resend", &json!({ "email": "mina@nova.example" })).await?;
+    let unknown = page.post("/auth/resend", &json!({ "email": "nobody@nova.example" })).await?;
+    ensure!(again.status == 202 && unknown.looks_like(&again), "{unknown:?} is not {again:?}");
+    ensure!(page.mailed_code("mina@nova.example").await?.1 == 2, "no second mail");
+    let confirmed = page.post("/auth/confirm", &confirm("MINA@nova.example", &code)).await?;
+    ensure!(confirmed.status == 204, "{confirmed:?}");
+    let twice = page.post("/auth/confirm", &confirm("mina@nova.example", &code)).await?;
+    ensure!(twice.looks_like(&wrong), "a confirmed address looks like {twice:?}");
+    let confirmed = page.post("/auth/resend", &json!({ "email": "mina@nova.example" })).await?;
+    ensure!(confirmed.looks_like(&again), "{confirmed:?} is not {again:?}");
+    ensure!(user(system, "mina@nova.example").await?.is_none(), "the local pool made a record by itself");
+    Ok(())
+}
+
+/// The functions run in the cloud: the pool itself refuses an address, and a confirmation makes the record, once.
+async fn check_triggers(system: &System, page: &Page) -> anyhow::Result<()> {
+    let cognito = Cognito::new(&system.stack.cloud().root());
+    let past_the_api = async |email: &str| {
+        let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
+        let sign_up = cognito.sign_up().client_id(&system.stack.outputs().client_id).username(email);
+        let sign_up = sign_up.password(PASSWORD).user_attributes(attribute("email", email)?);
+        let signed_up = sign_up.user_attributes(attribute("name", "Somebody")?).send().await;
+        anyhow::Ok(signed_up.err().map(aws_sdk_cognitoidentityprovider::Error::from))
+    };
+    let refused =
+        past_the_api("mina@mailinator.com").await?.context("the pool takes a disposable address")?;
+    let told = format!("{refused:?}");
+    ensure!(told.contains("UserLambdaValidation") && told.contains("cannot be used to sign up"), "{told}");
+    let taken = past_the_api("jun@nova.example").await?;
+    ensure!(taken.is_none(), "{taken:?}");
+
+    let sub = sub_of(system, "mina@nova.example").await?;
+    let event = |source: &str, attributes: Value| {
+        json!({
+            "version": "1",
+            "triggerSource": source,
+            "region": "us-east-1",
+            "userPoolId": system.stack.outputs().user_pool_id,
+            "userName": sub,
+            "callerContext": { "awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": system.stack.outputs().client_id },
+            "request": { "userAttributes": attributes },
+            "response": {},
+        })
+    };
+    let attributes = json!({
+        "sub": sub, "email": "mina@nova.example", "email_verified": "true", "name": "Mina Kim",
+        "custom:learning_level": "A2", "custom:interests": "cooking,trains",
+    });
+    let forgotten = event("PostConfirmation_ConfirmForgotPassword", attributes.clone());
+    ensure!(invoke(system, &forgotten).await? == (forgotten, false), "the event is the answer");
+    ensure!(user(system, "mina@nova.example").await?.is_none(), "a new password made a record");
+    let confirmed = event("PostConfirmation_ConfirmSignUp", attributes);
+    let mut records = Vec::new();
+    for _ in 0..2 {
+        ensure!(invoke(system, &confirmed).await? == (confirmed.clone(), false), "the event is the answer");
+        records.push(user(system, "mina@nova.example").await?.context("no record")?);
+    }
+    ensure!(records[0] == records[1], "a repetition changed the record: {records:?}");
+    let record = &records[0];
+    let text = |name: &str| record[name].as_s().map_or("", String::as_str).to_owned();
+    ensure!((text("name"), text("level")) == ("Mina Kim".to_owned(), "A2".to_owned()), "{record:?}");
+    ensure!(!format!("{record:?}").contains("mina@"), "the e-mail address left the pool: {record:?}");
+    let (answer, failed) = invoke(system, &event("PreTokenGeneration_Authentication", json!({}))).await?;
+    ensure!(failed && answer["errorType"] == "WrongEvent", "{answer}");
+    // The second learner's confirmation leaves no record, as when the table was not there.
+    let (code, _) = page.mailed_code("jun@nova.example").await?;
+    let confirm = json!({ "email": "jun@nova.example", "code": code });
+    ensure!(page.post("/auth/confirm", &confirm).await?.status == 204, "the second learner is not confirmed");
+    Ok(())
+}
+
+async fn check_sessions(page: &mut Page) -> anyhow::Result<()> {
+    let wrong = sign_in(page, "mina@nova.example", WRONG_PASSWORD).await?.expect(401, "credentials_wrong")?;
+    let unknown = sign_in(page, "nobody@nova.example", WRONG_PASSWORD).await?;
+    ensure!(unknown.looks_like(&wrong), "{unknown:?} is not {wrong:?}");
+    page.by_cookie("/auth/refresh", true).await?.expect(401, "session_missing")?;
+
+    // A record that is missing is made by the sign-in.
+    let healed = sign_in(page, "jun@nova.example", PASSWORD).await?;
+    ensure!(healed.body["user"]["name"] == "Somebody" && healed.body["user"]["level"] == "B1", "{healed:?}");
+    ensure!(healed.body["expiresIn"] == 900, "{healed:?}");
+
+    let answer = sign_in(page, "MINA@nova.example", PASSWORD).await?;
+    ensure!(answer.body["user"]["interests"] == json!(["cooking", "trains"]), "{answer:?}");
+    let token = page.keep(&answer)?;
+    let started =
+        page.post_as(&token, "/api/conversations", Some(&json!({ "imageId": "street-market" }))).await?;
+    ensure!(started.status == 201, "the access token opens nothing: {started:?}");
+
+    page.by_cookie("/auth/refresh", false).await?.expect(403, "csrf_header_missing")?;
+    let refreshed = page.by_cookie("/auth/refresh", true).await?;
+    ensure!(refreshed.status == 200 && refreshed.body["user"]["name"] == "Mina Kim", "{refreshed:?}");
+    let mut other = page.copy()?;
+    other.sign_in("mina@nova.example", PASSWORD).await?;
+    other.by_cookie("/auth/sign-out", false).await?.expect(403, "csrf_header_missing")?;
+    let out = other.by_cookie("/auth/sign-out", true).await?;
+    let ended = out
+        .set_cookie
+        .as_deref()
+        .is_some_and(|cookie| cookie.contains("nova_refresh=; Path=/auth; Max-Age=0"));
+    ensure!(out.status == 204 && ended, "{out:?}");
+    let gone = other.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
+    ensure!(gone.set_cookie.is_some_and(|cookie| cookie.contains("Max-Age=0")), "the cookie stays");
+    ensure!(other.by_cookie("/auth/sign-out", true).await?.status == 204, "signing out again fails");
+    ensure!(page.by_cookie("/auth/refresh", true).await?.status == 200, "the other session ended as well");
+
+    page.send_out_everywhere().await
+}
+
+async fn check_second_proof(page: &mut Page) -> anyhow::Result<()> {
+    let token = page.sign_in("mina@nova.example", PASSWORD).await?;
+    let begun = page.post_as(&token, "/auth/totp", None).await?;
+    let secret = begun.text("secret")?;
+    ensure!(begun.text("uri")?.contains(&secret), "{begun:?}");
+    let verify = |code: &str| json!({ "code": code });
+    page.post_as(&token, "/auth/totp/verify", Some(&verify("000000"))).await?.expect(422, "code_wrong")?;
+    let on = page.post_as(&token, "/auth/totp/verify", Some(&verify(&totp(&secret)?))).await?;
+    ensure!(on.status == 204, "{on:?}");
+
+    let asked = sign_in(page, "mina@nova.example", PASSWORD).await?;
+    ensure!(asked.body["status"] == "challenge" && asked.body["challenge"] == "totp", "{asked:?}");
+    ensure!(asked.set_cookie.is_none() && asked.body.get("accessToken").is_none(), "{asked:?}");
+    let session = asked.text("session")?;
+    let respond =
+        |session: &str, answer: &str| json!({ "session": session, "challenge": "totp", "answer": answer });
+    page.post("/auth/challenge", &respond(&session, "000000")).await?.expect(422, "code_wrong")?;
+    page.post("/auth/challenge", &respond("rubbish", "000000")).await?.expect(401, "challenge_ended")?;
+    let answer = page.post("/auth/challenge", &respond(&session, &totp(&secret)?)).await?;
+    let token = page.keep(&answer)?;
+
+    let off = |password: &str| json!({ "password": password });
+    page.post_as(&token, "/auth/mfa/off", Some(&off(WRONG_PASSWORD))).await?.expect(403, "password_wrong")?;
+    let done = page.post_as(&token, "/auth/mfa/off", Some(&off(PASSWORD))).await?;
+    ensure!(done.status == 204, "{done:?}");
+    page.sign_in("mina@nova.example", PASSWORD).await?;
+    Ok(())
+}
+
+async fn check_passwords(system: &System, page: &mut Page) -> anyhow::Result<()> {
+    let token = page.sign_in("mina@nova.example", PASSWORD).await?;
+    let change = |old: &str, new: &str| json!({ "oldPassword": old, "newPassword": new });
+    for (body, status, code) in [
+        (change(WRONG_PASSWORD, OTHER_PASSWORD), 403, "password_wrong"),
+        (change(PASSWORD, "weak"), 422, "password_weak"),
+        (change("", OTHER_PASSWORD), 422, "field_invalid"),
+    ] {
+        page.post_as(&token, "/auth/password", Some(&body)).await?.expect(status, code)?;
+    }
+    let changed = page.post_as(&token, "/auth/password", Some(&change(PASSWORD, OTHER_PASSWORD))).await?;
+    ensure!(changed.status == 204, "{changed:?}");
+    sign_in(page, "mina@nova.example", PASSWORD).await?.expect(401, "credentials_wrong")?;
+    page.sign_in("mina@nova.example", OTHER_PASSWORD).await?;
+
+    let asked = page.post("/auth/forgot", &json!({ "email": "mina@nova.example" })).await?;
+    let unknown = page.post("/auth/forgot", &json!({ "email": "nobody@nova.example" })).await?;
+    ensure!(asked.status == 202 && unknown.looks_like(&asked), "{unknown:?} is not {asked:?}");
+    let (code, _) = page.mailed_code("mina@nova.example").await?;
+    let reset = |email: &str, code: &str, password: &str| json!({ "email": email, "code": code, "password": password });
+    let wrong = page.post("/auth/reset", &reset("mina@nova.example", "000000", PASSWORD)).await?;
+    let wrong = wrong.expect(422, "code_wrong")?;
+    let unknown = page.post("/auth/reset", &reset("nobody@nova.example", "000000", PASSWORD)).await?;
+    ensure!(unknown.looks_like(&wrong), "{unknown:?} is not {wrong:?}");
+    page.post("/auth/reset", &reset("mina@nova.example", &code, "weak"))
+        .await?
+        .expect(422, "password_weak")?;
+    let replaced = page.post("/auth/reset", &reset("mina@nova.example", &code, PASSWORD)).await?;
+    ensure!(replaced.status == 204, "{replaced:?}");
+    page.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
+    page.sign_in("mina@nova.example", PASSWORD).await?;
+
+    let cognito = Cognito::new(&system.stack.cloud().root());
+    let pool = &system.stack.outputs().user_pool_id;
+    cognito.admin_reset_user_password().user_pool_id(pool).username("jun@nova.example").send().await?;
+    sign_in(page, "jun@nova.example", PASSWORD).await?.expect(403, "password_reset_required")?;
+    Ok(())
+}
+
+/// An administrator's password opens nothing but the way to a password of one's own.
+async fn check_made_by_an_administrator(system: &System, page: &mut Page) -> anyhow::Result<()> {
+    let cognito = Cognito::new(&system.stack.cloud().root());
+    let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
+    cognito
+        .admin_create_user()
+        .user_pool_id(&system.stack.outputs().user_pool_id)
+        .username("analyst@nova.example")
+        .temporary_password(OTHER_PASSWORD)
+        .message_action(MessageActionType::Suppress)
+        .user_attributes(attribute("email", "analyst@nova.example")?)
+        .user_attributes(attribute("email_verified", "true")?)
+        .user_attributes(attribute("name", "Ana Lyst")?)
+        .send()
+        .await?;
+    let asked = sign_in(page, "analyst@nova.example", OTHER_PASSWORD).await?;
+    ensure!(asked.body["challenge"] == "newPassword", "{asked:?}");
+    let session = asked.text("session")?;
+    let respond = |answer: &str| json!({ "session": session, "challenge": "newPassword", "answer": answer });
+    page.post("/auth/challenge", &respond("weak")).await?.expect(422, "password_weak")?;
+    let answer = page.post("/auth/challenge", &respond(PASSWORD)).await?;
+    page.keep(&answer)?;
+    ensure!(answer.body["user"]["name"] == "Ana Lyst", "{answer:?}");
+    Ok(())
+}
+
+/// Each limit is met, by known and unknown alike, and tells when to come back.
+async fn check_limits(page: &Page) -> anyhow::Result<()> {
+    let limited =
+        |answer: &Answer| answer.status == 429 && answer.retry_after.is_some_and(|seconds| seconds > 0);
+    for email in ["mina@nova.example", "limited@nova.example"] {
+        for _ in 0..10 {
+            sign_in(page, email, WRONG_PASSWORD).await?.expect(401, "credentials_wrong")?;
+        }
+        let eleventh = sign_in(page, email, PASSWORD).await?;
+        ensure!(limited(&eleventh), "{eleventh:?}");
+    }
+    let code = json!({ "email": "limited@nova.example", "code": "000000" });
+    for path in ["/auth/confirm", "/auth/reset"] {
+        let mut body = code.clone();
+        if path == "/auth/reset" {
+            body["password"] = json!(PASSWORD);
+        }
+        for _ in 0..10 {
+            page.post(path, &body).await?.expect(422, "code_wrong")?;
+        }
+        let eleventh = page.post(path, &body).await?;
+        ensure!(limited(&eleventh), "{path}: {eleventh:?}");
+    }
+    let email = json!({ "email": "limited@nova.example" });
+    for path in ["/auth/resend", "/auth/forgot", "/auth/resend", "/auth/forgot", "/auth/resend"] {
+        ensure!(page.post(path, &email).await?.status == 202, "{path} is limited too early");
+    }
+    let sixth = page.post("/auth/forgot", &email).await?;
+    ensure!(limited(&sixth), "{sixth:?}");
+
+    // Whatever is asked counts for the address it comes from.
+    let mut asked = 0;
+    while page.post("/auth/forgot", &json!({ "email": "rubbish" })).await?.status != 429 {
+        asked += 1;
+        ensure!(asked <= 200, "an address asks without limit");
+    }
+    let answer = page.by_cookie("/auth/refresh", true).await?;
+    ensure!(limited(&answer), "{answer:?}");
+    Ok(())
+}
+
+/// Nothing that anybody typed stands in the log.
+async fn check_log(system: &System, page: &Page) -> anyhow::Result<()> {
+    let ingress = system.stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
+    let log = std::fs::read_to_string(ingress.log())?;
+    ensure!(log.contains("somebody signs up"), "the log tells of no sign-up");
+    let cookie = page.cookie.as_deref().unwrap_or("no cookie");
+    for secret in ["nova.example", "Speak-English", "mailinator", "Mina", "eyJ", cookie] {
+        ensure!(!log.contains(secret), "{secret} stands in {}", ingress.log().display());
+    }
+    Ok(())
+}
+
+async fn sign_in(page: &Page, email: &str, password: &str) -> anyhow::Result<Answer> {
+    page.post("/auth/sign-in", &json!({ "email": email, "password": password })).await
+}
+
+async fn sub_of(system: &System, email: &str) -> anyhow::Result<String> {
+    let cognito = Cognito::new(&system.stack.cloud().root());
+    let pool = &system.stack.outputs().user_pool_id;
+    let user = cognito.admin_get_user().user_pool_id(pool).username(email).send().await?;
+    let sub = user.user_attributes().iter().find(|one| one.name() == "sub").and_then(|one| one.value());
+    sub.map(str::to_owned).context("a user without a sub")
+}
+
+/// The record of the learner with this address.
+async fn user(
+    system: &System,
+    email: &str,
+) -> anyhow::Result<Option<std::collections::HashMap<String, AttributeValue>>> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
+    let get = dynamodb.get_item().table_name(&system.stack.outputs().users_table);
+    let get = get.key("userId", AttributeValue::S(sub_of(system, email).await?));
+    Ok(get.send().await?.item)
+}
+
+/// Calls the deployed function of the triggers, as the pool does. Answers what it answers, and whether it failed.
+async fn invoke(system: &System, event: &Value) -> anyhow::Result<(Value, bool)> {
+    let url = format!(
+        "{}/2015-03-31/functions/{}/invocations",
+        system.stack.cloud().endpoint(),
+        system.stack.outputs().sign_up_function,
+    );
+    // The root key of the local cloud, whose signature it does not look at.
+    let authorization = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
+    let post = infra::local::http_client()?.post(url).header("authorization", authorization).json(event);
+    let answer = post.send().await?.error_for_status()?;
+    let failed = answer.headers().contains_key("x-amz-function-error");
+    Ok((answer.json().await?, failed))
+}

@@ -1,0 +1,170 @@
+//! What a page does with `/auth`: requests, the cookie, and the mailbox of the local cloud.
+
+use anyhow::{Context as _, bail, ensure};
+use reqwest::{StatusCode, header};
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+
+/// A browser.
+pub(super) struct Page {
+    url: String,
+    cloud: String,
+    http: reqwest::Client,
+    /// The value of the session's cookie.
+    pub(super) cookie: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
+    pub(super) set_cookie: Option<String>,
+    pub(super) retry_after: Option<u64>,
+}
+
+impl Answer {
+    /// The same but for the id of the request.
+    pub(super) fn looks_like(&self, other: &Self) -> bool {
+        let plain = |body: &Value| {
+            let mut body = body.clone();
+            if let Some(object) = body.as_object_mut() {
+                object.remove("requestId");
+            }
+            body
+        };
+        self.status == other.status && plain(&self.body) == plain(&other.body)
+    }
+
+    pub(super) fn expect(self, status: u16, code: &str) -> anyhow::Result<Self> {
+        let found = self.body["code"].as_str().unwrap_or_default();
+        ensure!(self.status == status && found == code, "expected {status} {code}: {self:?}");
+        Ok(self)
+    }
+
+    pub(super) fn text(&self, field: &str) -> anyhow::Result<String> {
+        let text = self.body[field].as_str().with_context(|| format!("no {field}: {self:?}"))?;
+        Ok(text.to_owned())
+    }
+}
+
+impl Page {
+    pub(super) fn new(url: &str, cloud: &str) -> anyhow::Result<Self> {
+        let http = infra::local::http_client()?;
+        Ok(Self { url: url.to_owned(), cloud: cloud.to_owned(), http, cookie: None })
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(path, Some(body), None, true).await
+    }
+
+    pub(super) async fn post_as(
+        &self,
+        token: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
+        self.send(path, body, Some(token), true).await
+    }
+
+    /// With the cookie alone, and with or without the header that goes with it.
+    pub(super) async fn by_cookie(&self, path: &str, with_header: bool) -> anyhow::Result<Answer> {
+        self.send(path, None, None, with_header).await
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+        with_header: bool,
+    ) -> anyhow::Result<Answer> {
+        let mut post = self.http.post(format!("{}{path}", self.url)).header(header::ORIGIN, &self.url);
+        if let Some(body) = body {
+            post = post.json(body);
+        }
+        if let Some(token) = token {
+            post = post.bearer_auth(token);
+        }
+        if let Some(cookie) = &self.cookie {
+            post = post.header(header::COOKIE, format!("other=1; nova_refresh={cookie}"));
+        }
+        if with_header {
+            post = post.header("x-nova-csrf", "1");
+        }
+        let answer = post.send().await?;
+        let of = |name: header::HeaderName| {
+            let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned)
+        };
+        let (status, set_cookie) = (answer.status(), of(header::SET_COOKIE));
+        let retry_after = of(header::RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        let text = answer.text().await?;
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? };
+        Ok(Answer { status, body, set_cookie, retry_after })
+    }
+
+    /// Signs in, keeps the cookie and returns the access token.
+    pub(super) async fn sign_in(&mut self, email: &str, password: &str) -> anyhow::Result<String> {
+        let answer = self.post("/auth/sign-in", &json!({ "email": email, "password": password })).await?;
+        self.keep(&answer)
+    }
+
+    /// Keeps the cookie of a sign-in and returns its access token.
+    pub(super) fn keep(&mut self, answer: &Answer) -> anyhow::Result<String> {
+        ensure!(answer.status == 200 && answer.body["status"] == "signedIn", "not signed in: {answer:?}");
+        let cookie = answer.set_cookie.as_deref().context("no cookie")?;
+        let (pair, attributes) = cookie.split_once("; ").context("a cookie without attributes")?;
+        // The page's origin is plain HTTP on this computer, and the local service allows that.
+        ensure!(
+            attributes == "Path=/auth; Max-Age=2592000; HttpOnly; SameSite=Strict",
+            "the cookie has the attributes {attributes}"
+        );
+        let (name, value) = pair.split_once('=').context("a cookie without a value")?;
+        ensure!(name == "nova_refresh", "the cookie is called {name}");
+        self.cookie = Some(value.to_owned());
+        answer.text("accessToken")
+    }
+
+    /// Another browser.
+    pub(super) fn copy(&self) -> anyhow::Result<Self> {
+        Self::new(&self.url, &self.cloud)
+    }
+
+    /// Ends all sessions of the learner whose session this is, and sees that none is left.
+    pub(super) async fn send_out_everywhere(&mut self) -> anyhow::Result<()> {
+        let refreshed = self.by_cookie("/auth/refresh", true).await?;
+        let token = refreshed.text("accessToken")?;
+        let out = self.post_as(&token, "/auth/sign-out-everywhere", None).await?;
+        ensure!(out.status == 204 && out.set_cookie.is_some_and(|cookie| cookie.contains("Max-Age=0")));
+        self.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
+        // The token itself is good until it expires, but not at the pool.
+        let again = json!({ "oldPassword": "x", "newPassword": "Speak-English-3" });
+        self.post_as(&token, "/auth/password", Some(&again)).await?.expect(401, "session_ended")?;
+        self.cookie = None;
+        Ok(())
+    }
+
+    /// The latest code that was mailed to `email`, and how many mails there are.
+    pub(super) async fn mailed_code(&self, email: &str) -> anyhow::Result<(String, usize)> {
+        let url = format!("{}/_ministack/ses/messages", self.cloud);
+        let all: Value = self.http.get(url).send().await?.error_for_status()?.json().await?;
+        let accounts = all["messages"].as_object().context("no mailbox")?.values();
+        let mails = accounts.filter_map(Value::as_array).flatten();
+        let mails: Vec<&Value> = mails
+            .filter(|mail| mail["To"].as_array().is_some_and(|to| to.iter().any(|one| one == email)))
+            .collect();
+        let Some(last) = mails.last() else { bail!("no mail to the address") };
+        let text = format!("{}{}", last["BodyText"], last["BodyHtml"]);
+        let digits = text.split(|letter: char| !letter.is_ascii_digit());
+        let code = digits.filter(|run| run.len() == 6).next_back().context("no code in the mail")?;
+        Ok((code.to_owned(), mails.len()))
+    }
+}
+
+/// What an authenticator app shows now.
+pub(super) fn totp(secret: &str) -> anyhow::Result<String> {
+    let secret = Secret::try_from_base32(secret).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let totp = Builder::new().with_secret(secret).build().map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(totp.generate_current().to_string())
+}

@@ -1,0 +1,137 @@
+//! What a learner's account means for conversations: they begin with its profile, and not at all once it is to be
+//! deleted; and what happens to one that is live when its learner's data is erased.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use events::{
+    contract::{FeedbackLanguage, Level},
+    journal::{Eraser, Journal},
+    pipeline::names::erasure_effect,
+};
+use ingress::{
+    profile::Profile,
+    store::users::{User, Users},
+};
+use jiff::Timestamp;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::live::{CONVERSATIONS, EFFECTS, Live, LiveOptions, USERS, block_on};
+
+use super::visitor::Visitor;
+
+const LEARNER: &str = "learner-1";
+
+fn dynamodb(live: &Live) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("operator"))
+}
+
+/// The record of a learner at C1 in Seoul who reads Korean.
+async fn with_record(live: &Live) -> Users {
+    let profile = Profile {
+        level: Level::C1,
+        time_zone: "Asia/Seoul".to_owned(),
+        feedback_language: FeedbackLanguage::Korean,
+        ..Profile::new("Mina Kim".to_owned())
+    };
+    let users = Users::new(dynamodb(live), USERS.to_owned());
+    let user = User::new(LEARNER.parse().unwrap(), profile, "2026-11-25T08:15:30Z".parse().unwrap());
+    users.create_if_missing(user).await.unwrap();
+    users
+}
+
+async fn call(live: &Live, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    let token = live.token(LEARNER).unwrap();
+    let mut request = live.http().request(method, format!("{}{path}", live.url())).bearer_auth(token);
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
+
+#[test]
+fn a_conversation_begins_with_what_the_profile_says_and_the_request_does_not() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        with_record(&live).await;
+        let token = live.token(LEARNER).unwrap();
+        for (request, level, time_zone) in [
+            (json!({ "imageId": "street-market" }), Level::C1, "Asia/Seoul"),
+            (json!({ "imageId": "street-market", "level": "A2", "timeZone": "UTC" }), Level::A2, "UTC"),
+        ] {
+            let offer = live.ask_with(&token, &request).await.unwrap();
+            let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
+            let ticket = offer["ticket"].as_str().unwrap();
+            let admission = live.app.tickets.redeem(ticket, id, Timestamp::now()).unwrap();
+            assert_eq!((admission.level, admission.time_zone.as_str()), (level, time_zone));
+            assert_eq!(admission.feedback_language, FeedbackLanguage::Korean);
+        }
+        let token = live.token("without-a-record").unwrap();
+        let offer = live.ask(&token, "street-market").await.unwrap();
+        let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
+        let admission = live.app.tickets.redeem(offer["ticket"].as_str().unwrap(), id, Timestamp::now());
+        assert_eq!(admission.unwrap().time_zone, "UTC");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_begins_and_nothing_is_shown_once_an_account_is_to_be_deleted() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let users = with_record(&live).await;
+        let at: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
+        let later: Timestamp = "2026-11-26T11:00:00Z".parse().unwrap();
+        assert_eq!(users.leave(&LEARNER.parse().unwrap(), at).await.unwrap(), Some(at));
+        assert_eq!(users.leave(&LEARNER.parse().unwrap(), later).await.unwrap(), Some(at));
+        assert_eq!(users.leave(&"nobody".parse().unwrap(), at).await.unwrap(), None);
+        let start = || Some(json!({ "imageId": "street-market" }));
+        for (method, path, body) in [
+            (Method::GET, "/api/me", None),
+            (Method::GET, "/api/me/export", None),
+            (Method::POST, "/api/conversations", start()),
+            (Method::POST, "/api/conversations/01890a5d-ac96-774b-bcce-b302099a8057/ticket", None),
+        ] {
+            let (status, problem) = call(&live, method, path, body).await;
+            assert_eq!((status, &problem["code"]), (403, &json!("account_deleted")), "{path}: {problem}");
+        }
+        // The record is gone, and the token is good for a while.
+        let dynamodb = dynamodb(&live);
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let gone = dynamodb.delete_item().table_name(USERS).key("userId", text(LEARNER)).send().await;
+        gone.unwrap();
+        let noted = dynamodb.put_item().table_name(EFFECTS);
+        let noted = noted.item("effectId", text(&erasure_effect(&LEARNER.parse().unwrap()))).send().await;
+        noted.unwrap();
+        for (method, path, body) in
+            [(Method::GET, "/api/me", None), (Method::POST, "/api/conversations", start())]
+        {
+            let (status, problem) = call(&live, method, path, body).await;
+            assert_eq!((status, &problem["code"]), (403, &json!("account_deleted")), "{path}: {problem}");
+        }
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_live_conversation_of_an_erased_learner_ends_and_leaves_nothing() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token(LEARNER).unwrap();
+        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
+        visitor.until("turn").await;
+        let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
+        let (eraser, dynamodb) = (Eraser::new(dynamodb(&live), CONVERSATIONS), dynamodb(&live));
+        let listed =
+            Journal::reader(dynamodb, CONVERSATIONS).ids_of_learner(&LEARNER.parse().unwrap(), None).await;
+        assert_eq!(listed.unwrap().conversations, [id]);
+        // The header and the tutor's greeting.
+        assert_eq!(eraser.erase(id).await.unwrap(), 2);
+        assert_eq!(eraser.erase(id).await.unwrap(), 0);
+        // Its holder sees it with its next write, which fails.
+        assert!(visitor.closed().await.is_some());
+        assert!(live.journal(id).await.is_err() && live.completed(id).is_empty());
+        live.stop().await.unwrap();
+    });
+}
