@@ -163,7 +163,7 @@ mod tests {
     use saphyr::{LoadableYamlNode as _, Yaml};
     use serde_json::{Map, Value, json};
 
-    use super::{super::dropped, TEMPLATES};
+    use super::{super::dropped, IDENTITY, TEMPLATES};
 
     /// The resources of a template, by name.
     fn resources(stack: &str) -> Map<String, Value> {
