@@ -165,7 +165,7 @@ mod tests {
 
     use events::runtime::delivery::{FAILURES_MAX_LIMIT, RECEIVES_PER_FAILURE};
 
-    use super::{super::dropped, TEMPLATES};
+    use super::{super::dropped, IDENTITY, TEMPLATES};
 
     /// The resources of a template, by name.
     fn resources(stack: &str) -> Map<String, Value> {
@@ -248,5 +248,45 @@ mod tests {
             let page = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page}: {error}"));
             assert!(page.contains(&format!("## {heading}\n")), "{name}: {heading} is not in the runbook");
         }
+    }
+
+    #[test]
+    fn the_user_pool_its_triggers_and_its_identity_pool_are_as_they_were_designed() {
+        let identity = resources(IDENTITY);
+        let pool = &identity["UserPool"]["Properties"];
+        assert_eq!(pool["UserPoolName"], "nova-english-users");
+        assert_eq!(pool["UsernameAttributes"], json!(["email"]));
+        assert_eq!(pool["AutoVerifiedAttributes"], json!(["email"]));
+        let policy = json!({
+            "MinimumLength": 8,
+            "RequireUppercase": true,
+            "RequireLowercase": true,
+            "RequireNumbers": true,
+            "RequireSymbols": false,
+        });
+        assert_eq!(pool["Policies"]["PasswordPolicy"], policy);
+        assert_eq!(pool["MfaConfiguration"], "OPTIONAL");
+        assert_eq!(pool["EnabledMfas"], json!(["SMS_MFA", "SOFTWARE_TOKEN_MFA"]));
+        let attributes = pool["Schema"].as_array().unwrap().iter();
+        let attributes = attributes.map(|one| (one["Name"].as_str().unwrap(), one["Required"] == true));
+        let expected = [("email", true), ("name", true), ("learning_level", false), ("interests", false)];
+        assert_eq!(attributes.collect::<Vec<_>>(), expected);
+        let function = json!({ "Fn::GetAtt": "SignUpFunction.Arn" });
+        let triggers = json!({ "PreSignUp": function, "PostConfirmation": function });
+        assert_eq!(pool["LambdaConfig"], triggers);
+        let function = &identity["SignUpFunction"]["Properties"];
+        assert_eq!(function["Runtime"], "provided.al2023");
+        // Cognito waits no longer.
+        assert_eq!(function["Timeout"], 5);
+        let logs = &identity["FunctionsLogGroup"]["Properties"];
+        assert_eq!(logs["LogGroupName"], "/aws/lambda/nova-functions");
+        assert_eq!(logs["RetentionInDays"], 14);
+        assert_eq!(identity["IdentityPool"]["Properties"]["IdentityPoolName"], "nova-english-identity");
+        let roles = &identity["IdentityPoolRoles"]["Properties"]["Roles"];
+        assert_eq!(roles["unauthenticated"], json!({ "Fn::GetAtt": "UnauthenticatedRole.Arn" }));
+        let limited = &identity["UnauthenticatedRole"]["Properties"]["Policies"][0]["PolicyDocument"];
+        let allowed: Vec<&Value> =
+            limited["Statement"].as_array().unwrap().iter().map(|one| &one["Action"]).collect();
+        assert_eq!(allowed, [&json!(["s3:GetObject"])]);
     }
 }

@@ -165,11 +165,10 @@ fn problem(error: AccountError) -> ApiError {
 
 /// An error of the pool at a call with an access token, which was good when it was verified.
 fn ended(error: AccountError) -> ApiError {
-    match error {
-        AccountError::Refused => {
-            ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")
-        }
-        other => problem(other),
+    if matches!(error, AccountError::Refused) {
+        ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")
+    } else {
+        problem(error)
     }
 }
 

@@ -56,9 +56,8 @@ async fn run(boot: Boot<Config>) -> anyhow::Result<()> {
     let dynamodb = aws_sdk_dynamodb::config::Builder::from(&sdk).timeout_config(timeouts).build();
     let users = Users::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), users_table);
     let (users, refused) = (&users, &refused_email_domains);
-    let serving = lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        answer(event.payload, users, refused).await
-    }));
+    let serving =
+        lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| answer(event.payload, users, refused)));
     tokio::select! {
         served = serving => served.map_err(|error| anyhow::anyhow!("the runtime failed: {error}")),
         () = boot.shutdown.cancelled() => Ok(()),

@@ -262,10 +262,8 @@ fn profile_item(profile: &Profile) -> Item {
 }
 
 fn read(item: &Item) -> anyhow::Result<User> {
-    let interests = match item.get("interests") {
-        Some(AttributeValue::L(all)) => all.iter().map(|one| one.as_s().ok().cloned()).collect(),
-        _ => None,
-    };
+    let interests = item.get("interests").and_then(|value| value.as_l().ok());
+    let interests = interests.and_then(|all| all.iter().map(|one| one.as_s().ok().cloned()).collect());
     let profile = Profile {
         name: string(item, "name")?.to_owned(),
         level: named(item, "level")?,

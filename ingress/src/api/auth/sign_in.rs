@@ -140,10 +140,10 @@ async fn sign_in(
     let email = email(&request.email)?;
     let password = known_password("password", request.password)?;
     PASSWORDS.count(&app, "sign-in", email.as_str()).await?;
-    let signed_in = app.accounts.sign_in(&email, &password).await.map_err(|error| match error {
+    let signed_in = app.accounts.sign_in(&email, &password).await.map_err(|error| {
         // What the pool says of known addresses only.
-        AccountError::Exhausted | AccountError::Invalid => problem(AccountError::Refused),
-        other => problem(other),
+        let tells = matches!(error, AccountError::Exhausted | AccountError::Invalid);
+        problem(if tells { AccountError::Refused } else { error })
     })?;
     PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
     answer(&app, &headers, signed_in).await
@@ -164,9 +164,9 @@ async fn respond(
         Challenge::NewPassword => (accounts::Challenge::NewPassword, new_password(request.answer)?),
     };
     CODES.count(&app, "challenge", session.username()).await?;
-    let signed_in = app.accounts.respond(challenge, &session, &given).await.map_err(|error| match error {
-        AccountError::Refused | AccountError::Invalid => challenge_ended(),
-        other => problem(other),
+    let signed_in = app.accounts.respond(challenge, &session, &given).await.map_err(|error| {
+        let is_over = matches!(error, AccountError::Refused | AccountError::Invalid);
+        if is_over { challenge_ended() } else { problem(error) }
     })?;
     CODES.forget(&app, "challenge", session.username()).await;
     answer(&app, &headers, signed_in).await
