@@ -152,14 +152,16 @@ impl Users {
             .table_name(&self.table)
             .key("userId", text(user_id))
             .update_expression(
-                "SET #name = :name, #level = :level, interests = :interests, timeZone = :timeZone, \
-                 feedbackLanguage = :feedbackLanguage, version = :next, updatedAt = :now",
+                "SET #name = :name, #level = :level, interests = :interests, #timeZone = :timeZone, \
+                 feedbackLanguage = :feedbackLanguage, #version = :next, updatedAt = :now",
             )
             .condition_expression(
-                "attribute_exists(userId) AND version = :version AND attribute_not_exists(deletionRequestedAt)",
+                "attribute_exists(userId) AND #version = :version AND attribute_not_exists(deletionRequestedAt)",
             )
             .expression_attribute_names("#name", "name")
             .expression_attribute_names("#level", "level")
+            .expression_attribute_names("#timeZone", "timeZone")
+            .expression_attribute_names("#version", "version")
             .set_expression_attribute_values(Some(
                 profile_item(profile).into_iter().map(|(name, value)| (format!(":{name}"), value)).collect(),
             ))
