@@ -31,9 +31,7 @@ use crate::{
     session::{Parts, Sessions},
     shared::Shared,
     sonic::Sonic,
-    store::{
-        analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records,
-    },
+    store::{analyses::Analyses, audio::Recordings, documents::Documents, images::Images, records::Records},
     ticket::Tickets,
     upload::Intake,
 };

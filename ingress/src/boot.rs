@@ -6,7 +6,7 @@ use events::runtime::{
     aws,
     boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
 };
-use futures_util::future::{try_join5, try_join_all};
+use futures_util::future::{try_join_all, try_join5};
 
 use crate::config::Config;
 
@@ -35,8 +35,7 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
         ("NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
     ];
     Box::pin(try_join_all(tables.map(|(variable, name, key)| table(&dynamodb, variable, name, key)))).await?;
-    let buckets =
-        [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
+    let buckets = [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
     try_join_all(buckets.map(|(variable, name)| bucket(&s3, variable, name))).await?;
     Ok(())
 }

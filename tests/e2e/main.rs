@@ -11,6 +11,7 @@ mod load;
 mod loss;
 mod many;
 mod ops;
+mod resources;
 mod talk;
 mod upload;
 

@@ -57,7 +57,8 @@ pub(crate) async fn start(live: &Live) -> Workers {
         audio_bucket: AUDIO.into(),
         event_bus: BUS.into(),
     };
-    let handler = transcript::Transcripts::start(&config, &sdk("transcript")).await.expect("its stores are there");
+    let handler =
+        transcript::Transcripts::start(&config, &sdk("transcript")).await.expect("its stores are there");
     run(live, "transcript", handler, &stop, &mut running);
     let config = analysis::Config {
         consumer: consumer("analysis"),

@@ -133,10 +133,7 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
 pub(super) fn read_conversation(items: &[Item]) -> Result<Option<Conversation>, Corrupt> {
     let Some((first, rest)) = items.split_first() else { return Ok(None) };
     let header = read_header(first)?;
-    let turns = rest
-        .iter()
-        .map(read_turn)
-        .collect::<Result<Vec<Turn>, Corrupt>>()?;
+    let turns = rest.iter().map(read_turn).collect::<Result<Vec<Turn>, Corrupt>>()?;
     Ok(Some(Conversation { header, turns }))
 }
 

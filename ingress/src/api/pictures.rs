@@ -105,8 +105,10 @@ pub struct PictureFile {
 /// Pictures.
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/api/pictures", "listPictures", list)
-            .says("The pictures to talk about", "By category and title. A category that there is not has no pictures."),
+        get("/api/pictures", "listPictures", list).says(
+            "The pictures to talk about",
+            "By category and title. A category that there is not has no pictures.",
+        ),
         get("/api/pictures/{id}", "getPicture", one)
             .says("A picture", "With what can be practised with it, and questions for a level."),
     ]

@@ -94,8 +94,7 @@ mod tests {
     #[test]
     fn streams_of_a_caller_and_in_all_are_bounded_and_their_places_come_back() {
         let places = Places::default();
-        let mut own: Vec<_> =
-            (0..STREAMS_OF_CALLER_MAX).map(|_| places.take(&caller(0)).unwrap()).collect();
+        let mut own: Vec<_> = (0..STREAMS_OF_CALLER_MAX).map(|_| places.take(&caller(0)).unwrap()).collect();
         assert_eq!(places.take(&caller(0)).unwrap_err(), NoPlace::Caller);
         own.pop();
         own.push(places.take(&caller(0)).unwrap());

@@ -318,8 +318,12 @@ mod tests {
     /// A snapshot of some of the facts.
     fn snapshot(bits: u8) -> Snapshot {
         let has = |bit: u8| bits & (1 << bit) != 0;
-        let transcript =
-            TranscriptReady { conversation_id: id(), turns: 3, reason: EndReason::Learner, href: "/t".to_owned() };
+        let transcript = TranscriptReady {
+            conversation_id: id(),
+            turns: 3,
+            reason: EndReason::Learner,
+            href: "/t".to_owned(),
+        };
         let assessment = AssessmentReady {
             conversation_id: id(),
             overall: 70,

@@ -74,12 +74,12 @@ impl Picture {
 
 /// The questions for `level`, or those of the nearest level that has some, the easier one first.
 pub(super) fn nearest(all: &BTreeMap<Level, Vec<String>>, level: Level) -> &[String] {
-        let own = LEVELS.iter().position(|candidate| *candidate == level).unwrap_or(0);
-        let mut nearest: Vec<(usize, Level)> =
-            LEVELS.iter().enumerate().map(|(index, candidate)| (index.abs_diff(own), *candidate)).collect();
-        nearest.sort_by_key(|(distance, _)| *distance);
-        let questions = nearest.iter().filter_map(|(_, level)| all.get(level));
-        questions.map(Vec::as_slice).find(|questions| !questions.is_empty()).unwrap_or_default()
+    let own = LEVELS.iter().position(|candidate| *candidate == level).unwrap_or(0);
+    let mut nearest: Vec<(usize, Level)> =
+        LEVELS.iter().enumerate().map(|(index, candidate)| (index.abs_diff(own), *candidate)).collect();
+    nearest.sort_by_key(|(distance, _)| *distance);
+    let questions = nearest.iter().filter_map(|(_, level)| all.get(level));
+    questions.map(Vec::as_slice).find(|questions| !questions.is_empty()).unwrap_or_default()
 }
 
 fn picture(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Picture> {

@@ -174,7 +174,8 @@ mod tests {
     fn a_filter_wants_the_level_and_the_beginning_of_the_name_whatever_its_case() {
         let profile = Profile { level: Level::B2, ..Profile::new("Émilie Kim".to_owned()) };
         let user = User::new("learner-1".parse().unwrap(), profile, Timestamp::UNIX_EPOCH);
-        let filter = |level, name: Option<&str>| Filter { level, name: name.map(str::to_owned), active_since: None };
+        let filter =
+            |level, name: Option<&str>| Filter { level, name: name.map(str::to_owned), active_since: None };
         assert!(filter(None, None).matches(&user));
         assert!(filter(Some(Level::B2), Some("éMI")).matches(&user));
         assert!(!filter(Some(Level::B1), None).matches(&user));

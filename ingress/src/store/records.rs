@@ -112,9 +112,16 @@ impl Records {
     ///
     /// # Errors
     /// See [`NotDeleted`].
-    pub async fn delete(&self, owner: &UserId, id: ConversationId, now: Timestamp) -> Result<bool, NotDeleted> {
+    pub async fn delete(
+        &self,
+        owner: &UserId,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<bool, NotDeleted> {
         let found = self.pipeline.find(id).await.map_err(anyhow::Error::from)?;
-        let Some(found) = found.filter(|found| found.header.start.user_id == *owner) else { return Ok(false) };
+        let Some(found) = found.filter(|found| found.header.start.user_id == *owner) else {
+            return Ok(false);
+        };
         deletable(&found, now)?;
         self.journal.mark_deleted(id, now).await.map_err(anyhow::Error::from)?;
         self.documents.delete(owner, id).await?;

@@ -163,10 +163,10 @@ mod tests {
 
     #[test]
     fn only_a_finished_failure_is_one() {
-        let lease = |outcome: &str| {
-            Item::from([("outcome".to_owned(), AttributeValue::S(outcome.to_owned()))])
-        };
-        let failed = r#"{"outcome":"failed","failure":"nothing_said","at":"2026-11-24T01:02:03Z","model_id":null}"#;
+        let lease =
+            |outcome: &str| Item::from([("outcome".to_owned(), AttributeValue::S(outcome.to_owned()))]);
+        let failed =
+            r#"{"outcome":"failed","failure":"nothing_said","at":"2026-11-24T01:02:03Z","model_id":null}"#;
         assert_eq!(failure(&lease(failed)), Some(AnalysisFailure::NothingSaid));
         assert_eq!(failure(&lease(r#"{"outcome":"stored"}"#)), None);
         assert_eq!(failure(&lease("")), None);

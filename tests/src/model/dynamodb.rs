@@ -199,11 +199,11 @@ impl Table {
         let is_reversed = request["ScanIndexForward"] == json!(false);
         let after = request.get("ExclusiveStartKey").map(order).transpose()?;
         let mut found = Vec::new();
-        for item in self.items.values().filter(|item| item.contains_key(partition) && item.contains_key(sort)) {
+        for item in self.items.values().filter(|item| item.contains_key(partition) && item.contains_key(sort))
+        {
             let place = order(&Value::Object(item.clone()))?;
-            let is_behind = after.as_ref().is_none_or(|after| {
-                if is_reversed { place < *after } else { place > *after }
-            });
+            let is_behind =
+                after.as_ref().is_none_or(|after| if is_reversed { place < *after } else { place > *after });
             if is_behind && scope.holds(condition, item).map_err(Refusal::unsupported)? {
                 found.push((place, item));
             }

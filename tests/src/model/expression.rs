@@ -334,9 +334,7 @@ mod tests {
     fn what_is_not_modelled_is_refused() {
         let request = request();
         let scope = Scope::of(&request);
-        for condition in
-            ["size(epoch) > :nine", "a.b = :nine", "epoch IN (:nine)", "epoch = :ten"]
-        {
+        for condition in ["size(epoch) > :nine", "a.b = :nine", "epoch IN (:nine)", "epoch = :ten"] {
             assert!(scope.holds(condition, &item()).is_err(), "{condition}");
         }
         assert!(scope.updated("DELETE tags :nine", &item()).is_err());

@@ -78,20 +78,24 @@ pub(super) fn answer(
         }
         "ListObjectsV2" => {
             let (bucket, prefix) = (&place.0, text("prefix"));
-            let keys = s3.objects.keys().filter(|(in_bucket, key)| in_bucket == bucket && key.starts_with(&prefix));
+            let keys =
+                s3.objects.keys().filter(|(in_bucket, key)| in_bucket == bucket && key.starts_with(&prefix));
             let listed: String =
                 keys.map(|(_, key)| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
-            let listed = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>");
+            let listed =
+                format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>");
             Ok(Answer::xml(listed))
         }
         // Every object has one version.
         "ListObjectVersions" => {
             let (bucket, prefix) = (&place.0, text("prefix"));
-            let keys = s3.objects.keys().filter(|(in_bucket, key)| in_bucket == bucket && key.starts_with(&prefix));
+            let keys =
+                s3.objects.keys().filter(|(in_bucket, key)| in_bucket == bucket && key.starts_with(&prefix));
             let listed: String = keys
                 .map(|(_, key)| format!("<Version><Key>{key}</Key><VersionId>1</VersionId></Version>"))
                 .collect();
-            let listed = format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{listed}</ListVersionsResult>");
+            let listed =
+                format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{listed}</ListVersionsResult>");
             Ok(Answer::xml(listed))
         }
         "DeleteObjects" => {

@@ -368,9 +368,8 @@ mod tests {
 
     #[test]
     fn moments_sort_as_their_texts() {
-        let texts = [0, 999, 1_000, 1_795_507_200_000].map(|millis| {
-            sortable(Timestamp::from_millisecond(millis).unwrap())
-        });
+        let texts = [0, 999, 1_000, 1_795_507_200_000]
+            .map(|millis| sortable(Timestamp::from_millisecond(millis).unwrap()));
         assert_eq!(texts[1], "1970-01-01T00:00:00.999Z");
         assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == texts[0].len()));
         assert_eq!(texts[3].parse::<Timestamp>().unwrap().as_millisecond(), 1_795_507_200_000);
