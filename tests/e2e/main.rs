@@ -14,6 +14,7 @@ mod load;
 mod loss;
 mod many;
 mod ops;
+mod resources;
 mod talk;
 mod upload;
 

@@ -96,7 +96,10 @@ fn every_route_that_needs_a_role_refuses_whoever_lacks_it() {
                 }
                 let answer = request.send().await.unwrap();
                 let (status, kind) = (answer.status().as_u16(), answer.headers()["content-type"].clone());
-                (status, kind, answer.text().await.unwrap())
+                // A stream is open for long.
+                let text =
+                    if kind == "text/event-stream" { String::new() } else { answer.text().await.unwrap() };
+                (status, kind, text)
             };
             if route.role() < Role::Learner {
                 continue;

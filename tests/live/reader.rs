@@ -1,34 +1,15 @@
 //! A caller of the API: plain requests, and streams of server-sent events.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, with their helpers")]
-
-use std::time::Duration;
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use tests::live::Live;
-
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+use tests::{live::Live, sse::Stream};
 
 /// Somebody with an access token.
 pub(crate) struct Reader<'a> {
     live: &'a Live,
     token: String,
-}
-
-/// A stream of events.
-pub(crate) struct Stream {
-    response: Response,
-    read: String,
-}
-
-/// An event.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Event {
-    pub(crate) name: String,
-    pub(crate) id: String,
-    pub(crate) data: Value,
 }
 
 impl<'a> Reader<'a> {
@@ -67,7 +48,7 @@ impl<'a> Reader<'a> {
         let response = self.stream(path, last_event_id).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Stream { response, read: String::new() }
+        Stream::new(response)
     }
 
     /// The answer to the wish for a stream.
@@ -78,49 +59,6 @@ impl<'a> Reader<'a> {
         }
         request.send().await.unwrap()
     }
-}
-
-impl Stream {
-    /// The next event; `None` when the stream has ended.
-    pub(crate) async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some((block, rest)) = self.read.split_once("\n\n") {
-                let event = parse(block);
-                self.read = rest.to_owned();
-                match event {
-                    Some(event) => return Some(event),
-                    None => continue,
-                }
-            }
-            let chunk =
-                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("the stream goes on");
-            self.read.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
-        }
-    }
-
-    /// All events until the stream ends.
-    pub(crate) async fn rest(mut self) -> Vec<Event> {
-        let mut all = Vec::new();
-        while let Some(event) = self.next().await {
-            all.push(event);
-        }
-        all
-    }
-}
-
-/// `None` of a comment.
-fn parse(block: &str) -> Option<Event> {
-    let mut event = Event::default();
-    for line in block.lines() {
-        match line.split_once(':') {
-            Some(("event", name)) => name.trim().clone_into(&mut event.name),
-            Some(("id", id)) => id.trim().clone_into(&mut event.id),
-            Some(("data", data)) => event.data = serde_json::from_str(data.trim()).unwrap(),
-            Some(("", _)) => {}
-            other => panic!("no line of an event: {other:?}"),
-        }
-    }
-    (!event.name.is_empty()).then_some(event)
 }
 
 async fn answer(request: RequestBuilder) -> (StatusCode, Value) {

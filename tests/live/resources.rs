@@ -17,6 +17,7 @@ use ingress::{
     shared::Shared,
     store::{
         documents::Documents,
+        learners::EXAMINED_MAX,
         results,
         users::{User, Users},
     },
@@ -24,14 +25,13 @@ use ingress::{
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::live::{CONVERSATIONS, EFFECTS, IMAGES, LOGS, Live, LiveOptions, PROGRESS, USERS, block_on};
+use tests::{
+    live::{CONVERSATIONS, EFFECTS, IMAGES, LOGS, Live, LiveOptions, PROGRESS, USERS, block_on},
+    sse::Event,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    reader::{Event, Reader},
-    visitor::Visitor,
-    workers,
-};
+use super::{reader::Reader, visitor::Visitor, workers};
 
 const OK: StatusCode = StatusCode::OK;
 
@@ -44,7 +44,7 @@ async fn talk(live: &Live, user_id: &str, words: &str) -> ConversationId {
 
 /// Waits until all has come of a conversation.
 async fn settled(learner: &Reader<'_>, id: ConversationId) -> Vec<Event> {
-    learner.follow(&format!("/api/conversations/{id}/results"), "").await.rest().await
+    learner.follow(&format!("/api/conversations/{id}/results"), "").await.rest().await.unwrap()
 }
 
 async fn sign_up(live: &Live, user_id: &str, profile: Profile) {
@@ -71,7 +71,7 @@ fn results_come_as_they_are_stored_and_a_stream_is_taken_up_where_it_was_lost() 
         let _workers = workers::start(&live).await;
         let mut all = Vec::new();
         for stream in early {
-            all = stream.rest().await;
+            all = stream.rest().await.unwrap();
             let told: BTreeSet<_> = names(&all).into_iter().collect();
             assert_eq!(told, BTreeSet::from(["assessment", "complete", "progress", "transcript"]));
             assert_eq!((all.len(), all.last().unwrap().name.as_str()), (5, "complete"));
@@ -87,7 +87,7 @@ fn results_come_as_they_are_stored_and_a_stream_is_taken_up_where_it_was_lost() 
                 assert_eq!(over.status(), StatusCode::NO_CONTENT, "everything was told");
                 continue;
             }
-            let rest = learner.follow(&path, &last.id).await.rest().await;
+            let rest = learner.follow(&path, &last.id).await.rest().await.unwrap();
             let told: BTreeSet<String> = rest.iter().map(|event| event.data.to_string()).collect();
             let expected: BTreeSet<String> =
                 all[at + 1..].iter().map(|event| event.data.to_string()).collect();
@@ -112,7 +112,7 @@ fn a_learner_who_said_nothing_is_told_that_there_is_no_assessment() {
         // The stream is open before the conversation ends.
         let stream = learner.follow(&format!("{path}/results"), "").await;
         visitor.end().await;
-        let events = stream.rest().await;
+        let events = stream.rest().await.unwrap();
         let told: BTreeSet<_> = names(&events).into_iter().collect();
         assert_eq!(told, BTreeSet::from(["complete", "failed", "progress", "transcript"]));
         let failed = events.iter().find(|event| event.name == "failed").unwrap();
@@ -144,7 +144,7 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
         };
         let tasks = [task(), task(), task()];
         let mut waiting: Vec<_> = tasks.iter().map(|(results, _)| results.watch(id)).collect();
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(15)).await;
         let looks: Vec<u64> = tasks.iter().map(|(_, measured)| measured.result_looks.take()).collect();
         assert_eq!(looks.iter().filter(|looks| **looks == 1).count(), 2, "one goes on looking: {looks:?}");
         let _workers = workers::start(&live).await;
@@ -185,28 +185,8 @@ fn streams_of_a_caller_are_bounded_and_end_with_the_task() {
         tokio::time::timeout(Duration::from_secs(60), again).await.expect("the place comes back");
         live.begin_to_stop();
         for stream in open {
-            assert!(stream.rest().await.is_empty(), "nothing has come");
+            assert!(stream.rest().await.unwrap().is_empty(), "nothing has come");
         }
-        live.stop().await.unwrap();
-    });
-}
-
-#[test]
-fn a_stream_without_news_is_kept_alive_and_has_a_longest_time() {
-    block_on(async {
-        let live = Live::start(LiveOptions::default()).await.unwrap();
-        let learner = Reader::learner(&live, "somebody");
-        let id = talk(&live, "somebody", "I see a market.").await;
-        let mut response = learner.stream(&format!("/api/conversations/{id}/results"), "").await;
-        let began = tokio::time::Instant::now();
-        let mut comments = 0;
-        while let Some(chunk) = response.chunk().await.unwrap() {
-            assert!(chunk.starts_with(b":"), "{chunk:?}");
-            comments += 1;
-        }
-        let lasted = began.elapsed().as_secs();
-        assert!((590..=620).contains(&lasted), "{lasted} s");
-        assert!((35..=41).contains(&comments), "{comments} comments");
         live.stop().await.unwrap();
     });
 }
@@ -268,17 +248,19 @@ fn a_learner_reads_what_came_of_a_conversation_and_deletes_it() {
         for worker in ["transcript", "analysis", "progress"] {
             live.cloud.send(&format!("nova-{worker}"), &message.to_string());
         }
-        tokio::time::sleep(Duration::from_secs(120)).await;
-        check_deleted(&live, &learner, id).await;
-        let dead = |state: &tests::model::Sqs| {
-            state
-                .queues
-                .iter()
-                .filter(|(name, _)| name.ends_with("-dlq"))
-                .map(|(_, queue)| queue.messages.len())
-                .sum::<usize>()
+        let waits = || {
+            let state = live.cloud.state();
+            let worked = state.sqs.queues.iter().filter(|(name, _)| *name != "nova-watchdog");
+            worked.filter(|(name, _)| !name.ends_with("-dlq")).any(|(_, queue)| !queue.messages.is_empty())
         };
-        assert_eq!(dead(&live.cloud.state().sqs), 0);
+        while waits() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        check_deleted(&live, &learner, id).await;
+        let state = live.cloud.state();
+        let dead = state.sqs.queues.iter().filter(|(name, _)| name.ends_with("-dlq"));
+        assert!(dead.map(|(_, queue)| queue.messages.len()).all(|left| left == 0));
+        drop(state);
         live.stop().await.unwrap();
     });
 }
@@ -383,6 +365,8 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
         assert!(one["description"].is_null() && one["objectives"].is_array() && one["vocabulary"].is_array());
         assert_eq!(learner.get("/api/pictures/street-market?level=D1").await.0, StatusCode::BAD_REQUEST);
         assert_eq!(learner.get("/api/pictures/no-picture").await.0, StatusCode::NOT_FOUND);
+        let (status, problem) = learner.get(&format!("/api/pictures?category={}", "x".repeat(65))).await;
+        assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("category")));
         let measured = &live.app.measured;
         assert_eq!((measured.picture_reads.take(), measured.picture_hits.take()), (1, 5));
 
@@ -410,8 +394,6 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert_eq!(learner.get("/api/pictures").await.0, OK);
         assert!(measured.failed_picture_reads.take() >= 1);
-        tokio::time::sleep(Duration::from_secs(15 * 60)).await;
-        assert_eq!(learner.get("/api/pictures").await.0, StatusCode::INTERNAL_SERVER_ERROR);
         live.stop().await.unwrap();
     });
 }
@@ -462,16 +444,16 @@ fn analysts_find_learners_by_level_name_and_activity_in_pages_and_as_a_table() {
         assert_eq!(ids(&format!("activeSince={began}&level=B1")).await, ["learner-2"]);
         assert_eq!(ids("activeSince=2100-01-01T00:00:00Z").await, Vec::<String>::new());
 
-        let first = feed.next().await.unwrap();
+        let first = feed.next().await.unwrap().unwrap();
         assert_eq!((first.name.as_str(), &first.data["userId"]), ("result", &json!("learner-2")));
         assert!(first.data["total"]["conversations"].is_u64() && first.data["conversationId"].is_string());
         let mut told = vec![first.data["userId"].clone()];
         while told.last() != Some(&json!("learner-3")) {
-            told.push(feed.next().await.unwrap().data["userId"].clone());
+            told.push(feed.next().await.unwrap().unwrap().data["userId"].clone());
         }
         // Whoever lost the stream is told what came meanwhile.
         drop(feed);
-        let again = analyst.follow("/api/results", &first.id).await.next().await.unwrap();
+        let again = analyst.follow("/api/results", &first.id).await.next().await.unwrap().unwrap();
         assert!(again.id > first.id, "{} behind {}", again.id, first.id);
 
         let table = analyst.text("/api/learners", "text/csv").await;
@@ -483,9 +465,29 @@ fn analysts_find_learners_by_level_name_and_activity_in_pages_and_as_a_table() {
         assert!(days.lines().nth(1).unwrap().contains(",1,"), "{days}");
         let (status, problem) = analyst.get("/api/learners?level=D1").await;
         assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("level")));
+        let (status, problem) = analyst.get(&format!("/api/learners?name={}", "x".repeat(101))).await;
+        assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("name")));
         let (status, problem) = analyst.get("/api/learners?cursor=x").await;
         assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("cursor")));
         assert_eq!(live.cloud.state().dynamodb.tables[PROGRESS].items.len(), 4, "two days and two totals");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_page_of_learners_looks_at_a_bounded_number_of_them() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        for number in 0..EXAMINED_MAX {
+            sign_up(&live, &format!("a{number:04}"), Profile::new("Crowd".to_owned())).await;
+        }
+        sign_up(&live, "z", Profile::new("Zoe".to_owned())).await;
+        let analyst = Reader::analyst(&live);
+        let (_, page) = analyst.get("/api/learners?name=zoe&limit=100").await;
+        assert_eq!(page["items"], json!([]), "she is behind those that were looked at");
+        let cursor = page["nextCursor"].as_str().unwrap();
+        let (_, page) = analyst.get(&format!("/api/learners?name=zoe&limit=100&cursor={cursor}")).await;
+        assert_eq!(page["items"][0]["name"], "Zoe");
         live.stop().await.unwrap();
     });
 }

@@ -12,5 +12,6 @@ pub mod live;
 pub mod model;
 pub mod redelivery;
 pub mod results;
+pub mod sse;
 pub mod system;
 pub mod tap;

@@ -92,3 +92,33 @@ fn event(result: &LearnerResult) -> Event {
     let data = serde_json::to_string(result).expect("a result has string keys and finite numbers only");
     Event::default().event(RESULT).id(result.event_id()).data(data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{results::places::Places, store::progress::Total};
+
+    #[tokio::test]
+    async fn whoever_is_too_far_behind_is_let_go() {
+        let (sender, coming) = broadcast::channel(2);
+        let caller = "analyst-1".parse().unwrap();
+        let mut following = Following {
+            past: VecDeque::new(),
+            coming,
+            deadline: Instant::now() + STREAM_MAX,
+            shutdown: CancellationToken::new(),
+            _place: Places::default().take(&caller).unwrap(),
+        };
+        let result = LearnerResult {
+            user_id: "learner-1".parse().unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            conversation_id: None,
+            total: Total::default(),
+        };
+        let send = || drop(sender.send(Arc::new(result.clone())).unwrap());
+        send();
+        following = next(following).await.unwrap().1;
+        (0..3).for_each(|_| send());
+        assert!(next(following).await.is_none());
+    }
+}

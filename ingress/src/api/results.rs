@@ -153,3 +153,76 @@ pub(super) fn no_place(why: NoPlace) -> ApiError {
         NoPlace::Full => ApiError::refused(Code::Busy, why.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{
+        places::Places,
+        snapshot::{Snapshot, TranscriptReady},
+    };
+
+    fn id() -> ConversationId {
+        "01a20ace-c800-7c7a-b47c-ea47bd68d012".parse().unwrap()
+    }
+
+    fn following(seen: watch::Receiver<Seen>) -> Following {
+        Following {
+            id: id(),
+            told: Told::default(),
+            seen,
+            waiting: VecDeque::new(),
+            deadline: Instant::now() + STREAM_MAX,
+            shutdown: CancellationToken::new(),
+            over: false,
+            _place: Places::default().take(&"learner-1".parse().unwrap()).unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_has_a_longest_time_and_tells_what_comes_until_then() {
+        let (sender, seen) = watch::channel(Seen::default());
+        let (following, began) = (following(seen), Instant::now());
+        let transcript = TranscriptReady {
+            conversation_id: id(),
+            turns: 3,
+            reason: events::contract::EndReason::Learner,
+            href: String::new(),
+        };
+        tokio::spawn(async move {
+            tokio::time::sleep(STREAM_MAX / 2).await;
+            sender.send_modify(|seen| {
+                seen.snapshot = Snapshot { transcript: Some(transcript), ..Snapshot::default() };
+            });
+            std::future::pending::<()>().await;
+        });
+        let (_, following) = next(following).await.unwrap();
+        assert_eq!(began.elapsed(), STREAM_MAX / 2);
+        assert!(next(following).await.is_none());
+        assert_eq!(began.elapsed(), STREAM_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_its_conversation_and_with_the_task() {
+        let began = Instant::now();
+        let (_sender, seen) = watch::channel(Seen { gone: true, ..Seen::default() });
+        assert!(next(following(seen)).await.is_none(), "the conversation was deleted");
+        let (_sender, seen) = watch::channel(Seen::default());
+        let stopping = following(seen);
+        stopping.shutdown.cancel();
+        assert!(next(stopping).await.is_none());
+        let (sender, seen) = watch::channel(Seen::default());
+        drop(sender);
+        assert!(next(following(seen)).await.is_none(), "nobody looks any more");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_news_says_that_it_is_alive() {
+        let (_sender, seen) = watch::channel(Seen::default());
+        let response = sse(stream::unfold(following(seen), next));
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let comments = body.iter().filter(|byte| **byte == b':').count();
+        assert_eq!(u64::try_from(comments).unwrap(), STREAM_MAX.as_secs() / KEEP_ALIVE.as_secs() - 1);
+    }
+}

@@ -92,9 +92,8 @@ impl Feed {
     /// # Errors
     /// The table cannot be read.
     pub async fn since(&self, last_event_id: &str, now: Timestamp) -> anyhow::Result<Vec<LearnerResult>> {
-        let Ok(last) = last_event_id.parse::<Timestamp>() else { return Ok(Vec::new()) };
-        let since = last.max(ago(now, BACK_SECONDS_MAX));
-        let active = self.active(since).await?;
+        let Some(last) = taken_up(last_event_id, now) else { return Ok(Vec::new()) };
+        let active = self.active(last).await?;
         Ok(active.into_iter().filter(|active| active.updated_at > last).map(LearnerResult::new).collect())
     }
 
@@ -191,6 +190,12 @@ impl SeenLately {
     }
 }
 
+/// Behind which moment a stream is taken up; `None` when the id is none of ours.
+fn taken_up(last_event_id: &str, now: Timestamp) -> Option<Timestamp> {
+    let last: Timestamp = last_event_id.parse().ok()?;
+    Some(last.max(ago(now, BACK_SECONDS_MAX)))
+}
+
 fn ago(now: Timestamp, seconds: i64) -> Timestamp {
     now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
@@ -238,6 +243,18 @@ mod tests {
             seen.new_among(vec![active(learner, second)]);
         }
         assert!(seen.told.len() <= usize::try_from(OVERLAP_SECONDS).unwrap() + 1, "{}", seen.told.len());
+    }
+
+    #[test]
+    fn a_stream_is_taken_up_at_most_a_day_later() {
+        let now = at(2 * BACK_SECONDS_MAX);
+        assert_eq!(
+            taken_up(&sortable(at(2 * BACK_SECONDS_MAX - 5)), now),
+            Some(at(2 * BACK_SECONDS_MAX - 5))
+        );
+        assert_eq!(taken_up(&sortable(at(0)), now), Some(at(BACK_SECONDS_MAX)));
+        assert_eq!(taken_up("", now), None);
+        assert_eq!(taken_up("transcript", now), None);
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Pictures {
             Err(error) => {
                 self.measured.failed_picture_reads.increment();
                 match old {
-                    Some((age, entries)) if age < SERVES_MAX => {
+                    Some((age, entries)) if may_serve(age) => {
                         tracing::warn!(error = format!("{error:#}"), "an old catalogue of pictures serves");
                         Ok(entries)
                     }
@@ -155,14 +155,23 @@ impl Pictures {
                 break;
             }
         }
-        if entries.len() > PICTURES_MAX {
-            tracing::error!(most = PICTURES_MAX, "the catalogue has more pictures than are served");
-            entries.truncate(PICTURES_MAX);
-        }
-        let order = |entry: &Entry| (entry.category.clone(), entry.title.clone(), entry.image_id.clone());
-        entries.sort_by_key(order);
-        Ok(entries)
+        Ok(ordered(entries))
     }
+}
+
+/// Whether a catalogue of this age serves while it cannot be read.
+fn may_serve(age: Duration) -> bool {
+    age < SERVES_MAX
+}
+
+/// By category and title, and no more than are served.
+fn ordered(mut entries: Vec<Entry>) -> Vec<Entry> {
+    if entries.len() > PICTURES_MAX {
+        tracing::error!(most = PICTURES_MAX, "the catalogue has more pictures than are served");
+        entries.truncate(PICTURES_MAX);
+    }
+    entries.sort_by_key(|entry| (entry.category.clone(), entry.title.clone(), entry.image_id.clone()));
+    entries
 }
 
 impl Entry {
@@ -217,6 +226,21 @@ mod tests {
             entry(&item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
         let file = published.unwrap().file.unwrap();
         assert_eq!((file.size, file.content_type.as_str()), (Some((1024, 768)), "image/png"));
+    }
+
+    #[test]
+    fn an_old_catalogue_serves_for_a_quarter_of_an_hour() {
+        assert!(may_serve(FRESH) && may_serve(SERVES_MAX - Duration::from_millis(1)));
+        assert!(!may_serve(SERVES_MAX));
+    }
+
+    #[test]
+    fn pictures_are_in_order_and_bounded() {
+        let entry = entry(&item(&[])).unwrap();
+        let of = |category: &str| Entry { category: category.to_owned(), ..entry.clone() };
+        let pictures = ordered(vec![of("street"), of("beach")]);
+        assert_eq!(pictures[0].category, "beach");
+        assert_eq!(ordered(vec![entry; PICTURES_MAX + 1]).len(), PICTURES_MAX);
     }
 
     #[test]
