@@ -194,7 +194,7 @@ impl ApiError {
         match self {
             Self::NoSeat(NoSeat::InConversation(id)) => problem.conversation_id = Some(id.to_string()),
             Self::Query { field, .. } | Self::Unprocessable { field, .. } => {
-                problem.field = Some(field.clone())
+                problem.field = Some(field.clone());
             }
             Self::Forbidden(role) => problem.role = Some(role.name()),
             Self::Internal(source) => {

@@ -143,7 +143,7 @@ type Pieces = mpsc::Sender<io::Result<Bytes>>;
 
 /// Writes the document to its end, to a failure, or until nobody reads it.
 async fn run(held: Held, user: User, pieces: Pieces, _permit: OwnedSemaphorePermit) {
-    let written = tokio::time::timeout(EXPORT_TIMEOUT, write(&held, user, &pieces)).await;
+    let written = tokio::time::timeout(EXPORT_TIMEOUT, Box::pin(write(&held, user, &pieces))).await;
     let written = written.unwrap_or_else(|_| Err(anyhow!("it took longer than {EXPORT_TIMEOUT:?}")));
     if let Err(error) = written
         && !pieces.is_closed()
@@ -165,7 +165,7 @@ async fn write(held: &Held, user: User, pieces: &Pieces) -> anyhow::Result<()> {
     loop {
         let page = held.journal.ids_of_learner(&user_id, after).await?;
         for id in page.conversations {
-            let Some(conversation) = exported(held, id).await? else { continue };
+            let Some(conversation) = Box::pin(exported(held, id)).await? else { continue };
             send(pieces, separator.to_owned() + &serde_json::to_string(&conversation)?).await?;
             separator = ",";
         }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, ensure};
+use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -261,7 +262,8 @@ async fn held(system: &System, user_id: &UserId) -> anyhow::Result<Vec<String>> 
     let user = cognito.admin_get_user().user_pool_id(&outputs.user_pool_id).username(user_id.as_str());
     match user.send().await {
         Ok(_) => held.push("the user of the pool".to_owned()),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_user_not_found_exception()) => {}
+        Err(error)
+            if error.as_service_error().is_some_and(AdminGetUserError::is_user_not_found_exception) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(held)

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use events::runtime::consumer::{ConsumerConfig, EventHandler, Events, consume};
+use events::runtime::{
+    consumer::{ConsumerConfig, EventHandler, Events, consume},
+    delivery::{FAILURES_MAX, RECEIVES_PER_FAILURE},
+};
 use tests::{
     live::{AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, Live, PROGRESS},
     model::queue_url,
@@ -40,7 +43,11 @@ pub(crate) struct Workers {
 pub(crate) fn connect(live: &Live) {
     let mut state = live.cloud.state();
     for worker in ["transcript", "analysis", "progress", "alerts"] {
-        state.create_queue(&format!("nova-{worker}"), Duration::from_secs(120), 6);
+        state.create_queue(
+            &format!("nova-{worker}"),
+            Duration::from_secs(120),
+            FAILURES_MAX * RECEIVES_PER_FAILURE,
+        );
     }
     TOPICS.iter().for_each(|topic| state.create_topic(topic));
     state.create_bus(BUS, RULES.to_vec());
@@ -53,6 +60,7 @@ pub(crate) async fn start(live: &Live) -> Workers {
     let config = transcript::Config {
         consumer: consumer("transcript"),
         conversations_table: CONVERSATIONS.into(),
+        effects_table: EFFECTS.into(),
         logs_bucket: LOGS.into(),
         audio_bucket: AUDIO.into(),
         event_bus: BUS.into(),
@@ -121,6 +129,7 @@ fn consumer(worker: &str) -> ConsumerConfig {
         queue_url: queue_url(&format!("nova-{worker}")),
         dead_letter_queue_url: queue_url(&format!("nova-{worker}-dlq")),
         attempts_table: EFFECTS.to_owned(),
+        failures_max: FAILURES_MAX,
         concurrency: 4.try_into().expect("it is not zero"),
         health_addr: None,
         drain_seconds: 5,

@@ -7,7 +7,10 @@
 use std::collections::HashMap;
 
 use anyhow::anyhow;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::{
+    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
+    types::{AttributeValue, ReturnValue},
+};
 
 use super::{item, lease_end};
 use crate::{
@@ -61,7 +64,7 @@ impl Eraser {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
             {
                 Err(Failure::retry(anyhow!("the conversation got another owner while it was deleted")))
             }
@@ -90,7 +93,7 @@ impl Eraser {
             .send()
             .await;
         let Err(error) = fenced else { return Ok(Some(next)) };
-        if !error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) {
+        if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) {
             return Err(Failure::aws(error).context("failed to take a conversation over"));
         }
         // It may be our own write, whose reply was lost.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{operation::head_object::HeadObjectError, primitives::ByteStream};
 use bytes::Bytes;
 use events::runtime::failure::describe;
 use sha2::{Digest as _, Sha256};
@@ -166,7 +166,7 @@ impl Gallery {
     async fn exists(&self, key: &str) -> anyhow::Result<bool> {
         match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(false),
             Err(error) => Err(describe(&error))
                 .with_context(|| format!("cannot look at the object {key} of the bucket {}", self.bucket)),
         }

@@ -44,6 +44,8 @@ pub fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use resvg::tiny_skia::PremultipliedColorU8;
+
     use super::*;
     use crate::pictures::{catalogue, illustration};
 
@@ -61,7 +63,7 @@ mod tests {
             let png = illustration(&picture).await.unwrap();
             assert_eq!(png_size(&png), Some((SIZE, SIZE)), "{id}");
             let pixels = Pixmap::decode_png(&png).unwrap();
-            assert!(pixels.pixels().iter().all(|pixel| pixel.is_opaque()), "{id}");
+            assert!(pixels.pixels().iter().all(PremultipliedColorU8::is_opaque), "{id}");
             // Every quarter shows something. One pixel in 16 is enough to tell.
             for (left, top) in [(0, 0), (512, 0), (0, 512), (512, 512)] {
                 let seen = (0..128 * 128).filter_map(|n| pixels.pixel(left + n % 128 * 4, top + n / 128 * 4));

@@ -157,12 +157,10 @@ mod tests {
     }
 
     fn wrong(error: &ApiError) -> (Code, Option<&str>) {
-        match error {
-            ApiError::Query { field, .. } | ApiError::Unprocessable { field, .. } => {
-                (error.code(), Some(field))
-            }
-            _ => (error.code(), None),
+        if let ApiError::Query { field, .. } | ApiError::Unprocessable { field, .. } = error {
+            return (error.code(), Some(field));
         }
+        (error.code(), None)
     }
 
     #[test]

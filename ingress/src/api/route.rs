@@ -80,12 +80,15 @@ pub struct Route {
     files: Vec<&'static str>,
 }
 
+/// Makes the schema of a body.
+type Describe = fn(&mut Sketch<'_>) -> Value;
+
 /// An answer that the handler's type does not tell.
 #[derive(Clone, Debug)]
 struct Declared {
     status: u16,
     about: &'static str,
-    content: Option<(&'static str, fn(&mut Sketch<'_>) -> Value)>,
+    content: Option<(&'static str, Describe)>,
 }
 
 /// What is said of an operation, while it is put together.
@@ -276,13 +279,12 @@ impl Route {
         media_type: &'static str,
         about: &'static str,
     ) -> Self {
-        let content = Some((media_type, (|sketch| sketch.schema::<T>()) as fn(&mut Sketch<'_>) -> Value));
+        let content = Some((media_type, (|sketch| sketch.schema::<T>()) as Describe));
         self.answers.push(Declared { status, about, content });
         self
     }
 
     /// What answers it.
-    #[must_use]
     pub fn handler(&self) -> MethodRouter<Arc<App>> {
         self.handler.clone()
     }

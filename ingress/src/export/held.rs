@@ -164,6 +164,7 @@ fn decode(stored: &[u8]) -> anyhow::Result<Value> {
 
 /// The attributes of an item as JSON: numbers and texts, which is all that UserProgress holds.
 fn plain(item: HashMap<String, AttributeValue>) -> BTreeMap<String, Value> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not ours and non-exhaustive")]
     let value = |value: AttributeValue| match value {
         AttributeValue::N(digits) => serde_json::from_str(&digits).unwrap_or(Value::String(digits)),
         AttributeValue::S(text) => Value::String(text),

@@ -245,7 +245,6 @@ impl std::fmt::Debug for Redis {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not ours and non-exhaustive")]
 fn hear(channels: &Channels, push: &PushInfo) {
     match (&push.kind, push.data.as_slice()) {
         (PushKind::Message, [channel, message]) => {

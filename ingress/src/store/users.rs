@@ -8,7 +8,11 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::AttributeValue,
+};
 use events::{account::DELETION_REQUESTED_AT, contract::UserId, runtime::failure::describe};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -125,7 +129,7 @@ impl Users {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
                 let standing = self.get(&user.user_id).await?;
                 standing.context("the learner's record was deleted while it was made")
@@ -165,9 +169,9 @@ impl Users {
             .set_expression_attribute_values(Some(
                 profile_item(profile).into_iter().map(|(name, value)| (format!(":{name}"), value)).collect(),
             ))
-            .expression_attribute_values(":version", number(version))
-            .expression_attribute_values(":next", number(version.saturating_add(1)))
-            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":version", number(&version))
+            .expression_attribute_values(":next", number(&version.saturating_add(1)))
+            .expression_attribute_values(":now", number(&now.as_millisecond()))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await;
@@ -179,7 +183,7 @@ impl Users {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
                 refused(self.get(user_id).await?, version, profile)
             }
@@ -201,7 +205,7 @@ impl Users {
             .update_expression("SET #requested = if_not_exists(#requested, :now)")
             .condition_expression("attribute_exists(userId)")
             .expression_attribute_names("#requested", DELETION_REQUESTED_AT)
-            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":now", number(&now.as_millisecond()))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await;
@@ -213,7 +217,7 @@ impl Users {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(None)
             }
@@ -242,12 +246,12 @@ fn item(user: &User) -> Item {
     let mut item = profile_item(&user.profile);
     item.extend([
         ("userId".to_owned(), text(&user.user_id)),
-        ("version".to_owned(), number(user.version)),
-        ("createdAt".to_owned(), number(user.created_at.as_millisecond())),
-        ("updatedAt".to_owned(), number(user.updated_at.as_millisecond())),
+        ("version".to_owned(), number(&user.version)),
+        ("createdAt".to_owned(), number(&user.created_at.as_millisecond())),
+        ("updatedAt".to_owned(), number(&user.updated_at.as_millisecond())),
     ]);
     if let Some(at) = user.deletion_requested_at {
-        item.insert("deletionRequestedAt".to_owned(), number(at.as_millisecond()));
+        item.insert("deletionRequestedAt".to_owned(), number(&at.as_millisecond()));
     }
     item
 }
@@ -288,7 +292,7 @@ fn text(value: &impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-fn number(value: impl ToString) -> AttributeValue {
+fn number(value: &impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

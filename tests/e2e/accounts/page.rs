@@ -156,8 +156,8 @@ impl Page {
             .collect();
         let Some(last) = mails.last() else { bail!("no mail to the address") };
         let text = format!("{}{}", last["BodyText"], last["BodyHtml"]);
-        let digits = text.split(|letter: char| !letter.is_ascii_digit());
-        let code = digits.filter(|run| run.len() == 6).next_back().context("no code in the mail")?;
+        let mut digits = text.split(|letter: char| !letter.is_ascii_digit());
+        let code = digits.rfind(|run| run.len() == 6).context("no code in the mail")?;
         Ok((code.to_owned(), mails.len()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_cognitoidentityprovider as cognito;
+use aws_sdk_cognitoidentityprovider::{self as cognito, operation::admin_delete_user::AdminDeleteUserError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::{account::DELETION_REQUESTED_AT, contract::UserId, runtime::failure::Failure};
 use jiff::Timestamp;
@@ -57,7 +57,7 @@ impl Accounts {
             .send()
             .await;
         if let Err(error) = deleted
-            && !error.as_service_error().is_some_and(|error| error.is_user_not_found_exception())
+            && !error.as_service_error().is_some_and(AdminDeleteUserError::is_user_not_found_exception)
         {
             return Err(Failure::aws(error).context("failed to delete the user of the pool"));
         }

@@ -64,7 +64,7 @@ fn is_token(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn headers(name: header::HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &header::HeaderName, values: &[&str]) -> HeaderMap {
         let values = values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap()));
         values.collect()
     }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_read_among_others_and_what_is_no_token_is_not() {
-        let read = |values: &[&str]| read(&headers(header::COOKIE, values));
+        let read = |values: &[&str]| read(&headers(&header::COOKIE, values));
         assert_eq!(read(&["a=b; nova_refresh=x.y; c=d"]).as_deref(), Some("x.y"));
         assert_eq!(read(&["a=b", "nova_refresh=x.y"]).as_deref(), Some("x.y"));
         let long = format!("nova_refresh={}", "x".repeat(TOKEN_BYTES_MAX + 1));
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn only_an_allowed_page_of_this_computer_does_without_tls() {
-        let secure = |origin: &str, allowed| is_secure(&headers(header::ORIGIN, &[origin]), allowed);
+        let secure = |origin: &str, allowed| is_secure(&headers(&header::ORIGIN, &[origin]), allowed);
         for local in
             ["http://localhost:5173", "http://localhost", "http://127.0.0.1:3000", "http://[::1]:3000"]
         {

@@ -102,7 +102,7 @@ async fn sign_up(
     Body(request): Body<SignUp>,
 ) -> Result<Accepted<MailAsked>, ApiError> {
     visitor.count(&app).await?;
-    let email = app.refused_domains.check(&request.email).map_err(refused)?;
+    let email = app.refused_domains.check(&request.email).map_err(|why| refused(&why))?;
     let password = new_password(request.password)?;
     let profile = Profile {
         level: request.level,
@@ -144,7 +144,7 @@ async fn resend(
     Ok(Accepted(MailAsked::CODE))
 }
 
-fn refused(refused: EmailRefused) -> ApiError {
+fn refused(refused: &EmailRefused) -> ApiError {
     match refused {
         EmailRefused::Domain => ApiError::refused(Code::EmailRefused, refused.to_string()),
         EmailRefused::Malformed | EmailRefused::NotAscii | EmailRefused::TooLong => {
