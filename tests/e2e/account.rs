@@ -157,7 +157,7 @@ async fn export(learner: &Client) -> anyhow::Result<String> {
     };
     let turns = conversation["turns"].as_array().context("no turns")?;
     ensure!(
-        turns.len() == 5 && conversation["transcript"]["turns"][0]["text"] == turns[0]["text"],
+        turns.len() == 5 && conversation["transcript"]["turns"][0]["turn"]["text"] == turns[0]["text"],
         "{turns:?}"
     );
     ensure!(conversation["assessment"]["assessment"]["overall"].is_u64(), "no assessment");
