@@ -115,7 +115,7 @@ mod tests {
             conversation_id: None,
             total: Total::default(),
         };
-        let send = || drop(sender.send(Arc::new(result.clone())).unwrap());
+        let send = || assert_eq!(sender.send(Arc::new(result.clone())).unwrap(), 1);
         send();
         following = next(following).await.unwrap().1;
         (0..3).for_each(|_| send());
