@@ -50,7 +50,7 @@ pub async fn deploy(
     progress: &Progress,
 ) -> anyhow::Result<Outputs> {
     let cloudformation = Client::new(sdk);
-    let mut outputs = BTreeMap::<String, String>::new();
+    let mut outputs: BTreeMap<String, String> = BTreeMap::new();
     for (name, template) in TEMPLATES {
         progress.detail(name);
         let mut parameters = vec![("Env", "local".to_owned())];
