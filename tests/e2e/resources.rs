@@ -86,7 +86,9 @@ async fn refuse_what_is_not_theirs(
     id: ConversationId,
 ) -> anyhow::Result<()> {
     for route in api::resources().iter().flat_map(|(_, routes)| routes) {
-        if route.role() < Role::Learner || (route.path == "/api/results" && role == Role::Analyst) {
+        // A stream without an end, and the end of the caller's own sessions.
+        let ends = route.path == "/auth/sign-out-everywhere";
+        if route.role() < Role::Learner || ends || (route.path == "/api/results" && role == Role::Analyst) {
             continue;
         }
         let of_learner = route.path.starts_with("/api/learners");

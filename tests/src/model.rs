@@ -17,6 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 mod bedrock;
 mod call;
+mod cognito;
 mod dynamodb;
 mod eventbridge;
 mod expression;

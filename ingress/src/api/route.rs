@@ -427,10 +427,12 @@ fn properties(schema: &Value, place: &'static str) -> Vec<Parameter> {
 
 /// A query cannot say `null`: what may be left out is said by `required`.
 fn without_null(mut schema: Value) -> Value {
-    if let Some(types) = schema["type"].as_array_mut() {
+    if let Some(kind) = schema.get_mut("type")
+        && let Some(types) = kind.as_array_mut()
+    {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
-            schema["type"] = only.clone();
+            *kind = only.clone();
         }
     }
     let alternatives = schema["anyOf"].as_array().map(|all| {

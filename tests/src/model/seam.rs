@@ -19,7 +19,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     Cloud, bedrock,
     call::{Arrived, Call, is_read},
-    dynamodb, eventbridge,
+    cognito, dynamodb, eventbridge,
     reply::{Answer, Refusal},
     s3, sns, sqs,
     weather::Fault,
@@ -137,6 +137,7 @@ impl Seam {
             "events" => eventbridge::answer(state, &call.operation, &call.input),
             "sns" => sns::answer(state, &call.operation, &call.input),
             "bedrock-runtime" => bedrock::answer(state, &call.input),
+            "cognito-idp" => cognito::answer(&call.operation, &call.input),
             other => Err(Refusal::unsupported(format!("the service {other}"))),
         };
         state.trace_call(&self.process, (&call.service, &call.operation), &call.input, &outcome);

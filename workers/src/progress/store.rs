@@ -125,23 +125,23 @@ impl Store {
         change: &Change,
         before: Total,
     ) -> Result<Option<Applied>, Retry<Failure>> {
-        let revision = before.revision;
+        let (revision, counted_at) = (before.revision, world::now());
         let mut after = before;
         let milestones = after.count(change);
         let applied = Applied { milestones, standing: Some(after.standing()) };
         let invalid = |error: anyhow::Error| Retry::Permanent(Failure::reject(format!("{error:#}")));
         let marker = self
-            .marker(cause, at, change, &applied)
+            .marker(cause, at, counted_at, (change, &applied))
             .context("failed to build the marker")
             .map_err(invalid)?;
         let writes = self
-            .writes(marker, change, &after)
+            .writes(marker, counted_at, change, &after)
             .context("failed to build the transaction")
             .map_err(invalid)?;
         let sent = self
             .dynamodb
             .transact_write_items()
-            .client_request_token(request_token(cause, revision))
+            .client_request_token(request_token(cause, revision, counted_at))
             .set_transact_items(Some(writes))
             .send()
             .await;
@@ -155,14 +155,14 @@ impl Store {
         &self,
         cause: EventId,
         at: Timestamp,
-        change: &Change,
-        applied: &Applied,
+        counted_at: Timestamp,
+        (change, applied): (&Change, &Applied),
     ) -> Result<Put, BuildError> {
         let mut attributes = HashMap::from([
             ("milestones".to_owned(), json_text(&applied.milestones)),
             ("date".to_owned(), text(&change.day)),
             ("conversationId".to_owned(), text(&change.conversation_id)),
-            ("countedAt".to_owned(), number(&world::now().as_millisecond())),
+            ("countedAt".to_owned(), number(&counted_at.as_millisecond())),
         ]);
         attributes
             .extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
@@ -172,6 +172,7 @@ impl Store {
     fn writes(
         &self,
         marker: Put,
+        counted_at: Timestamp,
         change: &Change,
         after: &Total,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
@@ -191,7 +192,7 @@ impl Store {
             "updatedBy = :updatedBy".to_owned(),
         ];
         total = total
-            .expression_attribute_values(":updatedAt", text(&sortable(world::now())))
+            .expression_attribute_values(":updatedAt", text(&sortable(counted_at)))
             .expression_attribute_values(":updatedBy", text(&change.conversation_id));
         for (place, (name, value)) in kept(after).into_iter().enumerate() {
             settings.push(format!("#kept{place} = :kept{place}"));
@@ -290,9 +291,10 @@ fn addition(added: &BTreeMap<&'static str, u64>) -> (String, HashMap<String, Att
 }
 
 /// The token by which DynamoDB recognises a repeated request for ten minutes. The same token must come with the
-/// same request, and the request depends on the total at `revision`.
-fn request_token(cause: EventId, revision: u64) -> String {
-    Uuid::new_v5(&cause.uuid(), revision.to_string().as_bytes()).to_string()
+/// same request, and the request depends on the total at `revision` and says when it was made. An erased total begins at
+/// the first revision again.
+fn request_token(cause: EventId, revision: u64, counted_at: Timestamp) -> String {
+    Uuid::new_v5(&cause.uuid(), format!("{revision} {counted_at}").as_bytes()).to_string()
 }
 
 /// What follows from a refused transaction; it is well where the learner's data is erased.
@@ -342,11 +344,13 @@ mod tests {
     fn request_token_is_the_same_for_the_same_request_only() {
         let cause = EventId::derive(completed(0).conversation_id, "conversation.completed");
         let other = EventId::derive(completed(0).conversation_id, "conversation.analyzed");
-        assert_eq!(request_token(cause, 3), request_token(cause, 3));
-        assert_ne!(request_token(cause, 3), request_token(cause, 4));
-        assert_ne!(request_token(cause, 3), request_token(other, 3));
+        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        assert_eq!(request_token(cause, 3, now), request_token(cause, 3, now));
+        assert_ne!(request_token(cause, 3, now), request_token(cause, 4, now));
+        assert_ne!(request_token(cause, 3, now), request_token(other, 3, now));
+        assert_ne!(request_token(cause, 3, now), request_token(cause, 3, Timestamp::UNIX_EPOCH));
         // Source: DynamoDB API reference, TransactWriteItems, ClientRequestToken: 1 to 36 characters.
-        assert_eq!(request_token(cause, 0).len(), 36);
+        assert_eq!(request_token(cause, 0, now).len(), 36);
     }
 
     #[test]
