@@ -131,7 +131,8 @@ pub struct Config {
     /// Redis that the tasks of the ingress share, `redis://…` or `rediss://…`; without it this task has to be the only one
     #[arg(long, env = "NOVA_REDIS_URL", hide_env_values = true, value_parser = redis_url)]
     pub redis_url: Option<Secret>,
-    /// Origin of the web app, as https://app.example.com, whose pages may call the API; without it only pages of the same origin may
+    /// Origin of the web app, as `https://app.example.com`, whose pages may call the API; without it only pages of the
+    /// same origin may
     #[arg(long, env = "NOVA_WEB_ORIGIN", value_parser = origin)]
     pub web_origin: Option<HeaderValue>,
     /// PEM file of certificates to trust, beside the platform's

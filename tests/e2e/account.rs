@@ -17,7 +17,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tests::system::{Delivery, System, await_some};
 
-use crate::{TURN, talk};
+use crate::{beside_others, talk};
 
 /// How long everything of a learner may take to be gone: two looks, and for the worker that was killed the visibility
 /// timeout of its message.
@@ -33,7 +33,7 @@ const SETTLE: &str = "NOVA_ERASURE_SETTLE_SECONDS";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = beside_others().await;
     let system = System::start_with("account", Delivery::Once, |options| {
         options.environment.push((Service::Erasure, SETTLE.to_owned(), SETTLE_SECONDS.to_owned()));
     })

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tests::system::{Delivery, System};
 
 use self::page::{Answer, Page, totp};
-use crate::TURN;
+use crate::beside_others;
 
 const PASSWORD: &str = "Speak-English-1";
 const OTHER_PASSWORD: &str = "Speak-English-2";
@@ -21,7 +21,7 @@ const WRONG_PASSWORD: &str = "Speak-English-0";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn learners_sign_up_in_and_out_and_nobody_learns_who_is_known() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = beside_others().await;
     let only_ingress = |options: &mut infra::local::StackOptions| options.services = vec![Service::Ingress];
     let system = System::start_with("accounts", Delivery::Once, only_ingress).await?;
     let mut page = Page::new(system.stack.url(), system.stack.cloud().endpoint())?;

@@ -10,7 +10,7 @@ use infra::{
 };
 use tests::system::{Delivery, System};
 
-use super::TURN;
+use super::beside_others;
 
 /// Longest time of one run of the tester. The runs are bounded by their number of cases; this is for a service that
 /// hangs.
@@ -35,7 +35,7 @@ const EXCLUDED: &str = "openLiveConversation|uploadTurn|watch.*|.*Events|.*Feed|
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_makes_the_api_break_its_own_document() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = beside_others().await;
     let system = System::start("api", Delivery::Once).await?;
     let outputs = system.stack.outputs();
     let pool = UserPool::new(system.stack.cloud().endpoint(), &outputs.client_id, system.stack.url())?;

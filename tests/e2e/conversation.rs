@@ -10,11 +10,11 @@ use infra::{
 };
 use tests::system::{Delivery, System};
 
-use crate::{TURN, access, resources, talk};
+use crate::{access, beside_others, resources, talk};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_of_a_conversation_is_its_learners_and_analysts_see_scores() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = beside_others().await;
     let system = System::start("resources", Delivery::Once).await?;
     let learners = talk::learners(&system, 1).await?;
     let talked = talk::talk_at_once(&learners).await?;
@@ -28,7 +28,7 @@ async fn what_came_of_a_conversation_is_its_learners_and_analysts_see_scores() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = beside_others().await;
     let system = System::start("one", Delivery::Once).await?;
     let learners = talk::learners(&system, 1).await?;
     let talked = talk::talk_at_once(&learners).await?;

@@ -21,7 +21,7 @@ use tests::{
 use tokio::sync::watch;
 
 use crate::{
-    TURN,
+    alone,
     talk::{self, Talked},
 };
 
@@ -65,7 +65,7 @@ type Scene = watch::Sender<Vec<Doing>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conversations_go_on_at_another_task_word_for_word() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = alone().await;
     let system = System::start_with("handover", Delivery::Once, |options| {
         options.ingress_copies = NonZeroUsize::MIN.saturating_add(1);
         let grace = ("NOVA_GRACE_SECONDS".to_owned(), GRACE_SECONDS.to_string());

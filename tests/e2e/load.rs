@@ -7,11 +7,11 @@ use infra::{
     local::{Progress, build},
 };
 
-use crate::TURN;
+use crate::alone;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_test_measures_conversations_whose_every_word_is_right() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = alone().await;
     let state_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e");
     let state_dir = state_dir.join(format!("load-{}", std::process::id()));
     let progress = Progress::silent();

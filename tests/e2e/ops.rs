@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tests::system::{Delivery, System, await_some};
 use tokio::process::Command;
 
-use crate::{TURN, talk};
+use crate::{beside_others, talk};
 
 /// How long what follows at once may take.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ const POISON: &str = "words that nobody should read";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _place = beside_others().await;
     let system = System::start_with("ops", Delivery::Once, |options| {
         for (name, value) in [
             ("NOVA_WATCH_DELAY_SECONDS", "2"),

@@ -21,7 +21,7 @@
 //! ) -> Result<Json<Thing>, ApiError>       // 200; `Created`, `Accepted`, `NoContent`, or `Response` with `answers`
 //! ```
 //!
-//! and a line in [`super::routes`]. Types of bodies, queries and paths derive `JsonSchema`. An error of the handler's own
+//! and a line in [`super::resources`]. Types of bodies, queries and paths derive `JsonSchema`. An error of the handler's own
 //! is a row in [`crate::error::codes`] that `problems` names here. The test `every_route_with_its_role` in `api.rs` lists
 //! the route; `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes `schemas/api/openapi.json`.
 

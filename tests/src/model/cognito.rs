@@ -19,7 +19,10 @@ pub(super) fn answer(operation: &str, input: &Value) -> Result<Answer, Refusal> 
             ];
             Ok(Answer::json(&json!({ "Username": user, "UserAttributes": attributes })))
         }
-        "UpdateUserAttributes" => Ok(Answer::json(&json!({}))),
+        "UpdateUserAttributes" | "GlobalSignOut" => Ok(Answer::json(&json!({}))),
+        "AssociateSoftwareToken" => {
+            Ok(Answer::json(&json!({ "SecretCode": "NEVERUSEDANYWHERE234567ABCDEFGHI" })))
+        }
         other => Err(Refusal::unsupported(format!("Cognito {other}"))),
     }
 }
