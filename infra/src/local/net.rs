@@ -1,8 +1,10 @@
 //! Loopback ports and the HTTP client of the runner.
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, TcpListener},
     ops::RangeInclusive,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,16 +28,21 @@ const PORTS: RangeInclusive<u16> = 20_000..=32_767;
 /// How many ports are tried.
 const PORT_TRIES: u32 = 200;
 
-/// A loopback port that was free a moment ago. Another program can still take it before it is used, so the user of the
-/// port has to cope with that.
+/// The ports that this process has chosen. None is chosen twice: what it was chosen for may not listen yet.
+static CHOSEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A loopback port that was free a moment ago and that was not chosen before. Another program can still take it before it
+/// is used, so the user of the port has to cope with that.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
     let mut random = rand::rng();
+    // A set of ports is good whatever panicked beside it.
+    let mut chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
     (0..PORT_TRIES)
         .map(|_| random.random_range(PORTS))
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok() && chosen.insert(*port))
         .with_context(|| format!("no free port on 127.0.0.1 among {PORT_TRIES} of {PORTS:?}"))
 }
 
@@ -89,6 +96,13 @@ pub(super) async fn await_healthy(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_port_is_chosen_twice() {
+        // Ports drawn by chance would meet within a few hundred.
+        let ports: BTreeSet<u16> = (0..1_000).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 1_000);
+    }
 
     #[test]
     fn a_taken_port_is_not_free() {
