@@ -45,8 +45,8 @@ pub(crate) const QUEUES: [(&str, u64); 5] = [
 ];
 pub(crate) const RECEIVES_MAX: u32 = 100;
 
-/// Receives after which a wrong queue gives up: as many as failures of a message are allowed.
-const RECEIVES_MAX_WRONG: u32 = FAILURES_MAX;
+/// Receives after which a wrong queue gives up, whatever spent them.
+const RECEIVES_MAX_WRONG: u32 = 2;
 
 const RULES: [(&str, &str); 9] = [
     ("conversation.completed", "nova-transcript"),
