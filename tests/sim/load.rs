@@ -386,7 +386,8 @@ fn outputs() -> Outputs {
         analysis_queue: queue("analysis"),
         progress_queue: queue("progress"),
         alerts_queue: queue("alerts"),
-        erasure_queue: queue("erasure"),
+        // Nobody is erased here, and its dead letters are watched all the same: those of a queue that is there.
+        erasure_queue: queue("watchdog"),
         watchdog_queue: queue("watchdog"),
         events_dead_letter_url: queue_url("nova-alerts-dlq"),
         critical_topic: critical,
