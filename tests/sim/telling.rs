@@ -169,7 +169,9 @@ async fn storm(seed: u64, weather: Weather) {
     assert_eq!(cloud.state().violations, Vec::<String>::new());
     if weather == Weather::CALM {
         assert_eq!((sent.len(), summaries.len()), (ALONE as usize + 1, 1), "seed {seed}: {sent:?}");
-        let longest = Duration::from_secs(u64::from(WINDOW_SECONDS) + 30);
+        // A message that waits is looked at again within a minute of its time, and those that were looked at too early once
+        // more.
+        let longest = Duration::from_secs(u64::from(WINDOW_SECONDS) + 150);
         assert!(began.elapsed() <= longest, "seed {seed}: told after {:?}", began.elapsed());
     }
 }
