@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod advice;
 mod ends;
 mod faults;
 mod hour;

@@ -36,7 +36,7 @@ use super::{reader::Reader, visitor::Visitor, workers};
 const OK: StatusCode = StatusCode::OK;
 
 /// Somebody talks, in words that nobody else says.
-async fn talk(live: &Live, user_id: &str, words: &str) -> ConversationId {
+pub(crate) async fn talk(live: &Live, user_id: &str, words: &str) -> ConversationId {
     let script = Script::new("street-market", [words, "The woman buys apples."]);
     let held = live.learner(user_id).unwrap().converse(&script).await.unwrap();
     held.conversation_id

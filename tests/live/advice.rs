@@ -1,0 +1,69 @@
+//! What a learner's assessments advise, on its way to the tutor of the next conversation: from the analysis worker
+//! through its documents into the system prompt that the model is told.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
+use std::time::Duration;
+
+use tests::{
+    live::{Live, LiveOptions, block_on},
+    model::Outage,
+};
+use tokio::time::Instant;
+
+use crate::{reader::Reader, visitor::Visitor, workers};
+
+/// What the model of the assessment says in `tests::model`, the objective first.
+const ADVICE: &str = "- Tell a story.\n- Use the past tense.\n";
+
+/// Begins a conversation and ends it: what the model was told.
+async fn told(live: &Live, user_id: &str) -> String {
+    let known = live.simulator.streams_after(0).0;
+    let (mut visitor, _) = Visitor::begin(live, &live.token(user_id).unwrap()).await;
+    visitor.until("turn").await;
+    let (_, streams) = live.simulator.streams_after(known);
+    visitor.end().await;
+    let [stream] = streams.as_slice() else { panic!("{} streams", streams.len()) };
+    stream.system_prompt()
+}
+
+#[test]
+fn tutor_knows_what_the_learner_was_advised_and_nobody_else_was() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        workers::connect(&live);
+        let _workers = workers::start(&live).await;
+        assert!(!told(&live, "somebody").await.contains("assessment"));
+        let id = crate::resources::talk(&live, "somebody", "I see a market.").await;
+        let results = format!("/api/conversations/{id}/results");
+        Reader::learner(&live, "somebody").follow(&results, "").await.rest().await.unwrap();
+
+        let prompt = told(&live, "somebody").await;
+        assert!(prompt.ends_with(ADVICE), "{prompt}");
+        assert!(!told(&live, "stranger").await.contains("assessment"));
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn tutor_begins_without_advice_that_cannot_be_read() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        workers::connect(&live);
+        let _workers = workers::start(&live).await;
+        let id = crate::resources::talk(&live, "somebody", "I see a market.").await;
+        let results = format!("/api/conversations/{id}/results");
+        Reader::learner(&live, "somebody").follow(&results, "").await.rest().await.unwrap();
+
+        {
+            let mut state = live.cloud.state();
+            let since = state.now();
+            let until = since + Duration::from_secs(3_600);
+            state.outage = Some(Outage { service: "s3", says: (500, "InternalError"), since, until });
+        }
+        let begun = Instant::now();
+        assert!(!told(&live, "somebody").await.contains("assessment"));
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+        live.stop().await.unwrap();
+    });
+}
