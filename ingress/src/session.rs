@@ -40,6 +40,8 @@ use crate::{
 use takeover::{NotHeld, take_up};
 use talk::{Held, Outcome, Talk};
 
+pub use talk::JOBS_MAX;
+
 /// How long the publication waits for the last recordings.
 const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,6 +83,15 @@ struct Live {
     turns: mpsc::Sender<SpokenTurn>,
     /// One uploaded turn at a time.
     places: Arc<Semaphore>,
+}
+
+/// A conversation that a learner comes back to.
+#[derive(Clone, Debug)]
+pub enum Returning {
+    /// It goes on, on this task or another, and this is what the learner is admitted to.
+    Open(Admission),
+    /// It has ended; it was this learner's.
+    Over(UserId),
 }
 
 /// A page that comes to a conversation.
@@ -143,19 +154,20 @@ impl Sessions {
         });
     }
 
-    /// What a learner who comes back to a conversation is admitted to: one that is live on this task, or that another
-    /// one holds or held. `None` if there is no such conversation, or it has ended.
+    /// The conversation that a learner comes back to: one that is live on this task, or in the journal. `None` if there
+    /// is no such conversation.
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub async fn returning(&self, id: ConversationId) -> Result<Option<Admission>, JournalError> {
+    pub async fn returning(&self, id: ConversationId) -> Result<Option<Returning>, JournalError> {
         if let Some(admission) = self.admission(id) {
-            return Ok(Some(Admission { purpose: Purpose::Return, ..admission }));
+            return Ok(Some(Returning::Open(Admission { purpose: Purpose::Return, ..admission })));
         }
         let header = self.parts.journal.header(id).await?;
-        Ok(header
-            .filter(|header| header.state() == State::Active)
-            .map(|header| takeover::admission(header.start)))
+        Ok(header.map(|header| match header.state() {
+            State::Active => Returning::Open(takeover::admission(header.start)),
+            State::Ended => Returning::Over(header.start.user_id),
+        }))
     }
 
     fn admission(&self, id: ConversationId) -> Option<Admission> {

@@ -48,6 +48,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Events that wait to be sent, in one stream: room for a whole turn that is heard again.
 const INPUT_EVENTS_MAX: usize = 1024;
 
+/// Signals that wait for the conversation, of all its streams: when they are not taken, the model is not read.
+pub const SIGNALS_MAX: usize = 64;
+
 /// Longest audio of one `audioInput`, in bytes.
 const AUDIO_EVENT_BYTES_MAX: usize = 4096;
 

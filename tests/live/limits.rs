@@ -4,10 +4,14 @@
 
 use std::time::Duration;
 
-use ingress::socket::{
-    IDLE_TIMEOUT, MESSAGE_BYTES_MAX,
-    message::{AUDIO_BYTES_MAX, TYPED_CHARS_MAX},
+use ingress::{
+    session::JOBS_MAX,
+    socket::{
+        IDLE_TIMEOUT, MESSAGE_BYTES_MAX, TYPED_INTERVAL,
+        message::{AUDIO_BYTES_MAX, TYPED_CHARS_MAX},
+    },
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
     live::{Live, LiveOptions, block_on},
@@ -20,7 +24,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use super::visitor::Visitor;
+use super::{reader::Reader, visitor::Visitor};
 
 /// Time in which an outage is not over.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
@@ -39,9 +43,14 @@ fn begin() -> String {
 
 /// From now on this service answers nobody.
 fn break_down(live: &Live, service: &'static str) {
+    break_down_for(live, service, FOR_EVER);
+}
+
+/// For a time from now on this service answers nobody.
+fn break_down_for(live: &Live, service: &'static str, time: Duration) {
     let mut state = live.cloud.state();
     let since = state.now();
-    state.outage = Some(Outage { service, says: (500, "InternalServerError"), since, until: FOR_EVER });
+    state.outage = Some(Outage { service, says: (500, "InternalServerError"), since, until: since + time });
 }
 
 #[test]
@@ -69,6 +78,26 @@ fn a_learner_in_a_conversation_is_told_which() {
         assert_eq!((status, &problem["code"]), (409, &json!("conversation_in_progress")));
         assert_eq!(problem["conversationId"], offer["conversationId"]);
         visitor.end().await;
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn nobody_comes_back_to_a_conversation_that_is_over_or_is_not_theirs() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let (visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let path = format!("/api/conversations/{}/ticket", offer["conversationId"].as_str().unwrap());
+        let come_back = async |user_id: &str| {
+            let answer = Reader::learner(&live, user_id).request(Method::POST, &path).send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["code"].clone())
+        };
+        assert_eq!(come_back("somebody").await, (201, Value::Null));
+        assert_eq!(come_back("stranger").await, (404, json!("not_found")));
+        visitor.end().await;
+        live.app.sessions.ended().await;
+        assert_eq!(come_back("somebody").await, (410, json!("conversation_ended")));
+        assert_eq!(come_back("stranger").await, (404, json!("not_found")));
         live.stop().await.unwrap();
     });
 }
@@ -191,6 +220,37 @@ fn a_journal_that_cannot_be_written_ends_the_conversation_with_a_word() {
         assert_eq!(visitor.closed().await, Some(1011));
         // The watchdog ends it.
         assert!(live.completed(offer["conversationId"].as_str().unwrap().parse().unwrap()).is_empty());
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_conversation_that_runs_ahead_of_the_journal_ends_and_loses_nothing() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let (mut visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
+        visitor.until("turn").await;
+        // Shorter than a write is repeated, and long enough to say as much as may wait.
+        break_down_for(&live, "dynamodb", Duration::from_secs(55));
+        let mut typed = 0;
+        let ended = loop {
+            visitor
+                .send(Message::text(json!({ "type": "text", "text": typed.to_string() }).to_string()))
+                .await;
+            typed += 1;
+            assert!(typed < 2 * JOBS_MAX, "nothing ends the conversation");
+            if let Ok(ended) = tokio::time::timeout(TYPED_INTERVAL, visitor.until("ended")).await {
+                break ended;
+            }
+        };
+        assert_eq!(ended["reason"], "internal_error");
+        assert_eq!(visitor.closed().await, Some(1000));
+        live.app.sessions.ended().await;
+        let journal = live.journal(id).await.unwrap();
+        assert_eq!(ended["turns"], journal.turns.len());
+        assert!(journal.turns.len() + 8 >= JOBS_MAX, "{}", journal.turns.len());
+        assert_eq!(live.completed(id).len(), 1);
         live.stop().await.unwrap();
     });
 }

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     auth::Learner,
     error::{ApiError, Code},
+    session::Returning,
     ticket::{Admission, Purpose},
     voice,
 };
@@ -76,7 +77,7 @@ pub fn routes() -> Vec<Route> {
             ]),
         post("/api/conversations/{id}/ticket", "returnToConversation", ticket)
             .says("Come back to a conversation", "It has not ended, and may be live on another task.")
-            .problems(&[Code::AccountDeleted]),
+            .problems(&[Code::AccountDeleted, Code::ConversationEnded]),
     ]
 }
 
@@ -123,18 +124,24 @@ pub async fn start(
 /// Issues a ticket to come back to a conversation that has not ended, live on this task or on another.
 ///
 /// # Errors
-/// 401, 404 for a conversation that has ended or is not the learner's.
+/// 401, 404 for a conversation that is not the learner's, 410 for one that has ended.
 pub async fn ticket(
     State(app): State<Arc<App>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,
 ) -> Result<Created<Started>, ApiError> {
     app.account.defaults(&user_id).await?;
-    let admission = app.sessions.returning(conversation_id).await;
-    let admission = admission.map_err(|error| ApiError::Internal(error.into()))?;
-    let admission = admission.filter(|admission| admission.user_id == user_id);
-    let admission = admission.ok_or(ApiError::NotFound("conversation"))?;
-    Ok(Created(issue(&app, admission, Timestamp::now())))
+    let returning = app.sessions.returning(conversation_id).await;
+    match returning.map_err(|error| ApiError::Internal(error.into()))? {
+        Some(Returning::Open(admission)) if admission.user_id == user_id => {
+            Ok(Created(issue(&app, admission, Timestamp::now())))
+        }
+        Some(Returning::Over(learner)) if learner == user_id => {
+            let detail = format!("the conversation {conversation_id} has ended");
+            Err(ApiError::refused(Code::ConversationEnded, detail))
+        }
+        Some(Returning::Open(_) | Returning::Over(_)) | None => Err(ApiError::NotFound("conversation")),
+    }
 }
 
 fn issue(app: &App, admission: Admission, now: Timestamp) -> Started {

@@ -84,6 +84,9 @@ codes! {
         ConversationNotLive "conversation_not_live" "The conversation is not live on this task."
         TurnInProgress "turn_in_progress" "Another turn is being uploaded or spoken."
     }
+    GONE {
+        ConversationEnded "conversation_ended" "The conversation has ended; what came of it is among its results."
+    }
     PRECONDITION_FAILED {
         ProfileChanged "profile_changed" "The profile was changed since the version that `If-Match` names."
     }

@@ -22,8 +22,9 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(30);
 /// Longest time one write may be repeated. A lease that was not renewed for this long is nearly lost.
 const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 
+/// More attempts than fit into [`WRITE_DEADLINE`], which ends them.
 const WRITE_POLICY: RetryPolicy =
-    RetryPolicy { base: Duration::from_millis(100), cap: Duration::from_secs(4), attempts_max: 20 };
+    RetryPolicy { base: Duration::from_millis(100), cap: Duration::from_secs(4), attempts_max: 200 };
 
 /// What is to be written.
 #[derive(Clone, Debug)]

@@ -26,15 +26,15 @@ use super::{
 use crate::{
     conversation::{Conversation, Ending, Input, StreamId},
     socket::{FromPage, Page, message::ServerMessage},
-    sonic::{Setup, Signal, Stream},
+    sonic::{SIGNALS_MAX, Setup, Signal, Stream},
 };
 use page::from_page;
 
-/// Signals of the model that wait: when they are not taken, the model is not read.
-const SIGNALS_MAX: usize = 64;
+/// Writes that wait for the journal. A conversation that runs this far ahead of it ends.
+pub const JOBS_MAX: usize = 64;
 
-/// Turns that wait for the journal.
-const JOBS_MAX: usize = 64;
+/// Places among [`JOBS_MAX`] that are kept for what a conversation writes when it ends: its last turns and the end.
+const LAST_JOBS_MAX: usize = 8;
 
 /// Longest time the journal may take for the end: its own deadline for the turns that wait and for the end.
 const END_TIMEOUT: Duration = Duration::from_secs(90);
@@ -289,8 +289,10 @@ impl<'a> Talk<'a> {
         }
         if self.look_due().is_some_and(|due| due <= Instant::now()) {
             self.looked_at = Instant::now();
-            // With so many writes waiting, a look more or less does not matter.
-            let _ = self.jobs.try_send(Job::Look);
+            // While anything waits to be written, looks would only take its place.
+            if self.jobs.capacity() == self.jobs.max_capacity() {
+                let _ = self.jobs.try_send(Job::Look);
+            }
         }
         self.input(Input::Tick);
         None

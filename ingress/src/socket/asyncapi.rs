@@ -172,7 +172,7 @@ fn channel(messages: &Map<String, Value>) -> Value {
         "address": "/api/conversations/{conversationId}/live",
         "title": "A live conversation",
         "description": "Refused before the upgrade with a problem document (RFC 9457): 400 for anything but a WebSocket \
-            that offers the sub-protocol, 401 for a ticket that is not good, 404 for a conversation that is not live, 409 \
+            that offers the sub-protocol, 401 for a ticket that is not good, 404 for a conversation whose picture is gone, 409 \
             for a learner in another conversation, 503 with Retry-After when no seat is free or the task is stopping.",
         "servers": [{ "$ref": "#/servers/local" }],
         "parameters": { "conversationId": { "description": "The conversation, as POST /api/conversations answered." } },

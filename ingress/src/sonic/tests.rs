@@ -1,7 +1,10 @@
 //! Streams against a far end in memory that is silent, never ends, or answers with any bytes; the time passes when
 //! nothing else happens.
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicI16, Ordering},
+};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Config, Region, retry::RetryConfig};
@@ -35,6 +38,8 @@ enum Far {
     Open,
     /// The response is these bytes.
     Says(Arc<Mutex<Bytes>>),
+    /// The response is audio without end, a numbered sample at a time: how many were taken.
+    Speaks(Arc<AtomicI16>),
 }
 
 impl HttpClient for Far {
@@ -61,6 +66,16 @@ impl HttpConnector for Far {
                     SdkBody::from_body_1_x(body)
                 }
                 Self::Says(bytes) => SdkBody::from(bytes.lock().unwrap().clone()),
+                Self::Speaks(taken) => {
+                    let (mut sender, body) = http_body_util::channel::Channel::<Bytes>::new(1);
+                    tokio::spawn(async move {
+                        let _open = request;
+                        while sender.send_data(sample(taken.load(Ordering::Relaxed)).into()).await.is_ok() {
+                            taken.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                    SdkBody::from_body_1_x(body)
+                }
             };
             let mut answer: HttpResponse = HttpAnswer::new(StatusCode::try_from(200).unwrap(), body);
             answer.headers_mut().insert("content-type", "application/vnd.amazon.eventstream");
@@ -90,7 +105,7 @@ fn setup() -> Setup {
 }
 
 fn open(sonic: &Sonic, id: u32) -> (Stream, mpsc::Receiver<(StreamId, Signal)>) {
-    let (signals, signalled) = mpsc::channel(64);
+    let (signals, signalled) = mpsc::channel(SIGNALS_MAX);
     (sonic.open(StreamId(id), setup(), signals), signalled)
 }
 
@@ -192,6 +207,32 @@ fn frame(kind: &str, name: &str, payload: Vec<u8>) -> Vec<u8> {
 fn chunk_of(json: &[u8]) -> Vec<u8> {
     let payload = serde_json::json!({ "bytes": BASE64_STANDARD.encode(json) });
     frame("event", "chunk", payload.to_string().into_bytes())
+}
+
+/// The event of one sample of audio.
+fn sample(value: i16) -> Vec<u8> {
+    let content = BASE64_STANDARD.encode(value.to_le_bytes());
+    let event = serde_json::json!({ "event": { "audioOutput": { "contentId": "1", "content": content } } });
+    chunk_of(event.to_string().as_bytes())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_is_not_listened_to_is_not_read_and_nothing_of_it_is_lost() {
+    /// On the way: in the hands of the reader, of the decoder and of the connection.
+    const ON_THE_WAY_MAX: usize = 4;
+    let taken = Arc::<AtomicI16>::default();
+    let (_stream, mut signalled) = open(&sonic(Far::Speaks(Arc::clone(&taken)), 1), 0);
+    let taken = || usize::try_from(taken.load(Ordering::Relaxed)).unwrap();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(signalled.len(), SIGNALS_MAX);
+    assert!((SIGNALS_MAX..SIGNALS_MAX + ON_THE_WAY_MAX).contains(&taken()), "{}", taken());
+    assert!(matches!(signalled.recv().await, Some((_, Signal::Opened))));
+    for number in 0..3 * i16::try_from(SIGNALS_MAX).unwrap() {
+        let Some((_, Signal::Model(Event::Audio(frame)))) = signalled.recv().await else {
+            panic!("not audio");
+        };
+        assert_eq!(frame.pcm(), number.to_le_bytes());
+    }
 }
 
 /// Frames as the service could send them, and some that it should not.

@@ -8,7 +8,7 @@ use events::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{END_TIMEOUT, Talk};
+use super::{END_TIMEOUT, LAST_JOBS_MAX, Talk};
 use crate::{
     conversation::{Ending, FailureClass, Input, Output, Progress, Release, StreamFailure, StreamId},
     prompt,
@@ -89,8 +89,9 @@ impl Talk<'_> {
     }
 
     fn journal(&mut self, job: Job) {
-        if self.jobs.try_send(job).is_err() {
-            // The recorder reports its failure; a queue that is full for other reasons is one, too.
+        // A recorder that is gone reports why. One that cannot keep up ends the conversation while there is room for its
+        // last turns and its end: nothing that was said is lost.
+        if self.jobs.try_send(job).is_err() || self.jobs.capacity() < LAST_JOBS_MAX {
             self.follow_up.push(Input::Broken);
         }
     }
