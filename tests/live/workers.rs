@@ -131,6 +131,7 @@ fn consumer(worker: &str) -> ConsumerConfig {
         attempts_table: EFFECTS.to_owned(),
         failures_max: FAILURES_MAX,
         concurrency: 4.try_into().expect("it is not zero"),
+        poll_seconds: 20,
         health_addr: None,
         drain_seconds: 5,
     }

@@ -212,6 +212,7 @@ pub(crate) fn consumer(name: &str) -> ConsumerConfig {
         attempts_table: EFFECTS.to_owned(),
         concurrency: 4.try_into().expect("it is not zero"),
         failures_max: FAILURES_MAX,
+        poll_seconds: 20,
         health_addr: None,
         drain_seconds: 80,
     }

@@ -19,7 +19,7 @@ use crate::{inbox::Inbox, redelivery::Redelivery, results::Results, tap::Tap};
 /// How often a condition is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long each process may take to end after SIGTERM: a running poll of 20 s, and some.
+/// How long each process may take to end after SIGTERM: a running poll, and some.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// Speech streams that the model's quota allows at once.

@@ -52,7 +52,7 @@ use lease::Leases;
 use ledger::Ledger;
 use metrics::{Measured, Now};
 use permits::{Permit, Permits};
-use queue::{BATCH_MAX, Queue};
+use queue::{BATCH_MAX, POLL_SECONDS_MAX, Queue};
 use task::Work;
 
 /// The most handlers one process runs at once.
@@ -94,6 +94,11 @@ pub struct ConsumerConfig {
     #[arg(long, env = "NOVA_FAILURES_MAX", value_name = "NOVA_FAILURES_MAX", default_value_t = FAILURES_MAX,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(FAILURES_MAX_LIMIT)))]
     pub failures_max: u32,
+    /// Seconds that a poll waits for a message. A stopping worker waits for its running poll; shorter polls are more
+    /// requests.
+    #[arg(long, env = "NOVA_POLL_SECONDS", value_name = "NOVA_POLL_SECONDS", default_value_t = POLL_SECONDS_MAX,
+        value_parser = clap::value_parser!(u64).range(1..=POLL_SECONDS_MAX))]
+    pub poll_seconds: u64,
     /// Where `GET /health` answers, for example 0.0.0.0:8080; nowhere when unset.
     #[arg(long, env = "NOVA_HEALTH_ADDR", value_name = "NOVA_HEALTH_ADDR")]
     pub health_addr: Option<SocketAddr>,

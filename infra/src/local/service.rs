@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::{Outputs, Queue, deploy::REFUSED_EMAIL_DOMAINS};
 
+/// How long a worker's poll waits for a message.
+const POLL_SECONDS: u64 = 4;
+
 /// A binary of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
@@ -143,6 +146,8 @@ impl Service {
             environment.push(("NOVA_QUEUE_URL", queue.url.clone()));
             environment.push(("NOVA_DEAD_LETTER_QUEUE_URL", queue.dead_letter_url.clone()));
             environment.push(("NOVA_ATTEMPTS_TABLE", outputs.effects_table.clone()));
+            // Requests cost nothing here, and whoever stops the system waits for the running polls.
+            environment.push(("NOVA_POLL_SECONDS", POLL_SECONDS.to_string()));
         }
         environment
     }

@@ -26,8 +26,8 @@ use crate::runtime::{aws, delivery::RECEIVES_PER_FAILURE, failure::describe};
 /// Entries of one batch call, and messages of one poll (service limit).
 pub(super) const BATCH_MAX: usize = 10;
 
-/// How long a poll waits for a message (service limit).
-pub(super) const POLL_SECONDS: u64 = 20;
+/// The longest that a poll waits for a message (service limit).
+pub(super) const POLL_SECONDS_MAX: u64 = 20;
 
 /// How much longer than its wait a poll may take.
 const POLL_MARGIN: Duration = Duration::from_secs(5);
@@ -40,6 +40,7 @@ const ATTRIBUTE_BYTES_MAX: usize = 1024;
 
 pub(super) struct Queue {
     poll: Client,
+    poll_seconds: i32,
     control: Client,
     delete: Client,
     url: String,
@@ -77,6 +78,7 @@ impl Queue {
         ensure!(target == arn, "the queue dead-letters to {target}, but NOVA_DEAD_LETTER_QUEUE_URL is {arn}");
         Ok(Self {
             poll: poll(sqs),
+            poll_seconds: i32::try_from(config.poll_seconds).context("NOVA_POLL_SECONDS")?,
             control,
             delete: self::control(sqs, "nova-delete"),
             url: config.queue_url.clone(),
@@ -95,7 +97,7 @@ impl Queue {
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(count.min(BATCH_MAX)).expect("ten fit"))
-            .wait_time_seconds(i32::try_from(POLL_SECONDS).expect("twenty fit"))
+            .wait_time_seconds(self.poll_seconds)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
@@ -205,7 +207,7 @@ pub(super) enum Changed {
 
 /// The client of polls. The poll loop is who tries again.
 fn poll(sqs: &Client) -> Client {
-    let timeout = Duration::from_secs(POLL_SECONDS) + POLL_MARGIN;
+    let timeout = Duration::from_secs(POLL_SECONDS_MAX) + POLL_MARGIN;
     let config = with_own_quota(sqs, "nova-poll").retry_config(RetryConfig::disabled()).timeout_config(
         TimeoutConfig::builder()
             .connect_timeout(aws::CONNECT_TIMEOUT)
@@ -311,6 +313,7 @@ mod tests {
         let sqs = Client::from_conf(config);
         let queue = Queue {
             poll: poll(&sqs),
+            poll_seconds: 20,
             control: control(&sqs, "nova-control"),
             delete: control(&sqs, "nova-delete"),
             url: format!("{endpoint}/1/queue"),
@@ -322,7 +325,7 @@ mod tests {
         let receipts = ["receipt".to_owned()];
         let start = Instant::now();
         assert!(queue.receive(1).await.is_err());
-        let poll_max = Duration::from_secs(POLL_SECONDS) + POLL_MARGIN * 2;
+        let poll_max = Duration::from_secs(POLL_SECONDS_MAX) + POLL_MARGIN * 2;
         assert!(start.elapsed() <= poll_max, "{:?}", start.elapsed());
         for call in ["extend", "delete", "dead-letter"] {
             let start = Instant::now();

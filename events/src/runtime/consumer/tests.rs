@@ -22,6 +22,7 @@ use crate::{
 
 mod attempts;
 mod fake;
+mod options;
 mod told;
 
 use fake::{Fake, Fault, RECEIVE_COUNT_MAX, VISIBILITY};

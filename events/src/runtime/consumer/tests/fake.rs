@@ -111,6 +111,7 @@ impl Fake {
             attempts_table: "attempts".to_owned(),
             concurrency: concurrency.try_into().unwrap(),
             failures_max: FAILURES_MAX,
+            poll_seconds: 20,
             health_addr: None,
             drain_seconds,
         }
