@@ -9,7 +9,7 @@ use infra::local::Instance;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tests::system::{Delivery, System, WORKERS};
 
-use crate::{alone, talk};
+use crate::{beside_others, talk};
 
 /// Conversations that are held at once.
 const AT_ONCE: usize = 20;
@@ -24,7 +24,7 @@ const QUIET_WITHIN: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyhow::Result<()> {
-    let _place = alone().await;
+    let _place = beside_others().await;
     let seed = rand::random::<u64>();
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);

@@ -1,13 +1,14 @@
 //! End-to-end tests: learners talk to the real binaries over real protocols, and what the workers stored is
 //! compared with what was said.
 //!
-//! Each test runs a whole system of its own. Two of them run at once; those that load the machine run alone, so that one
-//! does not measure the other's load.
+//! Each test runs a whole system of its own. Two of them run at once; those whose moments matter run alone, so that
+//! one does not measure the other's load.
 
 mod access;
 mod account;
 mod accounts;
 mod api;
+mod chaos;
 mod conversation;
 mod documents;
 mod handover;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::system::{Delivery, System};
 
-use crate::{alone, talk};
+use crate::{beside_others, talk};
 
 /// Conversations that are held at once.
 const AT_ONCE: usize = 20;
@@ -17,7 +17,7 @@ const QUIET_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_conversations_at_once_leave_exactly_their_results() -> anyhow::Result<()> {
-    let _place = alone().await;
+    let _place = beside_others().await;
     let system = System::start("many", Delivery::Once).await?;
     let learners = talk::learners(&system, AT_ONCE).await?;
     let mut talked = talk::talk_at_once(&learners).await?;

@@ -1,7 +1,7 @@
 //! What a learner's assessments advise, on its way to the tutor of the next conversation: from the analysis worker
 //! through its documents into the system prompt that the model is told.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, with their helpers")]
 
 use std::time::Duration;
 

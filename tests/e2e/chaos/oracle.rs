@@ -13,7 +13,7 @@ use infra::local::Service;
 use serde_json::Value;
 use tests::{due, fault_proxy::Books, inbox::Alert, system::System, tap};
 
-use crate::{plan::POISON, talk::All};
+use super::{plan::POISON, talk::All};
 
 /// Questions to the model about one conversation: each receive may ask twice, and be killed for it.
 const QUESTIONS_MAX: usize = 8;

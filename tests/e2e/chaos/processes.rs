@@ -8,7 +8,7 @@ use infra::local::{Instance, Stack};
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::plan::{Trouble, What};
+use super::plan::{Trouble, What};
 
 /// How long a process may take until it runs again: calls of its start fail, too, and then it ends.
 const RUNS_WITHIN: Duration = Duration::from_secs(120);

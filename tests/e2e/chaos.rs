@@ -27,6 +27,7 @@ use tests::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::beside_others;
 use plan::{COPIES, POISON, VISIBILITY, troubles};
 use processes::Done;
 use talk::{All, Ingress, WATCH_DELAY_SECONDS};
@@ -44,6 +45,7 @@ const LENT_MAX: Duration = Duration::from_secs(13);
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_repeat_nothing()
 -> anyhow::Result<()> {
+    let _place = beside_others().await;
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number("NOVA_CHAOS_SEED").unwrap_or_else(rand::random);
     let length = Duration::from_secs(number("NOVA_CHAOS_SECONDS").unwrap_or(SECONDS));
