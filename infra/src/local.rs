@@ -48,7 +48,7 @@ mod stack;
 mod tool;
 
 pub use crate::pictures::{Picture, catalogue, publish_pictures};
-pub use binaries::{Binaries, build, workspace};
+pub use binaries::{Binaries, build, cargo, workspace};
 pub use cloud::{Cloud, CloudOptions};
 pub use credentials::CredentialServer;
 pub use deploy::deploy;

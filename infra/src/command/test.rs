@@ -2,15 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    env,
-    ffi::OsString,
     path::PathBuf,
     process::{ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use infra::local::{ProcessGroup, cfn_lint, workspace};
+use infra::local::{ProcessGroup, cargo, cfn_lint, workspace};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::Command,
@@ -78,8 +76,13 @@ async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
 }
 
 fn rust_checks() -> Vec<Check> {
-    let check = |title, arguments: &[&str]| Check { title, command: cargo(arguments) };
-    let mut rustdoc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    let command = |arguments: &[&str]| {
+        let mut command = cargo();
+        command.args(arguments);
+        command
+    };
+    let check = |title, arguments: &[&str]| Check { title, command: command(arguments) };
+    let mut rustdoc = command(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     vec![
         check("format (rustfmt)", &["fmt", "--all", "--check"]),
@@ -89,14 +92,6 @@ fn rust_checks() -> Vec<Check> {
         check("binaries", &["build", "--workspace", "--bins"]),
         check("tests", &["test", "--workspace"]),
     ]
-}
-
-fn cargo(arguments: &[&str]) -> Command {
-    let cargo: OsString = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    // As in a shell: with the value that this program was started with, much would be built twice.
-    command.args(arguments).env_remove("CARGO_MANIFEST_DIR");
-    command
 }
 
 fn templates() -> anyhow::Result<Vec<PathBuf>> {

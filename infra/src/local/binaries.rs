@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -60,23 +61,34 @@ pub fn workspace() -> &'static Path {
     infra.parent().unwrap_or(infra)
 }
 
+/// Cargo as it runs in a shell. What it tells the programs that it runs about their package is left out: the build script
+/// of the TLS stack looks at some of that, so that with it everything above would be built again.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let told = |name: &OsString| {
+        name.to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    };
+    for name in env::vars_os().map(|(name, _)| name).filter(told) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Builds every binary of the workspace with the profile of the running program. Quick when nothing changed.
 ///
 /// # Errors
 /// When the build fails: with cargo's own last lines.
 pub async fn build(progress: &Progress) -> anyhow::Result<Binaries> {
     let binaries = Binaries::beside_this_one()?;
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     // The whole workspace, as `cargo run` selects it: another selection could mean other features of shared
     // dependencies, and so building all of them twice.
     command.args(["build", "--workspace", "--bins", "--color", "never"]);
     if binaries.is_release() {
         command.arg("--release");
     }
-    // Cargo sets it for the programs that it runs. A build script looks at it, so another value means building the TLS
-    // stack and all that needs it again.
-    command.env_remove("CARGO_MANIFEST_DIR");
     command.current_dir(workspace()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.kill_on_drop(true).spawn().context("cannot run cargo; is it on the PATH?")?;
     let stderr = child.stderr.take().context("cargo's output was asked for")?;
@@ -94,4 +106,21 @@ pub async fn build(progress: &Progress) -> anyhow::Result<Binaries> {
         bail!("the service does not build; cargo says:\n{}", Vec::from(last).join("\n"));
     }
     Ok(binaries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_builds_for_a_program_what_it_builds_in_a_shell() {
+        // Cargo runs this test, too.
+        for name in
+            ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_PKG_VERSION_PRE"]
+        {
+            assert!(env::var_os(name).is_some(), "{name}");
+            let command = cargo();
+            assert!(command.as_std().get_envs().any(|(key, value)| key == name && value.is_none()), "{name}");
+        }
+    }
 }
