@@ -75,6 +75,17 @@ mod tests {
     }
 
     #[test]
+    fn every_shape_of_an_illustration_has_an_extent() {
+        for picture in catalogue().unwrap() {
+            let svg = picture.illustration().unwrap();
+            for name in ["width", "height", "r", "rx", "ry"] {
+                let none = format!(" {name}=\"0\"");
+                assert!(!svg.contains(&none), "{}: a shape with{none} is drawn nowhere", picture.image_id);
+            }
+        }
+    }
+
+    #[test]
     fn name_of_the_renderer_is_that_of_the_lock() {
         let (name, version) = RENDERER.split_once(' ').unwrap();
         let lock = include_str!("../../../Cargo.lock");
