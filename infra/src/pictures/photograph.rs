@@ -36,7 +36,8 @@ const STYLE: &str = "Photograph, natural light, everything in focus. ";
 const UNWANTED: &str = "drawing, cartoon, painting, text, watermark, blurred faces, deformed hands";
 
 /// What a photograph of 1024 x 1024 costs, in millionths of a US dollar: by the beginning of the model's id, in the
-/// standard and in the premium quality. AWS's list prices of November 2026; others are said with `--price-usd`.
+/// standard and in the premium quality. List prices of us-east-1 that may change: AWS is not asked for them, and
+/// `--price-usd` says what holds.
 const PRICES_USD_MICROS: [(&str, u64, u64); 6] = [
     ("amazon.nova-canvas-", 40_000, 60_000),
     ("amazon.titan-image-generator-", 10_000, 12_000),
