@@ -18,6 +18,9 @@ use super::Progress;
 /// How many of cargo's last lines explain a failed build.
 const LINES_SHOWN: usize = 40;
 
+/// How the variables begin in which cargo tells a program about its package.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// The folder that the binaries are in.
 #[derive(Clone, Debug)]
 pub struct Binaries(PathBuf);
@@ -74,9 +77,13 @@ pub async fn build(progress: &Progress) -> anyhow::Result<Binaries> {
     if binaries.is_release() {
         command.arg("--release");
     }
-    // Cargo sets it for the programs that it runs. A build script looks at it, so another value means building the TLS
-    // stack and all that needs it again.
-    command.env_remove("CARGO_MANIFEST_DIR");
+    // Cargo sets them for the programs that it runs. A build script looks at some of them, so other values mean building
+    // the TLS stack and all that needs it again.
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| OF_A_PACKAGE.iter().any(|start| name.starts_with(start))) {
+            command.env_remove(name);
+        }
+    }
     command.current_dir(workspace()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.kill_on_drop(true).spawn().context("cannot run cargo; is it on the PATH?")?;
     let stderr = child.stderr.take().context("cargo's output was asked for")?;
