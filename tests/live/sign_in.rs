@@ -1,6 +1,9 @@
-//! Signing in over HTTP against the user pool of the model: accounts that are to be deleted, and records that are missing.
+//! Signing in over HTTP against the user pool of the model: a code by text message, which the local cloud does not send;
+//! accounts that are to be deleted; and records that are missing.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
+use std::time::Duration;
 
 use ingress::store::users::Users;
 use jiff::Timestamp;
@@ -11,7 +14,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tests::{
     live::{Live, LiveOptions, USERS, block_on},
-    model::PoolUser,
+    model::{PoolUser, SESSION_VALIDITY},
 };
 
 const EMAIL: &str = "learner-1@nova.example";
@@ -72,6 +75,71 @@ fn sent(live: &Live) -> String {
     let (phone, code) = state.cognito.text_messages.last().unwrap();
     assert_eq!(phone, PHONE);
     code.clone()
+}
+
+#[test]
+fn a_code_by_text_message_ends_a_sign_in_once_and_in_time() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        enrol(&live, Some(PHONE));
+        assert_eq!(code(&sign_in(&live, "Speak-English-0").await), (401, "credentials_wrong"));
+        assert!(live.cloud.state().cognito.text_messages.is_empty(), "a wrong password sends a code");
+
+        let (status, asked, cookie) = sign_in(&live, PASSWORD).await;
+        assert_eq!(
+            (status, &asked["status"], &asked["challenge"]),
+            (200, &json!("challenge"), &json!("sms"))
+        );
+        assert_eq!(asked["destination"], "+*******1234");
+        assert!(cookie.is_none() && asked["accessToken"].is_null(), "the password alone opens something");
+        let respond = async |session: &Value, answer: &str| {
+            let body = json!({ "session": session, "challenge": "sms", "answer": answer });
+            post(&live, "/auth/challenge", body).await
+        };
+        let (session, right) = (&asked["session"], sent(&live));
+        let wrong = if right == "000000" { "000001" } else { "000000" };
+        assert_eq!(code(&respond(session, wrong).await), (422, "code_wrong"));
+        assert_eq!(code(&respond(&json!("rubbish"), &right).await), (401, "challenge_ended"));
+        let other = "bGVhcm5lci0y".to_owned() + session.as_str().unwrap().trim_start_matches(|c| c != '.');
+        assert_eq!(code(&respond(&json!(other), &right).await), (401, "challenge_ended"), "of another user");
+
+        // As people write it.
+        let spaced = format!("{} {}", &right[..3], &right[3..]);
+        let (status, answer, cookie) = respond(session, &spaced).await;
+        assert_eq!((status, &answer["status"]), (200, &json!("signedIn")), "{answer}");
+        assert_eq!((&answer["user"]["userId"], &answer["expiresIn"]), (&json!(LEARNER), &json!(900)));
+        let token = answer["accessToken"].as_str().unwrap();
+        assert!(live.ask(token, "street-market").await.is_ok(), "the token opens nothing");
+        let refreshed = refresh(&live, &cookie.expect("the session is kept")).await;
+        assert_eq!((refreshed.0, &refreshed.1["user"]["userId"]), (200, &json!(LEARNER)));
+        assert_eq!(code(&respond(session, &right).await), (401, "challenge_ended"), "a code is good twice");
+
+        let (_, asked, _) = sign_in(&live, PASSWORD).await;
+        tokio::time::sleep(SESSION_VALIDITY + Duration::from_secs(1)).await;
+        let late = respond(&asked["session"], &sent(&live)).await;
+        assert_eq!(code(&late), (401, "challenge_ended"), "a code is good for long");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn codes_of_a_text_message_are_tried_a_few_times() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        enrol(&live, Some(PHONE));
+        let (_, asked, _) = sign_in(&live, PASSWORD).await;
+        let right = sent(&live);
+        let wrong = if right == "000000" { "000001" } else { "000000" };
+        let body =
+            |answer: &str| json!({ "session": asked["session"], "challenge": "sms", "answer": answer });
+        for _ in 0..10 {
+            let answer = post(&live, "/auth/challenge", body(wrong)).await;
+            assert_eq!(code(&answer), (422, "code_wrong"));
+        }
+        let answer = post(&live, "/auth/challenge", body(&right)).await;
+        assert_eq!(code(&answer), (429, "too_many_requests"));
+        live.stop().await.unwrap();
+    });
 }
 
 #[test]
