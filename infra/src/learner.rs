@@ -45,10 +45,10 @@ pub struct Learner {
 pub struct Script {
     /// The picture.
     pub image_id: String,
-    /// The learner's level.
-    pub level: Level,
-    /// The learner's IANA time zone.
-    pub time_zone: String,
+    /// The learner's level; that of the profile without it.
+    pub level: Option<Level>,
+    /// The learner's IANA time zone; that of the profile without it.
+    pub time_zone: Option<String>,
     /// The language of the assessment.
     pub feedback_language: FeedbackLanguage,
     /// What is said, one entry a turn; the tutor answers each.
@@ -129,8 +129,10 @@ pub struct Conversation {
 #[serde(rename_all = "camelCase")]
 struct StartRequest<'a> {
     image_id: &'a str,
-    level: Level,
-    time_zone: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Level>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<&'a str>,
     feedback_language: FeedbackLanguage,
 }
 
@@ -144,13 +146,13 @@ pub(crate) struct Started {
 }
 
 impl Script {
-    /// A script of spoken sentences about a picture, by a learner of level B1 in UTC, in real time.
+    /// A script of spoken sentences about a picture, in real time. Level and time zone are those of the learner's profile.
     #[must_use]
     pub fn new(image_id: impl Into<String>, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             image_id: image_id.into(),
-            level: Level::default(),
-            time_zone: "UTC".to_owned(),
+            level: None,
+            time_zone: None,
             feedback_language: FeedbackLanguage::default(),
             lines: lines.into_iter().map(|line| Line::Text(line.into())).collect(),
             pace: 1.0,
@@ -264,7 +266,7 @@ impl Learner {
         let request = StartRequest {
             image_id: &script.image_id,
             level: script.level,
-            time_zone: &script.time_zone,
+            time_zone: script.time_zone.as_deref(),
             feedback_language: script.feedback_language,
         };
         let api = &self.addresses[0];

@@ -2,9 +2,10 @@
 //!
 //! The record in the Users table is the source of truth for the profile. Level and interests are mirrored into the
 //! attributes of the user pool for those who look there, with the caller's own token: should that fail, the record
-//! stands and the next change mirrors both again. Nothing is read back from there but by a record that is made anew.
+//! stands and the next change mirrors both again. Nothing is read back from there but by a record that is made anew, here
+//! and nowhere else.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use events::{
     account::{COPY_DELAY_SECONDS, ErasureQueue, deletion_requested},
     bus::Bus,
@@ -13,12 +14,13 @@ use events::{
 use jiff::Timestamp;
 
 use crate::{
+    accounts,
+    api::auth::ended,
     auth::Caller,
     error::{ApiError, Code},
     profile::Profile,
     store::{
         erasures::Erasures,
-        pool::Pool,
         users::{NotUpdated, User, Users},
     },
 };
@@ -30,8 +32,8 @@ pub struct Accounts {
     pub users: Users,
     /// Whose data is erased.
     pub erasures: Erasures,
-    /// The user pool, by the caller's token.
-    pub pool: Pool,
+    /// The user pool, which is asked with the caller's token.
+    pub pool: accounts::Accounts,
     /// The erasure worker's queue.
     pub queue: ErasureQueue,
     /// The event bus.
@@ -42,10 +44,19 @@ impl Accounts {
     /// The record of the caller, made anew if it is missing.
     ///
     /// # Errors
-    /// 403 where the deletion of the account was asked for.
+    /// 403 where the deletion of the account was asked for. Where the record is missing: 401 for a session that the user
+    /// pool has ended, 503 when it cannot be reached.
     pub async fn open(&self, caller: &Caller) -> Result<User, ApiError> {
         let user = self.find(caller).await?;
         if user.deletion_requested_at.is_some() { Err(deleted()) } else { Ok(user) }
+    }
+
+    /// Sees that the account can be used.
+    ///
+    /// # Errors
+    /// 403 where its deletion was asked for.
+    pub async fn usable(&self, user_id: &UserId) -> Result<(), ApiError> {
+        self.defaults(user_id).await.map(drop)
     }
 
     /// What the learner says of themselves, for what a request does not say. Without a record it is what a new one
@@ -73,8 +84,8 @@ impl Accounts {
             NotUpdated::Deleting | NotUpdated::NotFound => deleted(),
             NotUpdated::Failed(error) => ApiError::Internal(error),
         })?;
-        if let Err(error) = self.pool.mirror(&caller.token, &user.profile).await {
-            let error = format!("{error:#}");
+        if let Err(error) = self.pool.mirror(caller.token.reveal(), &user.profile).await {
+            let error = format!("{:#}", anyhow::Error::from(error));
             tracing::warn!(error, "a profile was changed, and the user pool does not show it");
         }
         Ok(user)
@@ -112,9 +123,7 @@ impl Accounts {
         if self.erasures.has(user_id).await.map_err(ApiError::Internal)? {
             return Err(deleted());
         }
-        let profile = self.pool.profile(&caller.token).await.map_err(ApiError::Internal)?;
-        let profile = profile.ok_or_else(deleted)?.checked();
-        let profile = profile.context("the user pool's profile breaks a rule").map_err(ApiError::Internal)?;
+        let (_, profile) = self.pool.owner(caller.token.reveal()).await.map_err(ended)?;
         let user = User::new(user_id.clone(), profile, Timestamp::now());
         tracing::warn!("a learner had no record: it is made from what the user pool knows");
         self.users.create_if_missing(user).await.map_err(ApiError::Internal)

@@ -34,7 +34,7 @@ use crate::{
     sonic::Sonic,
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
-        pool::Pool, records::Records, users::Users,
+        records::Records, users::Users,
     },
     ticket::Tickets,
     upload::Intake,
@@ -58,8 +58,6 @@ pub struct App {
     pub seats: Seats,
     /// The user pool.
     pub accounts: Accounts,
-    /// The records of learners.
-    pub users: Users,
     /// E-mail domains that cannot sign up.
     pub refused_domains: RefusedDomains,
     /// Proxies in front that are believed: [`Config::trusted_proxies`].
@@ -184,10 +182,11 @@ impl App {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
+        let accounts = Accounts::new(sdk, config.user_pool_id.clone(), config.client_id.clone());
         let account = account::Accounts {
             users: Users::new(dynamodb.clone(), config.users_table.clone()),
             erasures: Erasures::new(dynamodb.clone(), config.effects_table.clone()),
-            pool: Pool::new(sdk),
+            pool: accounts.clone(),
             queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
             bus: bus.clone(),
         };
@@ -222,8 +221,7 @@ impl App {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
-            accounts: Accounts::new(sdk, config.user_pool_id.clone(), config.client_id.clone()),
-            users: Users::new(dynamodb.clone(), config.users_table.clone()),
+            accounts,
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,
             localhost_cookies: config.localhost_cookies,

@@ -1,7 +1,8 @@
 //! Access tokens of the user pool, verified offline: RS256 against the pool's key set, issuer, client, use and
 //! expiry (Amazon Cognito developer guide, "Verifying JSON Web Tokens"). Groups of the pool become [`Roles`]; a handler
 //! says with its argument who may call it: [`Learner`], [`Analyst`], [`Operator`], or [`Caller`] for a learner of whom
-//! it needs the roles or the token.
+//! it needs the roles or the token. The first three are refused where the deletion of their account was asked for: the
+//! token says nothing of that and is good for a while.
 
 mod keys;
 
@@ -17,7 +18,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     api::route::{Input, Role, Sketch},
     app::App,
-    error::ApiError,
+    error::{ApiError, Code},
 };
 pub use keys::Keys;
 
@@ -41,7 +42,8 @@ pub struct Verifier {
     keys: Keys,
 }
 
-/// Whoever makes a request with a good access token: a learner, who may have more [`Roles`].
+/// Whoever makes a request with a good access token: a learner, who may have more [`Roles`]. Whether the account can still
+/// be used, its handler has to see ([`crate::account::Accounts`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Who it is.
@@ -52,7 +54,7 @@ pub struct Caller {
     pub token: AccessToken,
 }
 
-/// A caller who asks for what is the caller's own: everyone with a good access token.
+/// A caller who asks for what is the caller's own: everyone with a good access token and an account that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learner(pub UserId);
 
@@ -183,7 +185,9 @@ impl FromRequestParts<Arc<App>> for Learner {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        Ok(Self(Caller::from_request_parts(parts, app).await?.user_id))
+        let caller = Caller::from_request_parts(parts, app).await?;
+        app.account.usable(&caller.user_id).await?;
+        Ok(Self(caller.user_id))
     }
 }
 
@@ -192,7 +196,11 @@ impl FromRequestParts<Arc<App>> for Analyst {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        if caller.roles.analyst { Ok(Self(caller.user_id)) } else { Err(ApiError::Forbidden(Role::Analyst)) }
+        if !caller.roles.analyst {
+            return Err(ApiError::Forbidden(Role::Analyst));
+        }
+        app.account.usable(&caller.user_id).await?;
+        Ok(Self(caller.user_id))
     }
 }
 
@@ -201,11 +209,11 @@ impl FromRequestParts<Arc<App>> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        if caller.roles.operator {
-            Ok(Self(caller.user_id))
-        } else {
-            Err(ApiError::Forbidden(Role::Operator))
+        if !caller.roles.operator {
+            return Err(ApiError::Forbidden(Role::Operator));
         }
+        app.account.usable(&caller.user_id).await?;
+        Ok(Self(caller.user_id))
     }
 }
 
@@ -218,18 +226,21 @@ impl Input for Caller {
 impl Input for Learner {
     fn describe(sketch: &mut Sketch<'_>) {
         sketch.role(Role::Learner);
+        sketch.problem(Code::AccountDeleted);
     }
 }
 
 impl Input for Analyst {
     fn describe(sketch: &mut Sketch<'_>) {
         sketch.role(Role::Analyst);
+        sketch.problem(Code::AccountDeleted);
     }
 }
 
 impl Input for Operator {
     fn describe(sketch: &mut Sketch<'_>) {
         sketch.role(Role::Operator);
+        sketch.problem(Code::AccountDeleted);
     }
 }
 

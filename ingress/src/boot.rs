@@ -6,7 +6,6 @@ use events::runtime::{
     aws,
     boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
 };
-use futures_util::future::try_join_all;
 
 use crate::config::Config;
 
@@ -26,19 +25,16 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
             table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
             table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
             table(&dynamodb, "NOVA_USERS_TABLE", &config.users_table, USERS),
+            table(&dynamodb, "NOVA_PROGRESS_TABLE", &config.progress_table, PROGRESS),
+            table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
             bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
+            bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket),
+            bucket(&s3, "NOVA_IMAGES_BUCKET", &config.images_bucket),
             queue(&sqs, "NOVA_WATCHDOG_QUEUE_URL", &config.watchdog_queue_url),
             queue(&sqs, "NOVA_ERASURE_QUEUE_URL", &config.erasure_queue_url),
             bus(&bridge, "NOVA_EVENT_BUS", &config.event_bus),
         )
     })
     .await?;
-    let tables = [
-        ("NOVA_PROGRESS_TABLE", &config.progress_table, PROGRESS),
-        ("NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
-    ];
-    Box::pin(try_join_all(tables.map(|(variable, name, key)| table(&dynamodb, variable, name, key)))).await?;
-    let buckets = [("NOVA_LOGS_BUCKET", &config.logs_bucket), ("NOVA_IMAGES_BUCKET", &config.images_bucket)];
-    try_join_all(buckets.map(|(variable, name)| bucket(&s3, variable, name))).await?;
     Ok(())
 }

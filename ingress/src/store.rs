@@ -7,7 +7,6 @@ pub mod erasures;
 pub mod images;
 pub mod learners;
 pub mod pictures;
-pub mod pool;
 pub mod progress;
 pub mod records;
 pub mod results;

@@ -50,7 +50,7 @@ async fn check_ticket(system: &System, started: &Value) -> anyhow::Result<()> {
 const OTHER_CONVERSATION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// The status with which the live connection is refused; `None` when it is not.
-async fn connect(url: &str) -> Option<u16> {
+pub(crate) async fn connect(url: &str) -> Option<u16> {
     use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest as _, http::HeaderValue};
     let mut request = url.into_client_request().ok()?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("nova.live.v1"));

@@ -1,7 +1,5 @@
 //! Learners sign up, in and out at the real ingress, the user pool and its triggers.
 
-mod page;
-
 use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::{
     Client as Cognito,
@@ -12,8 +10,10 @@ use infra::local::{Instance, Service};
 use serde_json::{Value, json};
 use tests::system::{Delivery, System};
 
-use self::page::{Answer, Page, totp};
-use crate::beside_others;
+use crate::{
+    beside_others,
+    page::{Answer, Page, totp},
+};
 
 const PASSWORD: &str = "Speak-English-1";
 const OTHER_PASSWORD: &str = "Speak-English-2";

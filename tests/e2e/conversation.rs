@@ -10,21 +10,7 @@ use infra::{
 };
 use tests::system::{Delivery, System};
 
-use crate::{access, beside_others, resources, talk};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_came_of_a_conversation_is_its_learners_and_analysts_see_scores() -> anyhow::Result<()> {
-    let _place = beside_others().await;
-    let system = System::start("resources", Delivery::Once).await?;
-    let learners = talk::learners(&system, 1).await?;
-    let talked = talk::talk_at_once(&learners).await?;
-    let id = talked[0].conversation.conversation_id;
-    resources::follow(&system, &learners[0], id).await?;
-    talk::check_results(&system, &talked).await?;
-    resources::check(&system, &learners[0], id).await?;
-    system.await_quiet(Duration::from_secs(60)).await?;
-    system.stop().await
-}
+use crate::{access, beside_others, talk};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> anyhow::Result<()> {

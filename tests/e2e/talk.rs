@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use events::contract::{
-    Assessment, ConversationId, EndReason, Level, Speaker, StoredAnalysis, Transcript, Turn, UserId,
+use events::{
+    contract::{
+        Assessment, ConversationId, EndReason, Level, Speaker, StoredAnalysis, Transcript, Turn, UserId,
+    },
+    journal::{Header, Journal},
 };
 use futures_util::future::try_join_all;
 use infra::{
@@ -72,8 +75,8 @@ pub(crate) fn script_of(n: usize, sentences: usize) -> Script {
     ];
     let lines = lines.into_iter().take(sentences);
     let mut script = Script::new(PICTURES[n % PICTURES.len()], lines);
-    script.level = LEVELS[n % LEVELS.len()];
-    script.time_zone = TIME_ZONES[n % TIME_ZONES.len()].to_owned();
+    script.level = Some(LEVELS[n % LEVELS.len()]);
+    script.time_zone = Some(TIME_ZONES[n % TIME_ZONES.len()].to_owned());
     script
 }
 
@@ -154,7 +157,7 @@ async fn check_progress(
 ) -> anyhow::Result<()> {
     let mut zones = Vec::new();
     for id in transcripts.keys() {
-        zones.push(time_zone(system, *id).await?);
+        zones.push(header(system, *id).await?.start.time_zone);
     }
     let all = transcripts.iter().zip(&zones);
     let due = due::progress(all.map(|((id, transcript), zone)| {
@@ -167,11 +170,11 @@ async fn check_progress(
     .await
 }
 
-async fn time_zone(system: &System, id: ConversationId) -> anyhow::Result<String> {
+/// How the conversation stands in the journal.
+pub(crate) async fn header(system: &System, id: ConversationId) -> anyhow::Result<Header> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
-    let journal = events::journal::Journal::reader(dynamodb, &system.stack.outputs().conversations_table);
-    let header = journal.header(id).await?.with_context(|| format!("{id} is not in the journal"))?;
-    Ok(header.start.time_zone)
+    let journal = Journal::reader(dynamodb, &system.stack.outputs().conversations_table);
+    journal.header(id).await?.with_context(|| format!("{id} is not in the journal"))
 }
 
 /// Waits for every alert that what is stored gives cause for, and checks that there is no other: one for each

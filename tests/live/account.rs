@@ -1,5 +1,5 @@
-//! What a learner's account means for conversations: they begin with its profile, and not at all once it is to be
-//! deleted; and what happens to one that is live when its learner's data is erased.
+//! What a learner's account means for conversations: they begin with its profile, and neither they nor anything else once
+//! it is to be deleted; and what happens to one that is live when its learner's data is erased.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
@@ -10,6 +10,7 @@ use events::{
     pipeline::names::erasure_effect,
 };
 use ingress::{
+    api::{self, route::Role},
     profile::Profile,
     store::users::{User, Users},
 };
@@ -21,6 +22,7 @@ use tests::live::{CONVERSATIONS, EFFECTS, Live, LiveOptions, USERS, block_on};
 use super::visitor::Visitor;
 
 const LEARNER: &str = "learner-1";
+const PASSWORD: &str = "Speak-English-1";
 
 fn dynamodb(live: &Live) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("operator"))
@@ -38,16 +40,6 @@ async fn with_record(live: &Live) -> Users {
     let user = User::new(LEARNER.parse().unwrap(), profile, "2026-11-25T08:15:30Z".parse().unwrap());
     users.create_if_missing(user).await.unwrap();
     users
-}
-
-async fn call(live: &Live, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-    let token = live.token(LEARNER).unwrap();
-    let mut request = live.http().request(method, format!("{}{path}", live.url())).bearer_auth(token);
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }
 
 #[test]
@@ -81,21 +73,18 @@ fn nothing_begins_and_nothing_is_shown_once_an_account_is_to_be_deleted() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         let users = with_record(&live).await;
+        // Somebody who may call everything.
+        let groups = json!({ "cognito:groups": ["analysts", "ops"] });
+        let token = live.token_with(LEARNER, &groups).unwrap();
+        let offer = live.ask(&token, "street-market").await.unwrap();
         let at: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
         let later: Timestamp = "2026-11-26T11:00:00Z".parse().unwrap();
         assert_eq!(users.leave(&LEARNER.parse().unwrap(), at).await.unwrap(), Some(at));
         assert_eq!(users.leave(&LEARNER.parse().unwrap(), later).await.unwrap(), Some(at));
         assert_eq!(users.leave(&"nobody".parse().unwrap(), at).await.unwrap(), None);
-        let start = || Some(json!({ "imageId": "street-market" }));
-        for (method, path, body) in [
-            (Method::GET, "/api/me", None),
-            (Method::GET, "/api/me/export", None),
-            (Method::POST, "/api/conversations", start()),
-            (Method::POST, "/api/conversations/01890a5d-ac96-774b-bcce-b302099a8057/ticket", None),
-        ] {
-            let (status, problem) = call(&live, method, path, body).await;
-            assert_eq!((status, &problem["code"]), (403, &json!("account_deleted")), "{path}: {problem}");
-        }
+        let refused = Visitor::open(&live, &offer).await.unwrap_err();
+        assert_eq!((refused.0, &refused.1["code"]), (403, &json!("account_deleted")), "an older ticket");
+        check_every_route(&live, &token).await;
         // The record is gone, and the token is good for a while.
         let dynamodb = dynamodb(&live);
         let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -104,14 +93,41 @@ fn nothing_begins_and_nothing_is_shown_once_an_account_is_to_be_deleted() {
         let noted = dynamodb.put_item().table_name(EFFECTS);
         let noted = noted.item("effectId", text(&erasure_effect(&LEARNER.parse().unwrap()))).send().await;
         noted.unwrap();
-        for (method, path, body) in
-            [(Method::GET, "/api/me", None), (Method::POST, "/api/conversations", start())]
-        {
-            let (status, problem) = call(&live, method, path, body).await;
-            assert_eq!((status, &problem["code"]), (403, &json!("account_deleted")), "{path}: {problem}");
-        }
+        check_every_route(&live, &token).await;
         live.stop().await.unwrap();
     });
+}
+
+/// Every route is closed to the owner of `token`, but for the wish itself and the end of all sessions.
+async fn check_every_route(live: &Live, token: &str) {
+    for route in api::resources().iter().flat_map(|(_, routes)| routes) {
+        let is_wish = route.path == "/api/me" && route.method == Method::DELETE;
+        if route.role() < Role::Learner || is_wish {
+            continue;
+        }
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let path = route.path.replace("{id}", id).replace("{conversation}", id).replace("{index}", "1");
+        let mut request = live.http().request(route.method.clone(), format!("{}{path}", live.url()));
+        request = request.bearer_auth(token).header("if-match", "*");
+        request = match route.path {
+            "/api/conversations" if route.method == Method::POST => {
+                request.json(&json!({ "imageId": "street-market" }))
+            }
+            "/api/me" if route.method == Method::PATCH => request.json(&json!({ "level": "A1" })),
+            "/auth/mfa/off" => request.json(&json!({ "password": PASSWORD })),
+            "/auth/password" => request.json(&json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD })),
+            "/auth/totp/verify" => request.json(&json!({ "code": "123456" })),
+            _ => request,
+        };
+        let answer = request.send().await.unwrap();
+        let (status, what) = (answer.status().as_u16(), format!("{} {path}", route.method));
+        if route.path == "/auth/sign-out-everywhere" {
+            assert_eq!(status, 204, "{what}");
+            continue;
+        }
+        let problem: Value = answer.json().await.unwrap_or_default();
+        assert_eq!((status, &problem["code"]), (403, &json!("account_deleted")), "{what}: {problem}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod presence;
 mod reader;
 mod resources;
 mod shared;
+mod sign_in;
 mod streams;
 mod talk;
 mod trouble;

@@ -31,6 +31,7 @@ mod sqs;
 pub(crate) mod weather;
 
 pub use bedrock::Bedrock;
+pub use cognito::{Cognito, PoolUser, SESSION_VALIDITY};
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;
@@ -72,6 +73,8 @@ pub struct State {
     pub sns: Sns,
     /// Bedrock.
     pub bedrock: Bedrock,
+    /// The user pool.
+    pub cognito: Cognito,
     /// How bad it is.
     pub weather: Weather,
     /// What is not there at all.
@@ -107,6 +110,7 @@ impl Cloud {
             eventbridge: EventBridge::default(),
             sns: Sns::default(),
             bedrock: Bedrock::default(),
+            cognito: Cognito::default(),
             weather: Weather::CALM,
             outage: None,
             traced: true,

@@ -1,9 +1,10 @@
-//! Builds and starts everything, follows its health, and stops it.
+//! Builds and starts everything, follows its health, and stops it. Where Redis is installed, the ingress has one, as in
+//! production; one task alone needs none.
 
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use infra::local::{Stack, StackOptions, build, is_free, ministack, workspace};
+use infra::local::{RedisServer, Service, Stack, StackOptions, build, is_free, ministack, workspace};
 
 use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
 
@@ -28,8 +29,8 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
     let mut stop = StopSignals::listen()?;
     let folder = RunFolder::take(workspace())?;
     // Dropping the start in the middle ends everything that it started.
-    let stack = tokio::select! {
-        stack = start(port, &folder, console) => stack?,
+    let (stack, redis) = tokio::select! {
+        started = start(port, &folder, console) => started?,
         () = stop.next() => {
             console.line("Stopped.");
             return Ok(ExitCode::SUCCESS);
@@ -47,8 +48,7 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
     progress.begin("Stopping");
     progress.detail("Ctrl-C again to stop at once");
     tokio::select! {
-        // Who had to be killed is of no interest: what they held ends with the local cloud.
-        _ = stack.stop(STOP_GRACE) => progress.end(""),
+        () = end(stack, redis) => progress.end(""),
         () = stop.next() => progress.end("at once"),
     }
     match outcome {
@@ -57,7 +57,11 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
     }
 }
 
-async fn start(port: u16, folder: &RunFolder, console: &Console) -> anyhow::Result<Stack> {
+async fn start(
+    port: u16,
+    folder: &RunFolder,
+    console: &Console,
+) -> anyhow::Result<(Stack, Option<RedisServer>)> {
     let progress = console.progress();
     // First what is most likely to be missing on a new machine.
     progress.begin("Installing the local cloud");
@@ -66,8 +70,11 @@ async fn start(port: u16, folder: &RunFolder, console: &Console) -> anyhow::Resu
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
+    let redis = RedisServer::start_if_installed(folder.state_dir()).await?;
+    let of_ingress = |redis: &RedisServer| (Service::Ingress, "NOVA_REDIS_URL".to_owned(), redis.url());
     let options = StackOptions {
         ingress_port: Some(port),
+        environment: redis.iter().map(of_ingress).collect(),
         progress: progress.clone(),
         ..StackOptions::new(folder.state_dir(), binaries)
     };
@@ -75,9 +82,22 @@ async fn start(port: u16, folder: &RunFolder, console: &Console) -> anyhow::Resu
     folder.publish(&stack.run_file(folder.state_dir())?)?;
     console.line(&format!("\nNova English runs at {}", stack.url()));
     console.line(&format!("Logs: {}", folder.state_dir().display()));
+    if redis.is_none() {
+        console.line(
+            "There is no redis-server on the PATH: the ingress keeps in its process what tasks would share",
+        );
+    }
     console.line("Talk to it from another terminal: cargo run -- demo");
     console.line("Ctrl-C stops everything.\n");
-    Ok(stack)
+    Ok((stack, redis))
+}
+
+/// Who had to be killed is of no interest: what they held ends with the local cloud.
+async fn end(stack: Stack, redis: Option<RedisServer>) {
+    stack.stop(STOP_GRACE).await;
+    if let Some(redis) = redis {
+        redis.stop().await;
+    }
 }
 
 /// Says when a process stops being healthy, and when it is again.

@@ -19,6 +19,9 @@ use super::Progress;
 /// How many of cargo's last lines explain a failed build.
 const LINES_SHOWN: usize = 40;
 
+/// How the variables begin in which cargo tells a program about its package.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// The folder that the binaries are in.
 #[derive(Clone, Debug)]
 pub struct Binaries(PathBuf);
@@ -67,8 +70,7 @@ pub fn workspace() -> &'static Path {
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let told = |name: &OsString| {
-        name.to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        name.to_str().is_some_and(|name| OF_A_PACKAGE.iter().any(|start| name.starts_with(start)))
     };
     for name in env::vars_os().map(|(name, _)| name).filter(told) {
         command.env_remove(name);

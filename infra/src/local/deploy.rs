@@ -163,7 +163,11 @@ mod tests {
     use saphyr::{LoadableYamlNode as _, Yaml};
     use serde_json::{Map, Value, json};
 
-    use events::runtime::delivery::{FAILURES_MAX_LIMIT, RECEIVES_PER_FAILURE};
+    use events::{
+        contract::{ConversationId, EventId},
+        pipeline::names,
+        runtime::delivery::{FAILURES_MAX_LIMIT, RECEIVES_PER_FAILURE},
+    };
 
     use super::{super::dropped, IDENTITY, TEMPLATES};
 
@@ -248,6 +252,32 @@ mod tests {
             let page = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page}: {error}"));
             assert!(page.contains(&format!("## {heading}\n")), "{name}: {heading} is not in the runbook");
         }
+    }
+
+    #[test]
+    fn the_ingress_reads_the_marks_that_it_looks_for_and_no_other_notes() {
+        let access = resources("nova-access");
+        let policy = &access["IngressRole"]["Properties"]["Policies"][0]["PolicyDocument"];
+        let is_of_effects =
+            |statement: &&Value| statement["Resource"].to_string().contains("nova-effects-table");
+        let statements: Vec<&Value> =
+            policy["Statement"].as_array().unwrap().iter().filter(is_of_effects).collect();
+        let [marks] = statements.as_slice() else { panic!("{statements:?}") };
+        assert_eq!(marks["Action"], json!(["dynamodb:DescribeTable", "dynamodb:GetItem"]));
+        let keys = &marks["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        let kinds: BTreeSet<&str> = keys.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let id: ConversationId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let read = [
+            names::alerts_effect(id),
+            names::analysis_effect(id),
+            names::erasure_effect(&"learner-1".parse().unwrap()),
+            names::progress_effect(EventId::derive(id, "conversation.completed")),
+        ];
+        let kind = |effect: &String| format!("{}#*", effect.split('#').next().unwrap());
+        assert_eq!(
+            kinds,
+            read.iter().map(kind).collect::<BTreeSet<_>>().iter().map(String::as_str).collect()
+        );
     }
 
     #[test]

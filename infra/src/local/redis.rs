@@ -1,7 +1,8 @@
-//! A Redis of our own on loopback, for the tests of what the tasks of the ingress share. It keeps nothing on disk.
+//! A Redis of our own on loopback, for `cargo run` and for the tests of what the tasks of the ingress share. It keeps
+//! nothing on disk.
 //!
-//! The program is the one on the PATH. Where there is none, Debian's package is installed, if that is ours to do: as root
-//! with `apt-get`. Otherwise the error says what to install.
+//! The program is the one on the PATH. Where there is none, `cargo run` does without; for the tests Debian's package is
+//! installed, if that is ours to do: as root with `apt-get`. Otherwise the error says what to install.
 
 use std::{
     fs::{self, File},
@@ -55,6 +56,18 @@ impl RedisServer {
     /// There is no Redis and none can be installed, or it does not start.
     pub async fn start(folder: PathBuf, progress: &Progress) -> anyhow::Result<Self> {
         install(progress).await?;
+        Self::start_installed(folder).await
+    }
+
+    /// The same where Redis is installed; nothing where it is not.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_if_installed(folder: PathBuf) -> anyhow::Result<Option<Self>> {
+        if is_there(SERVER).await { Self::start_installed(folder).await.map(Some) } else { Ok(None) }
+    }
+
+    async fn start_installed(folder: PathBuf) -> anyhow::Result<Self> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let group = Arc::new(ProcessGroup::new()?);
         let port = free_port()?;

@@ -22,9 +22,7 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse as _, Response},
 };
-use events::contract::UserId;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +32,6 @@ use crate::{
     app::App,
     email::Email,
     error::{ApiError, Code},
-    store::users::User,
 };
 
 /// The header that shows that a request comes from a page which may send it.
@@ -51,19 +48,13 @@ pub fn routes() -> Vec<Route> {
     [sign_up::routes(), sign_in::routes(), password::routes(), mfa::routes()].concat()
 }
 
-/// The record of the owner of `access_token`, made from what the user pool knows if there is none.
-///
-/// # Errors
-/// The table or the user pool fails; 401 for the token of somebody who was signed out or deleted.
-pub async fn record_of(app: &App, user_id: &UserId, access_token: &str) -> Result<User, ApiError> {
-    if let Some(user) = app.users.get(user_id).await.map_err(ApiError::Internal)? {
-        return Ok(user);
+/// An error of the pool at a call with an access token, which was good when it was verified.
+pub(crate) fn ended(error: AccountError) -> ApiError {
+    if matches!(error, AccountError::Refused) {
+        ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")
+    } else {
+        problem(error)
     }
-    let (_, profile) = app.accounts.owner(access_token).await.map_err(ended)?;
-    let user = User::new(user_id.clone(), profile, Timestamp::now());
-    let user = app.users.create_if_missing(user).await.map_err(ApiError::Internal)?;
-    tracing::info!(user.id = %user_id, "a missing record was made");
-    Ok(user)
 }
 
 /// An e-mail address.
@@ -160,15 +151,6 @@ fn problem(error: AccountError) -> ApiError {
             tracing::error!(error = format!("{error:#}"), "the user pool failed");
             ApiError::refused(Code::AccountsUnavailable, "accounts cannot be reached at the moment")
         }
-    }
-}
-
-/// An error of the pool at a call with an access token, which was good when it was verified.
-fn ended(error: AccountError) -> ApiError {
-    if matches!(error, AccountError::Refused) {
-        ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")
-    } else {
-        problem(error)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Answers that are kept: how long, and whether what the caller has is still good. An answer that says nothing of it is
-//! not kept at all.
+//! Answers that are kept: how long, and whether what the caller has is still good, to be read again ([`IfNoneMatch`]) or
+//! to be changed ([`IfMatch`]). An answer that says nothing of it is not kept at all.
 
 use std::{convert::Infallible, fmt, marker::PhantomData, time::Duration};
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::route::{Input, Output, Sketch};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// Bytes of the hash that an entity tag shows.
 const TAG_BYTES: usize = 16;
@@ -37,6 +37,10 @@ pub struct EntityTag(String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IfNoneMatch(Option<String>);
 
+/// The content on which a change was made: an argument of a handler that must not overwrite another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IfMatch(String);
+
 /// `T` as JSON with an entity tag, or 304 for a caller who has it.
 #[derive(Debug)]
 pub struct Cached<T> {
@@ -51,6 +55,14 @@ impl EntityTag {
         let hash = Sha256::digest(content);
         let hex: String = hash.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
         Self(format!("\"{hex}\""))
+    }
+
+    /// The tag of `value` as JSON, which is that of [`IfNoneMatch::json`].
+    ///
+    /// # Errors
+    /// The value is none of JSON.
+    pub fn of_json(value: &impl Serialize) -> Result<Self, ApiError> {
+        encoded(value).map(|content| Self::of(&content))
     }
 
     /// Whether a header If-Match or If-None-Match names this tag. Tags are compared weakly (RFC 9110, section 8.8.3.2):
@@ -104,8 +116,16 @@ impl IfNoneMatch {
     /// # Errors
     /// The value is none of JSON.
     pub fn json<T: Serialize>(&self, freshness: Freshness, value: &T) -> Result<Cached<T>, ApiError> {
-        let content = serde_json::to_vec(value).map_err(|error| ApiError::Internal(error.into()))?;
+        let content = encoded(value)?;
         Ok(Cached { response: self.answer(freshness, "application/json", content), of: PhantomData })
+    }
+}
+
+impl IfMatch {
+    /// Whether the change was made on the content with this tag.
+    #[must_use]
+    pub fn is_on(&self, tag: &EntityTag) -> bool {
+        tag.is_in(&self.0)
     }
 }
 
@@ -118,6 +138,27 @@ impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let missing = || {
+            let detail = "If-Match is missing: it has to be the ETag of what is changed, or *";
+            ApiError::refused(Code::IfMatchMissing, detail)
+        };
+        let value = parts.headers.get(header::IF_MATCH).ok_or_else(missing)?;
+        // What is no text is no tag of ours.
+        Ok(Self(value.to_str().unwrap_or_default().to_owned()))
+    }
+}
+
+impl Input for IfMatch {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.header("If-Match", "The ETag of the answer that is changed, or * for whatever stands.");
+        sketch.problem(Code::IfMatchMissing);
+    }
+}
+
 impl Input for IfNoneMatch {
     fn describe(sketch: &mut Sketch<'_>) {
         sketch.header("If-None-Match", "The ETag of the answer that the caller has.");
@@ -127,6 +168,10 @@ impl Input for IfNoneMatch {
         }
         sketch.answer(304, "The caller has it.", None);
     }
+}
+
+fn encoded(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|error| ApiError::Internal(error.into()))
 }
 
 impl<T> IntoResponse for Cached<T> {
@@ -144,6 +189,8 @@ impl<T: JsonSchema> Output for Cached<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     async fn ask(header: Option<&str>) -> IfNoneMatch {
@@ -181,6 +228,38 @@ mod tests {
         }
         let other = ask(Some(&tag)).await.json(freshness, &["b"]).unwrap().into_response();
         assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    async fn change(header: Option<&str>) -> Result<IfMatch, ApiError> {
+        let mut request = http::Request::patch("http://x/");
+        if let Some(header) = header {
+            request = request.header("if-match", header);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        IfMatch::from_request_parts(&mut parts, &()).await
+    }
+
+    #[tokio::test]
+    async fn a_change_says_on_which_version_it_was_made() {
+        assert_eq!(change(None).await.unwrap_err().code(), Code::IfMatchMissing);
+        let seen = ask(None).await.json(Freshness::Revalidated, &["a"]).unwrap().into_response();
+        let seen = change(Some(seen.headers()[header::ETAG].to_str().unwrap())).await.unwrap();
+        let tag = |value: &str| EntityTag::of_json(&[value]).unwrap();
+        assert!(seen.is_on(&tag("a")) && !seen.is_on(&tag("b")));
+        let any = change(Some("*")).await.unwrap();
+        assert!(any.is_on(&tag("a")) && any.is_on(&tag("b")));
+        for other in ["", "\"\"", "\"7\"", "a"] {
+            assert!(!change(Some(other)).await.unwrap().is_on(&tag("a")), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read(value in "[ -~]{0,60}") {
+            let tag = EntityTag::of(b"a");
+            let named = tag.is_in(&value);
+            prop_assert!(!named || value.contains('*') || value.contains(&tag.to_string()), "{value}");
+        }
     }
 
     #[test]

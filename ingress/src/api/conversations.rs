@@ -19,7 +19,7 @@ use super::{
 use crate::{
     admission::NoSeat,
     app::App,
-    auth::Learner,
+    auth::{Caller, Learner},
     error::{ApiError, Code},
     session::Returning,
     ticket::{Admission, Purpose},
@@ -77,7 +77,7 @@ pub fn routes() -> Vec<Route> {
             ]),
         post("/api/conversations/{id}/ticket", "returnToConversation", ticket)
             .says("Come back to a conversation", "It has not ended, and may be live on another task.")
-            .problems(&[Code::AccountDeleted, Code::ConversationEnded]),
+            .problems(&[Code::ConversationEnded]),
     ]
 }
 
@@ -87,13 +87,14 @@ pub fn routes() -> Vec<Route> {
 /// 400, 401, 413, 415 and 422 as every route with a body, 404 for an unknown picture, 409 for a learner in another conversation, 503 without a free seat.
 pub async fn start(
     State(app): State<Arc<App>>,
-    Learner(user_id): Learner,
+    caller: Caller,
     headers: HeaderMap,
     Body(request): Body<StartRequest>,
 ) -> Result<Created<Started>, ApiError> {
     let voice = voice::choose(request.voice.as_deref());
     let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
     let time_zone = request.time_zone.map(time_zone).transpose()?;
+    let user_id = caller.user_id;
     let profile = app.account.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
@@ -130,7 +131,6 @@ pub async fn ticket(
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,
 ) -> Result<Created<Started>, ApiError> {
-    app.account.defaults(&user_id).await?;
     let returning = app.sessions.returning(conversation_id).await;
     match returning.map_err(|error| ApiError::Internal(error.into()))? {
         Some(Returning::Open(admission)) if admission.user_id == user_id => {

@@ -42,14 +42,15 @@ pub fn routes() -> Vec<Route> {
                 "Sub-protocol `nova.live.v1`, which `schemas/live` describes.",
             )
             .by_ticket()
-            .problems(&[Code::ConversationInProgress, Code::Busy, Code::Stopping]),
+            .problems(&[Code::AccountDeleted, Code::ConversationInProgress, Code::Busy, Code::Stopping]),
     ]
 }
 
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 409 and 503 as at the start.
+/// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 403 for an account that is to be
+/// deleted, 409 and 503 as at the start.
 pub async fn live(
     State(app): State<Arc<App>>,
     Path(conversation_id): Path<ConversationId>,
@@ -60,6 +61,8 @@ pub async fn live(
     let upgrade = socket::accept(upgrade).map_err(|error| ApiError::Invalid(error.to_string()))?;
     let now = Timestamp::now();
     let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
+    // The ticket may be older than the wish to have the account deleted.
+    app.account.usable(&admission.user_id).await?;
     let turns = query.turns.unwrap_or(0);
     if admission.purpose == Purpose::Return
         && let Some(door) = app.sessions.door(conversation_id)

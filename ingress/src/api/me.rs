@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     body::Body as Content,
     extract::State,
     response::{IntoResponse as _, Response},
 };
 use events::contract::{FeedbackLanguage, Level, UserId};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     answer::Accepted,
+    cache::{Cached, EntityTag, Freshness, IfMatch, IfNoneMatch},
     extract::Body,
     route::{Route, delete, get, patch},
 };
@@ -44,7 +44,7 @@ pub struct Me {
     profile: Profile,
     /// What the caller may do: `learner`, `analyst`, `operator`.
     roles: Vec<&'static str>,
-    /// 1 at first, one more with each change; the `ETag` in quotes.
+    /// 1 at first, one more with each change.
     version: u64,
     /// Since when there is an account.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -95,23 +95,27 @@ pub fn routes() -> Vec<Route> {
     vec![
         get("/api/me", "getMe", show)
             .says("The caller's account", "It is made anew where its record is missing.")
-            .answers_with::<Me>(200, "application/json", "The account; `ETag` is the version of its profile.")
-            .problems(&[Code::AccountDeleted]),
+            .problems(&[Code::AccountDeleted, Code::SessionEnded, Code::AccountsUnavailable]),
         patch("/api/me", "changeMe", change)
             .says(
                 "Change the profile",
                 "`If-Match` says on which version, with the `ETag` of an earlier answer, so that a change that was \
                  made elsewhere meanwhile is not overwritten; `*` for whatever version.",
             )
-            .answers_with::<Me>(200, "application/json", "The account as it is now, with its new `ETag`.")
-            .problems(&[Code::AccountDeleted, Code::ProfileChanged, Code::IfMatchMissing]),
+            .answers(200, "The account as it is now, with its new `ETag`.")
+            .problems(&[
+                Code::AccountDeleted,
+                Code::ProfileChanged,
+                Code::SessionEnded,
+                Code::AccountsUnavailable,
+            ]),
         delete("/api/me", "deleteMe", leave)
             .says(
                 "Delete the account",
                 "The account cannot be used from now on. It is deleted with everything that is held about its \
                  learner within minutes; a conversation that is live ends. It cannot be undone.",
             )
-            .problems(&[Code::AccountDeleted]),
+            .problems(&[Code::AccountDeleted, Code::SessionEnded, Code::AccountsUnavailable]),
         get("/api/me/export", "exportMe", export)
             .says(
                 "Everything that is held about the caller",
@@ -119,33 +123,42 @@ pub fn routes() -> Vec<Route> {
                  listed with addresses that are good for an hour, or less if the service changes its credentials.",
             )
             .answers_with::<Export>(200, "application/json", "The document.")
-            .problems(&[Code::AccountDeleted, Code::Busy]),
+            .problems(&[
+                Code::AccountDeleted,
+                Code::Busy,
+                Code::SessionEnded,
+                Code::AccountsUnavailable,
+            ]),
     ]
 }
 
-async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    have: IfNoneMatch,
+) -> Result<Cached<Me>, ApiError> {
     let user = app.account.open(&caller).await?;
-    Ok(answer(user, caller.roles))
+    have.json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
 
 async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
-    headers: HeaderMap,
+    seen: IfMatch,
     Body(change): Body<Change>,
-) -> Result<Response, ApiError> {
-    let seen = Seen::read(&headers)?;
+) -> Result<Cached<Me>, ApiError> {
     let user = app.account.open(&caller).await?;
-    if !seen.is(user.version) {
+    if !seen.is_on(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
         return Err(changed(user.version));
     }
     let profile = change.of(user.profile.clone()).checked();
     let profile = profile.map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
-    if profile == user.profile {
-        return Ok(answer(user, caller.roles));
-    }
-    let user = app.account.change(&caller, user.version, &profile).await?;
-    Ok(answer(user, caller.roles))
+    let user = if profile == user.profile {
+        user
+    } else {
+        app.account.change(&caller, user.version, &profile).await?
+    };
+    IfNoneMatch::default().json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
 
 async fn leave(
@@ -187,68 +200,26 @@ impl Change {
     }
 }
 
-/// The version on which a change was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Any,
-    /// One of these; what is no version of ours matches none.
-    Versions(Vec<u64>),
-}
-
-impl Seen {
-    /// Reads `If-Match` (RFC 9110, 13.1.1).
-    fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let missing = || {
-            let detail = "If-Match is missing: it has to be the ETag of the profile that is changed, or *";
-            ApiError::refused(Code::IfMatchMissing, detail)
-        };
-        let value = headers.get(header::IF_MATCH).ok_or_else(missing)?.to_str().unwrap_or_default();
-        if value.trim() == "*" {
-            return Ok(Self::Any);
-        }
-        let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
-        Ok(Self::Versions(value.split(',').filter_map(version).collect()))
-    }
-
-    fn is(&self, version: u64) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Versions(versions) => versions.contains(&version),
+impl Me {
+    fn new(user: User, roles: Roles) -> Self {
+        let roles = [("learner", true), ("analyst", roles.analyst), ("operator", roles.operator)];
+        Self {
+            user_id: user.user_id,
+            profile: user.profile,
+            roles: roles.into_iter().filter_map(|(name, has)| has.then_some(name)).collect(),
+            version: user.version,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
         }
     }
-}
-
-fn answer(user: User, roles: Roles) -> Response {
-    let tag = HeaderValue::from_str(&format!("\"{}\"", user.version)).expect("digits in quotes are a header");
-    let roles = [("learner", true), ("analyst", roles.analyst), ("operator", roles.operator)];
-    let me = Me {
-        user_id: user.user_id,
-        profile: user.profile,
-        roles: roles.into_iter().filter_map(|(name, has)| has.then_some(name)).collect(),
-        version: user.version,
-        created_at: user.created_at,
-        updated_at: user.updated_at,
-    };
-    let mut response = Json(me).into_response();
-    response.headers_mut().insert(header::ETAG, tag);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    response
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn profile() -> Profile {
         Profile { interests: vec!["tea".to_owned()], ..Profile::new("Mina Kim".to_owned()) }
-    }
-
-    fn seen(value: &str) -> Seen {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::IF_MATCH, HeaderValue::from_str(value).unwrap());
-        Seen::read(&headers).unwrap()
     }
 
     #[test]
@@ -263,20 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn a_change_says_on_which_version_it_was_made() {
-        let missing = Seen::read(&HeaderMap::new()).unwrap_err();
-        assert_eq!(missing.code(), Code::IfMatchMissing);
-        assert!(seen("*").is(7) && seen("\"7\"").is(7) && seen("\"6\", \"7\"").is(7));
-        for other in ["\"6\"", "7", "W/\"7\"", "", "\"-7\"", "\"seven\""] {
-            assert!(!seen(other).is(7), "{other}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_header_is_read(value in "[ -~]{0,60}", version in any::<u64>()) {
-            let named = seen(&value).is(version);
-            prop_assert!(!named || value.trim() == "*" || value.contains(&format!("\"{version}\"")), "{value}");
-        }
+    fn who_gets_a_role_has_another_answer_though_the_profile_is_the_same() {
+        let user = User::new("learner-1".parse().unwrap(), profile(), Timestamp::UNIX_EPOCH);
+        let tag = |roles| EntityTag::of_json(&Me::new(user.clone(), roles)).unwrap();
+        let analyst = Roles { analyst: true, ..Roles::default() };
+        assert_ne!(tag(Roles::default()), tag(analyst));
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! async fn one(
 //!     State(app): State<Arc<App>>,
-//!     Learner(user_id): Learner,           // 401 without a token; `Analyst`, `Operator` also 403
+//!     Learner(user_id): Learner,           // 401 without a token, 403 for an account that is to be deleted; so `Analyst`, `Operator`
 //!     Path(id): Path<ThingId>,             // 404 for what is no id; `Path<(ThingId, u32)>` for two, in their order
 //!     Query(query): Query<ThingQuery>,     // 400 that names the parameter
 //!     Body(request): Body<ThingRequest>,   // 400, 413, 415, 422 that names the field; comes last

@@ -1,14 +1,82 @@
-//! Cognito: says of the owner of an access token what the token says, and takes what is written. It keeps no users and
-//! verifies no token: tests of sign-up and sign-in run against the local cloud.
+//! Cognito: signs in whom a test has put into the pool, with a password and, where the user has a phone, a code by text
+//! message; says of the owner of an access token what the token says, and takes what is written. It signs no token and
+//! verifies none: a user brings one, and tests of sign-up run against the local cloud.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::reply::{Answer, Refusal};
+use super::{
+    State,
+    reply::{Answer, Refusal},
+};
 
-pub(super) fn answer(operation: &str, input: &Value) -> Result<Answer, Refusal> {
-    let user = owner(input["AccessToken"].as_str().unwrap_or_default());
-    let user = user.ok_or_else(|| Refusal::new(400, "NotAuthorizedException", "Invalid Access Token"))?;
+/// How long a sign-in may take: the pool's `AuthSessionValidity`, of which the template says nothing.
+pub const SESSION_VALIDITY: Duration = Duration::from_secs(180);
+
+/// The user pool.
+#[derive(Debug, Default)]
+pub struct Cognito {
+    /// By e-mail address.
+    pub users: BTreeMap<String, PoolUser>,
+    /// Users of access tokens whom the pool knows no more.
+    pub gone: BTreeSet<String>,
+    /// What was sent to phones: number and code.
+    pub text_messages: Vec<(String, String)>,
+    sessions: BTreeMap<String, Session>,
+    /// Refresh tokens that are good, with the e-mail address of their owner.
+    refresh_tokens: BTreeMap<String, String>,
+}
+
+/// A user with a password.
+#[derive(Clone, Debug)]
+pub struct PoolUser {
+    /// The `sub`.
+    pub user_id: String,
+    /// The password.
+    pub password: String,
+    /// The phone to which a code is sent at each sign-in.
+    pub phone: Option<String>,
+    /// What a sign-in gives.
+    pub access_token: String,
+}
+
+/// A sign-in that waits for its code.
+#[derive(Debug)]
+struct Session {
+    email: String,
+    code: String,
+    began: Duration,
+}
+
+impl Cognito {
+    /// How many sessions can be refreshed.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.refresh_tokens.len()
+    }
+}
+
+pub(super) fn answer(state: &mut State, operation: &str, input: &Value) -> Result<Answer, Refusal> {
+    match (operation, input["AuthFlow"].as_str()) {
+        ("InitiateAuth", Some("USER_PASSWORD_AUTH")) => begin(state, &input["AuthParameters"]),
+        ("InitiateAuth", Some("REFRESH_TOKEN_AUTH")) => refresh(state, &input["AuthParameters"]),
+        ("RespondToAuthChallenge", _) if input["ChallengeName"] == "SMS_MFA" => respond(state, input),
+        ("RevokeToken", _) => {
+            state.cognito.refresh_tokens.remove(text(&input["Token"]));
+            Ok(Answer::json(&json!({})))
+        }
+        _ => answer_owner(state, operation, text(&input["AccessToken"])),
+    }
+}
+
+fn answer_owner(state: &State, operation: &str, token: &str) -> Result<Answer, Refusal> {
+    let user = owner(token).filter(|user| !state.cognito.gone.contains(user));
+    let user = user.ok_or_else(|| not_authorized("Invalid Access Token"))?;
     match operation {
         "GetUser" => {
             let attribute = |name: &str, value: &str| json!({ "Name": name, "Value": value });
@@ -25,6 +93,77 @@ pub(super) fn answer(operation: &str, input: &Value) -> Result<Answer, Refusal> 
         }
         other => Err(Refusal::unsupported(format!("Cognito {other}"))),
     }
+}
+
+fn begin(state: &mut State, parameters: &Value) -> Result<Answer, Refusal> {
+    let email = text(&parameters["USERNAME"]);
+    let user = state.cognito.users.get(email).filter(|user| user.password == text(&parameters["PASSWORD"]));
+    let user = user.cloned().ok_or_else(|| not_authorized("Incorrect username or password."))?;
+    let Some(phone) = &user.phone else { return Ok(signed_in(state, email, &user)) };
+    let code = format!("{:06}", state.below(1_000_000));
+    let session = random(state);
+    state.cognito.text_messages.push((phone.clone(), code.clone()));
+    let waiting = Session { email: email.to_owned(), code, began: state.now() };
+    state.cognito.sessions.insert(session.clone(), waiting);
+    let last = &phone[phone.len().saturating_sub(4)..];
+    Ok(Answer::json(&json!({
+        "ChallengeName": "SMS_MFA",
+        "Session": session,
+        "ChallengeParameters": {
+            "CODE_DELIVERY_DELIVERY_MEDIUM": "SMS",
+            "CODE_DELIVERY_DESTINATION": format!("+*******{last}"),
+            "USER_ID_FOR_SRP": user.user_id,
+        },
+    })))
+}
+
+fn respond(state: &mut State, input: &Value) -> Result<Answer, Refusal> {
+    let (name, responses) = (text(&input["Session"]), &input["ChallengeResponses"]);
+    let invalid = || not_authorized("Invalid session for the user.");
+    let session = state.cognito.sessions.get(name).ok_or_else(invalid)?;
+    if state.now().saturating_sub(session.began) > SESSION_VALIDITY {
+        return Err(not_authorized("Invalid session for the user, session is expired."));
+    }
+    let email = session.email.clone();
+    let user = state.cognito.users.get(&email).filter(|user| user.user_id == text(&responses["USERNAME"]));
+    let user = user.cloned().ok_or_else(invalid)?;
+    if session.code != text(&responses["SMS_MFA_CODE"]) {
+        return Err(Refusal::new(400, "CodeMismatchException", "Invalid code or auth state for the user."));
+    }
+    state.cognito.sessions.remove(name);
+    Ok(signed_in(state, &email, &user))
+}
+
+fn refresh(state: &State, parameters: &Value) -> Result<Answer, Refusal> {
+    let email = state.cognito.refresh_tokens.get(text(&parameters["REFRESH_TOKEN"]));
+    let user = email.and_then(|email| state.cognito.users.get(email));
+    let user = user.ok_or_else(|| not_authorized("Refresh Token has been revoked"))?;
+    Ok(Answer::json(&json!({ "AuthenticationResult": result(user) })))
+}
+
+fn signed_in(state: &mut State, email: &str, user: &PoolUser) -> Answer {
+    let token = random(state);
+    state.cognito.refresh_tokens.insert(token.clone(), email.to_owned());
+    let mut result = result(user);
+    result["RefreshToken"] = json!(token);
+    Answer::json(&json!({ "AuthenticationResult": result }))
+}
+
+fn result(user: &PoolUser) -> Value {
+    json!({ "AccessToken": user.access_token, "ExpiresIn": 900, "TokenType": "Bearer" })
+}
+
+/// A text that nobody guesses.
+fn random(state: &mut State) -> String {
+    (0..4).map(|_| format!("{:08x}", state.below(u32::MAX))).collect()
+}
+
+fn not_authorized(message: &str) -> Refusal {
+    Refusal::new(400, "NotAuthorizedException", message)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// The subject of a token.

@@ -60,7 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "Nothing changes until `/auth/totp/verify` takes a code of the app.",
             )
             .answers_with::<TotpSecret>(200, "application/json", "What the app needs.")
-            .problems(&[Code::SessionEnded, Code::AccountsUnavailable]),
+            .problems(&[Code::SessionEnded, Code::AccountDeleted, Code::AccountsUnavailable]),
         post("/auth/totp/verify", "enableTotp", verify)
             .says("Use the authenticator app", "From here on each sign-in asks for a code of the app.")
             .answers(204, "The app is the second proof.")
@@ -68,6 +68,7 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::CodeWrong,
                 Code::TooManyRequests,
                 Code::SessionEnded,
+                Code::AccountDeleted,
                 Code::AccountsUnavailable,
             ]),
         post("/auth/mfa/off", "disableMfa", off)
@@ -80,12 +81,14 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::PasswordWrong,
                 Code::TooManyRequests,
                 Code::SessionEnded,
+                Code::AccountDeleted,
                 Code::AccountsUnavailable,
             ]),
     ]
 }
 
 async fn associate(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+    app.account.usable(&caller.user_id).await?;
     let token = caller.token.reveal();
     let (email, _) = app.accounts.owner(token).await.map_err(ended)?;
     let secret = app.accounts.new_totp_secret(token).await.map_err(ended)?.reveal().to_owned();
@@ -98,6 +101,7 @@ async fn verify(
     caller: Caller,
     Body(request): Body<TotpCode>,
 ) -> Result<NoContent, ApiError> {
+    app.account.usable(&caller.user_id).await?;
     let code = code(&request.code)?;
     CODES.count(&app, "totp", caller.user_id.as_str()).await?;
     app.accounts.enable_totp(caller.token.reveal(), &code).await.map_err(ended)?;
@@ -110,6 +114,7 @@ async fn off(
     caller: Caller,
     Body(request): Body<Password>,
 ) -> Result<NoContent, ApiError> {
+    app.account.usable(&caller.user_id).await?;
     let password = known_password("password", request.password)?;
     let token = caller.token.reveal();
     PASSWORDS.count(&app, "mfa", caller.user_id.as_str()).await?;

@@ -71,6 +71,7 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::PasswordWeak,
                 Code::TooManyRequests,
                 Code::SessionEnded,
+                Code::AccountDeleted,
                 Code::AccountsUnavailable,
             ]),
     ]
@@ -112,6 +113,7 @@ async fn change(
     caller: Caller,
     Body(request): Body<Change>,
 ) -> Result<NoContent, ApiError> {
+    app.account.usable(&caller.user_id).await?;
     let old = known_password("oldPassword", request.old_password)?;
     let new = new_password(request.new_password)?;
     PASSWORDS.count(&app, "change", caller.user_id.as_str()).await?;

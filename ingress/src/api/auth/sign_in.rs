@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RefreshCookie, code, cookie, email, end_cookie, ended, known_password, new_password, private,
-    private_json, problem, record_of,
+    private_json, problem,
     visitor::{CODES, PASSWORDS, Visitor},
 };
 use crate::{
@@ -104,15 +104,31 @@ pub(super) fn routes() -> Vec<Route> {
         post("/auth/sign-in", "signIn", sign_in)
             .says("Sign in", "With a password. The session is kept by a cookie that only `/auth` sees.")
             .answers_with::<SignInAnswer>(200, "application/json", "The learner is signed in, or one more proof is needed.")
-            .problems(&[Code::CredentialsWrong, Code::PasswordResetRequired, Code::AccountsUnavailable]),
+            .problems(&[
+                Code::CredentialsWrong,
+                Code::PasswordResetRequired,
+                Code::AccountDeleted,
+                Code::AccountsUnavailable,
+            ]),
         post("/auth/challenge", "answerChallenge", respond)
             .says("Answer a challenge", "The second proof of a sign-in.")
             .answers_with::<SignInAnswer>(200, "application/json", "The learner is signed in, or one more proof is needed.")
-            .problems(&[Code::CodeWrong, Code::ChallengeEnded, Code::PasswordWeak, Code::AccountsUnavailable]),
+            .problems(&[
+                Code::CodeWrong,
+                Code::ChallengeEnded,
+                Code::PasswordWeak,
+                Code::AccountDeleted,
+                Code::AccountsUnavailable,
+            ]),
         post("/auth/refresh", "refreshSession", refresh)
             .says("Get a new access token", "With the cookie of the session.")
             .answers_with::<Access>(200, "application/json", "The learner is still signed in.")
-            .problems(&[Code::SessionMissing, Code::SessionEnded, Code::AccountsUnavailable]),
+            .problems(&[
+                Code::SessionMissing,
+                Code::SessionEnded,
+                Code::AccountDeleted,
+                Code::AccountsUnavailable,
+            ]),
         post("/auth/sign-out", "signOut", sign_out)
             .says(
                 "Sign out here",
@@ -183,10 +199,16 @@ async fn refresh(
         return Err(ApiError::refused(Code::SessionMissing, "there is no session; please sign in"));
     };
     match app.accounts.refresh(&token).await {
-        Ok(tokens) => {
-            let cookie = keep(&app, &headers, tokens.refresh.as_ref())?;
-            Ok(private_json(&access(&app, &tokens).await?, cookie))
-        }
+        Ok(tokens) => match access(&app, &tokens, tokens.refresh.as_ref().or(Some(&token))).await {
+            Ok(access) => {
+                let cookie = keep(&app, &headers, tokens.refresh.as_ref())?;
+                Ok(private_json(&access, cookie))
+            }
+            Err(gone) if gone.code() == Code::AccountDeleted => {
+                Ok(private(gone.into_response(), end_cookie(&app, &headers)))
+            }
+            Err(error) => Err(error),
+        },
         Err(AccountError::Refused | AccountError::Invalid) => {
             let ended = ended(AccountError::Refused).into_response();
             Ok(private(ended, end_cookie(&app, &headers)))
@@ -225,8 +247,9 @@ async fn sign_out_everywhere(
 async fn answer(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> Result<Response, ApiError> {
     match signed_in {
         SignedIn::Tokens(tokens) => {
+            let access = access(app, &tokens, tokens.refresh.as_ref()).await?;
             let cookie = keep(app, headers, tokens.refresh.as_ref())?;
-            Ok(private_json(&SignInAnswer::SignedIn(access(app, &tokens).await?), cookie))
+            Ok(private_json(&SignInAnswer::SignedIn(access), cookie))
         }
         SignedIn::Challenge { kind, session, destination } => {
             let challenge = match kind {
@@ -240,10 +263,19 @@ async fn answer(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> Result<R
     }
 }
 
-/// The owner of the token is read from the token, after it was verified as any other.
-async fn access(app: &App, tokens: &Tokens) -> Result<Access, ApiError> {
+/// The owner of the token is read from the token, after it was verified as any other. An account whose deletion was asked
+/// for opens nothing more, and its session, which `refresh` keeps, ends.
+async fn access(app: &App, tokens: &Tokens, refresh: Option<&Hidden>) -> Result<Access, ApiError> {
     let caller = app.verifier.verify(tokens.access.reveal()).await?;
-    let user = record_of(app, &caller.user_id, tokens.access.reveal()).await?;
+    let opened = app.account.open(&caller).await;
+    if let (Err(gone), Some(refresh)) = (&opened, refresh)
+        && gone.code() == Code::AccountDeleted
+        && let Err(error) = app.accounts.revoke(refresh).await
+    {
+        let error = format!("{:#}", anyhow::Error::from(error));
+        tracing::warn!(error, "the session of a deleted account goes on, and opens nothing");
+    }
+    let user = opened?;
     let access_token = tokens.access.reveal().to_owned();
     Ok(Access { access_token, expires_in: tokens.expires_in, user })
 }

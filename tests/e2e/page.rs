@@ -6,26 +6,26 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 /// A browser.
-pub(super) struct Page {
+pub(crate) struct Page {
     url: String,
     cloud: String,
     http: reqwest::Client,
     /// The value of the session's cookie.
-    pub(super) cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Value,
-    pub(super) set_cookie: Option<String>,
-    pub(super) retry_after: Option<u64>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+    pub(crate) set_cookie: Option<String>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Answer {
     /// The same but for the id of the request.
-    pub(super) fn looks_like(&self, other: &Self) -> bool {
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
         let plain = |body: &Value| {
             let mut body = body.clone();
             if let Some(object) = body.as_object_mut() {
@@ -36,29 +36,29 @@ impl Answer {
         self.status == other.status && plain(&self.body) == plain(&other.body)
     }
 
-    pub(super) fn expect(self, status: u16, code: &str) -> anyhow::Result<Self> {
+    pub(crate) fn expect(self, status: u16, code: &str) -> anyhow::Result<Self> {
         let found = self.body["code"].as_str().unwrap_or_default();
         ensure!(self.status == status && found == code, "expected {status} {code}: {self:?}");
         Ok(self)
     }
 
-    pub(super) fn text(&self, field: &str) -> anyhow::Result<String> {
+    pub(crate) fn text(&self, field: &str) -> anyhow::Result<String> {
         let text = self.body[field].as_str().with_context(|| format!("no {field}: {self:?}"))?;
         Ok(text.to_owned())
     }
 }
 
 impl Page {
-    pub(super) fn new(url: &str, cloud: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: &str, cloud: &str) -> anyhow::Result<Self> {
         let http = infra::local::http_client()?;
         Ok(Self { url: url.to_owned(), cloud: cloud.to_owned(), http, cookie: None })
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
         self.send(path, Some(body), None, true).await
     }
 
-    pub(super) async fn post_as(
+    pub(crate) async fn post_as(
         &self,
         token: &str,
         path: &str,
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// With the cookie alone, and with or without the header that goes with it.
-    pub(super) async fn by_cookie(&self, path: &str, with_header: bool) -> anyhow::Result<Answer> {
+    pub(crate) async fn by_cookie(&self, path: &str, with_header: bool) -> anyhow::Result<Answer> {
         self.send(path, None, None, with_header).await
     }
 
@@ -104,14 +104,25 @@ impl Page {
         Ok(Answer { status, body, set_cookie, retry_after })
     }
 
+    /// Signs up with this request and confirms it with the code that is mailed.
+    pub(crate) async fn sign_up(&self, request: &Value) -> anyhow::Result<()> {
+        let taken = self.post("/auth/sign-up", request).await?;
+        ensure!(taken.status == 202, "the sign-up is not taken: {taken:?}");
+        let email = request["email"].as_str().context("a sign-up without an address")?;
+        let (code, _) = self.mailed_code(email).await?;
+        let confirmed = self.post("/auth/confirm", &json!({ "email": email, "code": code })).await?;
+        ensure!(confirmed.status == 204, "the sign-up is not confirmed: {confirmed:?}");
+        Ok(())
+    }
+
     /// Signs in, keeps the cookie and returns the access token.
-    pub(super) async fn sign_in(&mut self, email: &str, password: &str) -> anyhow::Result<String> {
+    pub(crate) async fn sign_in(&mut self, email: &str, password: &str) -> anyhow::Result<String> {
         let answer = self.post("/auth/sign-in", &json!({ "email": email, "password": password })).await?;
         self.keep(&answer)
     }
 
     /// Keeps the cookie of a sign-in and returns its access token.
-    pub(super) fn keep(&mut self, answer: &Answer) -> anyhow::Result<String> {
+    pub(crate) fn keep(&mut self, answer: &Answer) -> anyhow::Result<String> {
         ensure!(answer.status == 200 && answer.body["status"] == "signedIn", "not signed in: {answer:?}");
         let cookie = answer.set_cookie.as_deref().context("no cookie")?;
         let (pair, attributes) = cookie.split_once("; ").context("a cookie without attributes")?;
@@ -127,12 +138,12 @@ impl Page {
     }
 
     /// Another browser.
-    pub(super) fn copy(&self) -> anyhow::Result<Self> {
+    pub(crate) fn copy(&self) -> anyhow::Result<Self> {
         Self::new(&self.url, &self.cloud)
     }
 
     /// Ends all sessions of the learner whose session this is, and sees that none is left.
-    pub(super) async fn send_out_everywhere(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn send_out_everywhere(&mut self) -> anyhow::Result<()> {
         let refreshed = self.by_cookie("/auth/refresh", true).await?;
         let token = refreshed.text("accessToken")?;
         let out = self.post_as(&token, "/auth/sign-out-everywhere", None).await?;
@@ -146,7 +157,7 @@ impl Page {
     }
 
     /// The latest code that was mailed to `email`, and how many mails there are.
-    pub(super) async fn mailed_code(&self, email: &str) -> anyhow::Result<(String, usize)> {
+    pub(crate) async fn mailed_code(&self, email: &str) -> anyhow::Result<(String, usize)> {
         let url = format!("{}/_ministack/ses/messages", self.cloud);
         let all: Value = self.http.get(url).send().await?.error_for_status()?.json().await?;
         let accounts = all["messages"].as_object().context("no mailbox")?.values();
@@ -163,7 +174,7 @@ impl Page {
 }
 
 /// What an authenticator app shows now.
-pub(super) fn totp(secret: &str) -> anyhow::Result<String> {
+pub(crate) fn totp(secret: &str) -> anyhow::Result<String> {
     let secret = Secret::try_from_base32(secret).map_err(|error| anyhow::anyhow!("{error}"))?;
     let totp = Builder::new().with_secret(secret).build().map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(totp.generate_current().to_string())

@@ -1,0 +1,83 @@
+//! The whole way of a learner: from the code in the mail over a conversation to progress; and everybody else at every
+//! address that the learner used on it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use events::contract::Level;
+use infra::learner::{Learner, Script};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::system::{Delivery, System};
+
+use crate::{
+    beside_others,
+    page::Page,
+    resources::{self, Caller, Owner},
+    talk::{self, Talked},
+};
+
+const EMAIL: &str = "mina@nova.example";
+const PASSWORD: &str = "Speak-English-1";
+
+/// How many times faster than a person the learner talks.
+const PACE: f64 = 3.0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_learner_comes_from_a_mailed_code_to_progress_and_nobody_else_to_what_is_the_learners()
+-> anyhow::Result<()> {
+    let _place = beside_others().await;
+    let system = System::start("journey", Delivery::Once).await?;
+    let mut page = Page::new(system.stack.url(), system.stack.cloud().endpoint())?;
+    let request = json!({ "email": EMAIL, "password": PASSWORD, "name": "Mina Kim", "level": "A2" });
+    page.sign_up(&request).await?;
+    let token = page.sign_in(EMAIL, PASSWORD).await?;
+    let caller = Caller { system: &system, token: Some(&token) };
+    set_profile(&caller).await?;
+    let picture = choose_picture(&caller).await?;
+
+    let learner = Learner::signed_in(system.stack.url(), &token, infra::local::http_client()?)?;
+    // What the request does not say, the profile says.
+    let script =
+        Script { image_id: picture, level: None, time_zone: None, pace: PACE, ..talk::script_of(0, 2) };
+    let conversation = learner.converse(&script).await?;
+    let id = conversation.conversation_id;
+    resources::follow(&system, &learner, id).await?;
+    let start = talk::header(&system, id).await?.start;
+    ensure!((start.level, start.time_zone.as_str()) == (Level::C1, "Asia/Seoul"), "{start:?}");
+    let talked = Talked { user_id: learner.user_id().clone(), script, conversation };
+    talk::check_results(&system, &[talked]).await?;
+
+    // The session outlives the access token, and the next one is as good.
+    let refreshed = page.by_cookie("/auth/refresh", true).await?;
+    ensure!(refreshed.body["user"]["level"] == "C1", "{refreshed:?}");
+    let token = refreshed.text("accessToken")?;
+    let progress = Caller { system: &system, token: Some(&token) }.json("/api/progress").await?;
+    ensure!(progress["days"][0]["conversations"] == 1 && progress["total"]["scored"] == 1, "{progress}");
+
+    resources::check(&system, Owner { learner: &learner, email: EMAIL, conversation: id }).await?;
+    system.await_quiet(Duration::from_secs(60)).await?;
+    system.stop().await
+}
+
+/// The profile begins with what the sign-up said, and is changed.
+async fn set_profile(caller: &Caller<'_>) -> anyhow::Result<()> {
+    let shown = caller.call(&Method::GET, "/api/me", &[]).await?;
+    let tag = shown.headers().get("etag").context("no ETag")?.to_str()?.to_owned();
+    let me: Value = shown.error_for_status()?.json().await?;
+    ensure!(me["name"] == "Mina Kim" && me["level"] == "A2", "{me}");
+    let change = json!({ "level": "C1", "timeZone": "Asia/Seoul" });
+    let changed = caller.send(&Method::PATCH, "/api/me", &[("if-match", &tag)], Some(&change)).await?;
+    let changed: Value = changed.error_for_status()?.json().await?;
+    ensure!(changed["level"] == "C1" && changed["timeZone"] == "Asia/Seoul", "{changed}");
+    Ok(())
+}
+
+/// One of the pictures of the list that can be talked about.
+async fn choose_picture(caller: &Caller<'_>) -> anyhow::Result<String> {
+    let pictures = caller.json("/api/pictures").await?;
+    let first = pictures["items"][0]["imageId"].as_str().context("no picture")?;
+    let picture = caller.json(&format!("/api/pictures/{first}")).await?;
+    ensure!(picture["questions"].as_array().is_some_and(|questions| !questions.is_empty()), "{picture}");
+    Ok(first.to_owned())
+}
