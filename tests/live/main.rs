@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod deletion;
 mod ends;
 mod faults;
 mod hour;

@@ -105,9 +105,7 @@ impl Effects {
             .map_err(|error| Failure::aws(error).context("failed to read the effect"))
     }
 
-    /// Whether the learner's data is erased, or about to be: what is stored of them now would stay.
-    ///
-    /// A write that follows a "no" must be over before the erasure looks for the last time (see `erasure`).
+    /// Whether the learner's data is erased, or about to be: what is stored of them now might stay (see `withdrawal`).
     pub(crate) async fn is_erased(&self, user_id: &UserId) -> Result<bool, Failure> {
         Ok(self.find(&erasure_effect(user_id)).await?.is_some())
     }
