@@ -32,6 +32,7 @@ mod sqs;
 pub(crate) mod weather;
 
 pub use bedrock::Bedrock;
+pub use cognito::Cognito;
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;
@@ -75,6 +76,8 @@ pub struct State {
     pub sns: Sns,
     /// Bedrock.
     pub bedrock: Bedrock,
+    /// Cognito.
+    pub cognito: Cognito,
     /// How bad it is.
     pub weather: Weather,
     /// What is not there at all.
@@ -111,6 +114,7 @@ impl Cloud {
             eventbridge: EventBridge::default(),
             sns: Sns::default(),
             bedrock: Bedrock::default(),
+            cognito: Cognito::default(),
             weather: Weather::CALM,
             outage: None,
             traced: true,

@@ -1,12 +1,31 @@
-//! Cognito: says of the owner of an access token what the token says, and takes what is written. It keeps no users and
-//! verifies no token: tests of sign-up and sign-in run against the local cloud.
+//! Cognito: says of the owner of an access token what the token says, and takes what is written. It keeps no users but
+//! those that were deleted, and verifies no token: tests of sign-up and sign-in run against the local cloud.
+
+use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::reply::{Answer, Refusal};
 
-pub(super) fn answer(operation: &str, input: &Value) -> Result<Answer, Refusal> {
+/// The user pool.
+#[derive(Debug, Default)]
+pub struct Cognito {
+    /// Users that were deleted. All others are there.
+    pub deleted: BTreeSet<String>,
+}
+
+pub(super) fn answer(pool: &mut Cognito, operation: &str, input: &Value) -> Result<Answer, Refusal> {
+    match operation {
+        "DescribeUserPool" => return Ok(Answer::json(&json!({ "UserPool": { "Id": input["UserPoolId"] } }))),
+        "AdminDeleteUser" => {
+            let user = input["Username"].as_str().unwrap_or_default().to_owned();
+            let deleted = pool.deleted.insert(user);
+            let missing = || Refusal::new(400, "UserNotFoundException", "User does not exist.");
+            return if deleted { Ok(Answer::json(&json!({}))) } else { Err(missing()) };
+        }
+        _ => {}
+    }
     let user = owner(input["AccessToken"].as_str().unwrap_or_default());
     let user = user.ok_or_else(|| Refusal::new(400, "NotAuthorizedException", "Invalid Access Token"))?;
     match operation {

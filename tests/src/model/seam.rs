@@ -138,7 +138,7 @@ impl Seam {
             "events" => eventbridge::answer(state, &call.operation, &call.input),
             "sns" => sns::answer(state, &call.operation, &call.input),
             "bedrock-runtime" => bedrock::answer(state, &call.input),
-            "cognito-idp" => cognito::answer(&call.operation, &call.input),
+            "cognito-idp" => cognito::answer(&mut state.cognito, &call.operation, &call.input),
             other => Err(Refusal::unsupported(format!("the service {other}"))),
         };
         state.trace_call(&self.process, (&call.service, &call.operation), &call.input, &outcome);
