@@ -124,7 +124,7 @@ pub(crate) struct Run {
     pub(crate) trace: Vec<String>,
 }
 
-/// Whether it writes down its calls changes nothing of what happens, and takes a tenth of its time.
+/// A run. Whether its calls are written down changes nothing of what happens.
 pub(crate) fn run(seed: u64, variant: Variant, traced: bool) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -49,9 +49,6 @@ impl Cloud {
 
 impl Hold {
     /// Waits until `calls` calls wait.
-    ///
-    /// # Panics
-    /// Never: what counts them lives as long as this.
     pub async fn arrived(&mut self, calls: usize) {
         let arrived = self.waiting.wait_for(|waiting| *waiting >= calls).await;
         arrived.expect("what counts the calls lives as long as this");
