@@ -97,8 +97,14 @@ impl Accounts {
     /// # Errors
     /// Nothing is promised: the request was not recorded. 403 where the account is gone already.
     pub async fn delete(&self, caller: &Caller) -> Result<Timestamp, ApiError> {
-        let user = self.find(caller).await?;
-        let now = Timestamp::now();
+        self.leave(&self.find(caller).await?, Timestamp::now()).await
+    }
+
+    /// Asks for the deletion of the account of `user` at `now`, and answers since when it is asked for.
+    ///
+    /// # Errors
+    /// Nothing is promised: the request was not recorded. 403 where the account is gone already.
+    pub async fn leave(&self, user: &User, now: Timestamp) -> Result<Timestamp, ApiError> {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let requested_at = user.deletion_requested_at.unwrap_or(now);
         let event = deletion_requested(&user.user_id, requested_at);

@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod advice;
+mod deletion;
 mod ends;
 mod faults;
 mod hour;

@@ -203,7 +203,7 @@ fn a_missing_record_is_made_by_a_sign_in_and_by_a_look_at_the_account_alike() {
 
         // Whom the pool knows no more, nobody makes a record for.
         remove().await;
-        live.cloud.state().cognito.gone.insert(LEARNER.to_owned());
+        live.cloud.state().cognito.deleted.insert(LEARNER.to_owned());
         assert_eq!(code(&me(&live).await), (401, "session_ended"));
         assert_eq!(code(&sign_in(&live, PASSWORD).await), (401, "session_ended"));
         assert_eq!(users(&live).get(&id).await.unwrap(), None);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use events::runtime::{
     consumer::{ConsumerConfig, EventHandler, Events, consume},
     delivery::{FAILURES_MAX, RECEIVES_PER_FAILURE},
@@ -53,10 +54,15 @@ pub(crate) fn connect(live: &Live) {
     state.create_bus(BUS, RULES.to_vec());
 }
 
-/// Starts the workers.
+/// Starts the workers. They call under the names of their binaries.
 pub(crate) async fn start(live: &Live) -> Workers {
+    start_again(live, "").await
+}
+
+/// Starts the workers. They call under the names of their binaries with `suffix`.
+pub(crate) async fn start_again(live: &Live, suffix: &str) -> Workers {
     let (stop, mut running) = (CancellationToken::new(), JoinSet::new());
-    let sdk = |name: &str| live.cloud.sdk_config(name);
+    let sdk = |name: &str| live.cloud.sdk_config(&format!("{name}{suffix}"));
     let config = transcript::Config {
         consumer: consumer("transcript"),
         conversations_table: CONVERSATIONS.into(),
@@ -67,7 +73,7 @@ pub(crate) async fn start(live: &Live) -> Workers {
     };
     let handler =
         transcript::Transcripts::start(&config, &sdk("transcript")).await.expect("its stores are there");
-    run(live, "transcript", handler, &stop, &mut running);
+    run(("transcript", sdk("transcript")), handler, &stop, &mut running);
     let config = analysis::Config {
         consumer: consumer("analysis"),
         conversations_table: CONVERSATIONS.into(),
@@ -81,7 +87,7 @@ pub(crate) async fn start(live: &Live) -> Workers {
         analysis_price_output_usd_micros: 5_500_000,
     };
     let handler = analysis::Analyses::start(&config, &sdk("analysis")).await.expect("its stores are there");
-    run(live, "analysis", handler, &stop, &mut running);
+    run(("analysis", sdk("analysis")), handler, &stop, &mut running);
     let config = progress::Config {
         consumer: consumer("progress"),
         progress_table: PROGRESS.into(),
@@ -89,7 +95,7 @@ pub(crate) async fn start(live: &Live) -> Workers {
         event_bus: BUS.into(),
     };
     let handler = progress::Progress::start(&config, &sdk("progress")).await.expect("its stores are there");
-    run(live, "progress", handler, &stop, &mut running);
+    run(("progress", sdk("progress")), handler, &stop, &mut running);
     let [critical, warning, info] = TOPICS.map(str::to_owned);
     let config = alerts::Config {
         consumer: consumer("alerts"),
@@ -112,13 +118,12 @@ pub(crate) async fn start(live: &Live) -> Workers {
 }
 
 fn run(
-    live: &Live,
-    worker: &'static str,
+    (worker, sdk): (&'static str, SdkConfig),
     handler: impl EventHandler,
     stop: &CancellationToken,
     running: &mut JoinSet<()>,
 ) {
-    let (sdk, consumer, shutdown) = (live.cloud.sdk_config(worker), consumer(worker), stop.clone());
+    let (consumer, shutdown) = (consumer(worker), stop.clone());
     running.spawn(async move {
         consume(worker, &consumer, &sdk, shutdown, Events(handler)).await.expect("it stops well");
     });

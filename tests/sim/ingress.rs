@@ -5,17 +5,23 @@ use std::{sync::Arc, time::Duration};
 
 use events::{
     bus::Bus,
-    contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage},
+    contract::{
+        ConversationId, EndReason, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage, UserId,
+    },
     journal::{
         End, Journal, JournalConfig, JournalError, Ownership, Progress, Released, Start, WATCH_DELAY_SECONDS,
     },
     runtime::world,
 };
+use ingress::account::Accounts;
 use jiff::SignedDuration;
 use tests::model::{Cloud, queue_url};
 use tokio::time::Instant;
 
-use crate::world::{BUS, CONVERSATIONS, Told, skew};
+use crate::{
+    leaving,
+    world::{BUS, CONVERSATIONS, LEARNERS, Told, USERS, skew},
+};
 
 /// Attempts at a write whose outcome is unknown, before the process gives up and leaves it to the watchdog.
 const ATTEMPTS_MAX: u32 = 4;
@@ -62,6 +68,8 @@ struct Ingress {
     name: String,
     journal: Journal,
     bus: Bus,
+    /// Where there are any.
+    accounts: Option<Accounts>,
     told: Arc<Told>,
     steps: u32,
     fate: Fate,
@@ -70,6 +78,11 @@ struct Ingress {
 
 /// The process is dead, or has nothing more to write.
 struct Gone;
+
+/// The learner with this number.
+pub(crate) fn learner(number: u32) -> UserId {
+    format!("learner-{number}").parse().expect("it is a user's id")
+}
 
 /// One conversation from its first word to its event.
 pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, told: Arc<Told>) {
@@ -119,11 +132,13 @@ impl Ingress {
             watch_delay_seconds: WATCH_DELAY_SECONDS,
         };
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        let has_accounts = !cloud.state().dynamodb.tables[USERS].items.is_empty();
         Self {
             cloud: cloud.clone(),
             name,
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(&sdk), config),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(&sdk), BUS, "nova.ingress"),
+            accounts: has_accounts.then(|| leaving::open(&sdk)),
             told: Arc::clone(told),
             steps: 0,
             fate,
@@ -132,9 +147,14 @@ impl Ingress {
     }
 
     async fn begin(&mut self, talk: Talk) -> Result<(), Gone> {
+        let user_id = learner(talk.number % LEARNERS);
+        if let Some(accounts) = &self.accounts {
+            // An account that is to be deleted begins nothing.
+            accounts.defaults(&user_id).await.map_err(|_| Gone)?;
+        }
         let start = Start {
             conversation_id: talk.id,
-            user_id: format!("learner-{}", talk.number % 2).parse().map_err(|_| Gone)?,
+            user_id: user_id.clone(),
             image_id: "city-cafe".to_owned(),
             level: Level::B1,
             feedback_language: FeedbackLanguage::English,
@@ -145,7 +165,7 @@ impl Ingress {
         };
         self.step().await;
         let own = self.journal.start(&start, world::now()).await.map_err(|_| Gone)?;
-        self.told.acknowledged(&talk.id.to_string(), None);
+        self.told.acknowledged((&talk.id.to_string(), &user_id), None);
         self.go_on(talk, own, Vec::new()).await
     }
 
@@ -194,7 +214,8 @@ impl Ingress {
                     Err(_) => return Err(Gone),
                 }
             }
-            self.told.acknowledged(&talk.id.to_string(), Some(turn.clone()));
+            let user_id = learner(talk.number % LEARNERS);
+            self.told.acknowledged((&talk.id.to_string(), &user_id), Some(turn.clone()));
             said.push(turn);
         }
         let end = End::of_turns(EndReason::Learner, Usage::default(), &said);

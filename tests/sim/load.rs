@@ -21,6 +21,7 @@ use events::{
     bus::Bus,
     contract::{
         ConversationId, EndReason, Envelope, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage,
+        UserId,
     },
     journal::{End, Journal, JournalConfig, Start},
     runtime::world,
@@ -309,9 +310,10 @@ async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<E
     };
     let journal = Journal::new(aws_sdk_dynamodb::Client::new(sdk), aws_sdk_sqs::Client::new(sdk), config);
     let id = ConversationId::new(world::now(), world::uuid().as_bytes()[..10].try_into()?);
+    let user_id: UserId = format!("learner-{}", number / CONVERSATIONS_EACH).parse()?;
     let start = Start {
         conversation_id: id,
-        user_id: format!("learner-{}", number / CONVERSATIONS_EACH).parse()?,
+        user_id: user_id.clone(),
         image_id: "city-cafe".to_owned(),
         level: Level::B1,
         feedback_language: FeedbackLanguage::English,
@@ -321,12 +323,12 @@ async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<E
         voice: None,
     };
     let own = journal.start(&start, world::now()).await?;
-    told.acknowledged(&id.to_string(), None);
+    told.acknowledged((&id.to_string(), &user_id), None);
     let mut said = Vec::new();
     for index in 0..TURNS {
         let turn = turn(id, index);
         journal.append(&own, &turn).await?;
-        told.acknowledged(&id.to_string(), Some(turn.clone()));
+        told.acknowledged((&id.to_string(), &user_id), Some(turn.clone()));
         said.push(turn);
     }
     let end = End::of_turns(EndReason::Learner, Usage::default(), &said);

@@ -11,10 +11,13 @@
 //!   event publishes the same, and where clocks agree nobody pays twice at once (`tests::model`).
 //! - I7: no message that can be handled is received so often that its queue gives it up, whatever is out for how long.
 //! - I8: a process that is asked to stop does so in time and keeps nothing (`processes`, as it happens).
+//! - I9: of a learner who left nothing is there, and one mark that keeps it so; who was promised to be deleted is, and
+//!   who did not leave has everything (`left`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read,
+    sync::PoisonError,
 };
 
 use events::contract::{
@@ -27,20 +30,26 @@ use tests::{
 
 use crate::{
     plan::{NEWER, Plan},
-    world::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS, QUEUES, Told},
+    world::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS, QUEUES, Told, may_be_left},
 };
+
+mod left;
 
 struct Judge<'a> {
     state: &'a State,
     found: Vec<String>,
     /// Distinct events of the bus, by id, with their sources.
     events: BTreeMap<EventId, Envelope>,
+    /// Learners whose accounts are gone.
+    left: BTreeSet<String>,
 }
 
 pub(crate) fn judge(cloud: &Cloud, told: &Told, plan: &Plan) -> Vec<String> {
     let state = cloud.state();
-    let mut judge = Judge { state: &state, found: Vec::new(), events: BTreeMap::new() };
+    let left = left::learners(&state, plan);
+    let mut judge = Judge { state: &state, found: Vec::new(), events: BTreeMap::new(), left };
     judge.read_events();
+    judge.left(told);
     judge.traces();
     judge.conversations(told);
     judge.progress();
@@ -90,7 +99,13 @@ impl Judge<'_> {
                 None => entry.0 = Some(item),
             }
         }
-        for (id, turns) in told.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        for ((id, user), turns) in told.turns.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if self.left.contains(user) {
+                self.check(!stored.contains_key(id), || {
+                    format!("I9: {id} of {user} is still in the journal")
+                });
+                continue;
+            }
             let kept = stored.get(id).map(|(_, turns)| turns.as_slice()).unwrap_or_default();
             self.check(turns.iter().all(|turn| kept.contains(turn)), || format!("I1: {id} lost a turn"));
             self.check(stored.contains_key(id), || format!("I1: {id} began and is not in the journal"));
@@ -190,7 +205,9 @@ impl Judge<'_> {
     /// I3: the counters are the sums over distinct conversations.
     fn progress(&mut self) {
         let mut expected: BTreeMap<(String, String), BTreeMap<String, u64>> = BTreeMap::new();
-        for event in self.events.values() {
+        let left = self.left.clone();
+        let stays = |event: &&Envelope| !left.contains(event.event.user_id().as_str());
+        for event in self.events.values().filter(stays) {
             let (user, at, zone, added) = match &event.event {
                 Event::ConversationCompleted(event) => {
                     let lasted = event.ended_at.as_millisecond() - event.started_at.as_millisecond();
@@ -254,9 +271,10 @@ impl Judge<'_> {
             matches!(&event.event, Event::ProgressUpdated(event)
                 if event.milestones.contains(&Milestone::FirstConversation))
         };
-        let firsts = self.events.values().filter(is_first);
+        let stays = |event: &&Envelope| !self.left.contains(event.event.user_id().as_str());
+        let firsts = self.events.values().filter(is_first).filter(stays);
         let learners: BTreeSet<_> =
-            self.events.values().filter_map(completed).map(|event| &event.user_id).collect();
+            self.events.values().filter(stays).filter_map(completed).map(|event| &event.user_id).collect();
         let (firsts, learners) = (firsts.count(), learners.len());
         self.check(firsts == learners, || format!("I3: {firsts} first conversations of {learners} learners"));
     }
@@ -286,8 +304,9 @@ impl Judge<'_> {
                 let told = letters.iter().all(|message| message.attributes.contains_key("reason"));
                 self.check(told, || format!("I5: the dead letter {body:?} has no reason"));
             }
+            let left = self.state.sqs.queues[name].messages.iter().map(|message| message.body.as_str());
             let left: BTreeSet<&str> =
-                self.state.sqs.queues[name].messages.iter().map(|message| message.body.as_str()).collect();
+                left.filter(|body| *body == NEWER.1 || !may_be_left(self.state, plan, body)).collect();
             self.check(left == newer, || format!("I5: {left:?} is left in {name}, expected {newer:?}"));
         }
     }

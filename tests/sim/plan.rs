@@ -40,12 +40,18 @@ pub(crate) struct Plan {
     pub(crate) poison: Vec<(&'static str, &'static str)>,
     /// Whether the processes are asked to stop all the time.
     pub(crate) stops: bool,
+    /// The number of the learner who asks for the deletion of the account.
+    pub(crate) leaves: Option<u32>,
+    /// Whether it goes on until the watchdog has given up every conversation that is not in the journal, which takes half an
+    /// hour in which nothing else happens.
+    pub(crate) outlasts: bool,
 }
 
 impl Plan {
     /// The plan of a seed. Every third has clocks that do not agree, every tenth a message that kills, every twentieth an
     /// outage of half an hour and such a message, every twentieth processes that are asked to stop all the time, every
-    /// fortieth a message of the future.
+    /// fortieth a message of the future, two of seven a learner who leaves, so that each of
+    /// the others meets one. Every tenth goes on to the very end.
     pub(crate) fn of(seed: u64) -> Self {
         let mut poison = POISON.to_vec();
         let outage = (seed % 20 == 9).then(|| outage(seed / 20));
@@ -56,12 +62,21 @@ impl Plan {
             skew_max_seconds: if seed % 3 == 1 { SKEW_MAX_SECONDS } else { 0.5 },
             poison,
             stops: seed % 20 == 13,
+            leaves: matches!(seed % 7, 1 | 4).then(|| u32::try_from(seed / 7 % 2).unwrap_or(0)),
+            outlasts: seed % 10 == 3,
         }
     }
 
     /// Nothing is special.
     pub(crate) fn calm() -> Self {
-        Self { outage: None, skew_max_seconds: 0.0, poison: POISON.to_vec(), stops: false }
+        Self {
+            outage: None,
+            skew_max_seconds: 0.0,
+            poison: POISON.to_vec(),
+            stops: false,
+            leaves: None,
+            outlasts: false,
+        }
     }
 }
 

@@ -13,16 +13,18 @@ use events::runtime::{
 use tests::model::{Cloud, queue_url};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use workers::{alerts, analysis, progress, transcript, watchdog};
+use workers::{alerts, analysis, erasure, progress, transcript, watchdog};
 
 use crate::{
     plan::DEADLY,
-    world::{self, AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, Variant},
+    world::{self, AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, Variant},
     wrong,
 };
 
-/// Workers by the names of their binaries; analysis has two replicas.
-const REPLICAS: [&str; 6] = ["transcript", "analysis", "analysis", "progress", "alerts", "watchdog"];
+/// Workers by the names of their binaries; analysis has two replicas. The last one has nothing to do where no learner
+/// leaves.
+pub(crate) const WORKERS: &[&str] =
+    &["transcript", "analysis", "analysis", "progress", "alerts", "watchdog", "erasure"];
 
 /// The longest time from the wish that a process stops until it has: its stop timeout, less what an orchestrator needs.
 const STOP_MAX: Duration = Duration::from_secs(115);
@@ -33,18 +35,21 @@ const BOOT_WAIT_MIN: Duration = Duration::from_secs(2);
 /// The longest wait until a process that does not boot is started again.
 const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// Longer than anything that a learner began before the account was to be deleted can take to come to its end.
+const SETTLE_SECONDS: i32 = 600;
+
 /// The process that runs in each slot now.
 pub(crate) type Running = Arc<Mutex<BTreeMap<usize, (String, CancellationToken)>>>;
 
 /// Starts everybody, each kept alive until `over`.
 pub(crate) fn start(
     cloud: &Cloud,
-    variant: Variant,
+    (variant, workers): (Variant, &'static [&'static str]),
     skew_max_seconds: f64,
     over: &CancellationToken,
 ) -> Running {
     let running = Running::default();
-    for (slot, worker) in REPLICAS.into_iter().enumerate() {
+    for (slot, worker) in workers.iter().copied().enumerate() {
         let (cloud, running) = (cloud.clone(), Arc::clone(&running));
         let keeper = Keeper { cloud, variant, slot, worker, skew_max_seconds, running };
         tokio::spawn(over.clone().run_until_cancelled_owned(keeper.keep()));
@@ -59,6 +64,8 @@ pub(crate) async fn trouble(
     (variant, skew_max_seconds): (Variant, f64),
     end: Instant,
 ) {
+    let slots = running.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let slots = u32::try_from(slots).unwrap_or(u32::MAX);
     loop {
         // What is wrong with that one shows where it dies at the right moment.
         let often = variant == Variant::DeleteFirst;
@@ -70,7 +77,7 @@ pub(crate) async fn trouble(
         tokio::time::sleep(pause).await;
         let (slot, what, how_long) = {
             let mut state = cloud.state();
-            (state.below(6), state.below(5), state.seconds(20.0, 200.0))
+            (state.below(slots), state.below(5), state.seconds(20.0, 200.0))
         };
         let (slot, what) = if often { (0, 1) } else { (slot, what) };
         let slot = usize::try_from(slot).unwrap_or(0);
@@ -86,7 +93,7 @@ pub(crate) async fn trouble(
             3 => {
                 cloud.freeze(&name, how_long);
                 // Somebody else takes over while it is frozen, and both go on after that.
-                let worker = REPLICAS[slot];
+                let worker = WORKERS[slot];
                 let other = Keeper {
                     cloud: cloud.clone(),
                     variant,
@@ -104,7 +111,8 @@ pub(crate) async fn trouble(
 
 /// Asks one process after the other to stop until `end`, each several times within the lease of an effect.
 pub(crate) async fn stops(cloud: &Cloud, running: &Running, end: Instant) {
-    for slot in (0..REPLICAS.len()).cycle() {
+    let slots = running.lock().unwrap_or_else(PoisonError::into_inner).len();
+    for slot in (0..slots).cycle() {
         let pause = cloud.state().seconds(0.2, 2.0);
         if Instant::now() + pause >= end {
             return;
@@ -290,6 +298,21 @@ async fn run_quiet(
             alerts_quiet_zone: "UTC".into(),
         };
         let handler = alerts::Alerts::start(&config, &sdk).await?;
+        return consume(worker, &consumer, &sdk, shutdown, Events(handler)).await;
+    }
+    if worker == "erasure" {
+        let config = erasure::Config {
+            consumer: consumer.clone(),
+            users_table: USERS.into(),
+            conversations_table: CONVERSATIONS.into(),
+            progress_table: PROGRESS.into(),
+            effects_table: EFFECTS.into(),
+            logs_bucket: LOGS.into(),
+            audio_bucket: AUDIO.into(),
+            user_pool_id: "pool".into(),
+            erasure_settle_seconds: SETTLE_SECONDS,
+        };
+        let handler = erasure::Erasure::start(&config, &sdk).await?;
         return consume(worker, &consumer, &sdk, shutdown, Events(handler)).await;
     }
     let config = watchdog::Config {

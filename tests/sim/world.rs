@@ -2,24 +2,25 @@
 //! through the real journal, a storm, and then quiet until nothing is left to do.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use events::{
-    contract::Turn,
+    contract::{Turn, UserId},
+    journal::Watch,
     runtime::{consumer::ConsumerConfig, delivery::FAILURES_MAX, world::Simulated},
 };
 use jiff::{SignedDuration, Timestamp};
-use tests::model::{Cloud, EPOCH_MS, Weather, queue_url};
+use tests::model::{Cloud, EPOCH_MS, State, Weather, queue_url};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ingress, oracle,
+    ingress, leaving, oracle,
     plan::{NEWER, Plan},
-    processes,
+    processes::{self, WORKERS},
 };
 
 pub(crate) const BUS: &str = "nova";
@@ -27,6 +28,7 @@ pub(crate) const CONVERSATIONS: &str = "nova-conversations";
 pub(crate) const EFFECTS: &str = "nova-effects";
 pub(crate) const IMAGES: &str = "nova-images";
 pub(crate) const PROGRESS: &str = "nova-user-progress";
+pub(crate) const USERS: &str = "nova-users";
 pub(crate) const LOGS: &str = "nova-conversation-logs";
 pub(crate) const AUDIO: &str = "nova-audio-files";
 pub(crate) const TOPICS: [&str; 3] = [
@@ -36,19 +38,20 @@ pub(crate) const TOPICS: [&str; 3] = [
 ];
 
 /// The workers' queues: names, visibility timeouts and receives as in `infra/templates/messaging.yaml`.
-pub(crate) const QUEUES: [(&str, u64); 5] = [
+pub(crate) const QUEUES: [(&str, u64); 6] = [
     ("nova-transcript", 60),
     ("nova-analysis", 120),
     ("nova-progress", 60),
     ("nova-alerts", 60),
     ("nova-watchdog", 60),
+    ("nova-erasure", 60),
 ];
 pub(crate) const RECEIVES_MAX: u32 = 100;
 
 /// Receives after which a wrong queue gives up, whatever spent them.
 const RECEIVES_MAX_WRONG: u32 = 2;
 
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     ("conversation.completed", "nova-transcript"),
     ("conversation.completed", "nova-analysis"),
     ("conversation.completed", "nova-progress"),
@@ -58,9 +61,14 @@ const RULES: [(&str, &str); 9] = [
     ("analysis.failed", "nova-alerts"),
     ("progress.updated", "nova-alerts"),
     ("conversation.stalled", "nova-alerts"),
+    ("account.deletion_requested", "nova-erasure"),
 ];
 
 const CONVERSATIONS_STARTED: u32 = 4;
+
+/// Learners who have them.
+pub(crate) const LEARNERS: u32 = 2;
+
 const STORM: Duration = Duration::from_secs(300);
 
 /// Longer than anything that was sent in the storm can still be under way.
@@ -89,14 +97,23 @@ pub(crate) enum Variant {
     FewReceives,
 }
 
-/// What is known from outside of the conversations: by id, the turns that the journal acknowledged.
+/// What is known from outside.
 #[derive(Debug, Default)]
-pub(crate) struct Told(pub(crate) Mutex<BTreeMap<String, Vec<Turn>>>);
+pub(crate) struct Told {
+    /// By conversation and learner, the turns that the journal acknowledged.
+    pub(crate) turns: Mutex<BTreeMap<(String, String), Vec<Turn>>>,
+    /// Learners who were promised that their accounts are deleted.
+    pub(crate) promised: Mutex<BTreeSet<String>>,
+}
 
 impl Told {
-    pub(crate) fn acknowledged(&self, id: &str, turn: Option<Turn>) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.entry(id.to_owned()).or_default().extend(turn);
+    pub(crate) fn acknowledged(&self, (id, user_id): (&str, &UserId), turn: Option<Turn>) {
+        let mut told = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        told.entry((id.to_owned(), user_id.to_string())).or_default().extend(turn);
+    }
+
+    pub(crate) fn promised(&self, user_id: &UserId) {
+        self.promised.lock().unwrap_or_else(PoisonError::into_inner).insert(user_id.to_string());
     }
 }
 
@@ -107,20 +124,22 @@ pub(crate) struct Run {
     pub(crate) trace: Vec<String>,
 }
 
-pub(crate) fn run(seed: u64, variant: Variant) -> Run {
+/// A run. Whether its calls are written down changes nothing of what happens.
+pub(crate) fn run(seed: u64, variant: Variant, traced: bool) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without sockets needs nothing");
-    runtime.block_on(Box::pin(simulate(seed, variant)))
+    runtime.block_on(Box::pin(simulate(seed, variant, traced)))
 }
 
-async fn simulate(seed: u64, variant: Variant) -> Run {
+async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
     let epoch_ms = i64::try_from(EPOCH_MS).expect("it lies in this century");
     let epoch = Timestamp::from_millisecond(epoch_ms).expect("it lies in this century");
     let _world = Simulated::start(epoch, seed);
     let cloud = Cloud::new(seed);
+    cloud.state().traced = traced;
     furnish(&cloud);
     if variant == Variant::FewReceives {
         let mut state = cloud.state();
@@ -129,9 +148,13 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
     }
     let plan = if variant == Variant::Calm { Plan::calm() } else { Plan::of(seed) };
     let over = CancellationToken::new();
-    let replicas = processes::start(&cloud, variant, plan.skew_max_seconds, &over);
+    let workers = if plan.leaves.is_some() { WORKERS } else { &WORKERS[..WORKERS.len() - 1] };
+    let replicas = processes::start(&cloud, (variant, workers), plan.skew_max_seconds, &over);
     // The processes boot before the storm, so that a run is about messages.
     tokio::time::sleep(Duration::from_secs(5)).await;
+    if plan.leaves.is_some() {
+        leaving::sign_up(&cloud).await;
+    }
     if variant != Variant::Calm {
         let mut state = cloud.state();
         state.weather = Weather::STORM;
@@ -140,6 +163,10 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
     let told = Arc::new(Told::default());
     for number in 0..CONVERSATIONS_STARTED {
         tokio::spawn(ingress::converse(cloud.clone(), number, plan.skew_max_seconds, Arc::clone(&told)));
+    }
+    if let Some(number) = plan.leaves {
+        let user_id = ingress::learner(number);
+        tokio::spawn(leaving::leave(cloud.clone(), user_id, plan.skew_max_seconds, Arc::clone(&told)));
     }
     plan.poison.iter().for_each(|(queue, body)| cloud.send(queue, body));
     let (what, end) = ((variant, plan.skew_max_seconds), Instant::now() + STORM);
@@ -153,7 +180,7 @@ async fn simulate(seed: u64, variant: Variant) -> Run {
         let left = outage.until.saturating_sub(cloud.state().now());
         tokio::time::sleep(left).await;
     }
-    let done = done(&cloud).await;
+    let done = done(&cloud, &plan).await;
     let mut violations = oracle::judge(&cloud, &told, &plan);
     if !done {
         violations.push(format!("not done within {DONE_WITHIN:?} after the storm"));
@@ -173,14 +200,15 @@ pub(crate) fn furnish(cloud: &Cloud) {
     state.create_table(EFFECTS, "effectId", None);
     state.create_table(IMAGES, "imageId", None);
     state.create_table(PROGRESS, "userId", Some("date"));
+    state.create_table(USERS, "userId", None);
     state.create_bucket(LOGS);
     state.create_bucket(AUDIO);
     TOPICS.iter().for_each(|topic| state.create_topic(topic));
     state.create_bus(BUS, RULES.to_vec());
 }
 
-/// Waits until every queue has been empty for a while, but for what waits for a newer worker.
-async fn done(cloud: &Cloud) -> bool {
+/// Waits until every queue has been empty for a while, but for what may be left.
+async fn done(cloud: &Cloud, plan: &Plan) -> bool {
     let deadline = Instant::now() + DONE_WITHIN;
     let mut empty_since = Instant::now() + LATE_MAX;
     while Instant::now() < deadline {
@@ -188,7 +216,7 @@ async fn done(cloud: &Cloud) -> bool {
         let empty = {
             let state = cloud.state();
             let left = QUEUES.iter().flat_map(|(name, _)| &state.sqs.queues[*name].messages);
-            left.into_iter().all(|message| message.body == NEWER.1)
+            left.into_iter().all(|message| may_be_left(&state, plan, &message.body))
         };
         if !empty {
             empty_since = empty_since.max(Instant::now());
@@ -197,6 +225,18 @@ async fn done(cloud: &Cloud) -> bool {
         }
     }
     false
+}
+
+/// Whether nothing will come of the message with this body: it waits for a newer worker, or until the watchdog gives up a
+/// conversation that is not in the journal.
+pub(crate) fn may_be_left(state: &State, plan: &Plan, body: &str) -> bool {
+    let is_nobodys = || {
+        let Some(watch) = Watch::decode(body).ok() else { return false };
+        let id = watch.conversation_id.to_string();
+        let items = &state.dynamodb.tables[CONVERSATIONS].items;
+        items.range((id.clone(), String::new())..).next().is_none_or(|((found, _), _)| *found != id)
+    };
+    body == NEWER.1 || (!plan.outlasts && is_nobodys())
 }
 
 /// By how much the clock of a process that starts now is ahead of that of the world.

@@ -21,6 +21,7 @@ mod cognito;
 mod dynamodb;
 mod eventbridge;
 mod expression;
+mod hold;
 mod processes;
 pub(crate) mod reply;
 mod s3;
@@ -35,12 +36,14 @@ pub use cognito::{Cognito, PoolUser, SESSION_VALIDITY};
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;
+pub use hold::Hold;
 pub use s3::{Object, S3};
 pub use served::Served;
 pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
 pub use weather::{Outage, Weather};
 
+use hold::Held;
 use processes::Processes;
 use reply::{Answer, Refusal};
 use weather::Fault;
@@ -95,6 +98,7 @@ pub struct State {
     random: StdRng,
     started: Instant,
     processes: Processes,
+    held: Option<Held>,
 }
 
 impl Cloud {
@@ -123,6 +127,7 @@ impl Cloud {
             random: StdRng::seed_from_u64(seed),
             started: Instant::now(),
             processes: Processes::new(),
+            held: None,
         };
         let sent = Arc::clone(&state.sent);
         Self(Arc::new(Shared { state: Mutex::new(state), sent }))

@@ -4,8 +4,8 @@
 //!   `conversation.stalled`; and looks at the dead-letter queues once a minute. Each event that was looked at is noted in
 //!   the item `alerts#<conversationId>` of the Effects table.
 //! - Effect: one SNS message for each alert that `rules` finds in the event, or one for many: see `policy`. An alert of
-//!   a storm waits for at most one window (`NOVA_ALERTS_STORM_SECONDS`), one of the quiet hours for their end; both are
-//!   late by at most one redelivery more.
+//!   a storm waits for at most one window (`NOVA_ALERTS_STORM_SECONDS`), one of the quiet hours for their end; where
+//!   nothing goes wrong both are told within seconds of it.
 //! - Idempotent because an alert's id depends on the event and the rule alone. Its item `alert#<id>` in the Effects table
 //!   says what becomes of it, is claimed before the message is sent and finished after; a finished alert is not sent
 //!   again. What waits is in the table (`batch`) before its event's message is deleted; the message of the event whose

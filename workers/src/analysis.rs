@@ -9,7 +9,8 @@
 //!   paid twice; a failure stands in the finished lease and is published again from there. An attempt that lost
 //!   its lease publishes nothing, and its analysis is stored only where none stands.
 //!
-//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is asked, stored or published.
+//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is asked, nothing stays
+//! and nothing is published: both are looked for after the write as well (see `withdrawal`).
 //!
 //! A worker that dies between the model's answer and the store leaves tokens that are paid again: Bedrock knows no
 //! idempotent request. The analysis that is accepted is still one.
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     boot,
     effects::{Claim, Effects, Lease},
+    withdrawal::Withdrawals,
     write_once::{Document, WriteOnce, Written},
 };
 use assess::{Outcome, Question, assess};
@@ -131,6 +133,7 @@ pub struct Analyses {
     dynamodb: aws_sdk_dynamodb::Client,
     images_table: String,
     effects: Effects,
+    withdrawals: Withdrawals,
     documents: WriteOnce,
     model: Model,
     prices: Prices,
@@ -164,10 +167,13 @@ impl Analyses {
         check_model(&config.analysis_model_id, world::now())?;
         let model = Model::new(aws, config.analysis_model_id.clone(), config.analysis_max_tokens)
             .context("failed to describe the assessment to the model")?;
+        let effects = Effects::new(dynamodb.clone(), effects_table.clone());
+        let journal = Journal::reader(dynamodb.clone(), conversations_table);
         Ok(Self {
-            journal: Journal::reader(dynamodb.clone(), conversations_table),
+            withdrawals: Withdrawals { journal: journal.clone(), effects: effects.clone() },
+            journal,
             images_table: images_table.clone(),
-            effects: Effects::new(dynamodb.clone(), effects_table.clone()),
+            effects,
             dynamodb,
             documents: WriteOnce::new(s3, logs_bucket.clone()),
             model,
@@ -186,14 +192,14 @@ impl Analyses {
         move || vec![spent.document()]
     }
 
+    /// What is to be published of a conversation; nothing where its learner has deleted it.
     async fn analyze(
         &self,
-        cause: &Envelope,
         completed: &ConversationCompleted,
         receive_count: u32,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<(Event, Timestamp)>, Failure> {
         if let Some((stored, document)) = self.stored(completed).await? {
-            return self.publish(cause, analyzed(completed, stored, document)).await;
+            return Ok(Some(analyzed(completed, stored, document)));
         }
         let conversation = self
             .journal
@@ -202,40 +208,33 @@ impl Analyses {
             .map_err(JournalError::into_failure)?
             .ok_or_else(|| Failure::reject("the journal does not hold the conversation"))?;
         if conversation.header.deleted_at.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let measures = measures::measures(&conversation.turns);
         let effect_id = analysis_effect(completed.conversation_id);
         match self.effects.claim(&effect_id, receive_count, world::now()).await? {
-            Claim::Finished(outcome) => self.publish_finished(cause, completed, &outcome).await,
+            Claim::Finished(outcome) => self.finished(completed, &outcome).await.map(Some),
             Claim::Mine(lease) => {
                 let work = self.run(&lease, completed, (&measures, &conversation.turns));
-                match Box::pin(lease.hold(work)).await {
-                    Ok(Some(event)) => self.publish(cause, event).await,
-                    Ok(None) => {
-                        lease.release().await;
-                        Ok(())
-                    }
-                    Err(failure) => {
-                        lease.release().await;
-                        Err(failure)
-                    }
+                let ran = Box::pin(lease.hold(work)).await;
+                if ran.is_err() {
+                    lease.release().await;
                 }
+                ran.map(Some)
             }
         }
     }
 
-    /// Asks the model, stores what it says, finishes the lease. Returns the event to publish and its time; `None` of a
-    /// conversation that its learner deleted while the model thought.
+    /// Asks the model, stores what it says, finishes the lease. Returns the event to publish and its time.
     async fn run(
         &self,
         lease: &Lease,
         completed: &ConversationCompleted,
         (measures, turns): (&Measures, &[Turn]),
-    ) -> Result<Option<(Event, Timestamp)>, Failure> {
+    ) -> Result<(Event, Timestamp), Failure> {
         if measures.words == 0 {
             let failure = (AnalysisFailure::NothingSaid, completed.ended_at, None);
-            return self.fail(lease, completed, failure).await.map(Some);
+            return self.fail(lease, completed, failure).await;
         }
         let picture = picture::load(&self.dynamodb, &self.images_table, &completed.image_id).await?;
         if picture.is_none() {
@@ -259,20 +258,11 @@ impl Analyses {
         );
         if let Err(failure) = outcome.verdict {
             let failure = (failure, now, Some(self.model.id.clone()));
-            return self.fail(lease, completed, failure).await.map(Some);
-        }
-        if self.is_deleted(completed).await? {
-            return Ok(None);
+            return self.fail(lease, completed, failure).await;
         }
         let (stored, document) = self.store(self.document(completed, (measures, outcome), now)?).await?;
         lease.finish(&written(&Finished::Stored)?).await?;
-        Ok(Some(analyzed(completed, stored, document)))
-    }
-
-    async fn is_deleted(&self, completed: &ConversationCompleted) -> Result<bool, Failure> {
-        let header = self.journal.header(completed.conversation_id).await;
-        let header = header.map_err(JournalError::into_failure)?;
-        Ok(header.is_some_and(|header| header.deleted_at.is_some()))
+        Ok(analyzed(completed, stored, document))
     }
 
     /// Finishes the lease with the reason why there will be no analysis.
@@ -313,10 +303,6 @@ impl Analyses {
 
     /// Stores the analysis, unless one stands there: then that one is the analysis.
     async fn store(&self, analysis: StoredAnalysis) -> Result<(StoredAnalysis, ObjectRef), Failure> {
-        // The model took its time; the next attempt sees it and ends well.
-        if self.effects.is_erased(&analysis.user_id).await? {
-            return Err(Failure::retry(anyhow!("the learner's data was erased while it was assessed")));
-        }
         let key = analysis_key(&analysis.user_id, analysis.conversation_id);
         let json = serde_json::to_vec(&analysis)
             .context("failed to write the analysis as JSON")
@@ -347,24 +333,26 @@ impl Analyses {
         Ok(Some((analysis, reference)))
     }
 
-    async fn publish_finished(
+    /// What a finished lease says is to be published.
+    async fn finished(
         &self,
-        cause: &Envelope,
         completed: &ConversationCompleted,
         outcome: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(Event, Timestamp), Failure> {
         let finished: Finished = serde_json::from_str(outcome)
             .map_err(|_| Failure::reject("the outcome in the finished lease is unreadable"))?;
         match finished {
-            Finished::Failed { failure, at, model_id } => {
-                self.publish(cause, (failed(completed, failure, model_id), at)).await
-            }
+            Finished::Failed { failure, at, model_id } => Ok((failed(completed, failure, model_id), at)),
             // It was stored after this attempt looked for it.
             Finished::Stored => match self.stored(completed).await? {
-                Some((stored, document)) => self.publish(cause, analyzed(completed, stored, document)).await,
+                Some((stored, document)) => Ok(analyzed(completed, stored, document)),
                 None => Err(Failure::reject("the analysis was stored once and is gone")),
             },
         }
+    }
+
+    async fn remove(&self, completed: &ConversationCompleted) -> Result<(), Failure> {
+        self.documents.remove(&analysis_key(&completed.user_id, completed.conversation_id)).await
     }
 
     async fn publish(&self, cause: &Envelope, (event, at): (Event, Timestamp)) -> Result<(), Failure> {
@@ -380,9 +368,16 @@ impl EventHandler for Analyses {
         };
         if self.effects.is_erased(&completed.user_id).await? {
             tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is assessed");
-            return Ok(());
+            return self.remove(completed).await;
         }
-        Box::pin(self.analyze(event, completed, delivery.receive_count)).await
+        let found = Box::pin(self.analyze(completed, delivery.receive_count)).await;
+        // Also where that failed: what it missed may be what the learner is deleting.
+        if self.withdrawals.has(completed).await? {
+            tracing::info!(event.id = %event.id, "the learner took the conversation back: nothing is stored");
+            return self.remove(completed).await;
+        }
+        let Some(found) = found? else { return Ok(()) };
+        self.publish(event, found).await
     }
 }
 

@@ -54,9 +54,6 @@ const FINISH_DEADLINE: Duration = Duration::from_secs(20);
 /// Whoever holds the lease most often finishes within seconds.
 const HELD_WAIT: Duration = Duration::from_secs(3);
 
-/// The longest wait added to the wait for a lease that somebody else holds.
-const HELD_JITTER_MAX: Duration = Duration::from_secs(2);
-
 const RUNNING: &str = "running";
 const FINISHED: &str = "finished";
 
@@ -108,9 +105,7 @@ impl Effects {
             .map_err(|error| Failure::aws(error).context("failed to read the effect"))
     }
 
-    /// Whether the learner's data is erased, or about to be: what is stored of them now would stay.
-    ///
-    /// A write that follows a "no" must be over before the erasure looks for the last time (see `erasure`).
+    /// Whether the learner's data is erased, or about to be: what is stored of them now might stay (see `withdrawal`).
     pub(crate) async fn is_erased(&self, user_id: &UserId) -> Result<bool, Failure> {
         Ok(self.find(&erasure_effect(user_id)).await?.is_some())
     }
@@ -219,8 +214,7 @@ impl Effects {
         }
         let until: i64 = attribute("until").and_then(|until| until.parse().ok()).unwrap_or(0);
         let remaining = u64::try_from(until - now.as_millisecond()).unwrap_or(0);
-        let jitter = HELD_JITTER_MAX.mul_f64(world::fraction());
-        let wait = held_wait(Duration::from_millis(remaining), receive_count) + jitter;
+        let wait = held_wait(Duration::from_millis(remaining), receive_count);
         Err(Failure::busy(anyhow!("another attempt holds the effect"), wait))
     }
 

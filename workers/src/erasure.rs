@@ -7,10 +7,10 @@
 //! - Idempotent because it deletes whatever it finds, and what is deleted is not found again. It begins with the lease
 //!   `erasure#<userId>` in the Effects table, which keeps other attempts away while it is held, and stays.
 //!
-//! While that item stands, transcript, analysis and progress store nothing of the learner, however late an event comes:
-//! progress by a condition in its transaction, the others by a look before they write. What such a look overtook, and
-//! what a ticket that was good when the learner asked has begun, is over within `NOVA_ERASURE_SETTLE_SECONDS`: the data is
-//! looked for again and again until a look after that time finds nothing. Only then does the account go. The item names
+//! While that item stands, transcript, analysis and progress leave nothing of the learner, however late an event comes:
+//! progress by a condition in its transaction, the others by a look after they wrote (see `withdrawal`). What they are at,
+//! and what a ticket that was good when the learner asked has begun, is over within `NOVA_ERASURE_SETTLE_SECONDS`: the data
+//! is looked for again and again until a look after that time finds nothing. Only then does the account go. The item names
 //! the learner by an id that leads nowhere any more, and leaves the table after 90 days, later than any event can come.
 //!
 //! Not deleted here: alerts that were sent, and what the Effects table notes of them for 90 days, which name the learner
@@ -36,13 +36,13 @@ use jiff::Timestamp;
 use crate::{
     boot,
     effects::{Claim, Effects, Item, text},
+    objects,
 };
 use account::{Account, Accounts};
 use decision::{Found, Next, next};
 
 mod account;
 mod decision;
-mod objects;
 
 /// The erasure worker's configuration.
 #[derive(Clone, Debug, Parser)]

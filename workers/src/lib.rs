@@ -15,6 +15,8 @@ pub mod watchdog;
 mod boot;
 mod effects;
 mod gzip;
+mod objects;
+mod withdrawal;
 mod write_once;
 
 #[cfg(test)]

@@ -10,7 +10,8 @@
 //! The key has no version: the bucket keeps versions, the object says its format in its metadata and its first field,
 //! and an older build's transcript of the same words is as good as ours.
 //!
-//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is stored and nothing published.
+//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing stays and nothing is
+//! published: both are looked for after the write (see `withdrawal`).
 //!
 //! A link to a recording is written only where the recording is. The ingress publishes after its recordings are stored
 //! or given up, so one look is enough; a turn whose recording was lost is marked `audioMissing`.
@@ -32,6 +33,7 @@ use events::{
 use crate::{
     boot,
     effects::Effects,
+    withdrawal::Withdrawals,
     write_once::{Document, WriteOnce, Written},
 };
 
@@ -69,7 +71,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Transcripts {
     journal: Reader,
-    effects: Effects,
+    withdrawals: Withdrawals,
     documents: WriteOnce,
     recordings: Recordings,
     bus: Bus,
@@ -88,9 +90,11 @@ impl Transcripts {
         boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, boot::EFFECTS).await?;
         boot::bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket).await?;
         boot::bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket).await?;
+        let effects = Effects::new(dynamodb.clone(), config.effects_table.clone());
+        let journal = Journal::reader(dynamodb, table);
         Ok(Self {
-            effects: Effects::new(dynamodb.clone(), config.effects_table.clone()),
-            journal: Journal::reader(dynamodb, table),
+            withdrawals: Withdrawals { journal: journal.clone(), effects },
+            journal,
             documents: WriteOnce::new(s3.clone(), config.logs_bucket.clone()),
             recordings: Recordings::new(s3, config.audio_bucket.clone()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), &config.event_bus, "nova.transcript"),
@@ -124,6 +128,12 @@ impl Transcripts {
             text,
             turns: completed.turns,
         }))
+    }
+
+    async fn remove(&self, completed: &ConversationCompleted) -> Result<(), Failure> {
+        let (user_id, id) = (&completed.user_id, completed.conversation_id);
+        self.documents.remove(&transcript_key(user_id, id)).await?;
+        self.documents.remove(&readable_transcript_key(user_id, id)).await
     }
 
     /// The transcript of a conversation that the journal has forgotten: the one that was stored while it knew it.
@@ -191,11 +201,13 @@ impl EventHandler for Transcripts {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
-        if self.effects.is_erased(&completed.user_id).await? {
-            tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is stored");
-            return Ok(());
+        let stored = self.store(completed).await;
+        // Also where that failed: what it missed may be what the learner is deleting.
+        if self.withdrawals.has(completed).await? {
+            tracing::info!(event.id = %event.id, "the learner took the conversation back: nothing is stored");
+            return self.remove(completed).await;
         }
-        let Some(stored) = self.store(completed).await? else { return Ok(()) };
+        let Some(stored) = stored? else { return Ok(()) };
         // The time of the cause, so that a repetition is the same event to the byte.
         let published = Event::TranscriptStored(stored);
         let envelope = Envelope::new(published, event.occurred_at, event.traceparent.clone());

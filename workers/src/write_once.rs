@@ -22,7 +22,7 @@ use events::{
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::gzip;
+use crate::{gzip, objects};
 
 /// Repetitions of a write that raced another one.
 const CONFLICT_POLICY: RetryPolicy =
@@ -120,6 +120,18 @@ impl WriteOnce {
         let content = gzip::decompress(&bytes)
             .map_err(|error| Failure::reject(format!("the object {key} is unreadable: {error}")))?;
         Ok(Some((content, self.reference(key, hash(&bytes)))))
+    }
+
+    /// Removes what stands at `key`, in all its versions: nothing is there after that, until somebody writes it again.
+    ///
+    /// # Errors
+    /// By the nature of the failed call.
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), Failure> {
+        let removed = objects::erase(&self.s3, &self.bucket, key).await?;
+        if removed > 0 {
+            tracing::info!(key, versions = removed, "removed what a learner took back");
+        }
+        Ok(())
     }
 
     /// Whether the object at `key` has the content that was to be written. A failed condition may be our own

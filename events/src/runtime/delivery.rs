@@ -26,6 +26,10 @@ pub const THROTTLE_BASE: Duration = Duration::from_secs(1);
 /// The longest wait of a message that waited in vain for somebody else, or to be throttled no more.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// By how much a wait for somebody else, or for a moment, is longer than was asked for, at the most: so that those that
+/// wait for the same do not all come at once.
+pub const BUSY_JITTER_MAX: Duration = Duration::from_secs(2);
+
 /// Failures that end a message's attempts, unless the configuration says otherwise.
 pub const FAILURES_MAX: u32 = 6;
 
@@ -107,6 +111,8 @@ pub struct Tries {
     pub failures: u32,
     /// How often its handler ran in a row during this receive.
     pub runs: u32,
+    /// For how long it was held during this receive.
+    pub held: Duration,
 }
 
 /// How an attempt may run, from what the ledger knows of earlier ones.
@@ -227,19 +233,17 @@ pub fn decide(outcome: &Outcome, tries: Tries, fraction: f64) -> Action {
         Outcome::Failed(FailureKind::Park) => release(PARK),
         Outcome::Failed(FailureKind::Environment) => Action::Hold { after: Duration::ZERO },
         Outcome::Failed(FailureKind::Unavailable { after }) => {
-            Action::Hold { after: after.unwrap_or_default().min(RELEASE_MAX) }
+            wait(tries, after.unwrap_or_default(), Duration::ZERO)
         }
         Outcome::Failed(FailureKind::Throttled { after }) => {
             let pause = full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction);
-            Action::Hold { after: pause.max(after.unwrap_or_default()).min(RELEASE_MAX) }
+            wait(tries, after.unwrap_or_default(), pause)
         }
-        // What takes longer than a message is held is waited for in the queue. That costs a receive and no failure.
-        Outcome::Failed(FailureKind::Busy { after }) if *after > HOLD_MAX && !tries.is_last() => {
-            release(*after)
+        // Who asks knows how long it takes: the wait grows with nothing.
+        Outcome::Failed(FailureKind::Busy { after }) => {
+            let jitter = BUSY_JITTER_MAX.mul_f64(fraction.clamp(0.0, 1.0));
+            wait(tries, after.saturating_add(jitter), Duration::ZERO)
         }
-        Outcome::Failed(FailureKind::Busy { after }) => Action::Hold {
-            after: (*after).max(full_jitter(THROTTLE_BASE, THROTTLE_CAP, tries.runs, fraction)),
-        },
         Outcome::Stopped => Action::Release { after: Duration::ZERO },
         Outcome::LeaseLost => Action::Forget,
     }
@@ -254,6 +258,18 @@ fn failed(tries: Tries, asked: Duration, fraction: f64) -> Action {
     }
     let wait = full_jitter(BACKOFF_BASE, BACKOFF_CAP, failures, fraction).max(asked);
     if tries.is_last() { Action::Hold { after: wait.min(RELEASE_MAX) } } else { release(wait) }
+}
+
+/// Waits for at least as long as was `asked`, and `pause`. What ends later than the message may be held is waited for in
+/// the queue, and not cut short: that costs a receive and no failure.
+fn wait(tries: Tries, asked: Duration, pause: Duration) -> Action {
+    let after = asked.max(pause);
+    let left = hold_max(tries).map(|limit| limit.saturating_sub(tries.held));
+    if left.is_some_and(|left| asked > left) {
+        release(after)
+    } else {
+        Action::Hold { after: after.min(RELEASE_MAX) }
+    }
 }
 
 /// How long a message may be held in its worker. `None`: as long as its lease can be kept, because the queue would
@@ -348,7 +364,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn tries(receives: u32, failures: u32) -> Tries {
-        Tries { receives, receives_max: 100, failures_max: 6, failures, runs: 1 }
+        Tries { receives, receives_max: 100, failures_max: 6, failures, runs: 1, held: Duration::ZERO }
     }
 
     fn after(action: &Action) -> Duration {
@@ -373,14 +389,42 @@ mod tests {
             ),
             (throttled(None), Action::Hold { after: THROTTLE_BASE / 2 }),
             (throttled(Some(MINUTE)), Action::Hold { after: MINUTE }),
-            (Outcome::Failed(FailureKind::Busy { after: MINUTE }), Action::Hold { after: MINUTE }),
-            (Outcome::Failed(FailureKind::Busy { after: MINUTE * 2 }), Action::Release { after: MINUTE * 2 }),
+            (
+                Outcome::Failed(FailureKind::Busy { after: MINUTE / 2 }),
+                Action::Hold { after: MINUTE / 2 + BUSY_JITTER_MAX / 2 },
+            ),
             (Outcome::Stopped, Action::Release { after: Duration::ZERO }),
             (Outcome::LeaseLost, Action::Forget),
         ];
         for (outcome, action) in cases {
             assert_eq!(decide(&outcome, tries(3, 0), 0.5), action, "{}", outcome.name());
             assert!(OUTCOMES.contains(&outcome.name()));
+        }
+    }
+
+    #[test]
+    fn wait_that_ends_after_a_message_may_be_held_is_waited_for_in_the_queue() {
+        let asks = |after| {
+            [
+                FailureKind::Busy { after },
+                FailureKind::Throttled { after: Some(after) },
+                FailureKind::Unavailable { after: Some(after) },
+            ]
+        };
+        for kind in asks(MINUTE / 2) {
+            let act = |receives, held| {
+                let tries = Tries { held, ..tries(receives, 0) };
+                decide(&Outcome::Failed(kind.clone()), tries, 0.0)
+            };
+            let held = Action::Hold { after: MINUTE / 2 };
+            assert_eq!(act(3, MINUTE / 2), held, "{kind:?}");
+            let longer = MINUTE / 2 + Duration::from_millis(1);
+            assert_eq!(act(3, longer), Action::Release { after: MINUTE / 2 }, "{kind:?}");
+            assert_eq!(act(100, longer), held, "{kind:?}: SQS would take it away");
+        }
+        for kind in asks(MINUTE * 5) {
+            let action = decide(&Outcome::Failed(kind.clone()), tries(1, 0), 0.0);
+            assert_eq!(action, Action::Release { after: MINUTE * 5 }, "{kind:?}");
         }
     }
 
@@ -438,7 +482,9 @@ mod tests {
         ) {
             let kind = FailureKind::Retry { after: asked.map(Duration::from_secs) };
             let most = u32::MAX;
-            let tries = Tries { receives: 1, receives_max: most, failures_max: most, failures: count, runs: 1 };
+            let held = Duration::ZERO;
+            let tries =
+                Tries { receives: 1, receives_max: most, failures_max: most, failures: count, runs: 1, held };
             let wait = after(&decide(&Outcome::Failed(kind), tries, fraction));
             prop_assert_eq!(wait.subsec_nanos(), 0);
             prop_assert!(wait >= Duration::from_secs(1));
@@ -449,6 +495,15 @@ mod tests {
             let environment = Outcome::Failed(FailureKind::Environment);
             let given_up = after(&give_up_holding(&environment, fraction));
             prop_assert!(given_up >= BACKOFF_CAP / 2 && given_up <= BACKOFF_CAP);
+            if let Some(asked) = asked.map(Duration::from_secs) {
+                let busy = Outcome::Failed(FailureKind::Busy { after: asked });
+                let action = decide(&busy, Tries { runs: count, ..tries }, fraction);
+                let (Action::Hold { after: wait } | Action::Release { after: wait }) = action else {
+                    return Err(TestCaseError::fail("it does not wait"));
+                };
+                prop_assert!(wait >= asked.min(RELEASE_MAX));
+                prop_assert!(wait <= asked + BUSY_JITTER_MAX + Duration::from_secs(1), "however often it ran");
+            }
             let throttled = Outcome::Failed(FailureKind::Throttled { after: None });
             prop_assert!(after(&give_up_holding(&throttled, fraction)) <= PATIENCE);
         }

@@ -48,7 +48,7 @@ pub enum FailureKind {
         /// The least wait.
         after: Option<Duration>,
     },
-    /// Somebody else is at it: the handler runs again after `after`.
+    /// Somebody else is at it, or it is not its time yet: the handler runs again after `after`, not sooner and hardly later.
     Busy {
         /// The wait.
         after: Duration,
@@ -74,11 +74,6 @@ impl Failure {
     /// Another attempt may succeed.
     pub fn retry(source: impl Into<anyhow::Error>) -> Self {
         Self { kind: FailureKind::Retry { after: None }, source: source.into() }
-    }
-
-    /// Another attempt may succeed after `after`.
-    pub fn retry_after(source: impl Into<anyhow::Error>, after: Duration) -> Self {
-        Self { kind: FailureKind::Retry { after: Some(after) }, source: source.into() }
     }
 
     /// No attempt will succeed. `reason` stands in the dead-letter queue and in the log: no words of a

@@ -23,8 +23,8 @@ pub const SESSION_VALIDITY: Duration = Duration::from_secs(180);
 pub struct Cognito {
     /// By e-mail address.
     pub users: BTreeMap<String, PoolUser>,
-    /// Users of access tokens whom the pool knows no more.
-    pub gone: BTreeSet<String>,
+    /// Users that were deleted. Of all others the pool knows what their access tokens say.
+    pub deleted: BTreeSet<String>,
     /// What was sent to phones: number and code.
     pub text_messages: Vec<(String, String)>,
     sessions: BTreeMap<String, Session>,
@@ -70,12 +70,14 @@ pub(super) fn answer(state: &mut State, operation: &str, input: &Value) -> Resul
             state.cognito.refresh_tokens.remove(text(&input["Token"]));
             Ok(Answer::json(&json!({})))
         }
+        ("DescribeUserPool", _) => Ok(Answer::json(&json!({ "UserPool": { "Id": input["UserPoolId"] } }))),
+        ("AdminDeleteUser", _) => delete(state, text(&input["Username"])),
         _ => answer_owner(state, operation, text(&input["AccessToken"])),
     }
 }
 
 fn answer_owner(state: &State, operation: &str, token: &str) -> Result<Answer, Refusal> {
-    let user = owner(token).filter(|user| !state.cognito.gone.contains(user));
+    let user = owner(token).filter(|user| !state.cognito.deleted.contains(user));
     let user = user.ok_or_else(|| not_authorized("Invalid Access Token"))?;
     match operation {
         "GetUser" => {
@@ -139,6 +141,12 @@ fn refresh(state: &State, parameters: &Value) -> Result<Answer, Refusal> {
     let user = email.and_then(|email| state.cognito.users.get(email));
     let user = user.ok_or_else(|| not_authorized("Refresh Token has been revoked"))?;
     Ok(Answer::json(&json!({ "AuthenticationResult": result(user) })))
+}
+
+fn delete(state: &mut State, user: &str) -> Result<Answer, Refusal> {
+    let deleted = state.cognito.deleted.insert(user.to_owned());
+    let missing = || Refusal::new(400, "UserNotFoundException", "User does not exist.");
+    if deleted { Ok(Answer::json(&json!({}))) } else { Err(missing()) }
 }
 
 fn signed_in(state: &mut State, email: &str, user: &PoolUser) -> Answer {

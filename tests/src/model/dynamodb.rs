@@ -95,17 +95,6 @@ impl DynamoDb {
         }
     }
 
-    /// Deletions only, each of which is processed.
-    fn batch(&mut self, request: &Value) -> Result<Value, Refusal> {
-        for (table, writes) in object(&request["RequestItems"])? {
-            for write in writes.as_array().into_iter().flatten() {
-                let key = &write["DeleteRequest"]["Key"];
-                self.single("Delete", &json!({ "TableName": table, "Key": key }))?;
-            }
-        }
-        Ok(json!({ "UnprocessedItems": {} }))
-    }
-
     fn single(&mut self, kind: &str, request: &Value) -> Result<Value, Refusal> {
         match self.check(kind, request)? {
             Ok(change) => {
@@ -191,6 +180,26 @@ impl DynamoDb {
         let items = table.items.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
         table.page(items.map(|(_, item)| item).collect(), request, page, &[])
     }
+}
+
+/// Deletions only, of which some may be left unprocessed.
+fn batch(state: &mut State, request: &Value) -> Result<Value, Refusal> {
+    let mut left = Item::new();
+    for (table, writes) in object(&request["RequestItems"])? {
+        let mut unprocessed = Vec::new();
+        for write in writes.as_array().into_iter().flatten() {
+            if state.prank(0.04) {
+                unprocessed.push(write.clone());
+                continue;
+            }
+            let key = &write["DeleteRequest"]["Key"];
+            state.dynamodb.single("Delete", &json!({ "TableName": table, "Key": key }))?;
+        }
+        if !unprocessed.is_empty() {
+            left.insert(table, unprocessed.into());
+        }
+    }
+    Ok(json!({ "UnprocessedItems": left }))
 }
 
 impl Table {
@@ -288,6 +297,9 @@ pub(super) fn canceled(reasons: &[Value]) -> Refusal {
 pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, Refusal> {
     let now = state.now();
     let page = if state.weather.is_calm() { 1000 } else { state.random.random_range(1..=8) };
+    if operation == "BatchWriteItem" {
+        return Ok(Answer::json(&batch(state, request)?));
+    }
     let dynamodb = &mut state.dynamodb;
     let answer = match operation {
         "DescribeTable" => {
@@ -303,7 +315,6 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         "UpdateItem" => dynamodb.single("Update", request)?,
         "DeleteItem" => dynamodb.single("Delete", request)?,
         "Scan" => dynamodb.scan(request, page)?,
-        "BatchWriteItem" => dynamodb.batch(request)?,
         "TransactWriteItems" => dynamodb.transact(now, request)?,
         "Query" => dynamodb.query(request, page)?,
         other => return Err(Refusal::unsupported(format!("DynamoDB {other}"))),

@@ -125,6 +125,7 @@ impl Seam {
         if call.operation == "ReceiveMessage" {
             return self.receive(&call.input).await;
         }
+        self.cloud.pass(call).await;
         if call.operation == "Converse" {
             let thinking = self.cloud.state().thinking();
             tokio::time::sleep(thinking).await;

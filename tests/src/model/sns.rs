@@ -1,4 +1,6 @@
-//! SNS: remembers what was published. It knows no repetition, as SNS does not.
+//! SNS: remembers what was published and when. It knows no repetition, as SNS does not.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -24,6 +26,8 @@ pub struct Published {
     pub alert_id: String,
     /// The message.
     pub message: String,
+    /// When, since the start.
+    pub at: Duration,
 }
 
 /// `request` is the form.
@@ -39,7 +43,8 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
             let alert_id = request["MessageAttributes"]["alertId"].as_str().map(str::to_owned);
             let alert_id =
                 alert_id.ok_or_else(|| Refusal::unsupported("a message without alertId".to_owned()))?;
-            state.sns.published.push(Published { topic, alert_id, message: text("Message") });
+            let (message, at) = (text("Message"), state.now());
+            state.sns.published.push(Published { topic, alert_id, message, at });
             format!("<MessageId>sns-{}</MessageId>", state.sns.published.len())
         }
         other => return Err(Refusal::unsupported(format!("SNS {other}"))),

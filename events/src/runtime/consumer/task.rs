@@ -81,6 +81,7 @@ enum NoTurn {
 #[derive(Default)]
 struct Held {
     not_before: Option<Instant>,
+    since: Option<Instant>,
     until: Option<Instant>,
     /// When its last run ended.
     ran_at: Option<Instant>,
@@ -215,6 +216,7 @@ impl<H: Handler> Work<H> {
                 failures_max: self.queue.failures_max,
                 failures: entry.failures,
                 runs: line.runs,
+                held: held.since.map(|since| since.elapsed()).unwrap_or_default(),
             };
             let action = decide(&run.outcome, tries, world::fraction());
             if run.outcome.is_failure() && !matches!(action, Action::DeadLetter { .. }) {
@@ -222,8 +224,10 @@ impl<H: Handler> Work<H> {
             }
             let Action::Hold { after } = action else { return (run.outcome, action) };
             self.ledger.reported(entry).await;
-            held.not_before = Some(Instant::now() + after);
-            held.until = held.until.or_else(|| hold_max(tries).map(|limit| Instant::now() + limit));
+            let now = Instant::now();
+            let since = *held.since.get_or_insert(now);
+            held.not_before = Some(now + after);
+            held.until = hold_max(tries).map(|limit| since + limit);
             last = run.outcome;
         }
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     contract::{EVENT_NAMES, Envelope, TraceParent},
     runtime::{
-        delivery::{FAILURES_MAX, PARK, RECEIVES_PER_FAILURE},
+        delivery::{BUSY_JITTER_MAX, FAILURES_MAX, PARK, RECEIVES_PER_FAILURE},
         failure::Failure,
     },
 };
@@ -88,7 +88,7 @@ impl Handler for Script {
                 Ok(())
             }
             "retry" if first => Err(Failure::retry(anyhow::anyhow!("once"))),
-            "later" if first => Err(Failure::retry_after(anyhow::anyhow!("once"), Duration::from_secs(1000))),
+            "later" if first => Err(Failure::busy(anyhow::anyhow!("not yet"), Duration::from_secs(1000))),
             "panic" if first => panic!("as told"),
             "reject" => Err(Failure::reject(detail)),
             "park" => Err(Failure::park(anyhow::anyhow!("too new"))),
@@ -151,7 +151,8 @@ async fn every_outcome_has_its_end() {
     assert_eq!((script.of("retry 1").begun, script.of("panic 1").begun), (2, 2));
     eventually(20 * MINUTE, "the one that asked for a wait is gone", || script.of("later 1").begun == 2)
         .await;
-    assert!(start.elapsed() >= Duration::from_secs(1000));
+    let late = start.elapsed().checked_sub(Duration::from_secs(1000)).expect("not before it asked");
+    assert!(late <= BUSY_JITTER_MAX + Duration::from_secs(2), "{late:?} later than it asked");
     assert_eq!(script.of("park 1").begun, 1 + u32::from(start.elapsed() > PARK));
     consumer.stop().await;
     assert_eq!(fake.state().messages.len(), 1, "the parked message stays");

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::runtime::{
     consumer::{Delivery, Handler},
-    delivery::ALONE_MAX,
+    delivery::{ALONE_MAX, BUSY_JITTER_MAX},
     failure::Failure,
     world::Process,
 };
@@ -183,6 +183,32 @@ impl Handler for Taken {
             return Err(Failure::busy(anyhow!("somebody else is at it"), Duration::from_secs(3)));
         }
         Ok(())
+    }
+}
+
+/// Whether it is held for that or goes back to the queue.
+#[tokio::test(start_paused = true)]
+async fn moment_that_was_asked_for_is_met() {
+    /// Something whose time has come at a moment.
+    #[derive(Clone)]
+    struct Due(Instant);
+
+    impl Handler for Due {
+        async fn handle(&self, _: &Delivery) -> Result<(), Failure> {
+            let left = self.0.saturating_duration_since(Instant::now());
+            if left.is_zero() { Ok(()) } else { Err(Failure::busy(anyhow!("not yet"), left)) }
+        }
+    }
+
+    for seconds in [2, 45, 59, 61, 90, 300, 4000] {
+        let wait = Duration::from_secs(seconds);
+        let fake = Fake::with(["wait".to_owned()]);
+        let due = Instant::now() + wait;
+        let consumer = Consumer::start(&fake, 2, 80, Due(due));
+        eventually(wait + MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
+        let late = due.elapsed();
+        assert!(late <= BUSY_JITTER_MAX + Duration::from_secs(2), "{late:?} after {wait:?}");
+        consumer.stop().await;
     }
 }
 

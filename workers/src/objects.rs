@@ -1,4 +1,4 @@
-//! Objects of a learner in S3, deleted in all their versions.
+//! Objects in S3, deleted in all their versions.
 
 use anyhow::anyhow;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -10,7 +10,7 @@ use events::runtime::failure::Failure;
 ///
 /// # Errors
 /// By the nature of the failed call; a version that S3 refuses to delete is a retry, after the others.
-pub(super) async fn erase(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> Result<usize, Failure> {
+pub(crate) async fn erase(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> Result<usize, Failure> {
     let (mut found, mut key_marker, mut version_marker) = (0, None, None);
     loop {
         let page = s3
@@ -21,7 +21,7 @@ pub(super) async fn erase(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -
             .set_version_id_marker(version_marker)
             .send()
             .await
-            .map_err(|error| Failure::aws(error).context("failed to list a learner's objects"))?;
+            .map_err(|error| Failure::aws(error).context("failed to list objects"))?;
         let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
         let objects = versions
@@ -57,7 +57,7 @@ async fn delete(
         .delete(delete)
         .send()
         .await
-        .map_err(|error| Failure::aws(error).context("failed to delete a learner's objects"))?;
+        .map_err(|error| Failure::aws(error).context("failed to delete objects"))?;
     match output.errors() {
         [] => Ok(()),
         [first, ..] => Err(Failure::retry(anyhow!(
