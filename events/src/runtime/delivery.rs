@@ -497,9 +497,9 @@ mod tests {
             prop_assert!(given_up >= BACKOFF_CAP / 2 && given_up <= BACKOFF_CAP);
             if let Some(asked) = asked.map(Duration::from_secs) {
                 let busy = Outcome::Failed(FailureKind::Busy { after: asked });
-                let wait = match decide(&busy, Tries { runs: count, ..tries }, fraction) {
-                    Action::Hold { after } | Action::Release { after } => after,
-                    other => return Err(TestCaseError::fail(format!("{other:?}"))),
+                let action = decide(&busy, Tries { runs: count, ..tries }, fraction);
+                let (Action::Hold { after: wait } | Action::Release { after: wait }) = action else {
+                    return Err(TestCaseError::fail("it does not wait"));
                 };
                 prop_assert!(wait >= asked.min(RELEASE_MAX));
                 prop_assert!(wait <= asked + BUSY_JITTER_MAX + Duration::from_secs(1), "however often it ran");

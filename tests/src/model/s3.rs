@@ -98,20 +98,23 @@ pub(super) fn answer(
                 format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{listed}</ListVersionsResult>");
             Ok(Answer::xml(listed))
         }
-        "DeleteObjects" => {
-            let request = String::from_utf8_lossy(body);
-            let keys = request.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
-            let mut failed = String::new();
-            for (key, _) in keys {
-                if state.prank(0.04) {
-                    write!(failed, "<Error><Key>{key}</Key><Code>InternalError</Code></Error>")
-                        .expect("a string takes all text");
-                } else {
-                    state.s3.objects.remove(&(place.0.clone(), key.to_owned()));
-                }
-            }
-            Ok(Answer::xml(format!("<DeleteResult>{failed}</DeleteResult>")))
-        }
+        "DeleteObjects" => Ok(delete(state, &place.0, body)),
         other => Err(Refusal::unsupported(format!("S3 {other}"))),
     }
+}
+
+/// Deletes what the request names, but for what fails.
+fn delete(state: &mut State, bucket: &str, request: &[u8]) -> Answer {
+    let request = String::from_utf8_lossy(request);
+    let keys = request.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+    let mut failed = String::new();
+    for (key, _) in keys {
+        if state.prank(0.04) {
+            write!(failed, "<Error><Key>{key}</Key><Code>InternalError</Code></Error>")
+                .expect("a string takes all text");
+        } else {
+            state.s3.objects.remove(&(bucket.to_owned(), key.to_owned()));
+        }
+    }
+    Answer::xml(format!("<DeleteResult>{failed}</DeleteResult>"))
 }
