@@ -122,7 +122,7 @@ pub struct Config {
     /// How long a dropped socket may take to come back, in seconds
     #[arg(long, env = "NOVA_GRACE_SECONDS", default_value_t = 60)]
     pub grace_seconds: u64,
-    /// Age of a stream at which its renewal is prepared, in seconds; up to a minute is added by chance
+    /// Age of a stream at which its renewal is prepared, in seconds; up to a minute, and to two thirds of the time until it is renewed in any case, is added by chance
     #[arg(long, env = "NOVA_RENEW_AFTER_SECONDS", default_value_t = 360)]
     pub renew_after_seconds: u64,
     /// Age of a stream at which it is renewed in any case, in seconds
@@ -180,7 +180,9 @@ impl Config {
     /// The limits of one conversation. `jitter_permille` is a random number below 1000.
     #[must_use]
     pub fn limits(&self, jitter_permille: u16) -> Limits {
-        let spread_ms = 1_000 * (self.renew_by_seconds.saturating_sub(self.renew_after_seconds)).min(60);
+        // The last third of the time is left to find a quiet moment in.
+        let window_ms = 1_000 * self.renew_by_seconds.saturating_sub(self.renew_after_seconds);
+        let spread_ms = (window_ms * 2 / 3).min(RENEWAL_SPREAD_MS_MAX);
         Limits {
             conversation_ms_max: self.conversation_seconds_max * 1_000,
             silence_ms_max: self.silence_seconds_max * 1_000,
@@ -199,6 +201,9 @@ impl Config {
         self.conversations_max + self.renewal_reserve
     }
 }
+
+/// The longest time over which renewals of streams that were opened together are spread, in milliseconds.
+const RENEWAL_SPREAD_MS_MAX: u64 = 60_000;
 
 /// How long before the end of the longest conversation the tutor is asked to come to an end, in milliseconds; of a
 /// short conversation, a quarter.
@@ -377,5 +382,8 @@ mod tests {
         assert_eq!(config.limits(0).renew_after_ms, 360_000);
         assert!(config.limits(999).renew_after_ms > 419_000);
         assert!(config.limits(999).renew_after_ms < config.limits(0).renew_by_ms);
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        let config = parse(&[key, "--renew-after-seconds=40", "--renew-by-seconds=70"]).unwrap();
+        assert!((59_000..=60_000).contains(&config.limits(999).renew_after_ms));
     }
 }
