@@ -1,333 +1,148 @@
-//! The user pool: the calls with which a learner signs up, in and out. Passwords, codes and tokens pass through here and stay
-//! nowhere. The calls carry what the learner has proved and need no permission of the task, but for the one that ends the
-//! sessions after a reset.
+//! The accounts of learners: their record, made where it is missing, and its end.
+//!
+//! The record in the Users table is the source of truth for the profile. Level and interests are mirrored into the
+//! attributes of the user pool for those who look there, with the caller's own token: should that fail, the record
+//! stands and the next change mirrors both again. Nothing is read back from there but by a record that is made anew, here
+//! and nowhere else.
 
-mod failure;
-pub mod password;
-mod step;
-
-use std::fmt;
-
-use anyhow::Context as _;
-use aws_config::SdkConfig;
-use aws_sdk_cognitoidentityprovider::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeType, AuthFlowType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType},
+use anyhow::anyhow;
+use events::{
+    account::{COPY_DELAY_SECONDS, ErasureQueue, deletion_requested},
+    bus::Bus,
+    contract::UserId,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use events::runtime::failure::describe;
+use jiff::Timestamp;
 
-use crate::{email::Email, profile::Profile};
-pub use failure::AccountError;
-pub use step::{Challenge, Session, SignedIn, Tokens};
-use step::{step, tokens_of};
+use crate::{
+    accounts,
+    api::auth::ended,
+    auth::Caller,
+    error::{ApiError, Code},
+    profile::Profile,
+    store::{
+        erasures::Erasures,
+        users::{NotUpdated, User, Users},
+    },
+};
 
-/// The attributes of the pool in which level and interests of a profile stand.
-const LEVEL: &str = "custom:learning_level";
-const INTERESTS: &str = "custom:interests";
-
-/// The user pool and our client of it.
+/// Accounts.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    cognito: Client,
-    pool_id: String,
-    client_id: String,
-}
-
-/// A text that is not shown: a password, a code, a token.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The text.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Hidden {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden")
-    }
+    /// The records.
+    pub users: Users,
+    /// Whose data is erased.
+    pub erasures: Erasures,
+    /// The user pool, which is asked with the caller's token.
+    pub pool: accounts::Accounts,
+    /// The erasure worker's queue.
+    pub queue: ErasureQueue,
+    /// The event bus.
+    pub bus: Bus,
 }
 
 impl Accounts {
-    /// The pool `pool_id` and its client `client_id`.
-    #[must_use]
-    pub fn new(sdk: &SdkConfig, pool_id: String, client_id: String) -> Self {
-        Self { cognito: Client::new(sdk), pool_id, client_id }
-    }
-
-    /// Signs somebody up and has a code sent to the address.
+    /// The record of the caller, made anew if it is missing.
     ///
     /// # Errors
-    /// [`AccountError::Exists`], [`AccountError::PasswordWeak`], [`AccountError::EmailRefused`] and others.
-    pub async fn sign_up(
-        &self,
-        email: &Email,
-        password: &Hidden,
-        profile: &Profile,
-    ) -> Result<(), AccountError> {
-        let attributes = [
-            ("email", email.as_str().to_owned()),
-            ("name", profile.name.clone()),
-            (LEVEL, profile.level_attribute()),
-            (INTERESTS, profile.interests_attribute()),
-        ];
-        let attributes = attributes
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| AttributeType::builder().name(name).value(value).build());
-        let attributes = attributes.collect::<Result<Vec<_>, _>>().context("every attribute has a name");
-        self.cognito
-            .sign_up()
-            .client_id(&self.client_id)
-            .username(email.as_str())
-            .password(password.reveal())
-            .set_user_attributes(Some(attributes.map_err(AccountError::Unavailable)?))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| failed(&error))
+    /// 403 where the deletion of the account was asked for. Where the record is missing: 401 for a session that the user
+    /// pool has ended, 503 when it cannot be reached.
+    pub async fn open(&self, caller: &Caller) -> Result<User, ApiError> {
+        let user = self.find(caller).await?;
+        if user.deletion_requested_at.is_some() { Err(deleted()) } else { Ok(user) }
     }
 
-    /// Confirms a sign-up with the code that was sent.
+    /// Sees that the account can be used.
     ///
     /// # Errors
-    /// [`AccountError::CodeWrong`]; [`AccountError::Refused`] for an address that waits for no confirmation.
-    pub async fn confirm(&self, email: &Email, code: &Hidden) -> Result<(), AccountError> {
-        let confirm = self.cognito.confirm_sign_up().client_id(&self.client_id).username(email.as_str());
-        let confirmed = confirm.confirmation_code(code.reveal()).send().await;
-        confirmed.map(drop).map_err(|error| failed(&error))
+    /// 403 where its deletion was asked for.
+    pub async fn usable(&self, user_id: &UserId) -> Result<(), ApiError> {
+        self.defaults(user_id).await.map(drop)
     }
 
-    /// Has another code sent to an address that is to be confirmed.
+    /// What the learner says of themselves, for what a request does not say. Without a record it is what a new one
+    /// says: a conversation does not wait for the user pool.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn resend(&self, email: &Email) -> Result<(), AccountError> {
-        let resend =
-            self.cognito.resend_confirmation_code().client_id(&self.client_id).username(email.as_str());
-        resend.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Signs in with a password.
-    ///
-    /// # Errors
-    /// [`AccountError::Refused`], [`AccountError::ResetRequired`] and others.
-    pub async fn sign_in(&self, email: &Email, password: &Hidden) -> Result<SignedIn, AccountError> {
-        let signed_in = self
-            .cognito
-            .initiate_auth()
-            .auth_flow(AuthFlowType::UserPasswordAuth)
-            .client_id(&self.client_id)
-            .auth_parameters("USERNAME", email.as_str())
-            .auth_parameters("PASSWORD", password.reveal())
-            .send()
-            .await
-            .map_err(|error| failed(&error))?;
-        step(
-            email.as_str(),
-            signed_in.authentication_result,
-            signed_in.challenge_name.as_ref(),
-            signed_in.session,
-            signed_in.challenge_parameters,
-        )
-    }
-
-    /// Answers a challenge.
-    ///
-    /// # Errors
-    /// [`AccountError::CodeWrong`]; [`AccountError::Refused`] for a session that has ended; others.
-    pub async fn respond(
-        &self,
-        challenge: Challenge,
-        session: &Session,
-        answer: &Hidden,
-    ) -> Result<SignedIn, AccountError> {
-        let signed_in = self
-            .cognito
-            .respond_to_auth_challenge()
-            .client_id(&self.client_id)
-            .challenge_name(challenge.name())
-            .session(session.session.reveal())
-            .challenge_responses("USERNAME", session.username())
-            .challenge_responses(challenge.answer(), answer.reveal())
-            .send()
-            .await
-            .map_err(|error| failed(&error))?;
-        step(
-            session.username(),
-            signed_in.authentication_result,
-            signed_in.challenge_name.as_ref(),
-            signed_in.session,
-            signed_in.challenge_parameters,
-        )
-    }
-
-    /// A new access token.
-    ///
-    /// # Errors
-    /// [`AccountError::Refused`] for a refresh token that was revoked or has expired.
-    pub async fn refresh(&self, refresh_token: &Hidden) -> Result<Tokens, AccountError> {
-        let refreshed = self
-            .cognito
-            .initiate_auth()
-            .auth_flow(AuthFlowType::RefreshTokenAuth)
-            .client_id(&self.client_id)
-            .auth_parameters("REFRESH_TOKEN", refresh_token.reveal())
-            .send()
-            .await
-            .map_err(|error| failed(&error))?;
-        let tokens = refreshed.authentication_result.context("the pool gave no tokens");
-        tokens.and_then(tokens_of).map_err(AccountError::Unavailable)
-    }
-
-    /// Ends the session of a refresh token. Ending it again changes nothing.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn revoke(&self, refresh_token: &Hidden) -> Result<(), AccountError> {
-        let revoke = self.cognito.revoke_token().client_id(&self.client_id).token(refresh_token.reveal());
-        revoke.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Ends all sessions of the owner of an access token.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn sign_out_everywhere(&self, access_token: &str) -> Result<(), AccountError> {
-        let sign_out = self.cognito.global_sign_out().access_token(access_token);
-        sign_out.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Has a code sent with which the password can be replaced.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn forgot(&self, email: &Email) -> Result<(), AccountError> {
-        let forgot = self.cognito.forgot_password().client_id(&self.client_id).username(email.as_str());
-        forgot.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Replaces a forgotten password.
-    ///
-    /// # Errors
-    /// [`AccountError::CodeWrong`], [`AccountError::PasswordWeak`] and others.
-    pub async fn reset(&self, email: &Email, code: &Hidden, password: &Hidden) -> Result<(), AccountError> {
-        let reset = self.cognito.confirm_forgot_password().client_id(&self.client_id);
-        let reset = reset.username(email.as_str()).confirmation_code(code.reveal());
-        let reset = reset.password(password.reveal()).send().await;
-        reset.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Ends all sessions of the owner of an address. Who may, the task's role says.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn end_sessions(&self, email: &Email) -> Result<(), AccountError> {
-        let end = self.cognito.admin_user_global_sign_out().user_pool_id(&self.pool_id);
-        end.username(email.as_str()).send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Replaces a known password.
-    ///
-    /// # Errors
-    /// [`AccountError::Refused`] for a wrong one, [`AccountError::PasswordWeak`] and others.
-    pub async fn change_password(
-        &self,
-        access_token: &str,
-        old: &Hidden,
-        new: &Hidden,
-    ) -> Result<(), AccountError> {
-        let change = self.cognito.change_password().access_token(access_token);
-        let change = change.previous_password(old.reveal()).proposed_password(new.reveal());
-        change.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// The secret of a new authenticator app, in base 32.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn new_totp_secret(&self, access_token: &str) -> Result<Hidden, AccountError> {
-        let associated = self.cognito.associate_software_token().access_token(access_token).send().await;
-        let secret = associated.map_err(|error| failed(&error))?.secret_code;
-        secret.map(Hidden).context("the pool gave no secret").map_err(AccountError::Unavailable)
-    }
-
-    /// Makes the authenticator app that shows `code` the second proof of every sign-in.
-    ///
-    /// # Errors
-    /// [`AccountError::CodeWrong`] and others.
-    pub async fn enable_totp(&self, access_token: &str, code: &Hidden) -> Result<(), AccountError> {
-        let verify = self.cognito.verify_software_token().access_token(access_token);
-        verify.user_code(code.reveal()).send().await.map_err(|error| failed(&error))?;
-        let totp = SoftwareTokenMfaSettingsType::builder().enabled(true).preferred_mfa(true).build();
-        let prefer = self.cognito.set_user_mfa_preference().access_token(access_token);
-        prefer.software_token_mfa_settings(totp).send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// From here on the password is enough.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn disable_mfa(&self, access_token: &str) -> Result<(), AccountError> {
-        let totp = SoftwareTokenMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
-        let sms = SmsMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
-        let disable = self.cognito.set_user_mfa_preference().access_token(access_token);
-        let disable = disable.software_token_mfa_settings(totp).sms_mfa_settings(sms);
-        disable.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// The e-mail address of the owner of an access token, and what the pool knows of the owner's profile.
-    ///
-    /// # Errors
-    /// [`AccountError::Refused`] for the token of somebody who was signed out or deleted.
-    pub async fn owner(&self, access_token: &str) -> Result<(Email, Profile), AccountError> {
-        let user = self.cognito.get_user().access_token(access_token).send().await;
-        let user = user.map_err(|error| failed(&error))?;
-        let attribute = |name: &str| {
-            user.user_attributes.iter().find(|one| one.name == name).and_then(|one| one.value.as_deref())
-        };
-        let profile = Profile::of_attributes(attribute("name"), attribute(LEVEL), attribute(INTERESTS));
-        let email = attribute("email").and_then(|email| email.parse().ok());
-        let email = email.context("the pool's user has no e-mail address");
-        Ok((email.map_err(AccountError::Unavailable)?, profile))
-    }
-
-    /// Writes level and interests into the attributes of the owner of an access token.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub async fn mirror(&self, access_token: &str, profile: &Profile) -> Result<(), AccountError> {
-        let mut update = self.cognito.update_user_attributes().access_token(access_token);
-        for (name, value) in [(LEVEL, profile.level_attribute()), (INTERESTS, profile.interests_attribute())]
-        {
-            let attribute = AttributeType::builder().name(name).value(value).build();
-            let attribute =
-                attribute.context("every attribute has a name").map_err(AccountError::Unavailable)?;
-            update = update.user_attributes(attribute);
+    /// 403 where the deletion of the account was asked for.
+    pub async fn defaults(&self, user_id: &UserId) -> Result<Profile, ApiError> {
+        match self.users.get(user_id).await.map_err(ApiError::Internal)? {
+            Some(user) if user.deletion_requested_at.is_some() => Err(deleted()),
+            Some(user) => Ok(user.profile),
+            None if self.erasures.has(user_id).await.map_err(ApiError::Internal)? => Err(deleted()),
+            None => Ok(Profile::new(String::new())),
         }
-        update.send().await.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Replaces the profile of the record that has `version`.
+    ///
+    /// # Errors
+    /// 412 where it has another one by now, 403 where the deletion of the account was asked for.
+    pub async fn change(&self, caller: &Caller, version: u64, profile: &Profile) -> Result<User, ApiError> {
+        let updated = self.users.update(&caller.user_id, version, profile, Timestamp::now()).await;
+        let user = updated.map_err(|refusal| match refusal {
+            NotUpdated::Changed(standing) => changed(standing.version),
+            NotUpdated::Deleting | NotUpdated::NotFound => deleted(),
+            NotUpdated::Failed(error) => ApiError::Internal(error),
+        })?;
+        if let Err(error) = self.pool.mirror(caller.token.reveal(), &user.profile).await {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::warn!(error, "a profile was changed, and the user pool does not show it");
+        }
+        Ok(user)
+    }
+
+    /// Asks for the deletion of the caller's account, and answers since when it is asked for. Asking again is heard
+    /// again.
+    ///
+    /// # Errors
+    /// Nothing is promised: the request was not recorded. 403 where the account is gone already.
+    pub async fn delete(&self, caller: &Caller) -> Result<Timestamp, ApiError> {
+        self.leave(&self.find(caller).await?, Timestamp::now()).await
+    }
+
+    /// Asks for the deletion of the account of `user` at `now`, and answers since when it is asked for.
+    ///
+    /// # Errors
+    /// Nothing is promised: the request was not recorded. 403 where the account is gone already.
+    pub async fn leave(&self, user: &User, now: Timestamp) -> Result<Timestamp, ApiError> {
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let requested_at = user.deletion_requested_at.unwrap_or(now);
+        let event = deletion_requested(&user.user_id, requested_at);
+        // First the copy that is heard later: alone it does no harm, while a record that nobody hears of would stay.
+        let copied = self.queue.send(&event, COPY_DELAY_SECONDS).await;
+        copied.map_err(|failure| ApiError::Internal(anyhow!("{failure}")))?;
+        let noted = self.users.leave(&user.user_id, requested_at).await.map_err(ApiError::Internal)?;
+        let requested_at = noted.ok_or_else(deleted)?;
+        let event = deletion_requested(&user.user_id, requested_at);
+        if let Err(error) = self.bus.publish(&[event]).await {
+            tracing::warn!(error = %error, "a deletion is heard of later: it could not be published");
+        }
+        Ok(requested_at)
+    }
+
+    /// The record of the caller, also of one who leaves.
+    async fn find(&self, caller: &Caller) -> Result<User, ApiError> {
+        let user_id = &caller.user_id;
+        if let Some(user) = self.users.get(user_id).await.map_err(ApiError::Internal)? {
+            return Ok(user);
+        }
+        if self.erasures.has(user_id).await.map_err(ApiError::Internal)? {
+            return Err(deleted());
+        }
+        let (_, profile) = self.pool.owner(caller.token.reveal()).await.map_err(ended)?;
+        let user = User::new(user_id.clone(), profile, Timestamp::now());
+        tracing::warn!("a learner had no record: it is made from what the user pool knows");
+        self.users.create_if_missing(user).await.map_err(ApiError::Internal)
     }
 }
 
-/// The pool's own text is not repeated: it may quote what was sent.
-fn failed<E>(error: &SdkError<E, HttpResponse>) -> AccountError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match error.code().map(|code| (code, failure::of_code(code))) {
-        Some((_, Some(known))) => known,
-        Some((code, None)) => AccountError::Unavailable(anyhow::anyhow!("the user pool answers {code}")),
-        None => AccountError::Unavailable(describe(error)),
-    }
+/// The profile is of another version than the caller saw.
+pub(crate) fn changed(version: u64) -> ApiError {
+    let detail = format!("the profile has the version {version} by now: read it and change that one");
+    ApiError::refused(Code::ProfileChanged, detail)
+}
+
+fn deleted() -> ApiError {
+    let detail = "the deletion of this account was asked for; it cannot be used any more";
+    ApiError::refused(Code::AccountDeleted, detail)
 }

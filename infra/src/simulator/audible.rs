@@ -2,8 +2,8 @@
 //! what arrived back into text, so a lost, doubled or reordered byte on the way shows up in the transcript.
 //!
 //! It is not speech synthesis and not a modem for bad lines: it is made for digital channels. On a channel that keeps
-//! samples as they are, every sample of an utterance is checked. On one that resamples or compresses, the tones and
-//! the checksum are checked.
+//! samples as they are, every sample of an utterance is checked; what is there twice of its first symbol alone is a click
+//! before it. On one that resamples or compresses, the tones and the checksum are checked.
 //!
 //! An utterance is a preamble of four pilot symbols, a length (2 bytes), the UTF-8 text, a CRC-32 over length and text
 //! (4 bytes) and one symbol of silence. A byte is two symbols, high half first; a symbol is [`SYMBOL_MS`] of one of sixteen

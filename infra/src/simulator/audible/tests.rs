@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Decoder, Heard, TEXT_BYTES_MAX, encode, said_after};
+use super::{Decoder, Heard, SYMBOL_MS, TEXT_BYTES_MAX, encode, said_after};
 
 const RATE: u32 = 16_000;
 
@@ -66,6 +66,9 @@ proptest! {
     fn a_doubled_range_is_noticed(value in "[a-zA-Z ,.]{1,20}", at in 0usize..1_000, length in 1usize..3_000) {
         let original = bytes(&encode(&value, RATE));
         let (start, end) = range(original.len(), at, length);
+        // A half-wave of the first pilot that is there twice is a click before an utterance that is whole.
+        let start = start.max(FIRST_PILOT_BYTES);
+        let end = end.max(start + 1);
         let mut changed = original[..end].to_vec();
         changed.extend_from_slice(&original[start..]);
         noticed(&value, &changed)?;
@@ -127,6 +130,9 @@ proptest! {
         }
     }
 }
+
+/// The first symbol of a preamble, in bytes.
+const FIRST_PILOT_BYTES: usize = 2 * RATE as usize * SYMBOL_MS / 1_000;
 
 /// A range behind the first sample, which is zero like the silence before it, and before the closing silence.
 fn range(length: usize, at: usize, wanted: usize) -> (usize, usize) {
