@@ -14,8 +14,6 @@ use events::{
 use jiff::Timestamp;
 
 use crate::{
-    accounts,
-    api::auth::ended,
     auth::Caller,
     error::{ApiError, Code},
     profile::Profile,
@@ -23,6 +21,7 @@ use crate::{
         erasures::Erasures,
         users::{NotUpdated, User, Users},
     },
+    user_pool::{UserPool, problem::ended},
 };
 
 /// Accounts.
@@ -33,7 +32,7 @@ pub struct Accounts {
     /// Whose data is erased.
     pub erasures: Erasures,
     /// The user pool, which is asked with the caller's token.
-    pub pool: accounts::Accounts,
+    pub pool: UserPool,
     /// The erasure worker's queue.
     pub queue: ErasureQueue,
     /// The event bus.

@@ -16,7 +16,6 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    account,
     accounts::Accounts,
     admission::Seats,
     api,
@@ -38,6 +37,7 @@ use crate::{
     },
     ticket::Tickets,
     upload::Intake,
+    user_pool::UserPool,
 };
 
 /// How long live conversations may take to end when the process is asked to stop: below the 120 s in which
@@ -57,7 +57,7 @@ pub struct App {
     /// Who may talk now.
     pub seats: Seats,
     /// The user pool.
-    pub accounts: Accounts,
+    pub user_pool: UserPool,
     /// E-mail domains that cannot sign up.
     pub refused_domains: RefusedDomains,
     /// Proxies in front that are believed: [`Config::trusted_proxies`].
@@ -67,7 +67,7 @@ pub struct App {
     /// Pictures.
     pub images: Images,
     /// The learners' accounts.
-    pub account: account::Accounts,
+    pub accounts: Accounts,
     /// What is held about a learner, to take along.
     pub exports: Exports,
     /// Uploaded turns.
@@ -182,11 +182,11 @@ impl App {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
-        let accounts = Accounts::new(sdk, config.user_pool_id.clone(), config.client_id.clone());
-        let account = account::Accounts {
+        let user_pool = UserPool::new(sdk, config.user_pool_id.clone(), config.client_id.clone());
+        let accounts = Accounts {
             users: Users::new(dynamodb.clone(), config.users_table.clone()),
             erasures: Erasures::new(dynamodb.clone(), config.effects_table.clone()),
-            pool: accounts.clone(),
+            pool: user_pool.clone(),
             queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
             bus: bus.clone(),
         };
@@ -221,12 +221,12 @@ impl App {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
             seats: Seats::new(config.conversations_max),
-            accounts,
+            user_pool,
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,
             localhost_cookies: config.localhost_cookies,
             images: Images::new(dynamodb, config.images_table.clone()),
-            account,
+            accounts,
             exports,
             intake: Intake::new(),
             presence: Presence::new(Arc::clone(&shared), owner),

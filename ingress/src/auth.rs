@@ -43,7 +43,7 @@ pub struct Verifier {
 }
 
 /// Whoever makes a request with a good access token: a learner, who may have more [`Roles`]. Whether the account can still
-/// be used, its handler has to see ([`crate::account::Accounts`]).
+/// be used, its handler has to see ([`crate::accounts::Accounts`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Who it is.
@@ -186,7 +186,7 @@ impl FromRequestParts<Arc<App>> for Learner {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        app.account.usable(&caller.user_id).await?;
+        app.accounts.usable(&caller.user_id).await?;
         Ok(Self(caller.user_id))
     }
 }
@@ -199,7 +199,7 @@ impl FromRequestParts<Arc<App>> for Analyst {
         if !caller.roles.analyst {
             return Err(ApiError::Forbidden(Role::Analyst));
         }
-        app.account.usable(&caller.user_id).await?;
+        app.accounts.usable(&caller.user_id).await?;
         Ok(Self(caller.user_id))
     }
 }
@@ -212,7 +212,7 @@ impl FromRequestParts<Arc<App>> for Operator {
         if !caller.roles.operator {
             return Err(ApiError::Forbidden(Role::Operator));
         }
-        app.account.usable(&caller.user_id).await?;
+        app.accounts.usable(&caller.user_id).await?;
         Ok(Self(caller.user_id))
     }
 }

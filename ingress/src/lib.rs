@@ -3,7 +3,6 @@
 //! The heart is [`conversation`], a state machine without I/O; [`session`] is the loop around it, [`socket`] the
 //! learner's side, [`sonic`] the model's. Ingress journals and publishes what happens; it consumes no queue.
 
-pub mod account;
 pub mod accounts;
 pub mod admission;
 pub mod api;
@@ -29,6 +28,7 @@ pub mod sonic;
 pub mod store;
 pub mod ticket;
 pub mod upload;
+pub mod user_pool;
 pub mod voice;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod failure;
 pub mod password;
+pub(crate) mod problem;
 mod step;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use events::runtime::failure::describe;
 
 use crate::{email::Email, profile::Profile};
-pub use failure::AccountError;
+pub use failure::PoolError;
 pub use step::{Challenge, Session, SignedIn, Tokens};
 use step::{step, tokens_of};
 
@@ -29,7 +30,7 @@ const INTERESTS: &str = "custom:interests";
 
 /// The user pool and our client of it.
 #[derive(Clone, Debug)]
-pub struct Accounts {
+pub struct UserPool {
     cognito: Client,
     pool_id: String,
     client_id: String,
@@ -59,7 +60,7 @@ impl fmt::Debug for Hidden {
     }
 }
 
-impl Accounts {
+impl UserPool {
     /// The pool `pool_id` and its client `client_id`.
     #[must_use]
     pub fn new(sdk: &SdkConfig, pool_id: String, client_id: String) -> Self {
@@ -69,13 +70,13 @@ impl Accounts {
     /// Signs somebody up and has a code sent to the address.
     ///
     /// # Errors
-    /// [`AccountError::Exists`], [`AccountError::PasswordWeak`], [`AccountError::EmailRefused`] and others.
+    /// [`PoolError::Exists`], [`PoolError::PasswordWeak`], [`PoolError::EmailRefused`] and others.
     pub async fn sign_up(
         &self,
         email: &Email,
         password: &Hidden,
         profile: &Profile,
-    ) -> Result<(), AccountError> {
+    ) -> Result<(), PoolError> {
         let attributes = [
             ("email", email.as_str().to_owned()),
             ("name", profile.name.clone()),
@@ -92,7 +93,7 @@ impl Accounts {
             .client_id(&self.client_id)
             .username(email.as_str())
             .password(password.reveal())
-            .set_user_attributes(Some(attributes.map_err(AccountError::Unavailable)?))
+            .set_user_attributes(Some(attributes.map_err(PoolError::Unavailable)?))
             .send()
             .await
             .map(drop)
@@ -102,8 +103,8 @@ impl Accounts {
     /// Confirms a sign-up with the code that was sent.
     ///
     /// # Errors
-    /// [`AccountError::CodeWrong`]; [`AccountError::Refused`] for an address that waits for no confirmation.
-    pub async fn confirm(&self, email: &Email, code: &Hidden) -> Result<(), AccountError> {
+    /// [`PoolError::CodeWrong`]; [`PoolError::Refused`] for an address that waits for no confirmation.
+    pub async fn confirm(&self, email: &Email, code: &Hidden) -> Result<(), PoolError> {
         let confirm = self.cognito.confirm_sign_up().client_id(&self.client_id).username(email.as_str());
         let confirmed = confirm.confirmation_code(code.reveal()).send().await;
         confirmed.map(drop).map_err(|error| failed(&error))
@@ -112,8 +113,8 @@ impl Accounts {
     /// Has another code sent to an address that is to be confirmed.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn resend(&self, email: &Email) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn resend(&self, email: &Email) -> Result<(), PoolError> {
         let resend =
             self.cognito.resend_confirmation_code().client_id(&self.client_id).username(email.as_str());
         resend.send().await.map(drop).map_err(|error| failed(&error))
@@ -122,8 +123,8 @@ impl Accounts {
     /// Signs in with a password.
     ///
     /// # Errors
-    /// [`AccountError::Refused`], [`AccountError::ResetRequired`] and others.
-    pub async fn sign_in(&self, email: &Email, password: &Hidden) -> Result<SignedIn, AccountError> {
+    /// [`PoolError::Refused`], [`PoolError::ResetRequired`] and others.
+    pub async fn sign_in(&self, email: &Email, password: &Hidden) -> Result<SignedIn, PoolError> {
         let signed_in = self
             .cognito
             .initiate_auth()
@@ -146,13 +147,13 @@ impl Accounts {
     /// Answers a challenge.
     ///
     /// # Errors
-    /// [`AccountError::CodeWrong`]; [`AccountError::Refused`] for a session that has ended; others.
+    /// [`PoolError::CodeWrong`]; [`PoolError::Refused`] for a session that has ended; others.
     pub async fn respond(
         &self,
         challenge: Challenge,
         session: &Session,
         answer: &Hidden,
-    ) -> Result<SignedIn, AccountError> {
+    ) -> Result<SignedIn, PoolError> {
         let signed_in = self
             .cognito
             .respond_to_auth_challenge()
@@ -176,8 +177,8 @@ impl Accounts {
     /// A new access token.
     ///
     /// # Errors
-    /// [`AccountError::Refused`] for a refresh token that was revoked or has expired.
-    pub async fn refresh(&self, refresh_token: &Hidden) -> Result<Tokens, AccountError> {
+    /// [`PoolError::Refused`] for a refresh token that was revoked or has expired.
+    pub async fn refresh(&self, refresh_token: &Hidden) -> Result<Tokens, PoolError> {
         let refreshed = self
             .cognito
             .initiate_auth()
@@ -188,14 +189,14 @@ impl Accounts {
             .await
             .map_err(|error| failed(&error))?;
         let tokens = refreshed.authentication_result.context("the pool gave no tokens");
-        tokens.and_then(tokens_of).map_err(AccountError::Unavailable)
+        tokens.and_then(tokens_of).map_err(PoolError::Unavailable)
     }
 
     /// Ends the session of a refresh token. Ending it again changes nothing.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn revoke(&self, refresh_token: &Hidden) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn revoke(&self, refresh_token: &Hidden) -> Result<(), PoolError> {
         let revoke = self.cognito.revoke_token().client_id(&self.client_id).token(refresh_token.reveal());
         revoke.send().await.map(drop).map_err(|error| failed(&error))
     }
@@ -203,8 +204,8 @@ impl Accounts {
     /// Ends all sessions of the owner of an access token.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn sign_out_everywhere(&self, access_token: &str) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn sign_out_everywhere(&self, access_token: &str) -> Result<(), PoolError> {
         let sign_out = self.cognito.global_sign_out().access_token(access_token);
         sign_out.send().await.map(drop).map_err(|error| failed(&error))
     }
@@ -212,8 +213,8 @@ impl Accounts {
     /// Has a code sent with which the password can be replaced.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn forgot(&self, email: &Email) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn forgot(&self, email: &Email) -> Result<(), PoolError> {
         let forgot = self.cognito.forgot_password().client_id(&self.client_id).username(email.as_str());
         forgot.send().await.map(drop).map_err(|error| failed(&error))
     }
@@ -221,8 +222,8 @@ impl Accounts {
     /// Replaces a forgotten password.
     ///
     /// # Errors
-    /// [`AccountError::CodeWrong`], [`AccountError::PasswordWeak`] and others.
-    pub async fn reset(&self, email: &Email, code: &Hidden, password: &Hidden) -> Result<(), AccountError> {
+    /// [`PoolError::CodeWrong`], [`PoolError::PasswordWeak`] and others.
+    pub async fn reset(&self, email: &Email, code: &Hidden, password: &Hidden) -> Result<(), PoolError> {
         let reset = self.cognito.confirm_forgot_password().client_id(&self.client_id);
         let reset = reset.username(email.as_str()).confirmation_code(code.reveal());
         let reset = reset.password(password.reveal()).send().await;
@@ -232,8 +233,8 @@ impl Accounts {
     /// Ends all sessions of the owner of an address. Who may, the task's role says.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn end_sessions(&self, email: &Email) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn end_sessions(&self, email: &Email) -> Result<(), PoolError> {
         let end = self.cognito.admin_user_global_sign_out().user_pool_id(&self.pool_id);
         end.username(email.as_str()).send().await.map(drop).map_err(|error| failed(&error))
     }
@@ -241,13 +242,13 @@ impl Accounts {
     /// Replaces a known password.
     ///
     /// # Errors
-    /// [`AccountError::Refused`] for a wrong one, [`AccountError::PasswordWeak`] and others.
+    /// [`PoolError::Refused`] for a wrong one, [`PoolError::PasswordWeak`] and others.
     pub async fn change_password(
         &self,
         access_token: &str,
         old: &Hidden,
         new: &Hidden,
-    ) -> Result<(), AccountError> {
+    ) -> Result<(), PoolError> {
         let change = self.cognito.change_password().access_token(access_token);
         let change = change.previous_password(old.reveal()).proposed_password(new.reveal());
         change.send().await.map(drop).map_err(|error| failed(&error))
@@ -256,18 +257,18 @@ impl Accounts {
     /// The secret of a new authenticator app, in base 32.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn new_totp_secret(&self, access_token: &str) -> Result<Hidden, AccountError> {
+    /// See [`PoolError`].
+    pub async fn new_totp_secret(&self, access_token: &str) -> Result<Hidden, PoolError> {
         let associated = self.cognito.associate_software_token().access_token(access_token).send().await;
         let secret = associated.map_err(|error| failed(&error))?.secret_code;
-        secret.map(Hidden).context("the pool gave no secret").map_err(AccountError::Unavailable)
+        secret.map(Hidden).context("the pool gave no secret").map_err(PoolError::Unavailable)
     }
 
     /// Makes the authenticator app that shows `code` the second proof of every sign-in.
     ///
     /// # Errors
-    /// [`AccountError::CodeWrong`] and others.
-    pub async fn enable_totp(&self, access_token: &str, code: &Hidden) -> Result<(), AccountError> {
+    /// [`PoolError::CodeWrong`] and others.
+    pub async fn enable_totp(&self, access_token: &str, code: &Hidden) -> Result<(), PoolError> {
         let verify = self.cognito.verify_software_token().access_token(access_token);
         verify.user_code(code.reveal()).send().await.map_err(|error| failed(&error))?;
         let totp = SoftwareTokenMfaSettingsType::builder().enabled(true).preferred_mfa(true).build();
@@ -278,8 +279,8 @@ impl Accounts {
     /// From here on the password is enough.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn disable_mfa(&self, access_token: &str) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn disable_mfa(&self, access_token: &str) -> Result<(), PoolError> {
         let totp = SoftwareTokenMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
         let sms = SmsMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
         let disable = self.cognito.set_user_mfa_preference().access_token(access_token);
@@ -290,8 +291,8 @@ impl Accounts {
     /// The e-mail address of the owner of an access token, and what the pool knows of the owner's profile.
     ///
     /// # Errors
-    /// [`AccountError::Refused`] for the token of somebody who was signed out or deleted.
-    pub async fn owner(&self, access_token: &str) -> Result<(Email, Profile), AccountError> {
+    /// [`PoolError::Refused`] for the token of somebody who was signed out or deleted.
+    pub async fn owner(&self, access_token: &str) -> Result<(Email, Profile), PoolError> {
         let user = self.cognito.get_user().access_token(access_token).send().await;
         let user = user.map_err(|error| failed(&error))?;
         let attribute = |name: &str| {
@@ -300,20 +301,20 @@ impl Accounts {
         let profile = Profile::of_attributes(attribute("name"), attribute(LEVEL), attribute(INTERESTS));
         let email = attribute("email").and_then(|email| email.parse().ok());
         let email = email.context("the pool's user has no e-mail address");
-        Ok((email.map_err(AccountError::Unavailable)?, profile))
+        Ok((email.map_err(PoolError::Unavailable)?, profile))
     }
 
     /// Writes level and interests into the attributes of the owner of an access token.
     ///
     /// # Errors
-    /// See [`AccountError`].
-    pub async fn mirror(&self, access_token: &str, profile: &Profile) -> Result<(), AccountError> {
+    /// See [`PoolError`].
+    pub async fn mirror(&self, access_token: &str, profile: &Profile) -> Result<(), PoolError> {
         let mut update = self.cognito.update_user_attributes().access_token(access_token);
         for (name, value) in [(LEVEL, profile.level_attribute()), (INTERESTS, profile.interests_attribute())]
         {
             let attribute = AttributeType::builder().name(name).value(value).build();
             let attribute =
-                attribute.context("every attribute has a name").map_err(AccountError::Unavailable)?;
+                attribute.context("every attribute has a name").map_err(PoolError::Unavailable)?;
             update = update.user_attributes(attribute);
         }
         update.send().await.map(drop).map_err(|error| failed(&error))
@@ -321,13 +322,13 @@ impl Accounts {
 }
 
 /// The pool's own text is not repeated: it may quote what was sent.
-fn failed<E>(error: &SdkError<E, HttpResponse>) -> AccountError
+fn failed<E>(error: &SdkError<E, HttpResponse>) -> PoolError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error.code().map(|code| (code, failure::of_code(code))) {
         Some((_, Some(known))) => known,
-        Some((code, None)) => AccountError::Unavailable(anyhow::anyhow!("the user pool answers {code}")),
-        None => AccountError::Unavailable(describe(error)),
+        Some((code, None)) => PoolError::Unavailable(anyhow::anyhow!("the user pool answers {code}")),
+        None => PoolError::Unavailable(describe(error)),
     }
 }

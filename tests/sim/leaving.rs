@@ -6,13 +6,13 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use events::{account::ErasureQueue, bus::Bus, contract::UserId, runtime::world};
 use ingress::{
-    account::Accounts,
-    accounts,
+    accounts::Accounts,
     profile::Profile,
     store::{
         erasures::Erasures,
         users::{User, Users},
     },
+    user_pool::UserPool,
 };
 use tests::model::{Cloud, queue_url};
 
@@ -27,7 +27,7 @@ pub(crate) fn open(sdk: &SdkConfig) -> Accounts {
     Accounts {
         users: Users::new(dynamodb.clone(), USERS.to_owned()),
         erasures: Erasures::new(dynamodb, EFFECTS.to_owned()),
-        pool: accounts::Accounts::new(sdk, "pool".to_owned(), "client".to_owned()),
+        pool: UserPool::new(sdk, "pool".to_owned(), "client".to_owned()),
         queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), queue_url("nova-erasure")),
         bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), BUS, "nova.ingress"),
     }

@@ -28,10 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{Input, Route, Sketch};
 use crate::{
-    accounts::{AccountError, Hidden, password as rules},
     app::App,
     email::Email,
     error::{ApiError, Code},
+    user_pool::{Hidden, password as rules},
 };
 
 /// The header that shows that a request comes from a page which may send it.
@@ -40,21 +40,9 @@ pub const CSRF_HEADER: &str = "x-nova-csrf";
 /// Longest code, in digits.
 const CODE_DIGITS_MAX: usize = 10;
 
-/// When a call that the user pool did not take may be made again, where the pool does not say.
-const POOL_RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(30);
-
 /// Signing up, in and out.
 pub fn routes() -> Vec<Route> {
     [sign_up::routes(), sign_in::routes(), password::routes(), mfa::routes()].concat()
-}
-
-/// An error of the pool at a call with an access token, which was good when it was verified.
-pub(crate) fn ended(error: AccountError) -> ApiError {
-    if matches!(error, AccountError::Refused) {
-        ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")
-    } else {
-        problem(error)
-    }
 }
 
 /// An e-mail address.
@@ -123,64 +111,6 @@ fn code(text: &str) -> Result<Hidden, ApiError> {
     } else {
         Err(ApiError::field("code", format!("1 to {CODE_DIGITS_MAX} digits")))
     }
-}
-
-/// An error of the pool where nothing more particular is known.
-fn problem(error: AccountError) -> ApiError {
-    match error {
-        AccountError::Refused => {
-            let detail = "the e-mail or the password is wrong, or the address was never confirmed";
-            ApiError::refused(Code::CredentialsWrong, detail)
-        }
-        AccountError::CodeWrong => wrong_code(),
-        AccountError::PasswordWeak => ApiError::refused(Code::PasswordWeak, rules::RULES),
-        AccountError::EmailRefused => {
-            ApiError::refused(Code::EmailRefused, crate::email::EmailRefused::Domain.to_string())
-        }
-        AccountError::ResetRequired => {
-            let detail = "the password has to be replaced: ask for a code with /auth/forgot";
-            ApiError::refused(Code::PasswordResetRequired, detail)
-        }
-        AccountError::Exhausted | AccountError::TooMany => {
-            ApiError::TooManyRequests { after: POOL_RETRY_AFTER }
-        }
-        AccountError::Exists | AccountError::Invalid => {
-            ApiError::Invalid("the user pool does not take the request".to_owned())
-        }
-        AccountError::Unavailable(error) => {
-            tracing::error!(error = format!("{error:#}"), "the user pool failed");
-            ApiError::refused(Code::AccountsUnavailable, "accounts cannot be reached at the moment")
-        }
-    }
-}
-
-/// An error of the pool at a code that was sent by mail. What only a known address could meet is a wrong code.
-fn mailed_code(error: AccountError) -> ApiError {
-    match error {
-        AccountError::Refused
-        | AccountError::CodeWrong
-        | AccountError::Exhausted
-        | AccountError::Exists
-        | AccountError::EmailRefused
-        | AccountError::ResetRequired
-        | AccountError::Invalid => wrong_code(),
-        other @ (AccountError::PasswordWeak | AccountError::TooMany | AccountError::Unavailable(_)) => {
-            problem(other)
-        }
-    }
-}
-
-/// Whether a mail was asked for: all that only a known address could meet is not told.
-fn mail_asked(result: Result<(), AccountError>) -> Result<(), ApiError> {
-    match result {
-        Err(error @ (AccountError::TooMany | AccountError::Unavailable(_))) => Err(problem(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn wrong_code() -> ApiError {
-    let detail = "the code is wrong or has expired; look again, or ask for another one";
-    ApiError::refused(Code::CodeWrong, detail)
 }
 
 /// An answer that is kept nowhere, with a cookie.

@@ -95,7 +95,7 @@ pub async fn start(
     let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
     let time_zone = request.time_zone.map(time_zone).transpose()?;
     let user_id = caller.user_id;
-    let profile = app.account.defaults(&user_id).await?;
+    let profile = app.accounts.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
         return Err(ApiError::NotFound("picture"));

@@ -62,7 +62,7 @@ pub async fn live(
     let now = Timestamp::now();
     let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
     // The ticket may be older than the wish to have the account deleted.
-    app.account.usable(&admission.user_id).await?;
+    app.accounts.usable(&admission.user_id).await?;
     let turns = query.turns.unwrap_or(0);
     if admission.purpose == Purpose::Return
         && let Some(door) = app.sessions.door(conversation_id)

@@ -21,7 +21,7 @@ use super::{
     route::{Route, delete, get, patch},
 };
 use crate::{
-    account::changed,
+    accounts::changed,
     app::App,
     auth::{Caller, Roles},
     error::{ApiError, Code},
@@ -137,7 +137,7 @@ async fn show(
     caller: Caller,
     have: IfNoneMatch,
 ) -> Result<Cached<Me>, ApiError> {
-    let user = app.account.open(&caller).await?;
+    let user = app.accounts.open(&caller).await?;
     have.json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
 
@@ -147,7 +147,7 @@ async fn change(
     seen: IfMatch,
     Body(change): Body<Change>,
 ) -> Result<Cached<Me>, ApiError> {
-    let user = app.account.open(&caller).await?;
+    let user = app.accounts.open(&caller).await?;
     if !seen.is_on(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
         return Err(changed(user.version));
     }
@@ -156,7 +156,7 @@ async fn change(
     let user = if profile == user.profile {
         user
     } else {
-        app.account.change(&caller, user.version, &profile).await?
+        app.accounts.change(&caller, user.version, &profile).await?
     };
     IfNoneMatch::default().json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
@@ -169,12 +169,12 @@ async fn leave(
     if deletion.confirm != CONFIRMATION {
         return Err(ApiError::field("confirm", format!("it has to be {CONFIRMATION:?}, word for word")));
     }
-    let deletion_requested_at = app.account.delete(&caller).await?;
+    let deletion_requested_at = app.accounts.delete(&caller).await?;
     Ok(Accepted(Leaving { deletion_requested_at }))
 }
 
 async fn export(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    let user = app.account.open(&caller).await?;
+    let user = app.accounts.open(&caller).await?;
     let pieces = app.exports.begin(user)?;
     let mut response = Content::from_stream(pieces).into_response();
     for (name, value) in [

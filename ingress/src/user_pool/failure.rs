@@ -3,7 +3,7 @@
 
 /// Why the user pool does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
-pub enum AccountError {
+pub enum PoolError {
     /// The e-mail, the password or the token is wrong, the address is not known or not confirmed, or the account is
     /// disabled. Which of them, nobody is told.
     #[error("the user pool refuses")]
@@ -38,24 +38,24 @@ pub enum AccountError {
 }
 
 /// What the error `code` of the user pool means; nothing for one that is no answer to the request.
-pub(super) fn of_code(code: &str) -> Option<AccountError> {
+pub(super) fn of_code(code: &str) -> Option<PoolError> {
     Some(match code {
         "NotAuthorizedException" | "UserNotFoundException" | "UserNotConfirmedException" => {
-            AccountError::Refused
+            PoolError::Refused
         }
-        "UsernameExistsException" => AccountError::Exists,
+        "UsernameExistsException" => PoolError::Exists,
         // The last one says that somebody else has confirmed the address.
         "CodeMismatchException"
         | "ExpiredCodeException"
         | "EnableSoftwareTokenMFAException"
-        | "AliasExistsException" => AccountError::CodeWrong,
-        "InvalidPasswordException" | "PasswordHistoryPolicyViolationException" => AccountError::PasswordWeak,
-        "UserLambdaValidationException" => AccountError::EmailRefused,
-        "PasswordResetRequiredException" => AccountError::ResetRequired,
-        "LimitExceededException" | "TooManyFailedAttemptsException" => AccountError::Exhausted,
-        "TooManyRequestsException" => AccountError::TooMany,
+        | "AliasExistsException" => PoolError::CodeWrong,
+        "InvalidPasswordException" | "PasswordHistoryPolicyViolationException" => PoolError::PasswordWeak,
+        "UserLambdaValidationException" => PoolError::EmailRefused,
+        "PasswordResetRequiredException" => PoolError::ResetRequired,
+        "LimitExceededException" | "TooManyFailedAttemptsException" => PoolError::Exhausted,
+        "TooManyRequestsException" => PoolError::TooMany,
         "InvalidParameterException" | "SoftwareTokenMFANotFoundException" | "MFAMethodNotFoundException" => {
-            AccountError::Invalid
+            PoolError::Invalid
         }
         _ => return None,
     })
@@ -68,10 +68,10 @@ mod tests {
     #[test]
     fn errors_that_would_tell_who_is_known_are_one() {
         for code in ["NotAuthorizedException", "UserNotFoundException", "UserNotConfirmedException"] {
-            assert!(matches!(of_code(code), Some(AccountError::Refused)), "{code}");
+            assert!(matches!(of_code(code), Some(PoolError::Refused)), "{code}");
         }
         for code in ["CodeMismatchException", "ExpiredCodeException", "AliasExistsException"] {
-            assert!(matches!(of_code(code), Some(AccountError::CodeWrong)), "{code}");
+            assert!(matches!(of_code(code), Some(PoolError::CodeWrong)), "{code}");
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use aws_sdk_cognitoidentityprovider::types::{AuthenticationResultType, ChallengeNameType};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use super::{AccountError, Hidden};
+use super::{Hidden, PoolError};
 
 /// What follows a correct password, or a step after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,16 +103,16 @@ pub(super) fn step(
     challenge: Option<&ChallengeNameType>,
     session: Option<String>,
     parameters: Option<HashMap<String, String>>,
-) -> Result<SignedIn, AccountError> {
+) -> Result<SignedIn, PoolError> {
     if let Some(result) = result {
-        return tokens_of(result).map(SignedIn::Tokens).map_err(AccountError::Unavailable);
+        return tokens_of(result).map(SignedIn::Tokens).map_err(PoolError::Unavailable);
     }
     let kind = [Challenge::Totp, Challenge::Sms, Challenge::NewPassword]
         .into_iter()
         .find(|known| challenge == Some(&known.name()))
         .with_context(|| format!("the pool asks for something unknown: {challenge:?}"))
-        .map_err(AccountError::Unavailable)?;
-    let session = session.context("the pool gave no session").map_err(AccountError::Unavailable)?;
+        .map_err(PoolError::Unavailable)?;
+    let session = session.context("the pool gave no session").map_err(PoolError::Unavailable)?;
     let mut parameters = parameters.unwrap_or_default();
     let username = parameters.remove("USER_ID_FOR_SRP").unwrap_or_else(|| username.to_owned());
     let session = Session { username: Hidden(username), session: Hidden(session) };
@@ -156,10 +156,10 @@ mod tests {
             assert_eq!((found, session.username()), (kind, "mina@school.kr"));
         }
         for name in [Some(&ChallengeNameType::CustomChallenge), None] {
-            assert!(matches!(step("", None, name, session(), None), Err(AccountError::Unavailable(_))));
+            assert!(matches!(step("", None, name, session(), None), Err(PoolError::Unavailable(_))));
         }
         let without = step("", None, Some(&ChallengeNameType::SmsMfa), None, None);
-        assert!(matches!(without, Err(AccountError::Unavailable(_))));
+        assert!(matches!(without, Err(PoolError::Unavailable(_))));
     }
 
     #[test]

@@ -8,11 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    code, ended, known_password, private_json,
+    code, known_password, private_json,
     visitor::{CODES, PASSWORDS},
 };
 use crate::{
-    accounts::{AccountError, SignedIn},
     api::{
         answer::NoContent,
         extract::Body,
@@ -22,6 +21,7 @@ use crate::{
     auth::Caller,
     email::Email,
     error::{ApiError, Code},
+    user_pool::{PoolError, SignedIn, problem::ended},
 };
 
 /// What an authenticator app needs.
@@ -88,10 +88,10 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn associate(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
-    app.account.usable(&caller.user_id).await?;
+    app.accounts.usable(&caller.user_id).await?;
     let token = caller.token.reveal();
-    let (email, _) = app.accounts.owner(token).await.map_err(ended)?;
-    let secret = app.accounts.new_totp_secret(token).await.map_err(ended)?.reveal().to_owned();
+    let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
+    let secret = app.user_pool.new_totp_secret(token).await.map_err(ended)?.reveal().to_owned();
     let uri = uri(&email, &secret);
     Ok(private_json(&TotpSecret { secret, uri }, None))
 }
@@ -101,10 +101,10 @@ async fn verify(
     caller: Caller,
     Body(request): Body<TotpCode>,
 ) -> Result<NoContent, ApiError> {
-    app.account.usable(&caller.user_id).await?;
+    app.accounts.usable(&caller.user_id).await?;
     let code = code(&request.code)?;
     CODES.count(&app, "totp", caller.user_id.as_str()).await?;
-    app.accounts.enable_totp(caller.token.reveal(), &code).await.map_err(ended)?;
+    app.user_pool.enable_totp(caller.token.reveal(), &code).await.map_err(ended)?;
     CODES.forget(&app, "totp", caller.user_id.as_str()).await;
     Ok(NoContent)
 }
@@ -114,26 +114,26 @@ async fn off(
     caller: Caller,
     Body(request): Body<Password>,
 ) -> Result<NoContent, ApiError> {
-    app.account.usable(&caller.user_id).await?;
+    app.accounts.usable(&caller.user_id).await?;
     let password = known_password("password", request.password)?;
     let token = caller.token.reveal();
     PASSWORDS.count(&app, "mfa", caller.user_id.as_str()).await?;
-    let (email, _) = app.accounts.owner(token).await.map_err(ended)?;
-    match app.accounts.sign_in(&email, &password).await {
+    let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
+    match app.user_pool.sign_in(&email, &password).await {
         // The session that came of the question is of no use to anybody.
         Ok(SignedIn::Tokens(tokens)) => {
             if let Some(refresh) = &tokens.refresh {
-                app.accounts.revoke(refresh).await.map_err(ended)?;
+                app.user_pool.revoke(refresh).await.map_err(ended)?;
             }
         }
         Ok(SignedIn::Challenge { .. }) => {}
-        Err(AccountError::Refused) => {
+        Err(PoolError::Refused) => {
             return Err(ApiError::refused(Code::PasswordWrong, "the present password is another one"));
         }
         Err(error) => return Err(ended(error)),
     }
     PASSWORDS.forget(&app, "mfa", caller.user_id.as_str()).await;
-    app.accounts.disable_mfa(token).await.map_err(ended)?;
+    app.user_pool.disable_mfa(token).await.map_err(ended)?;
     Ok(NoContent)
 }
 

@@ -7,12 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Address, code, email, ended, known_password, mail_asked, mailed_code, new_password,
+    Address, code, email, known_password, new_password,
     sign_up::MailAsked,
     visitor::{CODES, MAILS, PASSWORDS, Visitor},
 };
 use crate::{
-    accounts::AccountError,
     api::{
         answer::{Accepted, NoContent},
         extract::Body,
@@ -21,6 +20,10 @@ use crate::{
     app::App,
     auth::Caller,
     error::{ApiError, Code},
+    user_pool::{
+        PoolError,
+        problem::{ended, mail_asked, mailed_code},
+    },
 };
 
 /// A new password in place of a forgotten one.
@@ -85,7 +88,7 @@ async fn forgot(
     visitor.count(&app).await?;
     let email = email(&request.email)?;
     MAILS.count(&app, "", email.as_str()).await?;
-    mail_asked(app.accounts.forgot(&email).await)?;
+    mail_asked(app.user_pool.forgot(&email).await)?;
     Ok(Accepted(MailAsked::CODE))
 }
 
@@ -98,9 +101,9 @@ async fn reset(
     let (email, code) = (email(&request.email)?, code(&request.code)?);
     let password = new_password(request.password)?;
     CODES.count(&app, "reset", email.as_str()).await?;
-    app.accounts.reset(&email, &code, &password).await.map_err(mailed_code)?;
+    app.user_pool.reset(&email, &code, &password).await.map_err(mailed_code)?;
     // The password is replaced, and the code is used: there is nothing that the learner could do again.
-    if let Err(error) = app.accounts.end_sessions(&email).await {
+    if let Err(error) = app.user_pool.end_sessions(&email).await {
         tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "sessions outlive a reset");
     }
     // Whoever can read the mail is not kept out by attempts of others.
@@ -113,18 +116,18 @@ async fn change(
     caller: Caller,
     Body(request): Body<Change>,
 ) -> Result<NoContent, ApiError> {
-    app.account.usable(&caller.user_id).await?;
+    app.accounts.usable(&caller.user_id).await?;
     let old = known_password("oldPassword", request.old_password)?;
     let new = new_password(request.new_password)?;
     PASSWORDS.count(&app, "change", caller.user_id.as_str()).await?;
     let token = caller.token.reveal();
-    match app.accounts.change_password(token, &old, &new).await {
+    match app.user_pool.change_password(token, &old, &new).await {
         Ok(()) => {
             PASSWORDS.forget(&app, "change", caller.user_id.as_str()).await;
             Ok(NoContent)
         }
         // The pool says the same of a wrong password and of a session that has ended.
-        Err(AccountError::Refused) => match app.accounts.owner(token).await {
+        Err(PoolError::Refused) => match app.user_pool.owner(token).await {
             Ok(_) => Err(ApiError::refused(Code::PasswordWrong, "the present password is another one")),
             Err(error) => Err(ended(error)),
         },

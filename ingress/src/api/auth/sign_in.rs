@@ -11,12 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RefreshCookie, code, cookie, email, end_cookie, ended, known_password, new_password, private,
-    private_json, problem,
+    RefreshCookie, code, cookie, email, end_cookie, known_password, new_password, private, private_json,
     visitor::{CODES, PASSWORDS, Visitor},
 };
 use crate::{
-    accounts::{self, AccountError, Hidden, Session, SignedIn, Tokens},
     api::{
         extract::Body,
         route::{Route, post},
@@ -25,6 +23,10 @@ use crate::{
     auth::Caller,
     error::{ApiError, Code},
     store::users::User,
+    user_pool::{
+        self, Hidden, PoolError, Session, SignedIn, Tokens,
+        problem::{ended, problem},
+    },
 };
 
 /// Longest session of a challenge, in bytes.
@@ -156,10 +158,10 @@ async fn sign_in(
     let email = email(&request.email)?;
     let password = known_password("password", request.password)?;
     PASSWORDS.count(&app, "sign-in", email.as_str()).await?;
-    let signed_in = app.accounts.sign_in(&email, &password).await.map_err(|error| {
+    let signed_in = app.user_pool.sign_in(&email, &password).await.map_err(|error| {
         // What the pool says of known addresses only.
-        let tells = matches!(error, AccountError::Exhausted | AccountError::Invalid);
-        problem(if tells { AccountError::Refused } else { error })
+        let tells = matches!(error, PoolError::Exhausted | PoolError::Invalid);
+        problem(if tells { PoolError::Refused } else { error })
     })?;
     PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
     answer(&app, &headers, signed_in).await
@@ -175,13 +177,13 @@ async fn respond(
     let session = Some(request.session).filter(|session| session.len() <= SESSION_BYTES_MAX);
     let session = session.as_deref().and_then(Session::read).ok_or_else(challenge_ended)?;
     let (challenge, given) = match request.challenge {
-        Challenge::Totp => (accounts::Challenge::Totp, code(&request.answer)?),
-        Challenge::Sms => (accounts::Challenge::Sms, code(&request.answer)?),
-        Challenge::NewPassword => (accounts::Challenge::NewPassword, new_password(request.answer)?),
+        Challenge::Totp => (user_pool::Challenge::Totp, code(&request.answer)?),
+        Challenge::Sms => (user_pool::Challenge::Sms, code(&request.answer)?),
+        Challenge::NewPassword => (user_pool::Challenge::NewPassword, new_password(request.answer)?),
     };
     CODES.count(&app, "challenge", session.username()).await?;
-    let signed_in = app.accounts.respond(challenge, &session, &given).await.map_err(|error| {
-        let is_over = matches!(error, AccountError::Refused | AccountError::Invalid);
+    let signed_in = app.user_pool.respond(challenge, &session, &given).await.map_err(|error| {
+        let is_over = matches!(error, PoolError::Refused | PoolError::Invalid);
         if is_over { challenge_ended() } else { problem(error) }
     })?;
     CODES.forget(&app, "challenge", session.username()).await;
@@ -198,7 +200,7 @@ async fn refresh(
     let Some(token) = token else {
         return Err(ApiError::refused(Code::SessionMissing, "there is no session; please sign in"));
     };
-    match app.accounts.refresh(&token).await {
+    match app.user_pool.refresh(&token).await {
         Ok(tokens) => match access(&app, &tokens, tokens.refresh.as_ref().or(Some(&token))).await {
             Ok(access) => {
                 let cookie = keep(&app, &headers, tokens.refresh.as_ref())?;
@@ -209,8 +211,8 @@ async fn refresh(
             }
             Err(error) => Err(error),
         },
-        Err(AccountError::Refused | AccountError::Invalid) => {
-            let ended = ended(AccountError::Refused).into_response();
+        Err(PoolError::Refused | PoolError::Invalid) => {
+            let ended = ended(PoolError::Refused).into_response();
             Ok(private(ended, end_cookie(&app, &headers)))
         }
         Err(error) => Err(problem(error)),
@@ -225,9 +227,9 @@ async fn sign_out(
 ) -> Result<Response, ApiError> {
     visitor.count(&app).await?;
     if let Some(token) = token {
-        match app.accounts.revoke(&token).await {
+        match app.user_pool.revoke(&token).await {
             // A token that the pool does not know keeps no session.
-            Ok(()) | Err(AccountError::Refused | AccountError::Invalid) => {}
+            Ok(()) | Err(PoolError::Refused | PoolError::Invalid) => {}
             Err(error) => return Err(problem(error)),
         }
     }
@@ -239,7 +241,7 @@ async fn sign_out_everywhere(
     headers: HeaderMap,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    app.accounts.sign_out_everywhere(caller.token.reveal()).await.map_err(ended)?;
+    app.user_pool.sign_out_everywhere(caller.token.reveal()).await.map_err(ended)?;
     Ok(signed_out(&app, &headers))
 }
 
@@ -253,9 +255,9 @@ async fn answer(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> Result<R
         }
         SignedIn::Challenge { kind, session, destination } => {
             let challenge = match kind {
-                accounts::Challenge::Totp => Challenge::Totp,
-                accounts::Challenge::Sms => Challenge::Sms,
-                accounts::Challenge::NewPassword => Challenge::NewPassword,
+                user_pool::Challenge::Totp => Challenge::Totp,
+                user_pool::Challenge::Sms => Challenge::Sms,
+                user_pool::Challenge::NewPassword => Challenge::NewPassword,
             };
             let session = session.to_text();
             Ok(private_json(&SignInAnswer::Challenge { challenge, session, destination }, None))
@@ -267,10 +269,10 @@ async fn answer(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> Result<R
 /// for opens nothing more, and its session, which `refresh` keeps, ends.
 async fn access(app: &App, tokens: &Tokens, refresh: Option<&Hidden>) -> Result<Access, ApiError> {
     let caller = app.verifier.verify(tokens.access.reveal()).await?;
-    let opened = app.account.open(&caller).await;
+    let opened = app.accounts.open(&caller).await;
     if let (Err(gone), Some(refresh)) = (&opened, refresh)
         && gone.code() == Code::AccountDeleted
-        && let Err(error) = app.accounts.revoke(refresh).await
+        && let Err(error) = app.user_pool.revoke(refresh).await
     {
         let error = format!("{:#}", anyhow::Error::from(error));
         tracing::warn!(error, "the session of a deleted account goes on, and opens nothing");

@@ -9,11 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, code, email, mail_asked, mailed_code, new_password, problem,
+    Address, code, email, new_password,
     visitor::{CODES, MAILS, Visitor},
 };
 use crate::{
-    accounts::AccountError,
     api::{
         answer::{Accepted, NoContent},
         extract::Body,
@@ -23,6 +22,10 @@ use crate::{
     email::EmailRefused,
     error::{ApiError, Code},
     profile::{Profile, Wrong},
+    user_pool::{
+        PoolError,
+        problem::{mail_asked, mailed_code, problem},
+    },
 };
 
 /// Somebody who wants to learn.
@@ -112,9 +115,9 @@ async fn sign_up(
     };
     let profile = profile.checked().map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
     MAILS.count(&app, "", email.as_str()).await?;
-    match app.accounts.sign_up(&email, &password, &profile).await {
+    match app.user_pool.sign_up(&email, &password, &profile).await {
         Ok(()) => tracing::info!("somebody signs up"),
-        Err(AccountError::Exists) => tracing::info!("somebody signs a known address up"),
+        Err(PoolError::Exists) => tracing::info!("somebody signs a known address up"),
         Err(error) => return Err(problem(error)),
     }
     Ok(Accepted(MailAsked::SIGN_UP))
@@ -128,7 +131,7 @@ async fn confirm(
     visitor.count(&app).await?;
     let (email, code) = (email(&request.email)?, code(&request.code)?);
     CODES.count(&app, "confirm", email.as_str()).await?;
-    app.accounts.confirm(&email, &code).await.map_err(mailed_code)?;
+    app.user_pool.confirm(&email, &code).await.map_err(mailed_code)?;
     Ok(NoContent)
 }
 
@@ -140,7 +143,7 @@ async fn resend(
     visitor.count(&app).await?;
     let email = email(&request.email)?;
     MAILS.count(&app, "", email.as_str()).await?;
-    mail_asked(app.accounts.resend(&email).await)?;
+    mail_asked(app.user_pool.resend(&email).await)?;
     Ok(Accepted(MailAsked::CODE))
 }
 

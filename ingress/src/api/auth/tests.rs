@@ -19,48 +19,6 @@ fn a_code_is_digits_as_people_write_them() {
 }
 
 #[test]
-fn what_only_a_known_address_could_meet_is_a_wrong_code() {
-    for error in [
-        AccountError::Refused,
-        AccountError::CodeWrong,
-        AccountError::Exhausted,
-        AccountError::Exists,
-        AccountError::EmailRefused,
-        AccountError::ResetRequired,
-        AccountError::Invalid,
-    ] {
-        assert_eq!(code_of(&mailed_code(error)), "code_wrong");
-    }
-    let down = || AccountError::Unavailable(anyhow::anyhow!("no route"));
-    assert_eq!(code_of(&mailed_code(down())), "accounts_unavailable");
-    assert_eq!(code_of(&mailed_code(AccountError::TooMany)), "too_many_requests");
-    for error in
-        [AccountError::Refused, AccountError::Exhausted, AccountError::Invalid, AccountError::ResetRequired]
-    {
-        assert!(mail_asked(Err(error)).is_ok());
-    }
-    assert_eq!(code_of(&mail_asked(Err(down())).unwrap_err()), "accounts_unavailable");
-}
-
-#[test]
-fn each_error_of_the_pool_has_its_code() {
-    for (error, code) in [
-        (AccountError::Refused, "credentials_wrong"),
-        (AccountError::CodeWrong, "code_wrong"),
-        (AccountError::PasswordWeak, "password_weak"),
-        (AccountError::EmailRefused, "email_refused"),
-        (AccountError::ResetRequired, "password_reset_required"),
-        (AccountError::Exhausted, "too_many_requests"),
-        (AccountError::TooMany, "too_many_requests"),
-        (AccountError::Invalid, "invalid_request"),
-    ] {
-        assert_eq!(code_of(&problem(error)), code);
-    }
-    assert_eq!(code_of(&ended(AccountError::Refused)), "session_ended");
-    assert_eq!(code_of(&ended(AccountError::CodeWrong)), "code_wrong");
-}
-
-#[test]
 fn passwords_have_their_lengths() {
     assert_eq!(code_of(&known_password("oldPassword", String::new()).unwrap_err()), "field_invalid");
     assert!(known_password("oldPassword", "x".repeat(rules::CHARS_MAX)).is_ok());
