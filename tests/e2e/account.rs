@@ -118,6 +118,8 @@ async fn profile(system: &System, learner: &Client) -> anyhow::Result<()> {
     // Another page that still shows the first version.
     for (sent, expected) in [
         (learner.change(Some(&tag), &json!({ "name": "Other" })), (412, "profile_changed", "")),
+        // What is wrong in any case is said first.
+        (learner.change(Some(&tag), &json!({ "timeZone": "" })), (422, "field_invalid", "timeZone")),
         (learner.change(None, &json!({ "name": "Other" })), (428, "if_match_missing", "")),
         (
             learner.change(Some("*"), &json!({ "timeZone": "Mars/Olympus" })),

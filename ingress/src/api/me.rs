@@ -148,11 +148,12 @@ async fn change(
     Body(change): Body<Change>,
 ) -> Result<Cached<Me>, ApiError> {
     let user = app.accounts.open(&caller).await?;
+    // What would be refused in any case is not refused for its version (RFC 9110, section 13.2.1).
+    let profile = change.of(user.profile.clone()).checked();
+    let profile = profile.map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
     if !seen.is_on(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
         return Err(changed(user.version));
     }
-    let profile = change.of(user.profile.clone()).checked();
-    let profile = profile.map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
     let user = if profile == user.profile {
         user
     } else {
