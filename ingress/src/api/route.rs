@@ -3,7 +3,7 @@
 //!
 //! A resource is a file with its handlers and
 //!
-//! ```ignore
+//! ```text
 //! pub fn routes() -> Vec<Route> {
 //!     vec![
 //!         get("/api/things/{id}", "getThing", one)
