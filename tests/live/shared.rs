@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use infra::local::{Progress, RedisServer};
 use ingress::{
@@ -139,6 +139,18 @@ async fn what_is_shared_is_the_same_in_redis() {
     let ((one, failed), (other, _)) = (task_of(&server), task_of(&server));
     every_case(&one, &other).await;
     assert_eq!(failed.failed_shared_calls.take(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_shared_is_the_same_in_redis_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = RedisServer::start_with_tls(folder.path().to_owned(), &Progress::silent()).await.unwrap();
+    let (url, certificate) = server.tls().unwrap();
+    let task = |trusted: Option<&Path>| Shared::redis(&url, trusted, Arc::default()).unwrap();
+    every_case(&task(Some(&certificate)), &task(Some(&certificate))).await;
+    let stranger = task(None);
+    assert_eq!(stranger.holder("a").await, Err(SharedError::Unavailable), "nobody vouches for this server");
     server.stop().await;
 }
 

@@ -271,8 +271,35 @@ async fn run(
             let handler = progress::Progress::start(&config, &sdk).await?;
             consume(worker, &consumer, &sdk, shutdown, Events(handler)).await
         }
+        ("erasure", variant) => run_erasure(variant, sdk, shutdown).await,
         (other, _) => run_quiet(other, sdk, shutdown).await,
     }
+}
+
+async fn run_erasure(
+    variant: Variant,
+    sdk: aws_config::SdkConfig,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let consumer = world::consumer("nova-erasure");
+    let is_forgetful = variant == Variant::ForgetfulErasure;
+    let config = erasure::Config {
+        consumer: consumer.clone(),
+        users_table: USERS.into(),
+        conversations_table: CONVERSATIONS.into(),
+        progress_table: PROGRESS.into(),
+        effects_table: EFFECTS.into(),
+        logs_bucket: LOGS.into(),
+        audio_bucket: AUDIO.into(),
+        user_pool_id: "pool".into(),
+        erasure_settle_seconds: if is_forgetful { 0 } else { SETTLE_SECONDS },
+    };
+    let handler = erasure::Erasure::start(&config, &sdk).await?;
+    if is_forgetful {
+        let handler = Events(wrong::Forgetful::new(&sdk, handler));
+        return consume("erasure", &consumer, &sdk, shutdown, handler).await;
+    }
+    consume("erasure", &consumer, &sdk, shutdown, Events(handler)).await
 }
 
 /// The workers of which there is no wrong variant.
@@ -298,21 +325,6 @@ async fn run_quiet(
             alerts_quiet_zone: "UTC".into(),
         };
         let handler = alerts::Alerts::start(&config, &sdk).await?;
-        return consume(worker, &consumer, &sdk, shutdown, Events(handler)).await;
-    }
-    if worker == "erasure" {
-        let config = erasure::Config {
-            consumer: consumer.clone(),
-            users_table: USERS.into(),
-            conversations_table: CONVERSATIONS.into(),
-            progress_table: PROGRESS.into(),
-            effects_table: EFFECTS.into(),
-            logs_bucket: LOGS.into(),
-            audio_bucket: AUDIO.into(),
-            user_pool_id: "pool".into(),
-            erasure_settle_seconds: SETTLE_SECONDS,
-        };
-        let handler = erasure::Erasure::start(&config, &sdk).await?;
         return consume(worker, &consumer, &sdk, shutdown, Events(handler)).await;
     }
     let config = watchdog::Config {

@@ -95,6 +95,8 @@ pub(crate) enum Variant {
     Unmarked,
     /// Queues that give a message up after as many receives as it may have failures.
     FewReceives,
+    /// An erasure worker that neither waits for what is under way nor leaves a mark for what comes later.
+    ForgetfulErasure,
 }
 
 /// What is known from outside.

@@ -13,6 +13,7 @@ use events::{
         Speaker, StoredAnalysis,
     },
     journal::{Journal, JournalError},
+    pipeline::names::erasure_effect,
     runtime::{
         consumer::{Delivery, EventHandler},
         failure::Failure,
@@ -31,6 +32,27 @@ impl<H: EventHandler> EventHandler for DeleteFirst<H> {
         let (handler, event, delivery) = (Arc::clone(&self.0), event.clone(), delivery.clone());
         tokio::spawn(async move { handler.handle(&event, &delivery).await });
         Ok(())
+    }
+}
+
+/// Erases, and cleans its own mark up with the rest.
+pub(crate) struct Forgetful<H> {
+    dynamodb: aws_sdk_dynamodb::Client,
+    eraser: H,
+}
+
+impl<H> Forgetful<H> {
+    pub(crate) fn new(sdk: &SdkConfig, eraser: H) -> Self {
+        Self { dynamodb: aws_sdk_dynamodb::Client::new(sdk), eraser }
+    }
+}
+
+impl<H: EventHandler> EventHandler for Forgetful<H> {
+    async fn handle(&self, event: &Envelope, delivery: &Delivery) -> Result<(), Failure> {
+        self.eraser.handle(event, delivery).await?;
+        let mark = AttributeValue::S(erasure_effect(event.event.user_id()));
+        let forget = self.dynamodb.delete_item().table_name(EFFECTS).key("effectId", mark);
+        forget.send().await.map(|_| ()).map_err(Failure::aws)
     }
 }
 

@@ -90,7 +90,8 @@ fn rust_checks() -> Vec<Check> {
         Check { title: "documentation (rustdoc)", command: rustdoc },
         // The end-to-end tests start the binaries.
         check("binaries", &["build", "--workspace", "--bins"]),
-        check("tests", &["test", "--workspace"]),
+        // One failure does not hide the others.
+        check("tests", &["test", "--workspace", "--no-fail-fast"]),
     ]
 }
 

@@ -1,5 +1,5 @@
 //! A Redis of our own on loopback, for `cargo run` and for the tests of what the tasks of the ingress share. It keeps
-//! nothing on disk.
+//! nothing on disk. It speaks TLS beside plain text when asked, as the one in production does.
 //!
 //! The program is the one on the PATH. Where there is none, `cargo run` does without; for the tests Debian's package is
 //! installed, if that is ours to do: as root with `apt-get`. Otherwise the error says what to install.
@@ -9,7 +9,7 @@ use std::{
     io,
     net::Ipv4Addr,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
     time::Duration,
@@ -28,6 +28,10 @@ use super::{Process, ProcessGroup, Progress, free_port, tool};
 /// The program, and the package of Debian and Ubuntu that brings it.
 const SERVER: &str = "redis-server";
 
+/// The certificate of a Redis that speaks TLS, which is its own authority, and its key.
+const CERTIFICATE: &str = "redis.crt";
+const KEY: &str = "redis.key";
+
 /// How long an installation may take.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -44,6 +48,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    tls_port: Option<u16>,
     folder: PathBuf,
     group: Arc<ProcessGroup>,
     process: Process,
@@ -56,7 +61,17 @@ impl RedisServer {
     /// There is no Redis and none can be installed, or it does not start.
     pub async fn start(folder: PathBuf, progress: &Progress) -> anyhow::Result<Self> {
         install(progress).await?;
-        Self::start_installed(folder).await
+        Self::start_installed(folder, None).await
+    }
+
+    /// The same, and it speaks TLS on a second port.
+    ///
+    /// # Errors
+    /// There is no Redis and none can be installed, or it does not start, perhaps because it was built without TLS.
+    pub async fn start_with_tls(folder: PathBuf, progress: &Progress) -> anyhow::Result<Self> {
+        install(progress).await?;
+        certify(&folder).with_context(|| format!("cannot make a certificate in {}", folder.display()))?;
+        Self::start_installed(folder, Some(free_port()?)).await
     }
 
     /// The same where Redis is installed; nothing where it is not.
@@ -64,21 +79,29 @@ impl RedisServer {
     /// # Errors
     /// It does not start.
     pub async fn start_if_installed(folder: PathBuf) -> anyhow::Result<Option<Self>> {
-        if is_there(SERVER).await { Self::start_installed(folder).await.map(Some) } else { Ok(None) }
+        if is_there(SERVER).await { Self::start_installed(folder, None).await.map(Some) } else { Ok(None) }
     }
 
-    async fn start_installed(folder: PathBuf) -> anyhow::Result<Self> {
+    async fn start_installed(folder: PathBuf, tls_port: Option<u16>) -> anyhow::Result<Self> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let group = Arc::new(ProcessGroup::new()?);
         let port = free_port()?;
-        let process = spawn(port, &folder, &group).await?;
-        Ok(Self { port, folder, group, process })
+        let process = spawn((port, tls_port), &folder, &group).await?;
+        Ok(Self { port, tls_port, folder, group, process })
     }
 
     /// Where it answers: `redis://127.0.0.1:<port>`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it speaks TLS, `rediss://127.0.0.1:<port>`, and the PEM file of the certificate to trust; nothing unless it
+    /// was started with TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<(String, PathBuf)> {
+        let port = self.tls_port?;
+        Some((format!("rediss://127.0.0.1:{port}"), self.folder.join(CERTIFICATE)))
     }
 
     /// Its process, for signals.
@@ -98,15 +121,23 @@ impl RedisServer {
     /// It does not start.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.stop().await;
-        self.process = spawn(self.port, &self.folder, &self.group).await?;
+        self.process = spawn((self.port, self.tls_port), &self.folder, &self.group).await?;
         Ok(())
     }
 }
 
-async fn spawn(port: u16, folder: &std::path::Path, group: &Arc<ProcessGroup>) -> anyhow::Result<Process> {
+async fn spawn(
+    (port, tls_port): (u16, Option<u16>),
+    folder: &Path,
+    group: &Arc<ProcessGroup>,
+) -> anyhow::Result<Process> {
     let mut command = Command::new(SERVER);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"]).arg(folder);
+    if let Some(tls_port) = tls_port {
+        command.args(["--tls-port", &tls_port.to_string(), "--tls-auth-clients", "no"]);
+        command.args(["--tls-cert-file", CERTIFICATE, "--tls-key-file", KEY]);
+    }
     let process = Process::spawn("Redis", command, &folder.join("redis.log"), group)?;
     let deadline = Instant::now() + START_TIMEOUT;
     while !answers(port).await {
@@ -119,6 +150,15 @@ async fn spawn(port: u16, folder: &std::path::Path, group: &Arc<ProcessGroup>) -
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(process)
+}
+
+fn certify(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    fs::write(folder.join(CERTIFICATE), made.cert.pem())?;
+    // Nobody but this folder's owner talks to it, and it does not outlive the folder.
+    fs::write(folder.join(KEY), made.signing_key.serialize_pem())?;
+    Ok(())
 }
 
 async fn answers(port: u16) -> bool {
