@@ -59,6 +59,8 @@ pub(super) struct Entry {
     /// Whether SQS would take the message away after this receive.
     last: bool,
     begun: bool,
+    /// Whether [`Ledger::begin`] has learned of earlier attempts before, during this receive.
+    known: bool,
     /// The earlier attempt that never reported, or [`NONE`].
     earlier: String,
     /// Earlier attempts that ran alone and never reported.
@@ -111,6 +113,7 @@ impl Ledger {
             again: delivery.receive_count > 1,
             last: delivery.receive_count >= receive_count_max,
             begun: false,
+            known: false,
             earlier: NONE.to_owned(),
             alone: 0,
             failures: 0,
@@ -138,13 +141,18 @@ impl Ledger {
         let count = |name: &str| -> u32 {
             item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
         };
+        let earlier = item.get("earlier").and_then(|value| value.as_s().ok());
+        let is_own = earlier.is_some_and(|earlier| *earlier == entry.attempt);
         // Our own attempt stands there when the SDK repeated the request because its reply was lost. What stood there
         // before it is not known then: the message is believed to be harmless, and found out next time.
-        let earlier = item.get("earlier").and_then(|value| value.as_s().ok());
-        if let Some(earlier) = earlier.filter(|earlier| **earlier != entry.attempt) {
+        if let Some(earlier) = earlier.filter(|_| !is_own) {
             entry.earlier.clone_from(earlier);
         }
-        (entry.alone, entry.failures, entry.begun) = (count("alone"), count("failures"), true);
+        // It also stands there when it ran before and its report could not be noted. Then what is counted may be itself.
+        if !(is_own && entry.known) {
+            entry.alone = count("alone");
+        }
+        (entry.failures, entry.begun, entry.known) = (count("failures"), true, true);
         Ok(())
     }
 

@@ -169,6 +169,23 @@ async fn throttled_worker_slows_down_and_no_message_pays_for_it() {
     assert!((10..2000).contains(&throttles), "{throttles}");
 }
 
+/// The second receive leaves an attempt that never reported, so that those of the third run alone.
+#[tokio::test(start_paused = true)]
+async fn attempts_whose_reports_are_not_noted_are_not_taken_for_crashes_of_the_same_receive() {
+    let fake = Fake::with_received(["wait".to_owned()], 1);
+    let taken = Taken { until: Instant::now() + 60 * MINUTE, asked: Arc::default() };
+    fake.state().fault = Fault::NoReports;
+    let consumer = Consumer::start(&fake, 2, 80, taken.clone());
+    for receive in [2, 3, 4] {
+        eventually(5 * MINUTE, "it is received", || fake.state().messages[0].receives == receive).await;
+    }
+    assert!(*taken.asked.lock().unwrap() > 10, "it ran more than once in each receive");
+    fake.state().fault = Fault::None;
+    eventually(61 * MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
+    assert!(fake.state().rejected.is_empty() && fake.state().exhausted.is_empty());
+    consumer.stop().await;
+}
+
 /// Something that somebody else is at until a moment.
 #[derive(Clone)]
 struct Taken {

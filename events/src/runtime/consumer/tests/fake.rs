@@ -59,6 +59,8 @@ pub(super) enum Fault {
     SilentPolls,
     /// The table of attempts takes no write.
     NoNotes,
+    /// The table of attempts takes no report of an attempt that has begun.
+    NoReports,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +147,12 @@ impl Fake {
                 { "AttributeName": "effectId", "KeyType": "HASH" },
             ]}})),
             "UpdateItem" if self.state().fault == Fault::NoNotes => Err("InternalServerError"),
+            // Which the SDK does not repeat.
+            "UpdateItem"
+                if self.state().fault == Fault::NoReports && input.get("ConditionExpression").is_some() =>
+            {
+                Err("TransactionConflictException")
+            }
             "UpdateItem" => self.state().note(input),
             _ => panic!("{operation} is not expected"),
         }
