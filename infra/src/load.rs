@@ -34,7 +34,7 @@ use crate::{
     simulator::latency::Delays,
 };
 use learners::Speaker;
-use meter::{Meters, Sample};
+use meter::{Meters, Sample, reference_ns};
 use report::Window;
 pub use report::{Figures, Report, ServerFigures};
 use talk::Outcome;
@@ -213,22 +213,25 @@ async fn window(
     let before = meters.read()?;
     let (begun, mut looked) = (Instant::now(), Instant::now());
     let end = begun + Duration::from_secs(options.seconds);
-    let (mut conversation_seconds, mut resident_kb) = (0.0, 0);
+    let (mut conversation_seconds, mut resident_kb, mut references) = (0.0, 0, Vec::new());
     while looked < end {
         tokio::time::sleep_until(end.min(looked + LOOK_EVERY)).await;
         let now = Instant::now();
         conversation_seconds += shared.state.borrow().open as f64 * (now - looked).as_secs_f64();
         resident_kb = meters.ingress.resident_kb()?.max(resident_kb);
+        references.push(reference_ns()?);
         looked = now;
         options.progress.detail(&format!("{} s left", (end - now.min(end)).as_secs()));
     }
     let after: Sample = meters.read()?;
+    references.sort_unstable();
     Ok(Window {
         seconds: begun.elapsed().as_secs_f64(),
         conversation_seconds,
         used: after.since(&before),
         resident_kb,
         resident_empty_kb: 0,
+        reference_ns: references.get(references.len() / 2).copied().unwrap_or_default(),
         up: simulator.latency().await?,
         down: lock(&shared.down).latency(),
         late: lock(&shared.late).latency(),

@@ -8,6 +8,7 @@ use nix::{
     time::{ClockId, clock_gettime},
     unistd::Pid,
 };
+use sha2::{Digest as _, Sha256};
 
 /// The processes of a load test.
 #[derive(Debug)]
@@ -16,6 +17,25 @@ pub(super) struct Meters {
     generator: Meter,
     simulator: Meter,
     cloud: Meter,
+}
+
+/// Bytes of the piece of work whose time is the speed of a processor: one signed frame of audio.
+const REFERENCE_BYTES: usize = 2119;
+
+/// How often that is done for one look.
+const REFERENCE_TIMES: usize = 50;
+
+/// The time that the calling thread needs for the SHA-256 of [`REFERENCE_BYTES`], in nanoseconds of its own processor time.
+/// It tells a slow machine, or a slow hour of a shared one, from a slow server.
+pub(super) fn reference_ns() -> anyhow::Result<u64> {
+    let thread = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("a thread has a clock");
+    let piece = [7; REFERENCE_BYTES];
+    let begun: Duration = thread()?.into();
+    for _ in 0..REFERENCE_TIMES {
+        std::hint::black_box(Sha256::digest(std::hint::black_box(&piece)));
+    }
+    let took = Duration::from(thread()?) - begun;
+    Ok(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / REFERENCE_TIMES as u64)
 }
 
 /// One process.
@@ -220,5 +240,6 @@ mod tests {
         assert!(meter.processor_time().unwrap() > before);
         assert!(meter.resident_kb().unwrap() > 1_000);
         assert!(Meter::new(u32::MAX).is_err());
+        assert!(reference_ns().unwrap() > 0);
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Window {
     pub(super) used: Sample,
     pub(super) resident_kb: u64,
     pub(super) resident_empty_kb: u64,
+    pub(super) reference_ns: u64,
     pub(super) up: Latency,
     pub(super) down: Latency,
     pub(super) late: Latency,
@@ -102,6 +103,8 @@ pub struct Figures {
     pub cloud_cores: f64,
     /// Processors busy with what is not ours.
     pub others_cores: f64,
+    /// Processor time for the SHA-256 of 2119 bytes beside the load, in nanoseconds: the speed of the machine.
+    pub reference_ns: u64,
 }
 
 impl Report {
@@ -128,6 +131,7 @@ impl Report {
             simulator_cores: cores(used.simulator),
             cloud_cores: cores(used.cloud),
             others_cores: used.others_cores(window.seconds),
+            reference_ns: window.reference_ns,
         };
         let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
         let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
@@ -189,6 +193,7 @@ impl Report {
                 format!("{generator:.2} / {simulator:.2} / {:.2}", figures.cloud_cores)
             }),
             row("Cores busy with something else", format!("{:.2}", figures.others_cores)),
+            row("Reference: SHA-256 of 2119 bytes, ns", figures.reference_ns.to_string()),
         ]
     }
 
@@ -243,6 +248,7 @@ mod tests {
             simulator_cores: 0.1,
             cloud_cores: 0.1,
             others_cores: 0.0,
+            reference_ns: 1_000,
         }
     }
 
