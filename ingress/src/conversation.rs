@@ -190,8 +190,15 @@ impl Conversation {
             generation: self.floor.generation(),
             heard_samples: self.heard_samples,
             simulated: self.simulated,
+            tutor_begins: self.tutor_begins(),
         }));
         self.heard_samples.get_or_insert(0);
+    }
+
+    /// Nothing was said yet, and the model is or was asked to begin.
+    fn tutor_begins(&self) -> bool {
+        let can = self.settings.texts.is_some() || self.settings.opening_clip.is_some();
+        can && !self.floor.has_begun() && !self.floor.microphone.has_speech()
     }
 
     fn audio(&mut self, pcm: &Bytes, at_ms: u64) {

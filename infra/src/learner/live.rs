@@ -29,9 +29,6 @@ pub(crate) const FRAME: Duration = Duration::from_millis(32);
 /// More turns than this are not a conversation.
 const TURNS_MAX: usize = 2_000;
 
-/// How long the learner waits for a tutor who may speak first.
-const OPENING: Duration = Duration::from_secs(5);
-
 /// How many frames of the microphone pass between two reports of what was played.
 pub(crate) const FRAMES_PER_REPORT: u32 = 8;
 
@@ -79,8 +76,8 @@ pub(super) async fn hold(
 enum Phase {
     /// Connected, not yet ready.
     Connecting { until: Instant },
-    /// Hearing the tutor's greeting, if there is one.
-    Opening { since: Instant },
+    /// Hearing the tutor's greeting, if the tutor begins.
+    Opening { since: Instant, tutor_begins: bool },
     /// Saying the line with this index.
     Speaking(usize),
     /// Hearing the answer to that line.
@@ -192,8 +189,8 @@ impl<'a> Talk<'a> {
                 ensure!(now < until, "the ingress did not get ready within {} s", PATIENCE.as_secs());
                 return Ok(Vec::new());
             }
-            Phase::Opening { since } => {
-                if heard_out || (!self.answer_began && now > since + OPENING) {
+            Phase::Opening { since, tutor_begins } => {
+                if heard_out || !tutor_begins {
                     self.speak(0, now, observer);
                 } else {
                     self.check_patience(since, now, "a greeting")?;
@@ -313,9 +310,9 @@ impl<'a> Talk<'a> {
                 self.back(generation, heard_samples)?;
                 observer(&Moment::Back);
             }
-            Down::Ready { conversation_id, generation, .. } => {
+            Down::Ready { conversation_id, generation, tutor_begins, .. } => {
                 self.playback.flush(generation, Instant::now());
-                self.phase = Phase::Opening { since: Instant::now() };
+                self.phase = Phase::Opening { since: Instant::now(), tutor_begins };
                 self.conversation = Some(Conversation {
                     conversation_id,
                     simulated: false,

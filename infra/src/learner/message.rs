@@ -26,6 +26,8 @@ pub(crate) enum Down {
         conversation_id: ConversationId,
         generation: u32,
         heard_samples: Option<u64>,
+        #[serde(default)]
+        tutor_begins: bool,
     },
     Model {
         simulated: bool,

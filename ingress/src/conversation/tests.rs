@@ -282,6 +282,25 @@ fn a_renewed_stream_is_told_in_short_what_the_history_has_no_room_for() {
 }
 
 #[test]
+fn a_page_is_told_who_has_the_first_word() {
+    fn told(talk: &Talk) -> bool {
+        let ready = |message: &&ServerMessage| {
+            if let ServerMessage::Ready { tutor_begins, .. } = message { Some(*tutor_begins) } else { None }
+        };
+        talk.sent().iter().rev().find_map(ready).expect("a page is ready")
+    }
+    let mute = Settings { texts: None, ..settings() };
+    let aloud = Settings { opening_clip: Some(super::fixture::speech(1_000, 3).into()), ..mute.clone() };
+    for (settings, tutor) in [(settings(), true), (mute, false), (aloud, true)] {
+        assert_eq!(told(&Talk::new(settings)), tutor);
+    }
+    let mut talk = talk(settings());
+    talk.input(Input::Detached);
+    talk.input(Input::Attached);
+    assert!(!told(&talk), "the conversation goes on");
+}
+
+#[test]
 fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn() {
     let clip = super::fixture::speech(1_000, 3);
     let settings = Settings { texts: None, opening_clip: Some(clip.clone().into()), ..settings() };

@@ -63,6 +63,10 @@ pub enum ServerMessage {
         /// Whether the model is simulated, once that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         simulated: Option<bool>,
+        /// Whether the tutor has the first word: nothing was said yet, and the tutor will begin. Otherwise it is the
+        /// learner's turn, or the conversation goes on.
+        #[serde(default)]
+        tutor_begins: bool,
     },
     /// The model has answered for the first time.
     Model {
