@@ -1,7 +1,7 @@
 //! The load test: many real conversations in real time through the live endpoint of a real ingress, measured from
-//! outside. Everything the ingress does is on: journal, lease, recordings, events, against the local cloud; the workers
-//! do not run, because they never speak with the ingress. The Bedrock simulator and the local cloud are processes of
-//! their own; the learners live in the calling process.
+//! outside. Everything the ingress does is on: journal, lease, recordings, events, against a model of AWS in memory; the
+//! workers do not run, because they never speak with the ingress. The Bedrock simulator and the model are processes of
+//! their own; the learners live in the calling process. The local cloud has the user pool and the roles, and rests.
 //!
 //! **Added latency.** Each piece of audio carries, in front of its samples, the time at which it was sent, by the
 //! monotonic clock that all processes of a machine share. The simulator takes these stamps out of what it hears, and
@@ -15,6 +15,7 @@
 
 mod learners;
 mod meter;
+mod model;
 mod report;
 mod talk;
 
@@ -30,11 +31,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::simulator::latency::Latency;
 use crate::{
-    local::{Binaries, Instance, Progress, Service, Stack, StackOptions},
+    local::{
+        Binaries, Cloud, CloudOptions, Instance, Progress, Service, Stack, StackOptions, deploy,
+        publish_pictures,
+    },
     simulator::latency::Delays,
 };
 use learners::Speaker;
 use meter::{Meters, Sample, reference_ns};
+use model::Model;
 use report::Window;
 pub use report::{Figures, Report, ServerFigures};
 use talk::Outcome;
@@ -109,16 +114,37 @@ pub async fn run(options: &LoadOptions) -> anyhow::Result<Report> {
     ensure!((1..=CONVERSATIONS_MAX).contains(&most), "1 to {CONVERSATIONS_MAX} conversations are possible");
     ensure!((1..=SECONDS_MAX).contains(&options.seconds), "1 to {SECONDS_MAX} seconds are possible");
     ensure!(options.opens_per_second > 0.0, "some conversations must be opened in a second");
-    let stack = Stack::start(stack_options(options)).await?;
+    let (stack, model) = start(options).await?;
     let report = tokio::select! {
-        report = Box::pin(measure(&stack, options)) => report?,
+        report = Box::pin(measure(&stack, &model, options)) => report?,
         died = stack.died() => return Err(died.into()),
+        status = model.process().wait() => return Err(model.process().died(status).into()),
     };
     options.progress.begin("Stopping");
     let killed = stack.stop(STOP_GRACE).await;
     ensure!(killed.is_empty(), "had to be killed: {killed:?}");
+    model.stop().await?;
     options.progress.end("");
     Ok(report)
+}
+
+/// Starts everything, the ingress on the model.
+async fn start(options: &LoadOptions) -> anyhow::Result<(Stack, Model)> {
+    let LoadOptions { state_dir, binaries, progress, .. } = options;
+    progress.begin("Starting the local cloud");
+    let cloud = CloudOptions { state_dir: state_dir.clone(), port: None, progress: progress.clone() };
+    let cloud = Cloud::start(&cloud).await?;
+    progress.end(cloud.endpoint());
+    progress.begin("Deploying the infrastructure");
+    let outputs = deploy(&cloud.root(), cloud.endpoint(), binaries, progress).await?;
+    progress.end("");
+    progress.begin("Starting the model of AWS");
+    let model = Model::start(binaries, state_dir, &outputs, cloud.group()).await?;
+    publish_pictures(&model.operator(), &outputs.images_table, progress).await?;
+    progress.end(model.endpoint());
+    let mut stack = stack_options(options);
+    stack.endpoints.insert(Service::Ingress, model.endpoint().to_owned());
+    Ok((Stack::on(cloud, outputs, stack).await?, model))
 }
 
 fn stack_options(options: &LoadOptions) -> StackOptions {
@@ -136,19 +162,19 @@ fn stack_options(options: &LoadOptions) -> StackOptions {
         services: vec![Service::Ingress],
         environment,
         simulator_arguments: simulator.map(str::to_owned).to_vec(),
-        images: false,
         progress: options.progress.clone(),
         ..StackOptions::new(options.state_dir.clone(), options.binaries.clone())
     }
 }
 
-async fn measure(stack: &Stack, options: &LoadOptions) -> anyhow::Result<Report> {
+async fn measure(stack: &Stack, model: &Model, options: &LoadOptions) -> anyhow::Result<Report> {
     let progress = &options.progress;
     progress.begin("Signing the learners up");
     let speakers = learners::sign_up(stack, options.conversations, progress).await?;
     progress.end(&format!("{} learners", speakers.len()));
     let ingress = stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
-    let meters = Meters::new(ingress.id(), stack.simulator().id(), stack.cloud().process().id())?;
+    let clouds = [model.process().id(), stack.cloud().process().id()];
+    let meters = Meters::new(ingress.id(), stack.simulator().id(), clouds)?;
     if options.pinned {
         meters.pin().context("cannot give the ingress a processor of its own; try --no-pin")?;
     }

@@ -53,6 +53,7 @@ pub use cloud::{Cloud, CloudOptions};
 pub use credentials::CredentialServer;
 pub use deploy::deploy;
 pub use group::ProcessGroup;
+pub(crate) use net::await_listening;
 pub use net::{free_port, http_client, is_free};
 pub use outputs::{Outputs, Queue};
 pub use process::{Died, Process};

@@ -29,9 +29,10 @@ pub(super) struct Options {
 }
 
 const FIGURES: &str = "\
-What happens: the local cloud, the Bedrock simulator and the ingress are started as processes of their \
-own, with nothing left out but the workers, which never speak with the ingress. One conversation warms \
-everything up. Then all are opened evenly; three seconds after the last one the window begins. Every \
+What happens: the local cloud, a model of AWS in memory, the Bedrock simulator and the ingress are started \
+as processes of their own, with nothing left out but the workers, which never speak with the ingress. The \
+local cloud has the user pool and the roles; journal, recordings and events go to the model, which does not \
+fall behind. One conversation warms everything up. Then all are opened evenly; three seconds after the last one the window begins. Every \
 learner speaks about two seconds, waits, hears the tutor's answer out in real time, and speaks again; the \
 microphone never stops. At the end every conversation finishes its exchange and says goodbye.
 
@@ -57,7 +58,8 @@ Opening: from the request for a conversation until the page is told `ready`.
 
 Generator late: how late the generator sent its frames; a timer of the runtime is 1 ms late by itself.
 
-Cores: processors used by the load generator, the simulator, the local cloud, and by what is not ours.
+Cores: processors used by the load generator, by the simulator, by the model of AWS with the local cloud, and \
+by what is not ours.
 
 Reference: the processor time that the SHA-256 of 2119 bytes took beside the load, the median of the \
 window. It is the speed of the machine: on a shared one it differs from hour to hour, and the server's \

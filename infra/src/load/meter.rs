@@ -16,7 +16,8 @@ pub(super) struct Meters {
     pub(super) ingress: Meter,
     generator: Meter,
     simulator: Meter,
-    cloud: Meter,
+    /// The model of AWS and the local cloud.
+    clouds: [Meter; 2],
 }
 
 /// Bytes of the piece of work whose time is the speed of a processor: one signed frame of audio.
@@ -51,7 +52,7 @@ pub(super) struct Sample {
     pub(super) ingress: Duration,
     pub(super) generator: Duration,
     pub(super) simulator: Duration,
-    pub(super) cloud: Duration,
+    pub(super) clouds: Duration,
     /// How often a thread of the ingress went to sleep.
     pub(super) wakeups: u64,
     machine: Machine,
@@ -66,12 +67,12 @@ struct Machine {
 }
 
 impl Meters {
-    pub(super) fn new(ingress: u32, simulator: u32, cloud: u32) -> anyhow::Result<Self> {
+    pub(super) fn new(ingress: u32, simulator: u32, clouds: [u32; 2]) -> anyhow::Result<Self> {
         Ok(Self {
             ingress: Meter::new(ingress)?,
             generator: Meter::new(std::process::id())?,
             simulator: Meter::new(simulator)?,
-            cloud: Meter::new(cloud)?,
+            clouds: [Meter::new(clouds[0])?, Meter::new(clouds[1])?],
         })
     }
 
@@ -83,7 +84,8 @@ impl Meters {
         first.set(ours)?;
         others.unset(ours)?;
         self.ingress.pin(&first)?;
-        [&self.generator, &self.simulator, &self.cloud].into_iter().try_for_each(|meter| meter.pin(&others))
+        let mut everybody_else = [&self.generator, &self.simulator].into_iter().chain(&self.clouds);
+        everybody_else.try_for_each(|meter| meter.pin(&others))
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Sample> {
@@ -91,7 +93,7 @@ impl Meters {
             ingress: self.ingress.processor_time()?,
             generator: self.generator.processor_time()?,
             simulator: self.simulator.processor_time()?,
-            cloud: self.cloud.processor_time()?,
+            clouds: self.clouds[0].processor_time()? + self.clouds[1].processor_time()?,
             wakeups: self.ingress.wakeups()?,
             machine: Machine::read()?,
         })
@@ -161,7 +163,7 @@ impl Sample {
             ingress: self.ingress.saturating_sub(before.ingress),
             generator: self.generator.saturating_sub(before.generator),
             simulator: self.simulator.saturating_sub(before.simulator),
-            cloud: self.cloud.saturating_sub(before.cloud),
+            clouds: self.clouds.saturating_sub(before.clouds),
             wakeups: self.wakeups.saturating_sub(before.wakeups),
             machine: Machine {
                 processors: self.machine.processors,
@@ -179,7 +181,7 @@ impl Sample {
     /// Processors that were busy with what is not ours, for a sample over `seconds`.
     pub(super) fn others_cores(&self, seconds: f64) -> f64 {
         let busy = self.processors() * self.machine.busy as f64 / (self.machine.all as f64).max(1.0);
-        let ours = self.ingress + self.generator + self.simulator + self.cloud;
+        let ours = self.ingress + self.generator + self.simulator + self.clouds;
         (busy - ours.as_secs_f64() / seconds).max(0.0)
     }
 }

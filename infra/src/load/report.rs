@@ -99,7 +99,7 @@ pub struct Figures {
     pub generator_cores: f64,
     /// Processors used by the Bedrock simulator.
     pub simulator_cores: f64,
-    /// Processors used by the local cloud.
+    /// Processors used by the model of AWS and the resting local cloud.
     pub cloud_cores: f64,
     /// Processors busy with what is not ours.
     pub others_cores: f64,
@@ -129,7 +129,7 @@ impl Report {
             generator_late: window.late,
             generator_cores: cores(used.generator),
             simulator_cores: cores(used.simulator),
-            cloud_cores: cores(used.cloud),
+            cloud_cores: cores(used.clouds),
             others_cores: used.others_cores(window.seconds),
             reference_ns: window.reference_ns,
         };
@@ -213,7 +213,7 @@ fn warnings(server: &ServerFigures, figures: &Figures, (pinned, processors): (bo
     let room = if pinned { processors - 1.0 } else { processors - server.cores };
     if figures.generator_cores > BUSY || figures.simulator_cores > BUSY || helpers > BUSY * room {
         warnings.push(format!(
-            "the generator, the simulator and the local cloud used {helpers:.2} of the {room:.2} processors left to \
+            "the generator, the simulator and the cloud used {helpers:.2} of the {room:.2} processors left to \
              them: the delays are theirs as much as the server's"
         ));
     }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use rand::RngExt as _;
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
 use super::Process;
 
@@ -88,6 +88,26 @@ pub(super) async fn await_healthy(
         status = process.wait() => Err(process.died(status).into()),
         () = tokio::time::sleep_until(deadline) => anyhow::bail!(
             "{} did not become healthy within {} s ({url}); its log is {}",
+            process.name(), patience.as_secs(), process.log().display(),
+        ),
+    }
+}
+
+/// Waits until `process` takes connections on the loopback port.
+///
+/// # Errors
+/// When it ends before, or `patience` runs out.
+pub(crate) async fn await_listening(port: u16, process: &Process, patience: Duration) -> anyhow::Result<()> {
+    let listening = async {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    tokio::select! {
+        () = listening => Ok(()),
+        status = process.wait() => Err(process.died(status).into()),
+        () = tokio::time::sleep(patience) => anyhow::bail!(
+            "{} did not start within {} s; its log is {}",
             process.name(), patience.as_secs(), process.log().display(),
         ),
     }

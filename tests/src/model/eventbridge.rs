@@ -23,9 +23,17 @@ pub struct EventBridge {
 }
 
 pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, Refusal> {
-    if operation != "PutEvents" {
-        return Err(Refusal::unsupported(format!("EventBridge {operation}")));
+    match operation {
+        "PutEvents" => put_all(state, request),
+        "DescribeEventBus" if request["Name"] == *state.eventbridge.bus => {
+            Ok(Answer::json(&json!({ "Name": request["Name"] })))
+        }
+        "DescribeEventBus" => Err(no_such_bus()),
+        other => Err(Refusal::unsupported(format!("EventBridge {other}"))),
     }
+}
+
+fn put_all(state: &mut State, request: &Value) -> Result<Answer, Refusal> {
     let entries = request["Entries"].as_array().cloned().unwrap_or_default();
     if !(1..=10).contains(&entries.len()) {
         return Err(Refusal::unsupported(format!("a call with {} entries", entries.len())));
@@ -45,10 +53,14 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
     Ok(Answer::json(&json!({ "FailedEntryCount": failed, "Entries": outcomes })))
 }
 
+fn no_such_bus() -> Refusal {
+    Refusal::new(400, "ResourceNotFoundException", "no such bus")
+}
+
 fn put(state: &mut State, entry: &Value) -> Result<usize, Refusal> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     if text("EventBusName") != state.eventbridge.bus {
-        return Err(Refusal::new(400, "ResourceNotFoundException", "no such bus"));
+        return Err(no_such_bus());
     }
     let detail: Value = serde_json::from_str(&text("Detail"))
         .map_err(|_| Refusal::new(400, "MalformedDetail", "the detail is not JSON"))?;

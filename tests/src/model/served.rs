@@ -47,8 +47,16 @@ impl Cloud {
     /// # Errors
     /// There is none.
     pub async fn serve(&self) -> anyhow::Result<Served> {
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = tokio::net::TcpListener::bind(any).await.context("no port for the model")?;
+        self.serve_on((Ipv4Addr::LOCALHOST, 0).into()).await
+    }
+
+    /// Serves the model at this address.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub async fn serve_on(&self, address: SocketAddr) -> anyhow::Result<Served> {
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("no port for the model at {address}"))?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let router = Router::new().fallback(answer).with_state(self.clone());
         self.state().follow_the_clock();

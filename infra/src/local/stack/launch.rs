@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::bail;
-use tokio::{net::TcpStream, process::Command, time::Instant};
+use tokio::process::Command;
 use uuid::Uuid;
 
 use super::{Instance, StackOptions};
@@ -21,9 +21,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a running process may take to say how it is.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often the simulator is looked at while it starts.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a process is allowed to take from our own environment. Everything else is said explicitly: a developer's
 /// AWS profile or proxy must not reach the service.
@@ -172,16 +169,8 @@ impl Simulator {
         command.args(&options.simulator_arguments);
         let log = options.state_dir.join("simulator.log");
         let process = Process::spawn("the Bedrock simulator", command, &log, group)?;
-        let deadline = Instant::now() + START_TIMEOUT;
-        while !(ca_bundle.is_file() && TcpStream::connect(("127.0.0.1", port)).await.is_ok()) {
-            if let Some(status) = process.status() {
-                return Err(process.died(status).into());
-            }
-            if Instant::now() > deadline {
-                bail!("the Bedrock simulator did not start; its log is {}", log.display());
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
+        // Its authority is written before it listens.
+        net::await_listening(port, &process, START_TIMEOUT).await?;
         Ok(Self { process, endpoint: format!("https://127.0.0.1:{port}"), ca_bundle })
     }
 

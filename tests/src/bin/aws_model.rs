@@ -1,0 +1,75 @@
+//! The model of AWS as a process ([`tests::model`]): the cloud of `nova load`, because it costs a fraction of the local
+//! cloud and does not fall behind. It checks no signature, and its network has no faults.
+
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::Parser;
+use infra::local::Outputs;
+use tests::model::Cloud;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves a model of SQS, DynamoDB, S3, EventBridge and SNS in memory, furnished as a deployment says. What is put into
+/// its buckets is not kept, only that it was; no rule leads from its bus to a queue. It ends at SIGTERM.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Port on the loopback interface.
+    #[arg(long)]
+    port: u16,
+    /// The deployment: a file with the outputs of its stacks, as JSON.
+    #[arg(long)]
+    deployed: PathBuf,
+}
+
+/// How long a received message is nobody else's: as `messaging.yaml` has it for the slowest worker.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// After so many receives a message goes to the dead-letter queue, as `messaging.yaml` has it.
+const RECEIVES_MAX: u32 = 100;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let deployed = std::fs::read(&options.deployed)
+        .with_context(|| format!("cannot read {}", options.deployed.display()))?;
+    let deployed: Outputs = serde_json::from_slice(&deployed)
+        .with_context(|| format!("{} has no outputs of stacks", options.deployed.display()))?;
+    let cloud = Cloud::new(0);
+    furnish(&cloud, &deployed);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let _served = cloud.serve_on((Ipv4Addr::LOCALHOST, options.port).into()).await?;
+    terminate.recv().await;
+    let violations = std::mem::take(&mut cloud.state().violations);
+    anyhow::ensure!(violations.is_empty(), "{violations:#?}");
+    Ok(())
+}
+
+fn furnish(cloud: &Cloud, deployed: &Outputs) {
+    let mut state = cloud.state();
+    state.traced = false;
+    state.s3.forgets = true;
+    let queues = [
+        &deployed.transcript_queue,
+        &deployed.analysis_queue,
+        &deployed.progress_queue,
+        &deployed.alerts_queue,
+        &deployed.erasure_queue,
+        &deployed.watchdog_queue,
+    ];
+    for queue in queues {
+        let name = queue.url.rsplit('/').next().unwrap_or_default();
+        state.create_queue(name, VISIBILITY_TIMEOUT, RECEIVES_MAX);
+    }
+    state.create_table(&deployed.conversations_table, "sessionId", Some("timestamp"));
+    state.create_table(&deployed.effects_table, "effectId", None);
+    state.create_table(&deployed.images_table, "imageId", None);
+    state.create_table(&deployed.user_progress_table, "userId", Some("date"));
+    state.create_table(&deployed.users_table, "userId", None);
+    for bucket in [&deployed.logs_bucket, &deployed.audio_bucket, &deployed.images_bucket] {
+        state.create_bucket(bucket);
+    }
+    for topic in [&deployed.critical_topic, &deployed.warning_topic, &deployed.info_topic] {
+        state.create_topic(topic);
+    }
+    state.create_bus(&deployed.bus_name, Vec::new());
+}
