@@ -30,7 +30,7 @@ use crate::{
     presence::Presence,
     session::{Parts, Sessions},
     shared::Shared,
-    sonic::Sonic,
+    sonic::{Sonic, StreamAuthScheme},
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
         records::Records, users::Users,
@@ -257,6 +257,7 @@ pub fn bedrock_clients(
             .http_client(http)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())
+            .push_auth_scheme(StreamAuthScheme::default())
             .build();
         Ok(aws_sdk_bedrockruntime::Client::from_conf(client))
     };

@@ -7,6 +7,7 @@
 pub mod wire;
 
 mod failure;
+mod signature;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +38,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::conversation::{FailureClass, Message, StreamFailure, StreamId};
 use failure::{opening_failure, stream_failure};
+pub use signature::StreamAuthScheme;
 use wire::{AudioInput, Block, Decoder, Event, Ids, Role, Sensitivity};
 
 /// Longest wait for the response headers of a stream.

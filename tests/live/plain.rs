@@ -6,7 +6,12 @@ use tests::live::{Live, LiveOptions, block_on};
 #[test]
 fn a_conversation_in_scaled_time_is_what_was_said_and_heard() {
     block_on(async {
-        let live = Live::start(LiveOptions::default()).await.unwrap();
+        // The signature of every message of the stream is verified, too.
+        let keys = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&keys, "id=secret\n").unwrap();
+        let mut options = LiveOptions::default();
+        options.simulator.verify_signatures = Some(keys.path().to_owned());
+        let live = Live::start(options).await.unwrap();
         let learner = live.learner("somebody").unwrap();
         let script = Script::new("street-market", ["I see a market.", "There is a dog."]);
         let held = learner.converse(&script).await.unwrap();

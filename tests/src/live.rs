@@ -30,6 +30,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_async::time::SystemTimeSource;
 use clap::Parser as _;
 use events::{
     contract::{ConversationId, UserId},
@@ -164,7 +165,9 @@ impl Live {
         publish_pictures(&sdk, IMAGES, &Progress::silent()).await?;
         cloud.state().weather = weather;
         let config = config(&simulator, &issuer, ingress)?;
-        let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).build();
+        // The simulator is not part of the model: signatures for it have the machine's time.
+        let time = SystemTimeSource::new();
+        let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).time_source(time).build();
         let bedrock = app::bedrock_clients(&config, &bedrock)?;
         let shutdown = CancellationToken::new();
         let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
