@@ -35,10 +35,13 @@ use tests::model::{Cloud, Served, queue_url};
 use tokio::{process::Command, time::Instant};
 
 use crate::{
-    oracle,
+    number, oracle,
     plan::Plan,
     world::{AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, QUEUES, TOPICS, Told, furnish},
 };
+
+/// Conversations of one run, unless `NOVA_LOAD_CONVERSATIONS` says otherwise.
+const CONVERSATIONS_STARTED: u64 = 40;
 
 /// Conversations of one learner.
 const CONVERSATIONS_EACH: u64 = 4;
@@ -85,7 +88,7 @@ struct Cost {
 }
 
 /// What was measured.
-pub(crate) struct Measured {
+struct Measured {
     conversations: u64,
     /// Of the workers that events go to, at once.
     pipeline: BTreeMap<&'static str, Cost>,
@@ -109,7 +112,7 @@ struct Site {
 }
 
 /// Runs `conversations` through the pipeline. Returns what it took, and what the oracle says.
-pub(crate) async fn run(conversations: u64) -> anyhow::Result<(Measured, Vec<String>)> {
+async fn run(conversations: u64) -> anyhow::Result<(Measured, Vec<String>)> {
     let binaries = within(BUILT_WITHIN, "the workers are built", build(&Progress::silent())).await?;
     let cloud = Cloud::new(0);
     furnish(&cloud);
@@ -249,7 +252,7 @@ impl Site {
 
 impl Measured {
     /// A table and a line of JSON.
-    pub(crate) fn report(&self) -> anyhow::Result<String> {
+    fn report(&self) -> anyhow::Result<String> {
         let all = self.pipeline.values().fold(Cost::default(), |sum, one| Cost {
             messages: sum.messages + one.messages,
             seconds: one.seconds,
@@ -416,4 +419,14 @@ fn spent(workers: &[Worker]) -> anyhow::Result<BTreeMap<&'static str, u64>> {
         Ok((worker.service.name(), ticks * 1000 / TICKS_PER_SECOND))
     };
     workers.iter().map(read).collect()
+}
+
+#[test]
+fn workers_as_processes_keep_the_same_promises_against_the_served_model() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let conversations = number("NOVA_LOAD_CONVERSATIONS").unwrap_or(CONVERSATIONS_STARTED);
+    let (measured, violations) = runtime.block_on(Box::pin(run(conversations)))?;
+    assert!(violations.is_empty(), "{violations:#?}");
+    println!("{}", measured.report()?);
+    Ok(())
 }

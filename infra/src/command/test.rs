@@ -1,4 +1,8 @@
 //! Everything that CI checks, with a summary at the end. A failed check does not keep the others from running.
+//!
+//! The checks follow one another; what the tests leave idle of the processors while they wait is used for the storms of
+//! the simulation, which need nothing else. The templates are checked beside the compiler, because that waits for a
+//! registry.
 
 use std::{
     collections::VecDeque,
@@ -8,16 +12,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use infra::local::{ProcessGroup, cargo, cfn_lint, workspace};
+use infra::local::{ProcessGroup, Progress, cargo, cfn_lint, workspace};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::Command,
+    sync::oneshot,
 };
 
 use crate::{console::Console, signals::StopSignals};
 
 /// How much of a failed check is shown on a terminal, in lines. Elsewhere all of it is shown.
 const LINES_SHOWN: usize = 60;
+
+/// The tests of the simulation that are run beside the others. They need processors and no particular time.
+const BESIDE: &str = "storm::";
 
 /// A check and how it is run.
 struct Check {
@@ -41,11 +49,10 @@ pub(super) async fn run(console: &Console) -> anyhow::Result<ExitCode> {
 }
 
 async fn checks(console: &Console) -> anyhow::Result<ExitCode> {
-    let mut outcomes = Vec::new();
-    for check in rust_checks() {
-        outcomes.push(perform(check, console).await?);
-    }
-    outcomes.push(lint_templates(console).await?);
+    let (built, is_built) = oneshot::channel();
+    let (mut outcomes, beside) =
+        tokio::try_join!(one_after_another(built, console), beside_them(is_built, console))?;
+    outcomes.extend(beside);
     console.line("\nSummary");
     for Outcome { title, passed, took } in &outcomes {
         let mark = if *passed { "✓" } else { "✗" };
@@ -57,42 +64,80 @@ async fn checks(console: &Console) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Tells `built` when there are tests to run.
+async fn one_after_another(built: oneshot::Sender<()>, console: &Console) -> anyhow::Result<Vec<Outcome>> {
+    let mut rustdoc = with(cargo(), &["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    rustdoc.env("RUSTDOCFLAGS", "-D warnings");
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let checks = [
+        Check { title: "format (rustfmt)", command: with(cargo(), &["fmt", "--all", "--check"]) },
+        Check { title: "lints (clippy)", command: with(cargo(), &clippy) },
+        Check { title: "documentation (rustdoc)", command: rustdoc },
+    ];
+    let mut outcomes = Vec::new();
+    for check in checks {
+        outcomes.push(perform(check, console).await?);
+    }
+    // The end-to-end tests start the binaries.
+    let build = with(cargo(), &["build", "--workspace", "--bins", "--tests", "--examples"]);
+    let build = perform(Check { title: "binaries and tests", command: build }, console).await?;
+    if build.passed {
+        // Nobody may wait for it: a check beside this one can have ended in an error.
+        let _ = built.send(());
+    }
+    outcomes.push(build);
+    // One failure does not hide the others.
+    let tests = ["test", "--workspace", "--no-fail-fast", "--", "--skip", BESIDE];
+    outcomes.push(perform(Check { title: "tests", command: with(cargo(), &tests) }, console).await?);
+    Ok(outcomes)
+}
+
+async fn beside_them(is_built: oneshot::Receiver<()>, console: &Console) -> anyhow::Result<Vec<Outcome>> {
+    let templates = lint_templates(console).await?;
+    let title = "simulation (storms)";
+    let storms = if is_built.await.is_ok() {
+        let storms = with(cargo(), &["test", "--workspace", "--test", "sim", BESIDE]);
+        perform_aside(Check { title, command: yielding(&storms) }, console).await?
+    } else {
+        console.line(&format!("✗ {title}: not run, because the tests could not be built"));
+        Outcome { title, passed: false, took: Duration::ZERO }
+    };
+    Ok(vec![templates, storms])
+}
+
 async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
     let title = "templates (cfn-lint)";
-    let progress = console.progress();
     let since = Instant::now();
-    progress.begin("Installing cfn-lint");
-    match cfn_lint().command(&progress).await {
+    match cfn_lint().command(&Progress::silent()).await {
         Ok(mut command) => {
-            progress.end("");
             command.args(templates()?);
-            perform(Check { title, command }, console).await
+            let outcome = perform_aside(Check { title, command }, console).await?;
+            Ok(Outcome { took: since.elapsed(), ..outcome })
         }
         Err(error) => {
-            progress.fail(&format!("{error:#}"));
+            console.line(&format!("✗ {title}: {error:#}"));
             Ok(Outcome { title, passed: false, took: since.elapsed() })
         }
     }
 }
 
-fn rust_checks() -> Vec<Check> {
-    let command = |arguments: &[&str]| {
-        let mut command = cargo();
-        command.args(arguments);
-        command
-    };
-    let check = |title, arguments: &[&str]| Check { title, command: command(arguments) };
-    let mut rustdoc = command(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
-    rustdoc.env("RUSTDOCFLAGS", "-D warnings");
-    vec![
-        check("format (rustfmt)", &["fmt", "--all", "--check"]),
-        check("lints (clippy)", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-        Check { title: "documentation (rustdoc)", command: rustdoc },
-        // The end-to-end tests start the binaries.
-        check("binaries", &["build", "--workspace", "--bins"]),
-        // One failure does not hide the others.
-        check("tests", &["test", "--workspace", "--no-fail-fast"]),
-    ]
+fn with(mut command: Command, arguments: &[&str]) -> Command {
+    command.args(arguments);
+    command
+}
+
+/// The same command, which takes only the time that others leave.
+fn yielding(command: &Command) -> Command {
+    let command = command.as_std();
+    let mut yielding = Command::new("nice");
+    yielding.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => yielding.env(name, value),
+            None => yielding.env_remove(name),
+        };
+    }
+    yielding
 }
 
 fn templates() -> anyhow::Result<Vec<PathBuf>> {
@@ -114,12 +159,9 @@ async fn perform(check: Check, console: &Console) -> anyhow::Result<Outcome> {
     let progress = console.progress();
     let since = Instant::now();
     progress.begin(title);
-    command.current_dir(workspace()).stdin(Stdio::null()).kill_on_drop(true);
-    // A check that is stopped takes along what it started: cargo its tests, and they their processes.
-    let group = ProcessGroup::new()?;
-    group.adopt(&mut command);
+    let _group = prepare(&mut command)?;
     let (passed, output) = if console.is_interactive() {
-        quietly(&mut command, |line| progress.detail(line)).await?
+        quietly(&mut command, LINES_SHOWN, |line| progress.detail(line)).await?
     } else {
         let status = command.status().await;
         (status.with_context(|| format!("cannot run the check {title}"))?.success(), String::new())
@@ -136,8 +178,34 @@ async fn perform(check: Check, console: &Console) -> anyhow::Result<Outcome> {
     Ok(Outcome { title, passed, took })
 }
 
-/// Runs a command showing one line at a time; returns whether it succeeded and the end of what it said.
-async fn quietly(command: &mut Command, show: impl Fn(&str)) -> anyhow::Result<(bool, String)> {
+/// Performs a check beside another one, which has the moving line: what it says is shown at its end.
+async fn perform_aside(check: Check, console: &Console) -> anyhow::Result<Outcome> {
+    let Check { title, mut command } = check;
+    let since = Instant::now();
+    let _group = prepare(&mut command)?;
+    let shown = if console.is_interactive() { LINES_SHOWN } else { usize::MAX };
+    let (passed, output) =
+        quietly(&mut command, shown, |_| {}).await.with_context(|| format!("the check {title}"))?;
+    let took = since.elapsed();
+    if !passed || !console.is_interactive() {
+        console.line(&output);
+    }
+    let (mark, result) = if passed { ("✓", "passed") } else { ("✗", "failed") };
+    console.line(&format!("{mark} {title}: {result} ({:.1} s)", took.as_secs_f64()));
+    Ok(Outcome { title, passed, took })
+}
+
+/// A check that is stopped takes along what it started: cargo its tests, and they their processes. The group ends when
+/// it is dropped.
+fn prepare(command: &mut Command) -> anyhow::Result<ProcessGroup> {
+    command.current_dir(workspace()).stdin(Stdio::null()).kill_on_drop(true);
+    let group = ProcessGroup::new()?;
+    group.adopt(command);
+    Ok(group)
+}
+
+/// Runs a command showing one line at a time; returns whether it succeeded and the last `kept` lines of what it said.
+async fn quietly(command: &mut Command, kept: usize, show: impl Fn(&str)) -> anyhow::Result<(bool, String)> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run it")?;
     let stdout = child.stdout.take().context("the output was asked for")?;
     let stderr = child.stderr.take().context("the output was asked for")?;
@@ -145,7 +213,7 @@ async fn quietly(command: &mut Command, show: impl Fn(&str)) -> anyhow::Result<(
     let mut last = VecDeque::new();
     let mut keep = |line: String| {
         show(line.trim());
-        if last.len() == LINES_SHOWN {
+        if last.len() == kept {
             last.pop_front();
         }
         last.push_back(line);
