@@ -128,6 +128,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
     shutdown.cancelled().await;
     app.seats.stop();
+    app.sessions.hand_over();
     if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
         tracing::error!("conversations are left to the watchdog: they did not end in time");
     }
@@ -201,7 +202,7 @@ impl App {
         let measured = Arc::new(Measured::default());
         let owner = uuid::Uuid::new_v4().to_string();
         let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
-        let records = Records::new(config, (sdk, &s3), (&shared, &measured), shutdown.clone());
+        let records = Records::new(config, (sdk, &s3), (&shared, &measured), shutdown);
         let parts = Parts {
             measured: Arc::clone(&measured),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
@@ -214,7 +215,6 @@ impl App {
             sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
             config: config.clone(),
             owner: owner.clone(),
-            shutdown,
         };
         let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
         Ok(Self {

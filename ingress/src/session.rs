@@ -19,7 +19,7 @@ use events::{
     journal::{Ended, Journal, JournalError, Start, State},
 };
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -64,8 +64,6 @@ pub struct Parts {
     pub measured: Arc<Measured>,
     /// The name of this task in the journal.
     pub owner: String,
-    /// Ends the live conversations.
-    pub shutdown: CancellationToken,
 }
 
 /// The live conversations of this task.
@@ -74,15 +72,19 @@ pub struct Sessions {
     parts: Arc<Parts>,
     live: Arc<Mutex<HashMap<ConversationId, Live>>>,
     tasks: TaskTracker,
+    /// Cancelled when this task is to hold no conversation any more.
+    stopping: CancellationToken,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Live {
     admission: Admission,
     door: mpsc::Sender<Visit>,
     turns: mpsc::Sender<SpokenTurn>,
     /// One uploaded turn at a time.
     places: Arc<Semaphore>,
+    /// Tells it to hand over. A signal of its own: what all conversations share would be locked for every frame of audio.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 /// A conversation that a learner comes back to.
@@ -133,8 +135,12 @@ impl Sessions {
     /// No conversation yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let tasks = TaskTracker::new();
-        Self { parts: Arc::new(parts), live: Arc::default(), tasks }
+        Self {
+            parts: Arc::new(parts),
+            live: Arc::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        }
     }
 
     /// Begins a conversation, or goes on with one that another task holds or held, in a task of its own.
@@ -142,13 +148,23 @@ impl Sessions {
         let (door, pages) = mpsc::channel(1);
         let (spoken, turns) = mpsc::channel(1);
         let id = admission.conversation_id;
-        let places = Arc::new(Semaphore::new(1));
-        self.lock().insert(id, Live { admission: admission.clone(), door, turns: spoken, places });
+        let (stop, stopped) = oneshot::channel();
+        let live = Live {
+            admission: admission.clone(),
+            door,
+            turns: spoken,
+            places: Arc::new(Semaphore::new(1)),
+            stop: Some(stop),
+        };
+        self.lock().insert(id, live);
+        if self.stopping.is_cancelled() {
+            self.hand_over();
+        }
         let briefing = Briefing::new(&admission, picture, &self.parts.config);
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
-            let arrivals = Arrivals { first, pages, turns };
+            let arrivals = Arrivals { first, pages, turns, stopped };
             Box::pin(run(&sessions.parts, admission, briefing, arrivals, seated)).await;
             drop(entry);
         });
@@ -212,6 +228,17 @@ impl Sessions {
         self.lock().len()
     }
 
+    /// Tells all conversations, and those that begin later, to go on at another task or to end.
+    pub fn hand_over(&self) {
+        self.stopping.cancel();
+        for live in self.lock().values_mut() {
+            if let Some(stop) = live.stop.take() {
+                // One that is over has nothing to hand over.
+                let _ = stop.send(());
+            }
+        }
+    }
+
     /// Waits until the last conversation is over and published.
     pub async fn ended(&self) {
         self.tasks.close();
@@ -251,6 +278,7 @@ struct Arrivals {
     first: Visit,
     pages: mpsc::Receiver<Visit>,
     turns: mpsc::Receiver<SpokenTurn>,
+    stopped: oneshot::Receiver<()>,
 }
 
 /// What the model and the state machine are told of a conversation.

@@ -96,6 +96,8 @@ pub(super) struct Talk<'a> {
     speaking: Option<OwnedSemaphorePermit>,
     ending: Option<Ending>,
     end_by: Option<Instant>,
+    /// This task is to hold no conversation any more.
+    is_stopping: bool,
     /// Another task has asked for the conversation.
     wanted: bool,
     looked_at: Instant,
@@ -108,7 +110,8 @@ pub(super) struct Talk<'a> {
 /// What the loop woke up for.
 enum Wake {
     Done(Option<Done>),
-    Shutdown,
+    /// Whether the conversation is to be handed over. Otherwise nobody is left to ask for it.
+    Stop(bool),
     Signal(StreamId, Signal),
     Page(Visit),
     Spoken(SpokenTurn),
@@ -144,6 +147,7 @@ impl<'a> Talk<'a> {
             speaking: None,
             ending: None,
             end_by: None,
+            is_stopping: false,
             wanted: false,
             looked_at: Instant::now(),
             recent: VecDeque::new(),
@@ -155,10 +159,8 @@ impl<'a> Talk<'a> {
 
     /// Holds the conversation to its end.
     pub(super) async fn hold(&mut self, arrivals: Arrivals) -> Outcome {
-        let Arrivals { first, mut pages, mut turns } = arrivals;
+        let Arrivals { first, mut pages, mut turns, mut stopped } = arrivals;
         self.attach(first);
-        let shutdown = self.parts.shutdown.cancelled();
-        tokio::pin!(shutdown);
         let timer = sleep_until(self.deadline());
         tokio::pin!(timer);
         let mut told = false;
@@ -173,7 +175,7 @@ impl<'a> Talk<'a> {
                 // 1. Whether the conversation is still ours, and what is durable.
                 done = self.done.recv() => Wake::Done(done),
                 // 2. The process is stopping.
-                () = &mut shutdown, if !told => Wake::Shutdown,
+                stop = &mut stopped, if !told => Wake::Stop(stop.is_ok()),
                 // 3. The model: a barge-in must not wait.
                 Some((stream, signal)) = self.signalled.recv() => Wake::Signal(stream, signal),
                 // 4. The learner is back on another socket.
@@ -191,9 +193,12 @@ impl<'a> Talk<'a> {
                         return outcome;
                     }
                 }
-                Wake::Shutdown => {
+                Wake::Stop(stop) => {
                     told = true;
-                    self.input(Input::HandOver);
+                    if stop {
+                        self.is_stopping = true;
+                        self.input(Input::HandOver);
+                    }
                 }
                 Wake::Signal(stream, signal) => self.signal(stream, signal),
                 Wake::Page(visit) => self.attach(visit),

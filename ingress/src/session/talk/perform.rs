@@ -137,6 +137,6 @@ impl Talk<'_> {
 
     /// How the conversation ends if nobody takes it up.
     fn released_as(&self) -> EndReason {
-        if self.parts.shutdown.is_cancelled() { EndReason::Shutdown } else { EndReason::Disconnected }
+        if self.is_stopping { EndReason::Shutdown } else { EndReason::Disconnected }
     }
 }
