@@ -16,28 +16,28 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    accounts::Accounts,
-    admission::Seats,
+    account::accounts::Accounts,
+    account::auth::{Keys, Verifier},
+    account::email::RefusedDomains,
+    account::export::{Exports, Held},
+    account::user_pool::UserPool,
     api,
-    auth::{Keys, Verifier},
-    boot,
+    api::middleware as edge,
+    api::problem::ApiError,
     config::Config,
-    edge,
-    email::RefusedDomains,
-    error::ApiError,
-    export::{Exports, Held},
+    coordination::Shared,
+    live::admission::Seats,
+    live::presence::Presence,
+    live::session::{Parts, Sessions},
+    live::sonic::{Sonic, StreamAuthScheme},
+    live::ticket::Tickets,
+    live::upload::Intake,
     metrics::{Measured, measure},
-    presence::Presence,
-    session::{Parts, Sessions},
-    shared::Shared,
-    sonic::{Sonic, StreamAuthScheme},
+    startup_check,
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
         records::Records, users::Users,
     },
-    ticket::Tickets,
-    upload::Intake,
-    user_pool::UserPool,
 };
 
 /// How long live conversations may take to end when the process is asked to stop: below the 120 s in which
@@ -92,7 +92,7 @@ pub struct App {
 /// The configuration cannot work, or the port cannot be opened.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let sdk = aws::sdk_config().await?;
-    boot::check(&config, &sdk).await?;
+    startup_check::check(&config, &sdk).await?;
     let bedrock = bedrock_clients(&config, &sdk)?;
     let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
     let listener = TcpListener::bind(config.listen)

@@ -9,10 +9,10 @@ use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
 use http::HeaderValue;
 
 use crate::{
-    conversation::Limits,
-    email::RefusedDomains,
-    ticket::KEY_BYTES_MIN,
-    upload::{format::Format, recording},
+    account::email::RefusedDomains,
+    live::conversation::Limits,
+    live::ticket::KEY_BYTES_MIN,
+    live::upload::{format::Format, recording},
 };
 
 /// The realtime ingress of Nova English Learning.

@@ -18,7 +18,7 @@ use events::{
 };
 use tokio::time::Instant;
 
-use crate::{admission::NoSeat, app::App, conversation::Ending};
+use crate::{app::App, live::admission::NoSeat, live::conversation::Ending};
 
 /// The numbers of this task.
 #[derive(Debug, Default)]
@@ -187,7 +187,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::conversation::Progress;
+    use crate::live::conversation::Progress;
 
     fn told(measured: &Measured) -> Vec<Value> {
         let documents = measured.documents(3, 0).into_iter();

@@ -19,8 +19,8 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    coordination::{Claim, Heard, Shared, Subscription},
     metrics::Measured,
-    shared::{Claim, Heard, Shared, Subscription},
     store::results::{Found, Results as Store},
 };
 use places::Places;

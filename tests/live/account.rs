@@ -10,8 +10,8 @@ use events::{
     pipeline::names::erasure_effect,
 };
 use ingress::{
+    account::profile::Profile,
     api::{self, route::Role},
-    profile::Profile,
     store::users::{User, Users},
 };
 use jiff::Timestamp;

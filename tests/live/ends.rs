@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use events::contract::ConversationId;
-use ingress::socket::Farewell;
+use ingress::live::socket::Farewell;
 use serde_json::Value;
 use tests::live::{Live, LiveOptions, block_on};
 

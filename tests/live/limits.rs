@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use ingress::{
-    session::JOBS_MAX,
-    socket::{
+    live::session::JOBS_MAX,
+    live::socket::{
         IDLE_TIMEOUT, MESSAGE_BYTES_MAX, TYPED_INTERVAL,
         message::{AUDIO_BYTES_MAX, TYPED_CHARS_MAX},
     },

@@ -11,7 +11,7 @@ use infra::{
     learner::SAMPLE_RATE_HZ,
     simulator::audible::{Decoder, Heard},
 };
-use ingress::socket::message::{ClientMessage, PROTOCOL, ServerMessage};
+use ingress::live::socket::message::{ClientMessage, PROTOCOL, ServerMessage};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_tungstenite::{

@@ -11,10 +11,10 @@ use events::{
 };
 use infra::learner::Script;
 use ingress::{
+    account::profile::Profile,
+    coordination::Shared,
     metrics::Measured,
-    profile::Profile,
     results::{Results, places::STREAMS_OF_CALLER_MAX},
-    shared::Shared,
     store::{
         documents::Documents,
         learners::EXAMINED_MAX,

@@ -6,8 +6,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use infra::local::{Progress, RedisServer};
 use ingress::{
+    coordination::{CALL_TIMEOUT, Claim, Heard, Shared, SharedError, WAITING_MESSAGES_MAX},
     metrics::Measured,
-    shared::{CALL_TIMEOUT, Claim, Heard, Shared, SharedError, WAITING_MESSAGES_MAX},
 };
 use tokio::time::{Instant, timeout};
 
@@ -27,7 +27,7 @@ fn task_of(server: &RedisServer) -> (Shared, Arc<Measured>) {
     (Shared::redis(&server.url(), None, Arc::clone(&measured)).unwrap(), measured)
 }
 
-async fn heard(subscription: &mut ingress::shared::Subscription) -> String {
+async fn heard(subscription: &mut ingress::coordination::Subscription) -> String {
     loop {
         match timeout(PATIENCE, subscription.next()).await.unwrap() {
             Heard::Message(message) => return message,

@@ -9,7 +9,7 @@ use infra::{
     learner::SAMPLE_RATE_HZ,
     simulator::{audible, faults::Fault},
 };
-use ingress::socket::message::{CaptionStage, ClientMessage, ServerMessage};
+use ingress::live::socket::message::{CaptionStage, ClientMessage, ServerMessage};
 use serde_json::json;
 use tests::live::Live;
 use tokio::time::{Instant, MissedTickBehavior};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use ingress::socket::message::PROTOCOL;
+use ingress::live::socket::message::PROTOCOL;
 use serde_json::{Value, json};
 use tests::live::Live;
 use tokio::net::TcpStream;

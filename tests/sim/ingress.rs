@@ -13,7 +13,7 @@ use events::{
     },
     runtime::world,
 };
-use ingress::accounts::Accounts;
+use ingress::account::accounts::Accounts;
 use jiff::SignedDuration;
 use tests::model::{Cloud, queue_url};
 use tokio::time::Instant;

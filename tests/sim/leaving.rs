@@ -6,13 +6,13 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use events::{account::ErasureQueue, bus::Bus, contract::UserId, runtime::world};
 use ingress::{
-    accounts::Accounts,
-    profile::Profile,
+    account::accounts::Accounts,
+    account::profile::Profile,
+    account::user_pool::UserPool,
     store::{
         erasures::Erasures,
         users::{User, Users},
     },
-    user_pool::UserPool,
 };
 use tests::model::{Cloud, queue_url};
 

@@ -28,10 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{Input, Route, Sketch};
 use crate::{
+    account::email::Email,
+    account::user_pool::{Hidden, password as rules},
+    api::problem::{ApiError, Code},
     app::App,
-    email::Email,
-    error::{ApiError, Code},
-    user_pool::{Hidden, password as rules},
 };
 
 /// The header that shows that a request comes from a page which may send it.
@@ -78,7 +78,8 @@ impl Input for RefreshCookie {
 
 /// The address, if it is one.
 fn email(text: &str) -> Result<Email, ApiError> {
-    text.parse().map_err(|refused: crate::email::EmailRefused| ApiError::field("email", refused.to_string()))
+    text.parse()
+        .map_err(|refused: crate::account::email::EmailRefused| ApiError::field("email", refused.to_string()))
 }
 
 /// A new password that keeps the rules.

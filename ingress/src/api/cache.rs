@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::route::{Input, Output, Sketch};
-use crate::error::{ApiError, Code};
+use crate::api::problem::{ApiError, Code};
 
 /// Bytes of the hash that an entity tag shows.
 const TAG_BYTES: usize = 16;

@@ -17,13 +17,13 @@ use super::{
     route::{Route, post},
 };
 use crate::{
-    admission::NoSeat,
+    account::auth::{Caller, Learner},
+    api::problem::{ApiError, Code},
     app::App,
-    auth::{Caller, Learner},
-    error::{ApiError, Code},
-    session::Returning,
-    ticket::{Admission, Purpose},
-    voice,
+    live::admission::NoSeat,
+    live::session::Returning,
+    live::ticket::{Admission, Purpose},
+    live::voice,
 };
 
 /// Longest time zone name, in bytes.

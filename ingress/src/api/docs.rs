@@ -129,7 +129,7 @@ fn operation_of(page: &mut String, method: &str, path: &str, operation: &Value) 
     page.push_str("<table><tr><th>Answer<th>Meaning<th>Content</tr>");
     for (status, answer) in object(&operation["responses"]) {
         let contents = object(&answer["content"]).map(|(media_type, content)| {
-            let problem = media_type == crate::error::PROBLEM_JSON;
+            let problem = media_type == crate::api::problem::PROBLEM_JSON;
             let shape = if problem { reference("Problem") } else { shape(&content["schema"]) };
             format!("<code>{}</code>, {shape}", escaped(media_type))
         });

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::route::{Input, Sketch};
-use crate::error::{ApiError, Code};
+use crate::api::problem::{ApiError, Code};
 
 /// Longest part of a parser's message that is repeated, in characters: it quotes what was sent.
 const MESSAGE_CHARS_MAX: usize = 300;

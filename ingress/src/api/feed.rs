@@ -18,9 +18,9 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::auth::Analyst,
+    api::problem::{ApiError, Code},
     app::App,
-    auth::Analyst,
-    error::{ApiError, Code},
     results::{STREAM_MAX, feed::LearnerResult, places::Place},
 };
 

@@ -24,9 +24,9 @@ use super::{
     route::{Route, delete, get},
 };
 use crate::{
+    account::auth::Learner,
+    api::problem::{ApiError, Code},
     app::App,
-    auth::Learner,
-    error::{ApiError, Code},
     store::{records::NotDeleted, signed::SignedUrl},
 };
 use view::{AssessmentView, ConversationView, TranscriptView};

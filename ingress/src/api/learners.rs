@@ -25,10 +25,10 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::auth::Analyst,
+    account::profile::NAME_CHARS_MAX,
+    api::problem::{ApiError, Code},
     app::App,
-    auth::Analyst,
-    error::{ApiError, Code},
-    profile::NAME_CHARS_MAX,
     store::{
         learners::{EXAMINED_MAX, Filter, Learner, Position as At},
         progress::{Place, Total},
@@ -321,7 +321,7 @@ impl AfterLearner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{profile::Profile, store::users::User};
+    use crate::{account::profile::Profile, store::users::User};
 
     #[test]
     fn a_row_has_a_cell_for_each_name_and_no_formula() {

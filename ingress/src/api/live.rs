@@ -16,12 +16,12 @@ use super::{
     route::{Route, get},
 };
 use crate::{
-    admission::NoSeat,
+    api::problem::{ApiError, Code},
     app::App,
-    error::{ApiError, Code},
-    session::Visit,
-    socket::{self, Page},
-    ticket::Purpose,
+    live::admission::NoSeat,
+    live::session::Visit,
+    live::socket::{self, Page},
+    live::ticket::Purpose,
 };
 
 /// The query of the live endpoint.

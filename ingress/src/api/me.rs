@@ -21,12 +21,12 @@ use super::{
     route::{Route, delete, get, patch},
 };
 use crate::{
-    accounts::changed,
+    account::accounts::changed,
+    account::auth::{Caller, Roles},
+    account::export::Export,
+    account::profile::{Profile, Wrong},
+    api::problem::{ApiError, Code},
     app::App,
-    auth::{Caller, Roles},
-    error::{ApiError, Code},
-    export::Export,
-    profile::{Profile, Wrong},
     store::users::User,
 };
 

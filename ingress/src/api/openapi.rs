@@ -9,7 +9,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::route::{Operation, Role, Route, get};
-use crate::error::{Code, PROBLEM_JSON, Problem};
+use crate::api::problem::{Code, PROBLEM_JSON, Problem};
 
 /// The document itself.
 pub fn routes() -> Vec<Route> {

@@ -13,7 +13,7 @@ use super::{
     extract::Query,
     route::{Input, Sketch},
 };
-use crate::error::{ApiError, Code};
+use crate::api::problem::{ApiError, Code};
 
 /// Items of a page, where the request does not say.
 pub const PAGE_ITEMS: u16 = 20;

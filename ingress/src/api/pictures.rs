@@ -15,9 +15,9 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::auth::Learner,
+    api::problem::ApiError,
     app::App,
-    auth::Learner,
-    error::ApiError,
     store::{pictures::Entry, signed::SignedUrl},
 };
 

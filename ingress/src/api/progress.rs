@@ -14,9 +14,9 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::auth::Learner,
+    api::problem::ApiError,
     app::App,
-    auth::Learner,
-    error::ApiError,
     store::progress::{Day, Total},
 };
 

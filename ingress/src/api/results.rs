@@ -26,9 +26,9 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::auth::Learner,
+    api::problem::{ApiError, Code},
     app::App,
-    auth::Learner,
-    error::{ApiError, Code},
     results::{
         STREAM_MAX, Seen,
         places::{NoPlace, Place},

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! and a line in [`super::resources`]. Types of bodies, queries and paths derive `JsonSchema`. An error of the handler's own
-//! is a row in [`crate::error::codes`] that `problems` names here. The test `every_route_with_its_role` in `api.rs` lists
+//! is a row in [`crate::api::problem::codes`] that `problems` names here. The test `every_route_with_its_role` in `api.rs` lists
 //! the route; `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes `schemas/api/openapi.json`.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -39,8 +39,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::{
+    api::problem::{ApiError, Code},
     app::App,
-    error::{ApiError, Code},
 };
 
 /// Who may call a route; each of the last three is a learner too.

@@ -15,12 +15,12 @@ use super::{
     route::{Route, post},
 };
 use crate::{
+    account::auth::Learner,
+    api::problem::{ApiError, Code},
     app::App,
-    auth::Learner,
-    error::{ApiError, Code},
-    session::TurnPlace,
-    sonic::wire::BYTES_PER_MS,
-    upload::{Refusal, format::Format},
+    live::session::TurnPlace,
+    live::sonic::wire::BYTES_PER_MS,
+    live::upload::{Refusal, format::Format},
 };
 
 /// A turn that is being spoken.

@@ -1,5 +1,5 @@
 //! The `sign_up` function: what the user pool calls before a sign-up and after its confirmation. See
-//! [`ingress::sign_up`] for what is decided; here it is done.
+//! [`ingress::account::sign_up`] for what is decided; here it is done.
 //!
 //! Cognito waits at most 5 s for a trigger. A record that cannot be made in time does not fail the confirmation, which
 //! has happened: the learner's next sign-in makes it.
@@ -10,8 +10,8 @@ use aws_config::timeout::TimeoutConfig;
 use clap::Parser;
 use events::runtime::{self, Boot, aws};
 use ingress::{
-    email::RefusedDomains,
-    sign_up::{Step, Stop, TriggerEvent, step},
+    account::email::RefusedDomains,
+    account::sign_up::{Step, Stop, TriggerEvent, step},
     store::users::{User, Users},
 };
 use jiff::Timestamp;

@@ -22,7 +22,7 @@ use super::{
     documents::delete_objects,
     signed::{SignedUrl, sign},
 };
-use crate::sonic::wire::SAMPLE_RATE_HZ;
+use crate::live::sonic::wire::SAMPLE_RATE_HZ;
 
 /// Longest time one recording may take, with all attempts.
 const UPLOAD_DEADLINE: Duration = Duration::from_secs(45);

@@ -168,7 +168,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::Profile;
+    use crate::account::profile::Profile;
 
     #[test]
     fn a_filter_wants_the_level_and_the_beginning_of_the_name_whatever_its_case() {

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     config::Config,
+    coordination::Shared,
     metrics::Measured,
     results::{Results, feed::Feed},
-    shared::Shared,
 };
 
 /// The stores of the API.

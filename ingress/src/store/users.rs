@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::profile::Profile;
+use crate::account::profile::Profile;
 
 /// Reads and writes the records of learners.
 #[derive(Clone, Debug)]

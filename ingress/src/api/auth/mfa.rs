@@ -12,16 +12,16 @@ use super::{
     visitor::{CODES, PASSWORDS},
 };
 use crate::{
+    account::auth::Caller,
+    account::email::Email,
+    account::user_pool::{PoolError, SignedIn, problem::ended},
+    api::problem::{ApiError, Code},
     api::{
         answer::NoContent,
         extract::Body,
         route::{Route, post},
     },
     app::App,
-    auth::Caller,
-    email::Email,
-    error::{ApiError, Code},
-    user_pool::{PoolError, SignedIn, problem::ended},
 };
 
 /// What an authenticator app needs.

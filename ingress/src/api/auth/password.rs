@@ -12,18 +12,18 @@ use super::{
     visitor::{CODES, MAILS, PASSWORDS, Visitor},
 };
 use crate::{
+    account::auth::Caller,
+    account::user_pool::{
+        PoolError,
+        problem::{ended, mail_asked, mailed_code},
+    },
+    api::problem::{ApiError, Code},
     api::{
         answer::{Accepted, NoContent},
         extract::Body,
         route::{Route, post},
     },
     app::App,
-    auth::Caller,
-    error::{ApiError, Code},
-    user_pool::{
-        PoolError,
-        problem::{ended, mail_asked, mailed_code},
-    },
 };
 
 /// A new password in place of a forgotten one.

@@ -15,18 +15,18 @@ use super::{
     visitor::{CODES, PASSWORDS, Visitor},
 };
 use crate::{
+    account::auth::Caller,
+    account::user_pool::{
+        self, Hidden, PoolError, Session, SignedIn, Tokens,
+        problem::{ended, problem},
+    },
+    api::problem::{ApiError, Code},
     api::{
         extract::Body,
         route::{Route, post},
     },
     app::App,
-    auth::Caller,
-    error::{ApiError, Code},
     store::users::User,
-    user_pool::{
-        self, Hidden, PoolError, Session, SignedIn, Tokens,
-        problem::{ended, problem},
-    },
 };
 
 /// Longest session of a challenge, in bytes.

@@ -13,19 +13,19 @@ use super::{
     visitor::{CODES, MAILS, Visitor},
 };
 use crate::{
+    account::email::EmailRefused,
+    account::profile::{Profile, Wrong},
+    account::user_pool::{
+        PoolError,
+        problem::{mail_asked, mailed_code, problem},
+    },
+    api::problem::{ApiError, Code},
     api::{
         answer::{Accepted, NoContent},
         extract::Body,
         route::{Route, post},
     },
     app::App,
-    email::EmailRefused,
-    error::{ApiError, Code},
-    profile::{Profile, Wrong},
-    user_pool::{
-        PoolError,
-        problem::{mail_asked, mailed_code, problem},
-    },
 };
 
 /// Somebody who wants to learn.

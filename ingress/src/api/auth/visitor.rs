@@ -13,9 +13,9 @@ use http::{HeaderMap, request::Parts};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    api::problem::{ApiError, Code},
     api::route::{Input, Sketch},
     app::App,
-    error::{ApiError, Code},
 };
 
 /// In which each proxy tells the address of its caller.
@@ -165,7 +165,7 @@ mod tests {
     fn whoever_is_counted_is_not_shown() {
         let key = PASSWORDS.key("sign-in", "mina@school.kr");
         assert!(!key.contains("mina") && key.starts_with("auth/password/sign-in/"), "{key}");
-        assert!(key.len() <= crate::shared::NAME_BYTES_MAX);
+        assert!(key.len() <= crate::coordination::NAME_BYTES_MAX);
         assert_ne!(key, PASSWORDS.key("sign-in", "mina@school.kz"));
     }
 }

@@ -1,0 +1,269 @@
+//! What is shared, in Redis: one connection for each task, which the connection manager of the `redis` crate keeps and
+//! renews, with jitter and for as long as it takes. RESP3 carries messages of channels on the same connection, so Redis 6
+//! or later is needed (or Valkey).
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use ::redis::{
+    Client, FromRedisValue, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind, RedisError, Script,
+    ScriptInvocation, TlsCertificates, Value,
+    aio::{ConnectionManager, ConnectionManagerConfig, SendError},
+};
+use anyhow::Context as _;
+use tokio::{runtime::Handle, time::timeout};
+
+use super::{Claim, Heard, SharedError, Subscription, in_process::Channels};
+use crate::metrics::Measured;
+
+/// Longest time of a call.
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Longest time of a call while Redis is known to be away: nobody waits long for what will not come.
+pub const DOWN_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Longest time of opening a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// First and longest pause between two attempts at a connection.
+const RECONNECT_DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+
+/// Everything of ours in a Redis begins with this.
+const PREFIX: &str = "nova:";
+
+/// Counts, and says how long the window lasts in milliseconds when the count is over the limit, otherwise -1.
+const ATTEMPT: &str = r"
+    local count = redis.call('INCR', KEYS[1])
+    local left = redis.call('PTTL', KEYS[1])
+    if left < 0 then
+        redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        left = tonumber(ARGV[2])
+    end
+    if count > tonumber(ARGV[1]) then return left end
+    return -1";
+
+/// Claims; the holder is the answer.
+const CLAIM: &str = r"
+    local holder = redis.call('GET', KEYS[1])
+    if holder and holder ~= ARGV[1] then return holder end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return ARGV[1]";
+
+const TAKE: &str = r"
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    return 1";
+
+const RELEASE: &str = r"
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    return redis.call('DEL', KEYS[1])";
+
+/// A Redis.
+pub struct Redis {
+    connection: ConnectionManager,
+    channels: Channels,
+    /// Subscribing and its end follow one another.
+    subscribing: Arc<tokio::sync::Mutex<()>>,
+    attempt: Script,
+    claim: Script,
+    take: Script,
+    release: Script,
+    is_down: AtomicBool,
+    measured: Arc<Measured>,
+}
+
+impl Redis {
+    /// The Redis at `url`, `redis://` or `rediss://`. It need not be there yet. `ca_bundle` is a PEM file of certificates
+    /// to trust in place of the platform's.
+    pub(super) fn new(url: &str, ca_bundle: Option<&Path>, measured: Arc<Measured>) -> anyhow::Result<Self> {
+        // The URL may hold a password, so that it is in no message.
+        let info = url.into_connection_info().map_err(|error| anyhow::anyhow!("NOVA_REDIS_URL: {error}"))?;
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info = info.set_redis_settings(settings);
+        // The process has one TLS provider; installing it a second time changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = match ca_bundle.filter(|_| url.starts_with("rediss:")) {
+            None => Client::open(info),
+            Some(path) => {
+                let root_cert = std::fs::read(path).context("AWS_CA_BUNDLE is not readable")?;
+                Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
+            }
+        };
+        let client = client.context("NOVA_REDIS_URL cannot be used")?;
+        let channels = Channels::default();
+        let heard = channels.clone();
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(CALL_TIMEOUT))
+            .set_min_delay(RECONNECT_DELAYS[0])
+            .set_max_delay(RECONNECT_DELAYS[1])
+            .set_number_of_retries(usize::MAX)
+            .set_push_sender(move |push: PushInfo| -> Result<(), SendError> {
+                hear(&heard, &push);
+                Ok(())
+            })
+            .set_automatic_resubscription();
+        let connection = ConnectionManager::new_lazy_with_config(client, config);
+        Ok(Self {
+            connection: connection.context("the connection to Redis cannot be set up")?,
+            channels,
+            subscribing: Arc::default(),
+            attempt: Script::new(ATTEMPT),
+            claim: Script::new(CLAIM),
+            take: Script::new(TAKE),
+            release: Script::new(RELEASE),
+            is_down: AtomicBool::new(false),
+            measured,
+        })
+    }
+
+    pub(super) async fn attempt(
+        &self,
+        key: &str,
+        max: u32,
+        window: Duration,
+    ) -> Result<Result<(), Duration>, SharedError> {
+        let mut script = self.attempt.prepare_invoke();
+        script.key(format!("{PREFIX}attempts:{key}")).arg(max).arg(milliseconds(window));
+        let left_ms: i64 = self.run(&script).await?;
+        Ok(u64::try_from(left_ms).map_or(Ok(()), |left_ms| Err(Duration::from_millis(left_ms))))
+    }
+
+    pub(super) async fn forget(&self, key: &str) -> Result<(), SharedError> {
+        let mut command = ::redis::cmd("DEL");
+        command.arg(format!("{PREFIX}attempts:{key}"));
+        let mut connection = self.connection.clone();
+        self.call(async move { command.query_async::<()>(&mut connection).await }).await
+    }
+
+    pub(super) async fn publish(&self, channel: &str, message: &str) -> Result<(), SharedError> {
+        let mut command = ::redis::cmd("PUBLISH");
+        command.arg(format!("{PREFIX}{channel}")).arg(message);
+        let mut connection = self.connection.clone();
+        self.call(async move { command.query_async::<()>(&mut connection).await }).await
+    }
+
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, SharedError> {
+        let turn = self.subscribing.lock().await;
+        let is_new = !self.channels.is_heard(channel);
+        let subscription = self.channels.listen(channel, Some(self.unsubscribe()))?;
+        if is_new {
+            let mut connection = self.connection.clone();
+            let name = format!("{PREFIX}{channel}");
+            self.call(async move { connection.subscribe(name).await }).await?;
+        }
+        drop(turn);
+        Ok(subscription)
+    }
+
+    pub(super) async fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, SharedError> {
+        let mut script = self.claim.prepare_invoke();
+        script.key(format!("{PREFIX}claim:{key}")).arg(owner).arg(milliseconds(ttl));
+        let holder: String = self.run(&script).await?;
+        Ok(if holder == owner { Claim::Mine } else { Claim::Held(holder) })
+    }
+
+    pub(super) async fn take(
+        &self,
+        key: &str,
+        from: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<bool, SharedError> {
+        let mut script = self.take.prepare_invoke();
+        script.key(format!("{PREFIX}claim:{key}")).arg(from).arg(owner).arg(milliseconds(ttl));
+        self.run(&script).await
+    }
+
+    pub(super) async fn release(&self, key: &str, owner: &str) -> Result<bool, SharedError> {
+        let mut script = self.release.prepare_invoke();
+        script.key(format!("{PREFIX}claim:{key}")).arg(owner);
+        self.run(&script).await
+    }
+
+    pub(super) async fn holder(&self, key: &str) -> Result<Option<String>, SharedError> {
+        let mut command = ::redis::cmd("GET");
+        command.arg(format!("{PREFIX}claim:{key}"));
+        let mut connection = self.connection.clone();
+        self.call(async move { command.query_async(&mut connection).await }).await
+    }
+
+    async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, SharedError> {
+        let mut connection = self.connection.clone();
+        self.call(async move { script.invoke_async(&mut connection).await }).await
+    }
+
+    /// Waits for a call within its time, and tells once when Redis goes away and when it is back.
+    async fn call<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, SharedError> {
+        let was_down = self.is_down.load(Ordering::Relaxed);
+        let longest = if was_down { DOWN_TIMEOUT } else { CALL_TIMEOUT };
+        let failure = match timeout(longest, call).await {
+            Ok(Ok(answer)) => {
+                if self.is_down.swap(false, Ordering::Relaxed) {
+                    tracing::info!("Redis answers again");
+                }
+                return Ok(answer);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it does not answer in time".to_owned(),
+        };
+        self.measured.failed_shared_calls.increment();
+        if !self.is_down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                error = failure,
+                "Redis does not answer: attempts are not counted, presence is this task's, results are polled"
+            );
+        }
+        Err(SharedError::Unavailable)
+    }
+
+    /// Ends the subscription of a channel that nobody of this task listens to any more.
+    fn unsubscribe(&self) -> Box<dyn FnOnce(String) + Send> {
+        let (mut connection, channels) = (self.connection.clone(), self.channels.clone());
+        let (subscribing, runtime) = (Arc::clone(&self.subscribing), Handle::current());
+        Box::new(move |channel| {
+            runtime.spawn(async move {
+                let _turn = subscribing.lock().await;
+                if !channels.is_heard(&channel) {
+                    // A channel that stays subscribed costs messages that nobody hears.
+                    let _ = timeout(CALL_TIMEOUT, connection.unsubscribe(format!("{PREFIX}{channel}"))).await;
+                }
+            });
+        })
+    }
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").field("is_down", &self.is_down).finish_non_exhaustive()
+    }
+}
+
+fn hear(channels: &Channels, push: &PushInfo) {
+    match (&push.kind, push.data.as_slice()) {
+        (PushKind::Message, [channel, message]) => {
+            if let (Some(channel), Some(message)) = (text(channel), text(message))
+                && let Some(channel) = channel.strip_prefix(PREFIX)
+            {
+                channels.tell(channel, Heard::Message(message));
+            }
+        }
+        // What is published until the connection is back is heard by nobody here.
+        (PushKind::Disconnection | PushKind::Subscribe, _) => channels.tell_of_a_gap(),
+        _ => {}
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    String::from_redis_value_ref(value).ok()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}

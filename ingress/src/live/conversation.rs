@@ -1,0 +1,276 @@
+//! PURE. One live conversation as a state machine. What can happen is [`Input`], what is to be done is
+//! [`Output`]; time is a value, in milliseconds since the start of the conversation. It opens no streams, writes
+//! no journal and knows no socket: the session does, and tells it what came of it.
+//!
+//! Three lifetimes meet here: the conversation, the Sonic stream (at most eight minutes, may fail) and the
+//! learner's socket (may drop). Invariants: turns are recorded once, in order, without gaps; [`Output::End`]
+//! or [`Output::Release`] comes exactly once and nothing after it; generations only grow; memory is bounded by one
+//! turn of each side.
+
+mod direction;
+mod ending;
+mod failure;
+#[cfg(test)]
+mod fixture;
+mod floor;
+mod history;
+mod input;
+mod link;
+mod microphone;
+mod output;
+mod resumed;
+mod streams;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod tutor;
+mod upload;
+#[cfg(test)]
+mod walk;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use events::contract::EndReason;
+
+pub use failure::{FailureClass, Reaction, StreamFailure};
+pub use history::Message;
+pub use input::{Input, Limits, NUDGES_MAX, Settings, StreamId, Texts};
+pub use output::{Ending, Output, Progress, Release};
+pub use resumed::Resumed;
+
+use crate::{
+    live::socket::message::{ErrorCode, ServerMessage},
+    live::sonic::wire::Event,
+};
+use direction::Directions;
+use floor::Floor;
+use link::Link;
+use upload::Upload;
+
+/// Bytes of one sample of PCM s16le.
+const BYTES_PER_SAMPLE: u64 = 2;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Conversation {
+    settings: Settings,
+    phase: Phase,
+    floor: Floor,
+    link: Link,
+    simulated: Option<bool>,
+    upload: Option<Upload>,
+    begun_ms: u64,
+    detached_ms: Option<u64>,
+    /// When the learner last did something.
+    active_ms: u64,
+    /// When audio last came from the page, or silence was sent in its place.
+    audio_ms: u64,
+    /// The conversation is to be handed over at a quiet moment, at the latest then.
+    hand_over_by_ms: Option<u64>,
+    /// Whether a page was attached at any time, on this task or on another.
+    was_attached: bool,
+    reconnects: u32,
+    takeovers: u32,
+    /// Samples that came from the page, over all sockets. `None` until the page comes back to a conversation whose last
+    /// owner was lost with the count: it begins anew then.
+    heard_samples: Option<u64>,
+    directions: Directions,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Talking,
+    Closing { reason: EndReason, by_ms: u64 },
+    Ended,
+}
+
+impl Conversation {
+    /// A conversation whose socket is about to be attached, and its first stream about to be opened.
+    #[must_use]
+    pub fn new(settings: Settings, at_ms: u64) -> Self {
+        let mut conversation = Self::without_stream(settings, at_ms);
+        conversation.open_stream();
+        conversation
+    }
+
+    /// A conversation that another task held before. Turns go on where the journal ends, the first stream knows them,
+    /// and what the learner said last is answered if nobody has answered it yet. The tutor does not greet again. The
+    /// time limit counts from the start of the conversation, and what was measured is added to.
+    #[must_use]
+    pub fn resume(settings: Settings, resumed: &Resumed, at_ms: u64) -> Self {
+        let mut conversation =
+            Self { begun_ms: 0, was_attached: true, ..Self::without_stream(settings, at_ms) };
+        let metrics = resumed.metrics.unwrap_or_default();
+        conversation.reconnects = metrics.reconnects;
+        conversation.takeovers = metrics.takeovers.saturating_add(1);
+        conversation.heard_samples = resumed.heard_samples;
+        let tutor_cut = conversation.floor.resume(resumed, at_ms);
+        conversation.link.resume(resumed.usage, &metrics, tutor_cut);
+        conversation.open_stream();
+        conversation
+    }
+
+    fn without_stream(settings: Settings, at_ms: u64) -> Self {
+        Self {
+            floor: Floor::new(settings.audio_prefix.clone(), settings.pause_ms),
+            link: Link::new(settings.limits, settings.jitter_permille),
+            settings,
+            phase: Phase::Talking,
+            simulated: None,
+            upload: None,
+            begun_ms: at_ms,
+            detached_ms: Some(at_ms),
+            active_ms: at_ms,
+            audio_ms: at_ms,
+            hand_over_by_ms: None,
+            was_attached: false,
+            reconnects: 0,
+            takeovers: 0,
+            heard_samples: Some(0),
+            directions: Directions::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether [`Output::End`] or [`Output::Release`] has been given out or is waiting to be.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Takes in what happened at `at_ms`. Afterwards [`Self::poll`] gives what is to be done.
+    pub fn handle(&mut self, input: Input, at_ms: u64) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        match input {
+            Input::Attached => self.attached(at_ms),
+            Input::Detached => {
+                self.detached_ms.get_or_insert(at_ms);
+            }
+            Input::Audio(pcm) => self.audio(&pcm, at_ms),
+            Input::Uploaded(turn) => self.uploaded(&turn, at_ms),
+            Input::Typed(text) => self.typed(&text, at_ms),
+            Input::Played { generation, ms } => {
+                self.floor.played(generation, ms, at_ms, &mut self.outputs);
+            }
+            Input::Interrupted => self.floor.interrupt(at_ms, &mut self.outputs),
+            Input::EndRequested => self.close(EndReason::Learner, at_ms),
+            Input::StreamOpened(stream) => self.stream_opened(stream, at_ms),
+            Input::StreamFailed(stream, failure) => self.stream_failed(stream, failure, at_ms),
+            Input::StreamEnded(stream) => self.stream_ended(stream, at_ms),
+            Input::Simulated(simulated) => self.simulated(simulated),
+            Input::Model(stream, event) => self.model(stream, event, at_ms),
+            Input::HandOver => self.hand_over(at_ms),
+            Input::Wanted => self.release(at_ms),
+            Input::Broken => self.finish(EndReason::InternalError, at_ms),
+            Input::Tick => {}
+        }
+        self.timers(at_ms);
+    }
+
+    fn attached(&mut self, at_ms: u64) {
+        if self.detached_ms.take().is_some() {
+            // What the page has kept comes first, and not the silence for which it was away.
+            self.audio_ms = self.audio_ms.max(at_ms);
+        }
+        if std::mem::replace(&mut self.was_attached, true) {
+            self.reconnects = self.reconnects.saturating_add(1);
+        }
+        self.outputs.push_back(Output::Send(ServerMessage::Ready {
+            conversation_id: self.settings.conversation_id,
+            generation: self.floor.generation(),
+            heard_samples: self.heard_samples,
+            simulated: self.simulated,
+            tutor_begins: self.tutor_begins(),
+        }));
+        self.heard_samples.get_or_insert(0);
+    }
+
+    /// Nothing was said yet, and the model is or was asked to begin.
+    fn tutor_begins(&self) -> bool {
+        let can = self.settings.texts.is_some() || self.settings.opening_clip.is_some();
+        can && !self.floor.has_begun() && !self.floor.microphone.has_speech()
+    }
+
+    fn audio(&mut self, pcm: &Bytes, at_ms: u64) {
+        let samples = pcm.len() as u64 / BYTES_PER_SAMPLE;
+        self.heard_samples = self.heard_samples.map(|heard| heard.saturating_add(samples));
+        if self.phase == Phase::Talking && self.upload.is_none() {
+            self.hear(pcm, at_ms);
+        }
+    }
+
+    fn hear(&mut self, pcm: &Bytes, at_ms: u64) {
+        self.audio_ms = at_ms;
+        if self.floor.microphone.push(pcm, at_ms) {
+            self.active_ms = at_ms;
+        }
+        self.forward(pcm.clone());
+    }
+
+    fn forward(&mut self, pcm: Bytes) {
+        if let Some(stream) = self.link.hear(pcm.len()) {
+            self.outputs.push_back(Output::SendAudio { stream, pcm });
+        }
+    }
+
+    fn typed(&mut self, text: &str, at_ms: u64) {
+        let refusal = if self.phase != Phase::Talking || text.trim().is_empty() {
+            return;
+        } else if self.settings.texts.is_none() {
+            Some((ErrorCode::TextNotSupported, "this model can only be spoken to"))
+        } else if self.link.hearing().is_none() {
+            Some((ErrorCode::TooManyMessages, "the model is not connected at the moment, try again soon"))
+        } else {
+            None
+        };
+        if let Some((code, message)) = refusal {
+            let message = message.to_owned();
+            self.outputs.push_back(Output::Send(ServerMessage::Error { code, message }));
+            return;
+        }
+        self.active_ms = at_ms;
+        self.floor.typed(text.trim(), at_ms, &mut self.outputs);
+        if let Some(stream) = self.link.hearing() {
+            self.outputs.push_back(Output::SendText { stream, text: text.to_owned() });
+        }
+    }
+
+    fn simulated(&mut self, simulated: bool) {
+        if self.simulated.replace(simulated).is_none() {
+            self.outputs.push_back(Output::Send(ServerMessage::Model { simulated }));
+        }
+    }
+
+    fn model(&mut self, stream: StreamId, event: Event, at_ms: u64) {
+        if let Event::Usage(usage) = event {
+            self.link.used(stream, usage);
+        }
+        if !self.link.is_current(stream) {
+            return;
+        }
+        self.link.alive(at_ms);
+        if let Event::ToolUse { tool_use_id } = event {
+            self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
+            return;
+        }
+        if let Phase::Closing { reason, .. } = self.phase {
+            self.model_while_closing(reason, event, at_ms);
+            return;
+        }
+        let turns = self.floor.turns();
+        self.floor.model(event, at_ms, &mut self.outputs);
+        if self.floor.turns() > turns {
+            self.link.proven();
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! PURE. What the tests of the state machine share: settings, and a conversation on virtual time with a learner and a
+//! model that say what a test lets them say.
+
+use bytes::Bytes;
+use events::contract::{ConversationId, EndReason, Speaker, Turn};
+use jiff::Timestamp;
+
+use super::{Conversation, Input, Limits, Output, Progress, Settings, StreamId, Texts};
+use crate::{
+    live::socket::message::ServerMessage,
+    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
+};
+
+/// The pause that ends a turn, in milliseconds.
+pub(super) const PAUSE_MS: u64 = 1_500;
+
+/// Length of a frame of the learner's audio, in milliseconds.
+const FRAME_MS: u64 = 20;
+
+pub(super) fn limits() -> Limits {
+    Limits {
+        conversation_ms_max: 600_000,
+        silence_ms_max: 300_000,
+        nudge_after_ms: 400_000,
+        wrap_up_ms: 60_000,
+        grace_ms_max: 60_000,
+        renew_after_ms: 700_000,
+        renew_by_ms: 800_000,
+        stall_ms_max: 15_000,
+    }
+}
+
+pub(super) fn texts() -> Texts {
+    Texts {
+        opening: "[begin]".to_owned(),
+        go_on: "[go on]".to_owned(),
+        nudges: ["[nudge 1]".to_owned(), "[nudge 2]".to_owned()],
+        wrap_up: "[wrap up]".to_owned(),
+    }
+}
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        conversation_id: ConversationId::new(Timestamp::UNIX_EPOCH, [7; 10]),
+        audio_prefix: "audio/u/c/".to_owned(),
+        pause_ms: PAUSE_MS,
+        texts: Some(texts()),
+        opening_clip: None,
+        limits: limits(),
+        jitter_permille: 0,
+    }
+}
+
+/// Loud samples that are all different from those of another `seed`.
+pub(super) fn speech(ms: u64, seed: u8) -> Vec<u8> {
+    (0..ms * BYTES_PER_MS / 2).flat_map(|n| [seed, if n % 16 < 8 { 0x20 } else { 0xe0 }]).collect()
+}
+
+/// A conversation on virtual time, with all that it has put out.
+pub(super) struct Talk {
+    pub(super) conversation: Conversation,
+    pub(super) outputs: Vec<Output>,
+    stream: StreamId,
+    now_ms: u64,
+}
+
+impl Talk {
+    /// A new conversation with a page, at 0 ms.
+    pub(super) fn new(settings: Settings) -> Self {
+        Self::of(Conversation::new(settings, 0), 0)
+    }
+
+    /// `conversation` with a page, at `now_ms`.
+    pub(super) fn of(conversation: Conversation, now_ms: u64) -> Self {
+        let mut talk = Self { conversation, outputs: Vec::new(), stream: StreamId(0), now_ms };
+        talk.input(Input::Attached);
+        talk
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        self.conversation.handle(input, self.now_ms);
+        self.outputs.extend(std::iter::from_fn(|| self.conversation.poll()));
+    }
+
+    /// The stream is open, and the model is heard on it from now on.
+    pub(super) fn open(&mut self, stream: StreamId) {
+        self.stream = stream;
+        self.input(Input::StreamOpened(stream));
+    }
+
+    pub(super) fn model(&mut self, event: Event) {
+        self.input(Input::Model(self.stream, event));
+    }
+
+    /// Lets `ms` pass, by the deadlines that the conversation names.
+    pub(super) fn pass(&mut self, ms: u64) {
+        let until_ms = self.now_ms + ms;
+        while let Some(due_ms) = self.conversation.deadline_ms().filter(|due_ms| *due_ms <= until_ms) {
+            self.now_ms = self.now_ms.max(due_ms);
+            self.input(Input::Tick);
+        }
+        self.now_ms = until_ms;
+    }
+
+    /// A text block of the model.
+    pub(super) fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: Stop) {
+        self.model(Event::TextStart { speaker, stage });
+        self.model(Event::Text { speaker, stage, content: content.to_owned() });
+        self.model(Event::TextEnd { speaker, stage, stop });
+    }
+
+    /// The tutor says one sentence, with `ms` of audio, all of it at once; then it is played.
+    pub(super) fn tutor_says(&mut self, words: &str, ms: u64) {
+        self.tutor_begins(words, ms);
+        self.model(Event::AudioEnd { stop: Stop::EndTurn });
+        self.text(Speaker::Tutor, Stage::Final, words, Stop::EndTurn);
+        self.pass(ms);
+    }
+
+    /// The tutor plans a sentence, and its audio comes.
+    pub(super) fn tutor_begins(&mut self, words: &str, ms: u64) {
+        self.text(Speaker::Tutor, Stage::Speculative, words, Stop::PartialTurn);
+        self.model(Event::AudioStart);
+        let pcm = vec![1; usize::try_from(ms * BYTES_PER_MS).unwrap()];
+        self.model(Event::Audio(AudioFrame::new(&pcm)));
+    }
+
+    /// The learner speaks for `ms` and then makes the pause that ends a turn.
+    pub(super) fn learner_speaks(&mut self, ms: u64) {
+        for pcm in speech(ms, 1).chunks(usize::try_from(FRAME_MS * BYTES_PER_MS).unwrap()) {
+            self.pass(FRAME_MS);
+            self.input(Input::Audio(Bytes::copy_from_slice(pcm)));
+        }
+        for _ in 0..PAUSE_MS / FRAME_MS {
+            self.pass(FRAME_MS);
+            self.input(Input::Audio(vec![0; usize::try_from(FRAME_MS * BYTES_PER_MS).unwrap()].into()));
+        }
+    }
+
+    /// The learner speaks for `ms`, and the model understands `words`.
+    pub(super) fn learner_says(&mut self, words: &str, ms: u64) {
+        self.learner_speaks(ms);
+        self.text(Speaker::Learner, Stage::Final, words, Stop::PartialTurn);
+    }
+
+    /// The turns that are recorded.
+    pub(super) fn turns(&self) -> Vec<&Turn> {
+        self.outputs
+            .iter()
+            .filter_map(|output| if let Output::Record(turn) = output { Some(turn) } else { None })
+            .collect()
+    }
+
+    /// What the model was told.
+    pub(super) fn told(&self) -> Vec<String> {
+        let text = |output: &Output| {
+            if let Output::SendText { text, .. } = output { Some(text.clone()) } else { None }
+        };
+        self.outputs.iter().filter_map(text).collect()
+    }
+
+    /// What the page was told.
+    pub(super) fn sent(&self) -> Vec<&ServerMessage> {
+        self.outputs
+            .iter()
+            .filter_map(|output| if let Output::Send(message) = output { Some(message) } else { None })
+            .collect()
+    }
+
+    /// The streams that were asked for.
+    pub(super) fn opened(&self) -> Vec<StreamId> {
+        let stream = |output: &Output| {
+            if let Output::OpenStream { stream, .. } = output { Some(*stream) } else { None }
+        };
+        self.outputs.iter().filter_map(stream).collect()
+    }
+
+    pub(super) fn ended(&self) -> Option<EndReason> {
+        let reason = |output: &Output| if let Output::End(end) = output { Some(end.reason) } else { None };
+        self.outputs.iter().find_map(reason)
+    }
+
+    /// What has come of it when it was over.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        self.outputs.iter().find_map(|output| {
+            if let Output::End(ending) = output {
+                Some(ending.progress)
+            } else if let Output::Release(release) = output {
+                Some(release.progress)
+            } else {
+                None
+            }
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! PURE. When the learner speaks over the tutor: three signals of the model, a hint of the page, and what the page says it
+//! has played. Whichever comes first cuts the turn and flushes what the page has not played.
+
+use std::collections::VecDeque;
+
+use super::{Floor, Output};
+use crate::{
+    live::conversation::tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
+    live::socket::message::ServerMessage,
+};
+
+impl Floor {
+    /// The page has played `ms` of `generation`.
+    pub(in crate::live::conversation) fn played(
+        &mut self,
+        generation: u32,
+        ms: u64,
+        at_ms: u64,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let fading = self.fading.as_mut().map(|fading| &mut fading.open);
+        for open in self.tutor.iter_mut().chain(fading).filter(|open| open.generation == generation) {
+            let played = ms.saturating_sub(open.offset_ms).min(open.turn.produced_ms());
+            if played > 0 {
+                open.reported_ms = Some(open.reported_ms.unwrap_or(0).max(played));
+                open.reported_since_cut = open.turn.cut.is_some();
+            }
+        }
+        self.settle(at_ms, outputs);
+    }
+
+    /// The learner speaks over the tutor, as the page hears it.
+    pub(in crate::live::conversation) fn interrupt(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        let playing = self.playing_until_ms > at_ms;
+        let cut = self.cut(CutBy::Learner, at_ms);
+        if cut || playing {
+            self.flush(at_ms, outputs);
+        }
+        self.settle(at_ms, outputs);
+    }
+
+    /// The end was asked for: a tutor who is still speaking is not heard any more.
+    pub(in crate::live::conversation) fn leave(&mut self, at_ms: u64) {
+        self.leaving = true;
+        if self.tutor.as_ref().is_some_and(|open| !open.turn.audio_over) {
+            self.cut(CutBy::Model, at_ms);
+        }
+    }
+
+    /// The model says that the learner spoke over the tutor.
+    pub(super) fn interrupted(&mut self, told: bool, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.muted = false;
+        let playing = self.playing_until_ms > at_ms;
+        let cut = self.cut(CutBy::Model, at_ms);
+        if let Some(open) = &mut self.tutor {
+            open.turn.audio_over = true;
+            if cut {
+                open.turn.broken_off();
+            }
+            if let Some(cut) = &mut open.turn.cut {
+                cut.told |= told;
+            }
+        }
+        if cut || (self.tutor.is_none() && playing) {
+            self.flush(at_ms, outputs);
+        }
+    }
+
+    /// Cuts the tutor's turn short, if there is one and it was not cut before.
+    pub(super) fn cut(&mut self, by: CutBy, at_ms: u64) -> bool {
+        let unplayed_ms = self.playing_until_ms.saturating_sub(at_ms);
+        let Some(open) = self.tutor.as_mut().filter(|open| open.turn.cut.is_none()) else { return false };
+        let heard_ms = open.turn.produced_ms().saturating_sub(unplayed_ms);
+        // The model believes that the learner has heard what the page has not yet played.
+        let by = if open.behind_ms > PLAYED_TOLERANCE_MS { CutBy::Learner } else { by };
+        open.turn.cut = Some(Cut { at_ms, by, heard_ms, told: false });
+        true
+    }
+
+    pub(super) fn flush(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        self.cut_fading(at_ms);
+        self.generation += 1;
+        self.generation_ms = 0;
+        self.playing_until_ms = at_ms;
+        outputs.push_back(Output::Send(ServerMessage::Flush { generation: self.generation }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::contract::{Speaker, Turn};
+
+    use super::super::SETTLE_MS_MAX;
+    use crate::{
+        live::conversation::{
+            Input, StreamId,
+            fixture::{Talk, settings},
+        },
+        live::socket::message::ServerMessage,
+        live::sonic::wire::{Event, Stage, Stop},
+    };
+
+    /// How the model says that the learner spoke over the tutor.
+    #[derive(Clone, Copy, Debug)]
+    enum Style {
+        /// The FINAL text of the cut sentence ends with INTERRUPTED.
+        Text,
+        /// The audio block ends with INTERRUPTED; the FINAL text may come after it.
+        Audio,
+        /// A text block `{ "interrupted" : true }`.
+        Marker,
+    }
+
+    const STYLES: [Style; 3] = [Style::Text, Style::Audio, Style::Marker];
+
+    /// The tutor has been given four seconds of two sentences, of which the learner has heard 2.5 s.
+    fn interrupted_talk() -> Talk {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_begins("There is a dog.", 2_000);
+        talk.model(Event::AudioEnd { stop: Stop::PartialTurn });
+        talk.tutor_begins("What is it doing now?", 2_000);
+        talk.text(Speaker::Tutor, Stage::Final, "There is a dog.", Stop::PartialTurn);
+        talk.pass(2_400);
+        talk.input(Input::Played { generation: 0, ms: 2_350 });
+        talk.pass(100);
+        talk
+    }
+
+    fn signal(talk: &mut Talk, style: Style) {
+        match style {
+            Style::Text => talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::Interrupted),
+            Style::Audio => {
+                talk.model(Event::AudioEnd { stop: Stop::Interrupted });
+                talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::Interrupted);
+            }
+            Style::Marker => {
+                talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+                talk.model(Event::InterruptedMarker);
+                let (speaker, stage, stop) = (Speaker::Tutor, Stage::Final, Stop::EndTurn);
+                talk.model(Event::TextEnd { speaker, stage, stop });
+                talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::EndTurn);
+            }
+        }
+    }
+
+    fn flushes(talk: &Talk) -> Vec<u32> {
+        let generation = |message: &&ServerMessage| {
+            if let ServerMessage::Flush { generation } = message { Some(*generation) } else { None }
+        };
+        talk.sent().iter().filter_map(generation).collect()
+    }
+
+    fn turn(talk: &Talk) -> Turn {
+        let turns = talk.turns();
+        assert_eq!(turns.len(), 1, "{turns:?}");
+        turns[0].clone()
+    }
+
+    #[test]
+    fn each_signal_of_the_model_flushes_once_and_keeps_what_was_spoken_and_played() {
+        for style in STYLES {
+            let mut talk = interrupted_talk();
+            signal(&mut talk, style);
+            assert_eq!(flushes(&talk), [1], "{style:?}");
+            // The page has stopped, and says how far it came.
+            talk.input(Input::Played { generation: 0, ms: 2_500 });
+            talk.pass(SETTLE_MS_MAX);
+            let turn = turn(&talk);
+            assert_eq!(turn.text, "There is a dog. What is it", "{style:?}");
+            assert_eq!((turn.interrupted, turn.played_ms), (true, Some(2_500)), "{style:?}");
+            assert_eq!((turn.start_ms, turn.end_ms, turn.speech_ms), (0, 2_500, 4_000), "{style:?}");
+        }
+    }
+
+    #[test]
+    fn all_signals_of_one_barge_in_flush_once() {
+        let mut talk = interrupted_talk();
+        STYLES.into_iter().for_each(|style| signal(&mut talk, style));
+        talk.input(Input::Interrupted);
+        talk.pass(SETTLE_MS_MAX);
+        assert_eq!(flushes(&talk), [1]);
+        assert!(turn(&talk).interrupted);
+    }
+
+    #[test]
+    fn audio_after_the_cut_is_not_given_to_the_page() {
+        for style in STYLES {
+            let mut talk = interrupted_talk();
+            signal(&mut talk, style);
+            let before = talk.outputs.len();
+            talk.model(Event::Audio(crate::live::sonic::wire::AudioFrame::new(&[1; 640])));
+            let audio = |output: &crate::live::conversation::Output| {
+                matches!(output, crate::live::conversation::Output::Audio { .. })
+            };
+            assert!(!talk.outputs[before..].iter().any(audio), "{style:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_model_says_after_a_hint_of_the_page_is_nobodys() {
+        let mut talk = interrupted_talk();
+        talk.input(Input::Played { generation: 0, ms: 2_400 });
+        talk.input(Input::Interrupted);
+        talk.input(Input::Played { generation: 0, ms: 2_500 });
+        talk.pass(SETTLE_MS_MAX);
+        let turns = talk.turns().len();
+        // The model has not noticed yet; then it says how far it believes to have come.
+        talk.tutor_begins("Can you see its tail?", 1_000);
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", Stop::PartialTurn);
+        talk.text(Speaker::Tutor, Stage::Final, "Can you", Stop::Interrupted);
+        talk.pass(20_000);
+        assert_eq!(talk.turns().len(), turns);
+    }
+
+    #[test]
+    fn the_marker_of_a_barge_in_is_not_taken_for_the_words_that_follow_it() {
+        let mut talk = interrupted_talk();
+        talk.input(Input::Interrupted);
+        talk.pass(SETTLE_MS_MAX);
+        let turns = talk.turns().len();
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+        talk.model(Event::InterruptedMarker);
+        talk.model(Event::TextEnd { speaker: Speaker::Tutor, stage: Stage::Final, stop: Stop::PartialTurn });
+        talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::EndTurn);
+        talk.pass(20_000);
+        assert_eq!(talk.turns().len(), turns);
+    }
+
+    #[test]
+    fn a_sentence_of_which_hardly_anything_was_spoken_before_the_marker_came_was_not_said() {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_begins("What is it doing now?", 60);
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+        talk.model(Event::InterruptedMarker);
+        talk.model(Event::TextEnd { speaker: Speaker::Tutor, stage: Stage::Final, stop: Stop::PartialTurn });
+        talk.pass(SETTLE_MS_MAX);
+        assert_eq!((flushes(&talk), talk.turns().len()), (vec![1], 0));
+    }
+
+    #[test]
+    fn a_hint_of_the_page_flushes_at_once_and_only_what_was_played_counts() {
+        let mut talk = interrupted_talk();
+        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.input(Input::Interrupted);
+        assert_eq!(flushes(&talk), [1]);
+        talk.input(Input::Played { generation: 0, ms: 2_500 });
+        // The model has not noticed and says that all was spoken.
+        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", Stop::EndTurn);
+        talk.pass(SETTLE_MS_MAX);
+        let turn = turn(&talk);
+        // A quarter of the second sentence's audio, so one of its five words.
+        assert_eq!((turn.text.as_str(), turn.interrupted), ("There is a dog. What", true));
+        assert_eq!((turn.played_ms, turn.end_ms), (Some(2_500), 2_500));
+    }
+
+    #[test]
+    fn a_page_that_reports_nothing_leaves_the_played_time_open() {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_begins("There is a dog.", 2_000);
+        talk.pass(1_000);
+        talk.text(Speaker::Tutor, Stage::Final, "There is", Stop::Interrupted);
+        let turn = turn(&talk);
+        assert_eq!((turn.text.as_str(), turn.interrupted), ("There is", true));
+        assert_eq!((turn.played_ms, turn.end_ms), (None, 1_000));
+    }
+
+    #[test]
+    fn a_turn_that_was_heard_to_its_end_is_not_interrupted() {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.learner_says("I see a dog.", 1_000);
+        talk.tutor_says("So do I.", 1_000);
+        talk.input(Input::Interrupted);
+        let turns = talk.turns();
+        let learner = turns[0];
+        assert_eq!((learner.start_ms, learner.end_ms, learner.speech_ms), (20, 1_000, 1_000));
+        let tutor = turns[1];
+        assert_eq!((tutor.interrupted, tutor.played_ms), (false, None));
+        // From the end of the learner's speech on: the pause of 1500 ms.
+        assert_eq!(tutor.answer_latency_ms, Some(1_500));
+        assert_eq!((tutor.start_ms, tutor.end_ms), (2_500, 3_500));
+    }
+}

@@ -1,0 +1,423 @@
+//! PURE. The conversation's streams: at most one that hears the learner, one spare that is being opened to take
+//! over, and those that were closed and still report their usage. Planned renewal, failures and the first
+//! opening are one path: a stream is asked for, and takes over when it is open.
+
+use std::time::Duration;
+
+use events::contract::{ConversationMetrics, StreamUsage, Usage};
+
+use super::{
+    Limits, StreamId,
+    failure::{Reaction, wait},
+};
+
+/// Wait before another spare is opened after one failed, in milliseconds.
+const SPARE_RETRY_MS: u64 = 15_000;
+
+/// A stream that was open for this long has proved that streams work, in milliseconds.
+const PROVEN_MS: u64 = 60_000;
+
+/// Streams whose usage is still listened to.
+const CLOSED_MAX: usize = 4;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Link {
+    limits: Limits,
+    jitter_permille: u16,
+    state: State,
+    next_id: u32,
+    attempts: u32,
+    /// No stream hears the learner and the learner has been told.
+    lost: bool,
+    /// The tutor was cut short by the loss.
+    tutor_cut: bool,
+    /// The learner's last turn, if the next stream must answer it.
+    pub(super) unanswered: Option<String>,
+    /// A spare is not tried before this.
+    spare_after_ms: u64,
+    current_usage: Vec<(StreamId, Usage)>,
+    settled_usage: Usage,
+    /// Streams below this are no longer listened to: what they had used is in the settled usage.
+    settled_below: u32,
+    /// Why the next stream replaces the last one.
+    replacing: Option<Cause>,
+    renewals: u32,
+    recoveries: u32,
+}
+
+/// Why a stream is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Age,
+    Failure,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// A new stream is due.
+    Waiting {
+        due_ms: u64,
+    },
+    Opening {
+        stream: StreamId,
+    },
+    Live {
+        live: Live,
+        spare: Option<Spare>,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    stream: StreamId,
+    opened_ms: u64,
+    alive_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Spare {
+    stream: StreamId,
+    /// Audio held back from the live stream, in bytes.
+    held: usize,
+}
+
+/// A stream has taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// The stream it takes over from, still to be closed.
+    pub(super) replaces: Option<StreamId>,
+    /// The learner was told that the model does not hear.
+    pub(super) was_lost: bool,
+    /// The tutor was cut short by the loss.
+    pub(super) tutor_cut: bool,
+}
+
+/// What follows from the loss of the current stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// A new stream is due at [`Link::deadline_ms`].
+    Retrying {
+        /// The learner does not know yet.
+        first: bool,
+    },
+    /// A spare is being opened already.
+    SpareTakesOver,
+    /// There is no use in trying again.
+    Failed,
+}
+
+/// What time asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing.
+    Nothing,
+    /// A new stream in place of a lost one.
+    Reopen,
+    /// A spare, once nobody speaks.
+    RenewWhenQuiet,
+    /// The stream must be given up now.
+    RenewNow(StreamId),
+}
+
+impl Link {
+    /// No stream yet.
+    #[must_use]
+    pub(super) fn new(limits: Limits, jitter_permille: u16) -> Self {
+        Self {
+            limits,
+            jitter_permille,
+            state: State::Waiting { due_ms: 0 },
+            next_id: 0,
+            attempts: 0,
+            lost: false,
+            tutor_cut: false,
+            unanswered: None,
+            spare_after_ms: 0,
+            current_usage: Vec::new(),
+            settled_usage: Usage::default(),
+            settled_below: 0,
+            replacing: None,
+            renewals: 0,
+            recoveries: 0,
+        }
+    }
+
+    /// Goes on after the streams of another task.
+    pub(super) fn resume(&mut self, usage: Usage, metrics: &ConversationMetrics, tutor_cut: bool) {
+        self.settled_usage = usage;
+        self.renewals = metrics.renewals;
+        self.recoveries = metrics.recoveries;
+        self.tutor_cut = tutor_cut;
+    }
+
+    /// Streams replaced because of their age.
+    #[must_use]
+    pub(super) fn renewals(&self) -> u32 {
+        self.renewals
+    }
+
+    /// Streams that failed or could not be opened, and were replaced.
+    #[must_use]
+    pub(super) fn recoveries(&self) -> u32 {
+        self.recoveries
+    }
+
+    /// A stream is being opened: the first, one in place of a lost one, or a spare.
+    pub(super) fn open(&mut self) -> StreamId {
+        let stream = StreamId(self.next_id);
+        self.next_id += 1;
+        match &mut self.state {
+            State::Live { spare, .. } => *spare = Some(Spare { stream, held: 0 }),
+            state @ (State::Waiting { .. } | State::Opening { .. }) => *state = State::Opening { stream },
+        }
+        stream
+    }
+
+    /// The stream is open. `None` if nobody waits for it.
+    pub(super) fn opened(&mut self, stream: StreamId, at_ms: u64) -> Option<Opened> {
+        let replaces = match self.state {
+            State::Opening { stream: opening } if opening == stream => None,
+            State::Live { live, spare: Some(spare) } if spare.stream == stream => Some(live.stream),
+            State::Opening { .. } | State::Live { .. } | State::Waiting { .. } => return None,
+        };
+        let live = Live { stream, opened_ms: at_ms, alive_ms: at_ms };
+        self.state = State::Live { live, spare: None };
+        let cause = self.replacing.take().or(replaces.map(|_| Cause::Age));
+        match cause {
+            Some(Cause::Age) => self.renewals = self.renewals.saturating_add(1),
+            Some(Cause::Failure) => self.recoveries = self.recoveries.saturating_add(1),
+            None => {}
+        }
+        let was_lost = std::mem::take(&mut self.lost);
+        Some(Opened { replaces, was_lost, tutor_cut: std::mem::take(&mut self.tutor_cut) })
+    }
+
+    /// The stream that hears the learner now. `None` while audio is held back for a spare.
+    #[must_use]
+    pub(super) fn hearing(&self) -> Option<StreamId> {
+        match self.state {
+            State::Live { live, spare: None } => Some(live.stream),
+            State::Live { spare: Some(_), .. } | State::Waiting { .. } | State::Opening { .. } => None,
+        }
+    }
+
+    /// Where `bytes` of audio go. What is held back for a spare is counted.
+    pub(super) fn hear(&mut self, bytes: usize) -> Option<StreamId> {
+        if let State::Live { spare: Some(spare), .. } = &mut self.state {
+            spare.held += bytes;
+        }
+        self.hearing()
+    }
+
+    /// The stream whose words count now.
+    #[must_use]
+    pub(super) fn live(&self) -> Option<StreamId> {
+        match self.state {
+            State::Live { live, .. } => Some(live.stream),
+            State::Waiting { .. } | State::Opening { .. } => None,
+        }
+    }
+
+    /// Whether `stream` is the one whose words count.
+    #[must_use]
+    pub(super) fn is_current(&self, stream: StreamId) -> bool {
+        self.live() == Some(stream)
+    }
+
+    /// Whether a stream is being opened and none is live.
+    #[must_use]
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening { .. })
+    }
+
+    /// Whether `stream` is live, being opened or a spare.
+    #[must_use]
+    pub(super) fn knows(&self, stream: StreamId) -> bool {
+        self.all().contains(&stream)
+    }
+
+    /// Whether `stream` is the spare.
+    #[must_use]
+    pub(super) fn is_spare(&self, stream: StreamId) -> bool {
+        matches!(self.state, State::Live { spare: Some(spare), .. } if spare.stream == stream)
+    }
+
+    /// Whether `stream` was ever asked for.
+    #[must_use]
+    pub(super) fn has_named(&self, stream: StreamId) -> bool {
+        stream.0 < self.next_id
+    }
+
+    /// The streams that are live, being opened or spare.
+    #[must_use]
+    pub(super) fn all(&self) -> Vec<StreamId> {
+        match self.state {
+            State::Waiting { .. } => Vec::new(),
+            State::Opening { stream } => vec![stream],
+            State::Live { live, spare } => {
+                std::iter::once(live.stream).chain(spare.map(|spare| spare.stream)).collect()
+            }
+        }
+    }
+
+    /// The live stream has given a sign of life.
+    pub(super) fn alive(&mut self, at_ms: u64) {
+        if let State::Live { live, .. } = &mut self.state {
+            live.alive_ms = at_ms;
+        }
+    }
+
+    /// When the live stream last gave a sign of life.
+    #[must_use]
+    pub(super) fn alive_ms(&self) -> Option<u64> {
+        match self.state {
+            State::Live { live, spare: None } => Some(live.alive_ms),
+            State::Live { spare: Some(_), .. } | State::Waiting { .. } | State::Opening { .. } => None,
+        }
+    }
+
+    /// The streams work: a turn came through.
+    pub(super) fn proven(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// The spare could not be opened: answers how many of the last bytes were held back for it.
+    pub(super) fn spare_failed(&mut self, at_ms: u64) -> usize {
+        self.spare_after_ms = at_ms + SPARE_RETRY_MS;
+        self.give_up_spare().map_or(0, |(_, held)| held)
+    }
+
+    /// Gives up the spare, if there is one: its id and how many of the last bytes were held back for it.
+    pub(super) fn give_up_spare(&mut self) -> Option<(StreamId, usize)> {
+        match &mut self.state {
+            State::Live { spare, .. } => spare.take().map(|spare| (spare.stream, spare.held)),
+            State::Waiting { .. } | State::Opening { .. } => None,
+        }
+    }
+
+    /// The live stream is given up because of its age.
+    pub(super) fn too_old(&mut self) {
+        self.replacing = Some(Cause::Age);
+    }
+
+    /// The stream that was live or being opened is lost.
+    pub(super) fn lost(&mut self, reaction: Reaction, tutor_cut: bool, at_ms: u64) -> Lost {
+        self.tutor_cut |= tutor_cut;
+        self.replacing.get_or_insert(Cause::Failure);
+        if let State::Live { spare: Some(spare), .. } = self.state {
+            self.state = State::Opening { stream: spare.stream };
+            return Lost::SpareTakesOver;
+        }
+        if let State::Live { live, .. } = self.state
+            && at_ms.saturating_sub(live.opened_ms) >= PROVEN_MS
+        {
+            self.proven();
+        }
+        let Some(wait) = wait(reaction, self.attempts, self.jitter_permille) else {
+            self.state = State::Waiting { due_ms: at_ms };
+            return Lost::Failed;
+        };
+        self.attempts += 1;
+        self.state = State::Waiting { due_ms: at_ms + millis(wait) };
+        Lost::Retrying { first: !std::mem::replace(&mut self.lost, true) }
+    }
+
+    /// When [`Self::due`] has something to say.
+    #[must_use]
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        match self.state {
+            State::Waiting { due_ms } => Some(due_ms),
+            State::Opening { .. } => None,
+            State::Live { live, .. } => Some(live.opened_ms + self.limits.renew_by_ms),
+        }
+    }
+
+    /// What time asks for. A quiet moment is noticed at the next event, so it has no deadline of its own.
+    #[must_use]
+    pub(super) fn due(&self, at_ms: u64) -> Due {
+        match self.state {
+            State::Waiting { due_ms } if at_ms >= due_ms => Due::Reopen,
+            State::Waiting { .. } | State::Opening { .. } => Due::Nothing,
+            State::Live { live, spare } => {
+                let age_ms = at_ms.saturating_sub(live.opened_ms);
+                if age_ms >= self.limits.renew_by_ms {
+                    Due::RenewNow(live.stream)
+                } else if spare.is_none() && self.is_renewal_due(age_ms, at_ms) {
+                    Due::RenewWhenQuiet
+                } else {
+                    Due::Nothing
+                }
+            }
+        }
+    }
+
+    /// Tokens that `stream` has used since it was opened.
+    pub(super) fn used(&mut self, stream: StreamId, usage: Usage) {
+        if let Some((_, last)) = self.current_usage.iter_mut().find(|(id, _)| *id == stream) {
+            *last = usage;
+            return;
+        }
+        if !self.has_named(stream) || stream.0 < self.settled_below {
+            return;
+        }
+        let place = self.current_usage.partition_point(|(id, _)| *id < stream);
+        self.current_usage.insert(place, (stream, usage));
+        if self.current_usage.len() > CLOSED_MAX {
+            let (oldest, used) = self.current_usage.remove(0);
+            self.settled_usage = sum(self.settled_usage, used);
+            self.settled_below = oldest.0 + 1;
+        }
+    }
+
+    /// Tokens used by all streams.
+    #[must_use]
+    pub(super) fn usage(&self) -> Usage {
+        self.current_usage.iter().fold(self.settled_usage, |total, (_, usage)| sum(total, *usage))
+    }
+
+    fn is_renewal_due(&self, age_ms: u64, at_ms: u64) -> bool {
+        age_ms >= self.limits.renew_after_ms && at_ms >= self.spare_after_ms
+    }
+}
+
+fn sum(a: Usage, b: Usage) -> Usage {
+    let side = |a: StreamUsage, b: StreamUsage| StreamUsage {
+        speech_tokens: a.speech_tokens.saturating_add(b.speech_tokens),
+        text_tokens: a.text_tokens.saturating_add(b.text_tokens),
+    };
+    Usage { input: side(a.input, b.input), output: side(a.output, b.output) }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::conversation::fixture::limits;
+
+    fn tokens(speech_tokens: u64) -> Usage {
+        Usage { input: StreamUsage { speech_tokens, text_tokens: 0 }, output: StreamUsage::default() }
+    }
+
+    #[test]
+    fn usage_of_a_stream_counts_once_however_late_it_is_told_again() {
+        let mut link = Link::new(limits(), 0);
+        let streams: Vec<StreamId> = (0..=CLOSED_MAX).map(|_| link.open()).collect();
+        for stream in &streams {
+            link.used(*stream, tokens(10));
+            link.used(*stream, tokens(100));
+        }
+        let of_all = 100 * streams.len() as u64;
+        assert_eq!(link.usage().input.speech_tokens, of_all);
+        // The oldest is no longer listened to, the others are.
+        link.used(streams[0], tokens(1_000));
+        link.used(streams[1], tokens(101));
+        assert_eq!(link.usage().input.speech_tokens, of_all + 1);
+        // A stream that nobody has asked for uses nothing.
+        link.used(StreamId(99), tokens(1));
+        assert_eq!(link.usage().input.speech_tokens, of_all + 1);
+    }
+}

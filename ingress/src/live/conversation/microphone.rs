@@ -1,0 +1,294 @@
+//! PURE. The learner's audio of the turn that is not over yet. It is the recording of the turn, the measure of
+//! its speech, and what a new stream must hear again: one buffer, bounded by one turn, whatever the length of
+//! the conversation. Offsets and lengths are in bytes of PCM s16le at 16 kHz.
+
+use std::collections::VecDeque;
+
+use crate::live::sonic::wire::BYTES_PER_MS;
+
+/// Most audio of one learner turn that is kept, in milliseconds; of a longer turn the beginning is dropped.
+pub(super) const TURN_AUDIO_MS_MAX: u64 = 90_000;
+
+/// Audio kept before the first speech of a turn, in milliseconds.
+const PRE_ROLL_MS: u64 = 1_000;
+
+/// Silence kept around the speech in the recording of a turn, in milliseconds.
+const MARGIN_MS: u64 = 300;
+
+/// Length of the windows in which speech is looked for, in milliseconds.
+const WINDOW_MS: u64 = 20;
+
+/// A pause up to this belongs to the speech around it, in milliseconds.
+const BREATH_MS: u64 = 300;
+
+/// Root mean square of a window that counts as speech, of 32768: about -40 dB.
+const SPEECH_RMS_MIN: u64 = 330;
+
+/// The recording of one learner turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Recording {
+    /// PCM s16le; empty when nothing was heard.
+    pub(super) pcm: Vec<u8>,
+    /// When the first and the last speech arrived, where any was heard.
+    pub(super) heard: Option<Heard>,
+}
+
+/// Speech in a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Arrival of the first speech, in milliseconds of the conversation.
+    pub(super) start_ms: u64,
+    /// Arrival of the last speech, in milliseconds of the conversation.
+    pub(super) end_ms: u64,
+    /// Speech without its pauses, in milliseconds of audio.
+    pub(super) speech_ms: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Microphone {
+    /// After a pause of this length, later speech is of the next turn.
+    pause: usize,
+    audio: VecDeque<u8>,
+    /// Speech of the turn that is not over.
+    turn: Option<Span>,
+    /// Speech after a pause that ends a turn: it is of the next turn if this one turns out to be over.
+    next: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    first: usize,
+    last: usize,
+    speech: usize,
+    start_ms: u64,
+    end_ms: u64,
+}
+
+impl Microphone {
+    /// A microphone of which the model takes a pause of `pause_ms` as the end of a turn.
+    #[must_use]
+    pub(super) fn new(pause_ms: u64) -> Self {
+        Self { pause: bytes(pause_ms), audio: VecDeque::new(), turn: None, next: None }
+    }
+
+    /// Adds samples that arrived at `at_ms`. Answers whether there was speech in them.
+    pub(super) fn push(&mut self, pcm: &[u8], at_ms: u64) -> bool {
+        let mut heard = false;
+        for window in pcm.chunks(bytes(WINDOW_MS)) {
+            let start = self.audio.len();
+            self.audio.extend(window);
+            if is_speech(window) {
+                heard = true;
+                self.speech(start, window.len(), at_ms);
+            }
+        }
+        self.trim();
+        heard
+    }
+
+    /// Whether there is speech of the turn that is not over.
+    #[must_use]
+    pub(super) fn has_speech(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// When the last speech arrived, in milliseconds of the conversation.
+    #[must_use]
+    pub(super) fn last_speech_ms(&self) -> Option<u64> {
+        self.next.or(self.turn).map(|span| span.end_ms)
+    }
+
+    /// Audio since the last speech, in milliseconds.
+    #[must_use]
+    pub(super) fn silence_ms(&self) -> u64 {
+        let end = self.next.or(self.turn).map_or(0, |span| span.last);
+        millis(self.audio.len().saturating_sub(end))
+    }
+
+    /// All that a new stream must hear: the audio of the turn that is not over.
+    #[must_use]
+    pub(super) fn replay(&self) -> Vec<u8> {
+        self.audio.iter().copied().collect()
+    }
+
+    /// The length of [`Self::replay`], in bytes.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.audio.len()
+    }
+
+    /// The model has understood something. What was said after the pause is of the same turn if the model has had
+    /// the time to understand that, too: it did not answer in between.
+    pub(super) fn understood(&mut self) {
+        let complete = self.next.is_some_and(|next| self.audio.len() - next.last >= self.pause);
+        if let (Some(turn), true) = (&mut self.turn, complete)
+            && let Some(next) = self.next.take()
+        {
+            turn.last = next.last;
+            turn.speech += next.speech;
+            turn.end_ms = next.end_ms;
+        }
+    }
+
+    /// The turn is over: gives its recording and keeps what is already of the next turn.
+    pub(super) fn end_turn(&mut self) -> Recording {
+        let Some(turn) = self.turn.take() else {
+            let pcm = self.audio.drain(..).collect();
+            return Recording { pcm, heard: None };
+        };
+        let from = turn.first.saturating_sub(bytes(MARGIN_MS));
+        let to = (turn.last + bytes(MARGIN_MS)).min(self.audio.len());
+        let pcm = self.audio.range(from..to).copied().collect();
+        match self.next.take() {
+            Some(next) => {
+                self.turn = Some(next);
+                self.drop_front(next.first.saturating_sub(bytes(MARGIN_MS)).max(to));
+            }
+            None => self.audio = VecDeque::new(),
+        }
+        let speech_ms = millis(turn.speech);
+        Recording { pcm, heard: Some(Heard { start_ms: turn.start_ms, end_ms: turn.end_ms, speech_ms }) }
+    }
+
+    fn speech(&mut self, start: usize, length: usize, at_ms: u64) {
+        let end = start + length;
+        let fresh = Span { first: start, last: end, speech: length, start_ms: at_ms, end_ms: at_ms };
+        let Some(turn) = &mut self.turn else {
+            self.turn = Some(fresh);
+            return;
+        };
+        let span = match &mut self.next {
+            Some(next) => next,
+            None if start - turn.last < self.pause => turn,
+            None => {
+                self.next = Some(fresh);
+                return;
+            }
+        };
+        let gap = start - span.last;
+        span.speech += length + if gap <= bytes(BREATH_MS) { gap } else { 0 };
+        span.last = end;
+        span.end_ms = at_ms;
+    }
+
+    fn trim(&mut self) {
+        let max = match self.turn {
+            Some(_) => bytes(TURN_AUDIO_MS_MAX),
+            None => bytes(PRE_ROLL_MS),
+        };
+        let excess = self.audio.len().saturating_sub(max);
+        if excess > 0 {
+            self.drop_front(excess);
+        }
+    }
+
+    fn drop_front(&mut self, count: usize) {
+        let count = count.min(self.audio.len());
+        self.audio.drain(..count);
+        for span in [&mut self.turn, &mut self.next].into_iter().flatten() {
+            span.first = span.first.saturating_sub(count);
+            span.last = span.last.saturating_sub(count);
+        }
+    }
+}
+
+fn bytes(ms: u64) -> usize {
+    usize::try_from(ms * BYTES_PER_MS).expect("limits of this module are minutes at most")
+}
+
+fn millis(bytes: usize) -> u64 {
+    bytes as u64 / BYTES_PER_MS
+}
+
+fn is_speech(window: &[u8]) -> bool {
+    let (samples, _) = window.as_chunks::<2>();
+    let energy: u64 = samples.iter().map(|sample| square(i16::from_le_bytes(*sample))).sum();
+    energy > SPEECH_RMS_MIN * SPEECH_RMS_MIN * samples.len() as u64
+}
+
+fn square(sample: i16) -> u64 {
+    let magnitude = u64::from(sample.unsigned_abs());
+    magnitude * magnitude
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn tone(ms: u64) -> Vec<u8> {
+        (0..ms * BYTES_PER_MS / 2)
+            .flat_map(|n| (if n % 16 < 8 { 8_000_i16 } else { -8_000 }).to_le_bytes())
+            .collect()
+    }
+
+    fn silence(ms: u64) -> Vec<u8> {
+        vec![0; bytes(ms)]
+    }
+
+    #[test]
+    fn speech_is_measured_with_its_breaths_and_without_its_pauses() {
+        let mut microphone = Microphone::new(1_500);
+        assert!(!microphone.push(&silence(400), 400));
+        assert!(microphone.push(&tone(500), 900));
+        microphone.push(&silence(200), 1_100);
+        microphone.push(&tone(300), 1_400);
+        microphone.push(&silence(1_000), 2_400);
+        microphone.push(&tone(100), 2_500);
+        let recording = microphone.end_turn();
+        assert_eq!(recording.heard, Some(Heard { start_ms: 900, end_ms: 2_500, speech_ms: 1_100 }));
+        assert_eq!(millis(recording.pcm.len()), 300 + 500 + 200 + 300 + 1_000 + 100);
+        assert_eq!(microphone.len(), 0);
+    }
+
+    #[test]
+    fn what_follows_the_pause_that_ends_a_turn_is_of_the_next() {
+        let mut microphone = Microphone::new(1_500);
+        microphone.push(&tone(500), 500);
+        microphone.push(&silence(1_600), 2_100);
+        microphone.push(&tone(300), 2_400);
+        let first = microphone.end_turn();
+        assert_eq!(first.heard.unwrap().speech_ms, 500);
+        assert!(microphone.has_speech());
+        microphone.push(&tone(200), 2_600);
+        let second = microphone.end_turn();
+        assert_eq!(second.heard, Some(Heard { start_ms: 2_400, end_ms: 2_600, speech_ms: 500 }));
+    }
+
+    #[test]
+    fn what_was_understood_before_an_answer_is_of_the_same_turn() {
+        let mut microphone = Microphone::new(1_500);
+        microphone.push(&tone(500), 500);
+        microphone.push(&silence(1_600), 2_100);
+        microphone.push(&tone(300), 2_400);
+        microphone.understood();
+        microphone.push(&silence(1_500), 3_900);
+        microphone.understood();
+        let both = microphone.end_turn();
+        assert_eq!(both.heard, Some(Heard { start_ms: 500, end_ms: 2_400, speech_ms: 800 }));
+        assert!(!microphone.has_speech());
+    }
+
+    #[test]
+    fn without_speech_only_the_pre_roll_is_kept() {
+        let mut microphone = Microphone::new(1_500);
+        for at in 0..100 {
+            microphone.push(&silence(100), at * 100);
+        }
+        assert_eq!(millis(microphone.len()), PRE_ROLL_MS);
+        assert_eq!(microphone.end_turn().heard, None);
+    }
+
+    #[test]
+    fn a_turn_is_bounded_and_its_end_is_kept() {
+        let mut microphone = Microphone::new(1_500);
+        for at in 0..(TURN_AUDIO_MS_MAX / 1_000 + 30) {
+            microphone.push(&tone(1_000), at * 1_000);
+            assert!(millis(microphone.len()) <= TURN_AUDIO_MS_MAX);
+        }
+        assert_eq!(millis(microphone.replay().len()), TURN_AUDIO_MS_MAX);
+        let recording = microphone.end_turn();
+        assert_eq!(millis(recording.pcm.len()), TURN_AUDIO_MS_MAX);
+        assert_eq!(recording.heard.unwrap().speech_ms, TURN_AUDIO_MS_MAX + 30_000);
+    }
+}

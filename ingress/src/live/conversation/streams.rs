@@ -1,0 +1,165 @@
+//! PURE. The streams of a conversation: what a new one is told, what is owed to the learner when it takes over, and
+//! what follows when one ends, fails or grows old. Which stream counts is decided in `link`.
+
+use bytes::Bytes;
+use events::contract::{EndReason, Speaker};
+
+use super::{Conversation, FailureClass, Output, Phase, Reaction, StreamFailure, StreamId, history, link};
+use crate::live::socket::message::{ErrorCode, ServerMessage};
+
+impl Conversation {
+    pub(super) fn open_stream(&mut self) {
+        let texts = self.settings.texts.as_ref();
+        let has_speech = self.floor.microphone.has_speech();
+        let opening = texts.map_or("Hello.", |texts| texts.opening.as_str());
+        let mut turns = self.floor.history().turns();
+        self.link.unanswered = match turns.last() {
+            Some(last) if last.speaker == Speaker::Learner && texts.is_some() && !has_speech => {
+                turns.pop().map(|message| message.text)
+            }
+            Some(_) | None => None,
+        };
+        let history = history::sanitise(&turns, opening);
+        let summary = self.floor.history().summary();
+        let stream = self.link.open();
+        self.outputs.push_back(Output::OpenStream { stream, summary, history });
+    }
+
+    /// The stream takes over: the learner's unfinished turn is heard again from its beginning, and the model is
+    /// told to do what it still owes.
+    pub(super) fn stream_opened(&mut self, stream: StreamId, at_ms: u64) {
+        let Some(opened) = self.link.opened(stream, at_ms) else {
+            if self.link.has_named(stream) && !self.link.knows(stream) {
+                self.outputs.push_back(Output::DropStream(stream));
+            }
+            return;
+        };
+        if let Some(old) = opened.replaces {
+            self.floor.stream_lost(at_ms, &mut self.outputs);
+            self.outputs.push_back(Output::CloseStream(old));
+        }
+        if opened.was_lost {
+            self.outputs.push_back(Output::Send(ServerMessage::Resumed));
+        }
+        self.audio_ms = at_ms;
+        let prompt = self.prompt(opened.tutor_cut).filter(|_| self.phase == Phase::Talking);
+        if let Some(text) = prompt {
+            self.outputs.push_back(Output::SendText { stream, text });
+        }
+        self.speak_opening(at_ms);
+        if self.floor.microphone.len() > 0 {
+            self.outputs.push_back(Output::SendAudio { stream, pcm: self.floor.microphone.replay().into() });
+        }
+        if let Phase::Closing { .. } = self.phase {
+            self.outputs.push_back(Output::CloseStream(stream));
+        }
+    }
+
+    /// What the model is told when a stream takes over: the learner's turn that it still owes an answer, or to
+    /// begin, or to go on. A learner who is speaking is not spoken over.
+    fn prompt(&mut self, tutor_cut: bool) -> Option<String> {
+        if let Some(unanswered) = self.link.unanswered.take() {
+            return Some(unanswered);
+        }
+        let texts = self.settings.texts.as_ref().filter(|_| !self.floor.microphone.has_speech())?;
+        if !self.floor.has_begun() {
+            Some(texts.opening.clone())
+        } else {
+            tutor_cut.then(|| texts.go_on.clone())
+        }
+    }
+
+    pub(super) fn stream_ended(&mut self, stream: StreamId, at_ms: u64) {
+        match self.phase {
+            Phase::Closing { reason, .. } if self.link.is_current(stream) => self.finish(reason, at_ms),
+            Phase::Talking | Phase::Closing { .. } => {
+                let failure = StreamFailure::new(
+                    FailureClass::EndedEarly,
+                    "the stream ended without a closing sequence",
+                );
+                self.stream_failed(stream, failure, at_ms);
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    pub(super) fn stream_failed(&mut self, stream: StreamId, failure: StreamFailure, at_ms: u64) {
+        if !self.link.knows(stream) {
+            return;
+        }
+        let reaction = failure.reaction();
+        self.outputs.push_back(Output::Failed(failure));
+        self.outputs.push_back(Output::DropStream(stream));
+        if self.link.is_spare(stream) {
+            // The old stream is still there and hears what was held back for the new one.
+            let held = self.link.spare_failed(at_ms);
+            let replay = self.floor.microphone.replay();
+            let from = replay.len().saturating_sub(held);
+            self.forward(Bytes::from(replay).slice(from..));
+            return;
+        }
+        self.lose(reaction, at_ms);
+    }
+
+    /// The current stream is lost, or given up.
+    pub(super) fn lose(&mut self, reaction: Reaction, at_ms: u64) {
+        let tutor_cut = self.floor.stream_lost(at_ms, &mut self.outputs);
+        if let Phase::Closing { reason, .. } = self.phase {
+            self.finish(reason, at_ms);
+            return;
+        }
+        match self.link.lost(reaction, tutor_cut, at_ms) {
+            link::Lost::Retrying { first } => {
+                if first {
+                    self.outputs.push_back(Output::Send(ServerMessage::Reconnecting));
+                }
+            }
+            link::Lost::SpareTakesOver => {}
+            link::Lost::Failed => {
+                let (code, message) = match reaction {
+                    Reaction::Fatal => (
+                        ErrorCode::ModelRefused,
+                        "the speaking partner is not available; trying again does not help",
+                    ),
+                    Reaction::RenewNow | Reaction::RenewLater => {
+                        (ErrorCode::ModelFailed, "the speaking partner cannot be reached")
+                    }
+                };
+                let message = message.to_owned();
+                self.outputs.push_back(Output::Send(ServerMessage::Error { code, message }));
+                self.finish(EndReason::ModelFailed, at_ms);
+            }
+        }
+    }
+
+    pub(super) fn renew(&mut self, at_ms: u64) {
+        if self.stall_due_ms().is_some_and(|due| at_ms >= due) {
+            let failure = StreamFailure::new(FailureClass::Stalled, "the model gives no sign of life");
+            if let Some(stream) = self.link.live() {
+                self.stream_failed(stream, failure, at_ms);
+            }
+            return;
+        }
+        match self.link.due(at_ms) {
+            link::Due::Nothing => {}
+            link::Due::Reopen => self.open_stream(),
+            link::Due::RenewWhenQuiet => {
+                if self.is_quiet(at_ms) {
+                    self.open_stream();
+                }
+            }
+            link::Due::RenewNow(stream) => {
+                self.outputs.push_back(Output::CloseStream(stream));
+                self.link.too_old();
+                self.lose(Reaction::RenewNow, at_ms);
+            }
+        }
+    }
+
+    /// When an open stream has given no sign of life for too long after the learner's last speech.
+    pub(super) fn stall_due_ms(&self) -> Option<u64> {
+        let speech_ms = self.floor.microphone.last_speech_ms()?;
+        let alive_ms = self.link.alive_ms()?;
+        (alive_ms <= speech_ms).then_some(speech_ms + self.settings.limits.stall_ms_max)
+    }
+}

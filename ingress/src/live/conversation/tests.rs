@@ -1,0 +1,334 @@
+//! PURE. Streams that are replaced, tasks that take over from one another, and what is measured of both.
+
+use events::contract::{ConversationMetrics, EndReason, Speaker, StreamUsage, Turn, Usage};
+
+use super::{
+    FailureClass, Input, Output, Resumed, Settings, StreamFailure, StreamId,
+    ending::HAND_OVER_WAIT_MS_MAX,
+    fixture::{Talk, limits, settings, texts},
+};
+use crate::{
+    live::conversation::Conversation,
+    live::socket::message::{ErrorCode, ServerMessage},
+    live::sonic::wire::{Event, Stage, Stop},
+};
+
+/// The tutor has said hello and the learner has answered it: two turns and a half.
+fn talk(settings: Settings) -> Talk {
+    let mut talk = Talk::new(settings);
+    talk.open(StreamId(0));
+    talk.tutor_says("Hello.", 1_000);
+    talk.learner_says("I see a dog.", 1_000);
+    talk.tutor_says("So do I.", 1_000);
+    talk.pass(1_000);
+    talk
+}
+
+/// Settings with which a stream is renewed soon.
+fn renewing() -> Settings {
+    let mut settings = settings();
+    settings.limits.renew_after_ms = 20_000;
+    settings.limits.renew_by_ms = 30_000;
+    settings
+}
+
+fn fail(talk: &mut Talk, stream: u32, class: FailureClass, message: &str) {
+    talk.input(Input::StreamFailed(StreamId(stream), StreamFailure::new(class, message)));
+}
+
+fn history(talk: &Talk) -> Vec<(Speaker, String)> {
+    let history = talk.outputs.iter().rev().find_map(|output| {
+        if let Output::OpenStream { history, .. } = output { Some(history) } else { None }
+    });
+    let messages = history.expect("a stream was asked for").iter();
+    messages.map(|message| (message.speaker, message.text.clone())).collect()
+}
+
+fn texts_of(talk: &Talk) -> Vec<&str> {
+    talk.turns().iter().map(|turn| turn.text.as_str()).collect()
+}
+
+fn errors(talk: &Talk) -> Vec<ErrorCode> {
+    let code = |message: &&ServerMessage| {
+        if let ServerMessage::Error { code, .. } = message { Some(*code) } else { None }
+    };
+    talk.sent().iter().filter_map(code).collect()
+}
+
+fn resumed(turns: &[&Turn]) -> Resumed {
+    Resumed {
+        epoch: 2,
+        turns: turns.iter().map(|turn| (*turn).clone()).collect(),
+        usage: Usage::default(),
+        metrics: None,
+        heard_samples: None,
+        unfinished: Vec::new(),
+    }
+}
+
+/// `resumed` on another task, with its stream open.
+fn resume(resumed: &Resumed, at_ms: u64) -> Talk {
+    let mut talk = Talk::of(Conversation::resume(settings(), resumed, at_ms), at_ms);
+    talk.open(StreamId(0));
+    talk
+}
+
+#[test]
+fn another_task_goes_on_where_the_journal_ends_and_does_not_greet_again() {
+    let before = talk(settings());
+    let mut after = resume(&resumed(&before.turns()), before.now_ms());
+    assert!(after.told().is_empty(), "{:?}", after.told());
+    let said = [(Speaker::Learner, texts().opening), (Speaker::Tutor, "Hello.".to_owned())];
+    assert_eq!(history(&after)[..2], said);
+    after.learner_says("It is brown.", 500);
+    after.tutor_says("Yes, it is.", 1_000);
+    after.pass(1_000);
+    let turns: Vec<_> = after.turns().iter().map(|turn| (turn.index, turn.text.as_str())).collect();
+    assert_eq!(turns, [(3, "It is brown."), (4, "Yes, it is.")]);
+    after.input(Input::EndRequested);
+    after.pass(10_000);
+    let progress = after.progress().unwrap();
+    assert_eq!((progress.turns, progress.learner_speech_ms), (5, 1_500));
+    let ConversationMetrics { answer_latency, reconnects, takeovers, .. } = progress.metrics;
+    assert_eq!((answer_latency.unwrap().count, reconnects, takeovers), (2, 1, 1));
+}
+
+#[test]
+fn another_task_answers_what_nobody_has_answered() {
+    let mut before = talk(settings());
+    before.input(Input::Typed("What is its name?".to_owned()));
+    let mut after = resume(&resumed(&before.turns()), before.now_ms());
+    assert_eq!(after.told(), ["What is its name?"]);
+    assert_eq!(history(&after).last().unwrap(), &(Speaker::Tutor, "So do I.".to_owned()));
+    after.tutor_says("Rex, I think.", 1_000);
+    after.pass(1_000);
+    assert_eq!(texts_of(&after), ["Rex, I think."]);
+}
+
+#[test]
+fn another_task_goes_on_with_a_turn_that_was_cut() {
+    let mut before = talk(settings());
+    before.tutor_begins("It has a red", 2_000);
+    before.pass(1_950);
+    before.input(Input::Wanted);
+    assert!(before.turns().last().unwrap().interrupted);
+    let after = resume(&resumed(&before.turns()), before.now_ms());
+    assert_eq!(after.told(), [texts().go_on]);
+}
+
+#[test]
+fn another_task_greets_where_nobody_has() {
+    assert_eq!(resume(&resumed(&[]), 5_000).told(), [texts().opening]);
+}
+
+#[test]
+fn what_was_measured_is_handed_over_and_added_to() {
+    let mut before = talk(settings());
+    let usage = Usage { input: StreamUsage { speech_tokens: 7, text_tokens: 1 }, ..Usage::default() };
+    before.model(Event::Usage(usage));
+    fail(&mut before, 0, FailureClass::Transport, "cut");
+    before.pass(0);
+    before.open(StreamId(1));
+    before.input(Input::Detached);
+    before.input(Input::Attached);
+    before.input(Input::Wanted);
+    let released = before.progress().unwrap();
+    assert_eq!((released.metrics.recoveries, released.metrics.reconnects), (1, 1));
+    let mut after = resume(
+        &Resumed { usage: released.usage, metrics: Some(released.metrics), ..resumed(&before.turns()) },
+        before.now_ms(),
+    );
+    after.model(Event::Usage(usage));
+    after.input(Input::EndRequested);
+    after.pass(10_000);
+    let progress = after.progress().unwrap();
+    assert_eq!(progress.usage.input, StreamUsage { speech_tokens: 14, text_tokens: 2 });
+    let metrics = progress.metrics;
+    assert_eq!((metrics.recoveries, metrics.reconnects, metrics.takeovers, metrics.renewals), (1, 2, 1, 0));
+}
+
+#[test]
+fn the_time_limit_counts_from_the_start_of_the_conversation() {
+    let near_the_end = limits().conversation_ms_max - 1_000;
+    let mut after = resume(&resumed(&talk(settings()).turns()), near_the_end);
+    after.pass(999);
+    assert_eq!(after.ended(), None);
+    after.pass(10_000);
+    assert_eq!(after.ended(), Some(EndReason::TimeLimit));
+}
+
+#[test]
+fn a_stopping_task_hands_over_at_a_quiet_moment_or_after_a_while() {
+    let mut quiet = talk(settings());
+    quiet.input(Input::HandOver);
+    assert!(quiet.progress().is_some() && quiet.ended().is_none());
+    let mut speaking = talk(settings());
+    speaking.tutor_begins("It has", 60_000);
+    speaking.input(Input::HandOver);
+    speaking.pass(HAND_OVER_WAIT_MS_MAX - 1);
+    assert!(speaking.progress().is_none());
+    speaking.pass(1);
+    assert!(speaking.progress().is_some() && speaking.ended().is_none());
+}
+
+#[test]
+fn a_streams_age_renews_it_once_it_is_quiet_and_make_comes_before_break() {
+    let mut talk = talk(renewing());
+    talk.pass(19_999 - talk.now_ms());
+    talk.input(Input::Tick);
+    assert_eq!(talk.opened(), [StreamId(0)]);
+    talk.pass(1_000);
+    talk.input(Input::Tick);
+    assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
+    let closed = |talk: &Talk| talk.outputs.contains(&Output::CloseStream(StreamId(0)));
+    assert!(!closed(&talk));
+    talk.open(StreamId(1));
+    assert!(closed(&talk));
+    assert!(!talk.sent().contains(&&ServerMessage::Reconnecting));
+    talk.input(Input::EndRequested);
+    talk.pass(10_000);
+    let metrics = talk.progress().unwrap().metrics;
+    assert_eq!((metrics.renewals, metrics.recoveries), (1, 0));
+}
+
+#[test]
+fn no_stream_is_renewed_while_a_tool_is_pending() {
+    let mut talk = talk(renewing());
+    talk.pass(15_000 - talk.now_ms());
+    talk.model(Event::ToolStart);
+    talk.model(Event::ToolUse { tool_use_id: "t".to_owned() });
+    let refused = |output: &Output| matches!(output, Output::RefuseTool { .. });
+    assert_eq!(talk.outputs.iter().filter(|output| refused(output)).count(), 1);
+    talk.pass(25_000 - talk.now_ms());
+    talk.input(Input::Tick);
+    assert_eq!(talk.opened(), [StreamId(0)]);
+    talk.tutor_says("I cannot look that up.", 1_000);
+    talk.pass(1_000);
+    assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
+}
+
+#[test]
+fn a_stream_that_never_gets_quiet_is_renewed_before_its_limit() {
+    let mut talk = talk(renewing());
+    talk.tutor_begins("There is so much to say", 60_000);
+    talk.pass(29_999 - talk.now_ms());
+    assert_eq!(talk.opened(), [StreamId(0)]);
+    talk.pass(1);
+    assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
+    talk.open(StreamId(1));
+    assert_eq!(talk.told().last(), Some(&texts().go_on));
+    talk.input(Input::EndRequested);
+    talk.pass(10_000);
+    let metrics = talk.progress().unwrap().metrics;
+    assert_eq!((metrics.renewals, metrics.recoveries), (1, 0));
+}
+
+#[test]
+fn a_model_that_cannot_be_used_ends_the_conversation_at_once_with_its_own_code() {
+    for class in [FailureClass::NotFound, FailureClass::AccessDenied] {
+        let mut talk = Talk::new(settings());
+        fail(&mut talk, 0, class, "This model version has reached the end of its life.");
+        assert_eq!(
+            (errors(&talk), talk.ended()),
+            (vec![ErrorCode::ModelRefused], Some(EndReason::ModelFailed))
+        );
+    }
+    let mut talk = Talk::new(settings());
+    for stream in 0..=super::failure::ATTEMPTS_MAX {
+        fail(&mut talk, stream, FailureClass::Throttled, "");
+        talk.pass(10_000);
+    }
+    assert_eq!((errors(&talk), talk.ended()), (vec![ErrorCode::ModelFailed], Some(EndReason::ModelFailed)));
+}
+
+#[test]
+fn an_unfinished_turn_survives_a_stream_that_fails_in_the_middle_of_it() {
+    let mut talk = talk(settings());
+    talk.learner_says("It is", 1_000);
+    fail(&mut talk, 0, FailureClass::Model, "the model failed in the middle of a turn");
+    assert!(talk.sent().contains(&&ServerMessage::Reconnecting));
+    talk.pass(0);
+    let before = talk.outputs.len();
+    talk.open(StreamId(1));
+    assert!(talk.sent().contains(&&ServerMessage::Resumed));
+    let replayed: usize = talk.outputs[before..]
+        .iter()
+        .map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.len() } else { 0 })
+        .sum();
+    assert!(replayed >= 32_000, "{replayed} bytes of the turn are heard again");
+    talk.text(Speaker::Learner, Stage::Final, "It is brown.", Stop::PartialTurn);
+    talk.tutor_says("Yes.", 500);
+    talk.pass(1_000);
+    assert_eq!(texts_of(&talk)[3..], ["It is brown.", "Yes."]);
+}
+
+#[test]
+fn a_renewed_stream_is_told_in_short_what_the_history_has_no_room_for() {
+    let mut talk = talk(renewing());
+    let long = "A very long story about a market. ".repeat(120);
+    for _ in 0..12 {
+        talk.input(Input::Typed(long.clone()));
+        talk.tutor_says("I see. And then?", 500);
+        talk.pass(100);
+    }
+    talk.pass(21_000 - talk.now_ms());
+    talk.input(Input::Tick);
+    assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
+    let summary = talk.outputs.iter().rev().find_map(|output| {
+        if let Output::OpenStream { summary, .. } = output { Some(summary.clone()) } else { None }
+    });
+    let summary = summary.flatten().expect("something was dropped");
+    assert!(summary.contains("- \"I see a dog.\""), "{summary}");
+}
+
+#[test]
+fn a_page_is_told_who_has_the_first_word() {
+    fn told(talk: &Talk) -> bool {
+        let ready = |message: &&ServerMessage| {
+            if let ServerMessage::Ready { tutor_begins, .. } = message { Some(*tutor_begins) } else { None }
+        };
+        talk.sent().iter().rev().find_map(ready).expect("a page is ready")
+    }
+    let mute = Settings { texts: None, ..settings() };
+    let aloud = Settings { opening_clip: Some(super::fixture::speech(1_000, 3).into()), ..mute.clone() };
+    for (settings, tutor) in [(settings(), true), (mute, false), (aloud, true)] {
+        assert_eq!(told(&Talk::new(settings)), tutor);
+    }
+    let mut talk = talk(settings());
+    talk.input(Input::Detached);
+    talk.input(Input::Attached);
+    assert!(!told(&talk), "the conversation goes on");
+}
+
+#[test]
+fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn() {
+    let clip = super::fixture::speech(1_000, 3);
+    let settings = Settings { texts: None, opening_clip: Some(clip.clone().into()), ..settings() };
+    let mut talk = Talk::new(settings);
+    talk.open(StreamId(0));
+    talk.pass(500);
+    // A stream that is lost meanwhile does not lose the greeting.
+    fail(&mut talk, 0, FailureClass::Transport, "cut");
+    talk.pass(100);
+    let before = talk.outputs.len();
+    talk.open(StreamId(1));
+    talk.pass(3_000);
+    let heard: Vec<u8> = talk.outputs[before..]
+        .iter()
+        .flat_map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.to_vec() } else { Vec::new() })
+        .collect();
+    assert!(heard.windows(clip.len()).any(|part| part == clip), "the new stream hears the whole greeting");
+    talk.text(Speaker::Learner, Stage::Final, "Hello.", Stop::PartialTurn);
+    talk.tutor_says("Hello! What do you see?", 1_000);
+    talk.pass(1_000);
+    assert_eq!(texts_of(&talk), ["Hello! What do you see?"]);
+    assert_eq!(talk.turns()[0].answer_latency_ms, None);
+    let learner = |message: &&&ServerMessage| {
+        matches!(message, ServerMessage::Caption { speaker: Speaker::Learner, .. })
+    };
+    assert_eq!(talk.sent().iter().filter(learner).count(), 0);
+    talk.learner_says("I see a dog.", 1_000);
+    talk.tutor_says("So do I.", 1_000);
+    talk.pass(1_000);
+    assert_eq!(texts_of(&talk)[1..], ["I see a dog.", "So do I."]);
+}

@@ -1,0 +1,139 @@
+//! PURE. What time brings: the limits of a conversation, and silence in place of a page that sends nothing.
+
+use bytes::Bytes;
+use events::contract::EndReason;
+
+use super::{Conversation, Phase, upload::Upload};
+use crate::live::sonic::wire::BYTES_PER_MS;
+
+/// Without audio from the page for this long, silence is sent in its place, in milliseconds: the model needs to
+/// hear the pause that ends a turn.
+const GAP_MS: u64 = 600;
+
+/// The same while the learner is in the middle of speech: a stalled network is no pause.
+const SPEECH_GAP_MS: u64 = 3_000;
+
+/// Silence sent at a time, in milliseconds.
+pub(super) const FILL_MS: u64 = 100;
+
+/// The same in bytes of PCM.
+pub(super) const FILL_BYTES: usize = 3_200;
+const _: () = assert!(FILL_BYTES as u64 == FILL_MS * BYTES_PER_MS);
+
+impl Conversation {
+    /// When [`Input::Tick`](super::Input::Tick) is due, if nothing else happens.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let limits = &self.settings.limits;
+        match self.phase {
+            Phase::Ended => None,
+            Phase::Closing { by_ms, .. } => Some(by_ms),
+            Phase::Talking => [
+                Some(self.begun_ms + limits.conversation_ms_max),
+                Some(self.silence_due_ms()),
+                self.hand_over_by_ms,
+                self.detached_ms.map(|at| at + limits.grace_ms_max),
+                self.link.deadline_ms(),
+                self.stall_due_ms(),
+                self.floor.deadline_ms(),
+                self.upload.as_ref().map(Upload::due_ms),
+                self.direction_due_ms(),
+                self.link.live().map(|_| self.fill_due_ms()),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+        }
+    }
+
+    pub(super) fn timers(&mut self, at_ms: u64) {
+        match self.phase {
+            Phase::Ended => {}
+            Phase::Closing { reason, by_ms } => {
+                if at_ms >= by_ms {
+                    self.finish(reason, at_ms);
+                }
+            }
+            Phase::Talking => self.timers_while_talking(at_ms),
+        }
+    }
+
+    fn timers_while_talking(&mut self, at_ms: u64) {
+        let limits = self.settings.limits;
+        if at_ms >= self.begun_ms + limits.conversation_ms_max {
+            self.close(EndReason::TimeLimit, at_ms);
+        } else if self.detached_ms.is_some_and(|detached| at_ms >= detached + limits.grace_ms_max) {
+            self.close(EndReason::Disconnected, at_ms);
+        } else if at_ms >= self.silence_due_ms() {
+            self.close(EndReason::Silence, at_ms);
+        } else if self.is_hand_over_due(at_ms) {
+            self.release(at_ms);
+        } else {
+            self.floor.settle(at_ms, &mut self.outputs);
+            self.speak_upload(at_ms);
+            self.renew(at_ms);
+            self.direct(at_ms);
+            self.fill(at_ms);
+        }
+    }
+
+    /// Sends silence in place of a page that sends nothing, at the pace of time.
+    fn fill(&mut self, at_ms: u64) {
+        let silence = Bytes::from_static(&[0; FILL_BYTES]);
+        if self.link.live().is_none() || at_ms < self.fill_due_ms() {
+            return;
+        }
+        self.audio_ms = if at_ms > self.fill_due_ms() + GAP_MS { at_ms } else { self.audio_ms + FILL_MS };
+        self.floor.microphone.push(&silence, at_ms);
+        self.forward(silence);
+    }
+
+    /// The gap is measured in what was heard last: after speech it may be a stalled network, and only after a
+    /// while it is a pause. Once silence is being sent it goes on at the pace of time. A page that was lost in the
+    /// middle of speech keeps the rest of it until it comes back.
+    fn fill_due_ms(&self) -> u64 {
+        let microphone = &self.floor.microphone;
+        let in_speech = microphone.has_speech() && microphone.silence_ms() < FILL_MS;
+        match self.detached_ms {
+            Some(detached_ms) if in_speech => detached_ms + self.settings.limits.grace_ms_max,
+            Some(_) | None if in_speech => self.audio_ms + SPEECH_GAP_MS,
+            Some(_) | None => self.audio_ms + GAP_MS,
+        }
+    }
+
+    fn silence_due_ms(&self) -> u64 {
+        self.active_ms.max(self.floor.playing_until_ms()) + self.settings.limits.silence_ms_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::conversation::{
+        Input, Output, StreamId,
+        fixture::{Talk, settings, speech},
+    };
+
+    #[test]
+    fn a_page_that_is_lost_in_the_middle_of_a_word_goes_on_with_the_word() {
+        let mut talk = Talk::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_says("Hello.", 1_000);
+        let word = speech(400, 1);
+        let (before, after) = word.split_at(word.len() / 2);
+        talk.input(Input::Audio(Bytes::copy_from_slice(before)));
+        talk.input(Input::Detached);
+        let known = talk.outputs.len();
+        talk.pass(10_000);
+        talk.input(Input::Attached);
+        talk.pass(GAP_MS);
+        talk.input(Input::Audio(Bytes::copy_from_slice(after)));
+        let mut heard = Vec::new();
+        for output in &talk.outputs[known..] {
+            if let Output::SendAudio { pcm, .. } = output {
+                heard.extend_from_slice(pcm);
+            }
+        }
+        assert!(heard == after, "{} bytes instead of {}", heard.len(), after.len());
+    }
+}

@@ -1,0 +1,309 @@
+//! A page at the other end of a connection in memory, and time that passes when nothing else happens: pages that
+//! are slow, silent, too fast or too loud, and messages of every kind.
+
+use axum::{Router, extract::WebSocketUpgrade as Upgrade, response::IntoResponse as _, routing::get};
+use proptest::prelude::*;
+use tokio_tungstenite::tungstenite::{self as client, protocol::frame::coding::CloseCode};
+
+use super::*;
+use crate::{
+    api::problem::ApiError,
+    fuzz::cases,
+    loopback::{Server, Socket},
+};
+
+/// A frame of audio as a page sends it.
+const FRAME_BYTES: usize = 1024;
+
+/// A page and what is at the other end of it.
+async fn page() -> (Page, Socket) {
+    let (pages, mut opened) = mpsc::channel(1);
+    let live = get(async move |upgrade: Upgrade| {
+        let upgrade = accept(upgrade).unwrap();
+        upgrade.on_upgrade(async move |socket| pages.send(Page::new(socket)).await.unwrap())
+    });
+    let server = Server::new(Router::new().route("/", live));
+    let (socket, _) = server.websocket("/", PROTOCOL).await.unwrap();
+    (opened.recv().await.unwrap(), socket)
+}
+
+fn audio(bytes: usize) -> client::Message {
+    client::Message::binary(vec![0; bytes])
+}
+
+fn typed(words: &str) -> client::Message {
+    client::Message::text(serde_json::json!({ "type": "text", "text": words }).to_string())
+}
+
+/// Reads to the end: what came before the close frame, and its code.
+async fn to_the_end(mut socket: Socket) -> (Vec<client::Message>, Option<u16>) {
+    let mut messages = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        if let client::Message::Close(frame) = message {
+            return (messages, frame.map(|frame| frame.code.into()));
+        }
+        messages.push(message);
+    }
+    (messages, None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_socket_is_pinged_and_closed() {
+    let (mut page, socket) = page().await;
+    let begun = Instant::now();
+    assert_eq!(page.next().await, FromPage::Gone);
+    assert_eq!(begun.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
+    page.let_go(Farewell::Broken);
+    let (messages, code) = to_the_end(socket).await;
+    assert_eq!(messages, vec![client::Message::Ping(Bytes::new()); 2]);
+    assert_eq!(code, Some(Farewell::Idle.code()), "the first reason counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_answers_pings_is_kept() {
+    let (mut page, socket) = page().await;
+    let listening = tokio::spawn(to_the_end(socket));
+    let begun = Instant::now();
+    while begun.elapsed() < 10 * IDLE_TIMEOUT {
+        assert_eq!(page.next().await, FromPage::Alive);
+    }
+    page.close(Farewell::Ended).await;
+    assert_eq!(listening.await.unwrap().1, Some(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_messages() {
+    let (page, socket) = page().await;
+    let frame = Bytes::from_static(&[0; FRAME_BYTES]);
+    let mut queued = 0;
+    while page.audio(frame.clone()).is_ok() {
+        queued += 1;
+        tokio::task::yield_now().await;
+    }
+    // A few are on the way, in the buffer of the connection.
+    assert!((QUEUE_MESSAGES_MAX..QUEUE_MESSAGES_MAX + 20).contains(&queued), "{queued}");
+    page.let_go(Farewell::TooSlow);
+    let (messages, code) = to_the_end(socket).await;
+    assert!(messages.len() < 20, "{} stale messages", messages.len());
+    assert_eq!(code, Some(1013));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_bytes() {
+    let (page, _socket) = page().await;
+    let frame = Bytes::from(vec![0; 50_000]);
+    let mut queued = 0;
+    while page.audio(frame.clone()).is_ok() {
+        queued += frame.len();
+        tokio::task::yield_now().await;
+    }
+    assert!((QUEUE_BYTES_MAX - 50_000..=QUEUE_BYTES_MAX + 50_000).contains(&queued), "{queued}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_makes_room() {
+    let (page, socket) = page().await;
+    let listening = tokio::spawn(to_the_end(socket));
+    let frame = Bytes::from(vec![0; 50_000]);
+    for _ in 0..4 * QUEUE_BYTES_MAX / frame.len() {
+        page.audio(frame.clone()).unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    page.close(Farewell::Ended).await;
+    let (messages, code) = listening.await.unwrap();
+    assert_eq!((messages.len(), code), (4 * QUEUE_BYTES_MAX / frame.len(), Some(1000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_has_a_longest_time() {
+    let (page, _socket) = page().await;
+    page.audio(Bytes::from(vec![0; 50_000])).unwrap();
+    tokio::time::sleep(WRITE_TIMEOUT - Duration::from_millis(1)).await;
+    assert_eq!(page.send(&ServerMessage::Resumed), Ok(()));
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(page.send(&ServerMessage::Resumed), Err(NotKeepingUp));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_comes_after_everything_and_does_not_wait_for_ever() {
+    let (page, socket) = page().await;
+    page.audio(Bytes::from_static(&[0; 50])).unwrap();
+    page.send(&ServerMessage::Resumed).unwrap();
+    page.close(Farewell::Stopping).await;
+    let (messages, code) = to_the_end(socket).await;
+    assert_eq!(messages, [audio(50), client::Message::text(r#"{"type":"resumed"}"#)]);
+    assert_eq!(code, Some(1012));
+
+    let (page, _socket) = self::page().await;
+    page.audio(Bytes::from(vec![0; 50_000])).unwrap();
+    let begun = Instant::now();
+    page.close(Farewell::Ended).await;
+    assert_eq!(begun.elapsed().as_secs(), FAREWELL_TIMEOUT.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_dropped_is_told_to_come_back() {
+    let (page, socket) = page().await;
+    drop(page);
+    assert_eq!(to_the_end(socket).await.1, Some(1011));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_much_too_large_closes_the_socket() {
+    let (mut page, mut socket) = page().await;
+    let sending = tokio::spawn(async move {
+        socket.send(audio(MESSAGE_BYTES_MAX)).await.unwrap();
+        // The socket may be closed before this one is whole.
+        let _ = socket.send(audio(MESSAGE_BYTES_MAX + 2)).await;
+        to_the_end(socket).await
+    });
+    assert!(matches!(page.next().await, FromPage::Wrong(ErrorCode::InvalidAudio, _)));
+    assert_eq!(page.next().await, FromPage::Gone);
+    page.let_go(Farewell::Broken);
+    assert_eq!(sending.await.unwrap().1, Some(CloseCode::Size.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
+    let (mut page, mut socket) = page().await;
+    let frames = usize::try_from(3 * BURST_MS_MAX * BYTES_PER_MS).unwrap() / FRAME_BYTES;
+    let sending = tokio::spawn(async move {
+        for _ in 0..frames {
+            socket.send(audio(FRAME_BYTES)).await.unwrap();
+        }
+        socket
+    });
+    let begun = Instant::now();
+    for _ in 0..frames {
+        assert!(matches!(page.next().await, FromPage::Audio(_)));
+    }
+    let expected = Duration::from_millis(2 * BURST_MS_MAX / PACE_MAX);
+    assert!(begun.elapsed().abs_diff(expected) < Duration::from_millis(50), "{:?}", begun.elapsed());
+    drop(sending.await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn typed_turns_that_come_too_fast_are_answered_and_not_taken() {
+    let (mut page, mut socket) = page().await;
+    let mut next = async || {
+        socket.send(typed("Hello.")).await.unwrap();
+        page.next().await
+    };
+    for _ in 0..TYPED_BURST_MAX {
+        assert!(matches!(next().await, FromPage::Message(_)));
+    }
+    assert!(matches!(next().await, FromPage::Wrong(ErrorCode::TooManyMessages, _)));
+    tokio::time::sleep(TYPED_INTERVAL).await;
+    assert!(matches!(next().await, FromPage::Message(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_every_wrong_message_the_next_one_is_read() {
+    let (mut page, mut socket) = page().await;
+    let long = format!(r#"{{"type":"end","x":"{}"}}"#, "x".repeat(TEXT_MESSAGE_BYTES_MAX));
+    let text = client::Message::text;
+    for (message, code) in [
+        (text("no JSON"), ErrorCode::UnknownMessage),
+        (text(r#"{"type":"dance"}"#), ErrorCode::UnknownMessage),
+        (text(r#"{"type":"played","generation":"one","ms":1}"#), ErrorCode::UnknownMessage),
+        (text(long.as_str()), ErrorCode::UnknownMessage),
+        (typed(""), ErrorCode::InvalidText),
+        (typed(&"x".repeat(TYPED_CHARS_MAX + 1)), ErrorCode::InvalidText),
+        (audio(3), ErrorCode::InvalidAudio),
+        (audio(AUDIO_BYTES_MAX + 2), ErrorCode::InvalidAudio),
+    ] {
+        let (read, sent) = tokio::join!(page.next(), socket.send(message));
+        sent.unwrap();
+        assert!(matches!(read, FromPage::Wrong(found, _) if found == code), "{code:?}: {read:?}");
+    }
+    socket.send(text(r#"{"type":"end","new":true}"#)).await.unwrap();
+    assert_eq!(page.next().await, FromPage::Message(ClientMessage::End));
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_spoken_is_refused_in_words() {
+    let live = get(async |upgrade: Upgrade| match accept(upgrade) {
+        Ok(upgrade) => upgrade.on_upgrade(async |_| {}),
+        Err(error) => ApiError::Invalid(error.to_string()).into_response(),
+    });
+    let server = Server::new(Router::new().route("/", live));
+    for offered in ["nova.live.v2", "chat, nova.live", "nova.live.v11"] {
+        let (status, body) = server.websocket("/", offered).await.unwrap_err();
+        assert_eq!(status, 400);
+        assert!(body.contains("nova.live.v1"), "{body}");
+    }
+    for offered in ["nova.live.v1", "nova.live.v2, nova.live.v1"] {
+        let (_socket, agreed) = server.websocket("/", offered).await.unwrap();
+        assert_eq!(agreed.unwrap(), PROTOCOL);
+    }
+}
+
+/// A message that a page of this or a later version could send.
+fn valid() -> impl Strategy<Value = ClientMessage> {
+    prop_oneof![
+        Just(ClientMessage::End),
+        Just(ClientMessage::Interrupt),
+        "\\PC{1,40}".prop_map(|text| ClientMessage::Text { text }),
+        any::<(u32, u64)>().prop_map(|(generation, ms)| ClientMessage::Played { generation, ms }),
+    ]
+}
+
+/// Whatever comes, what is read of it is within the limits.
+fn check(message: Message) {
+    match read(message.clone()) {
+        FromPage::Audio(pcm) => assert!(pcm.len() % 2 == 0 && pcm.len() <= AUDIO_BYTES_MAX),
+        FromPage::Message(ClientMessage::Text { text }) => {
+            assert!(!text.trim().is_empty() && text.chars().count() <= TYPED_CHARS_MAX);
+        }
+        FromPage::Message(ClientMessage::End | ClientMessage::Played { .. } | ClientMessage::Interrupt) => {
+            assert!(matches!(message, Message::Text(text) if text.len() <= TEXT_MESSAGE_BYTES_MAX));
+        }
+        FromPage::Wrong(_, words) => assert!(!words.is_empty()),
+        FromPage::Alive | FromPage::Gone => {
+            assert!(!matches!(message, Message::Text(_) | Message::Binary(_)));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
+
+    #[test]
+    fn any_message_is_one_of_the_protocol_or_answered(
+        text in "\\PC{0,200}",
+        bytes in prop::collection::vec(any::<u8>(), 0..3_000),
+        length in 0..2 * AUDIO_BYTES_MAX,
+    ) {
+        check(Message::text(text));
+        check(Message::text(String::from_utf8_lossy(&bytes).into_owned()));
+        check(Message::binary(bytes));
+        check(Message::binary(vec![0; length]));
+    }
+
+    #[test]
+    fn a_valid_message_is_read_and_a_damaged_one_is_answered(
+        message in valid(),
+        field in "[a-zA-Z]{1,8}",
+        cut in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        character in any::<char>(),
+    ) {
+        let mut json = serde_json::to_value(&message).unwrap();
+        let empty = matches!(&message, ClientMessage::Text { text } if text.trim().is_empty());
+        if !["type", "text", "generation", "ms"].contains(&field.as_str()) {
+            json[&field] = serde_json::json!([{ "later": 1 }]);
+        }
+        let json = json.to_string();
+        if empty {
+            prop_assert!(matches!(read_text(&json), FromPage::Wrong(ErrorCode::InvalidText, _)));
+        } else {
+            prop_assert_eq!(read_text(&json), FromPage::Message(message));
+        }
+        let cut = json.floor_char_boundary(cut.index(json.len()));
+        prop_assert!(matches!(read_text(&json[..cut]), FromPage::Wrong(..)));
+        let mut damaged: Vec<char> = json.chars().collect();
+        let place = place.index(damaged.len());
+        damaged[place] = character;
+        check(Message::text(damaged.into_iter().collect::<String>()));
+    }
+}

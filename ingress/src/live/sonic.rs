@@ -1,0 +1,362 @@
+//! Streams to Amazon Nova Sonic through `InvokeModelWithBidirectionalStream`. One [`Stream`] is one call; what it
+//! says arrives as [`Signal`]s. When to open, close or replace a stream is the conversation's decision.
+//!
+//! One SDK client is one HTTP/2 connection, and above the server's stream limit `send()` waits without a word:
+//! there are several clients with a bounded number of streams each, and a deadline on every opening.
+
+pub mod wire;
+
+mod failure;
+mod signature;
+
+use std::{sync::Arc, time::Duration};
+
+use aws_sdk_bedrockruntime::{
+    Client,
+    operation::{
+        RequestId as _,
+        invoke_model_with_bidirectional_stream::InvokeModelWithBidirectionalStreamOutput as Response,
+    },
+    primitives::event_stream::EventReceiver,
+    types::{
+        BidirectionalInputPayloadPart, InvokeModelWithBidirectionalStreamInput as Chunk,
+        InvokeModelWithBidirectionalStreamOutput as Answer,
+        error::{
+            InvokeModelWithBidirectionalStreamInputError as InputError,
+            InvokeModelWithBidirectionalStreamOutputError as OutputError,
+        },
+    },
+};
+use aws_smithy_types::Blob;
+use events::contract::Speaker;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::live::conversation::{FailureClass, Message, StreamFailure, StreamId};
+use failure::{opening_failure, stream_failure};
+pub use signature::StreamAuthScheme;
+use wire::{AudioInput, Block, Decoder, Event, Ids, Role, Sensitivity};
+
+/// Longest wait for the response headers of a stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a closed stream is still read.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Events that wait to be sent, in one stream: room for a whole turn that is heard again.
+const INPUT_EVENTS_MAX: usize = 1024;
+
+/// Signals that wait for the conversation, of all its streams: when they are not taken, the model is not read.
+pub const SIGNALS_MAX: usize = 64;
+
+/// Longest audio of one `audioInput`, in bytes.
+const AUDIO_EVENT_BYTES_MAX: usize = 4096;
+
+/// Pause between the messages of a history, as the sample clients keep it.
+const HISTORY_PAUSE: Duration = Duration::from_millis(10);
+
+type Item = Result<Chunk, InputError>;
+
+/// Opens streams.
+#[derive(Debug)]
+pub struct Sonic {
+    model_id: String,
+    lanes: Vec<Lane>,
+}
+
+/// One connection and the streams that may share it.
+#[derive(Debug)]
+struct Lane {
+    client: Client,
+    free: Arc<Semaphore>,
+}
+
+/// What a stream is told before it hears anything.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The system prompt.
+    pub system_prompt: Arc<str>,
+    /// The conversation so far, beginning with the learner.
+    pub history: Vec<Message>,
+    /// Who speaks.
+    pub voice: Arc<str>,
+    /// How soon the model takes the turn; `None` for a first-generation model.
+    pub sensitivity: Option<Sensitivity>,
+}
+
+/// What a stream says.
+#[derive(Debug)]
+pub enum Signal {
+    /// It is open and takes audio.
+    Opened,
+    /// Whether its model is simulated.
+    Simulated(bool),
+    /// An event of the model.
+    Model(Event),
+    /// It could not be opened, or failed.
+    Failed(StreamFailure),
+    /// It ended without an error.
+    Ended,
+}
+
+/// The writing end of a stream. Dropping it ends the stream at once, without the closing sequence.
+#[derive(Debug)]
+pub struct Stream {
+    ids: Ids,
+    audio: AudioInput,
+    blocks: u32,
+    input: Option<mpsc::Sender<Item>>,
+    closing: CancellationToken,
+    reader: AbortOnDropHandle<()>,
+    asked_at: Instant,
+}
+
+/// The stream has not taken anything for so long that no more fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stream takes no more input")]
+pub struct Stalled;
+
+impl Sonic {
+    /// Streams of `model_id` over `clients`, at most `streams_per_client_max` on each.
+    #[must_use]
+    pub fn new(model_id: String, clients: Vec<Client>, streams_per_client_max: usize) -> Self {
+        let lane = |client| Lane { client, free: Arc::new(Semaphore::new(streams_per_client_max)) };
+        Self { model_id, lanes: clients.into_iter().map(lane).collect() }
+    }
+
+    /// Begins to open a stream. Its signals go to `signals`, with `id`.
+    #[must_use]
+    pub fn open(&self, id: StreamId, setup: Setup, signals: mpsc::Sender<(StreamId, Signal)>) -> Stream {
+        let (input, items) = mpsc::channel(INPUT_EVENTS_MAX);
+        let ids = Ids { prompt: uuid::Uuid::new_v4().to_string(), audio: uuid::Uuid::new_v4().to_string() };
+        let closing = CancellationToken::new();
+        let freest = self.lanes.iter().max_by_key(|lane| lane.free.available_permits());
+        let lane = freest
+            .and_then(|lane| Some((lane.client.clone(), Arc::clone(&lane.free).try_acquire_owned().ok()?)));
+        let opening = Opening {
+            id,
+            ids: ids.clone(),
+            setup,
+            model_id: self.model_id.clone(),
+            input: input.clone(),
+            signals,
+            closing: closing.clone(),
+        };
+        let reader = tokio::spawn(run(opening, lane, items));
+        Stream {
+            audio: AudioInput::new(&ids),
+            ids,
+            blocks: 0,
+            input: Some(input),
+            closing,
+            reader: AbortOnDropHandle::new(reader),
+            asked_at: Instant::now(),
+        }
+    }
+}
+
+impl Stream {
+    /// How long ago it was asked for.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.asked_at.elapsed()
+    }
+
+    /// Sends PCM s16le of any length.
+    ///
+    /// # Errors
+    /// [`Stalled`].
+    pub fn audio(&self, pcm: &[u8]) -> Result<(), Stalled> {
+        pcm.chunks(AUDIO_EVENT_BYTES_MAX).try_for_each(|piece| self.push(self.audio.event(piece)))
+    }
+
+    /// Sends a text that the model answers at once.
+    ///
+    /// # Errors
+    /// [`Stalled`].
+    pub fn text(&mut self, text: &str) -> Result<(), Stalled> {
+        let content_name = self.block_name();
+        let block = Block { content_name: &content_name, role: Role::User, interactive: true, text };
+        wire::text_block(&self.ids, block).into_iter().try_for_each(|event| self.push(event))
+    }
+
+    /// Answers a tool call with an error.
+    ///
+    /// # Errors
+    /// [`Stalled`].
+    pub fn refuse_tool(&mut self, tool_use_id: &str) -> Result<(), Stalled> {
+        let content_name = self.block_name();
+        let result = serde_json::json!({ "error": "there are no tools" });
+        let events = wire::tool_result(&self.ids, &content_name, tool_use_id, &result);
+        events.into_iter().try_for_each(|event| self.push(event))
+    }
+
+    /// Sends the closing sequence and ends the input; the stream is read until it ends by itself or time is up.
+    pub fn close(&mut self) {
+        let ids = &self.ids;
+        let sequence = [wire::content_end(ids, &ids.audio), wire::prompt_end(ids), wire::session_end()];
+        // A stream that takes nothing more ends without the sequence: all that is left to do is to let go.
+        let _ = sequence.into_iter().try_for_each(|event| self.push(event));
+        self.input = None;
+        self.closing.cancel();
+    }
+
+    /// Lets a closed stream come to its end by itself, unheard.
+    pub fn leave(self) {
+        drop(self.reader.detach());
+    }
+
+    fn push(&self, event: Vec<u8>) -> Result<(), Stalled> {
+        match &self.input {
+            Some(input) => input.try_send(Ok(chunk(event))).map_err(|_| Stalled),
+            None => Ok(()),
+        }
+    }
+
+    fn block_name(&mut self) -> String {
+        self.blocks += 1;
+        uuid::Uuid::new_v4().to_string()
+    }
+}
+
+/// What the task of a stream begins with.
+struct Opening {
+    id: StreamId,
+    ids: Ids,
+    setup: Setup,
+    model_id: String,
+    input: mpsc::Sender<Item>,
+    signals: mpsc::Sender<(StreamId, Signal)>,
+    closing: CancellationToken,
+}
+
+async fn run(opening: Opening, lane: Option<(Client, OwnedSemaphorePermit)>, items: mpsc::Receiver<Item>) {
+    let (id, signals, closing) = (opening.id, opening.signals.clone(), opening.closing.clone());
+    let Some((client, _permit)) = lane else {
+        let message = "all streams to the model are in use";
+        let failure = StreamFailure::new(FailureClass::Throttled, message);
+        let _ = signals.send((id, Signal::Failed(failure))).await;
+        return;
+    };
+    let last = match open(opening, &client, items).await {
+        Ok(response) => {
+            if signals.send((id, Signal::Opened)).await.is_err() {
+                return;
+            }
+            read(id, response, &signals, closing).await
+        }
+        Err(failure) => Some(Signal::Failed(failure)),
+    };
+    if let Some(last) = last {
+        let _ = signals.send((id, last)).await;
+    }
+}
+
+/// Feeds the first events while the call is on its way: the service may hold its headers back until it has seen
+/// input.
+async fn open(
+    opening: Opening,
+    client: &Client,
+    items: mpsc::Receiver<Item>,
+) -> Result<Response, StreamFailure> {
+    let Opening { ids, setup, model_id, input, .. } = opening;
+    let call = client
+        .invoke_model_with_bidirectional_stream()
+        .model_id(model_id)
+        .body(ReceiverStream::new(items).into())
+        .send();
+    let both = async { tokio::join!(biased; feed(&ids, &setup, input), call).1 };
+    match tokio::time::timeout(OPEN_TIMEOUT, Box::pin(both)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => Err(opening_failure(&error)),
+        Err(_) => {
+            let message = format!("no response within {} s", OPEN_TIMEOUT.as_secs());
+            Err(StreamFailure::new(FailureClass::OpenDeadline, message))
+        }
+    }
+}
+
+async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<Item>) {
+    let mut block = 0;
+    let mut text = |role, text: &str| {
+        block += 1;
+        let content_name = format!("{}-{block}", ids.prompt);
+        wire::text_block(ids, Block { content_name: &content_name, role, interactive: false, text })
+    };
+    let mut first = vec![wire::session_start(setup.sensitivity), wire::prompt_start(ids, &setup.voice)];
+    first.extend(text(Role::System, &setup.system_prompt));
+    if !send_all(&input, first).await {
+        return;
+    }
+    for message in &setup.history {
+        let role = match message.speaker {
+            Speaker::Learner => Role::User,
+            Speaker::Tutor => Role::Assistant,
+        };
+        if !send_all(&input, text(role, &message.text)).await {
+            return;
+        }
+        tokio::time::sleep(HISTORY_PAUSE).await;
+    }
+    send_all(&input, vec![wire::audio_start(ids)]).await;
+}
+
+async fn send_all(input: &mpsc::Sender<Item>, events: Vec<Vec<u8>>) -> bool {
+    for event in events {
+        if input.send(Ok(chunk(event))).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Reads until the stream ends, fails, or has been closed for too long; the last signal is the answer.
+async fn read(
+    id: StreamId,
+    response: Response,
+    signals: &mpsc::Sender<(StreamId, Signal)>,
+    closing: CancellationToken,
+) -> Option<Signal> {
+    let request_id = response.request_id().map(str::to_owned);
+    let mut answers: EventReceiver<Answer, OutputError> = response.body;
+    let mut decoder = Decoder::default();
+    let expiry = async {
+        closing.cancelled().await;
+        tokio::time::sleep(CLOSE_TIMEOUT).await;
+    };
+    tokio::pin!(expiry);
+    loop {
+        let answer = tokio::select! {
+            answer = answers.recv() => answer,
+            () = &mut expiry => return Some(Signal::Ended),
+        };
+        let bytes = match answer {
+            Ok(Some(Answer::Chunk(part))) => part.bytes.unwrap_or_else(|| Blob::new(Vec::new())).into_inner(),
+            Ok(Some(_)) => continue,
+            Ok(None) => return Some(Signal::Ended),
+            Err(error) => return Some(Signal::Failed(stream_failure(&error, request_id))),
+        };
+        match decoder.decode(&bytes) {
+            Ok(decoded) => {
+                if let Some(simulated) = decoded.simulated {
+                    signals.send((id, Signal::Simulated(simulated))).await.ok()?;
+                }
+                signals.send((id, Signal::Model(decoded.event))).await.ok()?;
+            }
+            Err(error) => {
+                return Some(Signal::Failed(StreamFailure::new(FailureClass::Transport, error.to_string())));
+            }
+        }
+    }
+}
+
+fn chunk(json: Vec<u8>) -> Chunk {
+    Chunk::Chunk(BidirectionalInputPayloadPart::builder().bytes(Blob::new(json)).build())
+}
+
+#[cfg(test)]
+mod tests;

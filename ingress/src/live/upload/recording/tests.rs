@@ -1,0 +1,231 @@
+//! Files of every kind that is decoded, files that are not, and damaged ones.
+//!
+//! `tests/fixtures/audible-market.mp3` was made for this test: the words "I hear a market." as audible text, which is
+//! generated tones (`infra::simulator::audible`), encoded with LAME at 48 kbit/s, 44.1 kHz, joint stereo.
+
+use std::io::Cursor as Position;
+
+use hound::{SampleFormat, WavSpec, WavWriter};
+use proptest::prelude::*;
+
+use super::*;
+use crate::fuzz::cases;
+
+const MP3: &[u8] = include_bytes!("../../../../tests/fixtures/audible-market.mp3");
+
+/// Of the words in [`MP3`], before they were encoded: 980 ms.
+const MP3_MS: u64 = 980;
+
+fn spec(rate: u32, channels: u16, bits: u16, sample_format: SampleFormat) -> WavSpec {
+    WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format }
+}
+
+fn wav<S: hound::Sample + Copy>(spec: WavSpec, samples: &[S]) -> Vec<u8> {
+    let mut file = Position::new(Vec::new());
+    let mut writer = WavWriter::new(&mut file, spec).unwrap();
+    for sample in samples {
+        writer.write_sample(*sample).unwrap();
+    }
+    writer.finalize().unwrap();
+    file.into_inner()
+}
+
+fn mono_16(samples: &[i16]) -> Vec<u8> {
+    wav(spec(16_000, 1, 16, SampleFormat::Int), samples)
+}
+
+/// A WAV file of an encoding that has a format chunk of 18 bytes: 16 kHz mono, one byte a sample.
+fn companded(encoding: u8, samples: &[u8]) -> Vec<u8> {
+    let format = [encoding, 0, 1, 0, 0x80, 0x3e, 0, 0, 0x80, 0x3e, 0, 0, 1, 0, 8, 0, 0, 0];
+    let length = u32::try_from(samples.len()).unwrap().to_le_bytes();
+    [b"RIFF", &[0xff; 4][..], b"WAVEfmt \x12\0\0\0", &format, b"data", &length, samples].concat()
+}
+
+/// Root mean square, of 32768.
+fn level(samples: &[i16]) -> f64 {
+    let energy: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    (energy / samples.len().max(1) as f64).sqrt()
+}
+
+#[test]
+fn our_own_form_is_taken_sample_for_sample() {
+    let samples = [0, 1, -1, 1_000, i16::MAX, i16::MIN];
+    assert_eq!(decode(&mono_16(&samples), Format::Wav).unwrap(), samples);
+}
+
+#[test]
+fn every_common_encoding_is_decoded() {
+    let expected = [0, 16_384, -16_384];
+    let rate = 16_000;
+    let int = SampleFormat::Int;
+    let files = [
+        ("16 bit", wav(spec(rate, 1, 16, int), &expected)),
+        ("24 bit", wav(spec(rate, 1, 24, int), &[0, 1 << 22, -(1 << 22)])),
+        ("32 bit", wav(spec(rate, 1, 32, int), &[0, 1 << 30, -(1 << 30)])),
+        ("8 bit", wav(spec(rate, 1, 8, int), &[0_i8, 64, -64])),
+        ("float", wav(spec(rate, 1, 32, SampleFormat::Float), &[0.0_f32, 0.5, -0.5])),
+    ];
+    for (name, file) in files {
+        assert_eq!(decode(&file, Format::Wav).unwrap(), expected, "{name}");
+    }
+    // ITU-T G.711: the smallest and the largest values of each law, at 16 bit.
+    assert_eq!(decode(&companded(7, &[0xff, 0x80, 0x00]), Format::Wav).unwrap(), [0, 32_124, -32_124]);
+    assert_eq!(decode(&companded(6, &[0xd5, 0xaa, 0x2a]), Format::Wav).unwrap(), [8, 32_256, -32_256]);
+}
+
+#[test]
+fn channels_are_averaged() {
+    let stereo = wav(spec(16_000, 2, 16, SampleFormat::Int), &[1_000_i16, 3_000, -5, 5]);
+    assert_eq!(decode(&stereo, Format::Wav).unwrap(), [2_000, 0]);
+    let eight: Vec<i16> = (0..16).map(|n| n * 100).collect();
+    let eight = wav(spec(16_000, 8, 16, SampleFormat::Int), &eight);
+    assert_eq!(decode(&eight, Format::Wav).unwrap(), [350, 1_150]);
+    let nine = wav(spec(16_000, 9, 16, SampleFormat::Int), &[0_i16; 9]);
+    assert_eq!(decode(&nine, Format::Wav), Err(Refusal::Channels(9)));
+}
+
+#[test]
+fn what_is_no_number_is_silence() {
+    let file = wav(spec(16_000, 1, 32, SampleFormat::Float), &[f32::NAN, f32::INFINITY, 9.0, 0.25]);
+    assert_eq!(decode(&file, Format::Wav).unwrap(), [0, 0, i16::MAX, 8_192]);
+}
+
+#[test]
+fn every_rate_gives_the_same_length() {
+    for rate in resample::RATES_HZ {
+        let samples = vec![8_000_i16; rate as usize / 4 * 2];
+        let decoded = decode(&wav(spec(rate, 2, 16, SampleFormat::Int), &samples), Format::Wav).unwrap();
+        assert_eq!(decoded.len(), 4_000, "{rate}");
+    }
+    let odd = wav(spec(44_101, 1, 16, SampleFormat::Int), &[0_i16; 10]);
+    assert_eq!(decode(&odd, Format::Wav), Err(Refusal::Rate(44_101)));
+}
+
+#[test]
+fn thirty_seconds_are_the_limit() {
+    for rate in [8_000, 192_000] {
+        let most = vec![0_i16; usize::try_from(TURN_MS_MAX).unwrap() / 1_000 * rate as usize];
+        let spec = spec(rate, 1, 16, SampleFormat::Int);
+        assert_eq!(decode(&wav(spec, &most), Format::Wav).unwrap().len(), 480_000, "{rate}");
+        let more = [&most[..], &[0]].concat();
+        assert_eq!(decode(&wav(spec, &more), Format::Wav), Err(Refusal::TooLong), "{rate}");
+    }
+    let frames = MP3.repeat(30);
+    assert_eq!(decode(&frames, Format::Mp3), Err(Refusal::TooLong));
+}
+
+#[test]
+fn mp3_is_decoded_with_its_level_and_length() {
+    let decoded = decode(MP3, Format::Mp3).unwrap();
+    let length_ms = decoded.len() as u64 / 16;
+    // The encoder adds its delay and fills the last frame.
+    assert!((MP3_MS..MP3_MS + 100).contains(&length_ms), "{length_ms} ms");
+    assert!(level(&decoded) > 3_000.0);
+    let tagged = [b"ID3\x04\0\0\0\0\x02\0", &[0xff; 256][..], MP3, b"TAG", &[b' '; 125]].concat();
+    assert_eq!(decode(&tagged, Format::Mp3).unwrap(), decoded);
+}
+
+#[test]
+fn the_content_decides_what_a_file_is() {
+    let wav = mono_16(&[1]);
+    let other = |declared, format| Err(Refusal::OtherContent { declared, format });
+    assert_eq!(decode(&wav, Format::Mp3), other(Format::Mp3, Format::Wav));
+    assert_eq!(decode(MP3, Format::Wav), other(Format::Wav, Format::Mp3));
+    for bytes in [&b""[..], b"OggS\0\x02\0\0", b"%PDF-1.7", &[0; 64]] {
+        assert_eq!(decode(bytes, Format::Wav), Err(Refusal::NotAudio), "{bytes:?}");
+    }
+}
+
+#[test]
+fn nothing_and_rubbish_are_told_apart() {
+    assert_eq!(decode(&mono_16(&[]), Format::Wav), Err(Refusal::Empty));
+    assert_eq!(decode(&companded(2, &[0; 10]), Format::Wav), Err(Refusal::Encoding));
+    let header_only = [&MP3[..4], &[0; 2_000]].concat();
+    assert!(matches!(decode(&header_only, Format::Mp3), Err(Refusal::Broken | Refusal::Empty)));
+    assert_eq!(decode(&MP3[..4], Format::Mp3), Err(Refusal::Broken));
+}
+
+#[test]
+fn pieces_are_bounded_good_or_bad() {
+    // A frame of 48 kbit/s and 156 bytes, whose side information is impossible: it is passed over.
+    let bad = [&MP3[..4], &[0xfe; 152]].concat();
+    let file = |count: usize| [MP3, &bad.repeat(count), MP3].concat();
+    let alone = decode(MP3, Format::Mp3).unwrap().len();
+    assert!(decode(&file(PACKETS_MAX - 200), Format::Mp3).unwrap().len() > alone * 3 / 2);
+    assert!(decode(&file(PACKETS_MAX), Format::Mp3) == Err(Refusal::Broken));
+}
+
+#[test]
+fn a_truncated_file_gives_what_there_is_of_it() {
+    let samples: Vec<i16> = (0..1_000).collect();
+    let file = mono_16(&samples);
+    assert_eq!(decode(&file[..file.len() - 500], Format::Wav).unwrap(), samples[..750]);
+    let half = decode(&MP3[..MP3.len() / 2], Format::Mp3).unwrap();
+    assert!(half.len() > 6_000 && half.len() < 9_000, "{}", half.len());
+}
+
+/// A small valid file of some kind.
+fn valid() -> impl Strategy<Value = (Format, Vec<u8>)> {
+    let rate = prop::sample::select(resample::RATES_HZ.to_vec());
+    let int = (rate.clone(), 1_u16..=8, prop::sample::select(vec![8_u16, 16, 24, 32]));
+    let int =
+        (int, prop::collection::vec(any::<i8>(), 0..200)).prop_map(|((rate, channels, bits), samples)| {
+            let whole = samples.len() / usize::from(channels) * usize::from(channels);
+            wav(spec(rate, channels, bits, SampleFormat::Int), &samples[..whole])
+        });
+    let float = (rate, prop::collection::vec(any::<f32>(), 0..200))
+        .prop_map(|(rate, samples)| wav(spec(rate, 1, 32, SampleFormat::Float), &samples));
+    let law = (6_u8..=7, prop::collection::vec(any::<u8>(), 0..400))
+        .prop_map(|(encoding, samples)| companded(encoding, &samples));
+    let wavs = prop_oneof![int, float, law].prop_map(|file| (Format::Wav, file));
+    prop_oneof![3 => wavs, 1 => Just((Format::Mp3, MP3.to_vec()))]
+}
+
+/// Damage: bytes that are replaced, at places given as shares of the length, more often near the beginning.
+fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, bool, u8)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 1..12)
+}
+
+/// Whatever comes of a file, it is no longer than a turn may be.
+fn check(decoded: &Result<Vec<i16>, Refusal>) {
+    if let Ok(samples) = decoded {
+        assert!(!samples.is_empty() && samples.len() as u64 <= TURN_MS_MAX * 16);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(600))]
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused(
+        bytes in prop::collection::vec(any::<u8>(), 0..2_000),
+        mp3 in any::<bool>(),
+    ) {
+        let (format, magic) = if mp3 {
+            (Format::Mp3, &[0xff, 0xfb, 0x30, 0x64][..])
+        } else {
+            (Format::Wav, &b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0"[..])
+        };
+        check(&decode(&bytes, format));
+        check(&decode(&[magic, &bytes].concat(), format));
+    }
+
+    #[test]
+    fn a_damaged_or_truncated_file_is_decoded_or_refused(
+        (format, mut file) in valid(),
+        damage in damage(),
+        end in any::<prop::sample::Index>(),
+        truncated in any::<bool>(),
+    ) {
+        if truncated {
+            file.truncate(end.index(file.len()));
+        }
+        for (place, early, value) in damage {
+            let reach = if early { file.len().min(64) } else { file.len() };
+            if reach > 0 {
+                file[place.index(reach)] = value;
+            }
+        }
+        check(&decode(&file, format));
+    }
+}
