@@ -9,6 +9,10 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
+mod delete;
+
+pub use delete::delete_items;
+
 /// An item or a key of a table.
 pub type Item = HashMap<String, AttributeValue>;
 

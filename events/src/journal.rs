@@ -1,7 +1,7 @@
 //! The Conversations table: the durable log of a conversation while it happens, and the outbox of its end.
 //!
 //! Every write of an owner carries the owner's epoch. Taking over raises the epoch, so what a process that was
-//! believed dead still writes, fails. Reading is separate: [`Reader`] cannot write.
+//! believed dead still writes, fails. Reading is separate: [`JournalReader`] cannot write.
 //!
 //! A conditional write that fails may have succeeded before: the SDK repeats a request whose reply was lost. So
 //! each of them looks at what is stored before it reports a refusal.
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use crate::{
     contract::{ConversationId, Turn, UserId},
     runtime::{
+        env,
         retry::{RetryPolicy, retry},
-        world,
     },
 };
 
@@ -37,14 +37,14 @@ mod reader;
 pub(crate) mod samples;
 
 pub use conversation::{
-    Completed, Conversation, End, Ended, Header, InvalidWatch, Ownership, Start, State, Watch,
+    Completed, Conversation, End, Ended, Header, Ownership, Start, State, Watch, WatchError,
 };
 pub use erase::Eraser;
 pub use error::JournalError;
-pub use item::Corrupt;
+pub use item::CorruptItemError;
 pub use listing::{IdCursor, IdPage};
-pub use progress::{Progress, Released, Seized};
-pub use reader::{Page, Reader};
+pub use progress::{Handover, Progress, Seized};
+pub use reader::{HeaderPage, JournalReader};
 
 use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
 
@@ -78,7 +78,7 @@ pub struct JournalConfig {
 /// Reads and writes conversations.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    reader: Reader,
+    reader: JournalReader,
     sqs: aws_sdk_sqs::Client,
     watchdog_queue_url: String,
     watch_delay_seconds: i32,
@@ -94,8 +94,8 @@ impl Journal {
 
     /// A journal that is only read.
     #[must_use]
-    pub fn reader(dynamodb: aws_sdk_dynamodb::Client, table: impl Into<String>) -> Reader {
-        Reader::new(dynamodb, table.into())
+    pub fn reader(dynamodb: aws_sdk_dynamodb::Client, table: impl Into<String>) -> JournalReader {
+        JournalReader::new(dynamodb, table.into())
     }
 
     /// Starts a conversation: its header and its watchdog message are durable when this returns.
@@ -108,7 +108,7 @@ impl Journal {
     pub async fn start(&self, start: &Start, now: Timestamp) -> Result<Ownership, JournalError> {
         let conversation_id = start.conversation_id;
         self.watch_again(conversation_id).await?;
-        let claim = world::uuid().to_string();
+        let claim = env::random_uuid().to_string();
         let put = self
             .dynamodb()
             .put_item()
@@ -172,7 +172,7 @@ impl Journal {
     }
 
     /// Extends the owner's lease to [`LEASE_SECONDS`] from `now`. Answers whether somebody asks the owner to let go
-    /// ([`Journal::want`]).
+    /// ([`Journal::request_handover`]).
     ///
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
@@ -185,7 +185,7 @@ impl Journal {
             })
             .await?;
         match renewed {
-            Some(header) => Ok(header.wanted_by.is_some()),
+            Some(header) => Ok(header.handover_requested_by.is_some()),
             None => Err(self.refused(own).await),
         }
     }
@@ -266,7 +266,7 @@ impl Journal {
             .map_err(|error| service(&error))
     }
 
-    /// [`Reader::header`].
+    /// [`JournalReader::header`].
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -274,7 +274,7 @@ impl Journal {
         self.reader.header(id).await
     }
 
-    /// [`Reader::load`].
+    /// [`JournalReader::load`].
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -282,7 +282,7 @@ impl Journal {
         self.reader.load(id).await
     }
 
-    /// [`Reader::turn`].
+    /// [`JournalReader::turn`].
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -290,7 +290,7 @@ impl Journal {
         self.reader.turn(id, index).await
     }
 
-    /// [`Reader::of_learner`].
+    /// [`JournalReader::of_learner`].
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -299,7 +299,7 @@ impl Journal {
         user_id: &UserId,
         after: Option<ConversationId>,
         limit: usize,
-    ) -> Result<Page, JournalError> {
+    ) -> Result<HeaderPage, JournalError> {
         self.reader.of_learner(user_id, after, limit).await
     }
 

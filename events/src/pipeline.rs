@@ -1,6 +1,6 @@
 //! PURE. Where a conversation is in the pipeline: which stages it has passed and when, at which it has stopped.
 //!
-//! It follows from what the stores hold ([`Found`]), which [`Reader`] reads: the journal's header, the objects in S3
+//! It follows from what the stores hold ([`Found`]), which [`PipelineReader`] reads: the journal's header, the objects in S3
 //! and the marks that the workers leave in the Effects table. Nobody reports to anybody that something was done.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::{
 pub mod names;
 mod reader;
 
-pub use reader::{PipelineError, Reader, Stores};
+pub use reader::{PipelineError, PipelineReader, PipelineStores};
 
 /// What the stores hold of a conversation.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,18 +8,17 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 pub mod aws;
-pub mod boot;
 mod breaker;
 pub mod consumer;
 pub mod delivery;
+pub mod env;
 pub mod failure;
 pub mod health;
-pub mod items;
 mod jitter;
 mod limit;
 pub mod metrics;
 pub mod retry;
-pub mod world;
+pub mod startup_check;
 
 /// The exit code for a configuration that cannot work (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;

@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use events::runtime::{
     aws,
-    boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
+    startup_check::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
 };
 
 use crate::config::Config;

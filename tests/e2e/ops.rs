@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
     contract::ConversationId,
-    journal::{Journal, Reader},
+    journal::{Journal, JournalReader},
 };
 use futures_util::future::try_join;
 use infra::local::{Binaries, Instance, Service};
@@ -246,7 +246,7 @@ struct Ops {
     run_file: PathBuf,
     _folder: tempfile::TempDir,
     sqs: aws_sdk_sqs::Client,
-    journal: Reader,
+    journal: JournalReader,
 }
 
 impl Ops {

@@ -9,9 +9,9 @@ use events::{
         ConversationId, EndReason, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage, UserId,
     },
     journal::{
-        End, Journal, JournalConfig, JournalError, Ownership, Progress, Released, Start, WATCH_DELAY_SECONDS,
+        End, Handover, Journal, JournalConfig, JournalError, Ownership, Progress, Start, WATCH_DELAY_SECONDS,
     },
-    runtime::world,
+    runtime::env,
 };
 use ingress::account::accounts::Accounts;
 use jiff::SignedDuration;
@@ -86,7 +86,7 @@ pub(crate) fn learner(number: u32) -> UserId {
 
 /// One conversation from its first word to its event.
 pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, told: Arc<Told>) {
-    let id = world::uuid().as_bytes()[..10].try_into().expect("a UUID has sixteen bytes");
+    let id = env::random_uuid().as_bytes()[..10].try_into().expect("a UUID has sixteen bytes");
     let (pause, fates, moves, talk) = {
         let mut state = cloud.state();
         let mut fate = || match state.below(6) {
@@ -101,7 +101,7 @@ pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, t
             _ => None,
         };
         let moves = way.map(|way| (way, state.seconds(1.0, 60.0)));
-        let id = ConversationId::new(world::now(), id);
+        let id = ConversationId::new(env::now(), id);
         let talk = Talk { number, id, turns: 1 + state.below(6), silent: state.below(6) == 0 };
         (state.seconds(0.0, 100.0), fates, moves, talk)
     };
@@ -164,7 +164,7 @@ impl Ingress {
             voice: None,
         };
         self.step().await;
-        let own = self.journal.start(&start, world::now()).await.map_err(|_| Gone)?;
+        let own = self.journal.start(&start, env::now()).await.map_err(|_| Gone)?;
         self.told.acknowledged((&talk.id.to_string(), &user_id), None);
         self.go_on(talk, own, Vec::new()).await
     }
@@ -174,12 +174,12 @@ impl Ingress {
         if way == Move::Asks {
             self.step().await;
             // Whether or not it is heard, there is an end to asking.
-            let _ = self.journal.want(talk.id, &self.name).await;
+            let _ = self.journal.request_handover(talk.id, &self.name).await;
             let until = Instant::now() + Duration::from_secs(ASKS_SECONDS.into());
             while Instant::now() < until {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 let header = self.journal.header(talk.id).await;
-                if header.is_ok_and(|header| header.is_some_and(|header| header.released_as.is_some())) {
+                if header.is_ok_and(|header| header.is_some_and(|header| header.handed_over_as.is_some())) {
                     break;
                 }
             }
@@ -187,7 +187,7 @@ impl Ingress {
         self.step().await;
         let mut attempts = 0;
         let own = loop {
-            match self.journal.seize(talk.id, &self.name, world::now()).await {
+            match self.journal.seize(talk.id, &self.name, env::now()).await {
                 Ok(seized) => break seized.own,
                 Err(JournalError::Held { .. } | JournalError::Service { .. }) if attempts < ATTEMPTS_MAX => {
                     attempts += 1;
@@ -222,7 +222,7 @@ impl Ingress {
         let mut attempts = 0;
         let completed = loop {
             self.step().await;
-            match self.journal.end(&own, &end, world::now()).await {
+            match self.journal.end(&own, &end, env::now()).await {
                 Ok(completed) => break completed,
                 Err(JournalError::Service { .. }) if attempts < ATTEMPTS_MAX => attempts += 1,
                 Err(_) => return Err(Gone),
@@ -231,7 +231,7 @@ impl Ingress {
         self.step().await;
         self.bus.publish(&[completed.envelope]).await.map_err(|_| Gone)?;
         self.step().await;
-        self.journal.mark_published(talk.id, world::now()).await.map_err(|_| Gone)
+        self.journal.mark_published(talk.id, env::now()).await.map_err(|_| Gone)
     }
 
     /// The time that a turn takes. The lease is renewed meanwhile, and let go when somebody asks for it.
@@ -240,18 +240,18 @@ impl Ingress {
         tokio::time::sleep_until(until).await;
         let wanted = if self.renewed.elapsed() >= RENEWAL {
             self.renewed = Instant::now();
-            self.journal.renew(own, world::now()).await
+            self.journal.renew(own, env::now()).await
         } else {
-            self.journal.is_wanted(own).await
+            self.journal.is_handover_requested(own).await
         };
         match wanted {
             Ok(false) | Err(JournalError::Service { .. }) => Ok(()),
             Ok(true) => {
                 self.step().await;
-                let released = Released { reason: EndReason::Shutdown, progress: Progress::default() };
-                let until = world::now() + SignedDuration::from_secs(GRACE_SECONDS);
+                let released = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
+                let until = env::now() + SignedDuration::from_secs(GRACE_SECONDS);
                 // If it fails, it is taken.
-                let _ = self.journal.release(own, &released, until).await;
+                let _ = self.journal.hand_over(own, &released, until).await;
                 Err(Gone)
             }
             Err(_) => Err(Gone),

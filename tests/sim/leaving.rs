@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use events::{account::ErasureQueue, bus::Bus, contract::UserId, runtime::world};
+use events::{account::ErasureQueue, bus::Bus, contract::UserId, runtime::env};
 use ingress::{
     account::accounts::Accounts,
     account::profile::Profile,
@@ -37,7 +37,7 @@ pub(crate) fn open(sdk: &SdkConfig) -> Accounts {
 pub(crate) async fn sign_up(cloud: &Cloud) {
     let users = open(&cloud.sdk_config("sign-up")).users;
     for number in 0..LEARNERS {
-        let user = User::new(learner(number), Profile::new("Somebody".to_owned()), world::now());
+        let user = User::new(learner(number), Profile::new("Somebody".to_owned()), env::now());
         users.create_if_missing(user).await.expect("the weather is calm");
     }
 }
@@ -53,7 +53,7 @@ pub(crate) async fn leave(cloud: Cloud, user_id: UserId, skew_max_seconds: f64, 
         let asking = user_id.clone();
         let mut asked = process.spawn(async move {
             let user = accounts.users.get(&asking).await.ok()??;
-            accounts.leave(&user, world::now()).await.ok()
+            accounts.leave(&user, env::now()).await.ok()
         });
         let dies_after = {
             let mut state = cloud.state();

@@ -24,7 +24,7 @@ use events::{
         UserId,
     },
     journal::{End, Journal, JournalConfig, Start},
-    runtime::world,
+    runtime::env,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::local::{
@@ -312,7 +312,7 @@ async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<E
         watch_delay_seconds: WATCH_DELAY_SECONDS,
     };
     let journal = Journal::new(aws_sdk_dynamodb::Client::new(sdk), aws_sdk_sqs::Client::new(sdk), config);
-    let id = ConversationId::new(world::now(), world::uuid().as_bytes()[..10].try_into()?);
+    let id = ConversationId::new(env::now(), env::random_uuid().as_bytes()[..10].try_into()?);
     let user_id: UserId = format!("learner-{}", number / CONVERSATIONS_EACH).parse()?;
     let start = Start {
         conversation_id: id,
@@ -325,7 +325,7 @@ async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<E
         owner: "load".to_owned(),
         voice: None,
     };
-    let own = journal.start(&start, world::now()).await?;
+    let own = journal.start(&start, env::now()).await?;
     told.acknowledged((&id.to_string(), &user_id), None);
     let mut said = Vec::new();
     for index in 0..TURNS {
@@ -335,8 +335,8 @@ async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<E
         said.push(turn);
     }
     let end = End::of_turns(EndReason::Learner, Usage::default(), &said);
-    let completed = journal.end(&own, &end, world::now()).await?;
-    journal.mark_published(id, world::now()).await?;
+    let completed = journal.end(&own, &end, env::now()).await?;
+    journal.mark_published(id, env::now()).await?;
     Ok(completed.envelope)
 }
 

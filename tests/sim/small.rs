@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use events::runtime::world::Simulated;
+use events::runtime::env::Simulated;
 use jiff::Timestamp;
 use tests::model::{Cloud, EPOCH_MS};
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use events::{
     contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, Turn, Usage},
     journal::{
-        End, Journal, JournalConfig, JournalError, LEASE_SECONDS, Ownership, Progress, Released, Start,
+        End, Handover, Journal, JournalConfig, JournalError, LEASE_SECONDS, Ownership, Progress, Start,
         State, WATCH_DELAY_SECONDS,
     },
-    runtime::world::{self, Simulated},
+    runtime::env::{self, Simulated},
 };
 use jiff::SignedDuration;
 use tests::model::{Cloud, queue_url};
@@ -29,7 +29,7 @@ async fn started() -> (Simulated, Journal, Ownership) {
     };
     let journal = Journal::new(aws_sdk_dynamodb::Client::new(&sdk), aws_sdk_sqs::Client::new(&sdk), config);
     let start = Start {
-        conversation_id: ConversationId::new(world::now(), [7; 10]),
+        conversation_id: ConversationId::new(env::now(), [7; 10]),
         user_id: "learner-1".parse().expect("an id"),
         image_id: "city-cafe".to_owned(),
         level: Level::B1,
@@ -39,7 +39,7 @@ async fn started() -> (Simulated, Journal, Ownership) {
         owner: "ingress-1".to_owned(),
         voice: Some("amy".to_owned()),
     };
-    let own = journal.start(&start, world::now()).await.expect("nobody else starts it");
+    let own = journal.start(&start, env::now()).await.expect("nobody else starts it");
     (simulated, journal, own)
 }
 
@@ -56,12 +56,12 @@ fn turn(index: u32) -> Turn {
 async fn assert_fenced(journal: &Journal, own: &Ownership) {
     let fenced = |error: JournalError| assert!(matches!(error, JournalError::Fenced), "{error}");
     fenced(journal.append(own, &turn(9)).await.expect_err("it is not the owner any more"));
-    fenced(journal.renew(own, world::now()).await.expect_err("it is not the owner any more"));
-    fenced(journal.is_wanted(own).await.expect_err("it is not the owner any more"));
+    fenced(journal.renew(own, env::now()).await.expect_err("it is not the owner any more"));
+    fenced(journal.is_handover_requested(own).await.expect_err("it is not the owner any more"));
     let end = End::of_turns(EndReason::Learner, Usage::default(), &[]);
-    fenced(journal.end(own, &end, world::now()).await.expect_err("it is not the owner any more"));
-    let released = Released { reason: EndReason::Shutdown, progress: Progress::default() };
-    fenced(journal.release(own, &released, world::now()).await.expect_err("it is not the owner any more"));
+    fenced(journal.end(own, &end, env::now()).await.expect_err("it is not the owner any more"));
+    let released = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
+    fenced(journal.hand_over(own, &released, env::now()).await.expect_err("it is not the owner any more"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,29 +69,29 @@ async fn an_owner_that_is_asked_lets_go_and_the_next_one_goes_on() {
     let (_world, journal, first) = started().await;
     let id = first.conversation_id;
     journal.append(&first, &turn(0)).await.unwrap();
-    assert!(!journal.renew(&first, world::now()).await.unwrap());
-    assert!(!journal.is_wanted(&first).await.unwrap());
+    assert!(!journal.renew(&first, env::now()).await.unwrap());
+    assert!(!journal.is_handover_requested(&first).await.unwrap());
 
-    journal.want(id, "ingress-2").await.unwrap();
-    assert!(journal.is_wanted(&first).await.unwrap());
-    assert!(journal.renew(&first, world::now()).await.unwrap());
+    journal.request_handover(id, "ingress-2").await.unwrap();
+    assert!(journal.is_handover_requested(&first).await.unwrap());
+    assert!(journal.renew(&first, env::now()).await.unwrap());
     let progress = Progress {
         heard_samples: Some(16_000),
         unfinished_audio_key: Some("audio/learner-1/x/unfinished-1.wav".to_owned()),
         ..Progress::default()
     };
-    let released = Released { reason: EndReason::Disconnected, progress: progress.clone() };
-    let until = world::now() + SignedDuration::from_secs(60);
-    journal.release(&first, &released, until).await.unwrap();
+    let released = Handover { reason: EndReason::Disconnected, progress: progress.clone() };
+    let until = env::now() + SignedDuration::from_secs(60);
+    journal.hand_over(&first, &released, until).await.unwrap();
     assert_fenced(&journal, &first).await;
 
-    let second = journal.seize(id, "ingress-2", world::now()).await.unwrap();
+    let second = journal.seize(id, "ingress-2", env::now()).await.unwrap();
     assert_eq!(second.progress, progress);
-    assert!(!journal.is_wanted(&second.own).await.unwrap());
+    assert!(!journal.is_handover_requested(&second.own).await.unwrap());
     journal.append(&second.own, &turn(1)).await.unwrap();
     let stored = journal.load(id).await.unwrap().unwrap();
     assert_eq!(stored.turns, [turn(0), turn(1)]);
-    assert_eq!((stored.header.start.owner.as_str(), stored.header.released_as), ("ingress-2", None));
+    assert_eq!((stored.header.start.owner.as_str(), stored.header.handed_over_as), ("ingress-2", None));
     assert_eq!(stored.header.start.voice.as_deref(), Some("amy"));
 }
 
@@ -100,15 +100,15 @@ async fn a_frozen_owner_that_wakes_up_writes_nothing() {
     let (_world, journal, frozen) = started().await;
     let id = frozen.conversation_id;
     // Its lease is fresh: the learner at the door counts more.
-    let held = journal.take_over(id, "watchdog", world::now()).await.unwrap_err();
+    let held = journal.take_over(id, "watchdog", env::now()).await.unwrap_err();
     assert!(matches!(held, JournalError::Held { .. }), "{held}");
-    let seized = journal.seize(id, "ingress-2", world::now()).await.unwrap();
+    let seized = journal.seize(id, "ingress-2", env::now()).await.unwrap();
     assert_eq!(seized.progress.heard_samples, None);
     assert_fenced(&journal, &frozen).await;
     assert_eq!(journal.load(id).await.unwrap().unwrap().turns, []);
 
     // What the former owner handed over long ago is not what this one heard.
-    let again = journal.seize(id, "ingress-3", world::now()).await.unwrap();
+    let again = journal.seize(id, "ingress-3", env::now()).await.unwrap();
     assert_eq!((again.own.epoch, again.progress), (3, Progress::default()));
     assert_fenced(&journal, &seized.own).await;
 }
@@ -119,22 +119,23 @@ async fn what_nobody_takes_up_is_ended_once_its_time_is_over() {
     let id = own.conversation_id;
     let mut progress = Progress::default();
     progress.usage.input.speech_tokens = 5;
-    let released = Released { reason: EndReason::Shutdown, progress };
-    let until = world::now() + SignedDuration::from_secs(10);
-    journal.release(&own, &released, until).await.unwrap();
-    assert!(journal.take_over(id, "watchdog", world::now()).await.is_err());
+    let released = Handover { reason: EndReason::Shutdown, progress };
+    let until = env::now() + SignedDuration::from_secs(10);
+    journal.hand_over(&own, &released, until).await.unwrap();
+    assert!(journal.take_over(id, "watchdog", env::now()).await.is_err());
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let watchdog = journal.take_over(id, "watchdog", world::now()).await.unwrap();
+    let watchdog = journal.take_over(id, "watchdog", env::now()).await.unwrap();
     let header = journal.header(id).await.unwrap().unwrap();
-    assert_eq!(header.released_as, Some(EndReason::Shutdown));
+    assert_eq!(header.handed_over_as, Some(EndReason::Shutdown));
     assert_eq!(header.progress.map(|progress| progress.usage.input.speech_tokens), Some(5));
 
     let end = End::of_turns(EndReason::Shutdown, Usage::default(), &[]);
-    journal.end(&watchdog, &end, world::now()).await.unwrap();
+    journal.end(&watchdog, &end, env::now()).await.unwrap();
     assert_eq!(journal.header(id).await.unwrap().unwrap().state(), State::Ended);
-    for refused in
-        [journal.seize(id, "ingress-2", world::now()).await.map(drop), journal.want(id, "ingress-2").await]
-    {
+    for refused in [
+        journal.seize(id, "ingress-2", env::now()).await.map(drop),
+        journal.request_handover(id, "ingress-2").await,
+    ] {
         assert!(matches!(refused.unwrap_err(), JournalError::Ended));
     }
 }
@@ -143,10 +144,10 @@ async fn what_nobody_takes_up_is_ended_once_its_time_is_over() {
 async fn a_conversation_that_was_taken_up_and_lost_is_not_taken_for_one_that_was_let_go() {
     let (_world, journal, own) = started().await;
     let id = own.conversation_id;
-    let released = Released { reason: EndReason::Shutdown, progress: Progress::default() };
-    journal.release(&own, &released, world::now() + SignedDuration::from_secs(60)).await.unwrap();
-    journal.seize(id, "ingress-2", world::now()).await.unwrap();
+    let released = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
+    journal.hand_over(&own, &released, env::now() + SignedDuration::from_secs(60)).await.unwrap();
+    journal.seize(id, "ingress-2", env::now()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(LEASE_SECONDS.unsigned_abs())).await;
-    journal.take_over(id, "watchdog", world::now()).await.unwrap();
-    assert_eq!(journal.header(id).await.unwrap().unwrap().released_as, None);
+    journal.take_over(id, "watchdog", env::now()).await.unwrap();
+    assert_eq!(journal.header(id).await.unwrap().unwrap().handed_over_as, None);
 }

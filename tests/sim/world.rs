@@ -10,7 +10,7 @@ use std::{
 use events::{
     contract::{Turn, UserId},
     journal::Watch,
-    runtime::{consumer::ConsumerConfig, delivery::FAILURES_MAX, world::Simulated},
+    runtime::{consumer::ConsumerConfig, delivery::FAILURES_MAX, env::Simulated},
 };
 use jiff::{SignedDuration, Timestamp};
 use tests::model::{Cloud, EPOCH_MS, State, Weather, queue_url};

@@ -16,8 +16,8 @@ use events::{
     pipeline::names::erasure_effect,
     runtime::{
         consumer::{Delivery, EventHandler},
+        env,
         failure::Failure,
-        world,
     },
 };
 use serde_json::json;
@@ -151,7 +151,7 @@ impl Unfenced {
 
     /// Whether the effect is to be run: nobody has finished it, and nobody runs it, as far as the lease says.
     async fn claim(&self, effect: &str) -> Result<bool, Failure> {
-        let now = world::now().as_millisecond();
+        let now = env::now().as_millisecond();
         let key = AttributeValue::S(effect.to_owned());
         let claimed = self
             .dynamodb

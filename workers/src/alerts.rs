@@ -32,8 +32,8 @@ use events::{
     pipeline::names::alerts_effect,
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
+        env,
         failure::Failure,
-        world,
     },
 };
 use serde_json::json;
@@ -180,7 +180,7 @@ impl Alerts {
             return Ok(());
         }
         let queue = dead_letters::name(queue_url);
-        self.send_once(&Message::dead_letters(queue, depth, world::now()), 1).await
+        self.send_once(&Message::dead_letters(queue, depth, env::now()), 1).await
     }
 
     async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<Raised, Failure> {
@@ -195,7 +195,7 @@ impl Alerts {
     /// Tells the batch once it is due. Until then its carrier waits for it; should that be lost, whoever comes back
     /// after the time tells it.
     async fn tell(&self, alert: &Alert, held: &Held, receive_count: u32) -> Result<Raised, Failure> {
-        let left = held.due.duration_since(world::now());
+        let left = held.due.duration_since(env::now());
         if let Ok(left) = Duration::try_from(left)
             && !left.is_zero()
         {
@@ -208,7 +208,7 @@ impl Alerts {
     /// Sends `message`, unless it was sent.
     async fn send_once(&self, message: &Message, receive_count: u32) -> Result<(), Failure> {
         let effect_id = sent_item_id(message.alert_id);
-        let lease = match self.effects.claim(&effect_id, receive_count, world::now()).await? {
+        let lease = match self.effects.claim(&effect_id, receive_count, env::now()).await? {
             Claim::Mine(lease) => lease,
             Claim::Finished(_) => return Ok(()),
         };
@@ -277,7 +277,7 @@ impl EventHandler for Alerts {
             }
         }
         let noted = alerts_effect(conversation_id);
-        self.effects.note(&noted, &event.id.to_string(), world::now()).await?;
+        self.effects.note(&noted, &event.id.to_string(), env::now()).await?;
         match wait {
             None => Ok(()),
             Some(left) => Err(Failure::busy(anyhow!("an alert waits to be told with others"), left)),

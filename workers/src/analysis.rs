@@ -26,12 +26,13 @@ use events::{
         AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, Envelope, Event,
         Measures, ObjectRef, Scores, StoredAnalysis, Turn,
     },
-    journal::{Journal, JournalError, Reader},
+    journal::{Journal, JournalError, JournalReader},
     pipeline::names::{analysis_effect, analysis_key},
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
+        env,
         failure::Failure,
-        metrics, world,
+        metrics,
     },
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -129,7 +130,7 @@ pub struct Config {
 /// The handler.
 #[derive(Debug)]
 pub struct Analyses {
-    journal: Reader,
+    journal: JournalReader,
     dynamodb: aws_sdk_dynamodb::Client,
     images_table: String,
     effects: Effects,
@@ -164,7 +165,7 @@ impl Analyses {
         boot::table(&dynamodb, "NOVA_IMAGES_TABLE", images_table, boot::IMAGES).await?;
         boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
         boot::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
-        check_model(&config.analysis_model_id, world::now())?;
+        check_model(&config.analysis_model_id, env::now())?;
         let model = Model::new(aws, config.analysis_model_id.clone(), config.analysis_max_tokens)
             .context("failed to describe the assessment to the model")?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
@@ -212,7 +213,7 @@ impl Analyses {
         }
         let measures = measures::measures(&conversation.turns);
         let effect_id = analysis_effect(completed.conversation_id);
-        match self.effects.claim(&effect_id, receive_count, world::now()).await? {
+        match self.effects.claim(&effect_id, receive_count, env::now()).await? {
             Claim::Finished(outcome) => self.finished(completed, &outcome).await.map(Some),
             Claim::Mine(lease) => {
                 let work = self.run(&lease, completed, (&measures, &conversation.turns));
@@ -243,7 +244,7 @@ impl Analyses {
         let data = prompt::data(picture.as_ref(), measures, turns);
         let question = Question { language: completed.feedback_language, data: &data, turns };
         let outcome = Box::pin(assess(&self.model, question)).await?;
-        let now = world::now();
+        let now = env::now();
         let cost = self.prices.cost(outcome.input_tokens, outcome.output_tokens);
         self.spent.add(outcome.input_tokens, outcome.output_tokens, cost);
         tracing::info!(

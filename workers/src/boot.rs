@@ -1,9 +1,11 @@
-//! The self-check at start-up, as far as only workers need it; the rest is `events::runtime::boot`.
+//! The self-check at start-up, as far as only workers need it; the rest is `events::runtime::startup_check`.
 
 use anyhow::{Context, bail};
 use events::runtime::failure::describe;
 
-pub(crate) use events::runtime::boot::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, table};
+pub(crate) use events::runtime::startup_check::{
+    CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, table,
+};
 
 /// Checks that the topic `arn` (the value of `variable`) is there.
 pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) -> anyhow::Result<()> {

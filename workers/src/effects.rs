@@ -23,13 +23,15 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use events::contract::UserId;
-use events::pipeline::names::erasure_effect;
-use events::runtime::{
-    failure::Failure,
-    items::delete_items,
-    retry::{Retry, RetryPolicy, retry},
-    world,
+use events::{
+    contract::UserId,
+    dynamo::delete_items,
+    pipeline::names::erasure_effect,
+    runtime::{
+        env,
+        failure::Failure,
+        retry::{Retry, RetryPolicy, retry},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -170,7 +172,7 @@ impl Effects {
         receive_count: u32,
         now: Timestamp,
     ) -> Result<Claim, Failure> {
-        let owner = world::uuid().to_string();
+        let owner = env::random_uuid().to_string();
         let held_until = Instant::now() + LEASE;
         let claimed = self
             .update(effect_id)
@@ -299,7 +301,7 @@ impl Lease {
         self.owned()
             .update_expression("SET #until = :until")
             .expression_attribute_names("#until", "until")
-            .expression_attribute_values(":until", number(&lease_end(world::now())))
+            .expression_attribute_values(":until", number(&lease_end(env::now())))
             .send()
             .await
             .map(|_| ())

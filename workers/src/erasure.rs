@@ -22,13 +22,13 @@ use clap::Parser;
 use events::{
     account::{DELAY_SECONDS_MAX, ErasureQueue},
     contract::{ConversationId, Envelope, Event, EventId, UserId},
-    journal::{Eraser, Journal, JournalError, Reader},
+    dynamo::delete_items,
+    journal::{Eraser, Journal, JournalError, JournalReader},
     pipeline::names::{alerts_effect, analysis_effect, erasure_effect, progress_effect},
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
+        env,
         failure::{Failure, describe},
-        items::delete_items,
-        world,
     },
 };
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Erasure {
     accounts: Accounts,
-    journal: Reader,
+    journal: JournalReader,
     conversations: Eraser,
     dynamodb: aws_sdk_dynamodb::Client,
     progress_table: String,
@@ -146,7 +146,7 @@ impl Erasure {
 
     /// Looks for what is held about the learner and deletes it; then deletes the account, or asks for another look.
     async fn erase(&self, requested: &Envelope, user_id: &UserId, at: Timestamp) -> Result<(), Failure> {
-        let looked_at = world::now();
+        let looked_at = env::now();
         let found = self.sweep(user_id).await?;
         let next = next(&found, at, looked_at, self.settle_seconds);
         // The record of what was done, in numbers. The event's id leads to the learner only while there is one.
@@ -258,7 +258,7 @@ impl EventHandler for Erasure {
             }
         };
         let effect_id = erasure_effect(user_id);
-        match self.effects.claim(&effect_id, delivery.receive_count, world::now()).await? {
+        match self.effects.claim(&effect_id, delivery.receive_count, env::now()).await? {
             // It is never finished: the account's own record says whether it is over.
             Claim::Finished(_) => Ok(()),
             Claim::Mine(lease) => {

@@ -22,7 +22,7 @@ use clap::Parser;
 use events::{
     bus::{Bus, BusError},
     contract::{ConversationCompleted, Envelope, Event, ObjectRef, Transcript, TranscriptStored},
-    journal::{Journal, JournalError, Reader},
+    journal::{Journal, JournalError, JournalReader},
     pipeline::names::{readable_transcript_key, transcript_key},
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
@@ -70,7 +70,7 @@ pub struct Config {
 /// The handler.
 #[derive(Debug)]
 pub struct Transcripts {
-    journal: Reader,
+    journal: JournalReader,
     withdrawals: Withdrawals,
     documents: WriteOnce,
     recordings: Recordings,

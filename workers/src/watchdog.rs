@@ -21,11 +21,12 @@ use events::{
     journal::{
         Header, Journal, JournalConfig, JournalError, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX, Watch,
     },
-    pipeline::{self, LIMITS, Limits, PipelineError, Stall, Stores, Trail},
+    pipeline::{self, LIMITS, Limits, PipelineError, PipelineStores, Stall, Trail},
     runtime::{
         consumer::{ConsumerConfig, Delivery, Handler},
+        env,
         failure::Failure,
-        metrics, world,
+        metrics,
     },
 };
 
@@ -119,7 +120,7 @@ pub struct AuditConfig {
 #[derive(Debug)]
 pub struct Watchdog {
     journal: Journal,
-    pipeline: pipeline::Reader,
+    pipeline: pipeline::PipelineReader,
     schedule: Schedule,
     audited: Arc<Audited>,
     bus: Bus,
@@ -153,7 +154,7 @@ impl Watchdog {
         boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, boot::CONVERSATIONS).await?;
         boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
         boot::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
-        let stores = Stores {
+        let stores = PipelineStores {
             dynamodb: dynamodb.clone(),
             s3,
             conversations_table: table.clone(),
@@ -167,11 +168,11 @@ impl Watchdog {
         };
         Ok(Self {
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
-            pipeline: pipeline::Reader::new(stores),
+            pipeline: pipeline::PipelineReader::new(stores),
             schedule: config.schedule(),
             audited: Arc::new(Audited::new()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.watchdog"),
-            owner: format!("watchdog-{}", world::uuid()),
+            owner: format!("watchdog-{}", env::random_uuid()),
         })
     }
 
@@ -184,7 +185,7 @@ impl Watchdog {
     async fn look_after(&self, watch: &Watch) -> Result<(), Failure> {
         let id = watch.conversation_id;
         let header = self.journal.header(id).await.map_err(JournalError::into_failure)?;
-        let decision = decide(id, header.as_ref(), world::now());
+        let decision = decide(id, header.as_ref(), env::now());
         tracing::info!(conversation.id = %id, ?decision, "looked after a conversation");
         match decision {
             Decision::Wait => Err(Failure::busy(
@@ -218,11 +219,8 @@ impl Watchdog {
     /// Takes the conversation over and ends it. The turns are read after the takeover: from then on the former
     /// owner cannot add any.
     async fn end_lost(&self, id: ConversationId) -> Result<Envelope, Failure> {
-        let own = self
-            .journal
-            .take_over(id, &self.owner, world::now())
-            .await
-            .map_err(JournalError::into_failure)?;
+        let own =
+            self.journal.take_over(id, &self.owner, env::now()).await.map_err(JournalError::into_failure)?;
         let conversation = self
             .journal
             .load(id)
@@ -230,8 +228,7 @@ impl Watchdog {
             .map_err(JournalError::into_failure)?
             .ok_or_else(|| Failure::retry(anyhow!("the conversation left the journal")))?;
         let end = decision::end(&conversation);
-        let completed =
-            self.journal.end(&own, &end, world::now()).await.map_err(JournalError::into_failure)?;
+        let completed = self.journal.end(&own, &end, env::now()).await.map_err(JournalError::into_failure)?;
         Ok(completed.envelope)
     }
 
@@ -239,7 +236,7 @@ impl Watchdog {
     async fn publish(&self, watch: &Watch, completed: Envelope) -> Result<(), Failure> {
         let id = watch.conversation_id;
         self.bus.publish(&[completed]).await.map_err(BusError::into_failure)?;
-        self.journal.mark_published(id, world::now()).await.map_err(JournalError::into_failure)?;
+        self.journal.mark_published(id, env::now()).await.map_err(JournalError::into_failure)?;
         self.journal.watch(watch, self.schedule.delay_seconds).await.map_err(JournalError::into_failure)
     }
 
@@ -247,7 +244,7 @@ impl Watchdog {
     async fn audit(&self, watch: &Watch, header: Header) -> Result<(), Failure> {
         let found = self.pipeline.look(header).await.map_err(PipelineError::into_failure)?;
         let trail = found.trail();
-        let Judgement { tell, recovered, next } = judge(&trail, &watch.stalled, world::now(), self.schedule);
+        let Judgement { tell, recovered, next } = judge(&trail, &watch.stalled, env::now(), self.schedule);
         self.tell(&trail, &tell).await?;
         let id = watch.conversation_id;
         for stage in recovered {

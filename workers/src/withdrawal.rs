@@ -8,7 +8,7 @@
 
 use events::{
     contract::ConversationCompleted,
-    journal::{JournalError, Reader},
+    journal::{JournalError, JournalReader},
     runtime::failure::Failure,
 };
 
@@ -17,7 +17,7 @@ use crate::effects::Effects;
 /// Looks for marks.
 #[derive(Clone, Debug)]
 pub(crate) struct Withdrawals {
-    pub(crate) journal: Reader,
+    pub(crate) journal: JournalReader,
     pub(crate) effects: Effects,
 }
 

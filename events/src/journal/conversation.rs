@@ -95,9 +95,9 @@ pub struct Header {
     /// somebody may take it up.
     pub lease_until: Timestamp,
     /// Who asks the owner to let go.
-    pub wanted_by: Option<String>,
+    pub handover_requested_by: Option<String>,
     /// What the conversation ends with if nobody takes it up, while its owner has let go.
-    pub released_as: Option<EndReason>,
+    pub handed_over_as: Option<EndReason>,
     /// What the last owner that let go left behind.
     pub progress: Option<Progress>,
     /// How it ended, once it has.
@@ -210,12 +210,12 @@ impl Watch {
     ///
     /// # Errors
     /// The body is not a watch, or of another major version.
-    pub fn decode(body: &str) -> Result<Self, InvalidWatch> {
-        let watch: Self = serde_json::from_str(body).map_err(|error| InvalidWatch(error.to_string()))?;
+    pub fn decode(body: &str) -> Result<Self, WatchError> {
+        let watch: Self = serde_json::from_str(body).map_err(|error| WatchError(error.to_string()))?;
         if watch.version.split('.').next() == Some("1") {
             Ok(watch)
         } else {
-            Err(InvalidWatch(format!("version {:?} is unknown", watch.version)))
+            Err(WatchError(format!("version {:?} is unknown", watch.version)))
         }
     }
 }
@@ -223,4 +223,4 @@ impl Watch {
 /// The text is not a watchdog message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a watchdog message: {0}")]
-pub struct InvalidWatch(String);
+pub struct WatchError(String);

@@ -15,7 +15,8 @@ use aws_sdk_dynamodb::{
 use super::{item, lease_end};
 use crate::{
     contract::ConversationId,
-    runtime::{failure::Failure, items::delete_items, world},
+    dynamo::delete_items,
+    runtime::{env, failure::Failure},
 };
 
 /// Pages of a query (1 MiB each) that the keys of one conversation may fill.
@@ -76,7 +77,7 @@ impl Eraser {
     /// no header. The header is not read as one: also what this build cannot read can be deleted.
     async fn fence(&self, id: ConversationId) -> Result<Option<u64>, Failure> {
         let Some(seen) = self.epoch(id).await? else { return Ok(None) };
-        let (next, claim) = (seen.0 + 1, world::uuid().to_string());
+        let (next, claim) = (seen.0 + 1, env::random_uuid().to_string());
         let fenced = self
             .dynamodb
             .update_item()
@@ -88,7 +89,7 @@ impl Eraser {
             .expression_attribute_values(":next", item::number(&next))
             .expression_attribute_values(":claim", item::text(&claim))
             // Nobody takes over meanwhile.
-            .expression_attribute_values(":until", item::millis(lease_end(world::now())))
+            .expression_attribute_values(":until", item::millis(lease_end(env::now())))
             .return_values(ReturnValue::None)
             .send()
             .await;

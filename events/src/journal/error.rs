@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::Timestamp;
 
-use super::item::Corrupt;
+use super::item::CorruptItemError;
 use crate::runtime::{
     failure::{ErrorClass, Failure, classify, describe},
     retry::Retry,
@@ -46,7 +46,7 @@ pub enum JournalError {
     },
     /// The journal holds what this build cannot read.
     #[error(transparent)]
-    Corrupt(#[from] Corrupt),
+    Corrupt(#[from] CorruptItemError),
     /// DynamoDB or SQS failed; whether the write happened is unknown.
     #[error("{source:#}")]
     Service {

@@ -6,16 +6,16 @@
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use jiff::Timestamp;
 
-use super::{Header, Journal, JournalError, Ownership, Released, Seized, State, item, lease_end, owned};
-use crate::{contract::ConversationId, runtime::world};
+use super::{Handover, Header, Journal, JournalError, Ownership, Seized, State, item, lease_end, owned};
+use crate::{contract::ConversationId, runtime::env};
 
 impl Journal {
     /// Asks the owner to let go, in the name of `who`. The owner sees it when it renews its lease, and in
-    /// [`Journal::is_wanted`].
+    /// [`Journal::is_handover_requested`].
     ///
     /// # Errors
     /// [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
-    pub async fn want(&self, id: ConversationId, who: &str) -> Result<(), JournalError> {
+    pub async fn request_handover(&self, id: ConversationId, who: &str) -> Result<(), JournalError> {
         let wanted = self
             .update(id, |update| {
                 update
@@ -38,14 +38,14 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Corrupt`],
     /// [`JournalError::Service`].
-    pub async fn is_wanted(&self, own: &Ownership) -> Result<bool, JournalError> {
+    pub async fn is_handover_requested(&self, own: &Ownership) -> Result<bool, JournalError> {
         let header = self.header(own.conversation_id).await?.ok_or(JournalError::NotFound)?;
         if header.epoch != own.epoch {
             Err(JournalError::Fenced)
         } else if header.state() == State::Ended {
             Err(JournalError::Ended)
         } else {
-            Ok(header.wanted_by.is_some())
+            Ok(header.handover_requested_by.is_some())
         }
     }
 
@@ -54,10 +54,10 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
-    pub async fn release(
+    pub async fn hand_over(
         &self,
         own: &Ownership,
-        released: &Released,
+        released: &Handover,
         until: Timestamp,
     ) -> Result<(), JournalError> {
         let change = |update: UpdateItemFluentBuilder| {
@@ -142,7 +142,7 @@ impl Journal {
         match self.raise(&former, "epoch = :epoch AND #state = :active", change).await? {
             Raised::Done => {
                 let mut progress = seen.progress.unwrap_or_default();
-                if seen.released_as.is_none() {
+                if seen.handed_over_as.is_none() {
                     (progress.heard_samples, progress.unfinished_audio_key) = (None, None);
                 }
                 Ok(Seized { own: Ownership { conversation_id: id, epoch: seen.epoch + 1 }, progress })
@@ -160,7 +160,7 @@ impl Journal {
         condition: &str,
         change: impl Fn(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder,
     ) -> Result<Raised, JournalError> {
-        let claim = world::uuid().to_string();
+        let claim = env::random_uuid().to_string();
         let raised = self
             .update(former.conversation_id, |update| {
                 change(owned(update, former))

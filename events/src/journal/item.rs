@@ -29,7 +29,7 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// An item that this build cannot read. The text names the attribute and never its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("item of the Conversations table: {0}")]
-pub struct Corrupt(pub(super) String);
+pub struct CorruptItemError(pub(super) String);
 
 /// The key of the header of `id`.
 pub(super) fn header_key(id: ConversationId) -> Item {
@@ -37,7 +37,7 @@ pub(super) fn header_key(id: ConversationId) -> Item {
 }
 
 /// The conversation of an item or a key.
-pub(super) fn conversation_id(item: &Item) -> Result<ConversationId, Corrupt> {
+pub(super) fn conversation_id(item: &Item) -> Result<ConversationId, CorruptItemError> {
     parsed(item, "sessionId")
 }
 
@@ -83,12 +83,12 @@ pub(super) fn turn(id: ConversationId, turn: &Turn) -> Item {
 }
 
 /// Reads the item of a turn.
-pub(super) fn read_turn(item: &Item) -> Result<Turn, Corrupt> {
+pub(super) fn read_turn(item: &Item) -> Result<Turn, CorruptItemError> {
     decoded(item, "turn")
 }
 
 /// Reads a header item.
-pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
+pub(super) fn read_header(item: &Item) -> Result<Header, CorruptItemError> {
     let conversation_id = parsed(item, "sessionId")?;
     let start = Start {
         conversation_id,
@@ -120,8 +120,8 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
         claim: string(item, "claim")?.to_owned(),
         epoch: integer(item, "epoch")?,
         lease_until: timestamp(item, "leaseUntil")?,
-        wanted_by: optional(item, "wantedBy", string)?.map(str::to_owned),
-        released_as: optional(item, "releasedAs", named)?,
+        handover_requested_by: optional(item, "wantedBy", string)?.map(str::to_owned),
+        handed_over_as: optional(item, "releasedAs", named)?,
         progress: optional(item, "progress", decoded)?,
         ended,
         published_at: optional(item, "publishedAt", timestamp)?,
@@ -130,10 +130,10 @@ pub(super) fn read_header(item: &Item) -> Result<Header, Corrupt> {
 }
 
 /// Reads the items of one conversation, in the order of their sort key. `None` without items.
-pub(super) fn read_conversation(items: &[Item]) -> Result<Option<Conversation>, Corrupt> {
+pub(super) fn read_conversation(items: &[Item]) -> Result<Option<Conversation>, CorruptItemError> {
     let Some((first, rest)) = items.split_first() else { return Ok(None) };
     let header = read_header(first)?;
-    let turns = rest.iter().map(read_turn).collect::<Result<Vec<Turn>, Corrupt>>()?;
+    let turns = rest.iter().map(read_turn).collect::<Result<Vec<Turn>, CorruptItemError>>()?;
     Ok(Some(Conversation { header, turns }))
 }
 
@@ -169,44 +169,44 @@ fn expires_at(id: ConversationId) -> AttributeValue {
     number(&(id.started_at_ms() / 1000 + RETENTION_DAYS * 24 * 60 * 60))
 }
 
-fn corrupt(attribute: &str) -> Corrupt {
-    Corrupt(format!("attribute {attribute} is missing or unreadable"))
+fn corrupt(attribute: &str) -> CorruptItemError {
+    CorruptItemError(format!("attribute {attribute} is missing or unreadable"))
 }
 
-fn string<'a>(item: &'a Item, attribute: &str) -> Result<&'a str, Corrupt> {
+fn string<'a>(item: &'a Item, attribute: &str) -> Result<&'a str, CorruptItemError> {
     item.get(attribute)
         .and_then(|value| value.as_s().ok())
         .map(String::as_str)
         .ok_or_else(|| corrupt(attribute))
 }
 
-fn parsed<T: FromStr>(item: &Item, attribute: &str) -> Result<T, Corrupt> {
+fn parsed<T: FromStr>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
     string(item, attribute)?.parse().map_err(|_| corrupt(attribute))
 }
 
-fn named<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, Corrupt> {
+fn named<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
     let value = serde_json::Value::String(string(item, attribute)?.to_owned());
     serde_json::from_value(value).map_err(|_| corrupt(attribute))
 }
 
-fn decoded<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, Corrupt> {
+fn decoded<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
     serde_json::from_str(string(item, attribute)?).map_err(|_| corrupt(attribute))
 }
 
-fn integer<T: FromStr>(item: &Item, attribute: &str) -> Result<T, Corrupt> {
+fn integer<T: FromStr>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
     let digits = item.get(attribute).and_then(|value| value.as_n().ok()).ok_or_else(|| corrupt(attribute))?;
     digits.parse().map_err(|_| corrupt(attribute))
 }
 
-fn timestamp(item: &Item, attribute: &str) -> Result<Timestamp, Corrupt> {
+fn timestamp(item: &Item, attribute: &str) -> Result<Timestamp, CorruptItemError> {
     Timestamp::from_millisecond(integer(item, attribute)?).map_err(|_| corrupt(attribute))
 }
 
 fn optional<'a, T>(
     item: &'a Item,
     attribute: &str,
-    read: impl FnOnce(&'a Item, &str) -> Result<T, Corrupt>,
-) -> Result<Option<T>, Corrupt> {
+    read: impl FnOnce(&'a Item, &str) -> Result<T, CorruptItemError>,
+) -> Result<Option<T>, CorruptItemError> {
     if item.contains_key(attribute) { read(item, attribute).map(Some) } else { Ok(None) }
 }
 
@@ -258,8 +258,8 @@ mod tests {
                 claim,
                 epoch: 1,
                 lease_until: until,
-                wanted_by: None,
-                released_as: None,
+                handover_requested_by: None,
+                handed_over_as: None,
                 progress: None,
                 ended: None,
                 published_at: None,
@@ -296,9 +296,9 @@ mod tests {
                 ("wantedBy".to_owned(), text(&"ingress-2")),
             ]);
             let header = read_header(&item).unwrap();
-            prop_assert_eq!(header.released_as, Some(reason));
+            prop_assert_eq!(header.handed_over_as, Some(reason));
             prop_assert_eq!(header.progress, Some(progress));
-            prop_assert_eq!(header.wanted_by.as_deref(), Some("ingress-2"));
+            prop_assert_eq!(header.handover_requested_by.as_deref(), Some("ingress-2"));
             prop_assert_eq!(header.ended, None);
         }
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Reader,
+    JournalReader,
     error::{JournalError, service},
-    item::{self, Corrupt},
+    item::{self, CorruptItemError},
 };
 use crate::contract::{ConversationId, UserId};
 
@@ -30,7 +30,7 @@ pub struct IdPage {
 #[derive(Clone, Debug)]
 pub struct IdCursor(HashMap<String, AttributeValue>);
 
-impl Reader {
+impl JournalReader {
     /// The conversations of a learner from `after` on, at most 100.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Reader {
             .map_err(|error| service(&error))?;
         let id = |item: &HashMap<String, AttributeValue>| {
             let id = item.get("sessionId").and_then(|id| id.as_s().ok()?.parse().ok());
-            id.ok_or_else(|| Corrupt("the index lists something that is no conversation".to_owned()))
+            id.ok_or_else(|| CorruptItemError("the index lists something that is no conversation".to_owned()))
         };
         let conversations = output.items().iter().map(id).collect::<Result<Vec<_>, _>>()?;
         Ok(IdPage { conversations, next: output.last_evaluated_key.map(IdCursor) })

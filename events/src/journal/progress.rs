@@ -22,7 +22,7 @@ pub struct Progress {
 
 /// An owner lets go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Released {
+pub struct Handover {
     /// What the conversation ends with if nobody takes it up.
     pub reason: EndReason,
     /// What the next owner goes on with.

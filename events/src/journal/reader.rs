@@ -3,7 +3,7 @@
 use super::{
     conversation::{Conversation, Header},
     error::{JournalError, service},
-    item::{self, Corrupt},
+    item::{self, CorruptItemError},
 };
 use crate::contract::{ConversationId, Turn, UserId};
 
@@ -18,7 +18,7 @@ const LIST_REQUESTS_MAX: usize = 8;
 
 /// Some of a learner's conversations, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct HeaderPage {
     /// Their headers. There can be fewer than were asked for although there are more.
     pub headers: Vec<Header>,
     /// What to go on after, if there is more.
@@ -27,12 +27,12 @@ pub struct Page {
 
 /// Reads conversations.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct JournalReader {
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) table: String,
 }
 
-impl Reader {
+impl JournalReader {
     pub(super) fn new(dynamodb: aws_sdk_dynamodb::Client, table: String) -> Self {
         Self { dynamodb, table }
     }
@@ -64,8 +64,8 @@ impl Reader {
         user_id: &UserId,
         after: Option<ConversationId>,
         limit: usize,
-    ) -> Result<Page, JournalError> {
-        let mut page = Page { headers: Vec::new(), next: after };
+    ) -> Result<HeaderPage, JournalError> {
+        let mut page = HeaderPage { headers: Vec::new(), next: after };
         for _ in 0..LIST_REQUESTS_MAX {
             let start = page.next.map(|id| {
                 let mut key = item::header_key(id);
@@ -139,6 +139,6 @@ impl Reader {
                 return Ok(item::read_conversation(&items)?);
             }
         }
-        Err(Corrupt(format!("the conversation fills more than {PAGES_MAX} pages")).into())
+        Err(CorruptItemError(format!("the conversation fills more than {PAGES_MAX} pages")).into())
     }
 }

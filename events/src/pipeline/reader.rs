@@ -22,7 +22,7 @@ use crate::{
 
 /// Where conversations leave their marks.
 #[derive(Clone, Debug)]
-pub struct Stores {
+pub struct PipelineStores {
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// S3.
@@ -37,9 +37,9 @@ pub struct Stores {
 
 /// Reads where conversations are.
 #[derive(Clone, Debug)]
-pub struct Reader {
-    stores: Stores,
-    journal: journal::Reader,
+pub struct PipelineReader {
+    stores: PipelineStores,
+    journal: journal::JournalReader,
 }
 
 /// Why it is not known where a conversation is.
@@ -60,10 +60,10 @@ pub enum PipelineError {
 
 type Item = HashMap<String, AttributeValue>;
 
-impl Reader {
+impl PipelineReader {
     /// Reads from `stores`.
     #[must_use]
-    pub fn new(stores: Stores) -> Self {
+    pub fn new(stores: PipelineStores) -> Self {
         let journal = Journal::reader(stores.dynamodb.clone(), &stores.conversations_table);
         Self { stores, journal }
     }

@@ -27,11 +27,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     delivery::{FAILURES_MAX, FAILURES_MAX_LIMIT},
+    env,
     failure::{Failure, describe},
     health::{self, Health, Pulse},
     jitter::full_jitter,
     metrics::write_until,
-    world,
 };
 use crate::contract::{DecodeError, Envelope, TraceParent};
 
@@ -201,7 +201,7 @@ async fn run<H: Handler>(config: &ConsumerConfig, opened: Opened, handler: H) {
     let queue = Arc::new(queue);
     let measured = Arc::new(Measured::new(service, &config.queue_url));
     let leases = Arc::new(Leases::new(Arc::clone(&queue), Arc::clone(&measured)));
-    let heartbeat = world::spawn({
+    let heartbeat = env::spawn({
         let (leases, ended) = (Arc::clone(&leases), ended.clone());
         async move { leases.keep(&beating, &ended).await }
     });
@@ -222,11 +222,11 @@ async fn run<H: Handler>(config: &ConsumerConfig, opened: Opened, handler: H) {
         shutdown: shutdown.clone(),
         stop: stop.clone(),
     });
-    let telling = world::spawn(tell(Arc::downgrade(&work), Arc::clone(&measured), ended.clone()));
+    let telling = env::spawn(tell(Arc::downgrade(&work), Arc::clone(&measured), ended.clone()));
 
     let tasks = TaskTracker::new();
     let drain = Duration::from_secs(config.drain_seconds);
-    world::spawn(stop_after(shutdown.clone(), drain, stop, ended.clone()));
+    env::spawn(stop_after(shutdown.clone(), drain, stop, ended.clone()));
     tracing::info!(service, concurrency = config.concurrency.get(), "consuming");
     poll(&work, &tasks, &polling).await;
 
@@ -277,7 +277,7 @@ async fn poll<H: Handler>(work: &Arc<Work<H>>, tasks: &TaskTracker, pulse: &Puls
             Err(error) => {
                 failures += 1;
                 work.measured.failed_polls.increment();
-                let wait = full_jitter(POLL_BACKOFF_BASE, POLL_BACKOFF_CAP, failures, world::fraction());
+                let wait = full_jitter(POLL_BACKOFF_BASE, POLL_BACKOFF_CAP, failures, env::random_fraction());
                 tracing::warn!(service = work.service, error = %describe(&error), failures, "failed to poll");
                 drop(permits);
                 if work.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
@@ -299,7 +299,7 @@ async fn poll<H: Handler>(work: &Arc<Work<H>>, tasks: &TaskTracker, pulse: &Puls
             };
             let delivery = work.take(message);
             let work = Arc::clone(work);
-            world::spawn(tasks.track_future(async move {
+            env::spawn(tasks.track_future(async move {
                 if let Some((delivery, lease)) = delivery {
                     work.deliver(&delivery, lease).await;
                 }

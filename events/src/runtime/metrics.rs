@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::world;
+use super::env;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "NovaEnglish";
@@ -197,7 +197,7 @@ fn write(documents: Vec<Document>) {
     if !WRITTEN.load(Ordering::Relaxed) {
         return;
     }
-    let now = world::now();
+    let now = env::now();
     let mut lines = String::new();
     for document in documents.into_iter().filter_map(|document| document.encode(now)) {
         lines.push_str(&document.to_string());

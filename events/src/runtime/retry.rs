@@ -15,7 +15,7 @@ use backoff::backoff::Backoff;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
-use super::{jitter::full_jitter, world};
+use super::{env, jitter::full_jitter};
 
 /// How often and how fast to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ where
     Op: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Retry<E>>>,
 {
-    retry_seeded(policy, deadline, world::seed(), op).await
+    retry_seeded(policy, deadline, env::random_seed(), op).await
 }
 
 /// [`retry`] with the `seed` of its jitter.

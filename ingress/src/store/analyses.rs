@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events::{
     contract::{StoredAnalysis, UserId},
-    journal::Reader,
+    journal::JournalReader,
 };
 
 use super::documents::Documents;
@@ -29,14 +29,14 @@ const ANALYSES_MAX: usize = 2;
 /// Reads assessments.
 #[derive(Clone, Debug)]
 pub struct Analyses {
-    journal: Reader,
+    journal: JournalReader,
     documents: Documents,
 }
 
 impl Analyses {
     /// Assessments among `documents` of the conversations in `journal`.
     #[must_use]
-    pub fn new(journal: Reader, documents: Documents) -> Self {
+    pub fn new(journal: JournalReader, documents: Documents) -> Self {
         Self { journal, documents }
     }
 

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use events::{
     contract::{ConversationId, UserId},
     journal::{Journal, JournalConfig},
-    pipeline::{Found, LIMITS, Reader as Pipeline, Stores},
+    pipeline::{Found, LIMITS, PipelineReader, PipelineStores},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ pub struct Records {
     /// Recordings.
     pub recordings: Recordings,
     /// Where conversations are in the pipeline.
-    pub pipeline: Pipeline,
+    pub pipeline: PipelineReader,
     /// The catalogue of pictures.
     pub pictures: Pictures,
     /// Progress of learners.
@@ -74,7 +74,7 @@ impl Records {
             watchdog_queue_url: config.watchdog_queue_url.clone(),
             watch_delay_seconds: config.watch_delay_seconds,
         };
-        let stores = Stores {
+        let stores = PipelineStores {
             dynamodb: dynamodb.clone(),
             s3: s3.clone(),
             conversations_table: config.conversations_table.clone(),
@@ -89,7 +89,7 @@ impl Records {
         Self {
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
-            pipeline: Pipeline::new(stores),
+            pipeline: PipelineReader::new(stores),
             pictures: Pictures::new(
                 dynamodb.clone(),
                 config.images_table.clone(),

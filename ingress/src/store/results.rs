@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use events::{
     contract::{AnalysisFailure, ConversationId, EventId, Milestone, Standing},
-    journal::{Header, Reader},
+    journal::{Header, JournalReader},
     pipeline::names::{analysis_effect, progress_effect},
     runtime::failure::describe,
 };
@@ -23,7 +23,7 @@ type Item = HashMap<String, AttributeValue>;
 /// Reads results.
 #[derive(Clone, Debug)]
 pub struct Results {
-    journal: Reader,
+    journal: JournalReader,
     documents: Documents,
     dynamodb: Client,
     effects_table: String,
@@ -43,7 +43,12 @@ pub enum Found {
 impl Results {
     /// Reads from these stores.
     #[must_use]
-    pub fn new(journal: Reader, documents: Documents, dynamodb: Client, effects_table: String) -> Self {
+    pub fn new(
+        journal: JournalReader,
+        documents: Documents,
+        dynamodb: Client,
+        effects_table: String,
+    ) -> Self {
         Self { journal, documents, dynamodb, effects_table }
     }
 

@@ -17,7 +17,7 @@ use aws_smithy_async::{
 };
 use events::runtime::{
     aws::{ATTEMPTS_MAX, timeouts},
-    world,
+    env,
 };
 use jiff::SignedDuration;
 use rand::RngExt;
@@ -35,7 +35,7 @@ pub(super) type Processes = BTreeMap<String, Process>;
 /// A process.
 #[derive(Debug, Default)]
 pub(super) struct Process {
-    tasks: Option<world::Process>,
+    tasks: Option<env::Process>,
     dead: CancellationToken,
     doom: Option<Doom>,
     freezes: u32,
@@ -62,8 +62,8 @@ impl Cloud {
     /// A process that calls under the name `process` and whose clock is `skew` ahead. Its tasks are those that are
     /// spawned on what this returns.
     #[must_use]
-    pub fn process(&self, process: &str, skew: SignedDuration) -> world::Process {
-        let tasks = world::Process::new(skew);
+    pub fn process(&self, process: &str, skew: SignedDuration) -> env::Process {
+        let tasks = env::Process::new(skew);
         let mut state = self.state();
         state.clocks_agree &= skew.abs() <= SKEW_MAX;
         state.process_named(process).tasks = Some(tasks.clone());

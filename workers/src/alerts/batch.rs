@@ -17,9 +17,9 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, TransactWriteItem, Update},
 };
 use events::runtime::{
+    env,
     failure::Failure,
     retry::{Retry, RetryPolicy, retry},
-    world,
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -109,7 +109,7 @@ impl Batches {
             .key("effectId", text(&item_id(name)))
             .update_expression("SET #closed = if_not_exists(#closed, :now)")
             .expression_attribute_names("#closed", "closed")
-            .expression_attribute_values(":now", number(&world::now().as_millisecond()))
+            .expression_attribute_values(":now", number(&env::now().as_millisecond()))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await
@@ -129,7 +129,7 @@ impl Batches {
         if let Some(item) = self.effects.find(&alert_item_id(alert)).await.map_err(Retry::Permanent)? {
             return self.placed(alert, &item).await.map_err(Retry::Permanent);
         }
-        let now = world::now();
+        let now = env::now();
         let place = self.policy.place(alert.rule, alert.severity, now);
         let stored = self.stored(&place.batch).await.map_err(Retry::Permanent)?;
         if stored.closed {
@@ -145,7 +145,7 @@ impl Batches {
         let sent = self
             .dynamodb
             .transact_write_items()
-            .client_request_token(world::uuid().to_string())
+            .client_request_token(env::random_uuid().to_string())
             .set_transact_items(Some(writes))
             .send()
             .await;

@@ -23,9 +23,9 @@ use events::{
     contract::{EventId, Milestone, Standing, UserId},
     pipeline::names::progress_effect,
     runtime::{
+        env,
         failure::Failure,
         retry::{Retry, RetryPolicy, retry},
-        world,
     },
 };
 use jiff::Timestamp;
@@ -125,7 +125,7 @@ impl Store {
         change: &Change,
         before: Total,
     ) -> Result<Option<Applied>, Retry<Failure>> {
-        let (revision, counted_at) = (before.revision, world::now());
+        let (revision, counted_at) = (before.revision, env::now());
         let mut after = before;
         let milestones = after.count(change);
         let applied = Applied { milestones, standing: Some(after.standing()) };

@@ -52,7 +52,7 @@ pub(super) fn decide(id: ConversationId, header: Option<&Header>, now: Timestamp
 pub(super) fn end(conversation: &Conversation) -> End {
     let header = &conversation.header;
     let progress = header.progress.clone().unwrap_or_default();
-    let reason = header.released_as.unwrap_or(EndReason::IngressLost);
+    let reason = header.handed_over_as.unwrap_or(EndReason::IngressLost);
     End { metrics: progress.metrics, ..End::of_turns(reason, progress.usage, &conversation.turns) }
 }
 
@@ -108,8 +108,8 @@ mod tests {
             claim: "claim-1".to_owned(),
             epoch: 1,
             lease_until: after(LEASE_SECONDS),
-            wanted_by: None,
-            released_as: None,
+            handover_requested_by: None,
+            handed_over_as: None,
             progress: None,
             ended: ended.then(|| Ended { at: after(60), end }),
             published_at: published.then(|| after(61)),
@@ -140,12 +140,12 @@ mod tests {
         usage.input.speech_tokens = 7;
         let metrics = Some(ConversationMetrics { takeovers: 2, ..ConversationMetrics::default() });
         conversation.header.progress = Some(Progress { usage, metrics, ..Progress::default() });
-        conversation.header.released_as = Some(EndReason::Shutdown);
+        conversation.header.handed_over_as = Some(EndReason::Shutdown);
         let ended = end(&conversation);
         assert_eq!((ended.reason, ended.usage, ended.metrics), (EndReason::Shutdown, usage, metrics));
         assert!(!ended.reason.is_abnormal());
         // Taken up since, and lost then.
-        conversation.header.released_as = None;
+        conversation.header.handed_over_as = None;
         assert_eq!(end(&conversation).reason, EndReason::IngressLost);
         assert_eq!(end(&conversation).usage, usage);
     }

@@ -12,8 +12,8 @@ use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use super::queue::{BATCH_MAX, Queue};
 use crate::runtime::{
+    env,
     retry::{Retry, RetryPolicy, retry},
-    world,
 };
 
 /// How long the first message of a batch waits for others.
@@ -31,7 +31,7 @@ const POLICY: RetryPolicy =
 /// Takes receipts of finished messages. The task ends, with everything deleted, when all senders are gone.
 pub(super) fn start(queue: Arc<Queue>) -> (mpsc::Sender<String>, JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::channel(PENDING_MAX);
-    let task = world::spawn(async move {
+    let task = env::spawn(async move {
         while let Some(batch) = next_batch(&mut receiver).await {
             delete(&queue, batch).await;
         }

@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::runtime::{
     breaker::{Admission, Breaker, Verdict},
-    world,
+    env,
 };
 
 /// Messages that may wait at an open breaker before the poll loop fetches no other as a probe. With one of them alone,
@@ -125,9 +125,9 @@ impl Pass<'_> {
             let mut breaker = self.gate.breaker();
             let was_closed = breaker.is_closed();
             if self.probe {
-                breaker.report_probe(verdict, now, world::fraction());
+                breaker.report_probe(verdict, now, env::random_fraction());
             } else {
-                breaker.report(verdict, now, world::fraction());
+                breaker.report(verdict, now, env::random_fraction());
             }
             (was_closed, breaker.is_closed())
         };

@@ -31,8 +31,8 @@ use super::{ConsumerConfig, Delivery};
 use crate::runtime::{
     aws,
     delivery::{Standing, standing},
+    env,
     failure::{Failure, FailureKind, describe},
-    world,
 };
 
 /// Days for which an attempt is remembered: the longest retention of a queue and a day.
@@ -109,7 +109,7 @@ impl Ledger {
     pub(super) fn entry(&self, delivery: &Delivery, receive_count_max: u32) -> Entry {
         Entry {
             key: format!("attempt#{}#{}", self.service, delivery.message_id),
-            attempt: world::uuid().to_string(),
+            attempt: env::random_uuid().to_string(),
             again: delivery.receive_count > 1,
             last: delivery.receive_count >= receive_count_max,
             begun: false,
@@ -238,5 +238,5 @@ fn number(value: &impl ToString) -> AttributeValue {
 
 fn expires_at() -> AttributeValue {
     let retention = SignedDuration::from_hours(24 * RETENTION_DAYS);
-    number(&(world::now().as_second() + retention.as_secs()))
+    number(&(env::now().as_second() + retention.as_secs()))
 }

@@ -30,7 +30,7 @@ use crate::{
     journal::Watch,
     runtime::{
         delivery::{Action, Outcome},
-        world,
+        env,
     },
 };
 
@@ -60,7 +60,7 @@ impl Line {
             Some(event) => event.event.conversation_id().map(|id| id.to_string()),
             None => Watch::decode(&delivery.body).ok().map(|watch| watch.conversation_id.to_string()),
         };
-        let received_at = world::now();
+        let received_at = env::now();
         Self { service, event, conversation_id, received_at, runs: 0, took: Duration::ZERO, error: None }
     }
 
@@ -79,7 +79,7 @@ impl Line {
     /// How long ago the conversation ended, in milliseconds, where the message says when that was and is done.
     pub(super) fn end_to_end_ms(&self, outcome: &Outcome) -> Option<u64> {
         let Event::ConversationCompleted(completed) = &self.event.as_ref()?.event else { return None };
-        (*outcome == Outcome::Done).then(|| millis_between(completed.ended_at, world::now()))
+        (*outcome == Outcome::Done).then(|| millis_between(completed.ended_at, env::now()))
     }
 
     /// Writes the line.

@@ -32,8 +32,8 @@ use crate::{
     runtime::{
         breaker::Verdict,
         delivery::{Action, Outcome, Standing, Tries, blame, decide, give_up_holding, hold_max},
+        env,
         failure::{Failure, FailureKind},
-        world,
     },
 };
 
@@ -122,7 +122,7 @@ impl<H: Handler> Work<H> {
                 .unwrap_or(1),
             sent_at: number(MessageSystemAttributeName::SentTimestamp)
                 .and_then(|millis| Timestamp::from_millisecond(millis).ok())
-                .unwrap_or_else(world::now),
+                .unwrap_or_else(env::now),
             lease_lost: lease.lost.clone(),
         };
         Some((delivery, lease))
@@ -184,7 +184,7 @@ impl<H: Handler> Work<H> {
                     return (Outcome::Stopped, Action::Release { after: Duration::ZERO });
                 }
                 Err(NoTurn::HeldForTooLong) => {
-                    let action = give_up_holding(&last, world::fraction());
+                    let action = give_up_holding(&last, env::random_fraction());
                     return (last, action);
                 }
             };
@@ -218,7 +218,7 @@ impl<H: Handler> Work<H> {
                 runs: line.runs,
                 held: held.since.map(|since| since.elapsed()).unwrap_or_default(),
             };
-            let action = decide(&run.outcome, tries, world::fraction());
+            let action = decide(&run.outcome, tries, env::random_fraction());
             if run.outcome.is_failure() && !matches!(action, Action::DeadLetter { .. }) {
                 self.ledger.failed(entry).await;
             }
@@ -309,7 +309,7 @@ impl<H: Handler> Work<H> {
                     let error = format!("{error:#}");
                     tracing::warn!(service = self.service, error, "failed to dead-letter a message");
                     let environment = Outcome::Failed(FailureKind::Environment);
-                    if let Action::Release { after } = give_up_holding(&environment, world::fraction()) {
+                    if let Action::Release { after } = give_up_holding(&environment, env::random_fraction()) {
                         self.release(after, lease).await;
                     }
                 } else {

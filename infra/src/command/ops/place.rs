@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use events::{
     bus::Bus,
     journal::{self, Journal},
-    pipeline::{self, Stores},
+    pipeline::{self, PipelineStores},
     runtime::{aws, failure::describe},
 };
 use infra::local::{Outputs, Queue, RunFile, workspace};
@@ -45,8 +45,8 @@ pub(in crate::command) struct Reached {
 pub(super) struct Place {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) s3: aws_sdk_s3::Client,
-    pub(super) journal: journal::Reader,
-    pub(super) pipeline: pipeline::Reader,
+    pub(super) journal: journal::JournalReader,
+    pub(super) pipeline: pipeline::PipelineReader,
     pub(super) bus: Bus,
     pub(super) ages: Ages,
     pub(super) outputs: Outputs,
@@ -125,7 +125,7 @@ impl Place {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
         let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(force_path_style).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
-        let stores = Stores {
+        let stores = PipelineStores {
             dynamodb: dynamodb.clone(),
             s3: s3.clone(),
             conversations_table: outputs.conversations_table.clone(),
@@ -136,7 +136,7 @@ impl Place {
             sqs: aws_sdk_sqs::Client::new(sdk),
             s3,
             journal: Journal::reader(dynamodb, &outputs.conversations_table),
-            pipeline: pipeline::Reader::new(stores),
+            pipeline: pipeline::PipelineReader::new(stores),
             ages: Ages::new(sdk),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
             outputs,

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::{operation::get_object::GetObjectError, presigning::PresigningConfig};
 use events::{
     contract::{ConversationId, UserId},
-    journal::Reader,
+    journal::JournalReader,
     pipeline::names::{analysis_key, transcript_key},
     runtime::failure::describe,
 };
@@ -31,7 +31,7 @@ const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Held {
     /// The journal.
-    pub journal: Reader,
+    pub journal: JournalReader,
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The UserProgress table.

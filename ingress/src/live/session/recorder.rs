@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use events::{
     contract::{Envelope, Turn},
-    journal::{End, Journal, JournalError, Ownership, Released},
+    journal::{End, Handover, Journal, JournalError, Ownership},
     runtime::retry::{Retry, RetryPolicy, retry},
 };
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ pub(super) enum Job {
 #[derive(Clone, Debug)]
 pub(super) struct Letting {
     /// What the journal says.
-    pub(super) released: Released,
+    pub(super) released: Handover,
     /// The audio under the key that the journal names, PCM s16le.
     pub(super) unfinished: Vec<u8>,
     /// Until when another task may take it up.
@@ -81,7 +81,7 @@ pub(super) async fn record(
             biased;
             job = jobs.recv() => match job {
                 Some(Job::Turn(turn)) => append(&journal, &own, turn).await,
-                Some(Job::Look) => match news(&own, journal.is_wanted(&own).await) {
+                Some(Job::Look) => match news(&own, journal.is_handover_requested(&own).await) {
                     Some(news) => news,
                     None => continue,
                 },
@@ -125,7 +125,7 @@ async fn let_go(journal: &Journal, recordings: &Recordings, own: &Ownership, let
         );
         (released.progress.heard_samples, released.progress.unfinished_audio_key) = (None, None);
     }
-    let written = write(|| journal.release(own, &released, until)).await;
+    let written = write(|| journal.hand_over(own, &released, until)).await;
     written.map_or_else(failure, |()| Done::Released)
 }
 

@@ -90,12 +90,12 @@ async fn await_release(parts: &Parts, id: ConversationId) -> Result<(), NotHeld>
         if let Some(ended) = header.ended {
             return Err(NotHeld::Over(ended));
         }
-        let free = header.released_as.is_some() || header.is_stale(Timestamp::now());
+        let free = header.handed_over_as.is_some() || header.is_stale(Timestamp::now());
         if free || Instant::now() >= deadline {
             return Ok(());
         }
         if !std::mem::replace(&mut asked, true) {
-            parts.journal.want(id, &parts.owner).await?;
+            parts.journal.request_handover(id, &parts.owner).await?;
         }
         sleep(LOOK_INTERVAL).await;
     }

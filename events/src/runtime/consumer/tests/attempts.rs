@@ -18,8 +18,8 @@ use super::{
 use crate::runtime::{
     consumer::{Delivery, Handler},
     delivery::{ALONE_MAX, BUSY_JITTER_MAX},
+    env::Process,
     failure::Failure,
-    world::Process,
 };
 
 /// A worker that is started again whenever `kill` takes it down.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use events::{
     contract::EndReason,
-    journal::{self, End, Released},
+    journal::{self, End, Handover},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -126,7 +126,7 @@ impl Talk<'_> {
             journal::Progress { usage, metrics: Some(metrics), heard_samples, unfinished_audio_key: key };
         let grace = i64::try_from(self.parts.config.grace_seconds).unwrap_or(i64::MAX);
         let until = Timestamp::now().saturating_add(SignedDuration::from_secs(grace));
-        let released = Released { reason: self.released_as(), progress };
+        let released = Handover { reason: self.released_as(), progress };
         self.end_by = Some(Instant::now() + END_TIMEOUT);
         self.journal(Job::Release(Box::new(Letting {
             released,

@@ -38,19 +38,19 @@ pub fn now() -> Timestamp {
 
 /// A number from 0 to 1, uniformly random.
 #[must_use]
-pub fn fraction() -> f64 {
+pub fn random_fraction() -> f64 {
     simulated(|world| world.random.random()).unwrap_or_else(rand::random)
 }
 
 /// A seed for a source of one's own.
 #[must_use]
-pub fn seed() -> u64 {
+pub fn random_seed() -> u64 {
     simulated(|world| world.random.random()).unwrap_or_else(rand::random)
 }
 
 /// A random UUID (version 4).
 #[must_use]
-pub fn uuid() -> Uuid {
+pub fn random_uuid() -> Uuid {
     simulated(|world| uuid::Builder::from_random_bytes(world.random.random()).into_uuid())
         .unwrap_or_else(Uuid::new_v4)
 }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     fn draws() -> (u64, Uuid, f64) {
-        (seed(), uuid(), fraction())
+        (random_seed(), random_uuid(), random_fraction())
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,6 +121,6 @@ mod tests {
         drop(world);
         assert!(now().duration_since(Timestamp::now()).abs() < SignedDuration::from_secs(60));
         assert_ne!(draws(), draws());
-        assert_eq!(uuid().get_version_num(), 4);
+        assert_eq!(random_uuid().get_version_num(), 4);
     }
 }

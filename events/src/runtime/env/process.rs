@@ -114,13 +114,13 @@ mod tests {
     use std::{sync::atomic::AtomicU32, sync::atomic::Ordering, time::Duration};
 
     use super::*;
-    use crate::runtime::world;
+    use crate::runtime::env;
 
     /// Counts seconds, in a task that another task of the process spawned.
     fn count(process: &Process, seconds: &Arc<AtomicU32>) {
         let seconds = Arc::clone(seconds);
         process.spawn(async move {
-            world::spawn(async move {
+            env::spawn(async move {
                 loop {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     seconds.fetch_add(1, Ordering::Relaxed);
@@ -152,10 +152,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clock_of_a_process_is_its_own() {
-        let _world = world::Simulated::start("2026-11-24T08:00:00Z".parse().unwrap(), 1);
+        let _world = env::Simulated::start("2026-11-24T08:00:00Z".parse().unwrap(), 1);
         let process = Process::new(SignedDuration::from_secs(-30));
-        let behind =
-            process.spawn(async { world::spawn(async { world::now() }).await }).await.unwrap().unwrap();
-        assert_eq!(world::now().duration_since(behind), SignedDuration::from_secs(30));
+        let behind = process.spawn(async { env::spawn(async { env::now() }).await }).await.unwrap().unwrap();
+        assert_eq!(env::now().duration_since(behind), SignedDuration::from_secs(30));
     }
 }

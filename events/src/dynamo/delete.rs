@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use tokio::time::Instant;
 
-use super::{
+use crate::runtime::{
     failure::Failure,
     retry::{Retry, RetryPolicy, retry},
 };
