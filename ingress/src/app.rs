@@ -25,14 +25,14 @@ use crate::{
     api::middleware as edge,
     api::problem::ApiError,
     config::Config,
-    coordination::Shared,
+    coordination::Coordination,
     live::admission::Seats,
     live::presence::Presence,
     live::session::{Parts, Sessions},
     live::sonic::{Sonic, StreamAuthScheme},
     live::ticket::Tickets,
     live::upload::Intake,
-    metrics::{Measured, measure},
+    metrics::{Metrics, measure},
     startup_check,
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
@@ -49,7 +49,7 @@ const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the handlers of requests need.
 #[derive(Debug)]
-pub struct App {
+pub struct AppState {
     /// Verifies access tokens.
     pub verifier: Verifier,
     /// Issues tickets.
@@ -73,7 +73,7 @@ pub struct App {
     /// Uploaded turns.
     pub intake: Intake,
     /// What the tasks share.
-    pub shared: Arc<Shared>,
+    pub coordination: Arc<Coordination>,
     /// Who is live where.
     pub presence: Presence,
     /// The origin whose pages may call the API.
@@ -83,7 +83,7 @@ pub struct App {
     /// What the API reads and deletes.
     pub records: Records,
     /// What is measured.
-    pub measured: Arc<Measured>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs until `shutdown`, then ends the live conversations.
@@ -94,7 +94,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let sdk = aws::sdk_config().await?;
     startup_check::check(&config, &sdk).await?;
     let bedrock = bedrock_clients(&config, &sdk)?;
-    let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
+    let app = Arc::new(AppState::new(&config, &sdk, bedrock, shutdown.clone())?);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("failed to listen on {} (NOVA_LISTEN)", config.listen))?;
@@ -106,7 +106,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    app: Arc<AppState>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let stopped = CancellationToken::new();
     // A frame that follows another at once must not wait for the page's acknowledgement, which comes with its next
     // frame.
@@ -122,7 +126,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
     let _end_background = ended.clone().drop_guard();
     let telling = tokio::spawn(write_until(ended.clone(), {
         let app = Arc::clone(&app);
-        move || app.measured.documents(app.sessions.count(), app.records.results.places().count())
+        move || app.metrics.documents(app.sessions.count(), app.records.results.places().count())
     }));
     let presence = app.presence.clone();
     let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
@@ -143,7 +147,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationT
 }
 
 /// All routes, with what is around them.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: Arc<AppState>) -> Router {
     let routes = api::resources().into_iter().flat_map(|(_, routes)| routes);
     let router = routes
         .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
@@ -162,7 +166,7 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-impl App {
+impl AppState {
     /// What the handlers need, from the configuration of the AWS clients. `bedrock` are the clients of the model,
     /// see [`bedrock_clients`].
     ///
@@ -199,12 +203,12 @@ impl App {
             logs_bucket: config.logs_bucket.clone(),
             audio_bucket: config.audio_bucket.clone(),
         });
-        let measured = Arc::new(Measured::default());
+        let metrics = Arc::new(Metrics::default());
         let owner = uuid::Uuid::new_v4().to_string();
-        let shared = Arc::new(Shared::new(config, Arc::clone(&measured))?);
-        let records = Records::new(config, (sdk, &s3), (&shared, &measured), shutdown);
+        let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
+        let records = Records::new(config, (sdk, &s3), (&coordination, &metrics), shutdown);
         let parts = Parts {
-            measured: Arc::clone(&measured),
+            metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
             recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
@@ -229,12 +233,12 @@ impl App {
             accounts,
             exports,
             intake: Intake::new(),
-            presence: Presence::new(Arc::clone(&shared), owner),
-            shared,
+            presence: Presence::new(Arc::clone(&coordination), owner),
+            coordination,
             web_origin: config.web_origin.clone(),
             sessions: Sessions::new(parts),
             records,
-            measured,
+            metrics,
         })
     }
 }

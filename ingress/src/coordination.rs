@@ -14,8 +14,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub use self::redis::{CALL_TIMEOUT, DOWN_TIMEOUT};
-use self::{in_process::Process, redis::Redis};
-use crate::{api::problem::ApiError, config::Config, metrics::Measured};
+use self::{in_process::InProcess, redis::Redis};
+use crate::{api::problem::ApiError, config::Config, metrics::Metrics};
 
 /// Longest key, channel or owner, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
@@ -28,7 +28,7 @@ pub const WAITING_MESSAGES_MAX: usize = 64;
 
 /// Why a call has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SharedError {
+pub enum CoordinationError {
     /// What is shared cannot be reached at the moment.
     #[error("what the tasks share cannot be reached")]
     Unavailable,
@@ -42,9 +42,9 @@ pub enum SharedError {
 
 /// What the tasks share.
 #[derive(Debug)]
-pub enum Shared {
+pub enum Coordination {
     /// This process, which is alone.
-    Process(Process),
+    InProcess(InProcess),
     /// Redis.
     Redis(Redis),
 }
@@ -75,11 +75,11 @@ pub struct Subscription {
     _end: in_process::End,
 }
 
-impl Shared {
+impl Coordination {
     /// What this process alone knows.
     #[must_use]
     pub fn in_process() -> Self {
-        Self::Process(Process::default())
+        Self::InProcess(InProcess::default())
     }
 
     /// The Redis at `url`, `redis://` or `rediss://`, which need not be there yet. `ca_bundle` is a PEM file of
@@ -87,18 +87,18 @@ impl Shared {
     ///
     /// # Errors
     /// The URL is none that can be used.
-    pub fn redis(url: &str, ca_bundle: Option<&Path>, measured: Arc<Measured>) -> anyhow::Result<Self> {
-        Redis::new(url, ca_bundle, measured).map(Self::Redis)
+    pub fn redis(url: &str, ca_bundle: Option<&Path>, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        Redis::new(url, ca_bundle, metrics).map(Self::Redis)
     }
 
     /// What the configuration says.
     ///
     /// # Errors
     /// `NOVA_REDIS_URL` is none that can be used.
-    pub fn new(config: &Config, measured: Arc<Measured>) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         match &config.redis_url {
             None => Ok(Self::in_process()),
-            Some(url) => Self::redis(url.reveal(), config.ca_bundle.as_deref(), measured),
+            Some(url) => Self::redis(url.reveal(), config.ca_bundle.as_deref(), metrics),
         }
     }
 
@@ -106,16 +106,16 @@ impl Shared {
     /// long it takes until another attempt is taken.
     ///
     /// # Errors
-    /// See [`SharedError`].
+    /// See [`CoordinationError`].
     pub async fn attempt(
         &self,
         key: &str,
         max: u32,
         window: Duration,
-    ) -> Result<Result<(), Duration>, SharedError> {
+    ) -> Result<Result<(), Duration>, CoordinationError> {
         short(&[key])?;
         match self {
-            Self::Process(process) => process.attempt(key, max, window),
+            Self::InProcess(in_process) => in_process.attempt(key, max, window),
             Self::Redis(redis) => redis.attempt(key, max, window).await,
         }
     }
@@ -128,20 +128,20 @@ impl Shared {
     pub async fn limit(&self, key: &str, max: u32, window: Duration) -> Result<(), ApiError> {
         match self.attempt(key, max, window).await {
             Ok(Err(after)) => Err(ApiError::TooManyRequests { after }),
-            Ok(Ok(())) | Err(SharedError::Unavailable | SharedError::Full) => Ok(()),
-            Err(error @ SharedError::TooLong) => Err(ApiError::Internal(error.into())),
+            Ok(Ok(())) | Err(CoordinationError::Unavailable | CoordinationError::Full) => Ok(()),
+            Err(error @ CoordinationError::TooLong) => Err(ApiError::Internal(error.into())),
         }
     }
 
     /// Forgets the attempts at `key`.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn forget(&self, key: &str) -> Result<(), SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn forget(&self, key: &str) -> Result<(), CoordinationError> {
         short(&[key])?;
         match self {
-            Self::Process(process) => {
-                process.forget(key);
+            Self::InProcess(in_process) => {
+                in_process.forget(key);
                 Ok(())
             }
             Self::Redis(redis) => redis.forget(key).await,
@@ -151,15 +151,15 @@ impl Shared {
     /// Tells those who listen to `channel` now, on all tasks.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn publish(&self, channel: &str, message: &str) -> Result<(), SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn publish(&self, channel: &str, message: &str) -> Result<(), CoordinationError> {
         short(&[channel])?;
         if message.len() > MESSAGE_BYTES_MAX {
-            return Err(SharedError::TooLong);
+            return Err(CoordinationError::TooLong);
         }
         match self {
-            Self::Process(process) => {
-                process.publish(channel, message);
+            Self::InProcess(in_process) => {
+                in_process.publish(channel, message);
                 Ok(())
             }
             Self::Redis(redis) => redis.publish(channel, message).await,
@@ -169,11 +169,11 @@ impl Shared {
     /// Listens to `channel`. What is published after the answer is heard.
     ///
     /// # Errors
-    /// See [`SharedError`]. After [`SharedError::Unavailable`] the caller polls, and may try again.
-    pub async fn subscribe(&self, channel: &str) -> Result<Subscription, SharedError> {
+    /// See [`CoordinationError`]. After [`CoordinationError::Unavailable`] the caller polls, and may try again.
+    pub async fn subscribe(&self, channel: &str) -> Result<Subscription, CoordinationError> {
         short(&[channel])?;
         match self {
-            Self::Process(process) => process.subscribe(channel),
+            Self::InProcess(in_process) => in_process.subscribe(channel),
             Self::Redis(redis) => redis.subscribe(channel).await,
         }
     }
@@ -181,11 +181,11 @@ impl Shared {
     /// Claims `key` for `owner`, for `ttl`. An owner who has it already has it for `ttl` from now.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, CoordinationError> {
         short(&[key, owner])?;
         match self {
-            Self::Process(process) => process.claim(key, owner, ttl),
+            Self::InProcess(in_process) => in_process.claim(key, owner, ttl),
             Self::Redis(redis) => redis.claim(key, owner, ttl).await,
         }
     }
@@ -193,11 +193,17 @@ impl Shared {
     /// Takes `key` from the owner `from`, if it is that owner's; whether `owner` has it now.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn take(&self, key: &str, from: &str, owner: &str, ttl: Duration) -> Result<bool, SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn take(
+        &self,
+        key: &str,
+        from: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<bool, CoordinationError> {
         short(&[key, from, owner])?;
         match self {
-            Self::Process(process) => Ok(process.take(key, from, owner, ttl)),
+            Self::InProcess(in_process) => Ok(in_process.take(key, from, owner, ttl)),
             Self::Redis(redis) => redis.take(key, from, owner, ttl).await,
         }
     }
@@ -205,19 +211,19 @@ impl Shared {
     /// Keeps `key` for `ttl` from now; whether it is still the owner's.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn renew(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn renew(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, CoordinationError> {
         self.take(key, owner, owner, ttl).await
     }
 
     /// Gives `key` up, if it is the owner's; whether it was.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn release(&self, key: &str, owner: &str) -> Result<bool, SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn release(&self, key: &str, owner: &str) -> Result<bool, CoordinationError> {
         short(&[key, owner])?;
         match self {
-            Self::Process(process) => Ok(process.release(key, owner)),
+            Self::InProcess(in_process) => Ok(in_process.release(key, owner)),
             Self::Redis(redis) => redis.release(key, owner).await,
         }
     }
@@ -225,11 +231,11 @@ impl Shared {
     /// Who has `key`.
     ///
     /// # Errors
-    /// See [`SharedError`].
-    pub async fn holder(&self, key: &str) -> Result<Option<String>, SharedError> {
+    /// See [`CoordinationError`].
+    pub async fn holder(&self, key: &str) -> Result<Option<String>, CoordinationError> {
         short(&[key])?;
         match self {
-            Self::Process(process) => Ok(process.holder(key)),
+            Self::InProcess(in_process) => Ok(in_process.holder(key)),
             Self::Redis(redis) => redis.holder(key).await,
         }
     }
@@ -247,7 +253,7 @@ impl Subscription {
     }
 }
 
-fn short(names: &[&str]) -> Result<(), SharedError> {
+fn short(names: &[&str]) -> Result<(), CoordinationError> {
     let fits = |name: &&str| name.len() <= NAME_BYTES_MAX;
-    if names.iter().all(fits) { Ok(()) } else { Err(SharedError::TooLong) }
+    if names.iter().all(fits) { Ok(()) } else { Err(CoordinationError::TooLong) }
 }

@@ -18,11 +18,11 @@ use events::{
 };
 use tokio::time::Instant;
 
-use crate::{app::App, live::admission::NoSeat, live::conversation::Ending};
+use crate::{app::AppState, live::admission::NoSeat, live::conversation::Ending};
 
 /// The numbers of this task.
 #[derive(Debug, Default)]
-pub struct Measured {
+pub struct Metrics {
     /// Conversations that began here.
     pub started: Counter,
     /// Conversations of another task that went on here.
@@ -46,7 +46,7 @@ pub struct Measured {
     /// Such looks that failed.
     pub failed_result_looks: Counter,
     /// Calls of what the tasks share that had no answer.
-    pub failed_shared_calls: Counter,
+    pub failed_coordination_calls: Counter,
     durations: Timings,
     renewals: Counter,
     recoveries: Counter,
@@ -66,7 +66,7 @@ struct Endpoint {
     time: Timings,
 }
 
-impl Measured {
+impl Metrics {
     /// A conversation ended here, `age` after its start. What another task had measured of it is in its end.
     pub fn ended(&self, ending: &Ending, age: Duration) {
         *lock(&self.ended).entry(reason(ending.reason)).or_default() += 1;
@@ -100,7 +100,7 @@ impl Measured {
                 .number("StreamRenewals", Unit::Count, self.renewals.take())
                 .number("StreamRecoveries", Unit::Count, self.recoveries.take())
                 .number("FailedStreams", Unit::Count, self.failed_streams.take())
-                .number("FailedSharedCalls", Unit::Count, self.failed_shared_calls.take())
+                .number("FailedSharedCalls", Unit::Count, self.failed_coordination_calls.take())
                 .number("Reconnects", Unit::Count, self.reconnects.take())
                 .number("Takeovers", Unit::Count, self.takeovers.take())
                 .number("PictureCacheHits", Unit::Count, self.picture_hits.take())
@@ -147,12 +147,12 @@ impl Measured {
 
 /// Measures each request by its route, so that the names are as few as the routes. A WebSocket counts until it is
 /// accepted.
-pub async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn measure(State(app): State<Arc<AppState>>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
     let endpoint = format!("{} {path}", request.method());
     let start = Instant::now();
     let response = next.run(request).await;
-    app.measured.answered(endpoint, &response, start.elapsed());
+    app.metrics.answered(endpoint, &response, start.elapsed());
     response
 }
 
@@ -189,8 +189,8 @@ mod tests {
     use super::*;
     use crate::live::conversation::Progress;
 
-    fn told(measured: &Measured) -> Vec<Value> {
-        let documents = measured.documents(3, 0).into_iter();
+    fn told(metrics: &Metrics) -> Vec<Value> {
+        let documents = metrics.documents(3, 0).into_iter();
         documents.filter_map(|document| document.encode(Timestamp::UNIX_EPOCH)).collect()
     }
 
@@ -202,23 +202,23 @@ mod tests {
 
     #[test]
     fn every_metric_of_the_ingress_is_valid_and_documented() {
-        let measured = Measured::default();
-        [&measured.answers, &measured.openings].into_iter().for_each(|timings| timings.record(700));
-        let metrics = ConversationMetrics { renewals: 2, ..ConversationMetrics::default() };
-        let progress = Progress { usage: Usage::default(), turns: 1, learner_speech_ms: 0, metrics };
+        let metrics = Metrics::default();
+        [&metrics.answers, &metrics.openings].into_iter().for_each(|timings| timings.record(700));
+        let counted = ConversationMetrics { renewals: 2, ..ConversationMetrics::default() };
+        let progress = Progress { usage: Usage::default(), turns: 1, learner_speech_ms: 0, metrics: counted };
         let ending = Ending { reason: EndReason::Learner, progress };
-        measured.ended(&ending, Duration::from_secs(61));
+        metrics.ended(&ending, Duration::from_secs(61));
         let id = ConversationId::new(Timestamp::UNIX_EPOCH, [1; 10]);
         [NoSeat::Full, NoSeat::Stopping, NoSeat::InConversation(id)]
             .into_iter()
-            .for_each(|why| measured.refused(why));
+            .for_each(|why| metrics.refused(why));
         for status in [StatusCode::CREATED, StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
             let mut response = Response::default();
             *response.status_mut() = status;
-            measured.answered("POST /api/conversations".to_owned(), &response, Duration::from_millis(7));
+            metrics.answered("POST /api/conversations".to_owned(), &response, Duration::from_millis(7));
         }
 
-        let documents = told(&measured);
+        let documents = told(&metrics);
         let schema = include_str!("../../events/src/runtime/metrics/emf.schema.json");
         let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
         let page = include_str!("../../ARCHITECTURE.md");
@@ -240,6 +240,6 @@ mod tests {
         let counts =
             ["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(|name| api[name].as_u64().unwrap());
         assert_eq!(counts, [3, 1, 1]);
-        assert_eq!(told(&measured).len(), 1, "what was told is not told again");
+        assert_eq!(told(&metrics).len(), 1, "what was told is not told again");
     }
 }

@@ -19,8 +19,8 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coordination::{Claim, Heard, Shared, Subscription},
-    metrics::Measured,
+    coordination::{Claim, Coordination, Heard, Subscription},
+    metrics::Metrics,
     store::results::{Found, Results as Store},
 };
 use places::Places;
@@ -48,10 +48,10 @@ struct Inner {
     store: Store,
     places: Places,
     watched: Mutex<HashMap<ConversationId, watch::Sender<Seen>>>,
-    shared: Arc<Shared>,
+    coordination: Arc<Coordination>,
     /// The name of this task among those that share.
     owner: String,
-    measured: Arc<Measured>,
+    metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 }
 
@@ -69,17 +69,17 @@ impl Results {
     #[must_use]
     pub fn new(
         store: Store,
-        shared: Arc<Shared>,
-        measured: Arc<Measured>,
+        coordination: Arc<Coordination>,
+        metrics: Arc<Metrics>,
         shutdown: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
             store,
             places: Places::default(),
             watched: Mutex::default(),
-            shared,
+            coordination,
             owner: uuid::Uuid::new_v4().to_string(),
-            measured,
+            metrics,
             shutdown,
         }))
     }
@@ -123,12 +123,12 @@ impl Results {
         let began = Instant::now();
         let name = format!("results:{id}");
         // Before the first look, so that what is found between the two is heard.
-        let mut others = self.0.shared.subscribe(&name).await.ok();
+        let mut others = self.0.coordination.subscribe(&name).await.ok();
         self.look(id, &sender, &name).await;
         while !self.is_over(id, &sender) {
             let pause = pause(began.elapsed());
             if others.is_none() {
-                others = self.0.shared.subscribe(&name).await.ok();
+                others = self.0.coordination.subscribe(&name).await.ok();
             }
             let looks = others.is_none() || self.claims(&name, pause).await;
             tokio::select! {
@@ -143,7 +143,7 @@ impl Results {
             }
         }
         // Another task that still waits looks from now on.
-        let _ = self.0.shared.release(&name, &self.0.owner).await;
+        let _ = self.0.coordination.release(&name, &self.0.owner).await;
     }
 
     /// Whether to look at the conversation no more. Then nobody finds this task any more.
@@ -163,24 +163,24 @@ impl Results {
 
     /// Whether this task is the one that looks. Where that cannot be agreed on, every task does.
     async fn claims(&self, name: &str, pause: Duration) -> bool {
-        let claim = self.0.shared.claim(name, &self.0.owner, pause + CLAIM_MARGIN).await;
+        let claim = self.0.coordination.claim(name, &self.0.owner, pause + CLAIM_MARGIN).await;
         !matches!(claim, Ok(Claim::Held(_)))
     }
 
     async fn look(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str) {
-        self.0.measured.result_looks.increment();
+        self.0.metrics.result_looks.increment();
         let known = sender.borrow().snapshot.clone();
         match self.0.store.look(id, &known).await {
             Ok(Found::New(new)) if *new != Snapshot::default() => {
                 let message = new.encode();
                 sender.send_modify(|seen| seen.snapshot.add(*new));
                 // Who does not hear it looks by itself.
-                let _ = self.0.shared.publish(name, &message).await;
+                let _ = self.0.coordination.publish(name, &message).await;
             }
             Ok(Found::New(_) | Found::Live) => {}
             Ok(Found::Gone) => sender.send_modify(|seen| seen.gone = true),
             Err(error) => {
-                self.0.measured.failed_result_looks.increment();
+                self.0.metrics.failed_result_looks.increment();
                 tracing::warn!(conversation.id = %id, error = format!("{error:#}"), "results cannot be seen");
             }
         }

@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod advice;
+mod coordination;
 mod deletion;
 mod ends;
 mod faults;
@@ -15,7 +16,6 @@ mod plain;
 mod presence;
 mod reader;
 mod resources;
-mod shared;
 mod sign_in;
 mod streams;
 mod talk;

@@ -12,8 +12,8 @@ use events::{
 use infra::learner::Script;
 use ingress::{
     account::profile::Profile,
-    coordination::Shared,
-    metrics::Measured,
+    coordination::Coordination,
+    metrics::Metrics,
     results::{Results, places::STREAMS_OF_CALLER_MAX},
     store::{
         documents::Documents,
@@ -129,7 +129,7 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let id = talk(&live, "somebody", "I see a market.").await;
-        let shared = Arc::new(Shared::in_process());
+        let coordination = Arc::new(Coordination::in_process());
         let sdk = live.cloud.sdk_config("ingress");
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
         let documents = Documents::new(aws_sdk_s3::Client::new(&sdk), LOGS.to_owned());
@@ -137,15 +137,19 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
             let journal = Journal::reader(dynamodb.clone(), CONVERSATIONS);
             let store =
                 results::Results::new(journal, documents.clone(), dynamodb.clone(), EFFECTS.to_owned());
-            let measured = Arc::new(Measured::default());
-            let results =
-                Results::new(store, Arc::clone(&shared), Arc::clone(&measured), CancellationToken::new());
-            (results, measured)
+            let metrics = Arc::new(Metrics::default());
+            let results = Results::new(
+                store,
+                Arc::clone(&coordination),
+                Arc::clone(&metrics),
+                CancellationToken::new(),
+            );
+            (results, metrics)
         };
         let tasks = [task(), task(), task()];
         let mut waiting: Vec<_> = tasks.iter().map(|(results, _)| results.watch(id)).collect();
         tokio::time::sleep(Duration::from_secs(15)).await;
-        let looks: Vec<u64> = tasks.iter().map(|(_, measured)| measured.result_looks.take()).collect();
+        let looks: Vec<u64> = tasks.iter().map(|(_, metrics)| metrics.result_looks.take()).collect();
         assert_eq!(looks.iter().filter(|looks| **looks == 1).count(), 2, "one goes on looking: {looks:?}");
         let _workers = workers::start(&live).await;
         for seen in &mut waiting {
@@ -369,8 +373,8 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
         assert_eq!(learner.get("/api/pictures/no-picture").await.0, StatusCode::NOT_FOUND);
         let (status, problem) = learner.get(&format!("/api/pictures?category={}", "x".repeat(65))).await;
         assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("category")));
-        let measured = &live.app.measured;
-        assert_eq!((measured.picture_reads.take(), measured.picture_hits.take()), (1, 5));
+        let metrics = &live.app.metrics;
+        assert_eq!((metrics.picture_reads.take(), metrics.picture_hits.take()), (1, 5));
 
         // A picture is published: it has an address once the catalogue is read again.
         let published = aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("operator")).update_item();
@@ -395,7 +399,7 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
         live.cloud.state().dynamodb.tables.remove(IMAGES);
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert_eq!(learner.get("/api/pictures").await.0, OK);
-        assert!(measured.failed_picture_reads.take() >= 1);
+        assert!(metrics.failed_picture_reads.take() >= 1);
         live.stop().await.unwrap();
     });
 }

@@ -42,7 +42,7 @@ use infra::{
     simulator::{Simulator, SimulatorOptions},
 };
 use ingress::{
-    app::{self, App},
+    app::{self, AppState},
     config::Config,
 };
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ pub struct Live {
     /// Bedrock's speech model.
     pub simulator: Simulator,
     /// What the handlers of the ingress need.
-    pub app: Arc<App>,
+    pub app: Arc<AppState>,
     url: String,
     issuer: Issuer,
     http: reqwest::Client,
@@ -170,7 +170,7 @@ impl Live {
         let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).time_source(time).build();
         let bedrock = app::bedrock_clients(&config, &bedrock)?;
         let shutdown = CancellationToken::new();
-        let app = Arc::new(App::new(&config, &sdk, bedrock, shutdown.clone())?);
+        let app = Arc::new(AppState::new(&config, &sdk, bedrock, shutdown.clone())?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(app::serve(Arc::clone(&app), listener, shutdown.clone()));

@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     api::problem::{ApiError, Code},
     api::route::{Input, Role, Sketch},
-    app::App,
+    app::AppState,
 };
 pub use keys::Keys;
 
@@ -167,10 +167,10 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Caller {
+impl FromRequestParts<Arc<AppState>> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
         let value = parts.headers.get(header::AUTHORIZATION).ok_or(Unauthorized::Missing)?;
         let value = value.to_str().map_err(|_| Unauthorized::Missing)?;
         let (scheme, token) = value.split_once(' ').ok_or(Unauthorized::Missing)?;
@@ -181,20 +181,20 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Learner {
+impl FromRequestParts<Arc<AppState>> for Learner {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         app.accounts.usable(&caller.user_id).await?;
         Ok(Self(caller.user_id))
     }
 }
 
-impl FromRequestParts<Arc<App>> for Analyst {
+impl FromRequestParts<Arc<AppState>> for Analyst {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         if !caller.roles.analyst {
             return Err(ApiError::Forbidden(Role::Analyst));
@@ -204,10 +204,10 @@ impl FromRequestParts<Arc<App>> for Analyst {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Operator {
+impl FromRequestParts<Arc<AppState>> for Operator {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         if !caller.roles.operator {
             return Err(ApiError::Forbidden(Role::Operator));

@@ -31,7 +31,7 @@ use crate::{
     account::email::Email,
     account::user_pool::{Hidden, password as rules},
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
 };
 
 /// The header that shows that a request comes from a page which may send it.
@@ -57,10 +57,10 @@ struct Address {
 /// A request whose session the cookie keeps: the header is there, and the refresh token where there is one.
 struct RefreshCookie(Option<Hidden>);
 
-impl FromRequestParts<Arc<App>> for RefreshCookie {
+impl FromRequestParts<Arc<AppState>> for RefreshCookie {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, ApiError> {
         if parts.headers.get(CSRF_HEADER).is_none_or(|value| value != "1") {
             let detail = format!("the header {CSRF_HEADER}: 1 is missing");
             return Err(ApiError::refused(Code::CsrfHeaderMissing, detail));
@@ -130,7 +130,7 @@ fn private_json(body: &impl Serialize, cookie: Option<HeaderValue>) -> Response 
 }
 
 /// The cookie's end, as this caller's browser takes it.
-fn end_cookie(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+fn end_cookie(app: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
     cookie::end(cookie::is_secure(headers, app.localhost_cookies))
 }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     account::auth::{Caller, Learner},
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     live::admission::NoSeat,
     live::session::Returning,
     live::ticket::{Admission, Purpose},
@@ -86,7 +86,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 400, 401, 413, 415 and 422 as every route with a body, 404 for an unknown picture, 409 for a learner in another conversation, 503 without a free seat.
 pub async fn start(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     headers: HeaderMap,
     Body(request): Body<StartRequest>,
@@ -102,12 +102,12 @@ pub async fn start(
     }
     if let Some(elsewhere) = app.presence.elsewhere(&user_id).await {
         let why = NoSeat::InConversation(elsewhere);
-        app.measured.refused(why);
+        app.metrics.refused(why);
         return Err(why.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
-    app.seats.keep(&user_id, conversation_id, now).inspect_err(|why| app.measured.refused(*why))?;
+    app.seats.keep(&user_id, conversation_id, now).inspect_err(|why| app.metrics.refused(*why))?;
     let admission = Admission {
         conversation_id,
         user_id,
@@ -127,7 +127,7 @@ pub async fn start(
 /// # Errors
 /// 401, 404 for a conversation that is not the learner's, 410 for one that has ended.
 pub async fn ticket(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,
 ) -> Result<Created<Started>, ApiError> {
@@ -144,7 +144,7 @@ pub async fn ticket(
     }
 }
 
-fn issue(app: &App, admission: Admission, now: Timestamp) -> Started {
+fn issue(app: &AppState, admission: Admission, now: Timestamp) -> Started {
     let conversation_id = admission.conversation_id;
     let issued = app.tickets.issue(admission, now);
     Started {

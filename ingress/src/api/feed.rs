@@ -20,7 +20,7 @@ use super::{
 use crate::{
     account::auth::Analyst,
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     results::{STREAM_MAX, feed::LearnerResult, places::Place},
 };
 
@@ -47,7 +47,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 401, 403, 429 for too many streams of the caller, 503 for too many in all.
 pub async fn feed(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(user_id): Analyst,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

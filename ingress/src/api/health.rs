@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::route::{Route, get};
-use crate::app::App;
+use crate::app::AppState;
 
 /// How the task is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -43,7 +43,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response {
+async fn health(State(app): State<Arc<AppState>>) -> Response {
     let conversations = app.sessions.count();
     let (code, status) = if app.seats.is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, Status::Stopping)

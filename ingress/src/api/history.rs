@@ -26,7 +26,7 @@ use super::{
 use crate::{
     account::auth::Learner,
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     store::{records::NotDeleted, signed::SignedUrl},
 };
 use view::{AssessmentView, ConversationView, TranscriptView};
@@ -84,7 +84,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 400 that names the parameter, 401.
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     paging: Paging<After>,
 ) -> Result<Json<Page<ConversationSummary>>, ApiError> {
@@ -93,7 +93,7 @@ pub async fn list(
 
 /// The conversations of `user_id`.
 pub(super) async fn listed(
-    app: &App,
+    app: &AppState,
     user_id: &UserId,
     paging: Paging<After>,
 ) -> Result<Page<ConversationSummary>, ApiError> {
@@ -109,7 +109,7 @@ pub(super) async fn listed(
 /// # Errors
 /// 401, 404.
 pub async fn one(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
 ) -> Result<Json<ConversationView>, ApiError> {
@@ -123,7 +123,7 @@ pub async fn one(
 /// # Errors
 /// 401, 404 also while it is not stored.
 pub async fn transcript(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
     accept: Accept,
@@ -146,7 +146,7 @@ pub async fn transcript(
 /// # Errors
 /// 401, 404.
 pub async fn audio(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path((id, index)): Path<(ConversationId, u32)>,
 ) -> Result<Json<SignedUrl>, ApiError> {
@@ -162,7 +162,7 @@ pub async fn audio(
 /// # Errors
 /// 401, 404 also while it is not assessed, or will not be.
 pub async fn assessment(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
     have: IfNoneMatch,
@@ -180,7 +180,7 @@ pub async fn assessment(
 /// # Errors
 /// 401, 404, 409 while it goes on or workers are at it.
 pub async fn remove(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
 ) -> Result<NoContent, ApiError> {
@@ -199,13 +199,13 @@ pub async fn remove(
 const NAME: &str = "conversation";
 
 /// The conversation, if it is the learner's and was not deleted.
-pub(super) async fn own(app: &App, user_id: &UserId, id: ConversationId) -> Result<Header, ApiError> {
+pub(super) async fn own(app: &AppState, user_id: &UserId, id: ConversationId) -> Result<Header, ApiError> {
     let header = app.records.journal.header(id).await.map_err(|error| ApiError::Internal(error.into()))?;
     header.filter(|header| is_of(header, user_id)).ok_or(ApiError::NotFound(NAME))
 }
 
 /// Why a conversation has no assessment.
-pub(super) async fn unassessed(app: &App, id: ConversationId) -> Result<ApiError, ApiError> {
+pub(super) async fn unassessed(app: &AppState, id: ConversationId) -> Result<ApiError, ApiError> {
     let failed = app.records.results.failure(id).await.map_err(ApiError::Internal)?;
     Ok(match failed {
         Some(_) => ApiError::refused(Code::NotAssessed, "the conversation could not be assessed"),

@@ -28,7 +28,7 @@ use crate::{
     account::auth::Analyst,
     account::profile::NAME_CHARS_MAX,
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     store::{
         learners::{EXAMINED_MAX, Filter, Learner, Position as At},
         progress::{Place, Total},
@@ -115,7 +115,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 400 that names the parameter, 401, 403.
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Query(query): Query<LearnersQuery>,
     paging: Paging<AfterLearner>,
@@ -137,7 +137,7 @@ pub async fn list(
 /// # Errors
 /// 400 that names the parameter, 401, 403.
 pub async fn export(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Query(query): Query<LearnersQuery>,
 ) -> Result<Response, ApiError> {
@@ -149,7 +149,7 @@ pub async fn export(
 /// # Errors
 /// 401, 403, 404.
 pub async fn one(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path(id): Path<UserId>,
 ) -> Result<Json<LearnerView>, ApiError> {
@@ -161,7 +161,7 @@ pub async fn one(
 /// # Errors
 /// 400 that names the parameter, 401, 403, 404.
 pub async fn days(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path(id): Path<UserId>,
     Query(query): Query<DaysQuery>,
@@ -180,7 +180,7 @@ pub async fn days(
 /// # Errors
 /// 400 that names the parameter, 401, 403, 404.
 pub async fn conversations(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path(id): Path<UserId>,
     paging: Paging<After>,
@@ -194,7 +194,7 @@ pub async fn conversations(
 /// # Errors
 /// 401, 403, 404 also while it is not assessed, or will not be.
 pub async fn scores(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path((id, conversation)): Path<(UserId, ConversationId)>,
 ) -> Result<Json<ScoresView>, ApiError> {
@@ -206,7 +206,7 @@ pub async fn scores(
     }
 }
 
-async fn found(app: &App, id: &UserId) -> Result<Learner, ApiError> {
+async fn found(app: &AppState, id: &UserId) -> Result<Learner, ApiError> {
     let learner = app.records.learners.get(id).await.map_err(ApiError::Internal)?;
     learner.ok_or(ApiError::NotFound("learner"))
 }
@@ -231,7 +231,7 @@ fn place(after: AfterLearner, filter: &Filter) -> Result<At, ApiError> {
 }
 
 /// The table, written while it is read. What fails on the way cuts the connection: half a table must not look whole.
-fn table(app: Arc<App>, filter: Filter) -> Response {
+fn table(app: Arc<AppState>, filter: Filter) -> Response {
     let begin = Some(None);
     let rows = stream::try_unfold((app, filter, begin), async |(app, filter, at)| {
         let Some(after) = at else { return Ok(None) };

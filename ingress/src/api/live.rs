@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     live::admission::NoSeat,
     live::session::Visit,
     live::socket::{self, Page},
@@ -52,7 +52,7 @@ pub fn routes() -> Vec<Route> {
 /// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 403 for an account that is to be
 /// deleted, 409 and 503 as at the start.
 pub async fn live(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Path(conversation_id): Path<ConversationId>,
     Query(query): Query<LiveQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -75,10 +75,10 @@ pub async fn live(
     let picture = app.images.get(&admission.image_id).await.map_err(ApiError::Internal)?;
     let picture = picture.ok_or(ApiError::NotFound("picture"))?;
     let seated = app.seats.sit(&admission.user_id, conversation_id, now);
-    let seated = seated.inspect_err(|why| app.measured.refused(*why))?;
+    let seated = seated.inspect_err(|why| app.metrics.refused(*why))?;
     let present =
         app.presence.enter(&admission.user_id, conversation_id).await.map_err(NoSeat::InConversation);
-    let seated = seated.shown(present.inspect_err(|why| app.measured.refused(*why))?);
+    let seated = seated.shown(present.inspect_err(|why| app.metrics.refused(*why))?);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         sessions.begin(admission, &picture, seated, Visit { page: Page::new(socket), turns });

@@ -26,7 +26,7 @@ use crate::{
     account::export::Export,
     account::profile::{Profile, Wrong},
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     store::users::User,
 };
 
@@ -133,7 +133,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     have: IfNoneMatch,
 ) -> Result<Cached<Me>, ApiError> {
@@ -142,7 +142,7 @@ async fn show(
 }
 
 async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     seen: IfMatch,
     Body(change): Body<Change>,
@@ -163,7 +163,7 @@ async fn change(
 }
 
 async fn leave(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     Body(deletion): Body<Deletion>,
 ) -> Result<Accepted<Leaving>, ApiError> {
@@ -174,7 +174,7 @@ async fn leave(
     Ok(Accepted(Leaving { deletion_requested_at }))
 }
 
-async fn export(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+async fn export(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
     let user = app.accounts.open(&caller).await?;
     let pieces = app.exports.begin(user)?;
     let mut response = Content::from_stream(pieces).into_response();

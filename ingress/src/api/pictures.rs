@@ -17,7 +17,7 @@ use super::{
 use crate::{
     account::auth::Learner,
     api::problem::ApiError,
-    app::App,
+    app::AppState,
     store::{pictures::Entry, signed::SignedUrl},
 };
 
@@ -119,7 +119,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 400 that names the parameter, 401.
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(_): Learner,
     Query(query): Query<PicturesQuery>,
     have: IfNoneMatch,
@@ -141,7 +141,7 @@ pub async fn list(
 /// # Errors
 /// 400 that names the parameter, 401, 404.
 pub async fn one(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(_): Learner,
     Path(id): Path<String>,
     Query(query): Query<PictureQuery>,
@@ -158,7 +158,7 @@ pub async fn one(
     have.json(FRESHNESS, &picture)
 }
 
-async fn summary(app: &App, entry: &Entry) -> Result<PictureSummary, ApiError> {
+async fn summary(app: &AppState, entry: &Entry) -> Result<PictureSummary, ApiError> {
     let url = app.records.pictures.url(entry, Timestamp::now()).await.map_err(ApiError::Internal)?;
     let image = url.zip(entry.file.as_ref()).map(|(at, file)| PictureFile {
         at,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     account::auth::Learner,
     api::problem::ApiError,
-    app::App,
+    app::AppState,
     store::progress::{Day, Total},
 };
 
@@ -68,7 +68,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 400 that names the parameter, 401.
 pub async fn own(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Query(query): Query<DaysQuery>,
 ) -> Result<Json<ProgressView>, ApiError> {
@@ -76,7 +76,11 @@ pub async fn own(
 }
 
 /// The progress of `user_id`.
-pub(super) async fn of(app: &App, user_id: &UserId, query: &DaysQuery) -> Result<ProgressView, ApiError> {
+pub(super) async fn of(
+    app: &AppState,
+    user_id: &UserId,
+    query: &DaysQuery,
+) -> Result<ProgressView, ApiError> {
     let (from, to) = range(query, Timestamp::now())?;
     let progress = &app.records.progress;
     let read = async { tokio::try_join!(progress.days(user_id, from, to), progress.total(user_id)) };

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     account::auth::Learner,
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     results::{
         STREAM_MAX, Seen,
         places::{NoPlace, Place},
@@ -69,7 +69,7 @@ pub fn routes() -> Vec<Route> {
 /// # Errors
 /// 401, 404, 429 for too many streams of the caller, 503 for too many in all.
 pub async fn results(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
     headers: HeaderMap,

@@ -13,7 +13,7 @@
 //! }
 //!
 //! async fn one(
-//!     State(app): State<Arc<App>>,
+//!     State(app): State<Arc<AppState>>,
 //!     Learner(user_id): Learner,           // 401 without a token, 403 for an account that is to be deleted; so `Analyst`, `Operator`
 //!     Path(id): Path<ThingId>,             // 404 for what is no id; `Path<(ThingId, u32)>` for two, in their order
 //!     Query(query): Query<ThingQuery>,     // 400 that names the parameter
@@ -40,7 +40,7 @@ use serde_json::Value;
 
 use crate::{
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
 };
 
 /// Who may call a route; each of the last three is a learner too.
@@ -72,7 +72,7 @@ pub struct Route {
     pub summary: &'static str,
     /// More of it.
     pub about: &'static str,
-    handler: MethodRouter<Arc<App>>,
+    handler: MethodRouter<Arc<AppState>>,
     describe: fn(&mut Sketch<'_>),
     by_ticket: bool,
     problems: Vec<Code>,
@@ -159,7 +159,7 @@ pub trait Documented<M> {
 /// `GET path`, answered by `handler`.
 pub fn get<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
-    H: Handler<M, Arc<App>> + Documented<D>,
+    H: Handler<M, Arc<AppState>> + Documented<D>,
     M: 'static,
 {
     Route::new(Method::GET, path, id, handler)
@@ -168,7 +168,7 @@ where
 /// `POST path`, answered by `handler`.
 pub fn post<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
-    H: Handler<M, Arc<App>> + Documented<D>,
+    H: Handler<M, Arc<AppState>> + Documented<D>,
     M: 'static,
 {
     Route::new(Method::POST, path, id, handler)
@@ -177,7 +177,7 @@ where
 /// `PUT path`, answered by `handler`.
 pub fn put<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
-    H: Handler<M, Arc<App>> + Documented<D>,
+    H: Handler<M, Arc<AppState>> + Documented<D>,
     M: 'static,
 {
     Route::new(Method::PUT, path, id, handler)
@@ -186,7 +186,7 @@ where
 /// `PATCH path`, answered by `handler`.
 pub fn patch<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
-    H: Handler<M, Arc<App>> + Documented<D>,
+    H: Handler<M, Arc<AppState>> + Documented<D>,
     M: 'static,
 {
     Route::new(Method::PATCH, path, id, handler)
@@ -195,7 +195,7 @@ where
 /// `DELETE path`, answered by `handler`.
 pub fn delete<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
-    H: Handler<M, Arc<App>> + Documented<D>,
+    H: Handler<M, Arc<AppState>> + Documented<D>,
     M: 'static,
 {
     Route::new(Method::DELETE, path, id, handler)
@@ -218,7 +218,7 @@ impl Role {
 impl Route {
     fn new<H, M, D>(method: Method, path: &'static str, id: &'static str, handler: H) -> Self
     where
-        H: Handler<M, Arc<App>> + Documented<D>,
+        H: Handler<M, Arc<AppState>> + Documented<D>,
         M: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("the methods above are all known");
@@ -285,7 +285,7 @@ impl Route {
     }
 
     /// What answers it.
-    pub fn handler(&self) -> MethodRouter<Arc<App>> {
+    pub fn handler(&self) -> MethodRouter<Arc<AppState>> {
         self.handler.clone()
     }
 
@@ -447,7 +447,7 @@ fn without_null(mut schema: Value) -> Value {
     schema
 }
 
-impl Input for State<Arc<App>> {
+impl Input for State<Arc<AppState>> {
     fn describe(_: &mut Sketch<'_>) {}
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     account::auth::Learner,
     api::problem::{ApiError, Code},
-    app::App,
+    app::AppState,
     live::session::TurnPlace,
     live::sonic::wire::BYTES_PER_MS,
     live::upload::{Refusal, format::Format},
@@ -68,7 +68,7 @@ pub fn routes() -> Vec<Route> {
 /// another turn is being uploaded or spoken; 408, 413, 415 and 422 for a file that is not taken; 503 when too many
 /// are being uploaded.
 pub async fn upload(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,
     request: Request,
@@ -82,7 +82,7 @@ pub async fn upload(
     Ok(Accepted(Spoken { duration_ms }))
 }
 
-async fn place(app: &App, id: ConversationId, user_id: &UserId) -> Result<TurnPlace, ApiError> {
+async fn place(app: &AppState, id: ConversationId, user_id: &UserId) -> Result<TurnPlace, ApiError> {
     // A conversation whose socket has not come yet is in no journal.
     if !app.seats.holds(user_id, id) {
         let learner = app.sessions.learner(id).await.map_err(|error| ApiError::Internal(error.into()))?;

@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Claim, Heard, SharedError, Subscription, WAITING_MESSAGES_MAX};
+use super::{Claim, CoordinationError, Heard, Subscription, WAITING_MESSAGES_MAX};
 
 /// Keys of attempts, and of claims, that are remembered.
 pub(super) const KEYS_MAX: usize = 100_000;
@@ -22,7 +22,7 @@ pub(super) const CHANNELS_MAX: usize = 10_000;
 
 /// What this process knows.
 #[derive(Debug, Default)]
-pub struct Process {
+pub struct InProcess {
     attempts: Mutex<HashMap<String, Attempts>>,
     claims: Mutex<HashMap<String, Claimed>>,
     channels: Channels,
@@ -52,13 +52,13 @@ pub(super) struct End {
     ended: Option<Box<dyn FnOnce(String) + Send>>,
 }
 
-impl Process {
+impl InProcess {
     pub(super) fn attempt(
         &self,
         key: &str,
         max: u32,
         window: Duration,
-    ) -> Result<Result<(), Duration>, SharedError> {
+    ) -> Result<Result<(), Duration>, CoordinationError> {
         let now = Instant::now();
         let mut attempts = lock(&self.attempts);
         make_room(&mut attempts, key, |attempts| attempts.until > now)?;
@@ -80,11 +80,11 @@ impl Process {
         self.channels.tell(channel, Heard::Message(message.to_owned()));
     }
 
-    pub(super) fn subscribe(&self, channel: &str) -> Result<Subscription, SharedError> {
+    pub(super) fn subscribe(&self, channel: &str) -> Result<Subscription, CoordinationError> {
         self.channels.listen(channel, None)
     }
 
-    pub(super) fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, SharedError> {
+    pub(super) fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, CoordinationError> {
         let now = Instant::now();
         let mut claims = lock(&self.claims);
         if let Some(held) = claims.get(key).filter(|held| held.until > now && held.owner != owner) {
@@ -138,10 +138,10 @@ impl Channels {
         &self,
         channel: &str,
         ended: Option<Box<dyn FnOnce(String) + Send>>,
-    ) -> Result<Subscription, SharedError> {
+    ) -> Result<Subscription, CoordinationError> {
         let mut channels = lock(&self.0);
         if !channels.contains_key(channel) && channels.len() >= CHANNELS_MAX {
-            return Err(SharedError::Full);
+            return Err(CoordinationError::Full);
         }
         let sender = channels.entry(channel.to_owned());
         let receiver = sender.or_insert_with(|| broadcast::channel(WAITING_MESSAGES_MAX).0).subscribe();
@@ -180,11 +180,11 @@ fn make_room<V>(
     map: &mut HashMap<String, V>,
     key: &str,
     is_current: impl Fn(&V) -> bool,
-) -> Result<(), SharedError> {
+) -> Result<(), CoordinationError> {
     if map.len() >= KEYS_MAX && !map.contains_key(key) {
         map.retain(|_, value| is_current(value));
         if map.len() >= KEYS_MAX {
-            return Err(SharedError::Full);
+            return Err(CoordinationError::Full);
         }
     }
     Ok(())
@@ -200,27 +200,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_one_process_keeps_is_bounded() {
-        let (process, second) = (Process::default(), Duration::from_secs(1));
+        let (in_process, second) = (InProcess::default(), Duration::from_secs(1));
         for key in 0..KEYS_MAX {
             let key = key.to_string();
-            assert_eq!(process.attempt(&key, 1, second), Ok(Ok(())));
-            assert_eq!(process.claim(&key, "x", second), Ok(Claim::Mine));
+            assert_eq!(in_process.attempt(&key, 1, second), Ok(Ok(())));
+            assert_eq!(in_process.claim(&key, "x", second), Ok(Claim::Mine));
         }
-        assert_eq!(process.attempt("more", 1, second), Err(SharedError::Full));
-        assert_eq!(process.attempt("7", 1, second), Ok(Err(second)), "what is known is still counted");
-        assert_eq!(process.claim("more", "x", second), Err(SharedError::Full));
+        assert_eq!(in_process.attempt("more", 1, second), Err(CoordinationError::Full));
+        assert_eq!(in_process.attempt("7", 1, second), Ok(Err(second)), "what is known is still counted");
+        assert_eq!(in_process.claim("more", "x", second), Err(CoordinationError::Full));
         tokio::time::advance(second).await;
-        assert_eq!(process.attempt("more", 1, second), Ok(Ok(())));
-        assert_eq!(process.claim("more", "x", second), Ok(Claim::Mine));
-        assert!(lock(&process.attempts).len() == 1 && lock(&process.claims).len() == 1);
+        assert_eq!(in_process.attempt("more", 1, second), Ok(Ok(())));
+        assert_eq!(in_process.claim("more", "x", second), Ok(Claim::Mine));
+        assert!(lock(&in_process.attempts).len() == 1 && lock(&in_process.claims).len() == 1);
 
         let name = |n: usize| n.to_string();
-        let mut listening: Vec<_> = (0..CHANNELS_MAX).map(|n| process.subscribe(&name(n)).unwrap()).collect();
-        assert_eq!(process.subscribe("more").unwrap_err(), SharedError::Full);
-        assert!(process.subscribe("7").is_ok(), "a channel that is there has room");
+        let mut listening: Vec<_> =
+            (0..CHANNELS_MAX).map(|n| in_process.subscribe(&name(n)).unwrap()).collect();
+        assert_eq!(in_process.subscribe("more").unwrap_err(), CoordinationError::Full);
+        assert!(in_process.subscribe("7").is_ok(), "a channel that is there has room");
         listening.pop();
-        assert!(process.subscribe("more").is_ok());
+        assert!(in_process.subscribe("more").is_ok());
         drop(listening);
-        assert!(lock(&process.channels.0).is_empty(), "channels end with those who listen");
+        assert!(lock(&in_process.channels.0).is_empty(), "channels end with those who listen");
     }
 }

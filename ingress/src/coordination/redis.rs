@@ -19,8 +19,8 @@ use ::redis::{
 use anyhow::Context as _;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{Claim, Heard, SharedError, Subscription, in_process::Channels};
-use crate::metrics::Measured;
+use super::{Claim, CoordinationError, Heard, Subscription, in_process::Channels};
+use crate::metrics::Metrics;
 
 /// Longest time of a call.
 pub const CALL_TIMEOUT: Duration = Duration::from_millis(500);
@@ -75,13 +75,13 @@ pub struct Redis {
     take: Script,
     release: Script,
     is_down: AtomicBool,
-    measured: Arc<Measured>,
+    metrics: Arc<Metrics>,
 }
 
 impl Redis {
     /// The Redis at `url`, `redis://` or `rediss://`. It need not be there yet. `ca_bundle` is a PEM file of certificates
     /// to trust in place of the platform's.
-    pub(super) fn new(url: &str, ca_bundle: Option<&Path>, measured: Arc<Measured>) -> anyhow::Result<Self> {
+    pub(super) fn new(url: &str, ca_bundle: Option<&Path>, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         // The URL may hold a password, so that it is in no message.
         let info = url.into_connection_info().map_err(|error| anyhow::anyhow!("NOVA_REDIS_URL: {error}"))?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -119,7 +119,7 @@ impl Redis {
             take: Script::new(TAKE),
             release: Script::new(RELEASE),
             is_down: AtomicBool::new(false),
-            measured,
+            metrics,
         })
     }
 
@@ -128,28 +128,28 @@ impl Redis {
         key: &str,
         max: u32,
         window: Duration,
-    ) -> Result<Result<(), Duration>, SharedError> {
+    ) -> Result<Result<(), Duration>, CoordinationError> {
         let mut script = self.attempt.prepare_invoke();
         script.key(format!("{PREFIX}attempts:{key}")).arg(max).arg(milliseconds(window));
         let left_ms: i64 = self.run(&script).await?;
         Ok(u64::try_from(left_ms).map_or(Ok(()), |left_ms| Err(Duration::from_millis(left_ms))))
     }
 
-    pub(super) async fn forget(&self, key: &str) -> Result<(), SharedError> {
+    pub(super) async fn forget(&self, key: &str) -> Result<(), CoordinationError> {
         let mut command = ::redis::cmd("DEL");
         command.arg(format!("{PREFIX}attempts:{key}"));
         let mut connection = self.connection.clone();
         self.call(async move { command.query_async::<()>(&mut connection).await }).await
     }
 
-    pub(super) async fn publish(&self, channel: &str, message: &str) -> Result<(), SharedError> {
+    pub(super) async fn publish(&self, channel: &str, message: &str) -> Result<(), CoordinationError> {
         let mut command = ::redis::cmd("PUBLISH");
         command.arg(format!("{PREFIX}{channel}")).arg(message);
         let mut connection = self.connection.clone();
         self.call(async move { command.query_async::<()>(&mut connection).await }).await
     }
 
-    pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, SharedError> {
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, CoordinationError> {
         let turn = self.subscribing.lock().await;
         let is_new = !self.channels.is_heard(channel);
         let subscription = self.channels.listen(channel, Some(self.unsubscribe()))?;
@@ -162,7 +162,12 @@ impl Redis {
         Ok(subscription)
     }
 
-    pub(super) async fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, SharedError> {
+    pub(super) async fn claim(
+        &self,
+        key: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<Claim, CoordinationError> {
         let mut script = self.claim.prepare_invoke();
         script.key(format!("{PREFIX}claim:{key}")).arg(owner).arg(milliseconds(ttl));
         let holder: String = self.run(&script).await?;
@@ -175,32 +180,35 @@ impl Redis {
         from: &str,
         owner: &str,
         ttl: Duration,
-    ) -> Result<bool, SharedError> {
+    ) -> Result<bool, CoordinationError> {
         let mut script = self.take.prepare_invoke();
         script.key(format!("{PREFIX}claim:{key}")).arg(from).arg(owner).arg(milliseconds(ttl));
         self.run(&script).await
     }
 
-    pub(super) async fn release(&self, key: &str, owner: &str) -> Result<bool, SharedError> {
+    pub(super) async fn release(&self, key: &str, owner: &str) -> Result<bool, CoordinationError> {
         let mut script = self.release.prepare_invoke();
         script.key(format!("{PREFIX}claim:{key}")).arg(owner);
         self.run(&script).await
     }
 
-    pub(super) async fn holder(&self, key: &str) -> Result<Option<String>, SharedError> {
+    pub(super) async fn holder(&self, key: &str) -> Result<Option<String>, CoordinationError> {
         let mut command = ::redis::cmd("GET");
         command.arg(format!("{PREFIX}claim:{key}"));
         let mut connection = self.connection.clone();
         self.call(async move { command.query_async(&mut connection).await }).await
     }
 
-    async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, SharedError> {
+    async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, CoordinationError> {
         let mut connection = self.connection.clone();
         self.call(async move { script.invoke_async(&mut connection).await }).await
     }
 
     /// Waits for a call within its time, and tells once when Redis goes away and when it is back.
-    async fn call<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, SharedError> {
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, CoordinationError> {
         let was_down = self.is_down.load(Ordering::Relaxed);
         let longest = if was_down { DOWN_TIMEOUT } else { CALL_TIMEOUT };
         let failure = match timeout(longest, call).await {
@@ -213,14 +221,14 @@ impl Redis {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it does not answer in time".to_owned(),
         };
-        self.measured.failed_shared_calls.increment();
+        self.metrics.failed_coordination_calls.increment();
         if !self.is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 error = failure,
                 "Redis does not answer: attempts are not counted, presence is this task's, results are polled"
             );
         }
-        Err(SharedError::Unavailable)
+        Err(CoordinationError::Unavailable)
     }
 
     /// Ends the subscription of a channel that nobody of this task listens to any more.

@@ -1,5 +1,5 @@
 //! Who is live where, over all tasks: a learner has one conversation at a time, whichever task holds it. The seats of a
-//! task ([`crate::live::admission`]) decide on that task; this adds what the other tasks say, through [`Shared`].
+//! task ([`crate::live::admission`]) decide on that task; this adds what the other tasks say, through [`Coordination`].
 //!
 //! A claim on the learner is held while the conversation is live, and ends by itself soon after its task was lost. A
 //! conversation never depends on it: without Redis each task knows its own, and who takes a conversation over is the
@@ -14,7 +14,7 @@ use std::{
 use events::contract::{ConversationId, UserId};
 use tokio::runtime::Handle;
 
-use crate::coordination::{Claim, Shared};
+use crate::coordination::{Claim, Coordination};
 
 /// How long a claim lasts without being renewed: the longest time for which a task that was lost keeps its learners from
 /// another conversation.
@@ -26,7 +26,7 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(20);
 /// What this task knows and tells of who is live.
 #[derive(Clone, Debug)]
 pub struct Presence {
-    shared: Arc<Shared>,
+    coordination: Arc<Coordination>,
     task: String,
     here: Arc<Mutex<HashMap<UserId, ConversationId>>>,
 }
@@ -42,14 +42,14 @@ pub struct Present {
 impl Presence {
     /// Nobody yet. `task` is the name of this one.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, task: String) -> Self {
-        Self { shared, task, here: Arc::default() }
+    pub fn new(coordination: Arc<Coordination>, task: String) -> Self {
+        Self { coordination, task, here: Arc::default() }
     }
 
     /// The conversation that the learner is in on another task.
     pub async fn elsewhere(&self, user_id: &UserId) -> Option<ConversationId> {
         // Without an answer the seats of this task decide.
-        let holder = self.shared.holder(&key(user_id)).await.ok()??;
+        let holder = self.coordination.holder(&key(user_id)).await.ok()??;
         let (conversation_id, task) = parse(&holder)?;
         (task != self.task).then_some(conversation_id)
     }
@@ -64,13 +64,13 @@ impl Presence {
         conversation_id: ConversationId,
     ) -> Result<Present, ConversationId> {
         let (key, owner) = (key(user_id), self.owner(conversation_id));
-        if let Ok(Claim::Held(holder)) = self.shared.claim(&key, &owner, CLAIM_TTL).await {
+        if let Ok(Claim::Held(holder)) = self.coordination.claim(&key, &owner, CLAIM_TTL).await {
             match parse(&holder) {
                 Some((other, task)) if other != conversation_id && task != self.task => return Err(other),
                 // It came over from another task, or was over on this one: the claim comes along.
                 Some(_) | None => {
                     // If it is gone meanwhile, the next renewal makes a new one.
-                    let _ = self.shared.take(&key, &holder, &owner, CLAIM_TTL).await;
+                    let _ = self.coordination.take(&key, &holder, &owner, CLAIM_TTL).await;
                 }
             }
         }
@@ -86,12 +86,12 @@ impl Presence {
             for (user_id, conversation_id) in here {
                 let (key, owner) = (key(&user_id), self.owner(conversation_id));
                 // One that another task has taken over stays there; one that was lost is made anew.
-                if self.shared.claim(&key, &owner, CLAIM_TTL).await.is_err() {
+                if self.coordination.claim(&key, &owner, CLAIM_TTL).await.is_err() {
                     break;
                 }
                 if self.lock().get(&user_id) != Some(&conversation_id) {
                     // It ended while it was being renewed.
-                    let _ = self.shared.release(&key, &owner).await;
+                    let _ = self.coordination.release(&key, &owner).await;
                 }
             }
         }
@@ -117,7 +117,7 @@ impl Drop for Present {
         if let Ok(runtime) = Handle::try_current() {
             let presence = self.presence.clone();
             let (key, owner) = (key(&self.user_id), presence.owner(self.conversation_id));
-            runtime.spawn(async move { presence.shared.release(&key, &owner).await });
+            runtime.spawn(async move { presence.coordination.release(&key, &owner).await });
         }
     }
 }
@@ -147,8 +147,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_learner_is_live_on_one_task() {
-        let shared = Arc::new(Shared::in_process());
-        let [one, other] = ["one", "other"].map(|task| Presence::new(Arc::clone(&shared), task.to_owned()));
+        let coordination = Arc::new(Coordination::in_process());
+        let [one, other] =
+            ["one", "other"].map(|task| Presence::new(Arc::clone(&coordination), task.to_owned()));
         let user: UserId = "a".parse().unwrap();
         let present = one.enter(&user, conversation(1)).await.unwrap();
         assert_eq!(one.elsewhere(&user).await, None);
@@ -174,8 +175,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_claim_is_kept_while_its_task_lives_and_ends_soon_after() {
-        let shared = Arc::new(Shared::in_process());
-        let [one, other] = ["one", "other"].map(|task| Presence::new(Arc::clone(&shared), task.to_owned()));
+        let coordination = Arc::new(Coordination::in_process());
+        let [one, other] =
+            ["one", "other"].map(|task| Presence::new(Arc::clone(&coordination), task.to_owned()));
         let user: UserId = "a".parse().unwrap();
         let _present = one.enter(&user, conversation(1)).await.unwrap();
         let keeping = tokio::spawn({
@@ -184,7 +186,7 @@ mod tests {
         });
         tokio::time::sleep(10 * CLAIM_TTL).await;
         assert_eq!(other.elsewhere(&user).await, Some(conversation(1)));
-        shared.release(&key(&user), &one.owner(conversation(1))).await.unwrap();
+        coordination.release(&key(&user), &one.owner(conversation(1))).await.unwrap();
         tokio::time::sleep(RENEW_INTERVAL + Duration::from_secs(1)).await;
         assert_eq!(other.elsewhere(&user).await, Some(conversation(1)), "what was lost is made anew");
         keeping.abort();

@@ -34,7 +34,7 @@ use crate::{
     live::sonic::{Setup, Sonic, wire::Sensitivity},
     live::ticket::{Admission, Purpose},
     live::voice,
-    metrics::Measured,
+    metrics::Metrics,
     store::{analyses::Analyses, audio::Recordings, images::Picture},
 };
 use takeover::{NotHeld, take_up};
@@ -61,7 +61,7 @@ pub struct Parts {
     /// The configuration.
     pub config: Config,
     /// What is measured.
-    pub measured: Arc<Measured>,
+    pub metrics: Arc<Metrics>,
     /// The name of this task in the journal.
     pub owner: String,
 }
@@ -330,7 +330,7 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
         Purpose::Start => Box::pin(begun(parts, &admission, briefing)).await,
         Purpose::Return => {
             let briefing = briefing.advised(parts, &admission.user_id).await;
-            take_up(parts, id, briefing).await.inspect(|_| parts.measured.taken_up.increment())
+            take_up(parts, id, briefing).await.inspect(|_| parts.metrics.taken_up.increment())
         }
     };
     let held = match held {
@@ -349,14 +349,14 @@ async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: 
                 learner_speech_ms = ending.progress.learner_speech_ms,
                 "the conversation ended"
             );
-            parts.measured.ended(&ending, Duration::from_millis(age_ms(id)));
+            parts.metrics.ended(&ending, Duration::from_millis(age_ms(id)));
             talk.say_goodbye(ending).await;
             talk.stored(UPLOADS_TIMEOUT).await;
             publish(parts, id, &envelope).await;
             Farewell::Ended
         }
         Outcome::Released => {
-            parts.measured.handed_over.increment();
+            parts.metrics.handed_over.increment();
             tracing::info!(conversation.id = conversation_id, "another task may go on with the conversation");
             let farewell = talk.send_on();
             talk.stored(UPLOADS_TIMEOUT).await;
@@ -384,7 +384,7 @@ async fn begun(parts: &Parts, admission: &Admission, briefing: Briefing) -> Resu
     );
     let own = own?;
     let conversation_id = admission.conversation_id.to_string();
-    parts.measured.started.increment();
+    parts.metrics.started.increment();
     tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
     let begun_ms = age_ms(admission.conversation_id);
     let conversation = Conversation::new(briefing.settings, begun_ms);

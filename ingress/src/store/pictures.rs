@@ -17,7 +17,7 @@ use super::{
     images::{list, nearest, questions},
     signed::{SignedUrl, sign},
 };
-use crate::metrics::Measured;
+use crate::metrics::Metrics;
 
 /// Age at which the catalogue is read again.
 pub const FRESH: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ pub struct Pictures {
     s3: aws_sdk_s3::Client,
     bucket: String,
     kept: Mutex<Option<Kept>>,
-    measured: Arc<Measured>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,9 +87,9 @@ impl Pictures {
         table: String,
         s3: aws_sdk_s3::Client,
         bucket: String,
-        measured: Arc<Measured>,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { dynamodb, table, s3, bucket, kept: Mutex::default(), measured }
+        Self { dynamodb, table, s3, bucket, kept: Mutex::default(), metrics }
     }
 
     /// All pictures, by category and title.
@@ -102,10 +102,10 @@ impl Pictures {
         if let Some((age, entries)) = &old
             && *age < FRESH
         {
-            self.measured.picture_hits.increment();
+            self.metrics.picture_hits.increment();
             return Ok(Arc::clone(entries));
         }
-        self.measured.picture_reads.increment();
+        self.metrics.picture_reads.increment();
         match self.read().await {
             Ok(entries) => {
                 let entries: Arc<[Entry]> = entries.into();
@@ -113,7 +113,7 @@ impl Pictures {
                 Ok(entries)
             }
             Err(error) => {
-                self.measured.failed_picture_reads.increment();
+                self.metrics.failed_picture_reads.increment();
                 match old {
                     Some((age, entries)) if may_serve(age) => {
                         tracing::warn!(error = format!("{error:#}"), "an old catalogue of pictures serves");

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    coordination::Shared,
-    metrics::Measured,
+    coordination::Coordination,
+    metrics::Metrics,
     results::{Results, feed::Feed},
 };
 
@@ -65,7 +65,7 @@ impl Records {
     pub fn new(
         config: &Config,
         (sdk, s3): (&SdkConfig, &aws_sdk_s3::Client),
-        (shared, measured): (&Arc<Shared>, &Arc<Measured>),
+        (coordination, metrics): (&Arc<Coordination>, &Arc<Metrics>),
         shutdown: CancellationToken,
     ) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
@@ -95,10 +95,10 @@ impl Records {
                 config.images_table.clone(),
                 s3.clone(),
                 config.images_bucket.clone(),
-                Arc::clone(measured),
+                Arc::clone(metrics),
             ),
             learners: Learners::new(dynamodb, config.users_table.clone(), progress.clone()),
-            results: Results::new(found, Arc::clone(shared), Arc::clone(measured), shutdown.clone()),
+            results: Results::new(found, Arc::clone(coordination), Arc::clone(metrics), shutdown.clone()),
             feed: Feed::new(progress.clone(), shutdown),
             documents,
             progress,

@@ -21,7 +21,7 @@ use crate::{
         extract::Body,
         route::{Route, post},
     },
-    app::App,
+    app::AppState,
 };
 
 /// What an authenticator app needs.
@@ -87,7 +87,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn associate(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+async fn associate(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
     app.accounts.usable(&caller.user_id).await?;
     let token = caller.token.reveal();
     let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
@@ -97,7 +97,7 @@ async fn associate(State(app): State<Arc<App>>, caller: Caller) -> Result<Respon
 }
 
 async fn verify(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     Body(request): Body<TotpCode>,
 ) -> Result<NoContent, ApiError> {
@@ -110,7 +110,7 @@ async fn verify(
 }
 
 async fn off(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     Body(request): Body<Password>,
 ) -> Result<NoContent, ApiError> {

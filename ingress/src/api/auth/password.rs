@@ -23,7 +23,7 @@ use crate::{
         extract::Body,
         route::{Route, post},
     },
-    app::App,
+    app::AppState,
 };
 
 /// A new password in place of a forgotten one.
@@ -81,7 +81,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn forgot(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     Body(request): Body<Address>,
 ) -> Result<Accepted<MailAsked>, ApiError> {
@@ -93,7 +93,7 @@ async fn forgot(
 }
 
 async fn reset(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     Body(request): Body<Reset>,
 ) -> Result<NoContent, ApiError> {
@@ -112,7 +112,7 @@ async fn reset(
 }
 
 async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     caller: Caller,
     Body(request): Body<Change>,
 ) -> Result<NoContent, ApiError> {

@@ -25,7 +25,7 @@ use crate::{
         extract::Body,
         route::{Route, post},
     },
-    app::App,
+    app::AppState,
     store::users::User,
 };
 
@@ -149,7 +149,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn sign_in(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     headers: HeaderMap,
     Body(request): Body<SignIn>,
@@ -168,7 +168,7 @@ async fn sign_in(
 }
 
 async fn respond(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     headers: HeaderMap,
     Body(request): Body<Respond>,
@@ -191,7 +191,7 @@ async fn respond(
 }
 
 async fn refresh(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     headers: HeaderMap,
     RefreshCookie(token): RefreshCookie,
@@ -220,7 +220,7 @@ async fn refresh(
 }
 
 async fn sign_out(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     headers: HeaderMap,
     visitor: Visitor,
     RefreshCookie(token): RefreshCookie,
@@ -237,7 +237,7 @@ async fn sign_out(
 }
 
 async fn sign_out_everywhere(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     headers: HeaderMap,
     caller: Caller,
 ) -> Result<Response, ApiError> {
@@ -246,7 +246,7 @@ async fn sign_out_everywhere(
 }
 
 /// The answer to a correct proof.
-async fn answer(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> Result<Response, ApiError> {
+async fn answer(app: &AppState, headers: &HeaderMap, signed_in: SignedIn) -> Result<Response, ApiError> {
     match signed_in {
         SignedIn::Tokens(tokens) => {
             let access = access(app, &tokens, tokens.refresh.as_ref()).await?;
@@ -267,7 +267,7 @@ async fn answer(app: &App, headers: &HeaderMap, signed_in: SignedIn) -> Result<R
 
 /// The owner of the token is read from the token, after it was verified as any other. An account whose deletion was asked
 /// for opens nothing more, and its session, which `refresh` keeps, ends.
-async fn access(app: &App, tokens: &Tokens, refresh: Option<&Hidden>) -> Result<Access, ApiError> {
+async fn access(app: &AppState, tokens: &Tokens, refresh: Option<&Hidden>) -> Result<Access, ApiError> {
     let caller = app.verifier.verify(tokens.access.reveal()).await?;
     let opened = app.accounts.open(&caller).await;
     if let (Err(gone), Some(refresh)) = (&opened, refresh)
@@ -283,7 +283,7 @@ async fn access(app: &App, tokens: &Tokens, refresh: Option<&Hidden>) -> Result<
 }
 
 fn keep(
-    app: &App,
+    app: &AppState,
     headers: &HeaderMap,
     token: Option<&Hidden>,
 ) -> Result<Option<http::HeaderValue>, ApiError> {
@@ -293,7 +293,7 @@ fn keep(
     cookie.map(Some).map_err(ApiError::Internal)
 }
 
-fn signed_out(app: &App, headers: &HeaderMap) -> Response {
+fn signed_out(app: &AppState, headers: &HeaderMap) -> Response {
     private(StatusCode::NO_CONTENT.into_response(), end_cookie(app, headers))
 }
 

@@ -25,7 +25,7 @@ use crate::{
         extract::Body,
         route::{Route, post},
     },
-    app::App,
+    app::AppState,
 };
 
 /// Somebody who wants to learn.
@@ -100,7 +100,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn sign_up(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     Body(request): Body<SignUp>,
 ) -> Result<Accepted<MailAsked>, ApiError> {
@@ -124,7 +124,7 @@ async fn sign_up(
 }
 
 async fn confirm(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     Body(request): Body<Confirm>,
 ) -> Result<NoContent, ApiError> {
@@ -136,7 +136,7 @@ async fn confirm(
 }
 
 async fn resend(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     visitor: Visitor,
     Body(request): Body<Address>,
 ) -> Result<Accepted<MailAsked>, ApiError> {

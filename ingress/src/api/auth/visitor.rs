@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     api::problem::{ApiError, Code},
     api::route::{Input, Sketch},
-    app::App,
+    app::AppState,
 };
 
 /// In which each proxy tells the address of its caller.
@@ -52,13 +52,13 @@ impl Limit {
     ///
     /// # Errors
     /// 429 beyond the limit.
-    pub(super) async fn count(self, app: &App, kind: &str, who: &str) -> Result<(), ApiError> {
-        app.shared.limit(&self.key(kind, who), self.max, self.window).await
+    pub(super) async fn count(self, app: &AppState, kind: &str, who: &str) -> Result<(), ApiError> {
+        app.coordination.limit(&self.key(kind, who), self.max, self.window).await
     }
 
     /// Forgets the attempts of `who`. One that is not forgotten only makes the next ones fewer.
-    pub(super) async fn forget(self, app: &App, kind: &str, who: &str) {
-        if let Err(error) = app.shared.forget(&self.key(kind, who)).await {
+    pub(super) async fn forget(self, app: &AppState, kind: &str, who: &str) {
+        if let Err(error) = app.coordination.forget(&self.key(kind, who)).await {
             tracing::debug!(error = %error, "attempts are not forgotten");
         }
     }
@@ -74,7 +74,7 @@ impl Visitor {
     ///
     /// # Errors
     /// 429 beyond [`FROM_ADDRESS`].
-    pub(super) async fn count(self, app: &App) -> Result<(), ApiError> {
+    pub(super) async fn count(self, app: &AppState) -> Result<(), ApiError> {
         match self.0 {
             Some(address) => FROM_ADDRESS.count(app, "", &network(address)).await,
             None => Ok(()),
@@ -82,10 +82,10 @@ impl Visitor {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Visitor {
+impl FromRequestParts<Arc<AppState>> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         Ok(Self(caller(peer, &parts.headers, app.trusted_proxies)))
     }

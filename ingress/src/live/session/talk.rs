@@ -270,7 +270,7 @@ impl<'a> Talk<'a> {
         match signal {
             Signal::Opened => {
                 if let Some(opened) = self.streams.get(&stream) {
-                    self.parts.measured.openings.record_duration(opened.age());
+                    self.parts.metrics.openings.record_duration(opened.age());
                 }
                 self.input(Input::StreamOpened(stream));
             }

@@ -49,7 +49,7 @@ impl Talk<'_> {
                 Output::StoreAudio { key, pcm } => self.store(key, pcm),
                 Output::Record(turn) => {
                     if let Some(latency_ms) = turn.answer_latency_ms {
-                        self.parts.measured.answers.record(latency_ms);
+                        self.parts.metrics.answers.record(latency_ms);
                     }
                     self.journal(Job::Turn(turn));
                 }
@@ -97,7 +97,7 @@ impl Talk<'_> {
     }
 
     fn failed(&self, failure: &StreamFailure) {
-        self.parts.measured.failed_streams.increment();
+        self.parts.metrics.failed_streams.increment();
         tracing::warn!(
             conversation.id = self.conversation_id,
             class = ?failure.class,

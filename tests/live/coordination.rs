@@ -6,8 +6,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use infra::local::{Progress, RedisServer};
 use ingress::{
-    coordination::{CALL_TIMEOUT, Claim, Heard, Shared, SharedError, WAITING_MESSAGES_MAX},
-    metrics::Measured,
+    coordination::{CALL_TIMEOUT, Claim, Coordination, CoordinationError, Heard, WAITING_MESSAGES_MAX},
+    metrics::Metrics,
 };
 use tokio::time::{Instant, timeout};
 
@@ -22,9 +22,9 @@ async fn redis() -> (tempfile::TempDir, RedisServer) {
     (folder, server)
 }
 
-fn task_of(server: &RedisServer) -> (Shared, Arc<Measured>) {
-    let measured = Arc::new(Measured::default());
-    (Shared::redis(&server.url(), None, Arc::clone(&measured)).unwrap(), measured)
+fn task_of(server: &RedisServer) -> (Coordination, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::default());
+    (Coordination::redis(&server.url(), None, Arc::clone(&metrics)).unwrap(), metrics)
 }
 
 async fn heard(subscription: &mut ingress::coordination::Subscription) -> String {
@@ -36,10 +36,10 @@ async fn heard(subscription: &mut ingress::coordination::Subscription) -> String
     }
 }
 
-async fn attempts_are_counted_within_their_window(one: &Shared, other: &Shared) {
+async fn attempts_are_counted_within_their_window(one: &Coordination, other: &Coordination) {
     let window = Duration::from_millis(300);
-    for shared in [one, other, one] {
-        assert_eq!(shared.attempt("learner", 3, window).await.unwrap(), Ok(()));
+    for coordination in [one, other, one] {
+        assert_eq!(coordination.attempt("learner", 3, window).await.unwrap(), Ok(()));
     }
     let wait = other.attempt("learner", 3, window).await.unwrap().unwrap_err();
     assert!(wait <= window && !wait.is_zero(), "{wait:?}");
@@ -55,7 +55,7 @@ async fn attempts_are_counted_within_their_window(one: &Shared, other: &Shared) 
     assert_eq!(refused.code().name(), "too_many_requests");
 }
 
-async fn messages_reach_those_who_listen(one: &Shared, other: &Shared) {
+async fn messages_reach_those_who_listen(one: &Coordination, other: &Coordination) {
     other.publish("results:1", "before anybody listens").await.unwrap();
     let mut first = one.subscribe("results:1").await.unwrap();
     let mut second = one.subscribe("results:1").await.unwrap();
@@ -76,7 +76,7 @@ async fn messages_reach_those_who_listen(one: &Shared, other: &Shared) {
     assert_eq!(heard(&mut elsewhere).await, "d");
 }
 
-async fn a_slow_listener_is_told_that_it_lagged(one: &Shared, other: &Shared) {
+async fn a_slow_listener_is_told_that_it_lagged(one: &Coordination, other: &Coordination) {
     let mut slow = one.subscribe("slow").await.unwrap();
     let mut quick = one.subscribe("slow").await.unwrap();
     let count = 2 * WAITING_MESSAGES_MAX;
@@ -88,7 +88,7 @@ async fn a_slow_listener_is_told_that_it_lagged(one: &Shared, other: &Shared) {
     assert_eq!(heard(&mut slow).await, (count - WAITING_MESSAGES_MAX).to_string());
 }
 
-async fn a_claim_has_one_owner_until_it_ends(one: &Shared, other: &Shared) {
+async fn a_claim_has_one_owner_until_it_ends(one: &Coordination, other: &Coordination) {
     let ttl = Duration::from_millis(300);
     assert_eq!(one.claim("live:a", "x", LONG).await.unwrap(), Claim::Mine);
     assert_eq!(one.claim("live:a", "x", LONG).await.unwrap(), Claim::Mine, "an owner may claim again");
@@ -111,15 +111,15 @@ async fn a_claim_has_one_owner_until_it_ends(one: &Shared, other: &Shared) {
     assert!(!one.renew("live:b", "x", ttl).await.unwrap());
 }
 
-async fn what_is_too_long_is_refused(one: &Shared, _: &Shared) {
+async fn what_is_too_long_is_refused(one: &Coordination, _: &Coordination) {
     let long = "x".repeat(257);
-    assert_eq!(one.attempt(&long, 1, LONG).await, Err(SharedError::TooLong));
-    assert_eq!(one.claim("a", &long, LONG).await, Err(SharedError::TooLong));
-    assert_eq!(one.publish("a", &"x".repeat(16 * 1024 + 1)).await, Err(SharedError::TooLong));
+    assert_eq!(one.attempt(&long, 1, LONG).await, Err(CoordinationError::TooLong));
+    assert_eq!(one.claim("a", &long, LONG).await, Err(CoordinationError::TooLong));
+    assert_eq!(one.publish("a", &"x".repeat(16 * 1024 + 1)).await, Err(CoordinationError::TooLong));
     one.publish("a", &"x".repeat(16 * 1024)).await.unwrap();
 }
 
-async fn every_case(one: &Shared, other: &Shared) {
+async fn every_case(one: &Coordination, other: &Coordination) {
     attempts_are_counted_within_their_window(one, other).await;
     messages_reach_those_who_listen(one, other).await;
     a_slow_listener_is_told_that_it_lagged(one, other).await;
@@ -129,8 +129,8 @@ async fn every_case(one: &Shared, other: &Shared) {
 
 #[tokio::test]
 async fn what_is_shared_is_the_same_in_one_process() {
-    let shared = Shared::in_process();
-    every_case(&shared, &shared).await;
+    let coordination = Coordination::in_process();
+    every_case(&coordination, &coordination).await;
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn what_is_shared_is_the_same_in_redis() {
     let (_folder, server) = redis().await;
     let ((one, failed), (other, _)) = (task_of(&server), task_of(&server));
     every_case(&one, &other).await;
-    assert_eq!(failed.failed_shared_calls.take(), 0);
+    assert_eq!(failed.failed_coordination_calls.take(), 0);
     server.stop().await;
 }
 
@@ -147,17 +147,21 @@ async fn what_is_shared_is_the_same_in_redis_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let server = RedisServer::start_with_tls(folder.path().to_owned(), &Progress::silent()).await.unwrap();
     let (url, certificate) = server.tls().unwrap();
-    let task = |trusted: Option<&Path>| Shared::redis(&url, trusted, Arc::default()).unwrap();
+    let task = |trusted: Option<&Path>| Coordination::redis(&url, trusted, Arc::default()).unwrap();
     every_case(&task(Some(&certificate)), &task(Some(&certificate))).await;
     let stranger = task(None);
-    assert_eq!(stranger.holder("a").await, Err(SharedError::Unavailable), "nobody vouches for this server");
+    assert_eq!(
+        stranger.holder("a").await,
+        Err(CoordinationError::Unavailable),
+        "nobody vouches for this server"
+    );
     server.stop().await;
 }
 
 /// Calls until Redis answers again.
-async fn until_back(shared: &Shared) {
+async fn until_back(coordination: &Coordination) {
     let begun = Instant::now();
-    while shared.holder("any").await.is_err() {
+    while coordination.holder("any").await.is_err() {
         assert!(begun.elapsed() < PATIENCE, "Redis is back and not used");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -174,7 +178,7 @@ async fn without_redis_attempts_pass_and_with_it_back_everything_goes_on() {
 
     server.stop().await;
     let begun = Instant::now();
-    assert_eq!(one.claim("live", "x", LONG).await, Err(SharedError::Unavailable));
+    assert_eq!(one.claim("live", "x", LONG).await, Err(CoordinationError::Unavailable));
     assert!(begun.elapsed() < 2 * CALL_TIMEOUT, "{:?}", begun.elapsed());
     let begun = Instant::now();
     for _ in 0..10 {
@@ -182,7 +186,7 @@ async fn without_redis_attempts_pass_and_with_it_back_everything_goes_on() {
     }
     assert!(begun.elapsed() < 3 * CALL_TIMEOUT, "whoever tries waits long: {:?}", begun.elapsed());
     assert!(one.subscribe("others").await.is_err());
-    assert!(failed.failed_shared_calls.take() >= 11);
+    assert!(failed.failed_coordination_calls.take() >= 11);
     assert_eq!(timeout(PATIENCE, subscription.next()).await.unwrap(), Heard::Lagged, "a gap is told");
 
     server.restart().await.unwrap();
@@ -205,15 +209,15 @@ async fn without_redis_attempts_pass_and_with_it_back_everything_goes_on() {
 async fn a_redis_that_hangs_is_waited_for_a_bounded_time() {
     use nix::sys::signal::Signal;
     let (_folder, server) = redis().await;
-    let (shared, failed) = task_of(&server);
-    assert_eq!(shared.holder("a").await.unwrap(), None);
+    let (coordination, failed) = task_of(&server);
+    assert_eq!(coordination.holder("a").await.unwrap(), None);
     server.process().signal(Signal::SIGSTOP).await.unwrap();
     let begun = Instant::now();
-    assert_eq!(shared.holder("a").await, Err(SharedError::Unavailable));
+    assert_eq!(coordination.holder("a").await, Err(CoordinationError::Unavailable));
     assert!(begun.elapsed() < CALL_TIMEOUT + Duration::from_millis(500), "{:?}", begun.elapsed());
-    assert_eq!(failed.failed_shared_calls.take(), 1);
+    assert_eq!(failed.failed_coordination_calls.take(), 1);
     server.process().signal(Signal::SIGCONT).await.unwrap();
-    until_back(&shared).await;
+    until_back(&coordination).await;
     server.stop().await;
 }
 
@@ -221,9 +225,9 @@ async fn a_redis_that_hangs_is_waited_for_a_bounded_time() {
 async fn a_task_starts_before_its_redis() {
     let (_folder, mut server) = redis().await;
     server.stop().await;
-    let (shared, _) = task_of(&server);
-    assert_eq!(shared.holder("a").await, Err(SharedError::Unavailable));
+    let (coordination, _) = task_of(&server);
+    assert_eq!(coordination.holder("a").await, Err(CoordinationError::Unavailable));
     server.restart().await.unwrap();
-    until_back(&shared).await;
+    until_back(&coordination).await;
     server.stop().await;
 }
