@@ -6,6 +6,7 @@
 pub mod account;
 pub mod bus;
 pub mod contract;
+pub mod document;
 pub mod dynamo;
 pub mod journal;
 pub mod pipeline;

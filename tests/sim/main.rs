@@ -5,6 +5,7 @@
 //! `NOVA_SEEDS=n` chooses how many seeds are run, on all processors, and tells how far it is; `NOVA_SEED=x` repeats
 //! one. A seed that fails prints itself and its calls. `NOVA_LOAD_CONVERSATIONS=n` is the size of the load test.
 
+mod documents;
 mod ingress;
 mod leaving;
 mod load;

@@ -16,12 +16,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read,
     sync::PoisonError,
 };
 
-use events::contract::{
-    ConversationCompleted, Envelope, Event, EventId, Milestone, StoredAnalysis, TraceParent, Transcript, Turn,
+use events::{
+    contract::{
+        ConversationCompleted, Envelope, Event, EventId, Milestone, StoredAnalysis, TraceParent, Transcript,
+        Turn,
+    },
+    document,
 };
 use tests::{
     due,
@@ -132,9 +135,7 @@ impl Judge<'_> {
     fn object<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let object = self.state.s3.objects.get(&(LOGS.to_owned(), key.to_owned()))?;
         self.check(object.writes == 1, || format!("I6: {key} was overwritten"));
-        let mut content = Vec::new();
-        flate2::read::GzDecoder::new(object.body.as_slice()).read_to_end(&mut content).ok()?;
-        serde_json::from_slice(&content).ok()
+        serde_json::from_slice(&document::read(&object.body).ok()?).ok()
     }
 
     /// I1.

@@ -1,6 +1,6 @@
 //! Wrong workers, each with a mistake that is common elsewhere. They exist to be found.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
@@ -230,9 +230,8 @@ impl EventHandler for Unfenced {
             measures: Measures::default(),
             assessment: assessment.clone(),
         };
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&serde_json::to_vec(&analysis).map_err(Failure::retry)?).map_err(Failure::retry)?;
-        let body = gzip.finish().map_err(Failure::retry)?;
+        let json = serde_json::to_vec(&analysis).map_err(Failure::retry)?;
+        let body = events::document::write(&json).map_err(Failure::retry)?;
         let put = self.s3.put_object().bucket(LOGS).key(&key).body(body.into()).send().await;
         put.map_err(Failure::aws)?;
         let analyzed = Event::ConversationAnalyzed(ConversationAnalyzed {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Read as _,
 };
 
 use anyhow::{Context as _, bail};
@@ -123,9 +122,7 @@ impl Results {
 }
 
 fn decode<T: DeserializeOwned>(gzip: &[u8]) -> anyhow::Result<T> {
-    let mut json = String::new();
-    flate2::read::GzDecoder::new(gzip).read_to_string(&mut json)?;
-    Ok(serde_json::from_str(&json)?)
+    Ok(serde_json::from_slice(&events::document::read(gzip)?)?)
 }
 
 fn string(item: &HashMap<String, AttributeValue>, name: &str) -> anyhow::Result<String> {

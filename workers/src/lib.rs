@@ -14,7 +14,6 @@ pub mod watchdog;
 
 mod boot;
 mod effects;
-mod gzip;
 mod objects;
 mod withdrawal;
 mod write_once;

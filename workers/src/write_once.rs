@@ -8,21 +8,19 @@
 use std::time::Duration;
 
 use aws_sdk_s3::{
-    operation::{get_object::GetObjectError, put_object::PutObjectError},
-    primitives::ByteStream,
-    types::ServerSideEncryption,
+    operation::put_object::PutObjectError, primitives::ByteStream, types::ServerSideEncryption,
 };
 use events::{
     contract::ObjectRef,
+    document::{self, GetDocumentError, sha256},
     runtime::{
         failure::Failure,
         retry::{Retry, RetryPolicy, retry},
     },
 };
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::{gzip, objects};
+use crate::objects;
 
 /// Repetitions of a write that raced another one.
 const CONFLICT_POLICY: RetryPolicy =
@@ -30,9 +28,6 @@ const CONFLICT_POLICY: RetryPolicy =
 
 /// The longest time a write may take with all its repetitions.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
-
-/// The largest object that is fetched, in bytes.
-const OBJECT_BYTES_MAX: i64 = gzip::CONTENT_BYTES_MAX as i64;
 
 const CONTENT_SHA256: &str = "content-sha256";
 const SHA256: &str = "sha256";
@@ -72,11 +67,12 @@ impl WriteOnce {
     /// Writes `document` unless something stands at its key.
     ///
     /// # Errors
-    /// By the nature of the failed call; a race that does not end is a retry.
+    /// By the nature of the failed call; a race that does not end is a retry, a document that is too large a rejection.
     pub(crate) async fn put(&self, document: Document<'_>) -> Result<Written, Failure> {
-        let bytes = gzip::compress(document.content);
-        let sha256 = hash(&bytes);
-        let content_sha256 = hash(document.content);
+        let bytes = document::write(document.content)
+            .map_err(|error| Failure::reject(format!("the document {} cannot be stored: {error}", document.key)))?;
+        let stored_sha256 = sha256(&bytes);
+        let content_sha256 = sha256(document.content);
         let attempt = || async {
             self.s3
                 .put_object()
@@ -86,7 +82,7 @@ impl WriteOnce {
                 .content_type(document.content_type)
                 .content_encoding("gzip")
                 .server_side_encryption(ServerSideEncryption::Aes256)
-                .metadata(SHA256, &sha256)
+                .metadata(SHA256, &stored_sha256)
                 .metadata(CONTENT_SHA256, &content_sha256)
                 .metadata(FORMAT, document.format)
                 .body(ByteStream::from(bytes.clone()))
@@ -95,7 +91,7 @@ impl WriteOnce {
                 .map_err(refused)
         };
         match retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, attempt).await {
-            Ok(_) => Ok(Written::Ours(self.reference(document.key, sha256))),
+            Ok(_) => Ok(Written::Ours(self.reference(document.key, stored_sha256))),
             Err(Refused::Exists) => self.compare(document.key, &content_sha256).await,
             Err(Refused::Failed(failure)) => Err(failure),
         }
@@ -106,20 +102,14 @@ impl WriteOnce {
     /// # Errors
     /// By the nature of the failed call; an object that is too large or not gzip is a rejection.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectRef)>, Failure> {
-        let object = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                return Ok(None);
+        let stored = document::get(&self.s3, &self.bucket, key).await.map_err(|error| match error {
+            GetDocumentError::Invalid(error) => {
+                Failure::reject(format!("the object {key} is unreadable: {error}"))
             }
-            Err(error) => return Err(Failure::aws(error).context("failed to read the document")),
-        };
-        if object.content_length().is_none_or(|bytes| bytes > OBJECT_BYTES_MAX) {
-            return Err(Failure::reject(format!("the object {key} is larger than {OBJECT_BYTES_MAX} bytes")));
-        }
-        let bytes = object.body.collect().await.map_err(Failure::retry)?.into_bytes();
-        let content = gzip::decompress(&bytes)
-            .map_err(|error| Failure::reject(format!("the object {key} is unreadable: {error}")))?;
-        Ok(Some((content, self.reference(key, hash(&bytes)))))
+            GetDocumentError::Call(error) => Failure::aws(*error).context("failed to read the document"),
+            GetDocumentError::Body(error) => Failure::retry(error),
+        })?;
+        Ok(stored.map(|stored| (stored.content, self.reference(key, stored.sha256))))
     }
 
     /// Removes what stands at `key`, in all its versions: nothing is there after that, until somebody writes it again.
@@ -172,8 +162,4 @@ fn refused(error: aws_sdk_s3::error::SdkError<PutObjectError>) -> Retry<Refused>
         Some(409) => Retry::transient(Refused::Failed(Failure::retry(error))),
         _ => Retry::Permanent(Refused::Failed(Failure::aws(error).context("failed to write the document"))),
     }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }

@@ -2,16 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Read as _,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::contract::{ConversationId, Speaker, StoredAnalysis, Transcript, UserId};
-use flate2::read::GzDecoder;
 use infra::{
     learner::{Conversation, Line, Script},
     local::{RunFile, root_s3_client, root_sdk_config},
@@ -28,9 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often the stores are looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
-
-/// The largest document that is read, in bytes.
-const DOCUMENT_BYTES_MAX: u64 = 8 << 20;
 
 /// Listens to the three alert topics through a queue of its own.
 #[derive(Debug)]
@@ -213,19 +207,11 @@ fn shown(value: &AttributeValue) -> Option<String> {
 async fn document<T: serde::de::DeserializeOwned>(run: &RunFile, key: &str) -> anyhow::Result<T> {
     let s3 = root_s3_client(&run.cloud_endpoint);
     loop {
-        match s3.get_object().bucket(&run.outputs.logs_bucket).key(key).send().await {
-            Ok(object) => {
-                let bytes = object.body.collect().await.context("the document broke off")?.into_bytes();
-                let mut json = Vec::new();
-                let mut unpacked = GzDecoder::new(&bytes[..]).take(DOCUMENT_BYTES_MAX);
-                unpacked.read_to_end(&mut json).context("the document is no gzip")?;
-                return serde_json::from_slice(&json).context("the document has another shape");
-            }
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                tokio::time::sleep(INTERVAL).await;
-            }
-            Err(error) => return Err(error).context("cannot read the bucket of logs"),
+        let stored = events::document::get(&s3, &run.outputs.logs_bucket, key).await;
+        if let Some(stored) = stored.context("cannot read the bucket of logs")? {
+            return serde_json::from_slice(&stored.content).context("the document has another shape");
         }
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 

@@ -1,25 +1,18 @@
 //! What the workers stored of conversations in the logs bucket: transcripts and assessments, as compressed documents at
 //! keys that depend on the conversation alone. A document is read up to a bound, compressed and not.
 
-use std::io::Read as _;
-
 use anyhow::Context as _;
 use aws_sdk_s3::{
     Client,
-    error::SdkError,
-    operation::get_object::GetObjectError,
     types::{Delete, ObjectIdentifier},
 };
 use events::{
     contract::{ConversationId, StoredAnalysis, Transcript, UserId},
+    document,
     pipeline::names::{analysis_key, readable_transcript_key, transcript_key},
     runtime::failure::describe,
 };
 use serde::de::DeserializeOwned;
-
-/// Longest stored document, in bytes as it is stored and as it is read. An hour of conversation is a tenth of it.
-const STORED_BYTES_MAX: u64 = 1024 * 1024;
-const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Pages of a list of versions that one conversation's documents may fill.
 const PAGES_MAX: usize = 16;
@@ -119,19 +112,8 @@ impl Documents {
     }
 
     async fn content(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        let got = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = match got {
-            Ok(object) => object,
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => return Err(describe(&error)).context("failed to read a document"),
-        };
-        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-        anyhow::ensure!(
-            length.is_some_and(|length| length <= STORED_BYTES_MAX),
-            "a document is larger than {STORED_BYTES_MAX} bytes"
-        );
-        let stored = object.body.collect().await.context("failed to read a document")?.into_bytes();
-        unpack(&stored).map(Some)
+        let stored = document::get(&self.s3, &self.bucket, key).await.context("failed to read a document")?;
+        Ok(stored.map(|stored| stored.content))
     }
 }
 
@@ -152,43 +134,5 @@ pub(super) async fn delete_objects(
             deleted.errors().len(),
             first.code().unwrap_or("no code")
         ),
-    }
-}
-
-fn is_missing<R>(error: &SdkError<GetObjectError, R>) -> bool {
-    error.as_service_error().is_some_and(GetObjectError::is_no_such_key)
-}
-
-fn unpack(stored: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(stored).take(DOCUMENT_BYTES_MAX + 1);
-    reader.read_to_end(&mut content).context("a document is not gzip")?;
-    anyhow::ensure!(
-        content.len() as u64 <= DOCUMENT_BYTES_MAX,
-        "a document unpacks to more than {DOCUMENT_BYTES_MAX} bytes"
-    );
-    Ok(content)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    fn gzip(document: &[u8]) -> Vec<u8> {
-        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        writer.write_all(document).unwrap();
-        writer.finish().unwrap()
-    }
-
-    #[test]
-    fn a_stored_document_is_unpacked_up_to_a_bound() {
-        assert_eq!(unpack(&gzip(b"{}")).unwrap(), b"{}");
-        assert!(unpack(b"no gzip").is_err());
-        // A document that grows without end is not read to its end.
-        let bomb = gzip(&vec![b' '; usize::try_from(4 * DOCUMENT_BYTES_MAX).unwrap()]);
-        assert!((bomb.len() as u64) < STORED_BYTES_MAX);
-        assert!(unpack(&bomb).unwrap_err().to_string().contains("more than"));
     }
 }

@@ -5,23 +5,19 @@
 //! in the Effects table, which are forgotten some time after the journal: without the mark of its activity a
 //! conversation would be counted a second time, and is not replayed.
 
-use std::{io::Read as _, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use events::{
     contract::{
         ConversationCompleted, ConversationId, Envelope, Event, Speaker, TraceParent, Transcript, UserId,
     },
+    document,
     pipeline::names::transcript_key,
-    runtime::failure::describe,
 };
-use flate2::read::GzDecoder;
 use serde::Serialize;
 
 use super::{Shown, place::Place};
-
-/// The largest transcript that is read, in bytes.
-const TRANSCRIPT_BYTES_MAX: u64 = 8 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayOptions {
@@ -80,17 +76,11 @@ async fn from_transcript(options: &ReplayOptions, place: &Place) -> anyhow::Resu
         );
     };
     let key = transcript_key(user_id, id);
-    let object = place.s3.get_object().bucket(&place.outputs.logs_bucket).key(&key).send().await;
-    let object = object
-        .map_err(|error| describe(&error))
+    let stored = document::get(&place.s3, &place.outputs.logs_bucket, &key).await;
+    let stored = stored
+        .with_context(|| format!("cannot read the transcript {key}"))?
         .with_context(|| format!("neither the journal nor the transcript {key} is there"))?;
-    let bytes = object.body.collect().await.context("cannot read the transcript")?.into_bytes();
-    let mut json = Vec::new();
-    GzDecoder::new(&*bytes)
-        .take(TRANSCRIPT_BYTES_MAX)
-        .read_to_end(&mut json)
-        .with_context(|| format!("the transcript {key} is not gzip"))?;
-    let transcript: Transcript = serde_json::from_slice(&json)
+    let transcript: Transcript = serde_json::from_slice(&stored.content)
         .map_err(|error| anyhow::anyhow!("at line {}", error.line()))
         .with_context(|| format!("the object {key} is not a transcript"))?;
     let envelope = completed(transcript)?;

@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Read as _,
     time::Duration,
 };
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::{operation::get_object::GetObjectError, presigning::PresigningConfig};
+use aws_sdk_s3::presigning::PresigningConfig;
 use events::{
     contract::{ConversationId, UserId},
+    document,
     journal::JournalReader,
     pipeline::names::{analysis_key, transcript_key},
     runtime::failure::describe,
@@ -22,10 +22,6 @@ use crate::store::audio::Recordings;
 
 /// How long the address of a recording is good.
 const URL_LIFETIME: Duration = Duration::from_secs(3600);
-
-/// Longest stored document, in bytes as it is stored and as it is read: a conversation of an hour is far below.
-const STORED_BYTES_MAX: u64 = 4 * 1024 * 1024;
-const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What is held about learners.
 #[derive(Clone, Debug)]
@@ -136,30 +132,12 @@ impl Held {
 
     /// The JSON document at `key` of the logs bucket, if there is one.
     async fn document(&self, key: &str) -> anyhow::Result<Option<Value>> {
-        let got = self.s3.get_object().bucket(&self.logs_bucket).key(key).send().await;
-        let object = match got {
-            Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(describe(&error)).context("failed to read a document"),
-        };
-        let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-        anyhow::ensure!(
-            length.is_some_and(|length| length <= STORED_BYTES_MAX),
-            "a document is larger than {STORED_BYTES_MAX} bytes"
-        );
-        let stored = object.body.collect().await.context("failed to read a document")?.into_bytes();
-        decode(&stored).map(Some)
+        let stored = document::get(&self.s3, &self.logs_bucket, key).await;
+        let Some(stored) = stored.context("failed to read a document")? else { return Ok(None) };
+        // The error quotes nothing of the document but a place.
+        let json = serde_json::from_slice(&stored.content);
+        json.map(Some).map_err(|error| anyhow::anyhow!("a document is not JSON: {error}"))
     }
-}
-
-fn decode(stored: &[u8]) -> anyhow::Result<Value> {
-    let mut document = Vec::new();
-    let mut reader = flate2::read::GzDecoder::new(stored).take(DOCUMENT_BYTES_MAX);
-    reader.read_to_end(&mut document).context("a document is not gzip")?;
-    // The error quotes nothing of the document but a place.
-    serde_json::from_slice(&document).map_err(|error| anyhow::anyhow!("a document is not JSON: {error}"))
 }
 
 /// The attributes of an item as JSON: numbers and texts, which is all that UserProgress holds.
@@ -175,23 +153,7 @@ fn plain(item: HashMap<String, AttributeValue>) -> BTreeMap<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn documents_are_read_up_to_a_bound() {
-        assert_eq!(decode(&gzip(br#"{"a":1}"#)).unwrap()["a"], 1);
-        assert!(decode(b"plain").is_err());
-        let bomb = vec![b' '; usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 8];
-        assert!(decode(&gzip(&[&bomb[..], b"{}"].concat())).is_err());
-    }
 
     #[test]
     fn numbers_are_numbers_and_texts_are_texts() {
