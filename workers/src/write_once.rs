@@ -69,8 +69,9 @@ impl WriteOnce {
     /// # Errors
     /// By the nature of the failed call; a race that does not end is a retry, a document that is too large a rejection.
     pub(crate) async fn put(&self, document: Document<'_>) -> Result<Written, Failure> {
-        let bytes = document::write(document.content)
-            .map_err(|error| Failure::reject(format!("the document {} cannot be stored: {error}", document.key)))?;
+        let bytes = document::write(document.content).map_err(|error| {
+            Failure::reject(format!("the document {} cannot be stored: {error}", document.key))
+        })?;
         let stored_sha256 = sha256(&bytes);
         let content_sha256 = sha256(document.content);
         let attempt = || async {
