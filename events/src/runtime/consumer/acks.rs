@@ -1,6 +1,6 @@
 //! Deletes finished messages in batches.
 //!
-//! Deleting is idempotent, and a message whose delete fails to the end is received again and recognised by its id.
+//! Deleting is idempotent. A message whose delete fails finally is received again and recognised by its id.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -16,19 +16,20 @@ use crate::runtime::{
     retry::{Retry, RetryPolicy, retry},
 };
 
-/// How long the first message of a batch waits for others.
+/// How long the first receipt of a batch waits for others.
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 
-/// Finished messages that may wait for their delete.
+/// Receipts that may wait for their delete.
 const PENDING_MAX: usize = 64;
 
-/// The longest time one batch may take with all its repetitions.
+/// The longest time for one batch with all its retries.
 const DELETE_DEADLINE: Duration = Duration::from_secs(20);
 
 const POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(3), attempts_max: 6 };
 
-/// Takes receipts of finished messages. The task ends, with everything deleted, when all senders are gone.
+/// Starts the task that deletes the messages whose receipts it receives. It ends, after the last delete, when all senders
+/// are dropped.
 pub(super) fn start(queue: Arc<Queue>) -> (mpsc::Sender<String>, JoinHandle<()>) {
     let (sender, mut receiver) = mpsc::channel(PENDING_MAX);
     let task = env::spawn(async move {
@@ -64,7 +65,7 @@ async fn delete(queue: &Queue, batch: Vec<String>) {
     })
     .await;
     if let Err(error) = deleted {
-        tracing::warn!(error = format!("{error:#}"), "finished messages stay in the queue");
+        tracing::warn!(error = format!("{error:#}"), "failed to delete finished messages");
     }
 }
 

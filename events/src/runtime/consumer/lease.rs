@@ -1,8 +1,8 @@
-//! Leases: every received message is ours until its visibility times out, and one task extends them all in batches
-//! from the moment they are received.
+//! Leases: a received message belongs to this worker until its visibility timeout, and one task extends all leases in batches
+//! from the receive on.
 //!
-//! A [`Lease`] that is dropped is no longer extended. A lease that cannot be extended in time, or that SQS says is
-//! not ours, is lost: its token is cancelled while the message is still invisible to others.
+//! A dropped [`Lease`] is no longer extended. A lease that cannot be extended in time, or that SQS no longer knows, is lost:
+//! its token is cancelled while the message is still invisible to other consumers.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    metrics::Measured,
+    metrics::ConsumerMetrics,
     queue::{BATCH_MAX, Changed, Queue},
 };
 use crate::runtime::{
@@ -27,12 +27,12 @@ use crate::runtime::{
 
 pub(super) struct Leases {
     queue: Arc<Queue>,
-    measured: Arc<Measured>,
+    metrics: Arc<ConsumerMetrics>,
     held: Mutex<BTreeMap<u64, Entry>>,
     next: AtomicU64,
     started: Instant,
-    /// Held while leases are being extended, so that a message that is given back is not extended afterwards.
-    beating: tokio::sync::Mutex<()>,
+    /// Held while leases are extended, so that a released message is not extended afterwards.
+    extending: tokio::sync::Mutex<()>,
 }
 
 struct Entry {
@@ -52,18 +52,18 @@ pub(super) struct Lease {
 }
 
 impl Leases {
-    pub(super) fn new(queue: Arc<Queue>, measured: Arc<Measured>) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, metrics: Arc<ConsumerMetrics>) -> Self {
         Self {
             queue,
-            measured,
+            metrics,
             held: Mutex::default(),
             next: AtomicU64::new(0),
             started: Instant::now(),
-            beating: tokio::sync::Mutex::default(),
+            extending: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Holds a message that was received just now.
+    /// Starts the lease of a message that was received just now.
     pub(super) fn hold(self: &Arc<Self>, receipt: String) -> Lease {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let lost = CancellationToken::new();
@@ -80,27 +80,27 @@ impl Leases {
         Lease { leases: Arc::clone(self), id, receipt, lost, extensions }
     }
 
-    /// Extends leases and gives up those that are lost, until `stop`. The two do not wait for each other: an extension
-    /// that is not answered must not keep a lost lease from being noticed.
-    pub(super) async fn keep(&self, pulse: &Pulse, stop: &CancellationToken) {
+    /// Extends leases and cancels lost ones, until `stop`. The two loops are independent: a pending extension must not delay
+    /// the cancellation of a lost lease.
+    pub(super) async fn run_heartbeat(&self, pulse: &Pulse, stop: &CancellationToken) {
         let extending = async {
             let mut ticks = ticks(heartbeat_interval(self.queue.visibility));
             while stop.run_until_cancelled(ticks.tick()).await.is_some() {
                 pulse.tick();
-                self.beat().await;
+                self.extend_due().await;
             }
         };
         let losing = async {
             let mut ticks = ticks(loss_interval(self.queue.visibility));
             while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-                self.give_up_lost();
+                self.cancel_lost();
             }
         };
         tokio::join!(extending, losing);
     }
 
-    async fn beat(&self) {
-        let _beating = self.beating.lock().await;
+    async fn extend_due(&self) {
+        let _extending = self.extending.lock().await;
         let due = self.due();
         let batches = due.chunks(BATCH_MAX).map(|batch| self.extend(batch));
         futures_util::future::join_all(batches).await;
@@ -113,7 +113,7 @@ impl Leases {
         held.iter().filter(|(_, entry)| due(entry)).map(|(id, entry)| (*id, entry.receipt.clone())).collect()
     }
 
-    fn give_up_lost(&self) {
+    fn cancel_lost(&self) {
         let now = self.started.elapsed();
         self.held().retain(|_, entry| {
             let lost = heartbeat(entry.times, now, self.queue.visibility) == Heartbeat::Lost;
@@ -125,7 +125,7 @@ impl Leases {
     }
 
     async fn extend(&self, batch: &[(u64, String)]) {
-        // SQS counts from when it gets the request, which is not before now.
+        // SQS counts from when it receives the request, which is not before now.
         let valid_until = self.started.elapsed() + self.queue.visibility;
         let receipts: Vec<_> = batch.iter().map(|(_, receipt)| receipt.clone()).collect();
         let extending = self.queue.change_visibility(&receipts, self.queue.visibility);
@@ -147,7 +147,7 @@ impl Leases {
                     if let Some(entry) = held.get_mut(id) {
                         entry.times.valid_until = valid_until;
                         entry.extensions.fetch_add(1, Ordering::Relaxed);
-                        self.measured.extensions.increment();
+                        self.metrics.extensions.increment();
                     }
                 }
                 Changed::Gone => {
@@ -155,8 +155,8 @@ impl Leases {
                         entry.lost.cancel();
                     }
                 }
-                // The next beat tries again.
-                Changed::Failed => self.measured.failed_extensions.increment(),
+                // The next heartbeat tries again.
+                Changed::Failed => self.metrics.failed_extensions.increment(),
             }
         }
     }
@@ -173,15 +173,15 @@ fn ticks(interval: Duration) -> Interval {
 }
 
 impl Lease {
-    /// How often it was extended.
+    /// The number of extensions so far.
     pub(super) fn extensions(&self) -> u32 {
         self.extensions.load(Ordering::Relaxed)
     }
 
-    /// Ends the lease so that nothing extends the message any more, and returns its receipt.
+    /// Ends the lease and returns its receipt; no extension of the message follows.
     pub(super) async fn end(self) -> String {
         let leases = Arc::clone(&self.leases);
-        let _not_beating = leases.beating.lock().await;
+        let _not_extending = leases.extending.lock().await;
         let receipt = self.receipt.clone();
         drop(self);
         receipt

@@ -1,47 +1,50 @@
-//! The ledger of attempts: how it is known of a message that it kills its worker.
+//! The ledger of attempts: it identifies messages that crash their worker and counts the failures of a message.
 //!
-//! SQS counts receives, whatever became of them: outages, deployments and neighbours that took the process along spend
-//! them too. So an attempt at a message that comes for the second time or more notes in the Effects table that it
-//! began, and when it reports, whatever it reports, takes the note back. An attempt that began and never reported died
-//! with its worker. The next one runs while nothing else does ([`Standing::Alone`]), which clears the neighbours: they
-//! succeed. A message that dies alone as well is dead-lettered as what it is. What earlier attempts left is not cleared
-//! by one that reports: it may have met an outage before it came to what kills.
+//! The receive count of SQS is no measure of either: outages, deployments and crashes caused by other messages raise it
+//! too. So every attempt from the second receive on is recorded in the Effects table when it begins, and the record is
+//! cleared when the attempt reports, whatever it reports. An attempt that began and never reported died with its worker.
+//! The next attempt runs exclusively ([`RunMode::Exclusive`]); the messages that ran beside the crash then succeed and are
+//! cleared. A message whose exclusive attempts die too is dead-lettered. A report clears only its own attempt, not those
+//! left by earlier ones: it may have met an outage before it reached the code that crashes.
 //!
-//! Failures that were reported are counted here, too, because only they are attempts. A message that succeeds at its
-//! first receive costs nothing.
+//! Only reported failures count against a message. A message that succeeds at its first receive costs no write.
 //!
 //! Item `attempt#<service>#<message id>`: `begun` (S, the attempt that has not reported, or empty), `earlier` (S, the
-//! one that stood there before it), `alone` (N, attempts that ran alone and have not reported), `failures` (N),
-//! `expiresAt` (N, the table's TTL). All writes set values and add none, so that one that the SDK repeats changes
-//! nothing. An attempt that cannot be noted is not the message's fault: it waits.
+//! previous value of `begun`), `alone` (N, exclusive attempts that have not reported), `failures` (N), `expiresAt` (N, the
+//! table's TTL). All writes set values instead of adding to them, so a request repeated by the SDK changes nothing. A
+//! message whose attempt cannot be recorded waits; that is not a failure of the message.
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::anyhow;
 use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryPartition,
     error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, KeySchemaElement, ReturnValue, TableDescription},
+    types::{AttributeValue, ReturnValue},
 };
 use jiff::SignedDuration;
 
 use super::{ConsumerConfig, Delivery};
-use crate::runtime::{
-    aws,
-    delivery::{Standing, standing},
-    env,
-    failure::{Failure, FailureKind, describe},
+use crate::{
+    dynamo::{is_conditional_check_failed, number, text},
+    runtime::{
+        aws,
+        delivery::{RunMode, run_mode},
+        env,
+        failure::{Failure, FailureKind, describe},
+        startup_check,
+    },
 };
 
-/// Days for which an attempt is remembered: the longest retention of a queue and a day.
+/// Days for which an attempt is kept: the longest retention of a queue and one day.
 const RETENTION_DAYS: i64 = 15;
 
-/// The wait after a note that could not be made.
-const UNNOTED_WAIT: Duration = Duration::from_secs(1);
+/// The wait after an attempt could not be recorded.
+const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
 
-/// No attempt.
+/// The value of `begun` and `earlier` without an attempt.
 const NONE: &str = "";
 
 pub(super) struct Ledger {
@@ -50,33 +53,30 @@ pub(super) struct Ledger {
     service: &'static str,
 }
 
-/// What is known of one message during one receive.
+/// The attempts at one message, as known during one receive.
 pub(super) struct Entry {
     key: String,
+    /// The id of the attempt of this receive.
     attempt: String,
-    /// Whether the ledger is asked at all: not at the first receive.
-    again: bool,
-    /// Whether SQS would take the message away after this receive.
-    last: bool,
+    /// Whether attempts are recorded: not at the first receive.
+    is_recorded: bool,
+    /// Whether SQS would dead-letter the message instead of delivering it again.
+    is_last_receive: bool,
     begun: bool,
-    /// Whether [`Ledger::begin`] has learned of earlier attempts before, during this receive.
-    known: bool,
+    /// Whether [`Ledger::begin`] has read the earlier attempts during this receive.
+    is_read: bool,
     /// The earlier attempt that never reported, or [`NONE`].
     earlier: String,
-    /// Earlier attempts that ran alone and never reported.
-    alone: u32,
+    /// Earlier exclusive attempts that never reported.
+    exclusive: u32,
+    /// Failures so far, those of this receive included.
     pub(super) failures: u32,
 }
 
 impl Entry {
-    /// How the next run may be done.
-    pub(super) fn standing(&self) -> Standing {
-        standing(self.earlier != NONE, self.alone, self.last)
-    }
-
-    /// Whether [`Ledger::begin`] has nothing more to do.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun || !self.again
+    /// How the next attempt may run.
+    pub(super) fn run_mode(&self) -> RunMode {
+        run_mode(self.earlier != NONE, self.exclusive, self.is_last_receive)
     }
 }
 
@@ -87,42 +87,33 @@ impl Ledger {
         dynamodb: &Client,
         config: &ConsumerConfig,
     ) -> anyhow::Result<Self> {
-        // Handlers use the same service: what they are refused must not cost the notes their repetitions.
+        // Handlers call the same service: their failures must not use up the retries of the ledger.
         let own = RetryPartition::custom("nova-attempts").build();
         let builder = dynamodb.config().to_builder().retry_partition(own).timeout_config(aws::timeouts());
         let dynamodb = Client::from_conf(builder.build());
         let table = config.attempts_table.clone();
-        let described = dynamodb.describe_table().table_name(&table).send().await;
-        let described = described
-            .map_err(|error| describe(&error))
-            .with_context(|| format!("NOVA_ATTEMPTS_TABLE: failed to describe the table {table:?}"))?;
-        let keys = described.table().map(TableDescription::key_schema).unwrap_or_default();
-        let names: Vec<_> = keys.iter().map(KeySchemaElement::attribute_name).collect();
-        ensure!(
-            names == ["effectId"],
-            "NOVA_ATTEMPTS_TABLE: the table {table:?} has the key {names:?}, expected is effectId"
-        );
+        startup_check::table(&dynamodb, "NOVA_ATTEMPTS_TABLE", &table, startup_check::EFFECTS).await?;
         Ok(Self { dynamodb, table, service })
     }
 
-    /// The entry of a message that was received just now, before anything is known.
+    /// The entry of a message that was received just now, before earlier attempts are read.
     pub(super) fn entry(&self, delivery: &Delivery, receive_count_max: u32) -> Entry {
         Entry {
             key: format!("attempt#{}#{}", self.service, delivery.message_id),
             attempt: env::random_uuid().to_string(),
-            again: delivery.receive_count > 1,
-            last: delivery.receive_count >= receive_count_max,
+            is_recorded: delivery.receive_count > 1,
+            is_last_receive: delivery.receive_count >= receive_count_max,
             begun: false,
-            known: false,
+            is_read: false,
             earlier: NONE.to_owned(),
-            alone: 0,
+            exclusive: 0,
             failures: 0,
         }
     }
 
-    /// Notes that an attempt begins, and learns of earlier ones.
+    /// Records that an attempt begins, and reads the earlier ones.
     pub(super) async fn begin(&self, entry: &mut Entry) -> Result<(), Failure> {
-        if entry.has_begun() {
+        if entry.begun || !entry.is_recorded {
             return Ok(());
         }
         let output = self
@@ -136,38 +127,39 @@ impl Ledger {
             .return_values(ReturnValue::AllNew)
             .send()
             .await
-            .map_err(unnoted)?;
+            .map_err(unrecorded)?;
         let item = output.attributes.unwrap_or_default();
         let count = |name: &str| -> u32 {
             item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
         };
         let earlier = item.get("earlier").and_then(|value| value.as_s().ok());
         let is_own = earlier.is_some_and(|earlier| *earlier == entry.attempt);
-        // Our own attempt stands there when the SDK repeated the request because its reply was lost. What stood there
-        // before it is not known then: the message is believed to be harmless, and found out next time.
+        // `earlier` is our own attempt if the SDK repeated the request because its response was lost. The previous value
+        // is unknown then: the message counts as harmless during this receive.
         if let Some(earlier) = earlier.filter(|_| !is_own) {
             entry.earlier.clone_from(earlier);
         }
-        // It also stands there when it ran before and its report could not be noted. Then what is counted may be itself.
-        if !(is_own && entry.known) {
-            entry.alone = count("alone");
+        // It is also our own attempt if a previous run of this receive could not record its report. Then `alone` may
+        // include that run.
+        if !(is_own && entry.is_read) {
+            entry.exclusive = count("alone");
         }
-        (entry.failures, entry.begun, entry.known) = (count("failures"), true, true);
+        (entry.failures, entry.begun, entry.is_read) = (count("failures"), true, true);
         Ok(())
     }
 
-    /// Notes that the attempt runs alone from now on.
-    pub(super) async fn runs_alone(&self, entry: &Entry) -> Result<(), Failure> {
+    /// Records that the attempt runs exclusively from now on.
+    pub(super) async fn runs_exclusively(&self, entry: &Entry) -> Result<(), Failure> {
         self.update(entry)
             .update_expression("SET alone = :alone")
-            .expression_attribute_values(":alone", number(&(entry.alone + 1)))
+            .expression_attribute_values(":alone", number(&(entry.exclusive + 1)))
             .send()
             .await
             .map(|_| ())
-            .map_err(unnoted)
+            .map_err(unrecorded)
     }
 
-    /// Notes that the attempt failed by itself.
+    /// Records a failure of the message.
     pub(super) async fn failed(&self, entry: &mut Entry) {
         entry.failures = entry.failures.saturating_add(1);
         let update = self
@@ -176,36 +168,36 @@ impl Ledger {
                 "SET begun = :earlier, alone = :alone, failures = :failures, expiresAt = :expires",
             )
             .expression_attribute_values(":earlier", text(&entry.earlier))
-            .expression_attribute_values(":alone", number(&entry.alone))
+            .expression_attribute_values(":alone", number(&entry.exclusive))
             .expression_attribute_values(":failures", number(&entry.failures))
             .expression_attribute_values(":expires", expires_at());
-        self.note(update).await;
+        self.record_end(update).await;
         entry.begun = false;
     }
 
-    /// Notes that the attempt reported something that is not counted against the message.
+    /// Records that the attempt reported and that its report does not count against the message.
     pub(super) async fn reported(&self, entry: &mut Entry) {
         if !std::mem::take(&mut entry.begun) {
             return;
         }
         let update = self
             .update(entry)
-            // Somebody else may have begun meanwhile.
+            // Another consumer may have begun an attempt meanwhile.
             .condition_expression("begun = :attempt")
             .update_expression("SET begun = :earlier, alone = :alone")
             .expression_attribute_values(":attempt", text(&entry.attempt))
             .expression_attribute_values(":earlier", text(&entry.earlier))
-            .expression_attribute_values(":alone", number(&entry.alone));
-        self.note(update).await;
+            .expression_attribute_values(":alone", number(&entry.exclusive));
+        self.record_end(update).await;
     }
 
-    /// A note that is not made costs a message some neighbourhood, or one more attempt.
-    async fn note(&self, update: UpdateItemFluentBuilder) {
+    /// Without this record the next attempt runs exclusively, or the message gets one more attempt.
+    async fn record_end(&self, update: UpdateItemFluentBuilder) {
         if let Err(error) = update.send().await
-            && !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+            && !is_conditional_check_failed(&error)
         {
             let error = format!("{:#}", describe(&error));
-            tracing::warn!(service = self.service, error, "failed to note the end of an attempt");
+            tracing::warn!(service = self.service, error, "failed to record the end of an attempt");
         }
     }
 
@@ -214,26 +206,18 @@ impl Ledger {
     }
 }
 
-/// An attempt that could not be noted is not made, and does not count.
-fn unnoted(error: SdkError<UpdateItemError>) -> Failure {
-    let failure = Failure::aws(error).context("failed to note an attempt");
+/// An attempt that could not be recorded does not run and does not count.
+fn unrecorded(error: SdkError<UpdateItemError>) -> Failure {
+    let failure = Failure::aws(error).context("failed to record an attempt");
     match failure.kind() {
         FailureKind::Environment
         | FailureKind::Unavailable { .. }
         | FailureKind::Throttled { .. }
         | FailureKind::Busy { .. } => failure,
         FailureKind::Retry { .. } | FailureKind::Reject { .. } | FailureKind::Park => {
-            Failure::busy(anyhow!("{failure}"), UNNOTED_WAIT)
+            Failure::busy(anyhow!("{failure}"), UNRECORDED_WAIT)
         }
     }
-}
-
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: &impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 fn expires_at() -> AttributeValue {

@@ -1,15 +1,13 @@
-//! What a consumer measures. The names and their meaning stand in ARCHITECTURE.md, "What is measured".
-
-use std::time::Duration;
+//! The metrics of a consumer. ARCHITECTURE.md, "What is metrics", documents their names and meaning.
 
 use crate::runtime::{
     delivery::OUTCOMES,
     metrics::{Counter, Document, Timings, Unit},
 };
 
-/// The numbers of one consumer.
+/// Counters and timings of one consumer.
 #[derive(Debug)]
-pub(super) struct Measured {
+pub(super) struct ConsumerMetrics {
     service: &'static str,
     queue: String,
     outcomes: [Counter; OUTCOMES.len()],
@@ -24,21 +22,21 @@ pub(super) struct Measured {
     pub(super) drain: Timings,
 }
 
-/// What is true at the moment.
+/// Values at the moment of writing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
+pub(super) struct Gauges {
     pub(super) in_flight: usize,
     pub(super) limit: usize,
     pub(super) breaker_is_open: bool,
 }
 
-impl Now {
-    /// Nothing runs any more.
-    pub(super) const OVER: Self = Self { in_flight: 0, limit: 0, breaker_is_open: false };
+impl Gauges {
+    /// The consumer has ended.
+    pub(super) const ENDED: Self = Self { in_flight: 0, limit: 0, breaker_is_open: false };
 }
 
-impl Measured {
-    /// Nothing yet, of the consumer `service` of the queue at `url`.
+impl ConsumerMetrics {
+    /// Empty metrics of the consumer `service` of the queue at `url`.
     pub(super) fn new(service: &'static str, url: &str) -> Self {
         Self {
             service,
@@ -56,27 +54,22 @@ impl Measured {
         }
     }
 
-    /// A message came to its end with the outcome of this name.
-    pub(super) fn ended(&self, outcome: &str) {
+    /// Counts a delivery that ended with the outcome of this name.
+    pub(super) fn count_outcome(&self, outcome: &str) {
         if let Some(position) = OUTCOMES.iter().position(|name| *name == outcome) {
             self.outcomes[position].increment();
         }
     }
 
-    /// The drain took this long.
-    pub(super) fn drained(&self, took: Duration) {
-        self.drain.record_duration(took);
-    }
-
-    /// What was measured since the last time: one document for the consumer, one for each outcome that occurred.
-    pub(super) fn documents(&self, now: Now) -> Vec<Document> {
+    /// The values since the last call: one document for the consumer, one for each outcome that occurred.
+    pub(super) fn documents(&self, gauges: Gauges) -> Vec<Document> {
         let dimensions = || vec![("service", self.service.to_owned()), ("queue", self.queue.clone())];
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let mut documents = vec![
             Document::new(dimensions())
-                .number("InFlight", Unit::Count, count(now.in_flight))
-                .number("ConcurrencyLimit", Unit::Count, count(now.limit))
-                .number("BreakerOpen", Unit::Count, u64::from(now.breaker_is_open))
+                .number("InFlight", Unit::Count, count(gauges.in_flight))
+                .number("ConcurrencyLimit", Unit::Count, count(gauges.limit))
+                .number("BreakerOpen", Unit::Count, u64::from(gauges.breaker_is_open))
                 .number("LeaseExtensions", Unit::Count, self.extensions.take())
                 .number("FailedLeaseExtensions", Unit::Count, self.failed_extensions.take())
                 .number("FailedPolls", Unit::Count, self.failed_polls.take())
@@ -107,15 +100,15 @@ mod tests {
 
     #[test]
     fn every_metric_of_a_consumer_is_valid_and_documented() {
-        let measured = Measured::new("test", "https://sqs.us-east-1.amazonaws.com/1/nova-test");
+        let metrics = ConsumerMetrics::new("test", "https://sqs.us-east-1.amazonaws.com/1/nova-test");
         for timings in
-            [&measured.handler, &measured.dwell, &measured.end_to_end, &measured.receives, &measured.drain]
+            [&metrics.handler, &metrics.dwell, &metrics.end_to_end, &metrics.receives, &metrics.drain]
         {
             timings.record(7);
         }
-        OUTCOMES.iter().for_each(|outcome| measured.ended(outcome));
-        let now = Now { in_flight: 3, limit: 8, breaker_is_open: true };
-        let documents: Vec<_> = measured.documents(now).into_iter().collect();
+        OUTCOMES.iter().for_each(|outcome| metrics.count_outcome(outcome));
+        let gauges = Gauges { in_flight: 3, limit: 8, breaker_is_open: true };
+        let documents: Vec<_> = metrics.documents(gauges).into_iter().collect();
         assert_eq!(documents.len(), 1 + OUTCOMES.len());
         for document in documents {
             let document = document.encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
@@ -123,6 +116,6 @@ mod tests {
             assert_documented(&document);
             assert_eq!((&document["service"], &document["queue"]), (&"test".into(), &"nova-test".into()));
         }
-        assert_eq!(measured.documents(now).len(), 1, "what was told is not told again");
+        assert_eq!(metrics.documents(gauges).len(), 1, "a value is written once");
     }
 }

@@ -1,5 +1,4 @@
-//! The permits of the handlers: as many as are configured, fewer while what they call throttles them. A permit comes back
-//! when it is dropped, however its handler ended.
+//! Permits to run handlers: as many as configured, fewer while a service throttles the worker. Dropping a permit returns it.
 
 use std::{
     sync::{
@@ -20,7 +19,7 @@ pub(super) struct Permits {
     started: Instant,
 }
 
-/// The right to hold one message.
+/// The permission to hold one message and run its handler.
 pub(super) struct Permit(Arc<Permits>);
 
 impl Permits {
@@ -33,9 +32,9 @@ impl Permits {
         }
     }
 
-    /// Waits until there is a permit. Only the poll loop takes any, so that it is still there afterwards, unless the
-    /// limit is cut.
-    pub(super) async fn some(&self) {
+    /// Waits until a permit is free. Only the poll loop takes permits, so it is still free afterwards unless the limit is
+    /// reduced.
+    pub(super) async fn available(&self) {
         loop {
             let changed = self.changed.notified();
             if self.free() > 0 {
@@ -45,35 +44,35 @@ impl Permits {
         }
     }
 
-    /// Takes what there is, at most `most`.
+    /// Takes the free permits, at most `most`.
     pub(super) fn take(self: &Arc<Self>, most: usize) -> Vec<Permit> {
         let count = self.free().min(most);
         self.running.fetch_add(count, Ordering::Relaxed);
         (0..count).map(|_| Permit(Arc::clone(self))).collect()
     }
 
-    /// How many are taken.
+    /// Permits in use.
     pub(super) fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
     }
 
-    /// How many may be taken in all.
+    /// Permits that may be in use at once.
     pub(super) fn limit(&self) -> usize {
         self.lock().now()
     }
 
-    /// Now, as a run's beginning for [`Self::throttled`].
+    /// The present time, as the start of a run for [`Self::throttled`].
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// A run was not throttled.
+    /// Records a run that was not throttled.
     pub(super) fn succeeded(&self) {
         self.lock().succeeded();
         self.changed.notify_waiters();
     }
 
-    /// A run that began at `began` was throttled.
+    /// Records a throttled run that began at `began`.
     pub(super) fn throttled(&self, began: Duration) {
         let now = self.now();
         self.lock().throttled(began, now);

@@ -2,9 +2,9 @@
 //! owner that fit it.
 //!
 //! Polls, deletes and the other control calls (extend, release, dead-letter) have separate clients with separate retry
-//! quotas: a queue that does not answer polls cannot keep a finished message from being deleted, and a storm of failing
-//! deletes cannot cost a lease. Each call has its own timeouts, whatever the process configures: a server that accepts
-//! and never answers must not keep a worker.
+//! quotas: failing polls cannot prevent the deletion of a finished message, and many failing deletes cannot cost a lease.
+//! Each call has its own timeouts, independent of the process's configuration: a server that accepts a connection and never
+//! responds must not block a worker.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -23,19 +23,19 @@ use aws_sdk_sqs::{
 use super::ConsumerConfig;
 use crate::runtime::{aws, delivery::RECEIVES_PER_FAILURE, failure::describe};
 
-/// Entries of one batch call, and messages of one poll (service limit).
+/// Entries of one batch call and messages of one poll (service limit).
 pub(super) const BATCH_MAX: usize = 10;
 
-/// The longest that a poll waits for a message (service limit).
+/// The longest wait of a poll for a message (service limit).
 pub(super) const POLL_SECONDS_MAX: u64 = 20;
 
-/// How much longer than its wait a poll may take.
+/// The time a poll may take beyond its wait.
 const POLL_MARGIN: Duration = Duration::from_secs(5);
 
 /// The shortest visibility timeout that leaves time for a heartbeat.
 const VISIBILITY_MIN: Duration = Duration::from_secs(6);
 
-/// The longest attribute of a dead-lettered message, in bytes.
+/// The longest attribute value of a dead-lettered message, in bytes.
 const ATTRIBUTE_BYTES_MAX: usize = 1024;
 
 pub(super) struct Queue {
@@ -51,8 +51,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Opens the queue and checks that it is what a worker needs: it and its dead-letter queue exist, and it does
-    /// not give up on a message before the worker knows what is wrong with it.
+    /// Opens the queue and checks it: it and its dead-letter queue exist, and its `maxReceiveCount` leaves room for the
+    /// allowed failures of a message.
     pub(super) async fn open(sqs: &Client, config: &ConsumerConfig) -> anyhow::Result<Self> {
         let control = control(sqs, "nova-control");
         let attributes = attributes(&control, &config.queue_url).await.context("NOVA_QUEUE_URL")?;
@@ -71,7 +71,7 @@ impl Queue {
         let receives_min = RECEIVES_PER_FAILURE * config.failures_max;
         ensure!(
             receive_count_max >= receives_min,
-            "NOVA_QUEUE_URL: the queue gives a message up after {receive_count_max} receives (maxReceiveCount); at \
+            "NOVA_QUEUE_URL: the queue dead-letters a message after {receive_count_max} receives (maxReceiveCount); at \
              least {receives_min} are needed, {RECEIVES_PER_FAILURE} for each failure of NOVA_FAILURES_MAX"
         );
         let arn = attribute(&dead_letter, &QueueAttributeName::QueueArn)?;
@@ -89,8 +89,8 @@ impl Queue {
         })
     }
 
-    /// Polls for up to `count` messages. It must not be dropped while it runs: a message that SQS hands to an
-    /// abandoned poll stays invisible for the visibility timeout.
+    /// Polls for up to `count` messages. The future must not be dropped before it is ready: a message that SQS delivers to
+    /// an abandoned poll stays invisible for the visibility timeout.
     pub(super) async fn receive(&self, count: usize) -> Result<Vec<Message>, SdkError<ReceiveMessageError>> {
         let output = self
             .poll
@@ -138,8 +138,8 @@ impl Queue {
         Ok(outcomes)
     }
 
-    /// Deletes messages. Returns the positions of those that remain and a reason. A message whose receipt is not
-    /// known any more is gone, which is what was wanted.
+    /// Deletes messages. Returns the position and the error code of each message that remains. A message whose receipt is
+    /// unknown counts as deleted.
     pub(super) async fn delete(&self, receipts: &[String]) -> anyhow::Result<Vec<(usize, String)>> {
         let entries = receipts
             .iter()
@@ -197,15 +197,15 @@ impl Queue {
 /// The outcome of a change of visibility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changed {
-    /// It is changed.
+    /// The visibility is changed.
     Done,
-    /// The message is deleted, or somebody else has it.
+    /// The message is deleted, or another consumer has it.
     Gone,
-    /// It is not changed; another attempt may change it.
+    /// The visibility is unchanged; another attempt may succeed.
     Failed,
 }
 
-/// The client of polls. The poll loop is who tries again.
+/// The client of polls, without retries: the poll loop retries.
 fn poll(sqs: &Client) -> Client {
     let timeout = Duration::from_secs(POLL_SECONDS_MAX) + POLL_MARGIN;
     let config = with_own_quota(sqs, "nova-poll").retry_config(RetryConfig::disabled()).timeout_config(
@@ -218,7 +218,7 @@ fn poll(sqs: &Client) -> Client {
     Client::from_conf(config.build())
 }
 
-/// A client of control calls.
+/// A client of control calls with its own retry quota.
 fn control(sqs: &Client, quota: &'static str) -> Client {
     Client::from_conf(with_own_quota(sqs, quota).timeout_config(aws::timeouts()).build())
 }
@@ -252,7 +252,7 @@ fn attribute<'a>(attributes: &'a Attributes, name: &QueueAttributeName) -> anyho
     attributes.get(name).map(String::as_str).with_context(|| format!("the queue has no {name}"))
 }
 
-/// The target and the number of receives of a redrive policy. Both the number and its text occur in the wild.
+/// The target and the `maxReceiveCount` of a redrive policy. Implementations write the count as a number or as a string.
 fn read_redrive(policy: &str) -> anyhow::Result<(String, u32)> {
     let policy: serde_json::Value = serde_json::from_str(policy).context("the redrive policy is not JSON")?;
     let Some(target) = policy["deadLetterTargetArn"].as_str() else {
@@ -273,13 +273,13 @@ fn positions(
     })
 }
 
-/// Whether a batch entry failed because the message is not ours any more. AWS and emulators name it differently.
+/// Whether a batch entry failed because this worker no longer holds the message. AWS and emulators use different codes.
 fn is_gone(failed: &BatchResultErrorEntry) -> bool {
     const GONE: [&str; 3] = ["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"];
     GONE.iter().any(|code| failed.code().contains(code))
 }
 
-/// A text as SQS takes it in an attribute: without control characters, of bounded length.
+/// A text that SQS accepts as an attribute value: without control characters, of bounded length.
 fn presentable(text: &str) -> String {
     let mut shown: String = text
         .chars()

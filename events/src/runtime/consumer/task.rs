@@ -1,5 +1,5 @@
-//! The life of one message in a worker: its handler runs, once or again, its action is carried out, and its end is told
-//! once, in the log and in the metrics.
+//! The life of one message in a worker: its handler runs one or more times, the resulting action is carried out, and one
+//! log line and the metrics record the end.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -19,72 +19,72 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery, Handler,
-    gate::{Gate, Pass},
     lease::{Lease, Leases},
     ledger::{Entry, Ledger},
-    line::{Ended, Line},
-    metrics::Measured,
+    log_line::{DeliveryEnd, LogLine},
+    metrics::ConsumerMetrics,
     permits::Permits,
     queue::{BATCH_MAX, Changed, Queue},
+    shared_breaker::{BreakerPermit, SharedBreaker},
 };
 use crate::{
     contract::{Envelope, TraceParent},
     runtime::{
         breaker::Verdict,
-        delivery::{Action, Outcome, Standing, Tries, blame, decide, give_up_holding, hold_max},
+        delivery::{Action, Attempts, Outcome, RunMode, attribute, decide, give_up_holding, hold_max},
         env,
         failure::{Failure, FailureKind},
     },
 };
 
-/// What the tasks of one consumer share.
-pub(super) struct Work<H> {
+/// The state that all tasks of one consumer share, and the handler they run.
+pub(super) struct Runner<H> {
     pub(super) service: &'static str,
     pub(super) handler: H,
     pub(super) queue: Arc<Queue>,
     pub(super) leases: Arc<Leases>,
     pub(super) ledger: Ledger,
     pub(super) permits: Arc<Permits>,
-    pub(super) gate: Gate,
-    /// Read by handlers that run beside others, written by one that has to run alone.
-    pub(super) company: RwLock<()>,
+    pub(super) breaker: SharedBreaker,
+    /// Read by handlers in [`RunMode::Shared`], written by a handler in [`RunMode::Exclusive`].
+    pub(super) exclusivity: RwLock<()>,
     pub(super) acks: mpsc::Sender<String>,
-    /// Ids of messages that are done with.
+    /// Ids of finished messages.
     pub(super) finished: Mutex<LruCache<String, ()>>,
-    pub(super) measured: Arc<Measured>,
-    /// The process is asked to stop.
+    pub(super) metrics: Arc<ConsumerMetrics>,
+    /// Cancelled when the process is asked to stop.
     pub(super) shutdown: CancellationToken,
-    /// The drain is over.
+    /// Cancelled when the drain time is over.
     pub(super) stop: CancellationToken,
 }
 
 /// The permission to run a handler once.
-struct Turn<'a> {
-    pass: Pass<'a>,
-    company: Company<'a>,
+struct RunPermit<'a> {
+    breaker: BreakerPermit<'a>,
+    concurrency: Concurrency<'a>,
 }
 
-/// Beside whom a handler runs.
-enum Company<'a> {
-    Others { _held: RwLockReadGuard<'a, ()> },
-    Nobody { _held: RwLockWriteGuard<'a, ()> },
+/// Whether other handlers run at the same time.
+enum Concurrency<'a> {
+    Shared { _guard: RwLockReadGuard<'a, ()> },
+    Exclusive { _guard: RwLockWriteGuard<'a, ()> },
 }
 
 /// Why a handler does not run (again).
-enum NoTurn {
+enum CannotRun {
     LeaseLost,
     Stopping,
-    HeldForTooLong,
+    HeldTooLong,
 }
 
-/// How long a message is held.
+/// How long a message has been held and may be held.
 #[derive(Default)]
-struct Held {
+struct Hold {
     not_before: Option<Instant>,
     since: Option<Instant>,
     until: Option<Instant>,
     /// When its last run ended.
-    ran_at: Option<Instant>,
+    last_run: Option<Instant>,
 }
 
 /// One run of a handler.
@@ -93,18 +93,19 @@ struct Run {
     error: Option<String>,
 }
 
-/// What an attempt came to.
-enum Tried {
+/// What happened in place of a failure.
+enum Ran {
     Done,
-    /// It has to run alone and does not.
-    InCompany,
-    Condemned,
+    /// The handler did not run: it must run exclusively and has no exclusive permit.
+    NeedsExclusive,
+    /// The handler did not run: [`RunMode::Never`].
+    Never,
 }
 
-impl<H: Handler> Work<H> {
-    /// Takes the lease of a message that was received just now. `None` for a message without id or receipt, which
-    /// SQS does not send.
-    pub(super) fn take(&self, message: Message) -> Option<(Delivery, Lease)> {
+impl<H: Handler> Runner<H> {
+    /// Starts the lease of a message that was received just now and decodes it. `None` for a message without id or
+    /// receipt, which SQS does not send.
+    pub(super) fn accept(&self, message: Message) -> Option<(Delivery, Lease)> {
         let (Some(message_id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
             tracing::error!(service = self.service, "a message has no id or no receipt");
             return None;
@@ -113,8 +114,14 @@ impl<H: Handler> Work<H> {
         let attributes = message.attributes.unwrap_or_default();
         let number = |name| attributes.get(&name).and_then(|text| text.parse::<i64>().ok());
         let body = message.body.unwrap_or_default();
+        let mut event = Envelope::decode_message(&body);
+        let trace = event.as_ref().ok().map(|event| trace(self.service, event));
+        if let Ok(event) = &mut event {
+            event.traceparent = trace.map(|trace| trace.to_string());
+        }
         let delivery = Delivery {
-            trace: trace(self.service, &body),
+            event,
+            trace,
             body,
             message_id,
             receive_count: number(MessageSystemAttributeName::ApproximateReceiveCount)
@@ -130,7 +137,7 @@ impl<H: Handler> Work<H> {
 
     /// Handles one message to its end.
     pub(super) async fn deliver(&self, delivery: &Delivery, lease: Lease) {
-        let mut line = Line::new(self.service, delivery);
+        let mut line = LogLine::new(self.service, delivery);
         let mut entry = self.ledger.entry(delivery, self.queue.receive_count_max);
         let is_finished = self.finished().get(&delivery.message_id).is_some();
         let (outcome, action) = if is_finished {
@@ -139,144 +146,137 @@ impl<H: Handler> Work<H> {
             Box::pin(self.attempt(delivery, &lease, &mut entry, &mut line)).await
         };
         self.ledger.reported(&mut entry).await;
-        self.measured.receives.record(delivery.receive_count.into());
-        self.measured.dwell.record(line.dwell_ms(delivery));
-        self.measured.handler.record_duration(line.took);
-        if let Some(millis) = line.end_to_end_ms(&outcome) {
-            self.measured.end_to_end.record(millis);
+        self.metrics.receives.record(delivery.receive_count.into());
+        self.metrics.dwell.record(line.dwell_ms(delivery));
+        self.metrics.handler.record_duration(line.took);
+        if let Some(millis) = line.end_to_end_ms(delivery, &outcome) {
+            self.metrics.end_to_end.record(millis);
         }
-        self.measured.ended(outcome.name());
+        self.metrics.count_outcome(outcome.name());
         let lease_extensions = lease.extensions();
         self.carry_out(&action, delivery, lease, line.error.as_deref()).await;
-        let ended = Ended { outcome: &outcome, action: &action, failures: entry.failures, lease_extensions };
-        line.write(delivery, &ended);
+        let end =
+            DeliveryEnd { outcome: &outcome, action: &action, failures: entry.failures, lease_extensions };
+        line.write(delivery, &end);
     }
 
-    /// Gives back messages that were received but will not be handled.
+    /// Returns messages to the queue that were received but will not be handled.
     pub(super) async fn give_back(&self, messages: Vec<Message>) {
         let receipts: Vec<_> = messages.into_iter().filter_map(|message| message.receipt_handle).collect();
-        self.measured.given_back.add(u64::try_from(receipts.len()).unwrap_or(u64::MAX));
+        self.metrics.given_back.add(u64::try_from(receipts.len()).unwrap_or(u64::MAX));
         for batch in receipts.chunks(BATCH_MAX) {
             if let Err(error) = self.queue.change_visibility(batch, Duration::ZERO).await {
                 let error = format!("{error:#}");
-                tracing::warn!(service = self.service, error, "failed to give messages back");
+                tracing::warn!(service = self.service, error, "failed to return messages to the queue");
             }
         }
     }
 
-    /// Runs the handler until there is something to be done with the message.
+    /// Runs the handler until its outcome leads to an action other than holding the message.
     async fn attempt(
         &self,
         delivery: &Delivery,
         lease: &Lease,
         entry: &mut Entry,
-        line: &mut Line,
+        line: &mut LogLine,
     ) -> (Outcome, Action) {
-        let mut held = Held::default();
+        let mut hold = Hold::default();
         let mut last = Outcome::Stopped;
+        let is_last_receive = delivery.receive_count >= self.queue.receive_count_max;
         loop {
-            let last_receive = delivery.receive_count >= self.queue.receive_count_max;
-            let turn = match self.turn(lease, entry.standing(), &held, last_receive).await {
-                Ok(turn) => turn,
-                Err(NoTurn::LeaseLost) => return (Outcome::LeaseLost, Action::Forget),
-                // A message that does not run when the process is asked to stop is given back at once.
-                Err(NoTurn::Stopping) => {
+            let permit = match self.run_permit(lease, entry.run_mode(), &hold, is_last_receive).await {
+                Ok(permit) => permit,
+                Err(CannotRun::LeaseLost) => return (Outcome::LeaseLost, Action::Forget),
+                // The handler is not running, so the message returns to the queue at once.
+                Err(CannotRun::Stopping) => {
                     return (Outcome::Stopped, Action::Release { after: Duration::ZERO });
                 }
-                Err(NoTurn::HeldForTooLong) => {
+                Err(CannotRun::HeldTooLong) => {
                     let action = give_up_holding(&last, env::random_fraction());
                     return (last, action);
                 }
             };
             let (start, began) = (Instant::now(), self.permits.now());
-            let Some(mut run) = self.run(delivery, entry, &turn).await else { continue };
-            run.outcome = blame(
-                run.outcome,
-                self.gate.succeeded_since(held.ran_at.replace(Instant::now()).unwrap_or(start)),
-            );
-            match &run.outcome {
-                Outcome::Done => {
-                    self.permits.succeeded();
-                    self.gate.succeeded();
-                }
-                Outcome::Failed(FailureKind::Throttled { .. }) => self.permits.throttled(began),
-                Outcome::Failed(_)
-                | Outcome::Panicked
-                | Outcome::LeaseLost
-                | Outcome::Stopped
-                | Outcome::Duplicate
-                | Outcome::Crashed => {}
+            let Some(mut run) = self.run(delivery, entry, &permit).await else { continue };
+            let last_run = hold.last_run.replace(Instant::now()).unwrap_or(start);
+            run.outcome = attribute(run.outcome, self.breaker.succeeded_since(last_run));
+            if run.outcome == Outcome::Done {
+                self.permits.succeeded();
+                self.breaker.succeeded();
+            } else if matches!(run.outcome, Outcome::Failed(FailureKind::Throttled { .. })) {
+                self.permits.throttled(began);
             }
-            turn.pass.settle(verdict(&run.outcome));
-            drop(turn.company);
+            permit.breaker.settle(verdict(&run.outcome));
+            drop(permit.concurrency);
             line.ran(start.elapsed(), run.error);
-            let tries = Tries {
+            let attempts = Attempts {
                 receives: delivery.receive_count,
                 receives_max: self.queue.receive_count_max,
                 failures_max: self.queue.failures_max,
                 failures: entry.failures,
                 runs: line.runs,
-                held: held.since.map(|since| since.elapsed()).unwrap_or_default(),
+                held: hold.since.map(|since| since.elapsed()).unwrap_or_default(),
             };
-            let action = decide(&run.outcome, tries, env::random_fraction());
+            let action = decide(&run.outcome, attempts, env::random_fraction());
             if run.outcome.is_failure() && !matches!(action, Action::DeadLetter { .. }) {
                 self.ledger.failed(entry).await;
             }
             let Action::Hold { after } = action else { return (run.outcome, action) };
             self.ledger.reported(entry).await;
             let now = Instant::now();
-            let since = *held.since.get_or_insert(now);
-            held.not_before = Some(now + after);
-            held.until = hold_max(tries).map(|limit| since + limit);
+            let since = *hold.since.get_or_insert(now);
+            hold.not_before = Some(now + after);
+            hold.until = hold_max(attempts).map(|limit| since + limit);
             last = run.outcome;
         }
     }
 
     /// Waits until the handler may run.
-    async fn turn(
+    async fn run_permit(
         &self,
         lease: &Lease,
-        standing: Standing,
-        held: &Held,
-        last_receive: bool,
-    ) -> Result<Turn<'_>, NoTurn> {
-        let held_for_too_long = async {
-            match held.until {
+        mode: RunMode,
+        hold: &Hold,
+        is_last_receive: bool,
+    ) -> Result<RunPermit<'_>, CannotRun> {
+        let held_too_long = async {
+            match hold.until {
                 Some(until) => tokio::time::sleep_until(until).await,
                 None => std::future::pending().await,
             }
         };
-        let turn = async {
-            if let Some(not_before) = held.not_before {
+        let permit = async {
+            if let Some(not_before) = hold.not_before {
                 tokio::time::sleep_until(not_before).await;
             }
-            let company = match standing {
-                Standing::Together => Company::Others { _held: self.company.read().await },
-                Standing::Alone | Standing::Condemned => {
-                    Company::Nobody { _held: self.company.write().await }
+            let concurrency = match mode {
+                RunMode::Shared => Concurrency::Shared { _guard: self.exclusivity.read().await },
+                RunMode::Exclusive | RunMode::Never => {
+                    Concurrency::Exclusive { _guard: self.exclusivity.write().await }
                 }
             };
-            Turn { pass: self.gate.admit(last_receive).await, company }
+            RunPermit { breaker: self.breaker.admit(is_last_receive).await, concurrency }
         };
         tokio::select! {
             biased;
-            () = lease.lost.cancelled() => Err(NoTurn::LeaseLost),
-            () = self.shutdown.cancelled() => Err(NoTurn::Stopping),
-            turn = turn => Ok(turn),
-            () = held_for_too_long => Err(NoTurn::HeldForTooLong),
+            () = lease.lost.cancelled() => Err(CannotRun::LeaseLost),
+            () = self.shutdown.cancelled() => Err(CannotRun::Stopping),
+            permit = permit => Ok(permit),
+            () = held_too_long => Err(CannotRun::HeldTooLong),
         }
     }
 
-    /// Runs the handler once. `None` when it has to run alone and does not: it has not run then.
-    async fn run(&self, delivery: &Delivery, entry: &mut Entry, turn: &Turn<'_>) -> Option<Run> {
-        let trying = AssertUnwindSafe(self.try_once(delivery, entry, &turn.company)).catch_unwind();
+    /// Runs the handler once. `None` if it did not run because it needs an exclusive permit.
+    async fn run(&self, delivery: &Delivery, entry: &mut Entry, permit: &RunPermit<'_>) -> Option<Run> {
+        let running =
+            AssertUnwindSafe(self.run_unguarded(delivery, entry, &permit.concurrency)).catch_unwind();
         let (outcome, error) = tokio::select! {
             biased;
             () = delivery.lease_lost.cancelled() => (Outcome::LeaseLost, None),
-            tried = trying => match tried {
-                Ok(Ok(Tried::Done)) => (Outcome::Done, None),
-                Ok(Ok(Tried::InCompany)) => return None,
-                Ok(Ok(Tried::Condemned)) => (Outcome::Crashed, None),
+            ran = running => match ran {
+                Ok(Ok(Ran::Done)) => (Outcome::Done, None),
+                Ok(Ok(Ran::NeedsExclusive)) => return None,
+                Ok(Ok(Ran::Never)) => (Outcome::Crashed, None),
                 Ok(Err(failure)) => (Outcome::Failed(failure.kind().clone()), Some(failure.to_string())),
                 Err(_) => (Outcome::Panicked, None),
             },
@@ -285,20 +285,24 @@ impl<H: Handler> Work<H> {
         Some(Run { outcome, error })
     }
 
-    async fn try_once(
+    /// Records the attempt in the ledger and runs the handler, if the ledger allows it with this `concurrency`. It may
+    /// panic.
+    async fn run_unguarded(
         &self,
         delivery: &Delivery,
         entry: &mut Entry,
-        company: &Company<'_>,
-    ) -> Result<Tried, Failure> {
+        concurrency: &Concurrency<'_>,
+    ) -> Result<Ran, Failure> {
         self.ledger.begin(entry).await?;
-        match (entry.standing(), company) {
-            (Standing::Condemned, _) => return Ok(Tried::Condemned),
-            (Standing::Alone, Company::Others { .. }) => return Ok(Tried::InCompany),
-            (Standing::Alone, Company::Nobody { .. }) => self.ledger.runs_alone(entry).await?,
-            (Standing::Together, _) => {}
+        match (entry.run_mode(), concurrency) {
+            (RunMode::Never, _) => return Ok(Ran::Never),
+            (RunMode::Exclusive, Concurrency::Shared { .. }) => return Ok(Ran::NeedsExclusive),
+            (RunMode::Exclusive, Concurrency::Exclusive { .. }) => {
+                self.ledger.runs_exclusively(entry).await?
+            }
+            (RunMode::Shared, _) => {}
         }
-        self.handler.handle(delivery).await.map(|()| Tried::Done)
+        self.handler.handle(delivery).await.map(|()| Ran::Done)
     }
 
     async fn carry_out(&self, action: &Action, delivery: &Delivery, lease: Lease, error: Option<&str>) {
@@ -326,22 +330,22 @@ impl<H: Handler> Work<H> {
         let receipt = lease.receipt.clone();
         drop(lease);
         if self.acks.send(receipt).await.is_err() {
-            tracing::error!(service = self.service, "a finished message was not deleted");
+            tracing::error!(service = self.service, "failed to delete a finished message");
         }
     }
 
     async fn release(&self, after: Duration, lease: Lease) {
         if after.is_zero() {
-            self.measured.given_back.increment();
+            self.metrics.given_back.increment();
         }
         let receipt = lease.end().await;
         match self.queue.change_visibility(&[receipt], after).await.as_deref() {
-            // Gone: somebody else has it already.
+            // Gone: another consumer has it already.
             Ok([Changed::Done | Changed::Gone]) => {}
-            Ok(_) => tracing::warn!(service = self.service, "a message was not given back"),
+            Ok(_) => tracing::warn!(service = self.service, "a message was not returned to the queue"),
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::warn!(service = self.service, error, "failed to give a message back");
+                tracing::warn!(service = self.service, error, "failed to return a message to the queue");
             }
         }
     }
@@ -352,7 +356,7 @@ impl<H: Handler> Work<H> {
         delivery: &Delivery,
         error: Option<&str>,
     ) -> anyhow::Result<()> {
-        let event_id = Envelope::decode_message(&delivery.body).map(|event| event.id.to_string());
+        let event_id = delivery.event.as_ref().map(|event| event.id.to_string());
         let attributes = [
             ("reason", reason.to_owned()),
             ("error", error.unwrap_or_default().to_owned()),
@@ -370,16 +374,15 @@ impl<H: Handler> Work<H> {
     }
 }
 
-/// The span of `service` at the event in `body`: a child of the event's own. An event without a usable one is given
-/// the trace that the id of its conversation or its learner makes, the same for whoever handles it.
-fn trace(service: &str, body: &str) -> Option<TraceParent> {
-    let event = Envelope::decode_message(body).ok()?;
+/// The span of `service` for `event`: a child of the event's span. The trace of an event without a valid trace context is
+/// derived from its conversation or learner, so that every consumer of it uses the same one.
+fn trace(service: &str, event: &Envelope) -> TraceParent {
     let parent = event.traceparent.as_deref().and_then(|text| text.parse().ok());
     let parent = parent.unwrap_or_else(|| TraceParent::of(&event.event.subject()));
-    Some(parent.child(&format!("{service} {}", event.id)))
+    parent.child(&format!("{service} {}", event.id))
 }
 
-/// What a run said about the environment. A handler that failed in another way did reach it, or did not need it.
+/// What a run says about the environment. A handler that failed for another reason reached it or did not need it.
 fn verdict(outcome: &Outcome) -> Verdict {
     match outcome {
         Outcome::Failed(FailureKind::Environment | FailureKind::Unavailable { .. }) => Verdict::Broken,

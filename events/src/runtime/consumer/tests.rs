@@ -10,7 +10,8 @@ use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivery, EventHandler, Events, Handler, Ledger, Opened, Queue, SILENT_MAX, consume, health::Health, run,
+    Delivery, EventHandler, Events, Handler, Ledger, Queue, Resources, SILENT_MAX, consume, health::Health,
+    run,
 };
 use crate::{
     contract::{EVENT_NAMES, Envelope, TraceParent},
@@ -22,8 +23,8 @@ use crate::{
 
 mod attempts;
 mod fake;
+mod log_line;
 mod options;
-mod told;
 
 use fake::{Fake, Fault, RECEIVE_COUNT_MAX, VISIBILITY};
 
@@ -342,7 +343,7 @@ async fn liveness_follows_the_poll_loop_and_the_heartbeat() {
         fake.state().fault = fault;
         let (sdk, config) = (fake.sdk_config(), Fake::config(1, 40));
         let health = Health::new("test");
-        let opened = Opened {
+        let resources = Resources {
             service: "test",
             queue: Queue::open(&aws_sdk_sqs::Client::new(&sdk), &config).await.unwrap(),
             ledger: Ledger::open("test", &aws_sdk_dynamodb::Client::new(&sdk), &config).await.unwrap(),
@@ -350,8 +351,8 @@ async fn liveness_follows_the_poll_loop_and_the_heartbeat() {
             ended: CancellationToken::new(),
             shutdown: CancellationToken::new(),
         };
-        let ended = opened.ended.clone();
-        let running = tokio::spawn(async move { run(&config, opened, Script::default()).await });
+        let ended = resources.ended.clone();
+        let running = tokio::spawn(async move { run(&config, resources, Script::default()).await });
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_secs(10)).await;
             assert!(health.report().is_ok(), "{fault:?}: {:?}", health.report());

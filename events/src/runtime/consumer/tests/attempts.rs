@@ -17,7 +17,7 @@ use super::{
 };
 use crate::runtime::{
     consumer::{Delivery, Handler},
-    delivery::{ALONE_MAX, BUSY_JITTER_MAX},
+    delivery::{BUSY_JITTER_MAX, EXCLUSIVE_MAX},
     env::Process,
     failure::Failure,
 };
@@ -44,7 +44,7 @@ impl Handler for Killed {
 }
 
 /// The receive that is not noted, the one beside others, and those alone.
-const KILLS_MAX: u32 = 2 + ALONE_MAX;
+const KILLS_MAX: u32 = 2 + EXCLUSIVE_MAX;
 
 #[tokio::test(start_paused = true)]
 async fn message_that_kills_its_worker_is_dead_lettered_and_its_neighbours_are_not() {

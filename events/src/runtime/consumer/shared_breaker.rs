@@ -1,4 +1,5 @@
-//! The breaker as the tasks of a worker see it: they wait at it, and it wakes them.
+//! The breaker of a worker, shared by its tasks: they wait here while the environment is broken and are woken when a run
+//! reports.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -15,50 +16,51 @@ use crate::runtime::{
     env,
 };
 
-/// Messages that may wait at an open breaker before the poll loop fetches no other as a probe. With one of them alone,
-/// a message for which a service always fails would keep all others from being tried.
-const CANDIDATES: usize = 2;
+/// Messages waiting at an open breaker at which the poll loop stops fetching more probes. With only one, a message for
+/// which a service always fails would be the only probe.
+const PROBES_WAITING: usize = 2;
 
-pub(super) struct Gate {
+pub(super) struct SharedBreaker {
     breaker: Mutex<Breaker>,
     changed: Notify,
-    /// Messages that wait for a chance to run, but for those that are on their last receive: they may wait for ever.
+    /// Waiting messages, except those on their last receive: these may wait without limit.
     waiting: AtomicUsize,
-    /// Those that wait are tried in the order in which they came, so that none is the probe twice while others wait.
-    line: FairMutex<()>,
+    /// Admits waiting messages in the order of their arrival, so that none is the probe twice while others wait.
+    order: FairMutex<()>,
+    /// When a handler last succeeded.
     succeeded: Mutex<Option<Instant>>,
     started: Instant,
 }
 
-/// The permission to run one handler once. Dropped without a verdict, it says nothing about the environment.
-pub(super) struct Pass<'a> {
-    gate: &'a Gate,
+/// The permission to run one handler once. Dropping it without a verdict reports [`Verdict::Unknown`].
+pub(super) struct BreakerPermit<'a> {
+    shared: &'a SharedBreaker,
     probe: bool,
     settled: bool,
 }
 
-/// What the poll loop may ask for.
+/// How many messages the poll loop may fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Polling {
-    /// As much as it has permits for.
-    Freely,
-    /// One message, as a probe.
-    One,
+pub(super) enum PollSize {
+    /// As many as it has permits for.
+    Full,
+    /// One, as a probe.
+    Probe,
 }
 
-impl Gate {
+impl SharedBreaker {
     pub(super) fn new() -> Self {
         Self {
             breaker: Mutex::default(),
             changed: Notify::new(),
             waiting: AtomicUsize::new(0),
-            line: FairMutex::new(()),
+            order: FairMutex::new(()),
             succeeded: Mutex::new(None),
             started: Instant::now(),
         }
     }
 
-    /// Notes that a handler succeeded.
+    /// Records that a handler succeeded.
     pub(super) fn succeeded(&self) {
         *self.succeeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -68,41 +70,41 @@ impl Gate {
         self.succeeded.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > moment)
     }
 
-    /// Waits until the handler of a message may run, which is on its `last` receive or not.
-    pub(super) async fn admit(&self, last: bool) -> Pass<'_> {
-        let _waiting = (!last).then(|| Waiting::new(self));
-        let _first = self.line.lock().await;
+    /// Waits until the handler of a message may run.
+    pub(super) async fn admit(&self, is_last_receive: bool) -> BreakerPermit<'_> {
+        let _waiting = (!is_last_receive).then(|| Waiting::new(self));
+        let _first = self.order.lock().await;
         loop {
             let changed = self.changed.notified();
             let admission = self.breaker().admit(self.started.elapsed());
             match admission {
-                Admission::Run => return Pass { gate: self, probe: false, settled: false },
-                Admission::Probe => return Pass { gate: self, probe: true, settled: false },
+                Admission::Run => return BreakerPermit { shared: self, probe: false, settled: false },
+                Admission::Probe => return BreakerPermit { shared: self, probe: true, settled: false },
                 Admission::WaitForProbe => changed.await,
                 Admission::WaitUntil(until) => {
-                    // Whatever comes first, the breaker is asked again.
+                    // Both the change and the timeout lead to a new query of the breaker.
                     let _ = tokio::time::timeout_at(self.started + until, changed).await;
                 }
             }
         }
     }
 
-    /// Waits until the poll loop may poll: always while the environment works, otherwise while fewer than [`CANDIDATES`]
-    /// wait here. Those that wait are the better probes, because they cost no further receive.
-    pub(super) async fn polling(&self) -> Polling {
+    /// Waits until the poll loop may poll: always while the environment works, otherwise while fewer than
+    /// [`PROBES_WAITING`] messages wait here. Waiting messages are better probes: they cost no further receive.
+    pub(super) async fn poll_size(&self) -> PollSize {
         loop {
             let changed = self.changed.notified();
             if self.is_closed() {
-                return Polling::Freely;
+                return PollSize::Full;
             }
-            if self.waiting.load(Ordering::Relaxed) < CANDIDATES {
-                return Polling::One;
+            if self.waiting.load(Ordering::Relaxed) < PROBES_WAITING {
+                return PollSize::Probe;
             }
             changed.await;
         }
     }
 
-    /// Whether work may start freely.
+    /// Whether handlers may run without being a probe.
     pub(super) fn is_closed(&self) -> bool {
         self.breaker().is_closed()
     }
@@ -112,17 +114,17 @@ impl Gate {
     }
 }
 
-impl Pass<'_> {
-    /// Says what the run said about the environment.
+impl BreakerPermit<'_> {
+    /// Reports what the run says about the environment.
     pub(super) fn settle(mut self, verdict: Verdict) {
         self.report(verdict);
     }
 
     fn report(&mut self, verdict: Verdict) {
         self.settled = true;
-        let now = self.gate.started.elapsed();
+        let now = self.shared.started.elapsed();
         let was_closed = {
-            let mut breaker = self.gate.breaker();
+            let mut breaker = self.shared.breaker();
             let was_closed = breaker.is_closed();
             if self.probe {
                 breaker.report_probe(verdict, now, env::random_fraction());
@@ -133,14 +135,14 @@ impl Pass<'_> {
         };
         match was_closed {
             (true, false) => tracing::warn!("the environment is broken: polling pauses"),
-            (false, true) => tracing::info!("the environment works again: polling goes on"),
+            (false, true) => tracing::info!("the environment works again: polling continues"),
             (true, true) | (false, false) => {}
         }
-        self.gate.changed.notify_waiters();
+        self.shared.changed.notify_waiters();
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for BreakerPermit<'_> {
     fn drop(&mut self) {
         if !self.settled {
             self.report(Verdict::Unknown);
@@ -148,12 +150,13 @@ impl Drop for Pass<'_> {
     }
 }
 
-struct Waiting<'a>(&'a Gate);
+/// Counts a waiting message until it is dropped.
+struct Waiting<'a>(&'a SharedBreaker);
 
 impl<'a> Waiting<'a> {
-    fn new(gate: &'a Gate) -> Self {
-        gate.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(gate)
+    fn new(shared: &'a SharedBreaker) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
     }
 }
 

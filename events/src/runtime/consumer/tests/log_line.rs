@@ -1,4 +1,4 @@
-//! What is told of a message: one line, with the documented fields, and nothing of what it says.
+//! The log line of a message: one for each delivery, only with documented fields, without message content.
 
 use std::{
     collections::BTreeSet,
@@ -76,7 +76,7 @@ async fn one_line_is_told_of_each_delivery_and_nothing_of_what_it_says() {
     for (outcome, action) in expected {
         assert!(told.contains(&(&outcome.into(), &action.into())), "{told:?}");
     }
-    let documented = include_str!("../line.rs");
+    let documented = include_str!("../log_line.rs");
     let standard = ["timestamp", "level", "target", "message"];
     for line in &lines {
         for field in line.as_object().unwrap().keys().filter(|field| !standard.contains(&field.as_str())) {
