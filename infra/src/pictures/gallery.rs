@@ -3,14 +3,15 @@
 //! The key of an object holds the hash of its content, so an object is never changed and a URL that a learner was given
 //! stays good. The table says which object is a picture's; it is written after the object.
 
-use std::collections::HashMap;
-
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::{operation::head_object::HeadObjectError, primitives::ByteStream};
 use bytes::Bytes;
-use events::runtime::failure::describe;
+use events::{
+    dynamo::{self, to_item},
+    runtime::failure::describe,
+};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{Picture, SIZE, catalogue_version, photograph::ImageModel};
@@ -28,7 +29,7 @@ const CACHE_CONTROL: &str = "private, max-age=31536000, immutable";
 /// How many of the 64 digits of an image's hash are in its key.
 const KEY_DIGITS: usize = 32;
 
-/// The attributes of an item that are about its image.
+/// Names of the attributes that are about the image: they stay where a picture keeps its image.
 const IMAGE_ATTRIBUTES: [&str; 8] = [
     "imageKey",
     "imageSha256",
@@ -41,7 +42,7 @@ const IMAGE_ATTRIBUTES: [&str; 8] = [
 ];
 
 /// An item of the Images table.
-pub type Item = HashMap<String, AttributeValue>;
+pub use events::dynamo::Item;
 
 /// The Images table and the bucket of pictures.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl Gallery {
     /// # Errors
     /// The table cannot be read.
     pub async fn item(&self, image_id: &str) -> anyhow::Result<Option<Item>> {
-        let key = AttributeValue::S(image_id.to_owned());
+        let key = dynamo::text(image_id);
         let get = self.dynamodb.get_item().table_name(&self.table).key("imageId", key).consistent_read(true);
         let got = get.send().await.map_err(|error| describe(&error));
         Ok(got.with_context(|| format!("cannot read the picture {image_id} in {}", self.table))?.item)
@@ -183,50 +184,48 @@ impl Gallery {
 
 /// The attributes of `picture` that are in the catalogue.
 pub(super) fn texts(picture: &Picture) -> Item {
-    let questions = picture.questions.iter().map(|(level, texts)| (level.clone(), list(texts)));
-    HashMap::from([
-        ("imageId".to_owned(), AttributeValue::S(picture.image_id.clone())),
-        ("category".to_owned(), AttributeValue::S(picture.category.clone())),
-        ("title".to_owned(), AttributeValue::S(picture.title.clone())),
-        ("alt".to_owned(), AttributeValue::S(picture.alt.clone())),
-        ("description".to_owned(), AttributeValue::S(picture.description.clone())),
-        ("objectives".to_owned(), list(&picture.objectives)),
-        ("vocabulary".to_owned(), list(&picture.vocabulary)),
-        ("questions".to_owned(), AttributeValue::M(questions.collect())),
-        ("catalogueVersion".to_owned(), AttributeValue::S(catalogue_version())),
-    ])
+    let mut item = to_item(picture);
+    item.insert("catalogueVersion".to_owned(), dynamo::text(&catalogue_version()));
+    item
 }
 
-fn about_image(key: String, hash: String, source: Source) -> Item {
-    let mut attributes = HashMap::from([
-        ("imageKey".to_owned(), AttributeValue::S(key)),
-        ("imageSha256".to_owned(), AttributeValue::S(hash)),
-        ("width".to_owned(), AttributeValue::N(SIZE.to_string())),
-        ("height".to_owned(), AttributeValue::N(SIZE.to_string())),
-        ("contentType".to_owned(), AttributeValue::S(CONTENT_TYPE.to_owned())),
-    ]);
-    match source {
-        Source::Illustration => {
-            attributes.insert("imageSource".to_owned(), AttributeValue::S(ILLUSTRATION.to_owned()));
-        }
-        Source::Photograph { model, prompt_sha256, simulated } => {
-            attributes.insert("imageSource".to_owned(), AttributeValue::S(model));
-            attributes.insert("imagePromptSha256".to_owned(), AttributeValue::S(prompt_sha256));
-            if simulated {
-                attributes.insert("imageSimulated".to_owned(), AttributeValue::Bool(true));
-            }
-        }
-    }
-    attributes
+/// The attributes of an item that are about its image.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageAttributes {
+    image_key: String,
+    image_sha256: String,
+    width: u32,
+    height: u32,
+    content_type: &'static str,
+    image_source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_prompt_sha256: Option<String>,
+    /// `true` or absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_simulated: Option<bool>,
+}
+
+fn about_image(image_key: String, image_sha256: String, source: Source) -> Item {
+    let (image_source, image_prompt_sha256, simulated) = match source {
+        Source::Illustration => (ILLUSTRATION.to_owned(), None, false),
+        Source::Photograph { model, prompt_sha256, simulated } => (model, Some(prompt_sha256), simulated),
+    };
+    to_item(&ImageAttributes {
+        image_key,
+        image_sha256,
+        width: SIZE,
+        height: SIZE,
+        content_type: CONTENT_TYPE,
+        image_source,
+        image_prompt_sha256,
+        image_simulated: simulated.then_some(true),
+    })
 }
 
 /// The text of an attribute.
 pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-fn list(texts: &[String]) -> AttributeValue {
-    AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect())
 }
 
 #[cfg(test)]
