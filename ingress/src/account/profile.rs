@@ -89,9 +89,7 @@ impl Profile {
             allowed: format!("1 to {NAME_CHARS_MAX} characters, without control characters"),
         })?;
         let interests = interests(&self.interests)?;
-        let known =
-            self.time_zone.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(&self.time_zone).is_ok();
-        if !known {
+        if !is_time_zone(&self.time_zone) {
             let allowed = "an IANA name, as Asia/Seoul".to_owned();
             return Err(Wrong { field: "timeZone", allowed });
         }
@@ -128,6 +126,12 @@ impl Profile {
     pub fn level_of_attribute(value: &str) -> Option<Level> {
         serde_json::from_value(serde_json::Value::String(value.to_owned())).ok()
     }
+}
+
+/// Whether `name` is a time zone of the IANA database, at most [`TIME_ZONE_BYTES_MAX`] long.
+#[must_use]
+pub fn is_time_zone(name: &str) -> bool {
+    name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(name).is_ok()
 }
 
 fn interests(told: &[String]) -> Result<Vec<String>, Wrong> {

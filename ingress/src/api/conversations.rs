@@ -18,16 +18,14 @@ use super::{
 };
 use crate::{
     account::auth::{Caller, Learner},
+    account::profile::is_time_zone,
     api::problem::{ApiError, Code},
     app::AppState,
-    live::admission::AdmissionError,
+    live::admission::NoSeat,
     live::session::Returning,
     live::ticket::{Admission, Purpose},
     live::voice,
 };
-
-/// Longest time zone name, in bytes.
-const TIME_ZONE_BYTES_MAX: usize = 64;
 
 /// The header in which a caller tells its trace (W3C Trace Context).
 const TRACEPARENT: &str = "traceparent";
@@ -101,15 +99,13 @@ pub async fn start(
         return Err(ApiError::NotFound("picture"));
     }
     if let Some(elsewhere) = app.presence.elsewhere(&user_id).await {
-        let why = AdmissionError::InConversation(elsewhere);
+        let why = NoSeat::InConversation(elsewhere);
         app.metrics.refused(why);
         return Err(why.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
-    app.admission_control
-        .reserve(&user_id, conversation_id, now)
-        .inspect_err(|why| app.metrics.refused(*why))?;
+    app.seats.keep(&user_id, conversation_id, now).inspect_err(|why| app.metrics.refused(*why))?;
     let admission = Admission {
         conversation_id,
         user_id,
@@ -138,11 +134,11 @@ pub async fn ticket(
         Some(Returning::Open(admission)) if admission.user_id == user_id => {
             Ok(Created(issue(&app, admission, Timestamp::now())))
         }
-        Some(Returning::Ended(learner)) if learner == user_id => {
+        Some(Returning::Over(learner)) if learner == user_id => {
             let detail = format!("the conversation {conversation_id} has ended");
             Err(ApiError::refused(Code::ConversationEnded, detail))
         }
-        Some(Returning::Open(_) | Returning::Ended(_)) | None => Err(ApiError::NotFound("conversation")),
+        Some(Returning::Open(_) | Returning::Over(_)) | None => Err(ApiError::NotFound("conversation")),
     }
 }
 
@@ -167,13 +163,17 @@ fn trace(headers: &HeaderMap, conversation_id: ConversationId) -> TraceParent {
 }
 
 fn time_zone(name: String) -> Result<String, ApiError> {
-    let known = name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(&name).is_ok();
-    if known { Ok(name) } else { Err(ApiError::field("timeZone", "it is an IANA name, as Asia/Seoul")) }
+    if is_time_zone(&name) {
+        Ok(name)
+    } else {
+        Err(ApiError::field("timeZone", "it is an IANA name, as Asia/Seoul"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::profile::TIME_ZONE_BYTES_MAX;
 
     #[test]
     fn only_the_picture_is_required() {
