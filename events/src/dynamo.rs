@@ -30,6 +30,29 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, serde_dynamo::Err
     serde_dynamo::from_item(item)
 }
 
+/// An item that this build cannot read. The text names an attribute and quotes no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ItemError(String);
+
+/// Reads an item whose values must not appear in a log.
+///
+/// # Errors
+/// An attribute is missing or has another type.
+pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, ItemError> {
+    let item = serde_dynamo::AttributeValue::M(serde_dynamo::Item::from(item).into());
+    let deserializer = serde_dynamo::Deserializer::from_attribute_value(item);
+    serde_path_to_error::deserialize(deserializer).map_err(|error: serde_path_to_error::Error<_>| {
+        let (path, reason) = (error.path().to_string(), error.inner().to_string());
+        ItemError(match path.as_str() {
+            _ if reason.starts_with("missing field") => reason,
+            // The path ends where structs are flattened.
+            "." => "an attribute is unreadable".to_owned(),
+            attribute => format!("the attribute {attribute} is unreadable"),
+        })
+    })
+}
+
 /// A string attribute.
 #[must_use]
 pub fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
@@ -127,6 +150,24 @@ mod tests {
         ];
         assert_eq!(item, expected.map(|(name, value)| (name.to_owned(), value)).into());
         assert_eq!(from_item::<Row>(item).unwrap(), row);
+    }
+
+    #[test]
+    fn unreadable_item_is_an_error_that_names_the_attribute_and_quotes_no_value() {
+        let at = Timestamp::UNIX_EPOCH;
+        let row = Row { user_id: "u".to_owned(), count: 1, names: Vec::new(), voice: None, at };
+        let read = |name: &str, value: Option<AttributeValue>| {
+            let mut item = to_item(&row);
+            item.remove(name);
+            item.extend(value.map(|value| (name.to_owned(), value)));
+            read_item::<Row>(item).unwrap_err().to_string()
+        };
+        assert_eq!(read("userId", None), "missing field `userId`");
+        for name in ["userId", "count", "names", "at"] {
+            let error = read(name, Some(AttributeValue::L(vec![text("a secret")])));
+            assert!(error.contains(name) && !error.contains("secret"), "{error}");
+        }
+        assert_eq!(read("count", Some(text("a secret"))), "the attribute count is unreadable");
     }
 
     #[test]

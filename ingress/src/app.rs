@@ -26,9 +26,9 @@ use crate::{
     api::problem::ApiError,
     config::Config,
     coordination::Coordination,
-    live::admission::AdmissionControl,
+    live::admission::Seats,
     live::presence::Presence,
-    live::session::{Dependencies, Sessions},
+    live::session::{Parts, Sessions},
     live::sonic::{Sonic, StreamAuthScheme},
     live::ticket::Tickets,
     live::upload::Intake,
@@ -36,7 +36,7 @@ use crate::{
     startup_check,
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
-        records::Records, users::Users,
+        stores::Stores, users::Users,
     },
 };
 
@@ -55,7 +55,7 @@ pub struct AppState {
     /// Issues tickets.
     pub tickets: Tickets,
     /// Who may talk now.
-    pub admission_control: AdmissionControl,
+    pub seats: Seats,
     /// The user pool.
     pub user_pool: UserPool,
     /// E-mail domains that cannot sign up.
@@ -80,8 +80,8 @@ pub struct AppState {
     pub web_origin: Option<HeaderValue>,
     /// Live conversations.
     pub sessions: Sessions,
-    /// What the API reads and deletes.
-    pub records: Records,
+    /// The stores of the API.
+    pub stores: Stores,
     /// What is measured.
     pub metrics: Arc<Metrics>,
 }
@@ -126,12 +126,12 @@ pub async fn serve(
     let _end_background = ended.clone().drop_guard();
     let telling = tokio::spawn(write_until(ended.clone(), {
         let app = Arc::clone(&app);
-        move || app.metrics.documents(app.sessions.count(), app.records.results.places().count())
+        move || app.metrics.documents(app.sessions.count(), app.stores.results.places().count())
     }));
     let presence = app.presence.clone();
-    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
+    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
     shutdown.cancelled().await;
-    app.admission_control.stop();
+    app.seats.stop();
     app.sessions.hand_over();
     if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
         tracing::error!("conversations are left to the watchdog: they did not end in time");
@@ -206,8 +206,8 @@ impl AppState {
         let metrics = Arc::new(Metrics::default());
         let owner = uuid::Uuid::new_v4().to_string();
         let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
-        let records = Records::new(config, (sdk, &s3), (&coordination, &metrics), shutdown);
-        let dependencies = Dependencies {
+        let stores = Stores::new(config, sdk, &s3, &coordination, &metrics, shutdown);
+        let parts = Parts {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
@@ -224,7 +224,7 @@ impl AppState {
         Ok(Self {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
-            admission_control: AdmissionControl::new(config.conversations_max),
+            seats: Seats::new(config.conversations_max),
             user_pool,
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,
@@ -236,8 +236,8 @@ impl AppState {
             presence: Presence::new(Arc::clone(&coordination), owner),
             coordination,
             web_origin: config.web_origin.clone(),
-            sessions: Sessions::new(dependencies),
-            records,
+            sessions: Sessions::new(parts),
+            stores,
             metrics,
         })
     }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     coordination::{Claim, Coordination, Heard, Subscription},
     metrics::Metrics,
-    store::results::{Found, Results as Store},
+    store::results::{Found, ResultReader},
 };
 use places::Places;
 use snapshot::{AssessmentFailed, Snapshot};
@@ -45,7 +45,7 @@ pub struct Results(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: Store,
+    store: ResultReader,
     places: Places,
     watched: Mutex<HashMap<ConversationId, watch::Sender<Seen>>>,
     coordination: Arc<Coordination>,
@@ -68,7 +68,7 @@ impl Results {
     /// Nobody waits yet. All streams end with `shutdown`.
     #[must_use]
     pub fn new(
-        store: Store,
+        store: ResultReader,
         coordination: Arc<Coordination>,
         metrics: Arc<Metrics>,
         shutdown: CancellationToken,

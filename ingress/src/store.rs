@@ -1,4 +1,5 @@
-//! What the ingress keeps outside the journal: one file for each store.
+//! The stores that the ingress reads and writes in DynamoDB and S3, except the journal: one file per store, and
+//! [`stores`], which opens all of them.
 
 pub mod analyses;
 pub mod audio;
@@ -8,7 +9,7 @@ pub mod images;
 pub mod learners;
 pub mod pictures;
 pub mod progress;
-pub mod records;
 pub mod results;
 pub mod signed;
+pub mod stores;
 pub mod users;

@@ -79,9 +79,9 @@ fn nothing_begins_and_nothing_is_shown_once_an_account_is_to_be_deleted() {
         let offer = live.ask(&token, "street-market").await.unwrap();
         let at: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
         let later: Timestamp = "2026-11-26T11:00:00Z".parse().unwrap();
-        assert_eq!(users.leave(&LEARNER.parse().unwrap(), at).await.unwrap(), Some(at));
-        assert_eq!(users.leave(&LEARNER.parse().unwrap(), later).await.unwrap(), Some(at));
-        assert_eq!(users.leave(&"nobody".parse().unwrap(), at).await.unwrap(), None);
+        assert_eq!(users.request_deletion(&LEARNER.parse().unwrap(), at).await.unwrap(), Some(at));
+        assert_eq!(users.request_deletion(&LEARNER.parse().unwrap(), later).await.unwrap(), Some(at));
+        assert_eq!(users.request_deletion(&"nobody".parse().unwrap(), at).await.unwrap(), None);
         let refused = Visitor::open(&live, &offer).await.unwrap_err();
         assert_eq!((refused.0, &refused.1["code"]), (403, &json!("account_deleted")), "an older ticket");
         check_every_route(&live, &token).await;

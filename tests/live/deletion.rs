@@ -60,7 +60,7 @@ async fn idle(live: &Live) -> usize {
 async fn delete(live: &Live, id: ConversationId) {
     let (user, patience) = (LEARNER.parse::<UserId>().unwrap(), LIMITS.complete_seconds);
     let later = Timestamp::now() + SignedDuration::from_secs(i64::from(patience) + 1);
-    assert!(live.app.records.delete(&user, id, later).await.unwrap());
+    assert!(live.app.stores.delete(&user, id, later).await.unwrap());
 }
 
 /// The event of the conversation comes once more to the transcript worker.

@@ -18,7 +18,7 @@ use ingress::{
     store::{
         documents::Documents,
         learners::EXAMINED_MAX,
-        results,
+        results::ResultReader,
         users::{User, Users},
     },
 };
@@ -135,8 +135,7 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
         let documents = Documents::new(aws_sdk_s3::Client::new(&sdk), LOGS.to_owned());
         let task = || {
             let journal = Journal::reader(dynamodb.clone(), CONVERSATIONS);
-            let store =
-                results::Results::new(journal, documents.clone(), dynamodb.clone(), EFFECTS.to_owned());
+            let store = ResultReader::new(journal, documents.clone(), dynamodb.clone(), EFFECTS.to_owned());
             let metrics = Arc::new(Metrics::default());
             let results = Results::new(
                 store,

@@ -156,7 +156,7 @@ fn an_account_that_is_to_be_deleted_signs_in_nowhere_and_its_sessions_end() {
         assert_eq!((status, live.cloud.state().cognito.sessions()), (200, 1));
         let cookie = cookie.unwrap();
         let at = Timestamp::now();
-        assert!(users(&live).leave(&LEARNER.parse().unwrap(), at).await.unwrap().is_some());
+        assert!(users(&live).request_deletion(&LEARNER.parse().unwrap(), at).await.unwrap().is_some());
 
         let refused = respond().await;
         assert_eq!(code(&refused), (403, "account_deleted"));

@@ -1,141 +1,119 @@
-//! PURE. The records of a conversation in the journal: its header, its end, its turns, and the event derived from them. The
-//! serde attributes of [`Start`], [`Header`] and [`Ended`] are the attribute names of the header item.
+//! PURE. What the journal knows of a conversation: its header, its end, its turns, and the event that follows
+//! from them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::Progress;
-use crate::{
-    contract::{
-        ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event,
-        FeedbackLanguage, Level, Speaker, Stage, Turn, Usage, UserId,
-    },
-    dynamo::json_text,
+use crate::contract::{
+    ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event, FeedbackLanguage,
+    Level, Speaker, Stage, Turn, Usage, UserId,
 };
 
-/// The properties of a conversation at its start. The time of the start is inside the id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What is known of a conversation before its first word. Its start is inside its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// Conversation id.
-    #[serde(rename = "sessionId")]
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// Learner.
+    /// The learner.
     pub user_id: UserId,
-    /// Picture to talk about.
+    /// The picture they talk about.
     pub image_id: String,
-    /// Level of the learner.
+    /// The learner's level.
     pub level: Level,
-    /// Language of the assessment.
+    /// The language in which the learner reads the assessment.
     pub feedback_language: FeedbackLanguage,
-    /// IANA time zone of the learner.
+    /// The learner's IANA time zone.
     pub time_zone: String,
     /// W3C trace context of the request that started the conversation.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// Process that owns the conversation, for operators who read the table.
+    /// The process that holds the conversation, for the people who look at the table.
     pub owner: String,
-    /// Voice of the tutor, for the next owner.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Who the tutor sounds like, for whoever takes the conversation up.
     pub voice: Option<String>,
 }
 
-/// The right to write a conversation. It ends when another process takes over, which raises the epoch.
+/// The right to write a conversation. It ends when somebody takes over, which raises the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ownership {
-    /// Conversation id.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// Number of the owner, from 1. Every write carries it.
+    /// Counts the owners, from 1. Every write carries it.
     pub epoch: u64,
 }
 
 /// How a conversation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// Reason of the end.
-    #[serde(rename = "endReason")]
+    /// Why it ended.
     pub reason: EndReason,
     /// Tokens used.
-    #[serde(with = "json_text")]
     pub usage: Usage,
-    /// Number of turns in the journal.
+    /// Turns in the journal.
     pub turns: u32,
-    /// Duration of the learner's speech, in milliseconds.
+    /// The learner's speech, in milliseconds.
     pub learner_speech_ms: u64,
-    /// Measurements of the owner; `None` if the owner was lost.
-    #[serde(default, with = "json_text")]
+    /// What was measured; `None` where the process that measured was lost.
     pub metrics: Option<ConversationMetrics>,
 }
 
-/// A conversation that ended, with its event.
+/// A conversation that ended, with the event that says so.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completed {
-    /// The `conversation.completed` to publish: identical for every publisher and every repetition.
+    /// The `conversation.completed` to publish: the same whoever publishes it and however often.
     pub envelope: Envelope,
 }
 
-/// Whether a conversation has ended.
+/// Where a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It has an owner, alive or lost, or waits for the next one.
+    /// Somebody holds it, or held it and was lost.
     Active,
-    /// No more turns follow.
+    /// Nothing will be added to it.
     Ended,
 }
 
 /// The end as it is journalled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Time of the end, to the millisecond.
-    #[serde(rename = "endedAt", with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    /// When, to the millisecond.
     pub at: Timestamp,
-    /// Reason and totals.
-    #[serde(flatten)]
+    /// The rest.
     pub end: End,
 }
 
 /// The header item of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Properties of the start; `owner` is the present owner.
-    #[serde(flatten)]
+    /// What was known at the start; `owner` is the present owner.
     pub start: Start,
-    /// Random text that identifies the start or takeover by the present owner.
+    /// A random text of the start or takeover that made the present owner one.
     pub claim: String,
-    /// Present epoch.
+    /// The present epoch.
     pub epoch: u64,
-    /// Until when the owner counts as alive, to the millisecond; after a handover, until when another process may take
-    /// over.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    /// Until when the owner is trusted to be alive, to the millisecond; of a conversation that was let go, until when
+    /// somebody may take it up.
     pub lease_until: Timestamp,
-    /// Process that requested a handover.
-    #[serde(rename = "wantedBy")]
+    /// Who asks the owner to let go.
     pub handover_requested_by: Option<String>,
-    /// After a handover: the end reason if no process takes over.
-    #[serde(rename = "releasedAs")]
+    /// What the conversation ends with if nobody takes it up, while its owner has let go.
     pub handed_over_as: Option<EndReason>,
-    /// State left by the last owner that handed over.
-    #[serde(default, with = "json_text")]
+    /// What the last owner that let go left behind.
     pub progress: Option<Progress>,
-    /// The end, once the conversation has ended.
-    #[serde(flatten, deserialize_with = "ended")]
+    /// How it ended, once it has.
     pub ended: Option<Ended>,
     /// When its `conversation.completed` was known to be on the bus.
-    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
     pub published_at: Option<Timestamp>,
-    /// When the learner deleted it: its content is deleted and must not be stored again.
-    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    /// When its learner deleted it: what was said is gone, and nobody stores anything of it again.
     pub deleted_at: Option<Timestamp>,
 }
 
-/// A conversation as read from the journal.
+/// A conversation as it stands in the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
-    /// Header item.
+    /// The header.
     pub header: Header,
-    /// Turns in order.
+    /// The turns, in order.
     pub turns: Vec<Turn>,
 }
 
@@ -143,17 +121,17 @@ pub struct Conversation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watch {
-    /// Conversation to check.
+    /// The conversation to look after.
     pub conversation_id: ConversationId,
     /// Version of this shape, `major.minor`.
     pub version: String,
-    /// Stages of the pipeline at which it is known to have stalled.
+    /// Stages of the pipeline at which it is known to have stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stalled: Vec<Stage>,
 }
 
 impl End {
-    /// The end of a conversation with these `turns` whose owner was lost together with its measurements.
+    /// The end of a conversation of these `turns`, whose owner was lost with what it had measured.
     #[must_use]
     pub fn of_turns(reason: EndReason, usage: Usage, turns: &[Turn]) -> Self {
         let learner_speech_ms = turns
@@ -171,7 +149,7 @@ impl End {
 }
 
 impl Header {
-    /// Whether the conversation has ended.
+    /// Where the conversation stands.
     #[must_use]
     pub fn state(&self) -> State {
         if self.ended.is_some() { State::Ended } else { State::Active }
@@ -183,7 +161,7 @@ impl Header {
         self.lease_until <= now
     }
 
-    /// The `conversation.completed`, once the conversation has ended.
+    /// The event that says that the conversation ended, once it has.
     #[must_use]
     pub fn completed(&self) -> Option<Envelope> {
         let Ended { at, end } = self.ended?;
@@ -208,7 +186,7 @@ impl Header {
 }
 
 impl Conversation {
-    /// The `conversation.completed`, once the conversation has ended.
+    /// The event that says that the conversation ended, once it has.
     #[must_use]
     pub fn completed(&self) -> Option<Envelope> {
         self.header.completed()
@@ -216,22 +194,22 @@ impl Conversation {
 }
 
 impl Watch {
-    /// A request to check `conversation_id`.
+    /// The message that asks to look after `conversation_id`.
     #[must_use]
     pub fn new(conversation_id: ConversationId) -> Self {
         Self { conversation_id, version: "1.1".to_owned(), stalled: Vec::new() }
     }
 
-    /// The body of the message.
+    /// The message's body.
     #[must_use]
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("a watch consists of strings")
     }
 
-    /// Reads the body of a message.
+    /// Reads a message's body.
     ///
     /// # Errors
-    /// The body is no watchdog message or has another major version.
+    /// The body is not a watch, or of another major version.
     pub fn decode(body: &str) -> Result<Self, WatchError> {
         let watch: Self = serde_json::from_str(body).map_err(|error| WatchError(error.to_string()))?;
         if watch.version.split('.').next() == Some("1") {
@@ -242,21 +220,7 @@ impl Watch {
     }
 }
 
-/// Why a text is no watchdog message.
+/// The text is not a watchdog message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a watchdog message: {0}")]
 pub struct WatchError(String);
-
-/// Reads `state` and, of an ended conversation, the attributes of its end.
-fn ended<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ended>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(tag = "state", rename_all = "UPPERCASE")]
-    enum Stored {
-        Active,
-        Ended(Ended),
-    }
-    Ok(match Stored::deserialize(deserializer)? {
-        Stored::Active => None,
-        Stored::Ended(ended) => Some(ended),
-    })
-}

@@ -1,11 +1,13 @@
-//! The errors of the journal and their mapping from SDK errors.
+//! What the journal refuses, and how failed SDK calls become that.
 //!
-//! A canceled transaction is one error with a reason for each of its writes: only the reasons say which condition failed.
+//! A canceled transaction is one error with a reason for each of its writes: only the reasons say what happened.
 
 use anyhow::anyhow;
 use aws_sdk_dynamodb::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::{
+        put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
+    },
 };
 use jiff::Timestamp;
 
@@ -15,48 +17,48 @@ use crate::runtime::{
     retry::Retry,
 };
 
-/// Why an operation of the journal failed.
+/// Why the journal refused.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The conversation is not in the journal.
     #[error("the conversation is not in the journal")]
     NotFound,
-    /// Another process started a conversation with this id.
-    #[error("a conversation with this id was started before")]
+    /// Somebody else started a conversation with this id.
+    #[error("the conversation was started before")]
     AlreadyStarted,
-    /// Another process took over: this one must not write any more.
+    /// Somebody else took over: nothing more may be written.
     #[error("the conversation was taken over")]
     Fenced,
-    /// The conversation has ended: no more turns may be written.
+    /// The conversation ended: nothing more may be written.
     #[error("the conversation has ended")]
     Ended,
-    /// The owner counts as alive.
-    #[error("the conversation has an owner until {until}")]
+    /// The owner is trusted to be alive.
+    #[error("the conversation is held until {until}")]
     Held {
         /// End of the owner's lease.
         until: Timestamp,
     },
-    /// The journal has another turn with this index.
-    #[error("the journal has another turn with the index {index}")]
+    /// Another turn stands at this index.
+    #[error("another turn stands at index {index}")]
     TurnExists {
-        /// Index of the turn.
+        /// The index.
         index: u32,
     },
-    /// This build cannot read an item of the journal.
+    /// The journal holds what this build cannot read.
     #[error(transparent)]
     Corrupt(#[from] CorruptItemError),
     /// DynamoDB or SQS failed; whether the write happened is unknown.
     #[error("{source:#}")]
     Service {
-        /// Class of the error.
+        /// Its nature.
         class: ErrorClass,
-        /// Cause.
+        /// The cause.
         source: anyhow::Error,
     },
 }
 
 impl JournalError {
-    /// The failure of a message handler that has no special treatment for this error.
+    /// What becomes of the message whose handler met this error and has no better idea.
     #[must_use]
     pub fn into_failure(self) -> Failure {
         match self {
@@ -79,7 +81,7 @@ pub(super) enum Canceled {
     Other(JournalError),
 }
 
-// The reason of the header comes first; if its condition failed, that of the turn does not matter.
+// The header's reason comes first, and where the header refuses, the turn does not matter.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
 pub(super) fn canceled(error: SdkError<TransactWriteItemsError>) -> Retry<Canceled> {
     let reasons = match error.as_service_error() {
@@ -102,6 +104,10 @@ pub(super) fn conflicting(error: SdkError<UpdateItemError>) -> Retry<SdkError<Up
         Some(UpdateItemError::TransactionConflictException(_)) => Retry::transient(error),
         _ => Retry::Permanent(error),
     }
+}
+
+pub(super) fn is_put_refused(error: &SdkError<PutItemError>) -> bool {
+    error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
 }
 
 pub(super) fn service<E>(error: &SdkError<E>) -> JournalError

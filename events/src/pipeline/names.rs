@@ -1,7 +1,12 @@
 //! PURE. Where the effects of a conversation stand: keys of objects in the logs bucket, keys of items in the Effects
 //! table. They depend on the conversation alone, so whoever knows it finds them.
 
+use jiff::Timestamp;
+
 use crate::contract::{ConversationId, EventId, UserId};
+
+/// Sort key, in the UserProgress table, of the item that sums up all days of a learner. It sorts after every date.
+pub const PROGRESS_TOTAL: &str = "total";
 
 /// Key of the transcript as compressed JSON.
 #[must_use]
@@ -44,4 +49,29 @@ pub fn erasure_effect(user_id: &UserId) -> String {
 #[must_use]
 pub fn alerts_effect(id: ConversationId) -> String {
     format!("alerts#{id}")
+}
+
+/// A time as a sort key of the UserProgress table: UTC with milliseconds, always of the same length.
+#[must_use]
+pub fn sortable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_sort_as_their_texts() {
+        let texts = [0, 999, 1_000, 1_795_507_200_000]
+            .map(|millis| sortable(Timestamp::from_millisecond(millis).unwrap()));
+        assert_eq!(texts[1], "1970-01-01T00:00:00.999Z");
+        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == texts[0].len()));
+        assert_eq!(texts[3].parse::<Timestamp>().unwrap().as_millisecond(), 1_795_507_200_000);
+    }
+
+    #[test]
+    fn total_sorts_behind_every_date() {
+        assert!(PROGRESS_TOTAL > "9999-12-31");
+    }
 }

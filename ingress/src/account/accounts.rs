@@ -20,7 +20,7 @@ use crate::{
     api::problem::{ApiError, Code},
     store::{
         erasures::Erasures,
-        users::{NotUpdated, User, Users},
+        users::{UpdateError, User, Users},
     },
 };
 
@@ -79,9 +79,9 @@ impl Accounts {
     pub async fn change(&self, caller: &Caller, version: u64, profile: &Profile) -> Result<User, ApiError> {
         let updated = self.users.update(&caller.user_id, version, profile, Timestamp::now()).await;
         let user = updated.map_err(|refusal| match refusal {
-            NotUpdated::Changed(standing) => changed(standing.version),
-            NotUpdated::Deleting | NotUpdated::NotFound => deleted(),
-            NotUpdated::Failed(error) => ApiError::Internal(error),
+            UpdateError::Changed(standing) => changed(standing.version),
+            UpdateError::Deleting | UpdateError::NotFound => deleted(),
+            UpdateError::Failed(error) => ApiError::Internal(error),
         })?;
         if let Err(error) = self.pool.mirror(caller.token.reveal(), &user.profile).await {
             let error = format!("{:#}", anyhow::Error::from(error));
@@ -110,7 +110,8 @@ impl Accounts {
         // First the copy that is heard later: alone it does no harm, while a record that nobody hears of would stay.
         let copied = self.queue.send(&event, COPY_DELAY_SECONDS).await;
         copied.map_err(|failure| ApiError::Internal(anyhow!("{failure}")))?;
-        let noted = self.users.leave(&user.user_id, requested_at).await.map_err(ApiError::Internal)?;
+        let noted =
+            self.users.request_deletion(&user.user_id, requested_at).await.map_err(ApiError::Internal)?;
         let requested_at = noted.ok_or_else(deleted)?;
         let event = deletion_requested(&user.user_id, requested_at);
         if let Err(error) = self.bus.publish(&[event]).await {

@@ -51,11 +51,11 @@ pub async fn feed(
     Analyst(user_id): Analyst,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let results = &app.records.results;
+    let results = &app.stores.results;
     let place = results.places().take(&user_id).map_err(no_place)?;
     // First the stream, then the past: what is counted meanwhile is in one of them.
-    let coming = app.records.feed.follow();
-    let past = app.records.feed.since(last_event_id(&headers), Timestamp::now()).await;
+    let coming = app.stores.feed.follow();
+    let past = app.stores.feed.since(last_event_id(&headers), Timestamp::now()).await;
     let past = past.map_err(ApiError::Internal)?;
     let following = Following {
         past: past.into(),

@@ -27,7 +27,7 @@ use crate::{
     account::auth::Learner,
     api::problem::{ApiError, Code},
     app::AppState,
-    store::{records::NotDeleted, signed::SignedUrl},
+    store::{signed::SignedUrl, stores::DeleteError},
 };
 use view::{AssessmentView, ConversationView, TranscriptView};
 pub use view::{ConversationSummary, ScoresView};
@@ -98,7 +98,7 @@ pub(super) async fn listed(
     paging: Paging<After>,
 ) -> Result<Page<ConversationSummary>, ApiError> {
     let after = paging.after.map(|After(id)| id);
-    let page = app.records.journal.of_learner(user_id, after, usize::from(paging.limit)).await;
+    let page = app.stores.journal.of_learner(user_id, after, usize::from(paging.limit)).await;
     let page = page.map_err(|error| ApiError::Internal(error.into()))?;
     let items = page.headers.iter().map(ConversationSummary::new).collect();
     Ok(Page::new(items, page.next.map(After)))
@@ -113,7 +113,7 @@ pub async fn one(
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
 ) -> Result<Json<ConversationView>, ApiError> {
-    let found = app.records.pipeline.find(id).await.map_err(|error| ApiError::Internal(error.into()))?;
+    let found = app.stores.pipeline.find(id).await.map_err(|error| ApiError::Internal(error.into()))?;
     let found = found.filter(|found| is_of(&found.header, &user_id)).ok_or(ApiError::NotFound(NAME))?;
     Ok(Json(ConversationView::new(&found)))
 }
@@ -130,7 +130,7 @@ pub async fn transcript(
     have: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     own(&app, &user_id, id).await?;
-    let documents = &app.records.documents;
+    let documents = &app.stores.documents;
     if accept.prefers("text/plain", "application/json") {
         let text = documents.readable(&user_id, id).await.map_err(ApiError::Internal)?;
         let text = text.ok_or_else(not_ready)?;
@@ -151,9 +151,9 @@ pub async fn audio(
     Path((id, index)): Path<(ConversationId, u32)>,
 ) -> Result<Json<SignedUrl>, ApiError> {
     own(&app, &user_id, id).await?;
-    let turn = app.records.journal.turn(id, index).await.map_err(|error| ApiError::Internal(error.into()))?;
+    let turn = app.stores.journal.turn(id, index).await.map_err(|error| ApiError::Internal(error.into()))?;
     let key = turn.and_then(|turn| turn.audio_key).ok_or(ApiError::NotFound("recording"))?;
-    let url = app.records.recordings.url(&key, Timestamp::now()).await.map_err(ApiError::Internal)?;
+    let url = app.stores.recordings.url(&key, Timestamp::now()).await.map_err(ApiError::Internal)?;
     url.map(Json).ok_or(ApiError::NotFound("recording"))
 }
 
@@ -168,7 +168,7 @@ pub async fn assessment(
     have: IfNoneMatch,
 ) -> Result<Cached<AssessmentView>, ApiError> {
     own(&app, &user_id, id).await?;
-    let stored = app.records.documents.assessment(&user_id, id).await.map_err(ApiError::Internal)?;
+    let stored = app.stores.documents.assessment(&user_id, id).await.map_err(ApiError::Internal)?;
     match stored {
         Some(stored) => have.json(FRESHNESS, &AssessmentView::new(stored)),
         None => Err(unassessed(&app, id).await?),
@@ -184,12 +184,12 @@ pub async fn remove(
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
 ) -> Result<NoContent, ApiError> {
-    match app.records.delete(&user_id, id, Timestamp::now()).await {
+    match app.stores.delete(&user_id, id, Timestamp::now()).await {
         Ok(true) => Ok(NoContent),
         Ok(false) => Err(ApiError::NotFound(NAME)),
-        Err(NotDeleted::Failed(error)) => Err(ApiError::Internal(error)),
-        Err(live @ NotDeleted::Live) => Err(ApiError::refused(Code::ConversationLive, live.to_string())),
-        Err(early @ NotDeleted::InPipeline) => {
+        Err(DeleteError::Failed(error)) => Err(ApiError::Internal(error)),
+        Err(live @ DeleteError::Live) => Err(ApiError::refused(Code::ConversationLive, live.to_string())),
+        Err(early @ DeleteError::InPipeline) => {
             Err(ApiError::refused(Code::ConversationInPipeline, early.to_string()))
         }
     }
@@ -200,13 +200,13 @@ const NAME: &str = "conversation";
 
 /// The conversation, if it is the learner's and was not deleted.
 pub(super) async fn own(app: &AppState, user_id: &UserId, id: ConversationId) -> Result<Header, ApiError> {
-    let header = app.records.journal.header(id).await.map_err(|error| ApiError::Internal(error.into()))?;
+    let header = app.stores.journal.header(id).await.map_err(|error| ApiError::Internal(error.into()))?;
     header.filter(|header| is_of(header, user_id)).ok_or(ApiError::NotFound(NAME))
 }
 
 /// Why a conversation has no assessment.
 pub(super) async fn unassessed(app: &AppState, id: ConversationId) -> Result<ApiError, ApiError> {
-    let failed = app.records.results.failure(id).await.map_err(ApiError::Internal)?;
+    let failed = app.stores.results.failure(id).await.map_err(ApiError::Internal)?;
     Ok(match failed {
         Some(_) => ApiError::refused(Code::NotAssessed, "the conversation could not be assessed"),
         None => not_ready(),

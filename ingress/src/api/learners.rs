@@ -30,8 +30,8 @@ use crate::{
     api::problem::{ApiError, Code},
     app::AppState,
     store::{
-        learners::{EXAMINED_MAX, Filter, Learner, Position as At},
-        progress::{Place, Total},
+        learners::{EXAMINED_MAX, Filter, Learner, LearnerCursor},
+        progress::{ActivityCursor, Total},
     },
 };
 
@@ -126,7 +126,7 @@ pub async fn list(
         return Ok(table(app, filter));
     }
     let after = paging.after.map(|after| place(after, &filter)).transpose()?;
-    let page = app.records.learners.page(&filter, after.as_ref(), usize::from(paging.limit)).await;
+    let page = app.stores.learners.page(&filter, after.as_ref(), usize::from(paging.limit)).await;
     let (found, next) = page.map_err(ApiError::Internal)?;
     let items: Vec<LearnerView> = found.into_iter().map(LearnerView::new).collect();
     Ok(Json(Page::new(items, next.map(AfterLearner::new))).into_response())
@@ -199,7 +199,7 @@ pub async fn scores(
     Path((id, conversation)): Path<(UserId, ConversationId)>,
 ) -> Result<Json<ScoresView>, ApiError> {
     history::own(&app, &id, conversation).await?;
-    let stored = app.records.documents.assessment(&id, conversation).await.map_err(ApiError::Internal)?;
+    let stored = app.stores.documents.assessment(&id, conversation).await.map_err(ApiError::Internal)?;
     match stored {
         Some(stored) => Ok(Json(ScoresView::new(&stored))),
         None => Err(history::unassessed(&app, conversation).await?),
@@ -207,7 +207,7 @@ pub async fn scores(
 }
 
 async fn found(app: &AppState, id: &UserId) -> Result<Learner, ApiError> {
-    let learner = app.records.learners.get(id).await.map_err(ApiError::Internal)?;
+    let learner = app.stores.learners.get(id).await.map_err(ApiError::Internal)?;
     learner.ok_or(ApiError::NotFound("learner"))
 }
 
@@ -220,11 +220,11 @@ fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
 }
 
 /// Where the list goes on. A cursor of the list by activity is none of the other list.
-fn place(after: AfterLearner, filter: &Filter) -> Result<At, ApiError> {
+fn place(after: AfterLearner, filter: &Filter) -> Result<LearnerCursor, ApiError> {
     match (after, filter.active_since) {
-        (AfterLearner { user_id, at: None }, None) => Ok(At::Record(user_id)),
+        (AfterLearner { user_id, at: None }, None) => Ok(LearnerCursor::Record(user_id)),
         (AfterLearner { user_id, at: Some(updated_at) }, Some(_)) => {
-            Ok(At::Activity(Place { updated_at, user_id }))
+            Ok(LearnerCursor::Activity(ActivityCursor { updated_at, user_id }))
         }
         _ => Err(ApiError::query("cursor", "it is of a list with another `activeSince`")),
     }
@@ -235,7 +235,7 @@ fn table(app: Arc<AppState>, filter: Filter) -> Response {
     let begin = Some(None);
     let rows = stream::try_unfold((app, filter, begin), async |(app, filter, at)| {
         let Some(after) = at else { return Ok(None) };
-        let page = app.records.learners.page(&filter, after.as_ref(), EXAMINED_MAX).await;
+        let page = app.stores.learners.page(&filter, after.as_ref(), EXAMINED_MAX).await;
         let (found, next) = page.inspect_err(|error| {
             tracing::error!(error = format!("{error:#}"), "an export was cut");
         })?;
@@ -310,10 +310,12 @@ impl LearnerView {
 }
 
 impl AfterLearner {
-    fn new(at: At) -> Self {
+    fn new(at: LearnerCursor) -> Self {
         match at {
-            At::Record(user_id) => Self { user_id, at: None },
-            At::Activity(Place { updated_at, user_id }) => Self { user_id, at: Some(updated_at) },
+            LearnerCursor::Record(user_id) => Self { user_id, at: None },
+            LearnerCursor::Activity(ActivityCursor { updated_at, user_id }) => {
+                Self { user_id, at: Some(updated_at) }
+            }
         }
     }
 }

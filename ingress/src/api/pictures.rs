@@ -127,7 +127,7 @@ pub async fn list(
     if query.category.as_ref().is_some_and(|category| category.len() > CATEGORY_BYTES_MAX) {
         return Err(ApiError::query("category", format!("it has at most {CATEGORY_BYTES_MAX} bytes")));
     }
-    let all = app.records.pictures.all().await.map_err(ApiError::Internal)?;
+    let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
     let wanted = |entry: &&Entry| query.category.as_ref().is_none_or(|category| entry.category == *category);
     let mut items = Vec::new();
     for entry in all.iter().filter(wanted) {
@@ -147,7 +147,7 @@ pub async fn one(
     Query(query): Query<PictureQuery>,
     have: IfNoneMatch,
 ) -> Result<Cached<Picture>, ApiError> {
-    let all = app.records.pictures.all().await.map_err(ApiError::Internal)?;
+    let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
     let entry = all.iter().find(|entry| entry.image_id == id).ok_or(ApiError::NotFound("picture"))?;
     let picture = Picture {
         summary: summary(&app, entry).await?,
@@ -159,7 +159,7 @@ pub async fn one(
 }
 
 async fn summary(app: &AppState, entry: &Entry) -> Result<PictureSummary, ApiError> {
-    let url = app.records.pictures.url(entry, Timestamp::now()).await.map_err(ApiError::Internal)?;
+    let url = app.stores.pictures.url(entry, Timestamp::now()).await.map_err(ApiError::Internal)?;
     let image = url.zip(entry.file.as_ref()).map(|(at, file)| PictureFile {
         at,
         content_type: file.content_type.clone(),

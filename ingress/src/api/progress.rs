@@ -82,7 +82,7 @@ pub(super) async fn of(
     query: &DaysQuery,
 ) -> Result<ProgressView, ApiError> {
     let (from, to) = range(query, Timestamp::now())?;
-    let progress = &app.records.progress;
+    let progress = &app.stores.progress;
     let read = async { tokio::try_join!(progress.days(user_id, from, to), progress.total(user_id)) };
     let (days, total) = read.await.map_err(ApiError::Internal)?;
     Ok(ProgressView { from, to, days, total })

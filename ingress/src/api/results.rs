@@ -79,7 +79,7 @@ pub async fn results(
     if told.is_complete() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let results = &app.records.results;
+    let results = &app.stores.results;
     let place = results.places().take(&user_id).map_err(no_place)?;
     let following = Following {
         id,

@@ -1,9 +1,9 @@
-//! The live conversations of this task: how one begins, accepts further connections and uploaded turns, and is
-//! published when it has ended. The loop of one conversation is in `session/session_loop.rs`.
+//! Live conversations: who is live on this task, and how one begins, is come back to, and is published. The loop
+//! of one conversation is in `session/talk.rs`.
 
 mod recorder;
-mod session_loop;
 mod takeover;
+mod talk;
 mod uploads;
 
 use std::{
@@ -24,11 +24,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Clip, Config},
-    live::admission::Slot,
+    live::admission::Seated,
     live::conversation::{Conversation, Settings},
     live::prompt,
     live::socket::{
-        ClientConnection, CloseReason,
+        Farewell, Page,
         message::{ErrorCode, ServerMessage},
     },
     live::sonic::{Setup, Sonic, wire::Sensitivity},
@@ -37,30 +37,30 @@ use crate::{
     metrics::Metrics,
     store::{analyses::Analyses, audio::Recordings, images::Picture},
 };
-use session_loop::{ActiveConversation, Outcome, SessionLoop};
-use takeover::{ActivationError, take_over};
+use takeover::{NotHeld, take_up};
+use talk::{Held, Outcome, Talk};
 
-pub use session_loop::JOBS_MAX;
+pub use talk::JOBS_MAX;
 
-/// How long a session waits for its last recordings before the end is published or the connection closes.
+/// How long the publication waits for the last recordings.
 const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What every conversation of this task uses.
+/// What a conversation is made with.
 #[derive(Debug)]
-pub struct Dependencies {
+pub struct Parts {
     /// The journal.
     pub journal: Journal,
     /// The bus.
     pub bus: Bus,
     /// The recordings.
     pub recordings: Recordings,
-    /// Assessments of earlier conversations, for the system prompt.
+    /// What the tutor is told of earlier conversations.
     pub analyses: Analyses,
     /// The model.
     pub sonic: Sonic,
     /// The configuration.
     pub config: Config,
-    /// Metrics of this task.
+    /// What is measured.
     pub metrics: Arc<Metrics>,
     /// The name of this task in the journal.
     pub owner: String,
@@ -69,65 +69,64 @@ pub struct Dependencies {
 /// The live conversations of this task.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    dependencies: Arc<Dependencies>,
+    parts: Arc<Parts>,
     live: Arc<Mutex<HashMap<ConversationId, Live>>>,
     tasks: TaskTracker,
-    /// Cancelled when this task shuts down.
+    /// Cancelled when this task is to hold no conversation any more.
     stopping: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Live {
     admission: Admission,
-    connect_tx: mpsc::Sender<Connect>,
-    uploads_tx: mpsc::Sender<UploadedTurn>,
+    door: mpsc::Sender<Visit>,
+    turns: mpsc::Sender<SpokenTurn>,
     /// One uploaded turn at a time.
-    upload_permits: Arc<Semaphore>,
-    /// Asks the loop to hand over. Each conversation has its own signal, because a shared one would be locked for every
-    /// frame of audio.
-    stop_tx: Option<oneshot::Sender<()>>,
+    places: Arc<Semaphore>,
+    /// Tells it to hand over. A signal of its own: what all conversations share would be locked for every frame of audio.
+    stop: Option<oneshot::Sender<()>>,
 }
 
-/// A conversation to which a learner returns.
+/// A conversation that a learner comes back to.
 #[derive(Clone, Debug)]
 pub enum Returning {
-    /// It has not ended. It may be live on this task or another one.
+    /// It goes on, on this task or another, and this is what the learner is admitted to.
     Open(Admission),
-    /// It has ended. The id is that of its learner.
-    Ended(UserId),
+    /// It has ended; it was this learner's.
+    Over(UserId),
 }
 
-/// A client that connects to a conversation, for the first time or again.
+/// A page that comes to a conversation.
 #[derive(Debug)]
-pub struct Connect {
-    /// Its connection.
-    pub client: ClientConnection,
-    /// Turns that it has received before.
+pub struct Visit {
+    /// The page.
+    pub page: Page,
+    /// Turns that it has been told.
     pub turns: u32,
 }
 
-/// Permission to upload one turn to a live conversation. A conversation has one such permit.
+/// The place for one uploaded turn in a live conversation. While it is taken there is no other.
 #[derive(Debug)]
-pub struct UploadPermit {
-    uploads_tx: mpsc::Sender<UploadedTurn>,
-    permit: OwnedSemaphorePermit,
+pub struct TurnPlace {
+    turns: mpsc::Sender<SpokenTurn>,
+    place: OwnedSemaphorePermit,
 }
 
-/// An uploaded turn.
+/// A turn that was uploaded.
 #[derive(Debug)]
-struct UploadedTurn {
+struct SpokenTurn {
     /// PCM s16le, 16 kHz mono.
     pcm: Bytes,
-    permit: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 /// Why a turn cannot be uploaded to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TurnUploadError {
+pub enum NoTurn {
     /// The conversation is not live on this task.
     #[error("the conversation is not live here")]
     NotLive,
-    /// Another turn is being uploaded or played to the model.
+    /// Another turn is being uploaded or spoken.
     #[error("another turn is being uploaded or spoken")]
     InProgress,
 }
@@ -135,43 +134,44 @@ pub enum TurnUploadError {
 impl Sessions {
     /// No conversation yet.
     #[must_use]
-    pub fn new(dependencies: Dependencies) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
-            dependencies: Arc::new(dependencies),
+            parts: Arc::new(parts),
             live: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }
     }
 
-    /// Spawns the task of a conversation, which begins it or takes it over from another ingress task.
-    pub fn begin(&self, admission: Admission, picture: &Picture, slot: Slot, first: Connect) {
-        let (connect_tx, connects) = mpsc::channel(1);
-        let (uploads_tx, uploads) = mpsc::channel(1);
-        let (stop_tx, stop) = oneshot::channel();
+    /// Begins a conversation, or goes on with one that another task holds or held, in a task of its own.
+    pub fn begin(&self, admission: Admission, picture: &Picture, seated: Seated, first: Visit) {
+        let (door, pages) = mpsc::channel(1);
+        let (spoken, turns) = mpsc::channel(1);
         let id = admission.conversation_id;
+        let (stop, stopped) = oneshot::channel();
         let live = Live {
             admission: admission.clone(),
-            connect_tx,
-            uploads_tx,
-            upload_permits: Arc::new(Semaphore::new(1)),
-            stop_tx: Some(stop_tx),
+            door,
+            turns: spoken,
+            places: Arc::new(Semaphore::new(1)),
+            stop: Some(stop),
         };
         self.lock().insert(id, live);
         if self.stopping.is_cancelled() {
             self.hand_over();
         }
-        let briefing = Briefing::new(&admission, picture, &self.dependencies.config);
+        let briefing = Briefing::new(&admission, picture, &self.parts.config);
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
-            let inputs = SessionInputs { first, connects, uploads, stop };
-            Box::pin(run(&sessions.dependencies, admission, briefing, inputs, slot)).await;
+            let arrivals = Arrivals { first, pages, turns, stopped };
+            Box::pin(run(&sessions.parts, admission, briefing, arrivals, seated)).await;
             drop(entry);
         });
     }
 
-    /// The conversation to which a learner returns, live on this task or in the journal. `None` if it does not exist.
+    /// The conversation that a learner comes back to: one that is live on this task, or in the journal. `None` if there
+    /// is no such conversation.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -179,10 +179,10 @@ impl Sessions {
         if let Some(admission) = self.admission(id) {
             return Ok(Some(Returning::Open(Admission { purpose: Purpose::Return, ..admission })));
         }
-        let header = self.dependencies.journal.header(id).await?;
+        let header = self.parts.journal.header(id).await?;
         Ok(header.map(|header| match header.state() {
             State::Active => Returning::Open(takeover::admission(header.start)),
-            State::Ended => Returning::Ended(header.start.user_id),
+            State::Ended => Returning::Over(header.start.user_id),
         }))
     }
 
@@ -190,27 +190,27 @@ impl Sessions {
         self.lock().get(&id).map(|live| live.admission.clone())
     }
 
-    /// Accepts further connections to a conversation. `None` if it is not live on this task.
+    /// Where another page of a live conversation is handed in.
     #[must_use]
-    pub fn connect_tx(&self, id: ConversationId) -> Option<mpsc::Sender<Connect>> {
-        self.lock().get(&id).map(|live| live.connect_tx.clone())
+    pub fn door(&self, id: ConversationId) -> Option<mpsc::Sender<Visit>> {
+        self.lock().get(&id).map(|live| live.door.clone())
     }
 
-    /// Acquires the permit to upload a turn to a live conversation.
+    /// Takes the place for an uploaded turn in a live conversation.
     ///
     /// # Errors
-    /// See [`TurnUploadError`].
-    pub fn permit_upload(&self, id: ConversationId) -> Result<UploadPermit, TurnUploadError> {
-        let (uploads_tx, permits) = {
+    /// See [`NoTurn`].
+    pub fn place_for_turn(&self, id: ConversationId) -> Result<TurnPlace, NoTurn> {
+        let (turns, places) = {
             let live = self.lock();
-            let live = live.get(&id).ok_or(TurnUploadError::NotLive)?;
-            (live.uploads_tx.clone(), Arc::clone(&live.upload_permits))
+            let live = live.get(&id).ok_or(NoTurn::NotLive)?;
+            (live.turns.clone(), Arc::clone(&live.places))
         };
-        let permit = permits.try_acquire_owned().map_err(|_| TurnUploadError::InProgress)?;
-        Ok(UploadPermit { uploads_tx, permit })
+        let place = places.try_acquire_owned().map_err(|_| NoTurn::InProgress)?;
+        Ok(TurnPlace { turns, place })
     }
 
-    /// The learner of a conversation, live on this task or in the journal. `None` if it does not exist.
+    /// The learner of a conversation, live on this task or in the journal. `None` if there is no such conversation.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -218,28 +218,28 @@ impl Sessions {
         if let Some(admission) = self.admission(id) {
             return Ok(Some(admission.user_id));
         }
-        let header = self.dependencies.journal.header(id).await?;
+        let header = self.parts.journal.header(id).await?;
         Ok(header.map(|header| header.start.user_id))
     }
 
-    /// Number of live conversations.
+    /// Live conversations.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// Asks all conversations, also those that begin later, to hand over to another task.
+    /// Tells all conversations, and those that begin later, to go on at another task or to end.
     pub fn hand_over(&self) {
         self.stopping.cancel();
         for live in self.lock().values_mut() {
-            if let Some(stop_tx) = live.stop_tx.take() {
-                // A conversation that has ended has nothing to hand over.
-                let _ = stop_tx.send(());
+            if let Some(stop) = live.stop.take() {
+                // One that is over has nothing to hand over.
+                let _ = stop.send(());
             }
         }
     }
 
-    /// Waits until the last conversation has ended and is published.
+    /// Waits until the last conversation is over and published.
     pub async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -250,19 +250,18 @@ impl Sessions {
     }
 }
 
-impl UploadPermit {
-    /// Plays the turn to the model: PCM s16le, 16 kHz mono.
+impl TurnPlace {
+    /// Has the turn spoken: PCM s16le, 16 kHz mono.
     ///
     /// # Errors
-    /// [`TurnUploadError::NotLive`]: the conversation has ended.
-    pub fn play(self, pcm: Bytes) -> Result<(), TurnUploadError> {
-        // The queue has room: a turn in it would hold the permit.
-        let turn = UploadedTurn { pcm, permit: self.permit };
-        self.uploads_tx.try_send(turn).map_err(|_| TurnUploadError::NotLive)
+    /// [`NoTurn::NotLive`]: the conversation is over.
+    pub fn speak(self, pcm: Bytes) -> Result<(), NoTurn> {
+        // There is room: whoever was here before has been taken in, or there would be no place.
+        self.turns.try_send(SpokenTurn { pcm, place: self.place }).map_err(|_| NoTurn::NotLive)
     }
 }
 
-/// Removes a conversation from the live ones when its task ends, also by a panic.
+/// The entry of a conversation among the live ones, for as long as its task runs, even if that panics.
 struct Entry<'a> {
     sessions: &'a Sessions,
     id: ConversationId,
@@ -274,15 +273,15 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// The inputs of a session from this task.
-struct SessionInputs {
-    first: Connect,
-    connects: mpsc::Receiver<Connect>,
-    uploads: mpsc::Receiver<UploadedTurn>,
-    stop: oneshot::Receiver<()>,
+/// What comes to a conversation from the learner's side.
+struct Arrivals {
+    first: Visit,
+    pages: mpsc::Receiver<Visit>,
+    turns: mpsc::Receiver<SpokenTurn>,
+    stopped: oneshot::Receiver<()>,
 }
 
-/// Settings of a conversation for the state machine and for the model.
+/// What the model and the state machine are told of a conversation.
 struct Briefing {
     settings: Settings,
     setup: Setup,
@@ -311,120 +310,110 @@ impl Briefing {
         Self { settings, setup }
     }
 
-    /// Adds the recommendations of the learner's last assessments, if they can be read in time.
-    async fn with_advice(mut self, dependencies: &Dependencies, user_id: &UserId) -> Self {
-        let advice = dependencies.analyses.advice(user_id).await;
+    /// With what the learner's last assessments advise, where that can be read in time.
+    async fn advised(mut self, parts: &Parts, user_id: &UserId) -> Self {
+        let advice = parts.analyses.advice(user_id).await;
         self.setup.system_prompt = prompt::with_advice(&self.setup.system_prompt, &advice).into();
         self
     }
 }
 
-/// Whether the model accepts typed turns and an endpointing sensitivity.
+/// Whether the model can be typed to and told how soon to take the turn.
 fn is_second_generation(model_id: &str) -> bool {
     model_id.contains("nova-2-sonic")
 }
 
-async fn run(
-    dependencies: &Dependencies,
-    admission: Admission,
-    briefing: Briefing,
-    inputs: SessionInputs,
-    slot: Slot,
-) {
+async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: Arrivals, seated: Seated) {
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
-    let active = match admission.purpose {
-        Purpose::Start => Box::pin(start(dependencies, &admission, briefing)).await,
+    let held = match admission.purpose {
+        Purpose::Start => Box::pin(begun(parts, &admission, briefing)).await,
         Purpose::Return => {
-            let briefing = briefing.with_advice(dependencies, &admission.user_id).await;
-            take_over(dependencies, id, briefing).await.inspect(|_| dependencies.metrics.taken_up.increment())
+            let briefing = briefing.advised(parts, &admission.user_id).await;
+            take_up(parts, id, briefing).await.inspect(|_| parts.metrics.taken_up.increment())
         }
     };
-    let active = match active {
-        Ok(active) => active,
-        Err(why) => return turn_away(id, why, inputs.first.client).await,
+    let held = match held {
+        Ok(held) => held,
+        Err(why) => return turn_away(id, why, arrivals.first.page).await,
     };
-    let mut session = SessionLoop::new(dependencies, active);
-    let outcome = session.run(inputs).await;
-    drop(slot);
-    let close_reason = match outcome {
+    let mut talk = Talk::new(parts, held);
+    let outcome = talk.hold(arrivals).await;
+    drop(seated);
+    let farewell = match outcome {
         Outcome::Ended { envelope, ending } => {
             tracing::info!(
                 conversation.id = conversation_id,
                 reason = ?ending.reason,
-                turns = ending.totals.turns,
-                learner_speech_ms = ending.totals.learner_speech_ms,
+                turns = ending.progress.turns,
+                learner_speech_ms = ending.progress.learner_speech_ms,
                 "the conversation ended"
             );
-            dependencies.metrics.ended(&ending, Duration::from_millis(age_ms(id)));
-            session.send_ended(ending).await;
-            session.finish_uploads(UPLOADS_TIMEOUT).await;
-            publish(dependencies, id, &envelope).await;
-            CloseReason::Ended
+            parts.metrics.ended(&ending, Duration::from_millis(age_ms(id)));
+            talk.say_goodbye(ending).await;
+            talk.stored(UPLOADS_TIMEOUT).await;
+            publish(parts, id, &envelope).await;
+            Farewell::Ended
         }
-        Outcome::HandedOver => {
-            dependencies.metrics.handed_over.increment();
-            tracing::info!(conversation.id = conversation_id, "the conversation was handed over");
-            let close_reason = session.send_reconnect();
-            session.finish_uploads(UPLOADS_TIMEOUT).await;
-            close_reason
+        Outcome::Released => {
+            parts.metrics.handed_over.increment();
+            tracing::info!(conversation.id = conversation_id, "another task may go on with the conversation");
+            let farewell = talk.send_on();
+            talk.stored(UPLOADS_TIMEOUT).await;
+            farewell
         }
         Outcome::Lost => {
-            tracing::warn!(conversation.id = conversation_id, "another task owns the conversation");
-            CloseReason::Replaced
+            tracing::warn!(conversation.id = conversation_id, "the conversation belongs to somebody else");
+            Farewell::Replaced
         }
         Outcome::Unwritten => {
             let message = "the conversation cannot be saved at the moment".to_owned();
-            session.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
-            session.finish_uploads(UPLOADS_TIMEOUT).await;
-            CloseReason::Failed
+            talk.tell(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
+            talk.stored(UPLOADS_TIMEOUT).await;
+            Farewell::Failed
         }
     };
-    session.close(close_reason).await;
+    talk.close(farewell).await;
 }
 
-async fn start(
-    dependencies: &Dependencies,
-    admission: &Admission,
-    briefing: Briefing,
-) -> Result<ActiveConversation, ActivationError> {
-    let start = journal_start(admission, &dependencies.owner);
+async fn begun(parts: &Parts, admission: &Admission, briefing: Briefing) -> Result<Held, NotHeld> {
+    let start = start(admission, &parts.owner);
     let (own, briefing) = tokio::join!(
-        dependencies.journal.start(&start, Timestamp::now()),
-        briefing.with_advice(dependencies, &admission.user_id)
+        parts.journal.start(&start, Timestamp::now()),
+        briefing.advised(parts, &admission.user_id)
     );
     let own = own?;
     let conversation_id = admission.conversation_id.to_string();
-    dependencies.metrics.started.increment();
+    parts.metrics.started.increment();
     tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
     let begun_ms = age_ms(admission.conversation_id);
     let conversation = Conversation::new(briefing.settings, begun_ms);
-    Ok(ActiveConversation { own, conversation, begun_ms, setup: briefing.setup, turns: Vec::new() })
+    Ok(Held { own, conversation, begun_ms, setup: briefing.setup, turns: Vec::new() })
 }
 
-/// Sends the client why the conversation cannot begin or continue, and closes its connection.
-async fn turn_away(id: ConversationId, why: ActivationError, client: ClientConnection) {
-    let (message, close_reason) = match why {
-        ActivationError::Ended(Ended { end, .. }) => {
-            (ServerMessage::Ended { reason: end.reason, turns: end.turns }, CloseReason::Ended)
+/// Tells a page that there is nothing to hold.
+async fn turn_away(id: ConversationId, why: NotHeld, page: Page) {
+    let (message, farewell) = match why {
+        NotHeld::Over(Ended { end, .. }) => {
+            (ServerMessage::Ended { reason: end.reason, turns: end.turns }, Farewell::Ended)
         }
-        ActivationError::Journal(error) => {
+        NotHeld::Journal(error) => {
             let conversation_id = id.to_string();
-            tracing::error!(conversation.id = conversation_id, error = %error, "the conversation did not begin or continue");
+            tracing::error!(conversation.id = conversation_id, error = %error, "the conversation is not held");
             let message = "the conversation cannot begin or go on at the moment".to_owned();
-            (ServerMessage::Error { code: ErrorCode::Unavailable, message }, CloseReason::Failed)
+            (ServerMessage::Error { code: ErrorCode::Unavailable, message }, Farewell::Failed)
         }
     };
-    let _ = client.send(&message);
-    client.close(close_reason).await;
+    let _ = page.send(&message);
+    page.close(farewell).await;
 }
 
-/// The age of a conversation, in milliseconds.
+/// How old a conversation is, in milliseconds.
 fn age_ms(id: ConversationId) -> u64 {
     u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0)
 }
 
-fn journal_start(admission: &Admission, owner: &str) -> Start {
+fn start(admission: &Admission, owner: &str) -> Start {
     Start {
         conversation_id: admission.conversation_id,
         user_id: admission.user_id.clone(),
@@ -438,14 +427,14 @@ fn journal_start(admission: &Admission, owner: &str) -> Start {
     }
 }
 
-/// The header in the journal is the outbox: if publishing fails here, the watchdog publishes.
-async fn publish(dependencies: &Dependencies, id: ConversationId, envelope: &Envelope) {
+/// What fails here is done by the watchdog: the header in the journal is the outbox.
+async fn publish(parts: &Parts, id: ConversationId, envelope: &Envelope) {
     let conversation_id = id.to_string();
-    if let Err(error) = dependencies.bus.publish(std::slice::from_ref(envelope)).await {
+    if let Err(error) = parts.bus.publish(std::slice::from_ref(envelope)).await {
         tracing::error!(conversation.id = conversation_id, error = %error, "the end was not published");
         return;
     }
-    if let Err(error) = dependencies.journal.mark_published(id, Timestamp::now()).await {
-        tracing::warn!(conversation.id = conversation_id, error = %error, "the end is not marked as published");
+    if let Err(error) = parts.journal.mark_published(id, Timestamp::now()).await {
+        tracing::warn!(conversation.id = conversation_id, error = %error, "the publication was not noted");
     }
 }

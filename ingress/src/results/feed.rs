@@ -10,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-use events::contract::{ConversationId, UserId};
+use events::{
+    contract::{ConversationId, UserId},
+    pipeline::names::sortable,
+};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::progress::{Active, Order, Progress, Total, sortable};
+use crate::store::progress::{ActiveLearner, Order, Progress, Total};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -124,7 +127,7 @@ impl Feed {
         }
     }
 
-    async fn active(&self, since: Timestamp) -> anyhow::Result<Vec<Active>> {
+    async fn active(&self, since: Timestamp) -> anyhow::Result<Vec<ActiveLearner>> {
         let (mut all, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
             let (page, next) =
@@ -144,8 +147,8 @@ impl Feed {
 }
 
 impl LearnerResult {
-    fn new(active: Active) -> Self {
-        let Active { user_id, updated_at, updated_by, total } = active;
+    fn new(active: ActiveLearner) -> Self {
+        let ActiveLearner { user_id, updated_at, updated_by, total } = active;
         Self { user_id, at: updated_at, conversation_id: updated_by, total }
     }
 
@@ -175,7 +178,7 @@ impl SeenLately {
     }
 
     /// What of `active` was not told yet.
-    fn new_among(&mut self, active: Vec<Active>) -> Vec<Active> {
+    fn new_among(&mut self, active: Vec<ActiveLearner>) -> Vec<ActiveLearner> {
         let mut new = Vec::new();
         for active in active {
             let before = self.told.insert(active.user_id.clone(), active.updated_at);
@@ -208,8 +211,8 @@ mod tests {
         Timestamp::from_second(1_795_507_200 + second).unwrap()
     }
 
-    fn active(learner: u32, second: i64) -> Active {
-        Active {
+    fn active(learner: u32, second: i64) -> ActiveLearner {
+        ActiveLearner {
             user_id: format!("learner-{learner}").parse().unwrap(),
             updated_at: at(second),
             updated_by: None,
@@ -217,7 +220,7 @@ mod tests {
         }
     }
 
-    fn told(seen: &mut SeenLately, active: Vec<Active>) -> Vec<(String, Timestamp)> {
+    fn told(seen: &mut SeenLately, active: Vec<ActiveLearner>) -> Vec<(String, Timestamp)> {
         let new = seen.new_among(active).into_iter();
         new.map(|active| (active.user_id.to_string(), active.updated_at)).collect()
     }

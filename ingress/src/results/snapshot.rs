@@ -250,7 +250,8 @@ impl ProgressCounted {
     pub fn new(
         conversation_id: ConversationId,
         counted: Counted,
-        (date, milestones): (String, Vec<Milestone>),
+        date: String,
+        milestones: Vec<Milestone>,
         standing: Option<&Standing>,
     ) -> Self {
         let streak = standing.map(|standing| standing.streak).unwrap_or_default();
@@ -312,7 +313,7 @@ mod tests {
     }
 
     fn counted(counted: Counted) -> Option<ProgressCounted> {
-        Some(ProgressCounted::new(id(), counted, ("2026-11-26".to_owned(), Vec::new()), None))
+        Some(ProgressCounted::new(id(), counted, "2026-11-26".to_owned(), Vec::new(), None))
     }
 
     /// A snapshot of some of the facts.

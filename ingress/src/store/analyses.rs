@@ -1,6 +1,5 @@
-//! What a learner's last assessments advise, for the tutor of the next conversation. It is read from what the analysis
-//! worker stored; a conversation never waits for it longer than [`ADVICE_TIMEOUT`], and begins without it when it cannot
-//! be read.
+//! The advice of a learner's latest assessments, for the tutor of the next conversation, from the documents of the analysis
+//! worker. A conversation waits for it at most [`ADVICE_TIMEOUT`] and starts without it if it cannot be read.
 
 use std::time::Duration;
 
@@ -11,19 +10,19 @@ use events::{
 
 use super::documents::Documents;
 
-/// Longest time that reading the advice may take.
+/// Deadline for reading the advice.
 pub const ADVICE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Most pieces of advice.
+/// Maximum number of pieces of advice.
 pub const ADVICE_MAX: usize = 6;
 
-/// Most text of all advice, in bytes.
+/// Maximum length of all advice together, in bytes.
 pub const ADVICE_BYTES_MAX: usize = 1_200;
 
-/// Conversations, from the latest back, in which assessments are looked for.
+/// Latest conversations that are searched for assessments.
 const CONVERSATIONS_MAX: usize = 6;
 
-/// Assessments that are read.
+/// Maximum number of assessments that are read.
 const ANALYSES_MAX: usize = 2;
 
 /// Reads assessments.
@@ -34,20 +33,20 @@ pub struct Analyses {
 }
 
 impl Analyses {
-    /// Assessments among `documents` of the conversations in `journal`.
+    /// Reads the assessments in `documents` of the conversations in `journal`.
     #[must_use]
     pub fn new(journal: JournalReader, documents: Documents) -> Self {
         Self { journal, documents }
     }
 
-    /// What a learner's last assessments advise, the latest first: at most [`ADVICE_MAX`] lines and
-    /// [`ADVICE_BYTES_MAX`]. Nothing when it cannot be read in time.
+    /// The advice of a learner's latest assessments, the latest first: at most [`ADVICE_MAX`] lines and
+    /// [`ADVICE_BYTES_MAX`] bytes. Empty if it cannot be read in time.
     pub async fn advice(&self, user_id: &UserId) -> Vec<String> {
         let read = tokio::time::timeout(ADVICE_TIMEOUT, self.latest(user_id)).await;
-        match read.unwrap_or_else(|_| Err(anyhow::anyhow!("it took longer than {ADVICE_TIMEOUT:?}"))) {
+        match read.unwrap_or_else(|_| Err(anyhow::anyhow!("the read took longer than {ADVICE_TIMEOUT:?}"))) {
             Ok(analyses) => advice_of(&analyses),
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the tutor begins without advice");
+                tracing::warn!(error = format!("{error:#}"), "the conversation starts without advice");
                 Vec::new()
             }
         }
@@ -67,7 +66,7 @@ impl Analyses {
     }
 }
 
-/// The objective of the latest assessment comes first, then what to practise; nothing twice.
+/// The objective of the latest assessment first, then its recommendations; no line twice.
 fn advice_of(analyses: &[StoredAnalysis]) -> Vec<String> {
     let mut advice: Vec<String> = Vec::new();
     let mut room = ADVICE_BYTES_MAX;

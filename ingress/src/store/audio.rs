@@ -1,4 +1,4 @@
-//! The recordings: one WAV object for each spoken turn, encrypted at rest.
+//! Recordings in S3: one WAV object per spoken turn, encrypted at rest.
 
 use std::{io::Cursor, time::Duration};
 
@@ -24,13 +24,13 @@ use super::{
 };
 use crate::live::sonic::wire::SAMPLE_RATE_HZ;
 
-/// Longest time one recording may take, with all attempts.
+/// Deadline for storing one recording, with all attempts.
 const UPLOAD_DEADLINE: Duration = Duration::from_secs(45);
 
 const UPLOAD_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(5), attempts_max: 6 };
 
-/// Pages of a list (1000 each) that the recordings of one conversation may fill.
+/// Maximum number of list pages (1000 objects each) of the recordings of one conversation.
 const DELETE_PAGES_MAX: usize = 16;
 
 /// Writes, reads and deletes recordings.
@@ -41,19 +41,19 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// Recordings in `bucket`.
+    /// Uses `bucket`.
     #[must_use]
     pub fn new(s3: Client, bucket: String) -> Self {
         Self { s3, bucket }
     }
 
-    /// What the keys of a conversation's recordings begin with.
+    /// Prefix of the keys of a conversation's recordings.
     #[must_use]
     pub fn prefix(user_id: &UserId, conversation_id: ConversationId) -> String {
         format!("audio/{user_id}/{conversation_id}/")
     }
 
-    /// Stores `pcm` (s16le, 16 kHz, mono) as a WAV object. Storing it again replaces it by the same bytes.
+    /// Stores `pcm` (s16le, 16 kHz, mono) as a WAV object. Storing it again writes the same bytes.
     ///
     /// # Errors
     /// The last attempt's error.
@@ -62,10 +62,10 @@ impl Recordings {
         retry(UPLOAD_POLICY, Instant::now() + UPLOAD_DEADLINE, || self.put(key, wav.clone())).await
     }
 
-    /// Reads what [`Self::store`] stored: PCM s16le, 16 kHz, mono.
+    /// Reads a recording: PCM s16le, 16 kHz, mono.
     ///
     /// # Errors
-    /// There is no such object, it is no recording, or S3 fails.
+    /// The object does not exist or is not a recording, or S3 fails.
     pub async fn load(&self, key: &str) -> anyhow::Result<Vec<u8>> {
         let object = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
         let object = object.map_err(|error| describe(&error)).context("failed to read the recording")?;
@@ -73,25 +73,25 @@ impl Recordings {
         pcm(&wav)
     }
 
-    /// Where a recording can be read for a while, if it is there: it is deleted after 30 days.
+    /// A signed URL of a recording; `None` if the object does not exist (recordings expire after 30 days).
     ///
     /// # Errors
     /// S3 fails.
     pub async fn url(&self, key: &str, now: Timestamp) -> anyhow::Result<Option<SignedUrl>> {
         match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(_) => sign(&self.s3, &self.bucket, key, now).await.map(Some),
-            // The answer to HEAD has no body that could name the error.
-            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {
+            // The response to HEAD has no body with an error code.
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
                 Ok(None)
             }
-            Err(error) => Err(describe(&error)).context("failed to look for a recording"),
+            Err(error) => Err(describe(&error)).context("failed to check for a recording"),
         }
     }
 
-    /// Deletes all recordings of a conversation. Doing it again changes nothing.
+    /// Deletes all recordings of a conversation. Repeating it changes nothing.
     ///
     /// # Errors
-    /// S3 fails: some of them may be deleted.
+    /// S3 fails; some recordings may be deleted.
     pub async fn delete(&self, user_id: &UserId, id: ConversationId) -> anyhow::Result<()> {
         let prefix = Self::prefix(user_id, id);
         for _ in 0..DELETE_PAGES_MAX {

@@ -1,5 +1,5 @@
-//! What the workers stored of conversations in the logs bucket: transcripts and assessments, as compressed documents at
-//! keys that depend on the conversation alone. A document is read up to a bound, compressed and not.
+//! Transcripts and assessments of conversations in the logs bucket, as the workers stored them: compressed documents
+//! (`events::document`) at keys that depend on the conversation alone. Read and deleted here, never written.
 
 use anyhow::Context as _;
 use aws_sdk_s3::{
@@ -14,7 +14,7 @@ use events::{
 };
 use serde::de::DeserializeOwned;
 
-/// Pages of a list of versions that one conversation's documents may fill.
+/// Maximum number of list pages of the versions of one document.
 const PAGES_MAX: usize = 16;
 
 /// Reads and deletes documents.
@@ -25,27 +25,27 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// Documents in `bucket`.
+    /// Uses `bucket`.
     #[must_use]
     pub fn new(s3: Client, bucket: String) -> Self {
         Self { s3, bucket }
     }
 
-    /// The transcript of a conversation, once it is stored.
+    /// The transcript of a conversation; `None` until it is stored.
     ///
     /// # Errors
-    /// It cannot be read, or is none.
+    /// The object cannot be read or is not a transcript.
     pub async fn transcript(&self, user: &UserId, id: ConversationId) -> anyhow::Result<Option<Transcript>> {
         self.json(&transcript_key(user, id)).await
     }
 
-    /// The transcript of a conversation as text, once it is stored. It is written after the other form.
+    /// The transcript of a conversation as text; `None` until it is stored. It is written after the JSON form.
     ///
     /// # Errors
-    /// It cannot be read, or is no text.
+    /// The object cannot be read or is not UTF-8.
     pub async fn readable(&self, user: &UserId, id: ConversationId) -> anyhow::Result<Option<String>> {
         let Some(text) = self.content(&readable_transcript_key(user, id)).await? else { return Ok(None) };
-        String::from_utf8(text).context("a transcript is no text").map(Some)
+        String::from_utf8(text).context("a transcript is not UTF-8").map(Some)
     }
 
     /// Whether both forms of the transcript are stored.
@@ -56,18 +56,18 @@ impl Documents {
         let key = readable_transcript_key(user, id);
         match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(_) => Ok(true),
-            // The answer to HEAD has no body that could name the error.
-            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {
+            // The response to HEAD has no body with an error code.
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
                 Ok(false)
             }
-            Err(error) => Err(describe(&error)).context("failed to look for a transcript"),
+            Err(error) => Err(describe(&error)).context("failed to check for a transcript"),
         }
     }
 
-    /// The assessment of a conversation, once it is stored.
+    /// The assessment of a conversation; `None` until it is stored.
     ///
     /// # Errors
-    /// It cannot be read, or is none.
+    /// The object cannot be read or is not an assessment.
     pub async fn assessment(
         &self,
         user: &UserId,
@@ -76,10 +76,10 @@ impl Documents {
         self.json(&analysis_key(user, id)).await
     }
 
-    /// Deletes every version of every document of a conversation. Doing it again changes nothing.
+    /// Deletes every version of every document of a conversation. Repeating it changes nothing.
     ///
     /// # Errors
-    /// S3 fails: some of it may be deleted.
+    /// S3 fails; some versions may be deleted.
     pub async fn delete(&self, user: &UserId, id: ConversationId) -> anyhow::Result<()> {
         for key in [transcript_key(user, id), readable_transcript_key(user, id), analysis_key(user, id)] {
             self.delete_versions(&key).await?;
@@ -108,7 +108,7 @@ impl Documents {
 
     async fn json<T: DeserializeOwned>(&self, key: &str) -> anyhow::Result<Option<T>> {
         let Some(content) = self.content(key).await? else { return Ok(None) };
-        serde_json::from_slice(&content).context("a stored document is not one").map(Some)
+        serde_json::from_slice(&content).context("a stored document has another shape").map(Some)
     }
 
     async fn content(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -124,7 +124,7 @@ pub(super) async fn delete_objects(
     objects: Vec<ObjectIdentifier>,
 ) -> anyhow::Result<()> {
     let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
-    let delete = delete.context("nothing is to be deleted")?;
+    let delete = delete.context("no objects to delete")?;
     let deleted = s3.delete_objects().bucket(bucket).delete(delete).send().await;
     let deleted = deleted.map_err(|error| describe(&error)).context("failed to delete objects")?;
     match deleted.errors() {

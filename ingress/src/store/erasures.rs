@@ -1,11 +1,11 @@
-//! Whose data is erased, as the erasure worker notes it in the Effects table; read only. It is asked where a learner has
-//! no record: the owner of a token that is still good may be somebody whose account is gone.
+//! Erasure leases in the Effects table, which the erasure worker writes; read only. They are checked where a learner has no
+//! record: a valid token may belong to a deleted account.
 
 use anyhow::Context as _;
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use events::{contract::UserId, pipeline::names::erasure_effect, runtime::failure::describe};
+use aws_sdk_dynamodb::Client;
+use events::{contract::UserId, dynamo::text, pipeline::names::erasure_effect, runtime::failure::describe};
 
-/// Reads the notes.
+/// Reads erasure leases.
 #[derive(Clone, Debug)]
 pub struct Erasures {
     dynamodb: Client,
@@ -13,13 +13,13 @@ pub struct Erasures {
 }
 
 impl Erasures {
-    /// The notes in `table`.
+    /// Uses `table`, the Effects table.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }
     }
 
-    /// Whether the data of `user_id` is erased, or about to be.
+    /// Whether the erasure of the data of `user_id` has begun.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -28,12 +28,12 @@ impl Erasures {
             .dynamodb
             .get_item()
             .table_name(&self.table)
-            .key("effectId", AttributeValue::S(erasure_effect(user_id)))
+            .key("effectId", text(&erasure_effect(user_id)))
             .projection_expression("effectId")
             .consistent_read(true)
             .send()
             .await;
-        let got = got.map_err(|error| describe(&error)).context("failed to see whose data is erased")?;
+        let got = got.map_err(|error| describe(&error)).context("failed to read an erasure lease")?;
         Ok(got.item.is_some())
     }
 }

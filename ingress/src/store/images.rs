@@ -1,53 +1,57 @@
-//! The Images table: what the tutor knows of a picture. Read only.
+//! The Images table, read for the tutor: the description of one picture. Learners see the catalogue in `pictures`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    slice,
-};
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use events::contract::Level;
+use aws_sdk_dynamodb::Client;
+use events::{
+    contract::Level,
+    dynamo::{read_item, text},
+};
+use serde::Deserialize;
 
-/// Longest image id, in bytes.
+/// Maximum length of an image id, in bytes.
 pub const IMAGE_ID_BYTES_MAX: usize = 128;
 
-/// Levels, from the easiest.
-pub(super) const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
+/// All levels, the easiest first.
+const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
 
-/// Reads pictures.
+/// Reads descriptions of pictures.
 #[derive(Clone, Debug)]
 pub struct Images {
     dynamodb: Client,
     table: String,
 }
 
-/// What there is to say about a picture.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The description of a picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Picture {
-    /// Its name.
+    /// The title.
     pub title: String,
-    /// What can be seen.
+    /// The full description of the content.
     pub description: String,
-    /// What a learner can practise with it.
+    /// Learning objectives.
+    #[serde(default)]
     pub objectives: Vec<String>,
     /// Words to practise.
+    #[serde(default)]
     pub vocabulary: Vec<String>,
-    /// Guiding questions for each level.
+    /// Guiding questions by level.
+    #[serde(default)]
     pub questions: BTreeMap<Level, Vec<String>>,
 }
 
 impl Images {
-    /// Pictures of `table`.
+    /// Uses `table`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }
     }
 
-    /// The picture `image_id`, if there is one.
+    /// The picture `image_id`; `None` if there is no such picture.
     ///
     /// # Errors
-    /// The table cannot be read, or its item is not a picture.
+    /// The table cannot be read, or the item is not a picture.
     pub async fn get(&self, image_id: &str) -> anyhow::Result<Option<Picture>> {
         if image_id.is_empty() || image_id.len() > IMAGE_ID_BYTES_MAX {
             return Ok(None);
@@ -56,23 +60,23 @@ impl Images {
             .dynamodb
             .get_item()
             .table_name(&self.table)
-            .key("imageId", AttributeValue::S(image_id.to_owned()))
+            .key("imageId", text(image_id))
             .send()
             .await
             .context("failed to read the picture")?;
-        got.item.map(|item| picture(&item)).transpose()
+        Ok(got.item.map(read_item).transpose()?)
     }
 }
 
 impl Picture {
-    /// The questions for `level`, or those of the nearest level that has some, the easier one first.
+    /// The questions for `level`, or else those of the nearest level with questions; of two, the easier.
     #[must_use]
     pub fn questions_for(&self, level: Level) -> &[String] {
         nearest(&self.questions, level)
     }
 }
 
-/// The questions for `level`, or those of the nearest level that has some, the easier one first.
+/// The questions for `level`, or else those of the nearest level with questions; of two, the easier.
 pub(super) fn nearest(all: &BTreeMap<Level, Vec<String>>, level: Level) -> &[String] {
     let own = LEVELS.iter().position(|candidate| *candidate == level).unwrap_or(0);
     let mut nearest: Vec<(usize, Level)> =
@@ -82,39 +86,12 @@ pub(super) fn nearest(all: &BTreeMap<Level, Vec<String>>, level: Level) -> &[Str
     questions.map(Vec::as_slice).find(|questions| !questions.is_empty()).unwrap_or_default()
 }
 
-fn picture(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Picture> {
-    let text = |name: &str| {
-        let value = item.get(name).and_then(|value| value.as_s().ok());
-        value.cloned().with_context(|| format!("the picture has no text {name:?}"))
-    };
-    let texts = |name: &str| item.get(name).map(list).unwrap_or_default();
-    Ok(Picture {
-        title: text("title")?,
-        description: text("description")?,
-        objectives: texts("objectives"),
-        vocabulary: texts("vocabulary"),
-        questions: questions(item),
-    })
-}
-
-/// The guiding questions of a picture, for the levels that have some.
-pub(super) fn questions(item: &HashMap<String, AttributeValue>) -> BTreeMap<Level, Vec<String>> {
-    let Some(Ok(by_level)) = item.get("questions").map(AttributeValue::as_m) else { return BTreeMap::new() };
-    let of_level = |level: Level| by_level.get(&format!("{level:?}")).map(|value| (level, list(value)));
-    LEVELS.into_iter().filter_map(of_level).collect()
-}
-
-/// A list or set of texts.
-pub(super) fn list(value: &AttributeValue) -> Vec<String> {
-    if let Ok(set) = value.as_ss() {
-        return set.clone();
-    }
-    let values = value.as_l().map_or_else(|_| slice::from_ref(value), Vec::as_slice);
-    values.iter().filter_map(|value| value.as_s().ok().cloned()).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
     fn texts(texts: &[&str]) -> AttributeValue {
@@ -129,7 +106,7 @@ mod tests {
             ("objectives".to_owned(), texts(&["Describe"])),
             ("questions".to_owned(), AttributeValue::M(HashMap::from([("B1".to_owned(), texts(&["Why?"]))]))),
         ]);
-        let picture = picture(&item).unwrap();
+        let picture: Picture = read_item(item).unwrap();
         assert_eq!(picture.objectives, ["Describe"]);
         assert_eq!(picture.questions_for(Level::C2), ["Why?"]);
     }
@@ -137,6 +114,6 @@ mod tests {
     #[test]
     fn an_item_without_a_description_is_an_error() {
         let item = HashMap::from([("title".to_owned(), AttributeValue::S("A market".to_owned()))]);
-        assert!(picture(&item).unwrap_err().to_string().contains("description"));
+        assert!(read_item::<Picture>(item).unwrap_err().to_string().contains("description"));
     }
 }

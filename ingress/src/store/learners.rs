@@ -1,29 +1,28 @@
-//! Everybody who has a record in the Users table, for analysts: in pages, with filters. Without a time since when somebody
-//! was active the records are walked; with one, the index of activity is, the latest first.
+//! The learners with a record in the Users table, for analysts: paginated and filtered. With a filter by activity the
+//! pages come from the index of activity, the latest first; otherwise from a scan of the records.
 //!
-//! A filter is applied to what a page has read, so that a page costs a bounded number of reads however few learners match;
-//! a page may be shorter than asked for and still have a next one.
-
-use std::collections::HashMap;
+//! Filters apply after the read, so a page costs a bounded number of reads however few learners match. A page may
+//! therefore be shorter than its limit and still have a next page.
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use events::{
     contract::{Level, UserId},
+    dynamo::{Item, text},
     runtime::failure::describe,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::{
-    progress::{Order, Place, Progress, Total},
+    progress::{ActivityCursor, Order, Progress, Total},
     users::{User, Users},
 };
 
-/// Learners that one page looks at, whether they match or not.
+/// Learners that are read for one page, whether they match or not.
 pub const EXAMINED_MAX: usize = 200;
 
-/// Reads at one time.
+/// Concurrent reads.
 const READS_AT_ONCE: usize = 16;
 
 /// Lists learners.
@@ -35,44 +34,44 @@ pub struct Learners {
     progress: Progress,
 }
 
-/// Which learners are wanted.
+/// Conditions on learners; all of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this level.
+    /// The level of the profile.
     pub level: Option<Level>,
-    /// Of whom something was counted at this time or later.
+    /// The earliest time of the last counted activity.
     pub active_since: Option<Timestamp>,
-    /// Whose name begins like this, whatever the case.
+    /// A prefix of the name, without regard to case.
     pub name: Option<String>,
 }
 
-/// A place in the list.
+/// A position in the list, for the next page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// In the walk over the records.
+pub enum LearnerCursor {
+    /// In the scan of the records.
     Record(UserId),
     /// In the index of activity.
-    Activity(Place),
+    Activity(ActivityCursor),
 }
 
-/// A learner with the total of the progress.
+/// A learner with the total progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learner {
-    /// The record.
+    /// The record in the Users table.
     pub user: User,
-    /// The total.
+    /// The progress over all days.
     pub total: Total,
 }
 
 impl Learners {
-    /// Learners with records in `table`.
+    /// Uses the records in `table` and `progress`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String, progress: Progress) -> Self {
         let users = Users::new(dynamodb.clone(), table.clone());
         Self { dynamodb, table, users, progress }
     }
 
-    /// A learner, if there is one of that id.
+    /// The learner `user_id`; `None` without a record.
     ///
     /// # Errors
     /// A table cannot be read.
@@ -82,17 +81,16 @@ impl Learners {
         Ok(Some(Learner { user, total }))
     }
 
-    /// At most `limit` of the learners that match, from the one that follows `after`, and the place to go on after, if
-    /// there may be more.
+    /// At most `limit` matching learners after `after`, and the cursor of the next page if there may be one.
     ///
     /// # Errors
     /// A table cannot be read.
     pub async fn page(
         &self,
         filter: &Filter,
-        after: Option<&Position>,
+        after: Option<&LearnerCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Learner>, Option<Position>)> {
+    ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
         let (mut found, mut after, mut examined) = (Vec::new(), after.cloned(), 0);
         loop {
             let wanted = (limit - found.len()).min(EXAMINED_MAX - examined);
@@ -112,52 +110,52 @@ impl Learners {
     async fn by_activity(
         &self,
         since: Timestamp,
-        after: Option<&Position>,
+        after: Option<&LearnerCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Learner>, Option<Position>)> {
+    ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
         let after = match after {
-            Some(Position::Activity(place)) => Some(place),
-            Some(Position::Record(_)) | None => None,
+            Some(LearnerCursor::Activity(cursor)) => Some(cursor),
+            Some(LearnerCursor::Record(_)) | None => None,
         };
         let (active, next) = self.progress.active(since, Order::NewestFirst, after, limit).await?;
         let reads = active.into_iter().map(|active| async move {
-            // Progress without a record is that of an account which is gone.
+            // Progress without a record belongs to a deleted account.
             let user = self.users.get(&active.user_id).await?;
             anyhow::Ok(user.map(|user| Learner { user, total: active.total }))
         });
         let read: Vec<Option<Learner>> = stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
-        Ok((read.into_iter().flatten().collect(), next.map(Position::Activity)))
+        Ok((read.into_iter().flatten().collect(), next.map(LearnerCursor::Activity)))
     }
 
     async fn by_record(
         &self,
         filter: &Filter,
-        after: Option<&Position>,
+        after: Option<&LearnerCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Learner>, Option<Position>)> {
+    ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
         let start = match after {
-            Some(Position::Record(id)) => {
-                Some(HashMap::from([("userId".to_owned(), AttributeValue::S(id.to_string()))]))
+            Some(LearnerCursor::Record(id)) => {
+                Some(Item::from([("userId".to_owned(), text(id))]))
             }
-            Some(Position::Activity(_)) | None => None,
+            Some(LearnerCursor::Activity(_)) | None => None,
         };
         let scan = self.dynamodb.scan().table_name(&self.table).set_exclusive_start_key(start);
         let page = scan.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
         let page = page.map_err(|error| describe(&error)).context("failed to list the learners")?;
-        let users = page.items().iter().map(User::of_item).collect::<anyhow::Result<Vec<_>>>()?;
+        let id = |value: &AttributeValue| value.as_s().ok().and_then(|id| id.parse().ok());
+        let next = page.last_evaluated_key().and_then(|key| key.get("userId")).and_then(id);
+        let users = page.items.unwrap_or_default().into_iter().map(User::of_item).collect::<anyhow::Result<Vec<_>>>()?;
         let reads = users.into_iter().filter(|user| filter.matches(user)).map(|user| async move {
             let total = self.progress.total(&user.user_id).await?;
             anyhow::Ok(Learner { user, total })
         });
         let read = stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
-        let id = |value: &AttributeValue| value.as_s().ok().and_then(|id| id.parse().ok());
-        let next = page.last_evaluated_key().and_then(|key| key.get("userId")).and_then(id);
-        Ok((read, next.map(Position::Record)))
+        Ok((read, next.map(LearnerCursor::Record)))
     }
 }
 
 impl Filter {
-    /// Whether a learner is wanted, as far as the record tells.
+    /// Whether the record meets the conditions on level and name.
     #[must_use]
     pub fn matches(&self, user: &User) -> bool {
         let begins = |prefix: &String| user.profile.name.to_lowercase().starts_with(&prefix.to_lowercase());

@@ -1,20 +1,20 @@
-//! The catalogue of pictures as learners see it, kept in memory: it is read again when it is a minute old, by one request
-//! while the others wait, and when it cannot be read the old one serves for a while. The description that goes into the
-//! tutor's prompt is not in it: it would spoil the exercise.
+//! The catalogue of pictures as learners see it, cached in memory. After [`FRESH`] one request reads it again while the
+//! others wait; while that fails, the old catalogue is served for [`STALE_MAX`]. It does not contain the description for the
+//! tutor's prompt, which would spoil the exercise.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use events::{
+    contract::Level,
+    dynamo::{Item, read_item},
+    runtime::failure::describe,
 };
-
-use anyhow::Context as _;
-use aws_sdk_dynamodb::types::AttributeValue;
-use events::{contract::Level, runtime::failure::describe};
+use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    images::{list, nearest, questions},
+    images::nearest,
     signed::{SignedUrl, sign},
 };
 use crate::metrics::Metrics;
@@ -22,65 +22,65 @@ use crate::metrics::Metrics;
 /// Age at which the catalogue is read again.
 pub const FRESH: Duration = Duration::from_secs(60);
 
-/// Age up to which an old catalogue serves while it cannot be read.
-pub const SERVES_MAX: Duration = Duration::from_secs(15 * 60);
+/// Maximum age of a catalogue that is served while the table cannot be read.
+pub const STALE_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// Most pictures of the catalogue: what the table has beyond is not served, and an error in the log.
+/// Maximum number of pictures. Further items of the table are not served, and an error is logged.
 pub const PICTURES_MAX: usize = 1_000;
 
-/// Pages of the table that are read for it.
+/// Maximum number of pages of the scan.
 const PAGES_MAX: usize = 64;
 
 /// A picture as learners see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its id.
+    /// The key in the Images table.
     pub image_id: String,
-    /// Its category.
+    /// The category.
     pub category: String,
-    /// Its name.
+    /// The title.
     pub title: String,
-    /// What can be seen, for those who cannot see it.
+    /// Alternative text for screen readers.
     pub alt: String,
-    /// What a learner can practise with it.
+    /// Learning objectives.
     pub objectives: Vec<String>,
     /// Words to practise.
     pub vocabulary: Vec<String>,
-    /// The picture itself, once it is published.
+    /// The image object, once it is published.
     pub file: Option<File>,
     questions: BTreeMap<Level, Vec<String>>,
 }
 
-/// The object in which a picture is.
+/// The S3 object with the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its key in the bucket.
+    /// The key in the bucket.
     pub key: String,
-    /// Its media type.
+    /// The media type.
     pub content_type: String,
-    /// Pixels, where they are known.
+    /// Width and height in pixels, if known.
     pub size: Option<(u32, u32)>,
 }
 
-/// Reads and keeps the catalogue.
+/// Reads and caches the catalogue.
 #[derive(Debug)]
 pub struct Pictures {
     dynamodb: aws_sdk_dynamodb::Client,
     table: String,
     s3: aws_sdk_s3::Client,
     bucket: String,
-    kept: Mutex<Option<Kept>>,
+    cached: Mutex<Option<Catalogue>>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct Catalogue {
     read_at: Instant,
     entries: Arc<[Entry]>,
 }
 
 impl Pictures {
-    /// The catalogue of `table`, with its files in `bucket`.
+    /// Uses `table` and the image objects in `bucket`.
     #[must_use]
     pub fn new(
         dynamodb: aws_sdk_dynamodb::Client,
@@ -89,16 +89,16 @@ impl Pictures {
         bucket: String,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { dynamodb, table, s3, bucket, kept: Mutex::default(), metrics }
+        Self { dynamodb, table, s3, bucket, cached: Mutex::default(), metrics }
     }
 
     /// All pictures, by category and title.
     ///
     /// # Errors
-    /// The catalogue cannot be read, and there is none that may still serve.
+    /// The table cannot be read, and no cached catalogue is recent enough.
     pub async fn all(&self) -> anyhow::Result<Arc<[Entry]>> {
-        let mut kept = self.kept.lock().await;
-        let old = kept.as_ref().map(|kept| (kept.read_at.elapsed(), Arc::clone(&kept.entries)));
+        let mut cached = self.cached.lock().await;
+        let old = cached.as_ref().map(|cached| (cached.read_at.elapsed(), Arc::clone(&cached.entries)));
         if let Some((age, entries)) = &old
             && *age < FRESH
         {
@@ -109,14 +109,14 @@ impl Pictures {
         match self.read().await {
             Ok(entries) => {
                 let entries: Arc<[Entry]> = entries.into();
-                *kept = Some(Kept { read_at: Instant::now(), entries: Arc::clone(&entries) });
+                *cached = Some(Catalogue { read_at: Instant::now(), entries: Arc::clone(&entries) });
                 Ok(entries)
             }
             Err(error) => {
                 self.metrics.failed_picture_reads.increment();
                 match old {
-                    Some((age, entries)) if may_serve(age) => {
-                        tracing::warn!(error = format!("{error:#}"), "an old catalogue of pictures serves");
+                    Some((age, entries)) if may_be_served(age) => {
+                        tracing::warn!(error = format!("{error:#}"), "the catalogue of pictures cannot be read: an old one is served");
                         Ok(entries)
                     }
                     _ => Err(error),
@@ -125,7 +125,7 @@ impl Pictures {
         }
     }
 
-    /// Where the picture can be read for a while, if it is published.
+    /// A signed URL of the image; `None` until it is published.
     ///
     /// # Errors
     /// There are no credentials to sign with.
@@ -143,11 +143,11 @@ impl Pictures {
             let scan = self.dynamodb.scan().table_name(&self.table).set_exclusive_start_key(after);
             let page = scan.send().await.map_err(|error| describe(&error));
             let page = page.context("failed to read the catalogue of pictures")?;
-            for item in page.items() {
+            for item in page.items.unwrap_or_default() {
                 match entry(item) {
                     Ok(entry) => entries.push(entry),
                     // One broken item must not hide the others.
-                    Err(error) => tracing::error!(error = format!("{error:#}"), "a picture is left out"),
+                    Err(error) => tracing::error!(error = format!("{error:#}"), "an unreadable picture is left out of the catalogue"),
                 }
             }
             after = page.last_evaluated_key;
@@ -159,15 +159,15 @@ impl Pictures {
     }
 }
 
-/// Whether a catalogue of this age serves while it cannot be read.
-fn may_serve(age: Duration) -> bool {
-    age < SERVES_MAX
+/// Whether a catalogue of this age is served while the table cannot be read.
+fn may_be_served(age: Duration) -> bool {
+    age < STALE_MAX
 }
 
-/// By category and title, and no more than are served.
+/// Sorted by category and title, at most [`PICTURES_MAX`].
 fn ordered(mut entries: Vec<Entry>) -> Vec<Entry> {
     if entries.len() > PICTURES_MAX {
-        tracing::error!(most = PICTURES_MAX, "the catalogue has more pictures than are served");
+        tracing::error!(most = PICTURES_MAX, "the Images table has more pictures than are served");
         entries.truncate(PICTURES_MAX);
     }
     entries.sort_by_key(|entry| (entry.category.clone(), entry.title.clone(), entry.image_id.clone()));
@@ -175,42 +175,52 @@ fn ordered(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 impl Entry {
-    /// The questions for `level`, or those of the nearest level that has some, the easier one first.
+    /// The questions for `level`, or else those of the nearest level with questions; of two, the easier.
     #[must_use]
     pub fn questions_for(&self, level: Level) -> &[String] {
         nearest(&self.questions, level)
     }
 }
 
-fn entry(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Entry> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    let image_id = text("imageId").context("a picture has no id")?;
-    let needed =
-        |name: &str| text(name).with_context(|| format!("the picture {image_id} has no text {name:?}"));
-    let texts = |name: &str| item.get(name).map(list).unwrap_or_default();
-    let pixels = |name: &str| item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
-    let file = text("imageKey").map(|key| File {
+/// An item of the Images table.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PictureItem {
+    category: String,
+    title: String,
+    alt: String,
+    #[serde(default)]
+    objectives: Vec<String>,
+    #[serde(default)]
+    vocabulary: Vec<String>,
+    #[serde(default)]
+    questions: BTreeMap<Level, Vec<String>>,
+    image_key: Option<String>,
+    content_type: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
+fn entry(item: Item) -> anyhow::Result<Entry> {
+    let image_id = item.get("imageId").and_then(|id| id.as_s().ok()).cloned();
+    let image_id = image_id.context("a picture has no id")?;
+    let PictureItem { category, title, alt, objectives, vocabulary, questions, image_key, content_type, width, height } =
+        read_item(item).map_err(|error| anyhow!("the picture {image_id}: {error}"))?;
+    let file = image_key.map(|key| File {
         key,
-        content_type: text("contentType").unwrap_or_else(|| "image/png".to_owned()),
-        size: pixels("width").zip(pixels("height")),
+        content_type: content_type.unwrap_or_else(|| "image/png".to_owned()),
+        size: width.zip(height),
     });
-    Ok(Entry {
-        category: needed("category")?,
-        title: needed("title")?,
-        alt: needed("alt")?,
-        objectives: texts("objectives"),
-        vocabulary: texts("vocabulary"),
-        questions: questions(item),
-        file,
-        image_id,
-    })
+    Ok(Entry { image_id, category, title, alt, objectives, vocabulary, questions, file })
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
-    fn item(more: &[(&str, AttributeValue)]) -> HashMap<String, AttributeValue> {
+    fn item(more: &[(&str, AttributeValue)]) -> Item {
         let texts = [("imageId", "market"), ("category", "city"), ("title", "A market"), ("alt", "Stalls.")];
         let texts = texts.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -219,24 +229,24 @@ mod tests {
 
     #[test]
     fn a_picture_without_a_key_has_no_file() {
-        assert_eq!(entry(&item(&[])).unwrap().file, None);
+        assert_eq!(entry(item(&[])).unwrap().file, None);
         let number = |digits: &str| AttributeValue::N(digits.to_owned());
         let key = AttributeValue::S("pictures/market/1.png".to_owned());
         let published =
-            entry(&item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
+            entry(item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
         let file = published.unwrap().file.unwrap();
         assert_eq!((file.size, file.content_type.as_str()), (Some((1024, 768)), "image/png"));
     }
 
     #[test]
     fn an_old_catalogue_serves_for_a_quarter_of_an_hour() {
-        assert!(may_serve(FRESH) && may_serve(SERVES_MAX - Duration::from_millis(1)));
-        assert!(!may_serve(SERVES_MAX));
+        assert!(may_be_served(FRESH) && may_be_served(STALE_MAX - Duration::from_millis(1)));
+        assert!(!may_be_served(STALE_MAX));
     }
 
     #[test]
     fn pictures_are_in_order_and_bounded() {
-        let entry = entry(&item(&[])).unwrap();
+        let entry = entry(item(&[])).unwrap();
         let of = |category: &str| Entry { category: category.to_owned(), ..entry.clone() };
         let pictures = ordered(vec![of("street"), of("beach")]);
         assert_eq!(pictures[0].category, "beach");
@@ -247,7 +257,7 @@ mod tests {
     fn an_item_that_is_no_picture_is_named() {
         let mut item = item(&[]);
         item.remove("alt");
-        let error = entry(&item).unwrap_err().to_string();
+        let error = entry(item).unwrap_err().to_string();
         assert!(error.contains("market") && error.contains("alt"), "{error}");
     }
 }

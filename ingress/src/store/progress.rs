@@ -1,28 +1,25 @@
-//! The UserProgress table as it is read: a learner's days, the total over all of them, and who was active when. What its
-//! attributes mean stands with the worker that writes it (`workers::progress`).
+//! The UserProgress table, read only: a learner's days, the total over all days, and the learners by their last activity.
+//! `workers::progress`, which writes the table, defines the attributes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use anyhow::{Context as _, anyhow};
+use aws_sdk_dynamodb::Client;
 use events::{
     contract::{ConversationId, Direction, Level, Milestone, Streak, UserId},
+    dynamo::{Item, json_text, read_item, text},
+    pipeline::names::{PROGRESS_TOTAL, sortable},
     runtime::failure::describe,
 };
 use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
-
-/// The sort key of the item that sums up all days of a learner.
-const TOTAL: &str = "total";
+use serde::{Deserialize, Serialize};
 
 /// The index over the totals, by the time of their last change.
 const BY_ACTIVITY: &str = "date-updatedAt-index";
 
-/// Pages of a query that a range of days may fill: a day is far below a kilobyte.
+/// Maximum number of pages of a query for days. A day is far below a kilobyte.
 const PAGES_MAX: usize = 8;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Reads progress.
 #[derive(Clone, Debug)]
@@ -31,31 +28,31 @@ pub struct Progress {
     table: String,
 }
 
-/// What was counted.
+/// Sums over one or more days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sums {
-    /// Conversations.
+    /// Number of conversations.
     pub conversations: u64,
-    /// Turns of both sides.
+    /// Turns of learner and tutor.
     pub turns: u64,
-    /// The learner's speech, in milliseconds.
+    /// Duration of the learner's speech, in milliseconds.
     pub learner_speech_ms: u64,
-    /// From start to end of the conversations, in milliseconds.
+    /// Duration of the conversations from start to end, in milliseconds.
     pub duration_ms: u64,
-    /// Assessed conversations.
+    /// Number of assessed conversations.
     pub scored: u64,
-    /// Mean scores of the assessed conversations; absent without any.
+    /// Mean scores of the assessed conversations; absent without assessments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<Means>,
-    /// Assessments at each level; a level without any is absent.
+    /// Number of assessments by level; levels without assessments are absent.
     pub levels: BTreeMap<Level, u64>,
 }
 
-/// Mean scores, from 0 to 100, to a tenth.
+/// Mean scores from 0 to 100, rounded to a tenth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Means {
-    /// Of the whole conversations.
+    /// Overall score.
     pub overall: f64,
     /// Flow and pace.
     pub fluency: f64,
@@ -63,7 +60,7 @@ pub struct Means {
     pub vocabulary: f64,
     /// Correctness.
     pub grammar: f64,
-    /// How far the talk was about the picture.
+    /// Relevance to the picture.
     pub relevance: f64,
 }
 
@@ -74,26 +71,26 @@ pub struct Day {
     /// The learner's local day.
     #[schemars(with = "String", extend("format" = "date"))]
     pub date: Date,
-    /// What was counted.
+    /// The sums of the day.
     #[serde(flatten)]
     pub sums: Sums,
 }
 
-/// All days of a learner together.
+/// The progress of a learner over all days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Total {
-    /// What was counted.
+    /// The sums over all days.
     #[serde(flatten)]
     pub sums: Sums,
-    /// Days in a row. A streak lasts while its last day is today or yesterday, on the learner's calendar.
+    /// Consecutive days. A streak is current while its last day is today or yesterday in the learner's time zone.
     pub streak: Streak,
-    /// The level over the latest assessments; absent without any.
+    /// The level over the latest assessments; absent without assessments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trend: Option<LevelTrend>,
-    /// What was reached, in the order of the milestones.
+    /// The milestones that were reached, in their fixed order.
     pub milestones: Vec<Milestone>,
-    /// When something was counted last; absent of a learner of whom nothing was.
+    /// Time of the last change; absent without counted activity.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub updated_at: Option<Timestamp>,
@@ -105,52 +102,52 @@ pub struct Total {
 pub struct LevelTrend {
     /// The level. It changes only when several assessments agree.
     pub level: Level,
-    /// Whether the later assessments are better than the earlier ones.
+    /// Whether the later assessments are higher or lower than the earlier ones.
     pub direction: Direction,
 }
 
-/// A learner of whom something was counted.
+/// A learner with counted activity.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Active {
-    /// The learner.
+pub struct ActiveLearner {
+    /// The learner's id.
     pub user_id: UserId,
-    /// When.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// The conversation of which it was.
+    /// The conversation that caused the last change.
     pub updated_by: Option<ConversationId>,
-    /// Where the learner stands since.
+    /// The total after the last change.
     pub total: Total,
 }
 
-/// A place in the list of active learners.
+/// A position in the list of active learners, for the next page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// When something was counted of the learner.
+pub struct ActivityCursor {
+    /// Time of the learner's last change.
     pub updated_at: Timestamp,
-    /// The learner.
+    /// The learner's id.
     pub user_id: UserId,
 }
 
-/// In which order active learners are listed.
+/// The order of a list of active learners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The last change first.
+    /// The latest change first.
     NewestFirst,
-    /// The first change first.
+    /// The earliest change first.
     OldestFirst,
 }
 
 impl Progress {
-    /// Progress in `table`.
+    /// Uses `table`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }
     }
 
-    /// The days of a learner from `from` to `to`, both included, in order; days without a conversation are left out.
+    /// The days of a learner from `from` to `to`, both included, in order, without days that have no conversation.
     ///
     /// # Errors
-    /// The table cannot be read, or holds what is no progress.
+    /// The table cannot be read, or an item is unreadable.
     pub async fn days(&self, user_id: &UserId, from: Date, to: Date) -> anyhow::Result<Vec<Day>> {
         let (mut days, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
@@ -166,9 +163,10 @@ impl Progress {
                 .set_exclusive_start_key(after);
             let page = query.send().await.map_err(|error| describe(&error));
             let page = page.context("failed to read the learner's days")?;
-            for item in page.items() {
-                let date = string(item, "date").and_then(|date| date.parse().ok());
-                days.push(Day { date: date.context("a day without a date")?, sums: sums(item) });
+            for item in page.items.unwrap_or_default() {
+                let item = ProgressItem::read(item)?;
+                let date = item.date.parse().ok().context("a day has no date")?;
+                days.push(Day { date, sums: item.sums() });
             }
             after = page.last_evaluated_key;
             if after.is_none() {
@@ -178,41 +176,41 @@ impl Progress {
         anyhow::bail!("a learner's days fill more than {PAGES_MAX} pages")
     }
 
-    /// The total of a learner; the default of one of whom nothing was counted.
+    /// The total of a learner; the default without counted activity.
     ///
     /// # Errors
-    /// The table cannot be read, or holds what is no total.
+    /// The table cannot be read, or the item is unreadable.
     pub async fn total(&self, user_id: &UserId) -> anyhow::Result<Total> {
         let got = self
             .dynamodb
             .get_item()
             .table_name(&self.table)
             .key("userId", text(user_id))
-            .key("date", text(&TOTAL))
+            .key("date", text(PROGRESS_TOTAL))
             .consistent_read(true)
             .send()
             .await;
         let got = got.map_err(|error| describe(&error)).context("failed to read the learner's total")?;
-        got.item.as_ref().map_or_else(|| Ok(Total::default()), total)
+        got.item.map_or_else(|| Ok(Total::default()), |item| Ok(ProgressItem::read(item)?.total()))
     }
 
-    /// At most `limit` learners of whom something was counted at `since` or later, from the one that follows `after`,
-    /// and the place to go on after, if there may be more.
+    /// At most `limit` learners with a change at `since` or later, after `after`, and the cursor of the next page if there
+    /// may be one.
     ///
     /// # Errors
-    /// The table cannot be read, or holds what is no total.
+    /// The table cannot be read, or an item is unreadable.
     pub async fn active(
         &self,
         since: Timestamp,
         order: Order,
-        after: Option<&Place>,
+        after: Option<&ActivityCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Active>, Option<Place>)> {
-        let start = after.map(|place| {
+    ) -> anyhow::Result<(Vec<ActiveLearner>, Option<ActivityCursor>)> {
+        let start = after.map(|cursor| {
             Item::from([
-                ("userId".to_owned(), text(&place.user_id)),
-                ("date".to_owned(), text(&TOTAL)),
-                ("updatedAt".to_owned(), text(&sortable(place.updated_at))),
+                ("userId".to_owned(), text(&cursor.user_id)),
+                ("date".to_owned(), text(PROGRESS_TOTAL)),
+                ("updatedAt".to_owned(), text(&sortable(cursor.updated_at))),
             ])
         });
         let query = self
@@ -222,120 +220,133 @@ impl Progress {
             .index_name(BY_ACTIVITY)
             .key_condition_expression("#date = :total AND updatedAt >= :since")
             .expression_attribute_names("#date", "date")
-            .expression_attribute_values(":total", text(&TOTAL))
+            .expression_attribute_values(":total", text(PROGRESS_TOTAL))
             .expression_attribute_values(":since", text(&sortable(since)))
             .scan_index_forward(order == Order::OldestFirst)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start);
         let page = query.send().await.map_err(|error| describe(&error));
         let page = page.context("failed to list the active learners")?;
-        let found = page.items().iter().map(active).collect::<anyhow::Result<Vec<_>>>()?;
-        let next = page.last_evaluated_key().and(found.last()).map(Active::place);
+        let found = page.items.unwrap_or_default().into_iter().map(active);
+        let found = found.collect::<anyhow::Result<Vec<_>>>()?;
+        let next = page.last_evaluated_key.as_ref().and(found.last()).map(ActiveLearner::cursor);
         Ok((found, next))
     }
 }
 
-impl Active {
-    /// Where it stands in the list.
+impl ActiveLearner {
+    /// The learner's position in the list.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { updated_at: self.updated_at, user_id: self.user_id.clone() }
+    pub fn cursor(&self) -> ActivityCursor {
+        ActivityCursor { updated_at: self.updated_at, user_id: self.user_id.clone() }
     }
 }
 
-/// A moment as the table writes it: UTC, with milliseconds.
-#[must_use]
-pub fn sortable(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+/// An item of the table. Sums are absent until something was added; a day has no attributes of the total.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ProgressItem {
+    user_id: Option<UserId>,
+    date: String,
+    conversations: u64,
+    turns: u64,
+    learner_speech_ms: u64,
+    duration_ms: u64,
+    scored: u64,
+    overall_sum: u64,
+    fluency_sum: u64,
+    vocabulary_sum: u64,
+    grammar_sum: u64,
+    relevance_sum: u64,
+    cefr_a1: u64,
+    cefr_a2: u64,
+    cefr_b1: u64,
+    cefr_b2: u64,
+    cefr_c1: u64,
+    cefr_c2: u64,
+    streak_days: u32,
+    longest_streak_days: u32,
+    last_day: Option<Date>,
+    level: Option<Level>,
+    level_direction: Option<Direction>,
+    #[serde(deserialize_with = "json_text::deserialize")]
+    milestones: Vec<serde_json::Value>,
+    updated_at: Option<Timestamp>,
+    updated_by: Option<ConversationId>,
 }
 
-fn active(item: &Item) -> anyhow::Result<Active> {
-    let user_id = string(item, "userId").and_then(|id| id.parse().ok());
-    let total = total(item)?;
-    Ok(Active {
-        user_id: user_id.context("a total without a learner")?,
-        updated_at: total.updated_at.context("a total in the index has no updatedAt")?,
-        updated_by: string(item, "updatedBy").and_then(|id| id.parse().ok()),
+impl ProgressItem {
+    fn read(item: Item) -> anyhow::Result<Self> {
+        read_item(item).map_err(|error| anyhow!("item of the UserProgress table: {error}"))
+    }
+
+    fn total(&self) -> Total {
+        let streak = Streak {
+            current_days: self.streak_days,
+            longest_days: self.longest_streak_days,
+            last_day: self.last_day,
+        };
+        // A newer build of the worker may write milestones that this build does not know.
+        let milestones =
+            self.milestones.iter().filter_map(|name| serde_json::from_value(name.clone()).ok()).collect();
+        Total {
+            sums: self.sums(),
+            streak,
+            trend: self.level.zip(self.level_direction).map(|(level, direction)| LevelTrend { level, direction }),
+            milestones,
+            updated_at: self.updated_at,
+        }
+    }
+
+    fn sums(&self) -> Sums {
+        let mean = |sum| mean(sum, self.scored);
+        let levels = [
+            (Level::A1, self.cefr_a1),
+            (Level::A2, self.cefr_a2),
+            (Level::B1, self.cefr_b1),
+            (Level::B2, self.cefr_b2),
+            (Level::C1, self.cefr_c1),
+            (Level::C2, self.cefr_c2),
+        ];
+        Sums {
+            conversations: self.conversations,
+            turns: self.turns,
+            learner_speech_ms: self.learner_speech_ms,
+            duration_ms: self.duration_ms,
+            scored: self.scored,
+            scores: (self.scored > 0).then(|| Means {
+                overall: mean(self.overall_sum),
+                fluency: mean(self.fluency_sum),
+                vocabulary: mean(self.vocabulary_sum),
+                grammar: mean(self.grammar_sum),
+                relevance: mean(self.relevance_sum),
+            }),
+            levels: levels.into_iter().filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+}
+
+fn active(item: Item) -> anyhow::Result<ActiveLearner> {
+    let item = ProgressItem::read(item)?;
+    let total = item.total();
+    Ok(ActiveLearner {
+        user_id: item.user_id.context("a total has no userId")?,
+        updated_at: item.updated_at.context("a total in the index has no updatedAt")?,
+        updated_by: item.updated_by,
         total,
     })
 }
 
-fn total(item: &Item) -> anyhow::Result<Total> {
-    let days = |name: &str| u32::try_from(number(item, name)).unwrap_or(u32::MAX);
-    let streak = Streak {
-        current_days: days("streakDays"),
-        longest_days: days("longestStreakDays"),
-        last_day: string(item, "lastDay").and_then(|day| day.parse().ok()),
-    };
-    let trend = named(item, "level").zip(named(item, "levelDirection"));
-    let milestones = string(item, "milestones").unwrap_or("[]");
-    let milestones: Vec<serde_json::Value> =
-        serde_json::from_str(milestones).context("a total has unreadable milestones")?;
-    // A newer build of the worker may know more of them.
-    let milestones = milestones.into_iter().filter_map(|name| serde_json::from_value(name).ok());
-    Ok(Total {
-        sums: sums(item),
-        streak,
-        trend: trend.map(|(level, direction)| LevelTrend { level, direction }),
-        milestones: milestones.collect(),
-        updated_at: string(item, "updatedAt").and_then(|at| at.parse().ok()),
-    })
-}
-
-fn sums(item: &Item) -> Sums {
-    let scored = number(item, "scored");
-    let mean = |name: &str| mean(number(item, name), scored);
-    let levels = [
-        (Level::A1, "cefrA1"),
-        (Level::A2, "cefrA2"),
-        (Level::B1, "cefrB1"),
-        (Level::B2, "cefrB2"),
-        (Level::C1, "cefrC1"),
-        (Level::C2, "cefrC2"),
-    ];
-    let levels = levels.into_iter().map(|(level, name)| (level, number(item, name)));
-    Sums {
-        conversations: number(item, "conversations"),
-        turns: number(item, "turns"),
-        learner_speech_ms: number(item, "learnerSpeechMs"),
-        duration_ms: number(item, "durationMs"),
-        scored,
-        scores: (scored > 0).then(|| Means {
-            overall: mean("overallSum"),
-            fluency: mean("fluencySum"),
-            vocabulary: mean("vocabularySum"),
-            grammar: mean("grammarSum"),
-            relevance: mean("relevanceSum"),
-        }),
-        levels: levels.filter(|(_, count)| *count > 0).collect(),
-    }
-}
-
-/// To a tenth, halves up. A score is at most 100, so a tenth of it is an exact small number.
+/// The mean, rounded to a tenth with halves up. A score is at most 100, so the number of tenths is small and exact.
 fn mean(sum: u64, count: u64) -> f64 {
     let tenths = (u128::from(sum) * 20 + u128::from(count)) / (u128::from(count) * 2).max(1);
     f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
 }
 
-fn text(value: &impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-fn named<T: DeserializeOwned>(item: &Item, name: &str) -> Option<T> {
-    serde_json::from_value(serde_json::Value::String(string(item, name)?.to_owned())).ok()
-}
-
-/// 0 where nothing was added yet.
-fn number(item: &Item, name: &str) -> u64 {
-    item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
     fn item(numbers: &[(&str, u64)], texts: &[(&str, &str)]) -> Item {
@@ -349,10 +360,11 @@ mod tests {
         assert_eq!(mean(205, 3).to_string(), "68.3");
         assert_eq!(mean(1, 20).to_string(), "0.1");
         assert_eq!(mean(100, 1).to_string(), "100");
-        let sums = sums(&item(&[("scored", 2), ("overallSum", 141), ("cefrB1", 2)], &[]));
+        let sums = |numbers| ProgressItem::read(item(numbers, &[])).unwrap().sums();
+        assert_eq!(sums(&[("conversations", 1)]).scores, None);
+        let sums = sums(&[("scored", 2), ("overallSum", 141), ("cefrB1", 2)]);
         assert_eq!(sums.scores.unwrap().overall.to_string(), "70.5");
         assert_eq!(sums.levels, BTreeMap::from([(Level::B1, 2)]));
-        assert_eq!(super::sums(&item(&[("conversations", 1)], &[])).scores, None);
     }
 
     #[test]
@@ -367,12 +379,12 @@ mod tests {
             ("milestones", r#"["first_conversation","flew_to_the_moon"]"#),
         ];
         let item = item(&[("streakDays", 3), ("longestStreakDays", 9), ("conversations", 12)], &texts);
-        let active = active(&item).unwrap();
+        let active = active(item).unwrap();
         assert_eq!(sortable(active.updated_at), "2026-11-26T10:00:00.123Z");
         let total = active.total;
         assert_eq!((total.streak.current_days, total.streak.longest_days), (3, 9));
         assert_eq!(total.trend, Some(LevelTrend { level: Level::B2, direction: Direction::Rising }));
         assert_eq!(total.milestones, [Milestone::FirstConversation]);
-        assert!(super::active(&Item::new()).is_err());
+        assert!(super::active(Item::new()).is_err());
     }
 }

@@ -1,12 +1,11 @@
-//! What the workers stored of a conversation, read for those who wait for it: the documents in S3, and the marks in the
-//! Effects table. Only what is not known yet is asked for.
-
-use std::collections::HashMap;
+//! The results of one conversation as the workers stored them, for the streams of results: documents in S3, markers and
+//! leases in the Effects table. It reads only the results that the caller does not know yet.
 
 use anyhow::Context as _;
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::Client;
 use events::{
     contract::{AnalysisFailure, ConversationId, EventId, Milestone, Standing},
+    dynamo::{Item, text},
     journal::{Header, JournalReader},
     pipeline::names::{analysis_effect, progress_effect},
     runtime::failure::describe,
@@ -18,29 +17,27 @@ use crate::results::snapshot::{
     AssessmentFailed, AssessmentReady, Counted, ProgressCounted, Snapshot, TranscriptReady,
 };
 
-type Item = HashMap<String, AttributeValue>;
-
-/// Reads results.
+/// Reads the results of conversations.
 #[derive(Clone, Debug)]
-pub struct Results {
+pub struct ResultReader {
     journal: JournalReader,
     documents: Documents,
     dynamodb: Client,
     effects_table: String,
 }
 
-/// What was found.
+/// The state of a conversation with its new results.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// There is no such conversation, or it was deleted: nothing will come of it.
+    /// The conversation does not exist or was deleted: there will be no results.
     Gone,
-    /// The conversation goes on.
+    /// The conversation has not ended.
     Live,
-    /// What has come of it and was not known before.
+    /// The results that were not known before.
     New(Box<Snapshot>),
 }
 
-impl Results {
+impl ResultReader {
     /// Reads from these stores.
     #[must_use]
     pub fn new(
@@ -52,7 +49,7 @@ impl Results {
         Self { journal, documents, dynamodb, effects_table }
     }
 
-    /// What there is of a conversation beyond what is `known`.
+    /// The results of a conversation that are not in `known`.
     ///
     /// # Errors
     /// A store cannot be read.
@@ -74,7 +71,7 @@ impl Results {
                 unless(known.scores.is_some() || known.failed.is_some(), self.counted(id, Counted::Scores)),
             )
         };
-        // Five calls at once are a large future.
+        // Five concurrent calls are a large future.
         let (transcript, assessment, failed, activity, scores) = Box::pin(read).await?;
         Ok(Found::New(Box::new(Snapshot { transcript, assessment, failed, activity, scores })))
     }
@@ -97,7 +94,7 @@ impl Results {
         Ok(stored.map(|stored| AssessmentReady::new(&stored, format!("/api/conversations/{id}/assessment"))))
     }
 
-    /// The failure in the finished lease of the analysis, if it failed.
+    /// The failure in the finished lease of the analysis; `None` unless the analysis failed.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -115,12 +112,12 @@ impl Results {
         let marker = self.effect(&progress_effect(EventId::derive(id, cause))).await?;
         Ok(marker.map(|marker| {
             let milestones: Vec<serde_json::Value> = json(&marker, "milestones").unwrap_or_default();
-            // A newer build of the worker may know more of them.
+            // A newer build of the worker may write milestones that this build does not know.
             let known = |name| serde_json::from_value::<Milestone>(name).ok();
             let milestones = milestones.into_iter().filter_map(known).collect();
             let date = string(&marker, "date").unwrap_or_default().to_owned();
             let standing: Option<Standing> = json(&marker, "standing");
-            ProgressCounted::new(id, what, (date, milestones), standing.as_ref())
+            ProgressCounted::new(id, what, date, milestones, standing.as_ref())
         }))
     }
 
@@ -129,11 +126,11 @@ impl Results {
             .dynamodb
             .get_item()
             .table_name(&self.effects_table)
-            .key("effectId", AttributeValue::S(effect_id.to_owned()))
+            .key("effectId", text(effect_id))
             .consistent_read(true)
             .send()
             .await;
-        got.map(|got| got.item).map_err(|error| describe(&error)).context("failed to read a mark")
+        got.map(|got| got.item).map_err(|error| describe(&error)).context("failed to read an effect")
     }
 }
 
@@ -168,8 +165,7 @@ mod tests {
 
     #[test]
     fn only_a_finished_failure_is_one() {
-        let lease =
-            |outcome: &str| Item::from([("outcome".to_owned(), AttributeValue::S(outcome.to_owned()))]);
+        let lease = |outcome: &str| Item::from([("outcome".to_owned(), text(outcome))]);
         let failed =
             r#"{"outcome":"failed","failure":"nothing_said","at":"2026-11-24T01:02:03Z","model_id":null}"#;
         assert_eq!(failure(&lease(failed)), Some(AnalysisFailure::NothingSaid));

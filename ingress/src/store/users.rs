@@ -1,26 +1,25 @@
-//! The Users table: one record for each learner, keyed by `userId`, the `sub` of the user pool. It is the source of
+//! The Users table: one record per learner, with the key `userId`, the `sub` of the user pool. It is the source of
 //! truth for the profile; the e-mail address stays in the user pool.
 //!
-//! The record is made when the sign-up is confirmed (`sign_up`, the trigger of the user pool) and, should that have
-//! failed, at the next sign-in. Making it again changes nothing. Every change carries the version that it was made
-//! on, so of two changes to the same version one is refused.
+//! The confirmation of a sign-up creates the record (`sign_up`, the trigger of the user pool); where that failed, the
+//! next sign-in creates it. Creating it again changes nothing. Every change names the version on which it is based, so
+//! one of two changes to the same version is refused.
 
-use std::collections::HashMap;
-
-use anyhow::Context as _;
-use aws_sdk_dynamodb::{
-    Client,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::AttributeValue,
+use anyhow::{Context as _, anyhow};
+use aws_sdk_dynamodb::{Client, types::ReturnValue};
+use events::{
+    account::DELETION_REQUESTED_AT,
+    contract::UserId,
+    dynamo::{Item, is_conditional_check_failed, millis, number, read_item, text, to_item},
+    runtime::failure::describe,
 };
-use events::{account::DELETION_REQUESTED_AT, contract::UserId, runtime::failure::describe};
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::serde::timestamp::millisecond};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::account::profile::Profile;
 
-/// Reads and writes the records of learners.
+/// Reads and writes the records.
 #[derive(Clone, Debug)]
 pub struct Users {
     dynamodb: Client,
@@ -31,20 +30,20 @@ pub struct Users {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// The learner.
+    /// The id of the learner, the `sub` of the user pool.
     pub user_id: UserId,
-    /// What the learner says of themselves.
+    /// The learner's own settings.
     #[serde(flatten)]
     pub profile: Profile,
-    /// 1 at first, one more with each change of the profile.
+    /// 1 for a new record; each change of the profile increments it.
     pub version: u64,
-    /// When the record was made.
+    /// When the record was created.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub created_at: Timestamp,
     /// When the profile was last changed.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub updated_at: Timestamp,
-    /// When the learner asked for the deletion of the account: from then on the profile does not change.
+    /// When the learner requested the deletion of the account. The profile does not change after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub deletion_requested_at: Option<Timestamp>,
@@ -52,17 +51,17 @@ pub struct User {
 
 /// Why a profile was not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotUpdated {
+pub enum UpdateError {
     /// There is no record.
     #[error("the learner has no record")]
     NotFound,
-    /// The record has another version.
+    /// The record has another version: this is the current record.
     #[error("the record has the version {}", .0.version)]
     Changed(Box<User>),
     /// The account is being deleted.
     #[error("the account is being deleted")]
     Deleting,
-    /// The table.
+    /// The table cannot be written or read.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
@@ -71,33 +70,31 @@ impl User {
     /// A new learner's record.
     #[must_use]
     pub fn new(user_id: UserId, profile: Profile, now: Timestamp) -> Self {
-        // The table holds milliseconds: what is written is what is read.
+        // The table holds milliseconds: a record equals its stored form.
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         Self { user_id, profile, version: 1, created_at: now, updated_at: now, deletion_requested_at: None }
     }
-}
 
-impl User {
     /// The record in an item of the table.
     ///
     /// # Errors
-    /// An attribute is missing or unreadable: it is named.
-    pub(super) fn of_item(item: &Item) -> anyhow::Result<Self> {
+    /// An attribute is missing or unreadable. The error names it and quotes no value.
+    pub(super) fn of_item(item: Item) -> anyhow::Result<Self> {
         read(item)
     }
 }
 
 impl Users {
-    /// The records in `table`.
+    /// Uses `table`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }
     }
 
-    /// The record of `user_id`, if there is one; what was written before is seen.
+    /// The record of `user_id`, read consistently; `None` without one.
     ///
     /// # Errors
-    /// The table cannot be read, or its item is not a record.
+    /// The table cannot be read, or the item is not a record.
     pub async fn get(&self, user_id: &UserId) -> anyhow::Result<Option<User>> {
         let got = self
             .dynamodb
@@ -108,10 +105,10 @@ impl Users {
             .send()
             .await;
         let got = got.map_err(|error| describe(&error)).context("failed to read the learner's record")?;
-        got.item.map(|item| read(&item)).transpose()
+        got.item.map(read).transpose()
     }
 
-    /// Makes the record of `user` if there is none, and answers the one that stands.
+    /// Creates the record of `user` if there is none. Returns the stored record.
     ///
     /// # Errors
     /// The table cannot be written or read.
@@ -126,30 +123,26 @@ impl Users {
             .await;
         match put {
             Ok(_) => Ok(user),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                let standing = self.get(&user.user_id).await?;
-                standing.context("the learner's record was deleted while it was made")
+            Err(error) if is_conditional_check_failed(&error) => {
+                let current = self.get(&user.user_id).await?;
+                current.context("the learner's record was deleted while it was created")
             }
-            Err(error) => Err(describe(&error)).context("failed to make the learner's record"),
+            Err(error) => Err(describe(&error)).context("failed to create the learner's record"),
         }
     }
 
-    /// Replaces the profile of the record that has `version`, and answers the record as it is then. Doing it again
+    /// Replaces the profile of the record if it has the version `version`. Returns the new record. Repeating the call
     /// changes nothing.
     ///
     /// # Errors
-    /// See [`NotUpdated`].
+    /// See [`UpdateError`].
     pub async fn update(
         &self,
         user_id: &UserId,
         version: u64,
         profile: &Profile,
         now: Timestamp,
-    ) -> Result<User, NotUpdated> {
+    ) -> Result<User, UpdateError> {
         let updated = self
             .dynamodb
             .update_item()
@@ -167,36 +160,32 @@ impl Users {
             .expression_attribute_names("#timeZone", "timeZone")
             .expression_attribute_names("#version", "version")
             .set_expression_attribute_values(Some(
-                profile_item(profile).into_iter().map(|(name, value)| (format!(":{name}"), value)).collect(),
+                to_item(profile).into_iter().map(|(name, value)| (format!(":{name}"), value)).collect(),
             ))
             .expression_attribute_values(":version", number(&version))
             .expression_attribute_values(":next", number(&version.saturating_add(1)))
-            .expression_attribute_values(":now", number(&now.as_millisecond()))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .expression_attribute_values(":now", millis(now))
+            .return_values(ReturnValue::AllNew)
             .send()
             .await;
         match updated {
             Ok(updated) => {
-                let item = updated.attributes.context("an update answers the record")?;
-                Ok(read(&item)?)
+                let item = updated.attributes.context("the update returned no attributes")?;
+                Ok(read(item)?)
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                refused(self.get(user_id).await?, version, profile)
+            Err(error) if is_conditional_check_failed(&error) => {
+                after_failed_condition(self.get(user_id).await?, version, profile)
             }
             Err(error) => Err(describe(&error).context("failed to change the learner's record").into()),
         }
     }
 
-    /// Notes that the learner asked for the deletion of the account at `now`, and answers since when that is asked for:
-    /// the first time stays. `None` where there is no record.
+    /// Records that the learner requested the deletion of the account at `now`. Returns the time of the first request,
+    /// which stays, or `None` without a record.
     ///
     /// # Errors
     /// The table cannot be written.
-    pub async fn leave(&self, user_id: &UserId, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
+    pub async fn request_deletion(&self, user_id: &UserId, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
         let updated = self
             .dynamodb
             .update_item()
@@ -205,127 +194,74 @@ impl Users {
             .update_expression("SET #requested = if_not_exists(#requested, :now)")
             .condition_expression("attribute_exists(userId)")
             .expression_attribute_names("#requested", DELETION_REQUESTED_AT)
-            .expression_attribute_values(":now", number(&now.as_millisecond()))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .expression_attribute_values(":now", millis(now))
+            .return_values(ReturnValue::AllNew)
             .send()
             .await;
         match updated {
             Ok(updated) => {
-                let item = updated.attributes.context("an update answers the record")?;
-                timestamp(&item, DELETION_REQUESTED_AT).map(Some)
+                let item = updated.attributes.context("the update returned no attributes")?;
+                let request: DeletionRequest = read_item(item).context("item of the Users table")?;
+                Ok(Some(request.deletion_requested_at))
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
+            Err(error) if is_conditional_check_failed(&error) => {
                 Ok(None)
             }
-            Err(error) => Err(describe(&error)).context("failed to note that the account is to be deleted"),
+            Err(error) => Err(describe(&error)).context("failed to record the request to delete the account"),
         }
     }
 }
 
-/// What a refused update means, from the record that stands. The SDK repeats a request whose answer was lost, and
-/// the repetition is refused because the first one succeeded.
-fn refused(standing: Option<User>, version: u64, profile: &Profile) -> Result<User, NotUpdated> {
-    let standing = standing.ok_or(NotUpdated::NotFound)?;
-    if standing.deletion_requested_at.is_some() {
-        return Err(NotUpdated::Deleting);
+/// The result of an update whose condition failed, from the `current` record. The SDK repeats a request whose response
+/// was lost, and the condition of the repetition fails because the first request succeeded.
+fn after_failed_condition(
+    current: Option<User>,
+    version: u64,
+    profile: &Profile,
+) -> Result<User, UpdateError> {
+    let current = current.ok_or(UpdateError::NotFound)?;
+    if current.deletion_requested_at.is_some() {
+        return Err(UpdateError::Deleting);
     }
-    if standing.version == version.saturating_add(1) && standing.profile == *profile {
-        return Ok(standing);
+    if current.version == version.saturating_add(1) && current.profile == *profile {
+        return Ok(current);
     }
-    Err(NotUpdated::Changed(Box::new(standing)))
+    Err(UpdateError::Changed(Box::new(current)))
 }
 
-type Item = HashMap<String, AttributeValue>;
+/// An item of the table. Times are milliseconds since the Unix epoch, as in the Conversations table.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "User", rename_all = "camelCase")]
+struct UserItem {
+    user_id: UserId,
+    #[serde(flatten)]
+    profile: Profile,
+    version: u64,
+    #[serde(with = "millisecond::required")]
+    created_at: Timestamp,
+    #[serde(with = "millisecond::required")]
+    updated_at: Timestamp,
+    #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
+    deletion_requested_at: Option<Timestamp>,
+}
 
-/// Times are milliseconds since the Unix epoch, as in the Conversations table.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletionRequest {
+    #[serde(with = "millisecond::required")]
+    deletion_requested_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record(#[serde(with = "UserItem")] User);
+
 fn item(user: &User) -> Item {
-    let mut item = profile_item(&user.profile);
-    item.extend([
-        ("userId".to_owned(), text(&user.user_id)),
-        ("version".to_owned(), number(&user.version)),
-        ("createdAt".to_owned(), number(&user.created_at.as_millisecond())),
-        ("updatedAt".to_owned(), number(&user.updated_at.as_millisecond())),
-    ]);
-    if let Some(at) = user.deletion_requested_at {
-        item.insert("deletionRequestedAt".to_owned(), number(&at.as_millisecond()));
-    }
-    item
+    to_item(&Record(user.clone()))
 }
 
-fn profile_item(profile: &Profile) -> Item {
-    let interests = profile.interests.iter().map(text).collect();
-    Item::from([
-        ("name".to_owned(), text(&profile.name)),
-        ("level".to_owned(), text(&name(&profile.level))),
-        ("interests".to_owned(), AttributeValue::L(interests)),
-        ("timeZone".to_owned(), text(&profile.time_zone)),
-        ("feedbackLanguage".to_owned(), text(&name(&profile.feedback_language))),
-    ])
-}
-
-fn read(item: &Item) -> anyhow::Result<User> {
-    let interests = item.get("interests").and_then(|value| value.as_l().ok());
-    let interests = interests.and_then(|all| all.iter().map(|one| one.as_s().ok().cloned()).collect());
-    let profile = Profile {
-        name: string(item, "name")?.to_owned(),
-        level: named(item, "level")?,
-        interests: interests.with_context(|| unreadable("interests"))?,
-        time_zone: string(item, "timeZone")?.to_owned(),
-        feedback_language: named(item, "feedbackLanguage")?,
-    };
-    let deletion = item.contains_key("deletionRequestedAt");
-    Ok(User {
-        user_id: string(item, "userId")?.parse().with_context(|| unreadable("userId"))?,
-        profile,
-        version: integer(item, "version")?.try_into().with_context(|| unreadable("version"))?,
-        created_at: timestamp(item, "createdAt")?,
-        updated_at: timestamp(item, "updatedAt")?,
-        deletion_requested_at: deletion.then(|| timestamp(item, "deletionRequestedAt")).transpose()?,
-    })
-}
-
-fn text(value: &impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-fn number(value: &impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// The name of a unit variant, as the API writes it.
-fn name(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        other => unreachable!("a unit variant is written as its name, not as {other:?}"),
-    }
-}
-
-fn string<'a>(item: &'a Item, attribute: &str) -> anyhow::Result<&'a str> {
-    let value = item.get(attribute).and_then(|value| value.as_s().ok());
-    value.map(String::as_str).with_context(|| unreadable(attribute))
-}
-
-fn named<T: DeserializeOwned>(item: &Item, attribute: &str) -> anyhow::Result<T> {
-    let value = serde_json::Value::String(string(item, attribute)?.to_owned());
-    serde_json::from_value(value).ok().with_context(|| unreadable(attribute))
-}
-
-fn integer(item: &Item, attribute: &str) -> anyhow::Result<i64> {
-    let digits = item.get(attribute).and_then(|value| value.as_n().ok());
-    digits.and_then(|digits| digits.parse().ok()).with_context(|| unreadable(attribute))
-}
-
-fn timestamp(item: &Item, attribute: &str) -> anyhow::Result<Timestamp> {
-    Timestamp::from_millisecond(integer(item, attribute)?).ok().with_context(|| unreadable(attribute))
-}
-
-/// Names the attribute and never its value.
-fn unreadable(attribute: &str) -> String {
-    format!("item of the Users table: attribute {attribute} is missing or unreadable")
+fn read(item: Item) -> anyhow::Result<User> {
+    let record: Record = read_item(item).map_err(|error| anyhow!("item of the Users table: {error}"))?;
+    Ok(record.0)
 }
 
 #[cfg(test)]
@@ -349,11 +285,11 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let mut user = user();
-        assert_eq!(read(&item(&user)).unwrap(), user);
+        assert_eq!(read(item(&user)).unwrap(), user);
         user.version = 7;
         user.profile.interests.clear();
         user.deletion_requested_at = Some(user.created_at);
-        assert_eq!(read(&item(&user)).unwrap(), user);
+        assert_eq!(read(item(&user)).unwrap(), user);
     }
 
     #[test]
@@ -362,25 +298,25 @@ mod tests {
         for name in whole.keys() {
             let mut item = whole.clone();
             item.remove(name);
-            let error = read(&item).unwrap_err().to_string();
+            let error = read(item).unwrap_err().to_string();
             assert!(error.contains(name.as_str()), "{name}: {error}");
         }
     }
 
     #[test]
-    fn a_refused_update_is_told_from_one_whose_answer_was_lost() {
+    fn an_update_whose_condition_failed_is_told_from_one_whose_response_was_lost() {
         let mut standing = user();
         let wanted = standing.profile.clone();
         standing.version = 2;
-        assert_eq!(refused(Some(standing.clone()), 1, &wanted).unwrap(), standing);
+        assert_eq!(after_failed_condition(Some(standing.clone()), 1, &wanted).unwrap(), standing);
         let other = Profile { level: Level::A1, ..wanted.clone() };
-        let NotUpdated::Changed(at) = refused(Some(standing.clone()), 1, &other).unwrap_err() else {
-            panic!("another profile stands")
+        let UpdateError::Changed(at) = after_failed_condition(Some(standing.clone()), 1, &other).unwrap_err() else {
+            panic!("another profile is stored")
         };
         assert_eq!(at.version, 2);
-        assert!(matches!(refused(Some(standing.clone()), 2, &wanted), Err(NotUpdated::Changed(_))));
+        assert!(matches!(after_failed_condition(Some(standing.clone()), 2, &wanted), Err(UpdateError::Changed(_))));
         standing.deletion_requested_at = Some(standing.created_at);
-        assert!(matches!(refused(Some(standing), 1, &wanted), Err(NotUpdated::Deleting)));
-        assert!(matches!(refused(None, 1, &wanted), Err(NotUpdated::NotFound)));
+        assert!(matches!(after_failed_condition(Some(standing), 1, &wanted), Err(UpdateError::Deleting)));
+        assert!(matches!(after_failed_condition(None, 1, &wanted), Err(UpdateError::NotFound)));
     }
 }

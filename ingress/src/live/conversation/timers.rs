@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::live::conversation::{
         Input, Output, StreamId,
-        test_fixture::{Talk, settings, speech},
+        fixture::{Talk, settings, speech},
     };
 
     #[test]

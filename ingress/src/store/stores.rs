@@ -1,4 +1,4 @@
-//! What the API reads and deletes, put together from the configuration.
+//! All stores of the API, opened from the configuration, and the deletion of a conversation, which spans several.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     audio::Recordings, documents::Documents, learners::Learners, pictures::Pictures, progress::Progress,
-    results,
+    results::ResultReader,
 };
 use crate::{
     config::Config,
@@ -24,48 +24,50 @@ use crate::{
 
 /// The stores of the API.
 #[derive(Debug)]
-pub struct Records {
-    /// The journal.
+pub struct Stores {
+    /// The journal of conversations.
     pub journal: Journal,
     /// Transcripts and assessments.
     pub documents: Documents,
-    /// Recordings.
+    /// Recordings of turns.
     pub recordings: Recordings,
-    /// Where conversations are in the pipeline.
+    /// The stage of the pipeline that each conversation has reached.
     pub pipeline: PipelineReader,
     /// The catalogue of pictures.
     pub pictures: Pictures,
-    /// Progress of learners.
+    /// Progress by day and in total.
     pub progress: Progress,
-    /// Everybody.
+    /// Records of learners with their progress.
     pub learners: Learners,
-    /// Who waits for results.
+    /// Streams of the results of one conversation.
     pub results: Results,
-    /// The results of everybody.
+    /// Streams of the results of all learners.
     pub feed: Feed,
 }
 
-/// Why a conversation is not deleted.
+/// Why a conversation was not deleted.
 #[derive(Debug, thiserror::Error)]
-pub enum NotDeleted {
+pub enum DeleteError {
     /// It has not ended.
-    #[error("the conversation goes on: it can be deleted once it has ended")]
+    #[error("the conversation is live: it can be deleted after its end")]
     Live,
-    /// Workers are at it.
-    #[error("the conversation is still being assessed: it can be deleted once it is")]
+    /// Workers are still processing it.
+    #[error("the conversation is being assessed: it can be deleted after its assessment")]
     InPipeline,
-    /// A store failed. What is left is deleted when it is asked for again.
+    /// A store failed. A repetition of the request deletes the rest.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
 
-impl Records {
-    /// The stores that `config` names. Whatever waits for something ends with `shutdown`.
+impl Stores {
+    /// Opens the stores that `config` names. Their background tasks end with `shutdown`.
     #[must_use]
     pub fn new(
         config: &Config,
-        (sdk, s3): (&SdkConfig, &aws_sdk_s3::Client),
-        (coordination, metrics): (&Arc<Coordination>, &Arc<Metrics>),
+        sdk: &SdkConfig,
+        s3: &aws_sdk_s3::Client,
+        coordination: &Arc<Coordination>,
+        metrics: &Arc<Metrics>,
         shutdown: CancellationToken,
     ) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
@@ -74,7 +76,7 @@ impl Records {
             watchdog_queue_url: config.watchdog_queue_url.clone(),
             watch_delay_seconds: config.watch_delay_seconds,
         };
-        let stores = PipelineStores {
+        let pipeline = PipelineStores {
             dynamodb: dynamodb.clone(),
             s3: s3.clone(),
             conversations_table: config.conversations_table.clone(),
@@ -83,46 +85,50 @@ impl Records {
         };
         let documents = Documents::new(s3.clone(), config.logs_bucket.clone());
         let progress = Progress::new(dynamodb.clone(), config.progress_table.clone());
-        let reader = Journal::reader(dynamodb.clone(), &config.conversations_table);
-        let found =
-            results::Results::new(reader, documents.clone(), dynamodb.clone(), config.effects_table.clone());
+        let results = ResultReader::new(
+            Journal::reader(dynamodb.clone(), &config.conversations_table),
+            documents.clone(),
+            dynamodb.clone(),
+            config.effects_table.clone(),
+        );
+        let pictures = Pictures::new(
+            dynamodb.clone(),
+            config.images_table.clone(),
+            s3.clone(),
+            config.images_bucket.clone(),
+            Arc::clone(metrics),
+        );
         Self {
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
-            pipeline: PipelineReader::new(stores),
-            pictures: Pictures::new(
-                dynamodb.clone(),
-                config.images_table.clone(),
-                s3.clone(),
-                config.images_bucket.clone(),
-                Arc::clone(metrics),
-            ),
+            pipeline: PipelineReader::new(pipeline),
+            pictures,
             learners: Learners::new(dynamodb, config.users_table.clone(), progress.clone()),
-            results: Results::new(found, Arc::clone(coordination), Arc::clone(metrics), shutdown.clone()),
+            results: Results::new(results, Arc::clone(coordination), Arc::clone(metrics), shutdown.clone()),
             feed: Feed::new(progress.clone(), shutdown),
             documents,
             progress,
         }
     }
 
-    /// Deletes what was said in a conversation of `owner`: turns, transcript, assessment, recordings. What it added to
-    /// the learner's progress stays: sums say how much was practised, and nothing of what was said.
+    /// Deletes the content of a conversation of `owner`: turns, transcript, assessment and recordings. Its part in the
+    /// learner's progress stays: sums contain nothing that was said.
     ///
-    /// `false` where the owner has no such conversation. Deleting it again goes on where it was interrupted.
+    /// Returns `false` if the owner has no such conversation. A repetition continues an interrupted deletion.
     ///
     /// # Errors
-    /// See [`NotDeleted`].
+    /// See [`DeleteError`].
     pub async fn delete(
         &self,
         owner: &UserId,
         id: ConversationId,
         now: Timestamp,
-    ) -> Result<bool, NotDeleted> {
+    ) -> Result<bool, DeleteError> {
         let found = self.pipeline.find(id).await.map_err(anyhow::Error::from)?;
         let Some(found) = found.filter(|found| found.header.start.user_id == *owner) else {
             return Ok(false);
         };
-        deletable(&found, now)?;
+        check_deletable(&found, now)?;
         self.journal.mark_deleted(id, now).await.map_err(anyhow::Error::from)?;
         self.documents.delete(owner, id).await?;
         self.recordings.delete(owner, id).await?;
@@ -132,11 +138,11 @@ impl Records {
     }
 }
 
-/// Whether a conversation can be deleted `now`: while workers may be at it, they would store what was deleted. Where the
-/// pipeline has stopped it is deleted nevertheless; whoever goes on with it later finds the mark.
-fn deletable(found: &Found, now: Timestamp) -> Result<(), NotDeleted> {
-    let Some(ended) = found.header.ended else { return Err(NotDeleted::Live) };
+/// Whether a conversation can be deleted at `now`. While workers process it, they would store its content again. Where
+/// the pipeline has stopped it can be deleted nevertheless: a worker that continues later finds the deletion mark.
+fn check_deletable(found: &Found, now: Timestamp) -> Result<(), DeleteError> {
+    let Some(ended) = found.header.ended else { return Err(DeleteError::Live) };
     let patience = SignedDuration::from_secs(i64::from(LIMITS.complete_seconds));
     let stopped = now.duration_since(ended.at) >= patience;
-    if stopped || found.trail().is_complete() { Ok(()) } else { Err(NotDeleted::InPipeline) }
+    if stopped || found.trail().is_complete() { Ok(()) } else { Err(DeleteError::InPipeline) }
 }
