@@ -134,9 +134,7 @@ impl Learners {
         limit: usize,
     ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
         let start = match after {
-            Some(LearnerCursor::Record(id)) => {
-                Some(Item::from([("userId".to_owned(), text(id))]))
-            }
+            Some(LearnerCursor::Record(id)) => Some(Item::from([("userId".to_owned(), text(id))])),
             Some(LearnerCursor::Activity(_)) | None => None,
         };
         let scan = self.dynamodb.scan().table_name(&self.table).set_exclusive_start_key(start);
@@ -144,7 +142,12 @@ impl Learners {
         let page = page.map_err(|error| describe(&error)).context("failed to list the learners")?;
         let id = |value: &AttributeValue| value.as_s().ok().and_then(|id| id.parse().ok());
         let next = page.last_evaluated_key().and_then(|key| key.get("userId")).and_then(id);
-        let users = page.items.unwrap_or_default().into_iter().map(User::of_item).collect::<anyhow::Result<Vec<_>>>()?;
+        let users = page
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(User::of_item)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let reads = users.into_iter().filter(|user| filter.matches(user)).map(|user| async move {
             let total = self.progress.total(&user.user_id).await?;
             anyhow::Ok(Learner { user, total })

@@ -116,7 +116,10 @@ impl Pictures {
                 self.metrics.failed_picture_reads.increment();
                 match old {
                     Some((age, entries)) if may_be_served(age) => {
-                        tracing::warn!(error = format!("{error:#}"), "the catalogue of pictures cannot be read: an old one is served");
+                        tracing::warn!(
+                            error = format!("{error:#}"),
+                            "the catalogue of pictures cannot be read: an old one is served"
+                        );
                         Ok(entries)
                     }
                     _ => Err(error),
@@ -147,7 +150,10 @@ impl Pictures {
                 match entry(item) {
                     Ok(entry) => entries.push(entry),
                     // One broken item must not hide the others.
-                    Err(error) => tracing::error!(error = format!("{error:#}"), "an unreadable picture is left out of the catalogue"),
+                    Err(error) => tracing::error!(
+                        error = format!("{error:#}"),
+                        "an unreadable picture is left out of the catalogue"
+                    ),
                 }
             }
             after = page.last_evaluated_key;
@@ -204,8 +210,18 @@ struct PictureItem {
 fn entry(item: Item) -> anyhow::Result<Entry> {
     let image_id = item.get("imageId").and_then(|id| id.as_s().ok()).cloned();
     let image_id = image_id.context("a picture has no id")?;
-    let PictureItem { category, title, alt, objectives, vocabulary, questions, image_key, content_type, width, height } =
-        read_item(item).map_err(|error| anyhow!("the picture {image_id}: {error}"))?;
+    let PictureItem {
+        category,
+        title,
+        alt,
+        objectives,
+        vocabulary,
+        questions,
+        image_key,
+        content_type,
+        width,
+        height,
+    } = read_item(item).map_err(|error| anyhow!("the picture {image_id}: {error}"))?;
     let file = image_key.map(|key| File {
         key,
         content_type: content_type.unwrap_or_else(|| "image/png".to_owned()),

@@ -292,7 +292,10 @@ impl ProgressItem {
         Total {
             sums: self.sums(),
             streak,
-            trend: self.level.zip(self.level_direction).map(|(level, direction)| LevelTrend { level, direction }),
+            trend: self
+                .level
+                .zip(self.level_direction)
+                .map(|(level, direction)| LevelTrend { level, direction }),
             milestones,
             updated_at: self.updated_at,
         }

@@ -185,7 +185,11 @@ impl Users {
     ///
     /// # Errors
     /// The table cannot be written.
-    pub async fn request_deletion(&self, user_id: &UserId, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
+    pub async fn request_deletion(
+        &self,
+        user_id: &UserId,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Timestamp>> {
         let updated = self
             .dynamodb
             .update_item()
@@ -204,9 +208,7 @@ impl Users {
                 let request: DeletionRequest = read_item(item).context("item of the Users table")?;
                 Ok(Some(request.deletion_requested_at))
             }
-            Err(error) if is_conditional_check_failed(&error) => {
-                Ok(None)
-            }
+            Err(error) if is_conditional_check_failed(&error) => Ok(None),
             Err(error) => Err(describe(&error)).context("failed to record the request to delete the account"),
         }
     }
@@ -310,11 +312,15 @@ mod tests {
         standing.version = 2;
         assert_eq!(after_failed_condition(Some(standing.clone()), 1, &wanted).unwrap(), standing);
         let other = Profile { level: Level::A1, ..wanted.clone() };
-        let UpdateError::Changed(at) = after_failed_condition(Some(standing.clone()), 1, &other).unwrap_err() else {
+        let UpdateError::Changed(at) = after_failed_condition(Some(standing.clone()), 1, &other).unwrap_err()
+        else {
             panic!("another profile is stored")
         };
         assert_eq!(at.version, 2);
-        assert!(matches!(after_failed_condition(Some(standing.clone()), 2, &wanted), Err(UpdateError::Changed(_))));
+        assert!(matches!(
+            after_failed_condition(Some(standing.clone()), 2, &wanted),
+            Err(UpdateError::Changed(_))
+        ));
         standing.deletion_requested_at = Some(standing.created_at);
         assert!(matches!(after_failed_condition(Some(standing), 1, &wanted), Err(UpdateError::Deleting)));
         assert!(matches!(after_failed_condition(None, 1, &wanted), Err(UpdateError::NotFound)));
