@@ -1,9 +1,9 @@
 //! A simulator of Amazon Bedrock for machines without AWS: Nova Sonic's bidirectional stream, Converse, and InvokeModel of
 //! models that make images, over TLS and HTTP/2, for any AWS client.
 //!
-//! It is a faithful wire and a simple mind. Speech is [`audible`] text: what a client said is read from the samples that
-//! really arrived. Answers come from a small set of rules, say in their metadata that they are simulated, and are the
-//! same for the same input. Faults and clocks are set by options and, at run time, through `/simulator/control`.
+//! The wire protocol is exact; the model behind it is a small set of deterministic rules. Speech is [`audible`] text: the
+//! simulator transcribes the samples that arrived. Every response says in its metadata that it is simulated. Options set
+//! faults and clocks at the start, `/simulator/control` sets them at run time.
 
 pub mod audible;
 pub mod faults;
@@ -36,13 +36,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::control::Control;
-pub use self::control::{StreamEnded, StreamRecord};
+pub use self::control::{StreamEndedError, StreamRecord};
 use self::faults::PlannedFault;
-use self::server::Shared;
+use self::server::ServerState;
 use self::session::Settings;
 pub use self::session::answer::Interruption;
 
-/// How long open streams may take to end when the simulator stops.
+/// Time that open streams have to end when the simulator stops.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Options of `nova simulator`.
@@ -55,28 +55,26 @@ pub struct SimulatorOptions {
     /// the server's own certificate and key are kept beside it [default: in the user's cache folder]
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Verify signatures, also those of stream messages, against a file of lines ACCESS_KEY=SECRET_KEY; without it only
-    /// the form of messages is checked
+    /// Verify the signatures of requests and stream messages against a file of lines ACCESS_KEY=SECRET_KEY; without it,
+    /// only the form of messages is checked
     #[arg(long, value_name = "FILE")]
     pub verify_signatures: Option<PathBuf>,
-    /// Answer for models past their end of life instead of refusing with their 404
+    /// Serve models past their end of life; without it, they return the service's 404
     #[arg(long)]
     pub allow_retired: bool,
-    /// Send the response's headers before the first event was read
+    /// Send the response headers before the first input event is read
     #[arg(long)]
     pub headers_at_once: bool,
     /// Streams that one HTTP/2 connection may have open (SETTINGS_MAX_CONCURRENT_STREAMS)
     #[arg(long, default_value_t = 128)]
     pub connection_streams_max: u32,
-    /// Stamp every piece of audio with the time it was sent, and take such stamps out of the audio that is heard to
-    /// tell how long it took; for load tests
+    /// Stamp every chunk of output audio with its send time, and remove such stamps from input audio to measure its
+    /// delay; for load tests
     #[arg(long)]
     pub stamps: bool,
-    /// A fault for the next stream, written WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be given several
-    /// times. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
+    /// A fault for the next stream: WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be repeated. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
     /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt, end, and for images filter-prompt
-    /// or filter-image. TIMES is for how many
-    /// streams, * for all
+    /// or filter-image. TIMES is the number of streams, * means all
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<PlannedFault>,
     /// Settings that can also be changed at run time.
@@ -88,22 +86,23 @@ pub struct SimulatorOptions {
 #[derive(Clone, Copy, Debug, PartialEq, clap::Args, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tuning {
-    /// Seconds of audio made in a second of the simulator's time; 0 makes an answer at once, without a play-out clock
+    /// Seconds of audio generated per second of simulator time; 0 generates a whole answer at once, without a play-out
+    /// clock
     #[arg(long, default_value_t = 2.5)]
     pub pace: f64,
-    /// Multiplies the silence that ends a learner's turn (1.5 to 2 seconds by the client's setting)
+    /// Factor for the silence that ends a learner's turn (1.5 to 2 seconds, set by the client)
     #[arg(long, default_value_t = 1.0)]
     pub endpointing_scale: f64,
-    /// How much faster than the wall clock the simulator's time runs: limits, pace and play-out
+    /// Speed of the simulator's clock relative to the wall clock: limits, pace and play-out
     #[arg(long, default_value_t = 1.0)]
     pub clock_scale: f64,
-    /// Life of a stream
+    /// Longest life of a stream
     #[arg(long, default_value_t = 480.0)]
     pub stream_limit_seconds: f64,
-    /// Life of a stream without input events
+    /// Longest time without input events
     #[arg(long, default_value_t = 55.0)]
     pub idle_limit_seconds: f64,
-    /// Streams open at once, the account's quota
+    /// Quota of the account: streams open at the same time
     #[arg(long, default_value_t = 20)]
     pub streams_max: usize,
     /// How a barge-in is announced
@@ -151,10 +150,10 @@ impl Default for Tuning {
     }
 }
 
-/// `nova simulator`: prints where it answers and runs until `shutdown`.
+/// `nova simulator`: prints its endpoint and runs until `shutdown`.
 ///
 /// # Errors
-/// The options make no sense, the port is taken, or the certificates cannot be written.
+/// An option is out of range, the port is in use, or the certificates cannot be written.
 pub async fn run(options: SimulatorOptions, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut simulator = Simulator::start(options).await?;
     let (endpoint, ca_file) = (simulator.endpoint(), simulator.ca_file().display());
@@ -190,8 +189,11 @@ impl Simulator {
             .with_context(|| format!("the simulator cannot listen on port {}", options.port))?;
         let address = listener.local_addr().context("the listener has no address")?;
         let control = Control::new(options.tuning, options.faults.clone());
-        let shared =
-            Shared { control: Arc::clone(&control), options: Arc::new(options), streams: TaskTracker::new() };
+        let shared = ServerState {
+            control: Arc::clone(&control),
+            options: Arc::new(options),
+            streams: TaskTracker::new(),
+        };
         let shutdown = CancellationToken::new();
         let serving = server::serve(listener, TlsAcceptor::from(tls), shared.clone(), shutdown.clone());
         let server = tokio::spawn(async move {
@@ -204,7 +206,7 @@ impl Simulator {
         Ok(Self { address, ca_file, control, shutdown, server: Some(server) })
     }
 
-    /// Where it answers: `https://127.0.0.1:<port>`.
+    /// The endpoint: `https://127.0.0.1:<port>`.
     pub fn endpoint(&self) -> String {
         format!("https://{}", self.address)
     }
@@ -214,19 +216,18 @@ impl Simulator {
         &self.ca_file
     }
 
-    /// Adds a fault to those that wait for the next streams.
+    /// Queues a fault for the next streams.
     pub fn plan(&self, fault: PlannedFault) {
         self.control.plan(fault);
     }
 
-    /// Streams opened so far, and those of them that are remembered and were opened after the first `known`, oldest
-    /// first.
+    /// The number of streams opened so far, and the records of those opened after the first `known`, oldest first.
     #[must_use]
     pub fn streams_after(&self, known: u64) -> (u64, Vec<Arc<StreamRecord>>) {
         self.control.streams_after(known)
     }
 
-    /// Cuts what is open and waits until it has stopped.
+    /// Closes open connections and waits until the server has stopped.
     pub async fn stop(&mut self) {
         self.shutdown.cancel();
         if let Some(server) = self.server.take()
@@ -244,7 +245,7 @@ impl Drop for Simulator {
 }
 
 impl Tuning {
-    /// Says what is out of range.
+    /// Rejects values that are out of range.
     fn check(&self) -> Result<(), String> {
         let positive = [
             ("clock scale", self.clock_scale),
@@ -277,7 +278,6 @@ impl Tuning {
 fn default_ca_file() -> anyhow::Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let folder = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    let folder =
-        folder.context("there is no home folder: say with --ca-file where to write the certificate")?;
+    let folder = folder.context("there is no home folder; name the certificate file with --ca-file")?;
     Ok(folder.join("nova-english/simulator/ca.pem"))
 }

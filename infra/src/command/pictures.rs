@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use infra::pictures::{
-    Gallery, ImageModel, Photographer, Picture, Quality, SEED_MAX, Taken, catalogue, publish, seed_of,
+    Gallery, ImageModel, PhotographOutcome, Photographer, Picture, Quality, SEED_MAX, catalogue, publish,
+    seed_of,
 };
 use rand::RngExt as _;
 
@@ -112,11 +113,11 @@ async fn generate(
         // The same seed would make the same photograph again.
         let seed = if again { rand::rng().random_range(0..=SEED_MAX) } else { seed_of(picture) };
         match photographer.take(gallery, picture, seed).await? {
-            Taken::Published { bytes, simulated } => {
+            PhotographOutcome::Published { bytes, simulated } => {
                 let simulated = if simulated { ", simulated" } else { "" };
                 progress.end(&format!("{} KB{simulated}", bytes / 1000));
             }
-            Taken::NotMade(reason) => {
+            PhotographOutcome::PhotographError(reason) => {
                 progress.fail(&reason.to_string());
                 without.push(picture.image_id.as_str());
             }

@@ -1,4 +1,5 @@
-//! The illustrations as PNG, drawn once: kept in the private cache folder under the hash of what they are drawn from.
+//! The cache of illustrations as PNG: each is rendered once and kept in the private cache folder under the hash of its
+//! source.
 
 use std::{fs, io::Write as _, path::Path};
 
@@ -15,13 +16,13 @@ use crate::local::cache_folder;
 /// The illustration of `picture` as PNG.
 ///
 /// # Errors
-/// It was not drawn, or there is no place for caches.
+/// It cannot be rendered, or there is no cache folder.
 pub async fn illustration(picture: &Picture) -> anyhow::Result<Bytes> {
     let svg = picture.illustration()?;
     let folder = cache_folder()?.join("pictures");
     let drawn = tokio::task::spawn_blocking(move || kept_in(&folder, svg)).await;
-    let drawn = drawn.context("the drawing of a picture was given up")?;
-    drawn.with_context(|| format!("cannot draw the picture {}", picture.image_id))
+    let drawn = drawn.context("the rendering of a picture was cancelled")?;
+    drawn.with_context(|| format!("cannot render the picture {}", picture.image_id))
 }
 
 fn kept_in(folder: &Path, svg: &str) -> anyhow::Result<Bytes> {
@@ -39,7 +40,7 @@ fn kept_in(folder: &Path, svg: &str) -> anyhow::Result<Bytes> {
     Ok(png.into())
 }
 
-/// Written under another name first, so what has the right name is whole.
+/// Writes under a temporary name first, so that a file with the final name is complete.
 fn keep(folder: &Path, file: &Path, png: &[u8]) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     let mut part = tempfile::NamedTempFile::new_in(folder)?;

@@ -12,7 +12,7 @@ pub const ALT_CHARS_MAX: usize = 140;
 /// The longest description in characters. It is a part of the tutor's prompt in every stream.
 pub const DESCRIPTION_CHARS_MAX: usize = 1024;
 
-/// How many characters of the catalogue's SHA-256 are its version.
+/// Characters of the catalogue's SHA-256 that are its version.
 const VERSION_CHARS: usize = 16;
 
 const CATALOGUE: &str = include_str!("../../pictures/catalogue.json");
@@ -50,19 +50,19 @@ const ILLUSTRATIONS: [(&str, &str); 25] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Picture {
-    /// Its key.
+    /// Key in the Images table.
     pub image_id: String,
-    /// One of five.
+    /// One of the five categories.
     pub category: String,
-    /// What it is called.
+    /// Title.
     pub title: String,
-    /// What it shows, in a sentence, for those who cannot see it.
+    /// Alternative text for screen readers, one sentence.
     pub alt: String,
-    /// What it shows, in full: the speaking partner cannot see it either.
+    /// Full description: the model cannot see the picture.
     pub description: String,
-    /// What a learner practises with it.
+    /// Objectives of the conversation.
     pub objectives: Vec<String>,
-    /// Words that belong to it.
+    /// Useful vocabulary.
     pub vocabulary: Vec<String>,
     /// Guiding questions by CEFR level.
     pub questions: BTreeMap<String, Vec<String>>,
@@ -72,7 +72,7 @@ impl Picture {
     /// Its illustration, an SVG document of 1024 x 1024 without text elements.
     ///
     /// # Errors
-    /// None was drawn.
+    /// There is no illustration of this picture.
     pub fn illustration(&self) -> anyhow::Result<&'static str> {
         let drawn = ILLUSTRATIONS.iter().find(|(id, _)| *id == self.image_id);
         drawn
@@ -84,9 +84,9 @@ impl Picture {
 /// The pictures that ship with the product.
 ///
 /// # Errors
-/// When the catalogue is not what it should be.
+/// The catalogue is invalid.
 pub fn catalogue() -> anyhow::Result<Vec<Picture>> {
-    serde_json::from_str(CATALOGUE).context("the picture catalogue is broken")
+    serde_json::from_str(CATALOGUE).context("the picture catalogue is invalid")
 }
 
 /// The version of the catalogue's texts: the beginning of their SHA-256 in hexadecimal digits.

@@ -1,7 +1,6 @@
-//! PURE. Photographs in place of illustrations: which models of Bedrock make images, what they are asked and what they
-//! answer.
+//! PURE. Photographs in place of illustrations: the image models of Bedrock, their requests and responses.
 //!
-//! Two shapes of `InvokeModel` are known: that of Amazon's models (Nova Canvas and Titan Image Generator; the user guide of
+//! Two shapes of `InvokeModel` are supported: that of Amazon's models (Nova Canvas and Titan Image Generator; the user guide of
 //! Amazon Nova, "Generating images") and that of Stability AI's (the user guide of Amazon Bedrock, "Stability AI models").
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -23,21 +22,20 @@ pub const TITAN_PROMPT_CHARS_MAX: usize = 512;
 /// The longest prompt of Stability AI's models in characters.
 pub const STABILITY_PROMPT_CHARS_MAX: usize = 10_000;
 
-/// The largest seed that every model takes: that of Nova Canvas.
+/// The largest seed that every model accepts: that of Nova Canvas.
 pub const SEED_MAX: u32 = 858_993_459;
 
 /// How closely Amazon's models follow the prompt, from 1.1 to 10.
 const CFG_SCALE: f64 = 7.0;
 
-/// What every photograph begins with.
+/// The beginning of every prompt.
 const STYLE: &str = "Photograph, natural light, everything in focus. ";
 
-/// What no photograph shows.
+/// The negative prompt.
 const UNWANTED: &str = "drawing, cartoon, painting, text, watermark, blurred faces, deformed hands";
 
-/// What a photograph of 1024 x 1024 costs, in millionths of a US dollar: by the beginning of the model's id, in the
-/// standard and in the premium quality. List prices of us-east-1 that may change: AWS is not asked for them, and
-/// `--price-usd` says what holds.
+/// Price of a photograph of 1024 x 1024 in millionths of a US dollar: by the prefix of the model's id, in standard and
+/// in premium quality. List prices of us-east-1, which may change; `--price-usd` overrides them.
 const PRICES_USD_MICROS: [(&str, u64, u64); 6] = [
     ("amazon.nova-canvas-", 40_000, 60_000),
     ("amazon.titan-image-generator-", 10_000, 12_000),
@@ -47,16 +45,16 @@ const PRICES_USD_MICROS: [(&str, u64, u64); 6] = [
     ("stability.sd3-large-", 80_000, 80_000),
 ];
 
-/// A form of request and answer.
+/// A shape of request and response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// `{taskType, textToImageParams, imageGenerationConfig}`, answered by `{images, error}`.
+    /// `{taskType, textToImageParams, imageGenerationConfig}`, response `{images, error}`.
     Canvas,
-    /// `{prompt, negative_prompt, aspect_ratio, output_format, seed}`, answered by `{images, seeds, finish_reasons}`.
+    /// `{prompt, negative_prompt, aspect_ratio, output_format, seed}`, response `{images, seeds, finish_reasons}`.
     Stability,
 }
 
-/// How much care a model takes; only Amazon's models have a choice.
+/// Image quality; only Amazon's models have a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Quality {
     /// Faster and cheaper.
@@ -66,41 +64,41 @@ pub enum Quality {
     Premium,
 }
 
-/// A model that makes images.
+/// An image model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageModel {
-    /// Its id.
+    /// Model id, or the id of an inference profile.
     pub id: String,
-    /// How it is asked.
+    /// Shape of its requests and responses.
     pub shape: Shape,
     /// The longest prompt in characters.
     pub prompt_chars_max: usize,
 }
 
-/// The model is not one of those that make images.
+/// The model is not a supported image model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no model that makes images; choose one whose id begins with amazon.nova-canvas, amazon.titan-image or \
      stability."
 )]
-pub struct UnknownModel(String);
+pub struct UnknownModelError(String);
 
-/// An answer.
+/// A generated photograph.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct Photograph {
     /// A PNG of 1024 x 1024.
     pub png: Vec<u8>,
-    /// Whether the answer says that it is simulated.
+    /// Whether the response says that it is simulated.
     pub simulated: bool,
 }
 
-/// Why an answer holds no photograph.
+/// Why a response has no photograph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotMade {
-    /// The model's safety filter kept it; the model's own words.
-    #[error("the safety filter refused it: {0}")]
+pub enum PhotographError {
+    /// The model's safety filter rejected it; the model's message.
+    #[error("the safety filter rejected it: {0}")]
     Filtered(String),
-    /// The model failed, or its answer is not what it should be.
+    /// The model failed, or its response is invalid.
     #[error("{0}")]
     Unusable(String),
 }
@@ -109,8 +107,8 @@ impl ImageModel {
     /// The model with the id `id`.
     ///
     /// # Errors
-    /// It makes no images.
-    pub fn of(id: &str) -> Result<Self, UnknownModel> {
+    /// It is not an image model.
+    pub fn of(id: &str) -> Result<Self, UnknownModelError> {
         let known = [
             ("amazon.nova-canvas-", Shape::Canvas, CANVAS_PROMPT_CHARS_MAX),
             ("amazon.titan-image-", Shape::Canvas, TITAN_PROMPT_CHARS_MAX),
@@ -122,18 +120,18 @@ impl ImageModel {
             .find_map(|region| id.strip_prefix(region))
             .unwrap_or(id);
         let found = known.iter().find(|(start, ..)| name.starts_with(start));
-        let (_, shape, prompt_chars_max) = *found.ok_or_else(|| UnknownModel(id.to_owned()))?;
+        let (_, shape, prompt_chars_max) = *found.ok_or_else(|| UnknownModelError(id.to_owned()))?;
         Ok(Self { id: id.to_owned(), shape, prompt_chars_max })
     }
 
-    /// What one photograph costs, in millionths of a US dollar, where it is known.
+    /// Price of one photograph in millionths of a US dollar, if known.
     #[must_use]
     pub fn price_usd_micros(&self, quality: Quality) -> Option<u64> {
         let (_, standard, premium) = PRICES_USD_MICROS.iter().find(|(start, ..)| self.id.contains(start))?;
         Some(if quality == Quality::Premium { *premium } else { *standard })
     }
 
-    /// What the model is told to show: as many sentences of the description of `picture` as there is room for.
+    /// The prompt: as many sentences of the description of `picture` as fit.
     #[must_use]
     pub fn prompt(&self, picture: &Picture) -> String {
         let mut prompt = format!("{STYLE}{}.", picture.title);
@@ -147,7 +145,7 @@ impl ImageModel {
         prompt
     }
 
-    /// The SHA-256 of the prompt in hexadecimal digits: a photograph of another prompt shows something else.
+    /// The SHA-256 of the prompt in hexadecimal digits; it changes with the description.
     #[must_use]
     pub fn prompt_sha256(&self, picture: &Picture) -> String {
         hex::encode(Sha256::digest(self.prompt(picture)))
@@ -181,41 +179,41 @@ impl ImageModel {
         }
     }
 
-    /// Reads the body of an answer.
+    /// Parses the body of a response.
     ///
     /// # Errors
-    /// It holds no photograph of 1024 x 1024.
-    pub fn answer(&self, body: &[u8]) -> Result<Made, NotMade> {
-        let unusable = |what: &str| NotMade::Unusable(format!("the answer of {} {what}", self.id));
+    /// It contains no photograph of 1024 x 1024.
+    pub fn answer(&self, body: &[u8]) -> Result<Photograph, PhotographError> {
+        let unusable = |what: &str| PhotographError::Unusable(format!("the answer of {} {what}", self.id));
         let answer: Answer =
             serde_json::from_slice(body).map_err(|_| unusable("is not of the known shape"))?;
         let reasons = answer.finish_reasons.unwrap_or_default();
         if let Some(reason) = reasons.into_iter().flatten().chain(answer.error).next() {
             return Err(if is_filtered(&reason) {
-                NotMade::Filtered(reason)
+                PhotographError::Filtered(reason)
             } else {
-                NotMade::Unusable(reason)
+                PhotographError::Unusable(reason)
             });
         }
         let image = answer.images.unwrap_or_default().into_iter().next();
         let image = image.ok_or_else(|| unusable("holds no image"))?;
         let png = STANDARD.decode(image).map_err(|_| unusable("holds an image that is no base64"))?;
         match png_size(&png) {
-            Some((SIZE, SIZE)) => Ok(Made { png, simulated: answer.simulated }),
+            Some((SIZE, SIZE)) => Ok(Photograph { png, simulated: answer.simulated }),
             Some((width, height)) => Err(unusable(&format!("holds an image of {width} x {height} pixels"))),
             None => Err(unusable("holds an image that is no PNG")),
         }
     }
 }
 
-/// Whether a model says with `message` that its safety filter kept the photograph: Amazon's speak of content filters, also
-/// in a `ValidationException`, Stability AI's give a filter reason.
+/// Whether `message` says that the model's safety filter rejected the photograph: Amazon's models name content filters,
+/// also in a `ValidationException`; Stability AI's give a filter reason.
 #[must_use]
 pub fn is_filtered(message: &str) -> bool {
     message.contains("content filter") || message.starts_with("Filter reason")
 }
 
-/// A seed that is the same for the same picture each time.
+/// A seed that depends on the picture alone.
 #[must_use]
 pub fn seed_of(picture: &Picture) -> u32 {
     let hash = Sha256::digest(&picture.image_id);
@@ -317,23 +315,26 @@ mod tests {
         let png = rasterise(catalogue().unwrap()[0].illustration().unwrap()).unwrap();
         let image = STANDARD.encode(&png);
         let read = |id: &str, body: &Value| model(id).answer(body.to_string().as_bytes());
-        let made = Made { png, simulated: false };
+        let made = Photograph { png, simulated: false };
         assert_eq!(read(CANVAS, &json!({ "images": [image], "error": null })), Ok(made.clone()));
         let stability = json!({ "images": [image], "seeds": [7], "finish_reasons": [null] });
         assert_eq!(read(ULTRA, &stability), Ok(made.clone()));
         let simulated = json!({ "images": [image], "simulated": true });
-        assert_eq!(read(CANVAS, &simulated), Ok(Made { simulated: true, ..made }));
+        assert_eq!(read(CANVAS, &simulated), Ok(Photograph { simulated: true, ..made }));
     }
 
     #[test]
     fn what_the_filter_kept_and_what_cannot_be_used_are_told_apart() {
         let read = |id: &str, body: Value| model(id).answer(body.to_string().as_bytes()).unwrap_err();
         let all = "All of the generated images have been blocked by our content filters.";
-        assert_eq!(read(CANVAS, json!({ "images": null, "error": all })), NotMade::Filtered(all.to_owned()));
+        assert_eq!(
+            read(CANVAS, json!({ "images": null, "error": all })),
+            PhotographError::Filtered(all.to_owned())
+        );
         for reason in ["Filter reason: prompt", "Filter reason: output image"] {
             assert_eq!(
                 read(ULTRA, json!({ "finish_reasons": [reason] })),
-                NotMade::Filtered(reason.to_owned())
+                PhotographError::Filtered(reason.to_owned())
             );
         }
         let unusable = [
@@ -345,7 +346,7 @@ mod tests {
             json!([]),
         ];
         for body in unusable {
-            assert!(matches!(read(ULTRA, body.clone()), NotMade::Unusable(_)), "{body}");
+            assert!(matches!(read(ULTRA, body.clone()), PhotographError::Unusable(_)), "{body}");
         }
     }
 

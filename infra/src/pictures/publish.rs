@@ -1,4 +1,4 @@
-//! The catalogue and its illustrations, to where learners find them.
+//! Publishes the catalogue and its illustrations.
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
@@ -11,27 +11,27 @@ use super::{
 };
 use crate::local::Progress;
 
-/// How many pictures are drawn and published at a time.
+/// Pictures that are rendered and published at the same time.
 const AT_A_TIME: usize = 4;
 
-/// What publishing did.
+/// The result of a publication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     /// Pictures of the catalogue.
     pub pictures: usize,
-    /// Objects that were not there yet.
+    /// New objects.
     pub uploaded: usize,
-    /// Items that were other ones before.
+    /// Items that changed.
     pub written: usize,
-    /// Pictures whose photograph stays.
+    /// Pictures that keep their photograph.
     pub photographs: usize,
 }
 
-/// Publishes `pictures` with their illustrations; what is there already is left as it is. A photograph of what the
-/// description says stays, unless `again`.
+/// Publishes `pictures` with their illustrations; what is up to date stays. A photograph of the current description stays,
+/// unless `again`.
 ///
 /// # Errors
-/// The first thing that could not be read, drawn or written. Publishing again does the rest.
+/// The first read, rendering or write that failed. Another publication does the rest.
 pub async fn publish(
     gallery: &Gallery,
     pictures: Vec<Picture>,
@@ -54,11 +54,11 @@ pub async fn publish(
     Ok(published)
 }
 
-/// Writes the texts of the catalogue alone into a new Images table, for whoever needs no image. Returns how many pictures
-/// there are.
+/// Writes only the texts of the catalogue into a new Images table, for uses without images. Returns the number of
+/// pictures.
 ///
 /// # Errors
-/// When the table cannot be written.
+/// The table cannot be written.
 pub async fn publish_pictures(sdk: &SdkConfig, table: &str, progress: &Progress) -> anyhow::Result<usize> {
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
     let pictures = catalogue()?;

@@ -1,6 +1,6 @@
-//! PURE. From an illustration to the PNG that learners see.
+//! PURE. Renders an illustration to the PNG that learners see.
 //!
-//! The same document gives the same bytes on every machine: nothing is taken from the machine, no fonts either.
+//! The same document gives the same bytes on every machine: no fonts or other resources of the machine are used.
 
 use anyhow::Context as _;
 use resvg::{
@@ -11,18 +11,18 @@ use resvg::{
 /// Width and height of every picture, in pixels.
 pub const SIZE: u32 = 1024;
 
-/// What draws, with its version: another version may give other bytes.
+/// The renderer and its version: another version may give other bytes.
 pub(super) const RENDERER: &str = "resvg 0.49.0";
 
-/// How a PNG begins: its signature, then length and name of the header, then width and height.
+/// The beginning of a PNG: signature, length and name of the header, then width and height.
 const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR";
 
-/// Draws the SVG document `svg` on white, [`SIZE`] wide and high, and returns a PNG.
+/// Renders the SVG document `svg` on white, [`SIZE`] wide and high, and returns a PNG.
 ///
 /// # Errors
-/// It is no SVG document.
+/// It is not an SVG document.
 pub fn rasterise(svg: &str) -> anyhow::Result<Vec<u8>> {
-    let tree = Tree::from_str(svg, &Options::default()).context("this is no SVG document")?;
+    let tree = Tree::from_str(svg, &Options::default()).context("not an SVG document")?;
     let mut pixels = Pixmap::new(SIZE, SIZE).context("a picture has a size")?;
     pixels.fill(Color::WHITE);
     #[expect(clippy::cast_precision_loss, reason = "1024 is exact")]
@@ -32,7 +32,7 @@ pub fn rasterise(svg: &str) -> anyhow::Result<Vec<u8>> {
     pixels.encode_png().context("a picture cannot be written as PNG")
 }
 
-/// Width and height of a PNG in pixels; nothing if it is none.
+/// Width and height of a PNG in pixels; `None` for other bytes.
 #[must_use]
 pub fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, rest) = bytes.strip_prefix(PNG_START)?.split_first_chunk::<4>()?;

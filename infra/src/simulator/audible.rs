@@ -1,9 +1,9 @@
 //! PURE. Audible text: speech that carries its own words, as tones. [`encode`] turns text into PCM, [`Decoder`] turns
 //! what arrived back into text, so a lost, doubled or reordered byte on the way shows up in the transcript.
 //!
-//! It is not speech synthesis and not a modem for bad lines: it is made for digital channels. On a channel that keeps
-//! samples as they are, every sample of an utterance is checked; what is there twice of its first symbol alone is a click
-//! before it. On one that resamples or compresses, the tones and the checksum are checked.
+//! It is not speech synthesis, and not a modem for noisy lines: it is for digital channels. On a channel that keeps
+//! samples unchanged, every sample of an utterance is checked; a repeated part of its first symbol alone counts as a click
+//! before it. On a channel that resamples or compresses, the tones and the checksum are checked.
 //!
 //! An utterance is a preamble of four pilot symbols, a length (2 bytes), the UTF-8 text, a CRC-32 over length and text
 //! (4 bytes) and one symbol of silence. A byte is two symbols, high half first; a symbol is [`SYMBOL_MS`] of one of sixteen
@@ -13,7 +13,7 @@ mod tones;
 
 use tones::{Reading, Tones};
 
-/// Longest text of one utterance. [`encode`] says a longer text as several utterances.
+/// Longest text of one utterance, in bytes. [`encode`] splits a longer text into several utterances.
 pub const TEXT_BYTES_MAX: usize = 2048;
 /// Length of one symbol; a byte of text takes two.
 pub const SYMBOL_MS: usize = 20;
@@ -23,28 +23,28 @@ const LENGTH_BYTES: usize = 2;
 const CHECKSUM_BYTES: usize = 4;
 /// Samples of a lower magnitude are silence.
 const QUIET: i16 = 300;
-/// So many symbols in a row without a tone end an utterance as damaged.
+/// Symbols in a row without a tone after which an utterance is damaged.
 const LOST_SYMBOLS_MAX: usize = 3;
-/// So many samples before the first loud one the preamble may start.
+/// Samples before the first loud one at which the preamble may start.
 const ONSET_SLACK_SAMPLES: usize = 8;
 /// A pause of this length ends a stretch of unreadable speech.
 const PAUSE_MS: u64 = 300;
 /// A shorter stretch of sound is a click, not speech.
 const CLICK_MS: u64 = 60;
 
-/// What was heard between two silences.
+/// What the decoder found between two silences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// An utterance, intact.
     Text(String),
-    /// An utterance that lost, gained or exchanged samples, or that was cut off.
+    /// An utterance with lost, extra or reordered samples, or a truncated one.
     Damaged {
-        /// What could be read, U+FFFD where nothing could.
+        /// The readable text, U+FFFD where a byte is unreadable.
         text: String,
     },
     /// Sound that is not audible text, such as a human voice.
     Unreadable {
-        /// From its first to its last loud moment, in milliseconds.
+        /// From the first to the last loud sample, in milliseconds.
         ms: u64,
     },
 }
@@ -59,7 +59,7 @@ pub fn encode(text: &str, sample_rate: u32) -> Vec<i16> {
     samples
 }
 
-/// How much of `text` was said after `played_ms` of [`encode`]'s audio: whole words only.
+/// The part of `text` that `played_ms` of [`encode`]'s audio contains, in whole words.
 pub fn said_after(text: &str, played_ms: u64) -> &str {
     let before_text = SYMBOL_MS * (PREAMBLE_SYMBOLS + 2 * LENGTH_BYTES);
     let played_ms = usize::try_from(played_ms).unwrap_or(usize::MAX);
@@ -77,7 +77,7 @@ pub struct Decoder {
     tones: Tones,
     sample_rate: u32,
     samples: Vec<i16>,
-    /// Start of the samples that were not looked at.
+    /// Start of the samples that are not processed yet.
     position: usize,
     state: State,
     noise: Noise,
@@ -102,7 +102,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the next samples and returns what ended with them.
+    /// Takes the next samples and returns what ends within them.
     pub fn push(&mut self, samples: &[i16]) -> Vec<Heard> {
         let mut heard = Vec::new();
         self.samples.extend_from_slice(samples);
@@ -116,7 +116,7 @@ impl Decoder {
         matches!(self.state, State::Receiving(_)) || self.noise.is_some()
     }
 
-    /// Ends what was heard so far, as if a long silence followed.
+    /// Ends the current utterance or sound, as a long silence would.
     pub fn flush(&mut self) -> Vec<Heard> {
         let silence = vec![0; (PREAMBLE_SYMBOLS + LOST_SYMBOLS_MAX + 2) * self.tones.symbol_samples()];
         let mut heard = self.push(&silence);
@@ -124,7 +124,7 @@ impl Decoder {
         heard
     }
 
-    /// The last of what was heard.
+    /// The utterance or sound in progress.
     pub fn finish(mut self) -> Vec<Heard> {
         self.flush()
     }
@@ -152,7 +152,7 @@ impl Decoder {
         }
     }
 
-    /// Looks at half a symbol: silence, the start of a preamble, or other sound.
+    /// Classifies half a symbol: silence, the start of a preamble, or other sound.
     fn search(&mut self, heard: &mut Vec<Heard>) -> bool {
         let half = self.tones.symbol_samples() / 2;
         let Some(hop) = self.samples.get(self.position..self.position + half) else {
@@ -179,7 +179,7 @@ impl Decoder {
         true
     }
 
-    /// Drops the samples that no step looks at again.
+    /// Drops the samples that no later step reads.
     fn forget(&mut self) {
         let keep = LOST_SYMBOLS_MAX * self.tones.symbol_samples() + ONSET_SLACK_SAMPLES;
         let drop = self.position.saturating_sub(keep);
@@ -228,12 +228,12 @@ enum Progress {
     More,
     Done {
         heard: Heard,
-        /// So many of the last symbols were not part of it; they may be the next preamble.
+        /// The number of trailing symbols that are not part of it; they may be the next preamble.
         not_its: usize,
     },
 }
 
-/// An utterance whose preamble was heard.
+/// An utterance after its preamble.
 #[derive(Debug)]
 struct Utterance {
     bytes: Vec<u8>,
@@ -328,7 +328,7 @@ impl Utterance {
 
     fn finished(&self, length: usize) -> Heard {
         let (body, checksum) = self.bytes.split_at(LENGTH_BYTES + length);
-        // A channel keeps all samples or none: a mixture means that something happened to this utterance.
+        // A channel keeps all samples or none: a mixture means that this utterance was damaged on the way.
         let tampered = self.broken || (self.exact > 0 && self.inexact > 0);
         if tampered || !self.unreadable.is_empty() || checksum != crc32fast::hash(body).to_be_bytes() {
             return self.damaged();

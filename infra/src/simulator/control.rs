@@ -1,9 +1,9 @@
-//! What the simulator can be told at run time, and what it remembers of each stream: `/simulator/control`.
+//! The control interface `/simulator/control`: settings and faults at run time, and a record of each stream.
 //!
 //! - `GET /simulator/control`: settings, planned faults, streams open and opened.
 //! - `POST /simulator/control`: changes any of [`Change`]'s fields, for streams opened from then on.
-//! - `GET /simulator/control/latency`: how long stamped audio took to get here; `DELETE` begins anew.
-//! - `GET /simulator/control/streams`: a summary of each remembered stream, oldest first.
+//! - `GET /simulator/control/latency`: the delays of stamped input audio; `DELETE` resets them.
+//! - `GET /simulator/control/streams`: a summary of each recorded stream, oldest first.
 //! - `GET /simulator/control/streams/{sessionId}`: everything a client sent on it, audio by its amount.
 //! - `POST /simulator/control/streams/{sessionId}` with `{"fault":"cut"}`: a fault in a stream that is open.
 
@@ -20,14 +20,14 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Tuning;
-use super::faults::{Fault, PlannedFault, UnknownFault};
+use super::faults::{Fault, PlannedFault, UnknownFaultError};
 use super::latency::Delays;
 use super::session::answer::Interruption;
 use super::session::output::session_id;
-pub use record::{StreamEnded, StreamRecord};
+pub use record::{StreamEndedError, StreamRecord};
 pub(crate) use routes::routes;
 
-/// Remembered streams; older ones are forgotten.
+/// Recorded streams; older records are dropped.
 pub(crate) const STREAMS_REMEMBERED_MAX: usize = 1_000;
 
 /// State that all requests share.
@@ -48,20 +48,20 @@ struct Inner {
 
 /// Why a stream cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QuotaExceeded;
+pub(crate) struct QuotaError;
 
-/// A place under the quota, given back when dropped.
+/// A permit under the stream quota, released on drop.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct StreamPermit {
     control: Arc<Control>,
     pub(crate) record: Arc<StreamRecord>,
     pub(crate) seed: Uuid,
     pub(crate) tuning: Tuning,
-    /// Faults asked for while it is open.
+    /// Faults requested while the stream is open.
     pub(crate) faults: mpsc::Receiver<Fault>,
 }
 
-/// Settings to change; what is left out stays.
+/// Settings to change; an absent field keeps its value.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Change {
@@ -72,7 +72,7 @@ pub(crate) struct Change {
     idle_limit_seconds: Option<f64>,
     streams_max: Option<usize>,
     interruption: Option<Interruption>,
-    /// Takes the place of all planned faults.
+    /// Replaces all planned faults.
     faults: Option<Vec<String>>,
 }
 
@@ -82,7 +82,7 @@ impl Control {
         Arc::new(Self { inner: Mutex::new(inner), delays: Mutex::default() })
     }
 
-    /// Takes the next request's share of the planned faults: of those that concern it.
+    /// Takes the planned faults that apply to the next request.
     pub(crate) fn take_faults(&self, concerns: impl Fn(Fault) -> bool) -> Vec<PlannedFault> {
         let mut inner = lock(&self.inner);
         let mut taken = Vec::new();
@@ -95,10 +95,10 @@ impl Control {
     }
 
     /// Opens a stream.
-    pub(crate) fn open(self: &Arc<Self>, model: &str) -> Result<Place, QuotaExceeded> {
+    pub(crate) fn open(self: &Arc<Self>, model: &str) -> Result<StreamPermit, QuotaError> {
         let mut inner = lock(&self.inner);
         if inner.open >= inner.tuning.streams_max {
-            return Err(QuotaExceeded);
+            return Err(QuotaError);
         }
         inner.open += 1;
         inner.opened += 1;
@@ -109,15 +109,15 @@ impl Control {
         let (record, faults) = StreamRecord::new(session_id(seed), model);
         let record = Arc::new(record);
         inner.streams.push_back(Arc::clone(&record));
-        Ok(Place { control: Arc::clone(self), record, seed, tuning: inner.tuning, faults })
+        Ok(StreamPermit { control: Arc::clone(self), record, seed, tuning: inner.tuning, faults })
     }
 
-    /// Adds a fault to those that wait for the next streams.
+    /// Queues a fault for the next streams.
     pub(crate) fn plan(&self, fault: PlannedFault) {
         lock(&self.inner).faults.push(fault);
     }
 
-    /// Streams opened so far, and those of them that are remembered and were opened after the first `known`.
+    /// The number of streams opened so far, and the records of those opened after the first `known`.
     pub(crate) fn streams_after(&self, known: u64) -> (u64, Vec<Arc<StreamRecord>>) {
         let inner = lock(&self.inner);
         let new = usize::try_from(inner.opened - known.min(inner.opened)).unwrap_or(usize::MAX);
@@ -125,7 +125,7 @@ impl Control {
         (inner.opened, inner.streams.iter().skip(skipped).cloned().collect())
     }
 
-    /// The streams that are remembered, oldest first.
+    /// The recorded streams, oldest first.
     fn streams(&self) -> Vec<Arc<StreamRecord>> {
         self.streams_after(0).1
     }
@@ -137,7 +137,7 @@ impl Control {
     fn change(&self, change: Change) -> Result<(), String> {
         let faults = change.faults.map(|faults| faults.iter().map(|text| text.parse()).collect());
         let faults: Option<Vec<PlannedFault>> =
-            faults.transpose().map_err(|error: UnknownFault| error.to_string())?;
+            faults.transpose().map_err(|error: UnknownFaultError| error.to_string())?;
         let mut inner = lock(&self.inner);
         let mut tuning = inner.tuning;
         set(&mut tuning.pace, change.pace);
@@ -160,8 +160,8 @@ impl Control {
     }
 }
 
-impl Place {
-    /// Counts how long pieces of audio took to get here.
+impl StreamPermit {
+    /// Records the delays of input audio.
     pub(crate) fn heard_after(&self, delays: impl IntoIterator<Item = Duration>) {
         let mut all = lock(&self.control.delays);
         for delay in delays {
@@ -170,7 +170,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         lock(&self.control.inner).open -= 1;
     }
@@ -182,7 +182,7 @@ fn set<T>(value: &mut T, new: Option<T>) {
     }
 }
 
-/// A panic elsewhere leaves counters and lists that are still good to read.
+/// A panic elsewhere leaves counters and lists in a readable state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -200,7 +200,7 @@ mod tests {
         let control = control(2);
         let first = control.open("m").unwrap();
         let _second = control.open("m").unwrap();
-        assert_eq!(control.open("m").unwrap_err(), QuotaExceeded);
+        assert_eq!(control.open("m").unwrap_err(), QuotaError);
         drop(first);
         assert!(control.open("m").is_ok());
     }

@@ -1,5 +1,5 @@
-//! PURE. Converse of the simulated text model. It knows one task: to assess a conversation by calling a tool whose input
-//! is an [`events::contract::Assessment`]. Anything else it answers with a sentence about what it is.
+//! PURE. Converse of the simulated text model. It does one task: it assesses a conversation by calling a tool whose input
+//! is an [`events::contract::Assessment`]. Any other request returns a sentence that says so.
 //!
 //! The transcript is read from the user's messages: a JSON object with `turns` between `<transcript>` and
 //! `</transcript>`, with the picture between `<picture>` tags where there is one.
@@ -17,14 +17,14 @@ use self::assessment::{Language, Picture, Transcript};
 const BYTES_PER_TOKEN: usize = 4;
 /// Output tokens when the request names none.
 const MAX_TOKENS_DEFAULT: usize = 4_096;
-/// Milliseconds that the answer says it took: a plausible number, the same each time.
+/// The latency that the response reports, in milliseconds: plausible and constant.
 const LATENCY_MS: u64 = 420;
 const ABOUT: &str =
     "This is a simulated model. It can assess a conversation by calling a tool, and nothing else.";
 
-/// Why a request is refused, in the service's words.
+/// Why a request is rejected, with the service's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Invalid {
+pub(crate) enum ConverseError {
     #[error("The request body does not follow the schema of Converse.")]
     Shape,
     #[error(
@@ -72,10 +72,10 @@ struct ToolConfig {
 }
 
 /// The answer to a request's body.
-pub(crate) fn answer(body: &Value) -> Result<Value, Invalid> {
-    let request = Request::deserialize(body).map_err(|_| Invalid::Shape)?;
+pub(crate) fn answer(body: &Value) -> Result<Value, ConverseError> {
+    let request = Request::deserialize(body).map_err(|_| ConverseError::Shape)?;
     if request.messages.first().is_none_or(|message| message.role != "user") {
-        return Err(Invalid::FirstNotUser);
+        return Err(ConverseError::FirstNotUser);
     }
     let tool = request.tool_config.as_ref().map(chosen_tool).transpose()?.flatten();
     let text: Vec<&str> = texts(&request).collect();
@@ -101,7 +101,7 @@ pub(crate) fn answer(body: &Value) -> Result<Value, Invalid> {
     let mut content = content;
     let mut output_tokens = content.to_string().len() / BYTES_PER_TOKEN + 1;
     if output_tokens > max_tokens {
-        // The model stops in the middle of its answer: what there is of a tool's input cannot be used.
+        // The model stops in the middle of its answer: a partial tool input is unusable.
         output_tokens = max_tokens;
         stop_reason = "max_tokens";
         content = json!({ "text": "" });
@@ -118,12 +118,12 @@ pub(crate) fn answer(body: &Value) -> Result<Value, Invalid> {
 }
 
 /// The tool the model is to call: the one it must, or the only one there is.
-fn chosen_tool(config: &ToolConfig) -> Result<Option<String>, Invalid> {
+fn chosen_tool(config: &ToolConfig) -> Result<Option<String>, ConverseError> {
     let names: Vec<&str> = config.tools.iter().filter_map(|tool| tool["toolSpec"]["name"].as_str()).collect();
     let forced = config.tool_choice.as_ref().and_then(|choice| choice["tool"]["name"].as_str());
     match forced {
         Some(forced) if names.contains(&forced) => Ok(Some(forced.to_owned())),
-        Some(_) => Err(Invalid::UnknownTool),
+        Some(_) => Err(ConverseError::UnknownTool),
         None => Ok(names.first().map(|&name| name.to_owned())),
     }
 }
@@ -226,11 +226,11 @@ mod tests {
     fn other_requests_get_an_honest_sentence_or_a_refusal() {
         let hello = json!({ "messages": [{ "role": "user", "content": [{ "text": "Hello" }] }] });
         assert_eq!(answer(&hello).unwrap()["output"]["message"]["content"][0]["text"], ABOUT);
-        assert_eq!(answer(&json!({ "messages": 1 })).unwrap_err(), Invalid::Shape);
+        assert_eq!(answer(&json!({ "messages": 1 })).unwrap_err(), ConverseError::Shape);
         let assistant = json!({ "messages": [{ "role": "assistant", "content": [] }] });
-        assert_eq!(answer(&assistant).unwrap_err(), Invalid::FirstNotUser);
+        assert_eq!(answer(&assistant).unwrap_err(), ConverseError::FirstNotUser);
         let mut unknown = request(&json!([]), "");
         unknown["toolConfig"]["toolChoice"]["tool"]["name"] = json!("other");
-        assert_eq!(answer(&unknown).unwrap_err(), Invalid::UnknownTool);
+        assert_eq!(answer(&unknown).unwrap_err(), ConverseError::UnknownTool);
     }
 }

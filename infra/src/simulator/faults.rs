@@ -1,20 +1,20 @@
-//! PURE. Faults that the simulator makes on purpose, and how they are written.
+//! PURE. Faults that the simulator injects, and their notation.
 //!
 //! `WHAT[@MILLISECONDS][*TIMES]`: what happens, how long after the stream was opened (in the simulator's time), and to
-//! how many of the next streams (1 unless told otherwise, `*` for all that come). For example `throttling*3`,
-//! `reset@1500`, `exception:modelStreamErrorException@2000**`. Refusals meet requests for images as well as streams,
-//! filters meet nothing else than requests for images.
+//! how many of the next streams (default 1, `*` for all). For example `throttling*3`,
+//! `reset@1500`, `exception:modelStreamErrorException@2000**`. Refusals apply to streams and to image requests,
+//! filters to image requests only.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The request is refused.
     Refuse(Refusal),
-    /// The response's headers come so late.
+    /// The response headers are delayed by this time.
     LateHeaders,
     /// An exception in the stream.
     Exception(StreamException),
@@ -32,11 +32,11 @@ pub enum Fault {
     Corrupt,
     /// The response ends without a completionEnd.
     End,
-    /// The safety filter of a model that makes images keeps an answer back.
+    /// The safety filter of an image model withholds the image.
     Filter(Filter),
 }
 
-/// What the safety filter of a model that makes images does not let pass.
+/// What the safety filter of an image model rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// The prompt.
@@ -45,7 +45,7 @@ pub enum Filter {
     Image,
 }
 
-/// How a request is refused.
+/// The error that a request returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// 429, the quota.
@@ -77,25 +77,25 @@ pub enum StreamException {
     Throttling,
     /// `validationException` for invalid input.
     Validation,
-    /// `validationException` for a passing trouble of the service.
+    /// `validationException` for a transient fault of the service.
     Instability,
 }
 
-/// A fault, when and how often.
+/// A fault, its time and its repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedFault {
-    /// What.
+    /// The kind of fault.
     pub fault: Fault,
     /// How long after the stream was opened.
     pub after: Duration,
-    /// For how many of the next streams; `None` for all.
+    /// The number of streams it applies to; `None` for all.
     pub times: Option<u32>,
 }
 
-/// The text names no fault.
+/// The text is not a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no fault; write WHAT[@MILLISECONDS][*TIMES] with WHAT one of: {}", names().join(", "))]
-pub struct UnknownFault {
+#[error("`{text}` is not a fault; expected WHAT[@MILLISECONDS][*TIMES] with WHAT one of: {}", names().join(", "))]
+pub struct UnknownFaultError {
     text: String,
 }
 
@@ -126,10 +126,10 @@ const FAULTS: [(&str, Fault); 23] = [
 ];
 
 impl FromStr for PlannedFault {
-    type Err = UnknownFault;
+    type Err = UnknownFaultError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        let unknown = || UnknownFault { text: text.to_owned() };
+    fn from_str(text: &str) -> Result<Self, UnknownFaultError> {
+        let unknown = || UnknownFaultError { text: text.to_owned() };
         let (rest, times) = match text.split_once('*') {
             None => (text, Some(1)),
             Some((rest, "*" | "")) => (rest, None),

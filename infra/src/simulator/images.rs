@@ -1,7 +1,7 @@
-//! PURE. `InvokeModel` of the models that make images: what a request must be, and answers in the shape of its model.
+//! PURE. `InvokeModel` of the image models: validation of requests, and responses in the shape of each model.
 //!
-//! It paints nothing: the answer is the bundled illustration that has most words in common with the prompt, and says that
-//! it is simulated. The service's answers have no such field; clients pass it over.
+//! It generates nothing: the response holds the bundled illustration that shares most words with the prompt, and says that
+//! it is simulated. The service's responses have no such field; clients ignore it.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +15,23 @@ use crate::pictures::{ImageModel, Picture, SEED_MAX, SIZE, Shape};
 /// Images of one request at the most.
 const IMAGES_MAX: usize = 5;
 
-/// How closely a model may be told to follow the prompt.
+/// The range of `cfgScale`: how closely a model follows the prompt.
 const CFG_SCALE: std::ops::RangeInclusive<f64> = 1.1..=10.0;
 
 /// Words shorter than this are in every prompt.
 const WORD_CHARS_MIN: usize = 4;
 
-/// A request that makes sense.
+/// A valid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct ImageRequest {
     prompt: String,
     images: usize,
     seed: u32,
 }
 
-/// Why a request is refused, as a `ValidationException` says it.
+/// Why a request is rejected, with the messages of a `ValidationException`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Invalid {
+pub(crate) enum ImageRequestError {
     #[error("Malformed input request: {0}, please reformat your input and try again.")]
     Malformed(String),
     #[error(
@@ -88,27 +88,27 @@ struct Stability {
 }
 
 /// Reads the body of a request to `model`.
-pub(crate) fn read(model: &ImageModel, body: &Value) -> Result<Asked, Invalid> {
-    let malformed = |error: serde_json::Error| Invalid::Malformed(error.to_string());
-    let (asked, unwanted) = match model.shape {
+pub(crate) fn read(model: &ImageModel, body: &Value) -> Result<ImageRequest, ImageRequestError> {
+    let malformed = |error: serde_json::Error| ImageRequestError::Malformed(error.to_string());
+    let (request, unwanted) = match model.shape {
         Shape::Canvas => read_canvas(Canvas::deserialize(body).map_err(malformed)?)?,
         Shape::Stability => read_stability(Stability::deserialize(body).map_err(malformed)?)?,
     };
     let limit = model.prompt_chars_max;
-    for (text, least) in [(&asked.prompt, 1), (&unwanted.unwrap_or_else(|| "-".to_owned()), 1)] {
+    for (text, least) in [(&request.prompt, 1), (&unwanted.unwrap_or_else(|| "-".to_owned()), 1)] {
         let length = text.chars().count();
         if !(least..=limit).contains(&length) {
-            return Err(Invalid::Malformed(format!(
+            return Err(ImageRequestError::Malformed(format!(
                 "expected a text of 1 to {limit} characters, actual: {length}"
             )));
         }
     }
-    Ok(asked)
+    Ok(request)
 }
 
 /// The picture of `pictures` that has most words in common with the prompt, the first of several.
-pub(crate) fn closest<'a>(asked: &Asked, pictures: &'a [Picture]) -> Option<&'a Picture> {
-    let wanted = words(&asked.prompt);
+pub(crate) fn closest<'a>(request: &ImageRequest, pictures: &'a [Picture]) -> Option<&'a Picture> {
+    let wanted = words(&request.prompt);
     let common = |picture: &&Picture| {
         words(&format!("{} {}", picture.title, picture.description)).intersection(&wanted).count()
     };
@@ -116,21 +116,21 @@ pub(crate) fn closest<'a>(asked: &Asked, pictures: &'a [Picture]) -> Option<&'a 
     pictures.iter().rev().max_by_key(common)
 }
 
-/// The answer with `png` as each image.
-pub(crate) fn answer(shape: Shape, asked: &Asked, png: &[u8]) -> Value {
-    let images = vec![STANDARD.encode(png); asked.images];
+/// The response with `png` as each image.
+pub(crate) fn answer(shape: Shape, request: &ImageRequest, png: &[u8]) -> Value {
+    let images = vec![STANDARD.encode(png); request.images];
     match shape {
         Shape::Canvas => json!({ "images": images, "error": null, "simulated": true }),
         Shape::Stability => json!({
-            "images": images, "seeds": [asked.seed], "finish_reasons": [null], "simulated": true,
+            "images": images, "seeds": [request.seed], "finish_reasons": [null], "simulated": true,
         }),
     }
 }
 
-/// The answer of a model whose filter does not let `filter` pass.
-pub(crate) fn filtered(shape: Shape, filter: Filter) -> Result<Value, Invalid> {
+/// The response of a model whose safety filter rejects `filter`.
+pub(crate) fn filtered(shape: Shape, filter: Filter) -> Result<Value, ImageRequestError> {
     match (shape, filter) {
-        (Shape::Canvas, Filter::Prompt) => Err(Invalid::Blocked),
+        (Shape::Canvas, Filter::Prompt) => Err(ImageRequestError::Blocked),
         (Shape::Canvas, Filter::Image) => {
             let error = "All of the generated images have been blocked by our content filters.";
             Ok(json!({ "images": null, "error": error, "simulated": true }))
@@ -144,7 +144,7 @@ pub(crate) fn filtered(shape: Shape, filter: Filter) -> Result<Value, Invalid> {
     }
 }
 
-fn read_canvas(request: Canvas) -> Result<(Asked, Option<String>), Invalid> {
+fn read_canvas(request: Canvas) -> Result<(ImageRequest, Option<String>), ImageRequestError> {
     let Canvas { task_type, text_to_image_params, image_generation_config: config } = request;
     let sensible = [
         (task_type == "TEXT_IMAGE", "taskType TEXT_IMAGE is the only one simulated"),
@@ -156,22 +156,22 @@ fn read_canvas(request: Canvas) -> Result<(Asked, Option<String>), Invalid> {
     ];
     check(&sensible)?;
     let TextToImage { text, negative_text } = text_to_image_params;
-    Ok((Asked { prompt: text, images: config.number_of_images, seed: config.seed }, negative_text))
+    Ok((ImageRequest { prompt: text, images: config.number_of_images, seed: config.seed }, negative_text))
 }
 
-fn read_stability(request: Stability) -> Result<(Asked, Option<String>), Invalid> {
+fn read_stability(request: Stability) -> Result<(ImageRequest, Option<String>), ImageRequestError> {
     let Stability { prompt, negative_prompt, aspect_ratio, output_format, seed } = request;
     let sensible = [
         (aspect_ratio == "1:1", "aspect_ratio 1:1 is the only one simulated"),
         (output_format == "png", "output_format png is the only one simulated"),
     ];
     check(&sensible)?;
-    Ok((Asked { prompt, images: 1, seed }, negative_prompt))
+    Ok((ImageRequest { prompt, images: 1, seed }, negative_prompt))
 }
 
-fn check(sensible: &[(bool, &str)]) -> Result<(), Invalid> {
+fn check(sensible: &[(bool, &str)]) -> Result<(), ImageRequestError> {
     match sensible.iter().find(|(holds, _)| !holds) {
-        Some((_, rule)) => Err(Invalid::Malformed((*rule).to_owned())),
+        Some((_, rule)) => Err(ImageRequestError::Malformed((*rule).to_owned())),
         None => Ok(()),
     }
 }
@@ -220,8 +220,8 @@ mod tests {
         for model in MODELS.map(|id| ImageModel::of(id).unwrap()) {
             for picture in &pictures {
                 let body = model.request(picture, Quality::Premium, seed_of(picture));
-                let asked = read(&model, &body).unwrap();
-                assert_eq!(closest(&asked, &pictures).unwrap().image_id, picture.image_id, "{}", model.id);
+                let request = read(&model, &body).unwrap();
+                assert_eq!(closest(&request, &pictures).unwrap().image_id, picture.image_id, "{}", model.id);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! How long stamped audio took ([`super::stamp`]): the clock that all processes of a machine share, and the
-//! distribution of what was measured by it.
+//! Delays of stamped audio ([`super::stamp`]): the clock that all processes of a machine share, and the distribution of the
+//! delays.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(crate) struct Delays(Histogram<u64>);
 impl Default for Delays {
     fn default() -> Self {
         let histogram = Histogram::new_with_bounds(1, MICROS_MAX, SIGNIFICANT_DIGITS);
-        Self(histogram.expect("the bounds are constants that make sense"))
+        Self(histogram.expect("the bounds of the histogram are valid constants"))
     }
 }
 

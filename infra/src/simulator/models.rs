@@ -22,7 +22,7 @@ pub(crate) enum Model {
 
 /// Why a model id gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unavailable {
+pub(crate) enum ModelError {
     /// No model has this id.
     Unknown,
     /// It answered once.
@@ -31,7 +31,7 @@ pub(crate) enum Unavailable {
     ProfileOnly,
 }
 
-impl Unavailable {
+impl ModelError {
     /// The service's text.
     pub(crate) fn message(self, id: &str) -> String {
         match self {
@@ -72,11 +72,11 @@ const STABILITY: [&str; 3] =
     ["stability.sd3-5-large-v1:0", "stability.stable-image-core-v1:1", "stability.stable-image-ultra-v1:1"];
 
 /// What answers under `id`. `allow_retired` brings back the models past their end of life.
-pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, Unavailable> {
+pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, ModelError> {
     let base = PROFILE_PREFIXES.iter().find_map(|prefix| id.strip_prefix(prefix));
     let name = base.unwrap_or(id);
     if RETIRED.contains(&name) && !allow_retired {
-        return Err(Unavailable::EndOfLife);
+        return Err(ModelError::EndOfLife);
     }
     match name {
         "amazon.nova-2-sonic-v1:0" => Ok(Model::Sonic(Generation::Second)),
@@ -84,11 +84,11 @@ pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, Unavailable> 
         _ if NOVA_TEXT.contains(&name) => Ok(Model::Text),
         _ if RETIRED.contains(&name) && name.starts_with(CLAUDE) => Ok(Model::Text),
         _ if RETIRED.contains(&name) || STABILITY.contains(&name) => {
-            ImageModel::of(name).map(Model::Image).map_err(|_| Unavailable::Unknown)
+            ImageModel::of(name).map(Model::Image).map_err(|_| ModelError::Unknown)
         }
-        _ if is_claude(name) && base.is_none() => Err(Unavailable::ProfileOnly),
+        _ if is_claude(name) && base.is_none() => Err(ModelError::ProfileOnly),
         _ if is_claude(name) => Ok(Model::Text),
-        _ => Err(Unavailable::Unknown),
+        _ => Err(ModelError::Unknown),
     }
 }
 
@@ -123,22 +123,22 @@ mod tests {
 
     #[test]
     fn retired_models_answer_only_when_allowed() {
-        assert_eq!(find("amazon.nova-sonic-v1:0", false), Err(Unavailable::EndOfLife));
+        assert_eq!(find("amazon.nova-sonic-v1:0", false), Err(ModelError::EndOfLife));
         assert_eq!(find("amazon.nova-sonic-v1:0", true), Ok(Model::Sonic(Generation::First)));
         let sonnet = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
-        assert_eq!(find(sonnet, false), Err(Unavailable::EndOfLife));
+        assert_eq!(find(sonnet, false), Err(ModelError::EndOfLife));
         assert_eq!(find(sonnet, true), Ok(Model::Text));
         let canvas = "amazon.nova-canvas-v1:0";
-        assert_eq!(find(canvas, false), Err(Unavailable::EndOfLife));
+        assert_eq!(find(canvas, false), Err(ModelError::EndOfLife));
         assert_eq!(find(canvas, true), Ok(Model::Image(ImageModel::of(canvas).unwrap())));
-        assert_eq!(find("amazon.nova-reel-v1:0", true), Err(Unavailable::Unknown), "films are not simulated");
+        assert_eq!(find("amazon.nova-reel-v1:0", true), Err(ModelError::Unknown), "films are not simulated");
     }
 
     #[test]
     fn other_ids_say_why_not() {
-        assert_eq!(find("anthropic.claude-haiku-4-5-20251001-v1:0", false), Err(Unavailable::ProfileOnly));
-        assert_eq!(find("anthropic.claude-poet-9", false), Err(Unavailable::Unknown));
-        assert_eq!(find("stability.poet-v1:0", false), Err(Unavailable::Unknown));
-        assert_eq!(find("gpt", false), Err(Unavailable::Unknown));
+        assert_eq!(find("anthropic.claude-haiku-4-5-20251001-v1:0", false), Err(ModelError::ProfileOnly));
+        assert_eq!(find("anthropic.claude-poet-9", false), Err(ModelError::Unknown));
+        assert_eq!(find("stability.poet-v1:0", false), Err(ModelError::Unknown));
+        assert_eq!(find("gpt", false), Err(ModelError::Unknown));
     }
 }

@@ -44,7 +44,7 @@ const HEADERS_LIMIT: Duration = Duration::from_secs(30);
 
 /// What every request needs.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct ServerState {
     pub(crate) options: Arc<SimulatorOptions>,
     pub(crate) control: Arc<Control>,
     pub(crate) streams: TaskTracker,
@@ -61,7 +61,7 @@ struct ServiceError {
 pub(crate) async fn serve(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    shared: Shared,
+    shared: ServerState,
     shutdown: CancellationToken,
 ) {
     let streams_per_connection = shared.options.connection_streams_max;
@@ -129,7 +129,7 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, router: Router, strea
     }
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: ServerState) -> Router {
     let control = control::routes(Arc::clone(&shared.control));
     Router::new()
         .route("/health", get(|| async { axum::Json(json!({ "status": "ok", "simulated": true })) }))
@@ -141,7 +141,7 @@ fn router(shared: Shared) -> Router {
 }
 
 async fn open_stream(
-    State(shared): State<Shared>,
+    State(shared): State<ServerState>,
     Extension(connection): Extension<Connection>,
     Path(model_id): Path<String>,
     request: Request,
@@ -151,8 +151,7 @@ async fn open_stream(
     refuse_on_purpose(&faults)?;
     let chain = authenticate(&shared, &parts, &[]).await?;
     let generation = sonic(&shared, &model_id)?;
-    let place =
-        shared.control.open(&model_id).map_err(|control::QuotaExceeded| refusal(Refusal::Throttling))?;
+    let place = shared.control.open(&model_id).map_err(|control::QuotaError| refusal(Refusal::Throttling))?;
 
     let (messages, outgoing) = mpsc::channel::<Message>(MESSAGES_WAITING_MAX);
     let (ready, response_may_begin) = oneshot::channel();
@@ -184,7 +183,7 @@ async fn open_stream(
 }
 
 async fn answer_converse(
-    State(shared): State<Shared>,
+    State(shared): State<ServerState>,
     Path(model_id): Path<String>,
     request: Request,
 ) -> Result<Response, ServiceError> {
@@ -197,7 +196,7 @@ async fn answer_converse(
 }
 
 async fn answer_invoke(
-    State(shared): State<Shared>,
+    State(shared): State<ServerState>,
     Path(model_id): Path<String>,
     request: Request,
 ) -> Result<Response, ServiceError> {
@@ -207,7 +206,7 @@ async fn answer_invoke(
     let Model::Image(model) = model else {
         return Err(validation("The model is simulated for other operations than InvokeModel.".to_owned()));
     };
-    let invalid = |error: images::Invalid| validation(error.to_string());
+    let invalid = |error: images::ImageRequestError| validation(error.to_string());
     let asked = images::read(&model, &body).map_err(invalid)?;
     let filter = faults
         .iter()
@@ -225,14 +224,14 @@ async fn answer_invoke(
     Ok(([("x-nova-simulated", "true")], axum::Json(answer)).into_response())
 }
 
-async fn illustration_of(asked: &images::Asked) -> anyhow::Result<Bytes> {
+async fn illustration_of(asked: &images::ImageRequest) -> anyhow::Result<Bytes> {
     let pictures = catalogue()?;
     illustration(images::closest(asked, &pictures).context("the catalogue is empty")?).await
 }
 
 /// The body of a request that is no stream, and the model that it is for.
 async fn read_request(
-    shared: &Shared,
+    shared: &ServerState,
     model_id: &str,
     request: Request,
 ) -> Result<(Value, Model), ServiceError> {
@@ -251,7 +250,11 @@ async fn read_request(
 }
 
 /// Checks the signature of a request when the simulator was told to.
-async fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Option<Chain>, ServiceError> {
+async fn authenticate(
+    shared: &ServerState,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Option<Chain>, ServiceError> {
     let Some(file) = &shared.options.verify_signatures else {
         return Ok(None);
     };
@@ -276,7 +279,7 @@ async fn authenticate(shared: &Shared, parts: &Parts, body: &[u8]) -> Result<Opt
     })
 }
 
-fn sonic(shared: &Shared, model_id: &str) -> Result<Generation, ServiceError> {
+fn sonic(shared: &ServerState, model_id: &str) -> Result<Generation, ServiceError> {
     match find_model(shared, model_id)? {
         Model::Sonic(generation) => Ok(generation),
         Model::Text | Model::Image(_) => {
@@ -285,16 +288,14 @@ fn sonic(shared: &Shared, model_id: &str) -> Result<Generation, ServiceError> {
     }
 }
 
-fn find_model(shared: &Shared, model_id: &str) -> Result<Model, ServiceError> {
-    models::find(model_id, shared.options.allow_retired).map_err(|unavailable| match unavailable {
-        models::Unavailable::EndOfLife => ServiceError {
+fn find_model(shared: &ServerState, model_id: &str) -> Result<Model, ServiceError> {
+    models::find(model_id, shared.options.allow_retired).map_err(|error| match error {
+        models::ModelError::EndOfLife => ServiceError {
             status: StatusCode::NOT_FOUND,
             exception: "ResourceNotFoundException",
-            message: unavailable.message(model_id),
+            message: error.message(model_id),
         },
-        models::Unavailable::Unknown | models::Unavailable::ProfileOnly => {
-            validation(unavailable.message(model_id))
-        }
+        models::ModelError::Unknown | models::ModelError::ProfileOnly => validation(error.message(model_id)),
     })
 }
 

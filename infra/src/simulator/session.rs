@@ -1,18 +1,18 @@
 //! PURE. One bidirectional stream of the simulated Nova Sonic: input events in, output events out, no I/O and no clock.
 //! `now` is the time since the stream was opened.
 //!
-//! The caller hands over every input with [`Session::input`], then takes what [`Session::poll`] gives until it gives
-//! nothing, and calls again at [`Session::deadline`].
+//! The caller passes every input to [`Session::input`], then calls [`Session::poll`] until it returns nothing, and again
+//! at [`Session::deadline`].
 //!
 //! Order of a turn (AWS's guide, "Handling output events"): the learner's words (USER FINAL), then for each sentence
 //! the plan (SPECULATIVE) and the audio, and what was said (FINAL) once it has been played; usageEvents in between.
 
 pub(crate) mod answer;
-pub(crate) mod ear;
 pub(crate) mod input;
 pub(crate) mod order;
 pub(crate) mod output;
-mod rejection;
+mod protocol_error;
+pub(crate) mod speech_detector;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,23 +21,23 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::answer::{Answer, Delivery, Interruption};
-use self::ear::{Ear, Moment};
 use self::input::Sensitivity;
 use self::order::{Accepted, Order};
 use self::output::{Emitter, GenerationStage, Speaker, Stop};
-pub(crate) use self::rejection::Rejection;
+pub(crate) use self::protocol_error::ProtocolError;
+use self::speech_detector::{SpeechDetector, SpeechEvent};
 use super::audible::Heard;
 use super::models::Generation;
 use super::tutor::Tutor;
 
-/// A longer transcript comes in several blocks.
+/// Longest transcript block, in characters; a longer transcript comes in several blocks.
 const USER_CHUNK_CHARS: usize = 80;
-/// usageEvents come at least once in so much received audio.
+/// Received audio after which a usageEvent is due.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
-/// Answers that may wait for the one being spoken.
+/// Answers that may wait while one is being spoken.
 const ANSWERS_MAX: usize = 8;
 
-/// What the simulator's options say of a stream.
+/// Options of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     /// Multiplies the pause that ends a turn.
@@ -45,9 +45,9 @@ pub(crate) struct Settings {
     /// See [`Delivery::pace`].
     pub(crate) pace: f64,
     pub(crate) interruption: Interruption,
-    /// A stream lives so long.
+    /// Longest life of a stream.
     pub(crate) stream_limit: Duration,
-    /// A stream without input events lives so long.
+    /// Longest time without input events.
     pub(crate) idle_limit: Duration,
 }
 
@@ -56,13 +56,13 @@ pub(crate) struct Settings {
 pub(crate) enum Output {
     Event(Value),
     /// The last thing before the end.
-    Exception(Rejection),
+    Exception(ProtocolError),
 }
 
-/// What an input event was, for the record.
+/// The kind of an input event, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputKind {
-    /// Audio of so many bytes.
+    /// Audio, with its length in bytes.
     Audio(usize),
     Other,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Session {
     tutor: Tutor,
     sensitivity: Sensitivity,
     output_rate: u32,
-    ear: Option<Ear>,
+    detector: Option<SpeechDetector>,
     answer: Option<Answer>,
     waiting: VecDeque<Vec<String>>,
     output: VecDeque<Output>,
@@ -86,9 +86,9 @@ pub(crate) struct Session {
     completion_started: bool,
     /// Audio without a role: the service goes on reading and never answers.
     mute: bool,
-    /// What the clock of the stamps said when the stream was opened; `None` without stamps.
+    /// Time of the stamp clock when the stream opened; `None` without stamps.
     stamps_from: Option<Duration>,
-    /// How long the stamped audio took that was heard last.
+    /// Delays of the stamped audio received last.
     delays: Vec<Duration>,
 }
 
@@ -111,7 +111,7 @@ impl Session {
             tutor: Tutor::default(),
             sensitivity: Sensitivity::default(),
             output_rate: 0,
-            ear: None,
+            detector: None,
             answer: None,
             waiting: VecDeque::new(),
             output: VecDeque::new(),
@@ -125,12 +125,12 @@ impl Session {
         }
     }
 
-    /// Audio carries stamps in both directions; `opened` is what their clock said when the stream was opened.
+    /// Audio carries stamps in both directions; `opened` is the time of the stamp clock when the stream opened.
     pub(crate) fn carry_stamps(&mut self, opened: Duration) {
         self.stamps_from = Some(opened);
     }
 
-    /// How long stamped audio took that has come since the last call.
+    /// Delays of the stamped audio received since the last call.
     pub(crate) fn take_delays(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.delays)
     }
@@ -140,7 +140,7 @@ impl Session {
         self.phase != Phase::New
     }
 
-    /// Whether nothing follows what [`Session::poll`] still has.
+    /// Whether the stream is over, except for what [`Session::poll`] still returns.
     pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
@@ -172,7 +172,7 @@ impl Session {
         }
     }
 
-    /// The client sends nothing more.
+    /// The client closed its side of the stream.
     pub(crate) fn input_closed(&mut self, now: Duration) {
         if matches!(self.phase, Phase::New | Phase::Open) {
             self.end_prompt(now);
@@ -180,8 +180,8 @@ impl Session {
         self.phase = Phase::Over;
     }
 
-    /// A chunk that is no event-stream message of the expected kind.
-    pub(crate) fn reject(&mut self, rejection: Rejection) {
+    /// The client sent a chunk that is not an event-stream message of the expected kind.
+    pub(crate) fn reject(&mut self, rejection: ProtocolError) {
         if !self.is_over() {
             self.output.push_back(Output::Exception(rejection));
             self.phase = Phase::Over;
@@ -192,9 +192,9 @@ impl Session {
     pub(crate) fn poll(&mut self, now: Duration) -> Option<Output> {
         while self.output.is_empty() && !self.is_over() {
             if now >= self.settings.stream_limit {
-                self.reject(Rejection::StreamLimit);
+                self.reject(ProtocolError::StreamLimit);
             } else if now >= self.last_input + self.settings.idle_limit {
-                self.reject(Rejection::Idle);
+                self.reject(ProtocolError::Idle);
             } else if !self.speak(now) {
                 break;
             }
@@ -233,8 +233,10 @@ impl Session {
                 self.answer_with(sentences);
             }
             Accepted::AudioOpened { sample_rate } => {
-                let ear = Ear::new(sample_rate, self.sensitivity, self.settings.endpointing_scale);
-                self.ear = Some(if self.stamps_from.is_some() { ear.with_stamps() } else { ear });
+                let detector =
+                    SpeechDetector::new(sample_rate, self.sensitivity, self.settings.endpointing_scale);
+                self.detector =
+                    Some(if self.stamps_from.is_some() { detector.with_stamps() } else { detector });
             }
             Accepted::AudioIgnored => self.mute = true,
             Accepted::Audio(pcm) => self.listen(&pcm, now),
@@ -249,20 +251,20 @@ impl Session {
     }
 
     fn listen(&mut self, pcm: &[u8], now: Duration) {
-        let Some(ear) = self.ear.as_mut() else {
+        let Some(detector) = self.detector.as_mut() else {
             return;
         };
-        let moments = ear.listen(pcm);
-        let heard = ear.duration();
+        let moments = detector.listen(pcm);
+        let heard = detector.duration();
         if let Some(opened) = self.stamps_from {
-            let sent = ear.take_stamps().into_iter();
+            let sent = detector.take_stamps().into_iter();
             self.delays.extend(sent.map(|sent| (opened + now).saturating_sub(sent)));
         }
         self.emitter.usage().heard = heard;
         for moment in moments {
             match moment {
-                Moment::SpeechStarted => self.interrupt(now),
-                Moment::TurnEnded(heard) => {
+                SpeechEvent::SpeechStarted => self.interrupt(now),
+                SpeechEvent::TurnEnded(heard) => {
                     self.transcribe(&heard);
                     let sentences = self.tutor.heard(&heard);
                     self.answer_with(sentences);
@@ -275,7 +277,7 @@ impl Session {
         }
     }
 
-    /// The transcript of what was heard, in one or more blocks. Joined with a space they are the whole of it.
+    /// The transcript of the turn, in one or more blocks; joined with a space they are the whole text.
     fn transcribe(&mut self, heard: &[Heard]) {
         let words: Vec<String> = heard.iter().map(transcript).filter(|text| !text.is_empty()).collect();
         if words.is_empty() {
@@ -295,7 +297,7 @@ impl Session {
         }
     }
 
-    /// Goes on with the answer; `false` when nothing is due.
+    /// Continues the answer; `false` when nothing is due.
     fn speak(&mut self, now: Duration) -> bool {
         if self.answer.as_ref().is_none_or(Answer::is_over) {
             self.answer = None;
@@ -329,10 +331,10 @@ impl Session {
         }
     }
 
-    /// No more audio comes: what was heard and not yet answered is still transcribed.
+    /// The audio ended: transcribes the speech that has no answer yet.
     fn close_ear(&mut self) {
-        if let Some(mut ear) = self.ear.take() {
-            let heard = ear.close();
+        if let Some(mut detector) = self.detector.take() {
+            let heard = detector.close();
             self.transcribe(&heard);
         }
     }

@@ -1,5 +1,5 @@
-//! PURE. AWS Signature Version 4 from the side of the service: was this request, and was each message of its stream,
-//! signed with the secret that belongs to the access key?
+//! PURE. AWS Signature Version 4 on the service side: verifies the signature of a request and of each message of its
+//! stream against the secret of the access key.
 //!
 //! The string to sign of a message is that of the "AWS4-HMAC-SHA256-PAYLOAD" algorithm: each message signs the
 //! signature before it, the first one the signature of the request.
@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::wire::Signed;
 
-/// Most a request's date may differ from ours.
+/// Largest difference between a request's date and the service's time.
 pub(crate) const CLOCK_SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -29,7 +29,7 @@ const EVENT_STREAM_PAYLOAD: &str = "STREAMING-AWS4-HMAC-SHA256-EVENTS";
 pub(crate) struct Secrets(HashMap<String, String>);
 
 impl Secrets {
-    /// Reads lines of `access key=secret key`; empty lines and lines that start with `#` are left out.
+    /// Reads lines of `access key=secret key`; empty lines and lines that start with `#` are ignored.
     pub(crate) fn parse(text: &str) -> Self {
         let pairs = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         Self(
@@ -41,11 +41,11 @@ impl Secrets {
     }
 }
 
-/// A signed HTTP request, as far as its signature goes.
+/// The parts of an HTTP request that its signature covers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignedRequest<'a> {
     pub(crate) method: &'a str,
-    /// As it was sent, with its percent signs.
+    /// The path as sent, percent-encoded.
     pub(crate) path: &'a str,
     pub(crate) authority: &'a str,
     pub(crate) headers: &'a HeaderMap,
@@ -53,7 +53,7 @@ pub(crate) struct SignedRequest<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// Why a request is refused, in the service's words.
+/// Why a request is rejected, with the service's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SignatureError {
     #[error("Missing Authentication Token")]
@@ -125,7 +125,7 @@ pub(crate) fn verify(
 }
 
 impl Chain {
-    /// Whether `signed` is the next message of the chain. After a wrong one the chain is of no use.
+    /// Whether `signed` is the next message of the chain. After a wrong message every later one is wrong too.
     pub(crate) fn verify(&mut self, signed: &Signed) -> bool {
         let Ok(time) = Timestamp::new(signed.date.secs(), 0) else {
             return false;
@@ -221,7 +221,7 @@ fn canonical_request(request: &SignedRequest<'_>, authorization: &Authorization<
     Some(canonical)
 }
 
-/// The path is encoded once more than it was for sending.
+/// SigV4 encodes the path once more than the request does.
 fn encode_path(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len() + 8);
     for byte in path.bytes() {

@@ -1,6 +1,5 @@
-//! PURE. Stamps in audio: when a frame was sent, so that the other end of a relay can tell how long it took. It is not
-//! part of audible text: the receiver takes a stamp out again, and the words around it stay sample for sample what they
-//! were.
+//! PURE. Stamps in audio: the send time of a frame, so that the other end of a relay can measure the delay. A stamp is
+//! not part of audible text: the receiver removes it, and the samples around it are unchanged.
 //!
 //! A stamp is [`STAMP_SAMPLES`] samples, all of them quieter than speech: a mark, then the time in nanoseconds, one byte
 //! a sample, the lowest first.
@@ -33,8 +32,8 @@ pub(crate) struct Reader {
 
 /// A piece of audio without its stamps.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Unstamped {
-    /// What is not a stamp.
+pub(crate) struct UnstampedAudio {
+    /// The samples without stamps.
     pub(crate) samples: Vec<i16>,
     /// The times of the stamps, in their order.
     pub(crate) times: Vec<Duration>,
@@ -42,11 +41,11 @@ pub(crate) struct Unstamped {
 
 impl Reader {
     /// Takes the next piece. A stamp that is not complete yet is held back until it is.
-    pub(crate) fn read(&mut self, piece: &[i16]) -> Unstamped {
+    pub(crate) fn read(&mut self, piece: &[i16]) -> UnstampedAudio {
         let mut all = std::mem::take(&mut self.begun);
         all.extend_from_slice(piece);
         let mut rest = all.as_slice();
-        let mut unstamped = Unstamped { samples: Vec::with_capacity(rest.len()), times: Vec::new() };
+        let mut unstamped = UnstampedAudio { samples: Vec::with_capacity(rest.len()), times: Vec::new() };
         while let Some(at) = rest.iter().position(|&sample| sample == MARK[0]) {
             let (before, from) = rest.split_at(at);
             unstamped.samples.extend_from_slice(before);
@@ -100,13 +99,13 @@ mod tests {
                 sent.extend_from_slice(samples);
             }
             let mut reader = Reader::default();
-            let mut read = Unstamped::default();
+            let mut read = UnstampedAudio::default();
             for piece in sent.chunks(piece) {
                 let next = reader.read(piece);
                 read.samples.extend(next.samples);
                 read.times.extend(next.times);
             }
-            prop_assert_eq!(read, Unstamped { samples: speech, times });
+            prop_assert_eq!(read, UnstampedAudio { samples: speech, times });
         }
     }
 

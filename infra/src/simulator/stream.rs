@@ -1,5 +1,5 @@
-//! One bidirectional stream: moves bytes between the HTTP request, the pure [`Session`] and the HTTP response, keeps the
-//! simulator's clock, and makes the faults that were asked for.
+//! One bidirectional stream: moves bytes between the HTTP request, the pure [`Session`] and the HTTP response, runs the
+//! simulator's clock, and injects the requested faults.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::control::Place;
+use super::control::StreamPermit;
 use super::faults::{Fault, PlannedFault};
 use super::latency::monotonic;
-use super::session::{Output, Rejection, Session};
+use super::session::{Output, ProtocolError, Session};
 use super::signature::Chain;
 use super::wire;
 
-/// Messages that wait for the client to read them; then the stream waits.
+/// Messages buffered for the client; at this number the stream waits.
 pub(crate) const MESSAGES_WAITING_MAX: usize = 32;
 
-/// How long the rest of a request is read after its response has ended. A request that is dropped before its end is
-/// reset (RFC 9113, section 8.1), and a client may see the reset before the last message of the response.
+/// Time for which the rest of a request is read after its response has ended. A request dropped before its end is reset
+/// (RFC 9113, section 8.1), and a client may see the reset before the last message of the response.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// The connection a stream is on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
-    /// Cuts it without a word.
+    /// Closes the TCP connection without GOAWAY.
     pub(crate) cut: CancellationToken,
     /// Announces its end with GOAWAY.
     pub(crate) goaway: CancellationToken,
@@ -35,14 +35,14 @@ pub(crate) struct Connection {
 /// Resets the stream when it is sent as an error of the response's body.
 #[derive(Debug, thiserror::Error)]
 #[error("the stream is reset on purpose")]
-pub(crate) struct ResetOnPurpose(#[source] h2::Error);
+pub(crate) struct InjectedResetError(#[source] h2::Error);
 
-/// What goes to the client.
-pub(crate) type Message = Result<Bytes, ResetOnPurpose>;
+/// A chunk of the response.
+pub(crate) type Message = Result<Bytes, InjectedResetError>;
 
 /// A stream that runs until its session is over or the client is gone.
 pub(crate) struct Stream {
-    pub(crate) place: Place,
+    pub(crate) place: StreamPermit,
     pub(crate) session: Session,
     /// Present when signatures are verified.
     pub(crate) chain: Option<Chain>,
@@ -51,7 +51,7 @@ pub(crate) struct Stream {
     pub(crate) messages: mpsc::Sender<Message>,
     /// Whether audio carries stamps.
     pub(crate) stamps: bool,
-    /// Told when the response may begin.
+    /// Notified when the response may begin.
     pub(crate) ready: Option<oneshot::Sender<()>>,
 }
 
@@ -93,14 +93,14 @@ impl Stream {
         let end = running.drive(&mut body).await;
         running.stream.place.record.end(end);
         tracing::debug!(end, "a stream ended");
-        // The response ends and the place is free.
+        // The response ends and the permit is free.
         drop(running);
-        // The client is gone or slow: then its request is reset after all.
+        // The client is gone or slow: its request is reset.
         let _late = tokio::time::timeout(LINGER, read_out(body)).await;
     }
 }
 
-/// Reads what still comes of a request and forgets it.
+/// Reads the rest of a request and discards it.
 async fn read_out(mut body: Body) {
     while let Some(Ok(_)) = body.frame().await {}
 }
@@ -158,7 +158,7 @@ impl Running {
         }
     }
 
-    /// When something is due without input.
+    /// The next time at which something is due without input.
     fn wake(&self) -> Duration {
         let limit = self.stream.place.tuning.settings().stream_limit;
         let session = if self.stalled { None } else { self.stream.session.deadline() };
@@ -173,12 +173,14 @@ impl Running {
             let arrived = match self.reader.read() {
                 Ok(Some(arrived)) => arrived,
                 Ok(None) => return,
-                Err(wire::Malformed) => return self.stream.session.reject(Rejection::UnparsableChunk),
+                Err(wire::MalformedMessageError) => {
+                    return self.stream.session.reject(ProtocolError::UnparsableChunk);
+                }
             };
             if let Some(chain) = &mut self.stream.chain
                 && !arrived.signed.as_ref().is_some_and(|signed| chain.verify(signed))
             {
-                return self.stream.session.reject(Rejection::BadSignature);
+                return self.stream.session.reject(ProtocolError::BadSignature);
             }
             match arrived.event {
                 Some(event) => {
@@ -224,7 +226,7 @@ impl Running {
         due.then(|| self.stream.faults.remove(0).fault)
     }
 
-    /// Makes a fault; an error when it ends the stream.
+    /// Injects a fault; an error when it ends the stream.
     async fn make(&mut self, fault: Fault) -> Result<(), End> {
         match fault {
             Fault::Exception(exception) => {
@@ -255,14 +257,14 @@ impl Running {
                 self.begin_response();
                 Err("fault: end")
             }
-            // Made before a stream is opened, or of no stream.
+            // Injected before a stream opens, or not into a stream.
             Fault::Refuse(_) | Fault::LateHeaders | Fault::Filter(_) => Ok(()),
         }
     }
 
     async fn reset(&mut self, reason: h2::Reason) -> Result<(), End> {
         self.begin_response();
-        let reset = ResetOnPurpose(h2::Error::from(reason));
+        let reset = InjectedResetError(h2::Error::from(reason));
         // A client that is gone needs no reset.
         let _gone = self.stream.messages.send(Err(reset)).await;
         Err("fault: reset")
@@ -270,7 +272,7 @@ impl Running {
 
     async fn send(&mut self, message: Bytes) -> Result<(), End> {
         let message = if std::mem::take(&mut self.corrupt) { corrupted(&message) } else { message };
-        // A client that does not read is given until the end of the stream's life.
+        // A client that does not read has until the end of the stream's life.
         let limit = self.clock.instant(self.stream.place.tuning.settings().stream_limit);
         match tokio::time::timeout_at(limit, self.stream.messages.send(Ok(message))).await {
             Ok(Ok(())) => Ok(()),
@@ -281,13 +283,13 @@ impl Running {
 
     fn begin_response(&mut self) {
         if let Some(ready) = self.stream.ready.take() {
-            // Nobody waits when the client is gone, which the next message finds out.
+            // The receiver is gone when the client is; sending the next message fails then.
             let _gone = ready.send(());
         }
     }
 }
 
-/// The simulator's time: runs `scale` times as fast as ours.
+/// The simulator's clock: runs `scale` times as fast as the wall clock.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     start: Instant,

@@ -1,8 +1,8 @@
 //! The simulator's certificates: an authority of its own and a certificate for `localhost`, 127.0.0.1 and ::1.
 //!
 //! The authority's certificate is a PEM file for clients (`AWS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS`). The server's
-//! certificate and key stand beside it in a file that only its owner may read, and are used again at the next start, so
-//! clients that trust the authority go on working. The authority's key is never written.
+//! certificate and key are beside it in a file that only its owner may read, and are reused at the next start, so that
+//! clients that trust the authority keep working. The authority's key is never written.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// The server's side of TLS, HTTP/2 before HTTP/1.1. Makes the files at and beside `ca_file` unless they are there.
+/// The TLS configuration of the server, HTTP/2 before HTTP/1.1. Creates the files at and beside `ca_file` if missing.
 ///
 /// # Errors
 /// The files cannot be read or written.

@@ -1,14 +1,13 @@
-//! PURE. The conversation partner of the simulated model: it greets, asks the picture's guiding questions one after the
-//! other, takes up the learner's words, encourages, and says goodbye. It understands nothing; the same words always get
-//! the same answer.
+//! PURE. The conversation partner of the simulated model: it greets, asks the picture's guiding questions in turn, repeats
+//! the learner's words, encourages, and says goodbye. It understands nothing; the same words always get the same answer.
 //!
-//! Its guidance is the system prompt: headings `Picture:` and `Questions:` on lines of their own, the title behind the
-//! first or below it, the questions below the second as lines `- …`.
+//! The system prompt guides it: headings `Picture:` and `Questions:` on lines of their own, the title behind or below the
+//! first, the questions below the second as lines `- …`.
 
 use super::audible::Heard;
 use super::session::input::Role;
 
-/// Bytes of one answer, about: audible speech takes 40 ms for a byte.
+/// Approximate bytes of one answer: audible speech takes 40 ms a byte.
 const ANSWER_BYTES: usize = 120;
 
 const OPEN_QUESTIONS: [&str; 3] =
@@ -30,7 +29,7 @@ const PHRASE_WORDS_MAX: usize = 3;
 pub(crate) struct Tutor {
     picture: Option<String>,
     questions: Vec<String>,
-    /// How many questions were asked, the open ones behind the picture's.
+    /// Number of questions asked: the picture's first, then the open ones.
     asked: usize,
     greeted: bool,
     turns: usize,

@@ -15,12 +15,12 @@ use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Longest message of a client.
+/// Longest message of a client, in bytes.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// What arrived from the client.
+/// A message of the client.
 #[derive(Debug)]
-pub(crate) struct Arrived {
+pub(crate) struct InboundMessage {
     /// The event's JSON; `None` for the message that ends the stream.
     pub(crate) event: Option<Vec<u8>>,
     pub(crate) signed: Option<Signed>,
@@ -31,16 +31,16 @@ pub(crate) struct Arrived {
 pub(crate) struct Signed {
     pub(crate) date: DateTime,
     pub(crate) signature: Bytes,
-    /// What was signed.
+    /// The signed payload.
     pub(crate) payload: Bytes,
 }
 
-/// What arrived is no message of the protocol.
+/// The bytes are not a message of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an event-stream message of a client")]
-pub(crate) struct Malformed;
+pub(crate) struct MalformedMessageError;
 
-/// Takes the bytes of a request apart.
+/// Splits the bytes of a request into messages.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     buffer: BytesMut,
@@ -48,18 +48,20 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Adds bytes as they came.
+    /// Appends received bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole message.
-    pub(crate) fn read(&mut self) -> Result<Option<Arrived>, Malformed> {
+    pub(crate) fn read(&mut self) -> Result<Option<InboundMessage>, MalformedMessageError> {
         match self.frames.decode_frame(&mut self.buffer) {
             Ok(DecodedFrame::Complete(message)) => arrived(&message).map(Some),
-            Ok(DecodedFrame::Incomplete) if self.buffer.len() > MESSAGE_BYTES_MAX => Err(Malformed),
+            Ok(DecodedFrame::Incomplete) if self.buffer.len() > MESSAGE_BYTES_MAX => {
+                Err(MalformedMessageError)
+            }
             Ok(DecodedFrame::Incomplete) => Ok(None),
-            Err(_) => Err(Malformed),
+            Err(_) => Err(MalformedMessageError),
         }
     }
 }
@@ -97,29 +99,29 @@ fn message(headers: [(&'static str, &'static str); 3], payload: &Value) -> Bytes
     bytes.into()
 }
 
-fn arrived(message: &Message) -> Result<Arrived, Malformed> {
+fn arrived(message: &Message) -> Result<InboundMessage, MalformedMessageError> {
     let header = |name: &str| {
         message.headers().iter().find(|header| header.name().as_str() == name).map(Header::value)
     };
     let Some(signature) = header(":chunk-signature") else {
-        return Ok(Arrived { event: Some(chunk(message)?), signed: None });
+        return Ok(InboundMessage { event: Some(chunk(message)?), signed: None });
     };
     let signed = Signed {
-        date: header(":date").and_then(|date| date.as_timestamp().ok()).ok_or(Malformed)?,
-        signature: signature.as_byte_array().map_err(|_| Malformed)?.clone(),
+        date: header(":date").and_then(|date| date.as_timestamp().ok()).ok_or(MalformedMessageError)?,
+        signature: signature.as_byte_array().map_err(|_| MalformedMessageError)?.clone(),
         payload: message.payload().clone(),
     };
     let event = if signed.payload.is_empty() {
         None
     } else {
-        let inner = read_message_from(&mut signed.payload.clone()).map_err(|_| Malformed)?;
+        let inner = read_message_from(&mut signed.payload.clone()).map_err(|_| MalformedMessageError)?;
         Some(chunk(&inner)?)
     };
-    Ok(Arrived { event, signed: Some(signed) })
+    Ok(InboundMessage { event, signed: Some(signed) })
 }
 
 /// The event in a chunk message.
-fn chunk(message: &Message) -> Result<Vec<u8>, Malformed> {
+fn chunk(message: &Message) -> Result<Vec<u8>, MalformedMessageError> {
     #[derive(Deserialize)]
     struct Chunk<'a> {
         #[serde(borrow)]
@@ -132,10 +134,10 @@ fn chunk(message: &Message) -> Result<Vec<u8>, Malformed> {
         })
     };
     if !is(":message-type", "event") || !is(":event-type", "chunk") {
-        return Err(Malformed);
+        return Err(MalformedMessageError);
     }
-    let chunk: Chunk<'_> = serde_json::from_slice(message.payload()).map_err(|_| Malformed)?;
-    STANDARD.decode(chunk.bytes.as_bytes()).map_err(|_| Malformed)
+    let chunk: Chunk<'_> = serde_json::from_slice(message.payload()).map_err(|_| MalformedMessageError)?;
+    STANDARD.decode(chunk.bytes.as_bytes()).map_err(|_| MalformedMessageError)
 }
 
 #[cfg(test)]
@@ -182,11 +184,11 @@ mod tests {
             damaged[at] ^= value;
             let mut reader = Reader::default();
             reader.push(&damaged);
-            assert_eq!(reader.read().unwrap_err(), Malformed, "byte {at}");
+            assert_eq!(reader.read().unwrap_err(), MalformedMessageError, "byte {at}");
         }
         let mut reader = Reader::default();
         reader.push(&exception("validationException", "no"));
-        assert_eq!(reader.read().unwrap_err(), Malformed);
+        assert_eq!(reader.read().unwrap_err(), MalformedMessageError);
     }
 
     #[test]
@@ -194,6 +196,6 @@ mod tests {
         let mut reader = Reader::default();
         reader.push(&u32::MAX.to_be_bytes());
         reader.push(&vec![0; MESSAGE_BYTES_MAX + 32]);
-        assert_eq!(reader.read().unwrap_err(), Malformed);
+        assert_eq!(reader.read().unwrap_err(), MalformedMessageError);
     }
 }

@@ -8,8 +8,9 @@ use events::runtime::{aws, retry::RetryPolicy};
 use infra::{
     local::{CredentialServer, Progress, http_client},
     pictures::{
-        Gallery, ILLUSTRATION, ImageModel, Item, NotMade, Photographer, Picture, Published, Quality, Taken,
-        catalogue, catalogue_version, illustration, png_size, publish, publish_pictures, seed_of,
+        Gallery, ILLUSTRATION, ImageModel, Item, PhotographError, PhotographOutcome, Photographer, Picture,
+        Published, Quality, catalogue, catalogue_version, illustration, png_size, publish, publish_pictures,
+        seed_of,
     },
     simulator::{Simulator, SimulatorOptions},
 };
@@ -62,7 +63,7 @@ impl Studio {
         publish(&self.gallery, pictures.to_vec(), again, &Progress::silent()).await.unwrap()
     }
 
-    async fn take(&self, model: &str, picture: &Picture) -> Taken {
+    async fn take(&self, model: &str, picture: &Picture) -> PhotographOutcome {
         self.photographer(model).take(&self.gallery, picture, seed_of(picture)).await.unwrap()
     }
 
@@ -150,7 +151,10 @@ async fn photographs_of_both_shapes_take_the_place_of_illustrations_and_a_filter
     // A passing trouble is retried.
     studio.plan("throttling");
     let taken = studio.take(CANVAS, &pictures[0]).await;
-    assert!(matches!(taken, Taken::Published { simulated: true, bytes } if bytes > 10_000), "{taken:?}");
+    assert!(
+        matches!(taken, PhotographOutcome::Published { simulated: true, bytes } if bytes > 10_000),
+        "{taken:?}"
+    );
     let item = studio.item(&pictures[0]).await;
     assert_eq!((text(&item, "imageSource"), item["imageSimulated"].as_bool()), (CANVAS, Ok(&true)));
 
@@ -162,14 +166,16 @@ async fn photographs_of_both_shapes_take_the_place_of_illustrations_and_a_filter
     ] {
         studio.plan(fault);
         let taken = studio.take(model, &pictures[1]).await;
-        let Taken::NotMade(NotMade::Filtered(said)) = taken else { panic!("{model} {fault}: {taken:?}") };
+        let PhotographOutcome::PhotographError(PhotographError::Filtered(said)) = taken else {
+            panic!("{model} {fault}: {taken:?}")
+        };
         assert!(said.starts_with(reason), "{said}");
         assert_eq!(text(&studio.item(&pictures[1]).await, "imageSource"), ILLUSTRATION);
     }
 
     // What was made is not made again, and other pictures and other models are.
     assert_eq!(studio.missing(CANVAS, &pictures).await, ids[1..]);
-    assert!(matches!(studio.take(STABILITY, &pictures[1]).await, Taken::Published { .. }));
+    assert!(matches!(studio.take(STABILITY, &pictures[1]).await, PhotographOutcome::Published { .. }));
     assert_eq!(studio.missing(STABILITY, &pictures).await, [ids[0].as_str(), ids[2].as_str()]);
 
     // Photographs stay, and their texts follow the catalogue, until the description is another one.
@@ -201,5 +207,5 @@ async fn a_model_that_cannot_be_used_and_a_service_that_does_not_answer_end_the_
     }
     assert!(studio.gallery.item(&picture.image_id).await.unwrap().is_none());
     // All faults are used up.
-    assert!(matches!(studio.take(CANVAS, &picture).await, Taken::Published { .. }));
+    assert!(matches!(studio.take(CANVAS, &picture).await, PhotographOutcome::Published { .. }));
 }

@@ -1,4 +1,4 @@
-//! PURE. The sixteen tones of audible text and its two pilots: making them and telling them apart.
+//! PURE. The sixteen tones of audible text and its two pilots: synthesis and detection.
 
 use std::f32::consts::TAU;
 use std::ops::{Range, RangeInclusive};
@@ -19,12 +19,12 @@ const AMPLITUDE: f32 = 8000.0;
 /// A tone is recognised when it carries this share of a symbol's energy.
 const SHARE_MIN: f32 = 0.5;
 
-/// What one symbol turned out to be.
+/// The classification of one symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// Sample for sample a tone as it was sent.
     Exact(u8),
-    /// More like this tone than anything else.
+    /// This tone, not sample for sample.
     Alike(u8),
     /// Nothing but zeros.
     Zeros,
@@ -37,11 +37,11 @@ pub(super) enum Reading {
 /// Where a preamble was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Preamble {
-    /// The sample behind it.
+    /// The index of the sample behind it.
     pub(super) end: usize,
     /// How many of its symbols are exactly as sent.
     pub(super) exact: usize,
-    /// Some of its symbols are exactly as sent, but not where they belong.
+    /// Whether some of its symbols are exactly as sent, but at the wrong position.
     pub(super) broken: bool,
 }
 
@@ -81,7 +81,7 @@ impl Tones {
         }
     }
 
-    /// Tells which half byte `window`, one symbol long, is.
+    /// Classifies `window`, one symbol long.
     pub(super) fn read(&self, window: &[i16], quiet: i16) -> Reading {
         if let Some(half) = (0..16).find(|&half| self.symbol(half) == window) {
             return Reading::Exact(half);
@@ -116,7 +116,7 @@ impl Tones {
         }
         let last_start = samples.len().checked_sub(PREAMBLE.len() * symbol)?;
         let starts = 0..=last_start.min(symbol);
-        // Comparing samples costs next to nothing, correlating them does not.
+        // A comparison of samples costs a fraction of a correlation.
         let intact = starts.clone().find(|&start| self.exact_pilots(samples, start) == PREAMBLE.len());
         let start = match intact {
             Some(start) => start,
@@ -190,7 +190,7 @@ fn sample(angle: f32) -> i16 {
     (AMPLITUDE * angle.sin()).round() as i16
 }
 
-/// Exact for what it is used for: sample rates and counts far below 2^24.
+/// Exact for its uses: sample rates and counts far below 2^24.
 fn to_f32(value: usize) -> f32 {
     value as f32
 }

@@ -1,4 +1,4 @@
-//! What is remembered of one stream: what the client sent, what was answered by name, what it used and how it ended.
+//! The record of one stream: input events, counts of output events, usage and the reason of its end.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -13,12 +13,12 @@ use super::lock;
 use crate::simulator::faults::Fault;
 use crate::simulator::session::InputKind;
 
-/// Remembered input events of a stream; later ones are only counted.
+/// Recorded input events of a stream; later ones are only counted.
 pub(crate) const EVENTS_REMEMBERED_MAX: usize = 1_000;
 /// Faults that wait for a stream at once.
 pub(super) const FAULTS_WAITING_MAX: usize = 8;
 
-/// What is remembered of a stream.
+/// The record of a stream.
 #[derive(Debug)]
 pub struct StreamRecord {
     pub(super) session_id: String,
@@ -31,7 +31,7 @@ pub struct StreamRecord {
 /// The stream has ended, or too many faults wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream has ended")]
-pub struct StreamEnded;
+pub struct StreamEndedError;
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,7 +52,7 @@ struct Details {
     system: System,
 }
 
-/// The system prompt as it comes in.
+/// The system prompt while it arrives.
 #[derive(Debug, Default)]
 struct System {
     block: Option<Value>,
@@ -60,7 +60,7 @@ struct System {
 }
 
 impl StreamRecord {
-    /// A stream of `model` that was opened now, and the faults that are asked for while it is open.
+    /// The record of a new stream of `model`, and the receiver of the faults requested while it is open.
     pub(super) fn new(session_id: String, model: &str) -> (Self, mpsc::Receiver<Fault>) {
         let (sender, faults) = mpsc::channel(FAULTS_WAITING_MAX);
         let record = Self {
@@ -73,7 +73,7 @@ impl StreamRecord {
         (record, faults)
     }
 
-    /// The system prompt; empty before it has come.
+    /// The system prompt; empty before it has arrived.
     #[must_use]
     pub fn system_prompt(&self) -> String {
         lock(&self.details).system.text.clone()
@@ -85,34 +85,34 @@ impl StreamRecord {
         lock(&self.details).end.clone()
     }
 
-    /// What it has used, as it has told the client.
+    /// The usage reported to the client.
     #[must_use]
     pub fn usage(&self) -> Usage {
         lock(&self.details).usage
     }
 
-    /// Samples that the client has sent, in bytes.
+    /// Bytes of audio that the client sent.
     #[must_use]
     pub fn audio_bytes(&self) -> u64 {
         lock(&self.details).audio_bytes
     }
 
-    /// What the client has sent: events as they came, audio between two others as one entry
+    /// The client's events in order; audio between two other events is one entry
     /// `{"audio":{"events","bytes"}}`.
     #[must_use]
     pub fn input_events(&self) -> Vec<Value> {
         lock(&self.details).input.clone()
     }
 
-    /// Makes a fault in it now.
+    /// Injects a fault into the open stream.
     ///
     /// # Errors
-    /// [`StreamEnded`].
-    pub fn fault(&self, fault: Fault) -> Result<(), StreamEnded> {
-        self.faults.try_send(fault).map_err(|_| StreamEnded)
+    /// [`StreamEndedError`].
+    pub fn fault(&self, fault: Fault) -> Result<(), StreamEndedError> {
+        self.faults.try_send(fault).map_err(|_| StreamEndedError)
     }
 
-    /// Remembers an input event.
+    /// Records an input event.
     pub(crate) fn input(&self, event: &[u8], kind: InputKind) {
         let mut details = lock(&self.details);
         details.input_events += 1;
@@ -155,7 +155,7 @@ impl StreamRecord {
         }
     }
 
-    /// Remembers why the stream ended.
+    /// Records why the stream ended.
     pub(crate) fn end(&self, reason: &str) {
         let mut details = lock(&self.details);
         details.end = Some(reason.to_owned());

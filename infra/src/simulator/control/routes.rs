@@ -1,4 +1,4 @@
-//! The requests of `/simulator/control`; what they do is in [`super`].
+//! The routes of `/simulator/control`; [`super`] implements them.
 
 use std::sync::Arc;
 

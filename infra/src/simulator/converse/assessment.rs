@@ -1,5 +1,5 @@
-//! PURE. An assessment from what can be counted in a transcript: words, different words, length of turns, words shared
-//! with the picture's description, and common mistakes. It judges nothing that it has not counted.
+//! PURE. An assessment from counts over a transcript: words, distinct words, length of turns, words shared with the
+//! picture's description, and common mistakes. It judges nothing else.
 
 use std::collections::HashSet;
 
@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use super::mistakes::{self, Kind, Mistake};
 
-/// With fewer words there is no firm opinion.
+/// Words below which the assessment has low confidence.
 const FEW_WORDS: usize = 12;
 const CORRECTIONS_MAX: usize = 10;
-/// Shorter words (articles, pronouns) say nothing about the topic.
+/// Shortest topic word, in letters: shorter words are articles and pronouns.
 const TOPIC_WORD_CHARS_MIN: usize = 4;
-/// So many different topic words are a talk about the picture.
+/// Distinct topic words for a full relevance score.
 const TOPIC_WORDS_ENOUGH: usize = 8;
 
 /// The transcript in a request.
@@ -28,7 +28,7 @@ struct Turn {
     text: String,
 }
 
-/// What a request says of the picture.
+/// The picture in a request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Picture {
@@ -44,7 +44,7 @@ pub(super) enum Language {
     Korean,
 }
 
-/// What was counted.
+/// The counts.
 struct Counts {
     turns: usize,
     words: usize,

@@ -1,6 +1,6 @@
-//! PURE. Common mistakes of learners that can be found by their words alone: a short list, not a grammar.
+//! PURE. Common mistakes of learners that a word list can find; it is not a grammar.
 
-/// Longest sentence that is looked at, in bytes.
+/// Longest sentence that is checked, in bytes.
 const SENTENCE_BYTES_MAX: usize = 400;
 
 /// A mistake in one sentence.
@@ -90,7 +90,7 @@ fn first_mistake(sentence: &str) -> Option<Mistake> {
     })
 }
 
-/// The mistake that the first words are: how many they are and what should stand there.
+/// A mistake at the first words: their number and the correction.
 fn mistake_at(words: &[Word]) -> Option<(usize, String, Kind)> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.text == text);
     for (wrong, right, kind) in PHRASES {

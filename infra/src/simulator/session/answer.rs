@@ -16,7 +16,7 @@ const CHUNK_MS: u32 = 32;
 /// The text that announced a barge-in in the first generation.
 const INTERRUPTED_MARKER: &str = "{ \"interrupted\" : true }";
 
-/// How a barge-in is announced; all three were seen from the service.
+/// How a barge-in is announced; the service was seen to use all three.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
 )]
@@ -36,10 +36,10 @@ pub enum Interruption {
 pub(crate) struct Delivery {
     /// Hz.
     pub(crate) sample_rate: u32,
-    /// Seconds of audio made in a second; 0 makes everything at once and keeps no play-out clock.
+    /// Seconds of audio generated per second; 0 generates everything at once, without a play-out clock.
     pub(crate) pace: f64,
     pub(crate) interruption: Interruption,
-    /// What the clock of stamps said when the stream was opened; each piece of audio then begins with a stamp.
+    /// Time of the stamp clock when the stream opened; each chunk of audio then begins with a stamp.
     pub(crate) stamps_from: Option<Duration>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Delivery {
 pub(crate) struct Answer {
     delivery: Delivery,
     sentences: Vec<Sentence>,
-    /// The sentence that is made next or now.
+    /// Index of the sentence being generated.
     current: usize,
     making: Making,
     /// When the next event is due.
@@ -59,7 +59,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 struct Sentence {
     text: String,
-    /// When its first and last sample are played; known once its audio is begun and made.
+    /// Play-out times of the first and last sample; known once its audio begins and is complete.
     play_from: Option<Duration>,
     play_to: Option<Duration>,
 }
@@ -91,7 +91,7 @@ impl Answer {
         self.finals == self.sentences.len()
     }
 
-    /// When [`Answer::step`] has something to do; `None` when the answer is over.
+    /// The time of the next [`Answer::step`]; `None` when the answer is over.
     pub(crate) fn due(&self) -> Option<Duration> {
         if self.is_over() {
             return None;
@@ -103,7 +103,7 @@ impl Answer {
         }
     }
 
-    /// The next events, all due at once. Call it when [`Answer::due`] has come.
+    /// The next events, all due at the same time. The caller waits for [`Answer::due`].
     pub(crate) fn step(&mut self, emitter: &mut Emitter, now: Duration) -> Vec<Value> {
         match &self.making {
             // Blocks never overlap: a said text waits until the open audio block has ended.
@@ -118,7 +118,7 @@ impl Answer {
         }
     }
 
-    /// Stops speaking because the learner began to.
+    /// Stops the answer: the learner began to speak.
     pub(crate) fn interrupt(mut self, emitter: &mut Emitter, now: Duration) -> Vec<Value> {
         let mut events = Vec::new();
         let style = self.delivery.interruption;

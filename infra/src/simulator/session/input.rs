@@ -1,7 +1,6 @@
 //! PURE. The input events of a bidirectional stream, as a client sends them: `{"event":{"<name>":{…}}}`.
 //!
-//! This is their shape only; [`super::order`] says which may come when. Unknown fields are refused, as the service
-//! refuses them.
+//! Only their shape is here; [`super::order`] has the rules of their order. Unknown fields are rejected, as the service does.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Rejection;
+use super::ProtocolError;
 
 /// One input event. Text and audio may borrow from the message.
 #[derive(Debug, Deserialize)]
@@ -50,7 +49,7 @@ pub(crate) struct TurnDetection {
     pub(crate) endpointing_sensitivity: Sensitivity,
 }
 
-/// How soon a pause is the end of a turn.
+/// The sensitivity of the end of a turn: how short a pause ends it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Sensitivity {
@@ -188,11 +187,11 @@ struct Envelope<'a> {
     event: InputEvent<'a>,
 }
 
-/// Reads one message. Text that is no JSON cannot be parsed; JSON of another shape is invalid input.
-pub(crate) fn parse(message: &[u8]) -> Result<InputEvent<'_>, Rejection> {
+/// Parses one message. Text that is not JSON is unparsable; JSON of another shape is invalid input.
+pub(crate) fn parse(message: &[u8]) -> Result<InputEvent<'_>, ProtocolError> {
     match serde_json::from_slice::<Envelope<'_>>(message) {
         Ok(envelope) => Ok(envelope.event),
-        Err(error) if error.is_data() => Err(Rejection::InvalidInput),
-        Err(_) => Err(Rejection::UnparsableChunk),
+        Err(error) if error.is_data() => Err(ProtocolError::InvalidInput),
+        Err(_) => Err(ProtocolError::UnparsableChunk),
     }
 }

@@ -1,5 +1,5 @@
-//! PURE. Which input event may come when, and what it means: the rules of AWS's guide ("Handling input events with the
-//! bidirectional API") with the service's own error texts. It answers nothing; [`super`] does.
+//! PURE. The order and the meaning of input events: the rules of AWS's guide ("Handling input events with the
+//! bidirectional API") with the service's error messages. [`super`] produces the output.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::Rejection;
+use super::ProtocolError;
 use super::input::{
     AudioConfiguration, ContentKind, ContentStart, InputEvent, MediaType, Payload, PromptStart, Role,
     Sensitivity, SessionStart, ToolConfiguration,
@@ -32,10 +32,10 @@ const VOICES_SECOND: [&str; 16] = [
     "tina", "lennart", "lupe", "carlos", "carolina", "leo",
 ];
 
-/// What an accepted event means.
+/// The meaning of an accepted event.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Accepted {
-    /// Part of something that is not complete.
+    /// A part of an incomplete block.
     Part,
     Started {
         sensitivity: Sensitivity,
@@ -62,7 +62,7 @@ pub(crate) enum Accepted {
     SessionEnded,
 }
 
-/// Where a stream is in its order of events.
+/// The position of a stream in its order of events.
 #[derive(Debug)]
 pub(crate) struct Order {
     generation: Generation,
@@ -119,8 +119,8 @@ impl Order {
         }
     }
 
-    /// Takes the next event. After a rejection the stream is over.
-    pub(crate) fn accept(&mut self, event: &InputEvent<'_>) -> Result<Accepted, Rejection> {
+    /// Takes the next event. After an error the stream is over.
+    pub(crate) fn accept(&mut self, event: &InputEvent<'_>) -> Result<Accepted, ProtocolError> {
         match event {
             InputEvent::SessionStart(start) => self.session_start(start),
             InputEvent::PromptStart(start) => self.prompt_start(start),
@@ -143,7 +143,7 @@ impl Order {
         }
     }
 
-    fn session_start(&mut self, start: &SessionStart) -> Result<Accepted, Rejection> {
+    fn session_start(&mut self, start: &SessionStart) -> Result<Accepted, ProtocolError> {
         let inference = &start.inference_configuration;
         let share = |value: Option<f64>| value.is_none_or(|value| (0.0..=1.0).contains(&value));
         ensure(self.stage == Stage::New)?;
@@ -157,7 +157,7 @@ impl Order {
         Ok(Accepted::Started { sensitivity })
     }
 
-    fn prompt_start(&mut self, start: &PromptStart) -> Result<Accepted, Rejection> {
+    fn prompt_start(&mut self, start: &PromptStart) -> Result<Accepted, ProtocolError> {
         ensure(self.stage == Stage::Started && !start.prompt_name.is_empty())?;
         let audio = &start.audio_output_configuration;
         media_type(&start.text_output_configuration, "text/plain")?;
@@ -173,17 +173,17 @@ impl Order {
             Generation::Second => &VOICES_SECOND,
         };
         if !audio.voice_id.as_deref().is_some_and(|voice| voices.contains(&voice)) {
-            return Err(Rejection::InvalidVoice);
+            return Err(ProtocolError::InvalidVoice);
         }
         self.stage = Stage::Prompted;
         self.prompt.clone_from(&start.prompt_name);
         Ok(Accepted::Prompted { prompt: start.prompt_name.clone(), sample_rate: audio.sample_rate_hertz })
     }
 
-    fn content_start(&mut self, start: &ContentStart) -> Result<Accepted, Rejection> {
+    fn content_start(&mut self, start: &ContentStart) -> Result<Accepted, ProtocolError> {
         self.in_prompt(&start.prompt_name)?;
         if !self.system_seen && start.role != Some(Role::System) {
-            return Err(Rejection::FirstNotSystem);
+            return Err(ProtocolError::FirstNotSystem);
         }
         ensure(self.block.is_none())?;
         ensure(!start.content_name.is_empty() && self.names.len() < CONTENT_BLOCKS_MAX)?;
@@ -192,15 +192,18 @@ impl Order {
             ContentKind::Text => self.text_start(start),
             ContentKind::Audio => self.audio_start(start),
             // The simulated model calls no tool, so no result can belong to a call of this stream.
-            ContentKind::Tool => Err(Rejection::InvalidInput),
+            ContentKind::Tool => Err(ProtocolError::InvalidInput),
         }
     }
 
-    fn text_start(&mut self, start: &ContentStart) -> Result<Accepted, Rejection> {
+    fn text_start(&mut self, start: &ContentStart) -> Result<Accepted, ProtocolError> {
         ensure(start.audio_input_configuration.is_none() && start.tool_result_input_configuration.is_none())?;
-        media_type(start.text_input_configuration.as_ref().ok_or(Rejection::InvalidInput)?, "text/plain")?;
-        let kind = match start.role.ok_or(Rejection::InvalidInput)? {
-            Role::System if self.system_seen => return Err(Rejection::DuplicateSystem),
+        media_type(
+            start.text_input_configuration.as_ref().ok_or(ProtocolError::InvalidInput)?,
+            "text/plain",
+        )?;
+        let kind = match start.role.ok_or(ProtocolError::InvalidInput)? {
+            Role::System if self.system_seen => return Err(ProtocolError::DuplicateSystem),
             Role::System => BlockKind::System,
             Role::SystemSpeech => {
                 ensure(self.generation == Generation::Second && !self.audio_seen)?;
@@ -212,7 +215,7 @@ impl Order {
             }
             role @ (Role::User | Role::Assistant) => {
                 if self.audio_seen {
-                    return Err(Rejection::HistoryAfterAudio);
+                    return Err(ProtocolError::HistoryAfterAudio);
                 }
                 let expected =
                     if self.last_history == Some(Role::User) { Role::Assistant } else { Role::User };
@@ -220,17 +223,17 @@ impl Order {
                 self.last_history = Some(role);
                 BlockKind::History(role)
             }
-            Role::Tool => return Err(Rejection::InvalidInput),
+            Role::Tool => return Err(ProtocolError::InvalidInput),
         };
         self.system_seen = true;
         self.block = Some(Block { name: start.content_name.clone(), kind, text: String::new() });
         Ok(Accepted::Part)
     }
 
-    fn audio_start(&mut self, start: &ContentStart) -> Result<Accepted, Rejection> {
+    fn audio_start(&mut self, start: &ContentStart) -> Result<Accepted, ProtocolError> {
         ensure(!self.audio_seen && start.interactive)?;
         ensure(start.text_input_configuration.is_none() && start.tool_result_input_configuration.is_none())?;
-        let audio = start.audio_input_configuration.as_ref().ok_or(Rejection::InvalidInput)?;
+        let audio = start.audio_input_configuration.as_ref().ok_or(ProtocolError::InvalidInput)?;
         audio_configuration(audio)?;
         self.audio_seen = true;
         self.audio = Some(start.content_name.clone());
@@ -238,15 +241,15 @@ impl Order {
             Some(Role::User) => Ok(Accepted::AudioOpened { sample_rate: audio.sample_rate_hertz }),
             None => Ok(Accepted::AudioIgnored),
             Some(Role::System | Role::SystemSpeech | Role::Assistant | Role::Tool) => {
-                Err(Rejection::InvalidInput)
+                Err(ProtocolError::InvalidInput)
             }
         }
     }
 
-    fn text(&mut self, payload: &Payload<'_>) -> Result<Accepted, Rejection> {
+    fn text(&mut self, payload: &Payload<'_>) -> Result<Accepted, ProtocolError> {
         self.in_prompt(&payload.prompt_name)?;
         let block = self.block.as_mut().filter(|block| block.name == payload.content_name);
-        let block = block.ok_or(Rejection::InvalidInput)?;
+        let block = block.ok_or(ProtocolError::InvalidInput)?;
         block.text.push_str(&payload.content);
         ensure(block.text.len() <= MESSAGE_BYTES_MAX)?;
         if matches!(block.kind, BlockKind::History(_)) {
@@ -256,31 +259,31 @@ impl Order {
         Ok(Accepted::Part)
     }
 
-    fn audio(&mut self, payload: &Payload<'_>) -> Result<Accepted, Rejection> {
+    fn audio(&mut self, payload: &Payload<'_>) -> Result<Accepted, ProtocolError> {
         self.in_prompt(&payload.prompt_name)?;
         if self.block.is_some() {
-            return Err(Rejection::HistoryAfterAudio);
+            return Err(ProtocolError::HistoryAfterAudio);
         }
         ensure(self.audio.as_deref() == Some(payload.content_name.as_str()))?;
-        let pcm = STANDARD.decode(payload.content.as_bytes()).map_err(|_| Rejection::InvalidInput)?;
+        let pcm = STANDARD.decode(payload.content.as_bytes()).map_err(|_| ProtocolError::InvalidInput)?;
         Ok(Accepted::Audio(pcm))
     }
 
-    fn tool_result(&self, payload: &Payload<'_>) -> Result<Accepted, Rejection> {
+    fn tool_result(&self, payload: &Payload<'_>) -> Result<Accepted, ProtocolError> {
         self.in_prompt(&payload.prompt_name)?;
         match serde_json::from_str::<Value>(&payload.content) {
-            Ok(Value::Object(_)) => Err(Rejection::InvalidInput),
-            Ok(_) | Err(_) => Err(Rejection::ToolResponse),
+            Ok(Value::Object(_)) => Err(ProtocolError::InvalidInput),
+            Ok(_) | Err(_) => Err(ProtocolError::ToolResponse),
         }
     }
 
-    fn content_end(&mut self, prompt: &str, content: &str) -> Result<Accepted, Rejection> {
+    fn content_end(&mut self, prompt: &str, content: &str) -> Result<Accepted, ProtocolError> {
         self.in_prompt(prompt)?;
         if self.audio.as_deref() == Some(content) {
             self.audio = None;
             return Ok(Accepted::AudioClosed);
         }
-        let block = self.block.take_if(|block| block.name == content).ok_or(Rejection::InvalidInput)?;
+        let block = self.block.take_if(|block| block.name == content).ok_or(ProtocolError::InvalidInput)?;
         Ok(match block.kind {
             BlockKind::System => Accepted::System(block.text),
             BlockKind::SystemSpeech => Accepted::Part,
@@ -289,26 +292,26 @@ impl Order {
         })
     }
 
-    fn in_prompt(&self, name: &str) -> Result<(), Rejection> {
+    fn in_prompt(&self, name: &str) -> Result<(), ProtocolError> {
         ensure(self.stage == Stage::Prompted && self.prompt == name)
     }
 }
 
-fn ensure(condition: bool) -> Result<(), Rejection> {
-    if condition { Ok(()) } else { Err(Rejection::InvalidInput) }
+fn ensure(condition: bool) -> Result<(), ProtocolError> {
+    if condition { Ok(()) } else { Err(ProtocolError::InvalidInput) }
 }
 
-fn media_type(configuration: &MediaType, expected: &str) -> Result<(), Rejection> {
+fn media_type(configuration: &MediaType, expected: &str) -> Result<(), ProtocolError> {
     ensure(configuration.media_type == expected)
 }
 
-fn audio_configuration(audio: &AudioConfiguration) -> Result<(), Rejection> {
+fn audio_configuration(audio: &AudioConfiguration) -> Result<(), ProtocolError> {
     ensure(audio.media_type == "audio/lpcm" && audio.encoding == "base64" && audio.audio_type == "SPEECH")?;
     ensure(SAMPLE_RATES_HZ.contains(&audio.sample_rate_hertz))?;
     ensure(audio.sample_size_bits == 16 && audio.channel_count == 1)
 }
 
-fn tool_configuration(configuration: &ToolConfiguration) -> Result<(), Rejection> {
+fn tool_configuration(configuration: &ToolConfiguration) -> Result<(), ProtocolError> {
     for tool in &configuration.tools {
         let schema = serde_json::from_str::<Value>(&tool.tool_spec.input_schema.json);
         ensure(!tool.tool_spec.name.is_empty() && matches!(schema, Ok(Value::Object(_))))?;

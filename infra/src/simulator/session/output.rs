@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Tokens of a second of speech; an assumption, the service publishes no number.
+/// Tokens a second of speech; an assumption, because the service publishes no number.
 const SPEECH_TOKENS_PER_SECOND: u64 = 25;
 /// Bytes of English text in a token, about.
 const TEXT_BYTES_PER_TOKEN: u64 = 4;
@@ -19,7 +19,7 @@ pub(crate) enum Speaker {
     Assistant,
 }
 
-/// Whether a text is planned or was really said.
+/// Whether a text is planned or was played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GenerationStage {
     Speculative,
@@ -143,7 +143,7 @@ impl Emitter {
         self.event("contentEnd", fields)
     }
 
-    /// What was used since the last such event, and in all. `None` when nothing was.
+    /// The usage since the last such event, and the total. `None` when nothing was used.
     pub(crate) fn usage_event(&mut self) -> Option<Value> {
         let total = self.usage.tokens();
         let delta = total.minus(&self.usage.reported);
@@ -183,7 +183,7 @@ pub(crate) fn session_id(seed: Uuid) -> String {
     format!("simulated-{seed}")
 }
 
-/// What a stream has used so far.
+/// The usage of a stream so far.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) heard: Duration,

@@ -20,7 +20,7 @@ struct Driver {
     session: Session,
     now: Duration,
     sent: Vec<Value>,
-    exception: Option<Rejection>,
+    exception: Option<ProtocolError>,
 }
 
 fn settings() -> Settings {
@@ -346,7 +346,7 @@ fn limits_end_a_stream_in_the_words_of_the_service() {
     driver.wait(Duration::from_millis(54_900));
     assert_eq!(driver.exception, None);
     driver.wait(Duration::from_millis(200));
-    assert_eq!(driver.exception, Some(Rejection::Idle));
+    assert_eq!(driver.exception, Some(ProtocolError::Idle));
 
     let mut driver = Driver::open(settings());
     for _ in 0..10 {
@@ -355,8 +355,8 @@ fn limits_end_a_stream_in_the_words_of_the_service() {
     }
     assert_eq!(driver.exception, None);
     driver.wait(Duration::from_secs(10));
-    assert_eq!(driver.exception, Some(Rejection::StreamLimit));
-    assert_eq!(Rejection::StreamLimit.exception_type(), "modelTimeoutException");
+    assert_eq!(driver.exception, Some(ProtocolError::StreamLimit));
+    assert_eq!(ProtocolError::StreamLimit.exception_type(), "modelTimeoutException");
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn audio_without_a_role_is_never_answered() {
 }
 
 /// What a sequence of events is refused with.
-fn refused(generation: Generation, events: &[Value]) -> Option<Rejection> {
+fn refused(generation: Generation, events: &[Value]) -> Option<ProtocolError> {
     let mut driver = Driver::new(settings(), generation);
     for event in events {
         driver.input(event);
@@ -392,31 +392,34 @@ fn the_order_of_events_is_checked() {
     let second = |events: &[Value]| refused(Generation::Second, events);
 
     assert_eq!(second(&opening), None);
-    assert_eq!(second(&opening[1..]), Some(Rejection::InvalidInput));
-    assert_eq!(second(&with(2, &[audio_start(json!("USER"))])), Some(Rejection::FirstNotSystem));
-    assert_eq!(second(&with(2, &[text_start("u", "USER", false)])), Some(Rejection::FirstNotSystem));
-    assert_eq!(second(&with(5, &[text_start("s2", "SYSTEM", false)])), Some(Rejection::DuplicateSystem));
+    assert_eq!(second(&opening[1..]), Some(ProtocolError::InvalidInput));
+    assert_eq!(second(&with(2, &[audio_start(json!("USER"))])), Some(ProtocolError::FirstNotSystem));
+    assert_eq!(second(&with(2, &[text_start("u", "USER", false)])), Some(ProtocolError::FirstNotSystem));
+    assert_eq!(second(&with(5, &[text_start("s2", "SYSTEM", false)])), Some(ProtocolError::DuplicateSystem));
     assert_eq!(
         second(&with(5, &[text_start("system", "USER", false)])),
-        Some(Rejection::InvalidInput),
+        Some(ProtocolError::InvalidInput),
         "name used twice"
     );
     assert_eq!(second(&with(5, &[history("u", "USER"), history("a", "ASSISTANT")].concat())), None);
-    assert_eq!(second(&with(5, &history("a", "ASSISTANT"))), Some(Rejection::InvalidInput));
+    assert_eq!(second(&with(5, &history("a", "ASSISTANT"))), Some(ProtocolError::InvalidInput));
     let twice = [history("u", "USER"), history("v", "USER")].concat();
-    assert_eq!(second(&with(5, &twice)), Some(Rejection::InvalidInput));
-    assert_eq!(second(&with(6, &history("u", "USER"))), Some(Rejection::HistoryAfterAudio));
+    assert_eq!(second(&with(5, &twice)), Some(ProtocolError::InvalidInput));
+    assert_eq!(second(&with(6, &history("u", "USER"))), Some(ProtocolError::HistoryAfterAudio));
     let audio_between = [text_start("t", "USER", true), payload("audioInput", "mic", "AAAA")];
-    assert_eq!(second(&with(6, &audio_between)), Some(Rejection::HistoryAfterAudio));
-    assert_eq!(second(&with(6, &[payload("audioInput", "mike", "AAAA")])), Some(Rejection::InvalidInput));
+    assert_eq!(second(&with(6, &audio_between)), Some(ProtocolError::HistoryAfterAudio));
+    assert_eq!(second(&with(6, &[payload("audioInput", "mike", "AAAA")])), Some(ProtocolError::InvalidInput));
     assert_eq!(
         second(&with(6, &[payload("audioInput", "mic", "not base64")])),
-        Some(Rejection::InvalidInput)
+        Some(ProtocolError::InvalidInput)
     );
-    assert_eq!(second(&with(6, &[prompt_end()])), Some(Rejection::InvalidInput), "audio is open");
-    assert_eq!(second(&with(6, &[payload("toolResult", "x", "no object")])), Some(Rejection::ToolResponse));
-    assert_eq!(second(&with(6, &[payload("toolResult", "x", "{}")])), Some(Rejection::InvalidInput));
-    assert_eq!(second(&with(1, &[prompt_start("nobody")])), Some(Rejection::InvalidVoice));
+    assert_eq!(second(&with(6, &[prompt_end()])), Some(ProtocolError::InvalidInput), "audio is open");
+    assert_eq!(
+        second(&with(6, &[payload("toolResult", "x", "no object")])),
+        Some(ProtocolError::ToolResponse)
+    );
+    assert_eq!(second(&with(6, &[payload("toolResult", "x", "{}")])), Some(ProtocolError::InvalidInput));
+    assert_eq!(second(&with(1, &[prompt_start("nobody")])), Some(ProtocolError::InvalidVoice));
 }
 
 #[test]
@@ -424,34 +427,34 @@ fn fields_are_checked() {
     let flat = json!({ "event": { "sessionStart": {
         "inferenceConfiguration": {}, "endpointingSensitivity": "HIGH",
     } } });
-    assert_eq!(refused(Generation::Second, &[flat]), Some(Rejection::InvalidInput));
+    assert_eq!(refused(Generation::Second, &[flat]), Some(ProtocolError::InvalidInput));
     let hot = json!({ "event": { "sessionStart": { "inferenceConfiguration": { "temperature": 1.5 } } } });
-    assert_eq!(refused(Generation::Second, &[hot]), Some(Rejection::InvalidInput));
+    assert_eq!(refused(Generation::Second, &[hot]), Some(ProtocolError::InvalidInput));
     let mut rate = prompt_start("tiffany");
     rate["event"]["promptStart"]["audioOutputConfiguration"]["sampleRateHertz"] = json!(44_100);
     assert_eq!(
         refused(Generation::Second, &[session_start(&Value::Null), rate]),
-        Some(Rejection::InvalidInput)
+        Some(ProtocolError::InvalidInput)
     );
     assert_eq!(
         refused(Generation::Second, &[json!({ "event": { "hello": {} } })]),
-        Some(Rejection::InvalidInput)
+        Some(ProtocolError::InvalidInput)
     );
     let mut driver = Driver::new(settings(), Generation::Second);
     driver.session.input(b"{\"event\":", driver.now);
     driver.drain();
-    assert_eq!(driver.exception, Some(Rejection::UnparsableChunk));
+    assert_eq!(driver.exception, Some(ProtocolError::UnparsableChunk));
 }
 
 #[test]
 fn the_first_generation_knows_no_typed_turns_and_no_turn_detection() {
     let first = |events: &[Value]| refused(Generation::First, events);
-    assert_eq!(first(&opening()[..1]), Some(Rejection::InvalidInput));
+    assert_eq!(first(&opening()[..1]), Some(ProtocolError::InvalidInput));
     let mut opening = opening();
     opening[0] = session_start(&Value::Null);
     assert_eq!(first(&opening), None);
     opening.push(text_start("t", "USER", true));
-    assert_eq!(first(&opening), Some(Rejection::InvalidInput));
+    assert_eq!(first(&opening), Some(ProtocolError::InvalidInput));
 }
 
 #[test]
@@ -462,7 +465,7 @@ fn messages_history_and_blocks_are_bounded() {
     driver.input(&payload("textInput", "t", &long));
     assert_eq!(driver.exception, None);
     driver.input(&payload("textInput", "t", "x"));
-    assert_eq!(driver.exception, Some(Rejection::InvalidInput));
+    assert_eq!(driver.exception, Some(ProtocolError::InvalidInput));
 
     let mut driver = Driver::new(settings(), Generation::Second);
     for event in &opening()[..5] {
@@ -475,7 +478,7 @@ fn messages_history_and_blocks_are_bounded() {
         driver.input(&payload("textInput", &name, &long));
         driver.input(&end(&name));
     }
-    assert_eq!(driver.exception, Some(Rejection::InvalidInput));
+    assert_eq!(driver.exception, Some(ProtocolError::InvalidInput));
 
     let mut driver = Driver::new(settings(), Generation::Second);
     for event in &opening()[..5] {
@@ -487,7 +490,7 @@ fn messages_history_and_blocks_are_bounded() {
         driver.input(&text_start(&name, if index % 2 == 1 { "USER" } else { "ASSISTANT" }, false));
         driver.input(&end(&name));
     }
-    assert_eq!(driver.exception, Some(Rejection::InvalidInput));
+    assert_eq!(driver.exception, Some(ProtocolError::InvalidInput));
 }
 
 proptest! {

@@ -1,7 +1,6 @@
-//! PURE. The listening half of the simulated model: when the learner speaks, when a turn is over, and what was said.
+//! PURE. The speech detector of the simulated model: start of speech, end of a turn, and the decoded text.
 //!
-//! Silence is measured in received samples and not by a clock, so a client that sends audio faster than real time is
-//! heard the same way.
+//! It measures silence in received samples and not by a clock, so audio sent faster than real time gives the same result.
 
 use std::time::Duration;
 
@@ -11,25 +10,25 @@ use crate::simulator::{
     stamp,
 };
 
-/// Audio is judged in windows of this length.
+/// Length of an analysis window.
 const WINDOW_MS: u32 = 20;
 /// Mean magnitude of a window that counts as speech: about -38 dB of full scale, above a quiet room.
 const SPEECH_LEVEL: u64 = 400;
-/// So many loud windows in a row are the start of speech; less is a click.
+/// Loud windows in a row that are the start of speech; fewer are a click.
 const ONSET_WINDOWS: u32 = 2;
 
-/// What the audio meant.
+/// A change between speech and silence.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub(crate) enum SpeechEvent {
     /// The learner began to speak.
     SpeechStarted,
-    /// The learner has been silent long enough.
+    /// The learner's turn ended.
     TurnEnded(Vec<Heard>),
 }
 
-/// Listens to one audio block.
+/// The detector of one audio block.
 #[derive(Debug)]
-pub(crate) struct Ear {
+pub(crate) struct SpeechDetector {
     decoder: Decoder,
     sample_rate: u32,
     /// Silence that ends a turn, in windows.
@@ -59,8 +58,8 @@ struct Window {
     samples: u32,
 }
 
-impl Ear {
-    /// `scale` multiplies the pause that ends a turn.
+impl SpeechDetector {
+    /// `scale` is a factor for the pause that ends a turn.
     pub(crate) fn new(sample_rate: u32, sensitivity: Sensitivity, scale: f64) -> Self {
         let pause = pause(sensitivity).mul_f64(scale).as_millis().div_ceil(u128::from(WINDOW_MS));
         Self {
@@ -78,12 +77,12 @@ impl Ear {
         }
     }
 
-    /// The same for audio that carries stamps.
+    /// A detector for audio that carries stamps.
     pub(crate) fn with_stamps(self) -> Self {
         Self { stamps: Some(Stamps::default()), ..self }
     }
 
-    /// The stamps that were heard since the last call.
+    /// The stamps received since the last call.
     pub(crate) fn take_stamps(&mut self) -> Vec<Duration> {
         self.stamps.as_mut().map(|stamps| std::mem::take(&mut stamps.times)).unwrap_or_default()
     }
@@ -94,7 +93,7 @@ impl Ear {
     }
 
     /// Takes PCM, signed 16 bit little endian, in pieces of any length.
-    pub(crate) fn listen(&mut self, pcm: &[u8]) -> Vec<Moment> {
+    pub(crate) fn listen(&mut self, pcm: &[u8]) -> Vec<SpeechEvent> {
         let samples = self.samples_of(pcm);
         self.samples += samples.len() as u64;
         let window_samples = self.sample_rate / 1000 * WINDOW_MS;
@@ -113,14 +112,14 @@ impl Ear {
                 self.heard.extend(self.decoder.push(&samples[decoded..=index]));
                 decoded = index + 1;
                 self.heard.extend(self.decoder.flush());
-                moments.push(Moment::TurnEnded(std::mem::take(&mut self.heard)));
+                moments.push(SpeechEvent::TurnEnded(std::mem::take(&mut self.heard)));
             }
         }
         self.heard.extend(self.decoder.push(&samples[decoded..]));
         moments
     }
 
-    /// What was heard of a turn that is not over.
+    /// The decoded part of a turn that is not over.
     pub(crate) fn close(&mut self) -> Vec<Heard> {
         self.speaking = false;
         self.heard.extend(self.decoder.flush());
@@ -128,7 +127,7 @@ impl Ear {
     }
 
     /// Takes one window; `true` when it ends a turn.
-    fn judge(&mut self, loud: bool, moments: &mut Vec<Moment>) -> bool {
+    fn judge(&mut self, loud: bool, moments: &mut Vec<SpeechEvent>) -> bool {
         match (self.speaking, loud) {
             (true, true) => self.silent_windows = 0,
             (true, false) => {
@@ -144,7 +143,7 @@ impl Ear {
                 if self.onset >= ONSET_WINDOWS {
                     self.speaking = true;
                     self.silent_windows = 0;
-                    moments.push(Moment::SpeechStarted);
+                    moments.push(SpeechEvent::SpeechStarted);
                 }
             }
             (false, false) => self.onset = 0,
@@ -194,25 +193,25 @@ mod tests {
         for (sensitivity, pause_ms) in
             [(Sensitivity::High, 1_500), (Sensitivity::Medium, 1_750), (Sensitivity::Low, 2_000)]
         {
-            let mut ear = Ear::new(RATE, sensitivity, 1.0);
-            assert_eq!(ear.listen(&bytes(&encode("one two", RATE))), vec![Moment::SpeechStarted]);
+            let mut detector = SpeechDetector::new(RATE, sensitivity, 1.0);
+            assert_eq!(detector.listen(&bytes(&encode("one two", RATE))), vec![SpeechEvent::SpeechStarted]);
             // The utterance ends with one silent symbol.
-            assert_eq!(ear.listen(&silence(pause_ms - 60)), vec![], "{sensitivity:?}");
-            let expected = Moment::TurnEnded(vec![Heard::Text("one two".into())]);
-            assert_eq!(ear.listen(&silence(60)), vec![expected], "{sensitivity:?}");
+            assert_eq!(detector.listen(&silence(pause_ms - 60)), vec![], "{sensitivity:?}");
+            let expected = SpeechEvent::TurnEnded(vec![Heard::Text("one two".into())]);
+            assert_eq!(detector.listen(&silence(60)), vec![expected], "{sensitivity:?}");
         }
     }
 
     #[test]
     fn a_pause_within_a_turn_joins_what_was_said_around_it() {
-        let mut ear = Ear::new(RATE, Sensitivity::Low, 1.0);
+        let mut detector = SpeechDetector::new(RATE, Sensitivity::Low, 1.0);
         let mut pcm = bytes(&encode("first", RATE));
         pcm.extend(silence(1_000));
         pcm.extend(bytes(&encode("second", RATE)));
         pcm.extend(silence(2_000));
-        let moments = ear.listen(&pcm);
+        let moments = detector.listen(&pcm);
         let said = vec![Heard::Text("first".into()), Heard::Text("second".into())];
-        assert_eq!(moments, vec![Moment::SpeechStarted, Moment::TurnEnded(said)]);
+        assert_eq!(moments, vec![SpeechEvent::SpeechStarted, SpeechEvent::TurnEnded(said)]);
     }
 
     #[test]
@@ -220,27 +219,27 @@ mod tests {
         let mut pcm = bytes(&encode("put together", RATE));
         pcm.extend(silence(2_000));
         let turn = |pcm: &[u8]| {
-            let mut ear = Ear::new(RATE, Sensitivity::Low, 1.0);
-            pcm.chunks(333).flat_map(|piece| ear.listen(piece)).collect::<Vec<_>>()
+            let mut detector = SpeechDetector::new(RATE, Sensitivity::Low, 1.0);
+            pcm.chunks(333).flat_map(|piece| detector.listen(piece)).collect::<Vec<_>>()
         };
-        let intact = Moment::TurnEnded(vec![Heard::Text("put together".into())]);
-        assert_eq!(turn(&pcm), vec![Moment::SpeechStarted, intact]);
+        let intact = SpeechEvent::TurnEnded(vec![Heard::Text("put together".into())]);
+        assert_eq!(turn(&pcm), vec![SpeechEvent::SpeechStarted, intact]);
         pcm.remove(9_001);
         let moments = turn(&pcm);
         assert!(!moments.is_empty());
-        let intact = Moment::TurnEnded(vec![Heard::Text("put together".into())]);
+        let intact = SpeechEvent::TurnEnded(vec![Heard::Text("put together".into())]);
         assert!(!moments.contains(&intact), "{moments:?}");
     }
 
     #[test]
     fn clicks_are_no_speech_and_closing_gives_what_was_heard() {
-        let mut ear = Ear::new(RATE, Sensitivity::High, 0.1);
+        let mut detector = SpeechDetector::new(RATE, Sensitivity::High, 0.1);
         let mut pcm = silence(40);
         pcm.extend(bytes(&[9_000; 100]));
         pcm.extend(silence(400));
-        assert_eq!(ear.listen(&pcm), vec![]);
-        assert_eq!(ear.listen(&bytes(&encode("unfinished", RATE))), vec![Moment::SpeechStarted]);
-        assert_eq!(ear.close(), vec![Heard::Text("unfinished".into())]);
-        assert_eq!(ear.close(), vec![]);
+        assert_eq!(detector.listen(&pcm), vec![]);
+        assert_eq!(detector.listen(&bytes(&encode("unfinished", RATE))), vec![SpeechEvent::SpeechStarted]);
+        assert_eq!(detector.close(), vec![Heard::Text("unfinished".into())]);
+        assert_eq!(detector.close(), vec![]);
     }
 }

@@ -1,8 +1,8 @@
-//! PURE. Why a stream ends with an exception, in the service's words (AWS's guide, "Handling errors").
+//! PURE. The exceptions that end a stream, with the service's messages (AWS's guide, "Handling errors").
 
-/// Why a stream ends with an exception, in the service's words.
+/// An exception that ends a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Rejection {
+pub(crate) enum ProtocolError {
     #[error("First content must have SYSTEM role")]
     FirstNotSystem,
     #[error("Duplicate SYSTEM content")]
@@ -27,7 +27,7 @@ pub(crate) enum Rejection {
     BadSignature,
 }
 
-impl Rejection {
+impl ProtocolError {
     /// The `:exception-type` it is sent under.
     pub(crate) fn exception_type(self) -> &'static str {
         match self {
