@@ -1,10 +1,9 @@
-//! How the deletion of an account is asked for: the event, and the message that makes sure that it is heard.
+//! Requests for the deletion of an account: the event, and the delayed message that guarantees its delivery.
 //!
-//! The record of the learner says since when the deletion is asked for ([`DELETION_REQUESTED_AT`]) and so is the outbox
-//! of the event. Before it says so, a delayed copy of the event is sent to the erasure worker's own queue
-//! ([`ErasureQueue`]): should the event not reach the bus, because its publisher died or the bus did, the copy does the
-//! same a minute later. A copy of what was never recorded is let fall. So no sweep over the records is needed, as the
-//! watchdog's message spares one over the conversations.
+//! The user record holds the time of the request ([`DELETION_REQUESTED_AT`]) and is the outbox of the event. Before the
+//! record is written, a delayed copy of the event is sent to the queue of the erasure worker ([`ErasureQueue`]). If the
+//! event does not reach the bus, because its publisher or the bus failed, the copy has the same effect a minute later. The
+//! worker discards a copy whose request was never recorded. So no scan over the records is needed.
 
 use jiff::Timestamp;
 
@@ -13,18 +12,17 @@ use crate::{
     runtime::failure::Failure,
 };
 
-/// The attribute of a Users record that says since when the deletion of the account is asked for, in milliseconds since the
-/// Unix epoch (N).
+/// The attribute of a Users record with the time of the deletion request, in milliseconds since the Unix epoch (N).
 pub const DELETION_REQUESTED_AT: &str = "deletionRequestedAt";
 
-/// Seconds after which the copy of a request is heard: later than the request can take that sends it.
+/// Delay of the copy, in seconds: longer than the request that sends it can take.
 pub const COPY_DELAY_SECONDS: i32 = 60;
 
-/// The longest such time: SQS delays a message by at most 15 minutes (API reference, `SendMessage`).
+/// The longest delay: SQS delays a message by at most 15 minutes (API reference, `SendMessage`).
 pub const DELAY_SECONDS_MAX: i32 = 900;
 
-/// The event that the deletion of the learner's account was asked for. It is the same to the byte whoever publishes it
-/// and however often: its trace is the learner's, not the request's.
+/// The event of a deletion request. It is identical to the byte for every publisher and every repetition: its trace is
+/// derived from the learner, not from the HTTP request.
 #[must_use]
 pub fn deletion_requested(user_id: &UserId, requested_at: Timestamp) -> Envelope {
     let trace = TraceParent::of(user_id.as_str()).to_string();
@@ -32,7 +30,7 @@ pub fn deletion_requested(user_id: &UserId, requested_at: Timestamp) -> Envelope
     Envelope::new(Event::AccountDeletionRequested(event), requested_at, Some(trace))
 }
 
-/// The erasure worker's queue, written to.
+/// The queue of the erasure worker, for senders.
 #[derive(Clone, Debug)]
 pub struct ErasureQueue {
     sqs: aws_sdk_sqs::Client,
@@ -46,10 +44,10 @@ impl ErasureQueue {
         Self { sqs, url: url.into() }
     }
 
-    /// Sends a copy of `requested`, to be heard in `delay_seconds`, 0 to [`DELAY_SECONDS_MAX`].
+    /// Sends a copy of `requested` with a delay of 0 to [`DELAY_SECONDS_MAX`] seconds.
     ///
     /// # Errors
-    /// By the nature of the failed call.
+    /// By the class of the failed call.
     pub async fn send(&self, requested: &Envelope, delay_seconds: i32) -> Result<(), Failure> {
         self.sqs
             .send_message()
@@ -59,7 +57,7 @@ impl ErasureQueue {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| Failure::aws(error).context("failed to send a copy of the request"))
+            .map_err(|error| Failure::aws(error).context("failed to send a copy of the deletion request"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The event bus: publishes envelopes to EventBridge.
 //!
-//! A success of PutEvents is a list of outcomes; what failed in it is sent again. Publishing is at least once: an
-//! event whose reply was lost is on the bus twice, with the same envelope id.
+//! A successful PutEvents call returns a result for each entry; failed entries are sent again. Publishing is at least once:
+//! an event whose response was lost is on the bus twice, with the same envelope id.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -22,17 +22,17 @@ use crate::{
 /// Entries of one PutEvents call (service limit).
 pub const ENTRIES_MAX: usize = 10;
 
-/// The longest envelope, in bytes of JSON. Events carry keys, not content: a longer one is a mistake of ours.
+/// The longest envelope, in bytes of JSON. Events carry keys, not content: a longer one is a bug.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 
-/// Error codes of an entry that another attempt may put (EventBridge, "Handling failures with PutEvents"), and ours
-/// for an entry without an outcome.
-const PASSING_CODES: [&str; 4] =
-    ["ThrottlingException", "InternalFailure", "InternalException", MISSING_OUTCOME];
+/// Error codes of an entry for which another attempt may succeed (EventBridge, "Handling failures with PutEvents"), and
+/// our own for an entry without a result.
+const TRANSIENT_CODES: [&str; 4] =
+    ["ThrottlingException", "InternalFailure", "InternalException", MISSING_RESULT];
 
-const MISSING_OUTCOME: &str = "MissingOutcome";
+const MISSING_RESULT: &str = "MissingOutcome";
 
-/// The longest time one chunk may take with all its repetitions.
+/// The longest time for one chunk with all its retries.
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(20);
 
 const POLICY: RetryPolicy =
@@ -46,35 +46,35 @@ pub struct Bus {
     source: &'static str,
 }
 
-/// Not every event is known to be on the bus.
+/// Why some events may not be on the bus.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// An event is longer than [`EVENT_BYTES_MAX`]; nothing was published.
     #[error("an event of {bytes} bytes is longer than {EVENT_BYTES_MAX}")]
     TooLong {
-        /// Its length.
+        /// Length of the event.
         bytes: usize,
     },
-    /// EventBridge refused some entries to the end.
-    #[error("the bus refused {entries} entries, the first with {code}")]
-    Refused {
-        /// How many.
+    /// EventBridge rejected some entries in every attempt.
+    #[error("the bus rejected {entries} entries, the first with {code}")]
+    Rejected {
+        /// Number of entries.
         entries: usize,
-        /// The error code of the first.
+        /// Error code of the first entry.
         code: String,
     },
     /// The call failed; whether its events are on the bus is unknown.
     #[error("{source:#}")]
     Service {
-        /// Its nature.
+        /// Class of the error.
         class: ErrorClass,
-        /// The cause.
+        /// Cause.
         source: anyhow::Error,
     },
 }
 
 impl Bus {
-    /// The bus `name`; `source` is `nova.` and the name of the process.
+    /// The bus `name`. `source` is `nova.` followed by the name of the process.
     #[must_use]
     pub fn new(
         eventbridge: aws_sdk_eventbridge::Client,
@@ -84,7 +84,7 @@ impl Bus {
         Self { eventbridge, name: name.into(), source }
     }
 
-    /// Publishes `envelopes` and returns when each of them is on the bus.
+    /// Publishes `envelopes` and returns when all of them are on the bus.
     ///
     /// # Errors
     /// See [`BusError`]. Some of the events may be on the bus.
@@ -110,7 +110,7 @@ impl Bus {
             .build())
     }
 
-    /// Puts what is pending and leaves there what failed.
+    /// Puts the pending entries and leaves the failed ones in `pending`.
     async fn put(&self, pending: &Mutex<Vec<PutEventsRequestEntry>>) -> Result<(), Retry<BusError>> {
         let entries = pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sent = self.eventbridge.put_events().set_entries(Some(entries.clone())).send().await;
@@ -122,20 +122,20 @@ impl Bus {
             output.entries().iter().map(|entry| entry.error_code().map(str::to_owned)).collect();
         let (failed, code) = failed(entries, &codes);
         let Some(code) = code else { return Ok(()) };
-        let is_passing = PASSING_CODES.contains(&code.as_str());
-        let error = BusError::Refused { entries: failed.len(), code };
+        let is_transient = TRANSIENT_CODES.contains(&code.as_str());
+        let error = BusError::Rejected { entries: failed.len(), code };
         *pending.lock().unwrap_or_else(PoisonError::into_inner) = failed;
-        Err(if is_passing { Retry::transient(error) } else { Retry::Permanent(error) })
+        Err(if is_transient { Retry::transient(error) } else { Retry::Permanent(error) })
     }
 }
 
 impl BusError {
-    /// What becomes of the message whose handler could not publish.
+    /// The failure of a message handler that could not publish.
     #[must_use]
     pub fn into_failure(self) -> Failure {
         match self {
             Self::TooLong { .. } => Failure::reject(self.to_string()),
-            Self::Refused { ref code, .. } => match classify_code(code) {
+            Self::Rejected { ref code, .. } => match classify_code(code) {
                 ErrorClass::Environment => Failure::environment(self),
                 ErrorClass::Throttled => Failure::throttled(self, None),
                 ErrorClass::Unavailable => Failure::unavailable(self),
@@ -146,7 +146,7 @@ impl BusError {
     }
 }
 
-/// The entries that failed and the first error code. Outcomes are positional; an entry without one failed.
+/// The failed entries and the first error code. Results are positional; an entry without a result failed.
 fn failed<T>(entries: Vec<T>, codes: &[Option<String>]) -> (Vec<T>, Option<String>) {
     let mut first = None;
     let mut failed = Vec::new();
@@ -154,7 +154,7 @@ fn failed<T>(entries: Vec<T>, codes: &[Option<String>]) -> (Vec<T>, Option<Strin
         let code = match codes.get(position) {
             Some(None) => continue,
             Some(Some(code)) => code.clone(),
-            None => MISSING_OUTCOME.to_owned(),
+            None => MISSING_RESULT.to_owned(),
         };
         first.get_or_insert(code);
         failed.push(entry);

@@ -1,5 +1,5 @@
-//! What the ingress and the workers share: the event contract, the conversation journal, the event bus, where a
-//! conversation is in the pipeline, and the consumer runtime.
+//! The code shared by the ingress and the workers: the event contract, the conversation journal, the event bus, the progress
+//! of conversations through the pipeline, and the consumer runtime.
 //!
 //! Only this package calls `PutEvents` and reads SQS, and only it writes the Conversations table.
 

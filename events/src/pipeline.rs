@@ -1,7 +1,7 @@
-//! PURE. Where a conversation is in the pipeline: which stages it has passed and when, at which it has stopped.
+//! PURE. The progress of a conversation through the pipeline: the stages it has passed and when, and where it has stalled.
 //!
-//! It follows from what the stores hold ([`Found`]), which [`PipelineReader`] reads: the journal's header, the objects in S3
-//! and the marks that the workers leave in the Effects table. Nobody reports to anybody that something was done.
+//! It is derived from the stores ([`Found`], read by [`PipelineReader`]): the header in the journal, the objects in S3 and
+//! the markers of the workers in the Effects table. There are no progress reports.
 
 use std::collections::BTreeMap;
 
@@ -17,100 +17,99 @@ mod reader;
 
 pub use reader::{PipelineError, PipelineReader, PipelineStores};
 
-/// What the stores hold of a conversation.
+/// The state of a conversation in the stores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Its header in the journal.
+    /// Header in the journal.
     pub header: Header,
-    /// The transcript, in both its forms.
+    /// Transcript, if both of its objects exist.
     pub transcript: Option<Passed>,
-    /// The assessment, or that there will be none.
+    /// Result of the analysis.
     pub analysis: Option<Analysis>,
-    /// The marker of its activity in the learner's progress.
+    /// Marker of its activity in the learner's progress.
     pub activity: Option<Passed>,
-    /// The marker of its scores in the learner's progress.
+    /// Marker of its scores in the learner's progress.
     pub scores: Option<Passed>,
-    /// Which of its events were looked at for alerts, and when.
+    /// Its events that the alerts worker has considered, with the times.
     pub considered: BTreeMap<EventId, Timestamp>,
 }
 
-/// Something happened.
+/// A passed stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// When, where the store tells.
+    /// Time, if the store records one.
     pub at: Option<Timestamp>,
 }
 
-/// How the analysis ended.
+/// The result of the analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Analysis {
     /// The assessment is stored.
     Stored(Passed),
-    /// There will be none.
+    /// The analysis failed finally: there is no assessment.
     Failed(Passed),
 }
 
-/// Times that a conversation may take.
+/// Time limits of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Seconds from its end within which everything has happened.
+    /// Seconds from the end of a conversation to its last stage.
     pub complete_seconds: u32,
-    /// Seconds that a stage has at least, from when everything it needs has happened.
+    /// Minimum seconds for each stage, from the completion of the stages it depends on.
     pub stage_seconds: u32,
 }
 
-/// What a conversation may take, unless it is configured otherwise.
+/// The default limits.
 pub const LIMITS: Limits = Limits { complete_seconds: 600, stage_seconds: 60 };
 
-/// A conversation's way through the pipeline.
+/// The stages of one conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trail {
-    /// The conversation.
+    /// Conversation id.
     pub conversation_id: ConversationId,
-    /// The learner.
+    /// Learner.
     pub user_id: UserId,
-    /// Every stage, in order.
+    /// All stages in order.
     pub steps: Vec<Step>,
     traceparent: Option<String>,
     lease_until: Timestamp,
 }
 
-/// One stage of a conversation's way.
+/// One stage of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The stage.
+    /// Stage.
     pub stage: Stage,
     /// Whether it was passed.
     pub status: Status,
-    /// Since when everything that it needs has happened, once that is so.
+    /// When the stages it depends on were complete; `None` before.
     pub ready_at: Option<Timestamp>,
 }
 
 /// Whether a stage was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It was.
+    /// Passed.
     Passed(Passed),
     /// Not yet.
     Missing,
-    /// It does not belong to this conversation's way: without an assessment there are no scores, and of a conversation
-    /// that was deleted nothing is expected any more.
+    /// Not expected: there are no scores without an assessment, and no further stages of a deleted conversation.
     NotNeeded,
 }
 
-/// A conversation has stopped at a stage.
+/// A stage at which a conversation has stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
-    /// The stage that is missing.
+    /// Missing stage.
     pub stage: Stage,
-    /// Since when it could have happened.
+    /// Since when it could have been passed.
     pub since: Timestamp,
-    /// When it should have happened at the latest.
+    /// When it should have been passed at the latest.
     pub due: Timestamp,
 }
 
 impl Found {
-    /// The way that follows from it.
+    /// Derives the stages.
     #[must_use]
     pub fn trail(&self) -> Trail {
         let mut steps: Vec<Step> = Vec::with_capacity(Stage::ALL.len());
@@ -148,7 +147,7 @@ impl Found {
         }
     }
 
-    /// When the last of the events that must be looked at for alerts was; `None` as long as one was not.
+    /// When the alerts worker considered the last of the expected events; `None` while one is missing.
     fn alerts(&self) -> Option<Passed> {
         let id = self.header.start.conversation_id;
         let counted = |cause| EventId::derive_caused(id, "progress.updated", cause);
@@ -166,13 +165,13 @@ impl Found {
         times.map(|times| Passed { at: times.into_iter().max() })
     }
 
-    /// Since when `stage` could have happened, by the steps before it.
+    /// Since when `stage` could have been passed, given the steps before it.
     fn ready_at(&self, stage: Stage, before: &[Step]) -> Option<Timestamp> {
         let mut ready_at = self.header.start.conversation_id.started_at();
         for step in before.iter().filter(|step| is_needed(step.stage, stage)) {
             match step.status {
                 Status::Missing => return None,
-                // A store that does not tell the time: it was not before the step itself could happen.
+                // Without a recorded time: not before the step itself was ready.
                 Status::Passed(passed) => ready_at = ready_at.max(passed.at.or(step.ready_at)?),
                 Status::NotNeeded => {}
             }
@@ -188,7 +187,7 @@ impl Trail {
         self.steps.iter().all(|step| step.status != Status::Missing)
     }
 
-    /// When it ended, once it has.
+    /// When the conversation ended, once it has.
     #[must_use]
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.steps.iter().find(|step| step.stage == Stage::Ended).and_then(|step| match step.status {
@@ -197,19 +196,19 @@ impl Trail {
         })
     }
 
-    /// The stages at which it has stopped `now`. A stage that waits for another one is not among them.
+    /// The stages at which it has stalled at `now`, without stages that wait for another one.
     #[must_use]
     pub fn stalled_at(&self, now: Timestamp, limits: Limits) -> Vec<Stall> {
         self.waiting(limits).filter(|stall| stall.due <= now).collect()
     }
 
-    /// The next moment after `now` at which it will have stopped at a stage, if nothing happens.
+    /// The next time after `now` at which it will have stalled at a stage, if no stage is passed until then.
     #[must_use]
     pub fn next_due(&self, now: Timestamp, limits: Limits) -> Option<Timestamp> {
         self.waiting(limits).map(|stall| stall.due).filter(|due| *due > now).min()
     }
 
-    /// The fact that it stopped at a stage: the same whoever finds it out and whenever.
+    /// The event of a stall: identical for every observer and at any time.
     #[must_use]
     pub fn stalled(&self, stall: Stall) -> Envelope {
         let event = Event::ConversationStalled(ConversationStalled {
@@ -221,13 +220,13 @@ impl Trail {
         Envelope::caused_by(stall.stage.name(), event, stall.due, self.traceparent.clone())
     }
 
-    /// The stages that could happen now, and when each is due.
+    /// The missing stages whose dependencies are complete.
     fn waiting(&self, limits: Limits) -> impl Iterator<Item = Stall> {
         self.steps.iter().filter(|step| step.status == Status::Missing).filter_map(move |step| {
             let ready_at = step.ready_at?;
             let whole = SignedDuration::from_secs(limits.complete_seconds.into());
             let own = SignedDuration::from_secs(limits.stage_seconds.into());
-            // A conversation may last for long, but not without an owner.
+            // A conversation has no maximum duration while it has an owner.
             let since = if step.stage == Stage::Ended { self.lease_until } else { ready_at };
             let from_end = self.ended_at().and_then(|ended| ended.checked_add(whole).ok());
             let due = since.checked_add(own).ok()?;
@@ -237,7 +236,7 @@ impl Trail {
     }
 }
 
-/// Whether `stage` cannot happen before `other` has.
+/// Whether `stage` depends on `other`.
 fn is_needed(other: Stage, stage: Stage) -> bool {
     match stage {
         Stage::Ended => false,

@@ -1,5 +1,5 @@
-//! What every process of the service is made of: boot, logs, shutdown, AWS configuration, health, retry, and for the
-//! workers the consumer.
+//! The runtime of every process of the service: startup, logs, shutdown, AWS configuration, health, metrics and retries, and
+//! for the workers the consumer.
 
 use std::{convert::Infallible, num::NonZeroUsize, process::ExitCode};
 
@@ -23,21 +23,22 @@ pub mod startup_check;
 /// The exit code for a configuration that cannot work (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
-/// What a process starts with.
+/// The arguments of a process's body.
 #[derive(Debug)]
 pub struct Boot<C> {
-    /// The name of the process.
+    /// Name of the process.
     pub service: &'static str,
-    /// Its configuration.
+    /// Configuration from arguments and environment.
     pub config: C,
-    /// Cancelled when the process is asked to stop (SIGTERM, SIGINT).
+    /// Cancelled at SIGTERM or SIGINT.
     pub shutdown: CancellationToken,
 }
 
-/// Runs `body` as a process: JSON logs on standard output (filtered by `NOVA_LOG`, default `info`), one
-/// runtime of as many threads as there are processors or `TOKIO_WORKER_THREADS` says, an orderly end on SIGTERM or SIGINT, an immediate one when the same signal comes again.
+/// Runs `body` as a process: JSON logs on standard output (filtered by `NOVA_LOG`, default `info`), one tokio runtime with
+/// `TOKIO_WORKER_THREADS` threads (default: the number of processors), a graceful shutdown at SIGTERM or SIGINT and an
+/// immediate exit at a second one.
 ///
-/// Exit codes: 0 after a clean end, 1 after a failure, 64 for a wrong configuration, before anything is opened.
+/// Exit codes: 0 after a clean end, 1 after a failure, 64 for an invalid configuration, before anything is opened.
 pub fn main<C, F, Fut>(service: &'static str, body: F) -> ExitCode
 where
     C: clap::Parser,
@@ -46,15 +47,15 @@ where
 {
     let config = match C::try_parse() {
         Ok(config) => config,
-        Err(error) => return refuse(&error),
+        Err(error) => return exit_usage(&error),
     };
     if let Err(error) = start_logs() {
-        return refuse(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{error:#}\n")));
+        return exit_usage(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{error:#}\n")));
     }
     let outcome =
         scheduler(worker_threads()).enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
             let outcome = runtime.block_on(run(service, config, body));
-            // A blocking call that hangs must not keep the process.
+            // A hanging blocking call must not keep the process alive.
             runtime.shutdown_background();
             outcome
         });
@@ -67,13 +68,13 @@ where
     }
 }
 
-/// What `TOKIO_WORKER_THREADS` says, as tokio reads it; otherwise the number of processors.
+/// `TOKIO_WORKER_THREADS` as tokio reads it, or the number of processors.
 fn worker_threads() -> Option<NonZeroUsize> {
-    let said = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|threads| threads.parse().ok());
-    said.or_else(|| std::thread::available_parallelism().ok())
+    let configured = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|threads| threads.parse().ok());
+    configured.or_else(|| std::thread::available_parallelism().ok())
 }
 
-/// For one thread the scheduler that knows of no other and hands nothing over: a conversation costs 5 % less.
+/// One thread uses the current-thread scheduler, with which a conversation costs 5 % less CPU time.
 fn scheduler(threads: Option<NonZeroUsize>) -> tokio::runtime::Builder {
     if threads == Some(NonZeroUsize::MIN) {
         tokio::runtime::Builder::new_current_thread()
@@ -99,15 +100,15 @@ where
 
 async fn watch(mut signal: Signal, shutdown: CancellationToken) -> Infallible {
     signal.recv().await;
-    tracing::info!("asked to stop");
+    tracing::info!("received a stop signal");
     shutdown.cancel();
     signal.recv().await;
-    tracing::warn!("asked to stop again: stopping at once");
+    tracing::warn!("received a second stop signal: exiting at once");
     std::process::exit(1);
 }
 
-fn refuse(error: &clap::Error) -> ExitCode {
-    // Standard error may be closed; there is nobody else to tell.
+fn exit_usage(error: &clap::Error) -> ExitCode {
+    // Standard error may be closed; there is no other channel.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
 }
@@ -126,7 +127,7 @@ fn start_logs() -> anyhow::Result<()> {
         .with_env_filter(filter)
         .try_init()
         .map_err(|error| anyhow::anyhow!("failed to start the logs: {error}"))?;
-    // A panic's message may quote data, so only its place is logged.
+    // A panic message may quote data, so only its location is logged.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked");

@@ -242,7 +242,7 @@ impl Watchdog {
 
     /// Looks whether the published conversation of `header` has passed the pipeline, and says so when it has stopped.
     async fn audit(&self, watch: &Watch, header: Header) -> Result<(), Failure> {
-        let found = self.pipeline.look(header).await.map_err(PipelineError::into_failure)?;
+        let found = self.pipeline.read(header).await.map_err(PipelineError::into_failure)?;
         let trail = found.trail();
         let Judgement { tell, recovered, next } = judge(&trail, &watch.stalled, env::now(), self.schedule);
         self.tell(&trail, &tell).await?;

@@ -1,16 +1,16 @@
-//! Deletes items of a DynamoDB table by their keys, in batches. Deleting what is not there succeeds, so a deletion that
-//! was cut short is simply begun again.
+//! Deletes items of a DynamoDB table by their keys, in batches. Deleting a missing item succeeds, so an interrupted deletion
+//! can simply run again.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use anyhow::anyhow;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use tokio::time::Instant;
 
+use super::Item;
 use crate::runtime::{
     failure::Failure,
     retry::{Retry, RetryPolicy, retry},
@@ -19,21 +19,21 @@ use crate::runtime::{
 /// Writes of one `BatchWriteItem` call (service limit).
 const BATCH_MAX: usize = 25;
 
-/// The longest time one batch may take with all its repetitions.
+/// The longest time for one batch with all its retries.
 const BATCH_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Repetitions of what a call left unprocessed, which is what DynamoDB does with throttled writes of a batch.
+/// Retries of unprocessed writes: DynamoDB reports throttled writes of a batch as unprocessed.
 const POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(2), attempts_max: 12 };
 
-/// Deletes the items of `table` with these whole `keys`.
+/// Deletes the items of `table` with these primary `keys`.
 ///
 /// # Errors
-/// By the nature of the failed call; what stays unprocessed is throttling. Some of the items may be deleted.
+/// By the class of the failed call; remaining unprocessed writes are throttling. Some of the items may be deleted.
 pub async fn delete_items(
     dynamodb: &aws_sdk_dynamodb::Client,
     table: &str,
-    keys: Vec<HashMap<String, AttributeValue>>,
+    keys: Vec<Item>,
 ) -> Result<(), Failure> {
     for batch in keys.chunks(BATCH_MAX) {
         let writes = batch.iter().map(|key| deletion(key.clone())).collect::<Result<Vec<_>, _>>()?;
@@ -43,7 +43,7 @@ pub async fn delete_items(
     Ok(())
 }
 
-/// Deletes what is pending and leaves there what was not processed.
+/// Deletes the pending items and leaves the unprocessed ones in `pending`.
 async fn delete(
     dynamodb: &aws_sdk_dynamodb::Client,
     table: &str,
@@ -62,7 +62,7 @@ async fn delete(
     Err(Retry::transient(failure))
 }
 
-fn deletion(key: HashMap<String, AttributeValue>) -> Result<WriteRequest, Failure> {
+fn deletion(key: Item) -> Result<WriteRequest, Failure> {
     let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(Failure::retry)?;
     Ok(WriteRequest::builder().delete_request(delete).build())
 }

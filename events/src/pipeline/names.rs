@@ -1,5 +1,5 @@
-//! PURE. Where the effects of a conversation stand: keys of objects in the logs bucket, keys of items in the Effects
-//! table. They depend on the conversation alone, so whoever knows it finds them.
+//! PURE. Names of a conversation's effects: keys of objects in the logs bucket and of items in the Effects table. They are
+//! derived from the conversation alone.
 
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ pub fn analysis_key(user_id: &UserId, id: ConversationId) -> String {
     format!("analyses/{user_id}/{id}.json.gz")
 }
 
-/// The lease under which a conversation is assessed. Finished, it holds the outcome.
+/// The lease of the analysis of a conversation. A finished lease contains the outcome.
 #[must_use]
 pub fn analysis_effect(id: ConversationId) -> String {
     format!("analysis#{id}")
@@ -38,14 +38,14 @@ pub fn progress_effect(cause: EventId) -> String {
     format!("progress#{cause}")
 }
 
-/// The lease under which a learner's data is erased. Where it stands, taken or finished, the learner's account is gone:
-/// nothing of theirs may be stored any more.
+/// The lease of the erasure of a learner's data. Once it exists, taken or finished, the account is deleted and no more of the
+/// learner's data may be stored.
 #[must_use]
 pub fn erasure_effect(user_id: &UserId) -> String {
     format!("erasure#{user_id}")
 }
 
-/// The item that notes which events of a conversation were looked at for alerts.
+/// The item that lists the events of a conversation that the alerts worker has considered.
 #[must_use]
 pub fn alerts_effect(id: ConversationId) -> String {
     format!("alerts#{id}")

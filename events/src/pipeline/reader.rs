@@ -1,6 +1,6 @@
-//! Reads what the stores hold of a conversation. It writes nothing.
+//! Reads the state of a conversation from the stores. It writes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::DateTime;
@@ -16,33 +16,34 @@ use super::{
 };
 use crate::{
     contract::{ConversationId, EventId},
+    dynamo::Item,
     journal::{self, Header, Journal, JournalError},
     runtime::failure::{ErrorClass, Failure, classify, describe},
 };
 
-/// Where conversations leave their marks.
+/// Clients and names of the stores.
 #[derive(Clone, Debug)]
 pub struct PipelineStores {
-    /// DynamoDB.
+    /// Client of DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// S3.
+    /// Client of S3.
     pub s3: aws_sdk_s3::Client,
-    /// The Conversations table.
+    /// Name of the Conversations table.
     pub conversations_table: String,
-    /// The Effects table.
+    /// Name of the Effects table.
     pub effects_table: String,
-    /// The bucket of transcripts and assessments.
+    /// Name of the bucket of transcripts and assessments.
     pub logs_bucket: String,
 }
 
-/// Reads where conversations are.
+/// Reads the progress of conversations.
 #[derive(Clone, Debug)]
 pub struct PipelineReader {
     stores: PipelineStores,
     journal: journal::JournalReader,
 }
 
-/// Why it is not known where a conversation is.
+/// Why the stores could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The journal could not be read.
@@ -51,14 +52,12 @@ pub enum PipelineError {
     /// Another store could not be read.
     #[error("{source:#}")]
     Service {
-        /// Its nature.
+        /// Class of the error.
         class: ErrorClass,
-        /// The cause.
+        /// Cause.
         source: anyhow::Error,
     },
 }
-
-type Item = HashMap<String, AttributeValue>;
 
 impl PipelineReader {
     /// Reads from `stores`.
@@ -68,22 +67,22 @@ impl PipelineReader {
         Self { stores, journal }
     }
 
-    /// What the stores hold of a conversation; `None` when the journal does not know it.
+    /// The state of a conversation; `None` if it is not in the journal.
     ///
     /// # Errors
     /// See [`PipelineError`].
     pub async fn find(&self, id: ConversationId) -> Result<Option<Found>, PipelineError> {
         match self.journal.header(id).await? {
-            Some(header) => self.look(header).await.map(Some),
+            Some(header) => self.read(header).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// What the stores hold of the conversation of `header`.
+    /// The state of the conversation with this `header`.
     ///
     /// # Errors
     /// [`PipelineError::Service`].
-    pub async fn look(&self, header: Header) -> Result<Found, PipelineError> {
+    pub async fn read(&self, header: Header) -> Result<Found, PipelineError> {
         let (id, user_id) = (header.start.conversation_id, &header.start.user_id);
         let marker = |cause: &str| progress_effect(EventId::derive(id, cause));
         let (transcript, readable) = (transcript_key(user_id, id), readable_transcript_key(user_id, id));
@@ -101,7 +100,7 @@ impl PipelineReader {
                 self.effect(&alerts),
             )
         };
-        // Seven calls at once are a large future.
+        // Boxed because the future of seven concurrent calls is large.
         let (transcript, readable, analysis, lease, activity, scores, alerts) = Box::pin(read).await?;
         let failed = lease.as_ref().and_then(failed_analysis);
         Ok(Found {
@@ -122,12 +121,12 @@ impl PipelineReader {
         Ok(self.effect(&progress_effect(cause)).await?.is_some())
     }
 
-    /// Whether an object stands at `key`.
+    /// The object at `key`, if it exists.
     async fn object(&self, key: &str) -> Result<Option<Passed>, PipelineError> {
         match self.stores.s3.head_object().bucket(&self.stores.logs_bucket).key(key).send().await {
             Ok(head) => Ok(Some(Passed { at: head.last_modified().and_then(timestamp) })),
-            // The answer to HEAD has no body that could name the error.
-            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => {
+            // The response to HEAD has no body with an error code.
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
                 Ok(None)
             }
             Err(error) => Err(PipelineError::Service { class: classify(&error), source: describe(&error) }),
@@ -149,7 +148,7 @@ impl PipelineReader {
 }
 
 impl PipelineError {
-    /// What becomes of the message whose handler met this error.
+    /// The failure of a message handler for this error.
     #[must_use]
     pub fn into_failure(self) -> Failure {
         match self {
@@ -159,7 +158,7 @@ impl PipelineError {
     }
 }
 
-/// The failure in the finished lease of an analysis, if it failed.
+/// The failure recorded in the finished lease of an analysis, if it failed.
 fn failed_analysis(lease: &Item) -> Option<Analysis> {
     let outcome = lease.get("outcome")?.as_s().ok()?;
     let outcome: serde_json::Value = serde_json::from_str(outcome).ok()?;
@@ -172,7 +171,7 @@ fn counted(marker: &Item) -> Passed {
     Passed { at: marker.get("countedAt").and_then(millis) }
 }
 
-/// The events in the item of looked-at events: their ids are its attributes' names.
+/// The events in the item of considered events: the names of its attributes are their ids.
 fn considered(item: &Item) -> BTreeMap<EventId, Timestamp> {
     let event = |(name, at): (&String, &AttributeValue)| {
         Some((EventId::from(name.parse::<Uuid>().ok()?), millis(at)?))

@@ -1,4 +1,4 @@
-//! PURE. What follows from what the stores hold.
+//! PURE. Tests of the stages derived from the stores.
 
 use super::*;
 use crate::{

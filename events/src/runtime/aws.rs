@@ -1,9 +1,9 @@
-//! The AWS SDK's configuration: one HTTP client (rustls with ring) that every service client shares, and timeouts
-//! for every call.
+//! The configuration of the AWS SDK: one HTTP client (rustls with ring) shared by all service clients, and timeouts for every
+//! call.
 //!
-//! Everything comes from the variables that all AWS SDKs know: `AWS_REGION`, `AWS_ENDPOINT_URL` and
-//! `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_CA_BUNDLE`, and the default credentials chain, of which production uses
-//! the container endpoint (`AWS_CONTAINER_CREDENTIALS_FULL_URI`, `AWS_CONTAINER_AUTHORIZATION_TOKEN`).
+//! It reads the standard variables of the AWS SDKs: `AWS_REGION`, `AWS_ENDPOINT_URL` and
+//! `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_CA_BUNDLE`, and the default credentials chain; production uses its
+//! container endpoint (`AWS_CONTAINER_CREDENTIALS_FULL_URI`, `AWS_CONTAINER_AUTHORIZATION_TOKEN`).
 
 use std::{
     path::{Path, PathBuf},
@@ -22,21 +22,21 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 /// The longest time to connect to a service.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
-/// The longest time one attempt at a call may take. A long poll needs a longer one of its own.
+/// The longest time of one attempt at a call. Long polls set a longer timeout.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest time a call may take with all its attempts.
+/// The longest time of a call with all its attempts.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Attempts of the SDK at one call.
 pub const ATTEMPTS_MAX: u32 = 3;
 
-/// How long an idle connection is kept: shorter than the services and the emulator keep theirs, so that a request
-/// seldom meets a connection that is being closed.
+/// How long an idle connection is kept: shorter than the services and the emulator keep theirs, so that a request seldom
+/// uses a connection that the server is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The configuration for every service client of this process. Streams and long polls set longer timeouts on
-/// their own clients.
+/// The configuration of all service clients of this process. Streams and long polls set longer timeouts on their own
+/// clients.
 ///
 /// # Errors
 /// No region is configured, or the CA bundle is unreadable.
@@ -49,11 +49,11 @@ pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .load()
         .await;
-    ensure!(config.region().is_some(), "AWS_REGION is not set: name the region, for example us-east-1");
+    ensure!(config.region().is_some(), "AWS_REGION is not set: set it to a region, for example us-east-1");
     Ok(config)
 }
 
-/// The timeouts of every call that is not a stream or a long poll. The SDK has none of its own but for connecting.
+/// The timeouts of every call that is not a stream or a long poll. The SDK has no default except for connecting.
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -63,11 +63,11 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// An HTTP client with its own connections, which trusts the platform's roots and, where given, the certificates
-/// of a PEM file. For HTTP/2, one client is one connection for each host.
+/// An HTTP client with its own connections. It trusts the platform's roots and the certificates of the PEM file, if given.
+/// With HTTP/2, one client has one connection for each host.
 ///
 /// # Errors
-/// The file is unreadable or holds no certificate.
+/// The file is unreadable or contains no certificate.
 pub fn http_client(ca_bundle: Option<&Path>) -> anyhow::Result<SharedHttpClient> {
     let mut roots = TrustStore::default();
     if let Some(path) = ca_bundle {
@@ -84,8 +84,8 @@ pub fn http_client(ca_bundle: Option<&Path>) -> anyhow::Result<SharedHttpClient>
         .build_https())
 }
 
-/// Whether S3 is to be addressed as `host/bucket` instead of `bucket.host`: with an endpoint of its own, whose
-/// host name nobody resolves with a bucket in front.
+/// Whether S3 requests use `host/bucket` instead of `bucket.host`: with a configured endpoint, because its host name does not
+/// resolve with a bucket prefix.
 #[must_use]
 pub fn s3_force_path_style() -> bool {
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
@@ -93,7 +93,7 @@ pub fn s3_force_path_style() -> bool {
         .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-// The SDK's client panics on the first connection when a certificate is unreadable, so it is checked here.
+// The SDK's client panics at the first connection if a certificate is unreadable, so it is checked here.
 fn read_bundle(path: &Path) -> anyhow::Result<Vec<u8>> {
     let unusable = || format!("AWS_CA_BUNDLE {} is not usable", path.display());
     let pem = std::fs::read(path).with_context(unusable)?;
@@ -103,7 +103,7 @@ fn read_bundle(path: &Path) -> anyhow::Result<Vec<u8>> {
     for certificate in certificates {
         store.add(certificate).with_context(unusable)?;
     }
-    ensure!(!store.is_empty(), "AWS_CA_BUNDLE {} holds no certificate", path.display());
+    ensure!(!store.is_empty(), "AWS_CA_BUNDLE {} contains no certificate", path.display());
     Ok(pem)
 }
 

@@ -1,21 +1,21 @@
-//! PURE. The circuit breaker over the environment: closed while it works, open for a growing time after it failed,
-//! then half open for one probe. Time is a [`Duration`] since any fixed point.
+//! PURE. The circuit breaker for the environment: closed while it works, open for a growing time after a failure, then half
+//! open for one probe. Time is a [`Duration`] since any fixed point.
 
 use std::time::Duration;
 
 use super::jitter::full_jitter;
 
-/// The longest first pause.
+/// The longest pause after the first failure.
 pub(super) const PAUSE_BASE: Duration = Duration::from_secs(2);
 
-/// The longest pause.
+/// The longest pause after any failure.
 pub(super) const PAUSE_CAP: Duration = Duration::from_secs(60);
 
 /// The breaker of one worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Breaker {
     state: State,
-    /// Failures in a row since it was closed.
+    /// Consecutive failures since it was last closed.
     trips: u32,
 }
 
@@ -29,38 +29,38 @@ enum State {
     HalfOpen,
 }
 
-/// The answer to "may I run?".
+/// Whether a handler may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// Yes, like everybody.
+    /// Yes, the breaker is closed.
     Run,
-    /// Yes, alone: the outcome decides.
+    /// Yes, as the only one: its verdict closes or reopens the breaker.
     Probe,
-    /// Not before this time.
+    /// No, not before this time.
     WaitUntil(Duration),
-    /// Not before the running probe has ended.
+    /// No, not before the running probe has ended.
     WaitForProbe,
 }
 
-/// What a run said about the environment.
+/// What a run says about the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It works.
     Works,
     /// It is broken.
     Broken,
-    /// The run was cancelled before it could tell.
+    /// The run was cancelled before it reached a dependency, or did not happen.
     Unknown,
 }
 
 impl Breaker {
-    /// Whether work may start freely.
+    /// Whether handlers may run without being a probe.
     #[must_use]
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
 
-    /// Asks to run `now`. Whoever gets [`Admission::Probe`] must report a verdict.
+    /// Requests a run at `now`. After [`Admission::Probe`] the caller must call [`Breaker::report_probe`].
     #[must_use]
     pub(super) fn admit(&mut self, now: Duration) -> Admission {
         match self.state {
@@ -74,14 +74,15 @@ impl Breaker {
         }
     }
 
-    /// Reports what a run said that was not a probe. Runs from before the failure can only open it.
+    /// Reports the verdict of a run that was not a probe. It can only open the breaker, since the run may have begun before
+    /// the failure.
     pub(super) fn report(&mut self, verdict: Verdict, now: Duration, fraction: f64) {
         if verdict == Verdict::Broken && self.state == State::Closed {
             self.open(now, fraction);
         }
     }
 
-    /// Reports what the probe said.
+    /// Reports the verdict of the probe.
     pub(super) fn report_probe(&mut self, verdict: Verdict, now: Duration, fraction: f64) {
         match verdict {
             Verdict::Works => *self = Self::default(),
@@ -90,7 +91,7 @@ impl Breaker {
         }
     }
 
-    // At least half of the pause is certain, so that probes of a long outage stay rare.
+    // Half of the pause is not jittered, so that probes of a long outage stay rare.
     fn open(&mut self, now: Duration, fraction: f64) {
         self.trips = self.trips.saturating_add(1);
         let longest = full_jitter(PAUSE_BASE, PAUSE_CAP, self.trips, 1.0);

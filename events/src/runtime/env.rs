@@ -1,8 +1,8 @@
-//! The time of day and chance: what a process takes from outside without calling anybody.
+//! The environment of a process: wall clock, random numbers and the spawning of tasks.
 //!
-//! In a process both are the system's. A simulation replaces them, on its own thread, by tokio's clock and a seed
-//! ([`Simulated`]), so that a run can be repeated to the byte, and makes processes of tasks ([`Process`]). No binary
-//! does that.
+//! Binaries use the system's clock and random numbers. A simulation replaces them, on its own thread, by tokio's clock and a
+//! seeded generator ([`Simulated`]), so that a run is reproducible to the byte, and groups tasks into processes
+//! ([`Process`]).
 
 use std::{cell::RefCell, marker::PhantomData};
 
@@ -16,46 +16,46 @@ mod process;
 pub use process::Process;
 
 thread_local! {
-    static SIMULATED: RefCell<Option<World>> = const { RefCell::new(None) };
+    static SIMULATED: RefCell<Option<Environment>> = const { RefCell::new(None) };
 }
 
-struct World {
+struct Environment {
     random: StdRng,
     epoch: Timestamp,
     started: Instant,
 }
 
-/// The time of day.
+/// The present time.
 #[must_use]
 pub fn now() -> Timestamp {
-    simulated(|world| {
-        let elapsed = SignedDuration::try_from(world.started.elapsed()).unwrap_or(SignedDuration::MAX);
+    simulated(|environment| {
+        let elapsed = SignedDuration::try_from(environment.started.elapsed()).unwrap_or(SignedDuration::MAX);
         let skewed = elapsed.saturating_add(process::skew());
-        world.epoch.saturating_add(skewed).unwrap_or(Timestamp::MAX)
+        environment.epoch.saturating_add(skewed).unwrap_or(Timestamp::MAX)
     })
     .unwrap_or_else(Timestamp::now)
 }
 
-/// A number from 0 to 1, uniformly random.
+/// A uniformly distributed random number from 0 to 1.
 #[must_use]
 pub fn random_fraction() -> f64 {
-    simulated(|world| world.random.random()).unwrap_or_else(rand::random)
+    simulated(|environment| environment.random.random()).unwrap_or_else(rand::random)
 }
 
-/// A seed for a source of one's own.
+/// A random seed for another generator.
 #[must_use]
 pub fn random_seed() -> u64 {
-    simulated(|world| world.random.random()).unwrap_or_else(rand::random)
+    simulated(|environment| environment.random.random()).unwrap_or_else(rand::random)
 }
 
 /// A random UUID (version 4).
 #[must_use]
 pub fn random_uuid() -> Uuid {
-    simulated(|world| uuid::Builder::from_random_bytes(world.random.random()).into_uuid())
+    simulated(|environment| uuid::Builder::from_random_bytes(environment.random.random()).into_uuid())
         .unwrap_or_else(Uuid::new_v4)
 }
 
-/// Spawns a task. In a simulation it belongs to the process of the task that spawns it: it stops and dies with it.
+/// Spawns a task. In a simulation it belongs to the process of the spawning task, and is stopped and killed with it.
 pub fn spawn<F>(task: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
@@ -66,11 +66,11 @@ where
     }
 }
 
-/// While it lives, the time of day of its thread starts at a chosen moment and follows tokio's clock, and chance
-/// follows a seed.
+/// While this value exists, the clock of its thread starts at a given time and follows tokio's clock, and random numbers
+/// follow a seed.
 #[derive(Debug)]
 pub struct Simulated {
-    /// The thread's own: it is not sent to another.
+    /// Makes the type `!Send`: it belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
 
@@ -78,8 +78,8 @@ impl Simulated {
     /// Starts at `epoch` with `seed`, inside a tokio runtime.
     #[must_use]
     pub fn start(epoch: Timestamp, seed: u64) -> Self {
-        let world = World { random: StdRng::seed_from_u64(seed), epoch, started: Instant::now() };
-        SIMULATED.set(Some(world));
+        let environment = Environment { random: StdRng::seed_from_u64(seed), epoch, started: Instant::now() };
+        SIMULATED.set(Some(environment));
         Self { _thread: PhantomData }
     }
 }
@@ -90,8 +90,8 @@ impl Drop for Simulated {
     }
 }
 
-fn simulated<T>(take: impl FnOnce(&mut World) -> T) -> Option<T> {
-    SIMULATED.with_borrow_mut(|world| world.as_mut().map(take))
+fn simulated<T>(take: impl FnOnce(&mut Environment) -> T) -> Option<T> {
+    SIMULATED.with_borrow_mut(|environment| environment.as_mut().map(take))
 }
 
 #[cfg(test)]

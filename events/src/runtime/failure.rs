@@ -1,7 +1,7 @@
-//! What went wrong, decided where the error is born.
+//! The failures of message handlers, classified where the error occurs.
 //!
-//! [`Failure`] has no `From` on purpose: a bare `?` does not compile in a handler, so every fallible line says
-//! whether another attempt can help.
+//! [`Failure`] has no `From` on purpose: a bare `?` does not compile in a handler, so every fallible line says whether
+//! another attempt can help.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -18,55 +18,55 @@ pub struct Failure {
     source: anyhow::Error,
 }
 
-/// What becomes of the message.
+/// What the failure means for the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Another attempt may succeed, not before `after` where the cause asked for a wait.
+    /// Another attempt may succeed, after `after` if the cause requested a wait.
     Retry {
-        /// The least wait.
+        /// Shortest wait.
         after: Option<Duration>,
     },
     /// No attempt will succeed: the message goes to the dead-letter queue with `reason`.
     Reject {
-        /// Why, for the person who reads the dead-letter queue. Never words of a conversation.
+        /// Reason for the operator who reads the dead-letter queue. Never words of a conversation.
         reason: String,
     },
-    /// A newer build may understand the message: it is put aside for a while.
+    /// A newer build may understand the message: it returns to the queue for a while.
     Park,
-    /// Not the message is at fault but what the worker depends on: polling pauses.
+    /// A dependency of the worker fails for every message: polling pauses.
     Environment,
-    /// A service failed or could not be reached. While other messages succeed that counts as a failed attempt of this
-    /// one, otherwise as [`FailureKind::Environment`]. Another attempt is not made before `after` where the cause asked
-    /// for a wait.
+    /// A service failed or was unreachable. While other messages succeed, this counts as a failure of the message,
+    /// otherwise as [`FailureKind::Environment`]. The next attempt runs after `after` if the cause requested a wait.
     Unavailable {
-        /// The least wait.
+        /// Shortest wait.
         after: Option<Duration>,
     },
-    /// What the worker depends on takes fewer calls than it makes: fewer handlers run, and this one runs again, not
-    /// before `after` where the cause asked for a wait.
+    /// A service throttles the worker: fewer handlers run, and this one runs again, after `after` if the cause requested a
+    /// wait.
     Throttled {
-        /// The least wait.
+        /// Shortest wait.
         after: Option<Duration>,
     },
-    /// Somebody else is at it, or it is not its time yet: the handler runs again after `after`, not sooner and hardly later.
+    /// The resource is in use, or the time for the work has not come: the handler runs again after `after`, not sooner and
+    /// hardly later.
     Busy {
-        /// The wait.
+        /// Wait.
         after: Duration,
     },
 }
 
-/// The nature of a failed AWS call.
+/// The class of a failed AWS call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Access, a missing resource, a key, or credentials: the same call for another message fails too.
+    /// Access, credentials, a key or a missing resource: the same call fails for every message.
     Environment,
-    /// Too many calls for the moment.
+    /// Too many calls at the moment.
     Throttled,
-    /// The service or the way to it, for the moment.
+    /// The service, or the connection to it, fails at the moment.
     Unavailable,
-    /// What another attempt may not meet: a conflict, an answer of a model.
+    /// Another attempt may succeed: a conflict, a response of a model.
     Transient,
-    /// The request itself.
+    /// The request is invalid.
     Invalid,
 }
 
@@ -76,8 +76,8 @@ impl Failure {
         Self { kind: FailureKind::Retry { after: None }, source: source.into() }
     }
 
-    /// No attempt will succeed. `reason` stands in the dead-letter queue and in the log: no words of a
-    /// conversation in it.
+    /// No attempt will succeed. `reason` appears in the dead-letter queue and in the log: it must not contain words of a
+    /// conversation.
     pub fn reject(reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self { source: anyhow::anyhow!("{reason}"), kind: FailureKind::Reject { reason } }
@@ -88,27 +88,27 @@ impl Failure {
         Self { kind: FailureKind::Park, source: source.into() }
     }
 
-    /// What the worker depends on is broken, whatever the message.
+    /// A dependency of the worker fails for every message.
     pub fn environment(source: impl Into<anyhow::Error>) -> Self {
         Self { kind: FailureKind::Environment, source: source.into() }
     }
 
-    /// A service failed or could not be reached, for this message at least.
+    /// A service failed or was unreachable, at least for this message.
     pub fn unavailable(source: impl Into<anyhow::Error>) -> Self {
         Self { kind: FailureKind::Unavailable { after: None }, source: source.into() }
     }
 
-    /// What the worker depends on takes fewer calls than it makes; it may have asked for a wait.
+    /// A service throttles the worker and may request a wait.
     pub fn throttled(source: impl Into<anyhow::Error>, after: Option<Duration>) -> Self {
         Self { kind: FailureKind::Throttled { after }, source: source.into() }
     }
 
-    /// Somebody else is at it, or it is not its time yet. Waiting is not an attempt.
+    /// The resource is in use, or the time for the work has not come. This is no failed attempt.
     pub fn busy(source: impl Into<anyhow::Error>, after: Duration) -> Self {
         Self { kind: FailureKind::Busy { after }, source: source.into() }
     }
 
-    /// The failure of an AWS call, by [`classify`], with the wait that the service asked for.
+    /// The failure of an AWS call, by [`classify`], with the wait requested by the service.
     #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
     pub fn aws<E>(error: SdkError<E, HttpResponse>) -> Self
     where
@@ -120,7 +120,7 @@ impl Failure {
         | FailureKind::Unavailable { after } = &mut failure.kind
         {
             *after =
-                error.raw_response().and_then(|response| asked_wait(|name| response.headers().get(name)));
+                error.raw_response().and_then(|response| requested_wait(|name| response.headers().get(name)));
         }
         failure
     }
@@ -139,19 +139,19 @@ impl Failure {
         }
     }
 
-    /// Says what was being done when it failed.
+    /// Adds a description of the failed operation.
     #[must_use]
     pub fn context(self, context: &'static str) -> Self {
         Self { source: self.source.context(context), ..self }
     }
 
-    /// What becomes of the message.
+    /// What the failure means for the message.
     #[must_use]
     pub fn kind(&self) -> &FailureKind {
         &self.kind
     }
 
-    /// The cause.
+    /// Cause.
     #[must_use]
     pub fn source(&self) -> &anyhow::Error {
         &self.source
@@ -164,13 +164,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The nature of the failed call `error`. What is not known to be something else is [`ErrorClass::Transient`].
+/// The class of the failed call `error`. Unknown errors are [`ErrorClass::Transient`].
 pub fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorClass {
     match error {
         SdkError::ServiceError(service) => {
             let class = classify_code(service.err().code().unwrap_or_default());
-            let failed_itself = class == ErrorClass::Transient && service.raw().status().is_server_error();
-            if failed_itself { ErrorClass::Unavailable } else { class }
+            let is_unavailable = class == ErrorClass::Transient && service.raw().status().is_server_error();
+            if is_unavailable { ErrorClass::Unavailable } else { class }
         }
         SdkError::DispatchFailure(dispatch) => {
             dispatch.as_connector_error().map_or(ErrorClass::Environment, classify_connector)
@@ -180,8 +180,8 @@ pub fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> E
     }
 }
 
-/// A failed call as an error of one line: what the service said, or else its status, or else the causes. Never the
-/// body of an answer, which may hold what a learner said.
+/// A failed call as an error of one line: code and message of the service, or the HTTP status, or the causes. Never the body
+/// of a response, which may contain words of a learner.
 pub fn describe<E>(error: &SdkError<E, HttpResponse>) -> anyhow::Error
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -190,7 +190,7 @@ where
         return anyhow::anyhow!("{code}: {message}");
     }
     if let Some(response) = error.raw_response() {
-        return anyhow::anyhow!("{error}: the answer has the status {}", response.status().as_u16());
+        return anyhow::anyhow!("{error}: the response has the status {}", response.status().as_u16());
     }
     let mut causes = Vec::new();
     let mut cause = error.source();
@@ -201,7 +201,7 @@ where
     anyhow::anyhow!("{error}: {}", causes.join(": "))
 }
 
-/// Parts of the error codes that mean the same for every message. The services do not agree on one spelling:
+/// Parts of error codes that apply to every message. The services use different spellings:
 /// `AccessDeniedException` and `AccessDenied`, `KMS.DisabledException` and `KmsDisabled`.
 const ENVIRONMENT_CODES: &[&str] = &[
     "accessdenied",
@@ -228,8 +228,8 @@ const ENVIRONMENT_CODES: &[&str] = &[
     "quotaexceeded",
 ];
 
-/// Parts of the error codes that say "too many for the moment". They come first: `KmsThrottled` is one of them, and so
-/// is DynamoDB's `RequestLimitExceeded`.
+/// Parts of error codes of throttling. They are checked first: `KmsThrottled` and DynamoDB's `RequestLimitExceeded` match
+/// other lists too.
 const THROTTLE_CODES: &[&str] = &[
     "throttl",
     "toomanyrequests",
@@ -240,11 +240,11 @@ const THROTTLE_CODES: &[&str] = &[
     "modelnotready",
 ];
 
-/// Parts of the error codes of a service that fails by itself.
+/// Parts of error codes of a failing service.
 const UNAVAILABLE_CODES: &[&str] =
     &["internalserver", "internalerror", "internalfailure", "internalexception", "serviceunavailable"];
 
-/// Parts of the error codes that blame the request.
+/// Parts of error codes of an invalid request.
 const INVALID_CODES: &[&str] =
     &["validation", "serializationexception", "invalidparameter", "invalidmessagecontents", "malformed"];
 
@@ -264,15 +264,15 @@ pub(crate) fn classify_code(code: &str) -> ErrorClass {
     }
 }
 
-/// The wait that a service asks for: `x-amz-retry-after` in milliseconds (the SDKs' retry specification), or
+/// The wait requested by a service: `x-amz-retry-after` in milliseconds (the SDKs' retry specification), or
 /// `retry-after` in seconds (RFC 9110, 10.2.3; its form with a date is not used by these services).
-fn asked_wait<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> Option<Duration> {
+fn requested_wait<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> Option<Duration> {
     let number = |name| header(name)?.trim().parse::<u64>().ok();
     let millis = number("x-amz-retry-after").map(Duration::from_millis);
     millis.or_else(|| number("retry-after").map(Duration::from_secs))
 }
 
-// The SDK reports credentials that do not resolve as a connector error of no particular kind.
+// The SDK reports unresolved credentials as a connector error without a kind.
 fn classify_connector(error: &ConnectorError) -> ErrorClass {
     if error.is_io() || error.is_timeout() { ErrorClass::Unavailable } else { ErrorClass::Environment }
 }
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn wait_that_a_service_asks_for_is_read() {
         let asked = |given: &'static str, value: &'static str| {
-            asked_wait(|name| (name == given).then_some(value)).map(|wait| wait.as_millis())
+            requested_wait(|name| (name == given).then_some(value)).map(|wait| wait.as_millis())
         };
         assert_eq!(asked("retry-after", "7"), Some(7000));
         assert_eq!(asked("x-amz-retry-after", "1500"), Some(1500));

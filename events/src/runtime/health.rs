@@ -1,6 +1,6 @@
-//! Liveness: parts of a process tick, and `GET /health` says whether all of them still do.
+//! Liveness: parts of a process tick, and `GET /health` reports whether all of them still do.
 //!
-//! It says nothing about readiness: a worker whose environment is broken lives and must not be restarted for it.
+//! It is not readiness: a worker in a broken environment is alive and must not be restarted.
 
 use std::{
     net::SocketAddr,
@@ -21,19 +21,19 @@ pub struct Health {
     parts: Arc<Mutex<Vec<Arc<Part>>>>,
 }
 
-/// The liveness of one part of a process. Dropping it leaves the part behind: it goes stale.
+/// The liveness of one part of a process. The part stays registered and becomes stale after this is dropped.
 #[derive(Clone, Debug)]
 pub struct Pulse(Arc<Part>);
 
-/// What `GET /health` answers.
+/// The response body of `GET /health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The process.
+    /// Name of the process.
     pub service: &'static str,
-    /// `ok`, or `stale` when a part has not ticked for too long.
+    /// `ok`, or `stale` if a part has not ticked for too long.
     pub status: &'static str,
-    /// The parts.
+    /// State of each part.
     pub parts: Vec<PartReport>,
 }
 
@@ -41,11 +41,11 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartReport {
-    /// Its name.
+    /// Name of the part.
     pub name: &'static str,
-    /// Milliseconds since it ticked.
+    /// Milliseconds since the last tick.
     pub silent_ms: u64,
-    /// Milliseconds of silence after which it is stale.
+    /// Milliseconds without a tick after which the part is stale.
     pub silent_ms_max: u64,
 }
 
@@ -57,13 +57,13 @@ struct Part {
 }
 
 impl Health {
-    /// The liveness of the process `service`, without parts: alive as long as it answers.
+    /// The liveness of the process `service`, without parts.
     #[must_use]
     pub fn new(service: &'static str) -> Self {
         Self { service, parts: Arc::default() }
     }
 
-    /// Adds a part that is stale once it has not ticked for `silent_max`. It counts as having ticked now.
+    /// Adds a part that becomes stale after `silent_max` without a tick. Adding it counts as a tick.
     #[must_use]
     pub fn part(&self, name: &'static str, silent_max: Duration) -> Pulse {
         let part = Arc::new(Part { name, silent_max, ticked: Mutex::new(Instant::now()) });
@@ -95,13 +95,12 @@ impl Report {
 }
 
 impl Pulse {
-    /// The part is alive.
+    /// Records that the part is alive.
     pub fn tick(&self) {
         *self.0.ticked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Awaits `future`, ticking while it is pending: for waits that may rightly take longer than the part may be
-    /// silent.
+    /// Awaits `future` and ticks while it is pending, for waits that may exceed the time without a tick.
     pub async fn while_waiting<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
         loop {
@@ -127,7 +126,7 @@ impl Part {
 
 /// `GET /health`: 200 or 503 with a [`Report`].
 pub fn router(health: Health) -> Router {
-    Router::new().route("/health", get(answer)).with_state(health)
+    Router::new().route("/health", get(respond)).with_state(health)
 }
 
 /// Serves [`router`] on `addr` until `shutdown`. The address is bound when this returns.
@@ -141,7 +140,7 @@ pub async fn serve(
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let listener = TcpListener::bind(addr).await.with_context(|| format!("failed to listen on {addr}"))?;
     let addr = listener.local_addr().context("failed to read the health address")?;
-    tracing::info!(service = health.service, %addr, "health is served");
+    tracing::info!(service = health.service, %addr, "serving health checks");
     Ok(tokio::spawn(async move {
         let server = axum::serve(listener, router(health)).with_graceful_shutdown(shutdown.cancelled_owned());
         if let Err(error) = server.await {
@@ -150,7 +149,7 @@ pub async fn serve(
     }))
 }
 
-async fn answer(State(health): State<Health>) -> (StatusCode, Json<Report>) {
+async fn respond(State(health): State<Health>) -> (StatusCode, Json<Report>) {
     let report = health.report();
     let status = if report.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report))
@@ -168,10 +167,10 @@ mod tests {
             (health.part("fast", Duration::from_secs(10)), health.part("slow", Duration::from_secs(60)));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!health.report().is_ok());
-        assert_eq!(answer(State(health.clone())).await.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(respond(State(health.clone())).await.0, StatusCode::SERVICE_UNAVAILABLE);
         fast.tick();
         assert!(health.report().is_ok());
-        assert_eq!(answer(State(health.clone())).await.0, StatusCode::OK);
+        assert_eq!(respond(State(health.clone())).await.0, StatusCode::OK);
         tokio::time::advance(Duration::from_secs(50)).await;
         fast.tick();
         assert!(!health.report().is_ok());

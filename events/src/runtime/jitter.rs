@@ -1,4 +1,4 @@
-//! PURE. Full jitter: the delay before attempt n + 1 is uniform between nothing and an exponentially growing cap.
+//! PURE. Full jitter: the delay before attempt n + 1 is uniform between zero and an exponentially growing cap.
 
 use std::time::Duration;
 

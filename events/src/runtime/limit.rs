@@ -1,13 +1,12 @@
-//! PURE. How many handlers may run at once: one more for each round of successes, half as many when what they call
-//! throttles them (additive increase, multiplicative decrease, as TCP shares a line). Time is a [`Duration`] since any
-//! fixed point.
+//! PURE. The number of handlers that may run at once: one more for each round of successes, half as many after throttling
+//! (additive increase, multiplicative decrease, as in TCP). Time is a [`Duration`] since any fixed point.
 
 use std::time::Duration;
 
-/// Thousandths, so that a fraction of one more is an integer.
+/// The limit is kept in thousandths, so that fractions of a handler are integers.
 const ONE: u64 = 1000;
 
-/// The limit of one worker, between 1 and what is configured.
+/// The limit of one worker, between 1 and the configured maximum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
     thousandths_max: u64,
@@ -16,26 +15,26 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// As many as are configured, until somebody is throttled.
+    /// Starts at the configured maximum.
     #[must_use]
     pub(super) fn new(max: u32) -> Self {
         let thousandths_max = u64::from(max.max(1)) * ONE;
         Self { thousandths_max, thousandths: thousandths_max, cut_at: None }
     }
 
-    /// How many may run now.
+    /// The present limit.
     #[must_use]
     pub(super) fn now(&self) -> usize {
         usize::try_from(self.thousandths / ONE).unwrap_or(usize::MAX)
     }
 
-    /// A run was not throttled.
+    /// Records a run that was not throttled.
     pub(super) fn succeeded(&mut self) {
         self.thousandths = (self.thousandths + ONE * ONE / self.thousandths).min(self.thousandths_max);
     }
 
-    /// A run that began at `began` was throttled at `now`. Runs that began before the last cut were throttled for what
-    /// was cut already.
+    /// Records that a run that began at `began` was throttled at `now`. Runs that began before the last reduction do not
+    /// reduce the limit again.
     pub(super) fn throttled(&mut self, began: Duration, now: Duration) {
         if self.cut_at.is_some_and(|cut| began < cut) {
             return;

@@ -1,9 +1,9 @@
-//! Metrics: numbers that are added up without a lock while the process works, and written once a minute as documents of
-//! CloudWatch's embedded metric format, one line of JSON each on standard output, where CloudWatch Logs finds them.
+//! Metrics: lock-free counters and distributions, written once a minute as documents of CloudWatch's embedded metric format,
+//! one line of JSON each on standard output, which CloudWatch Logs collects.
 //!
 //! Source of the format: Amazon CloudWatch user guide, "Specification: Embedded metric format". A metric's value is a
-//! number or an array of at most 100; a directive has at most 100 metrics. Dimensions are few and have few values: each
-//! combination is a metric that is paid for. What is measured is listed in ARCHITECTURE.md, "What is measured".
+//! number or an array of at most 100; a directive has at most 100 metrics. Dimensions are few and have few values, because
+//! each combination is billed as a metric. What is measured is listed in ARCHITECTURE.md, "What is measured".
 
 use std::{
     io::Write,
@@ -35,27 +35,27 @@ const EXACT: usize = 16;
 /// The exponent of the last doubling.
 const EXPONENT_MAX: usize = 27;
 
-/// Whether this process writes its documents: only what was started as a process does.
+/// Whether documents are written: only by a process that called [`start`], not by tests.
 static WRITTEN: AtomicBool = AtomicBool::new(false);
 
-/// A number of things since the last document.
+/// A count since the last document.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
-/// A distribution since the last document: logarithmic buckets, each value within 7 % of what was recorded.
+/// A distribution since the last document: logarithmic buckets, with values within 7 % of the recorded ones.
 #[derive(Debug)]
 pub struct Timings([AtomicU64; BUCKETS]);
 
-/// The units that are used, of those that CloudWatch knows (API reference, `MetricDatum`).
+/// The units in use, out of those of CloudWatch (API reference, `MetricDatum`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// A number of things.
+    /// Number of things.
     Count,
     /// Milliseconds.
     Milliseconds,
 }
 
-/// One document: metrics that share their dimensions.
+/// One document: metrics with the same dimensions.
 #[derive(Clone, Debug)]
 pub struct Document {
     dimensions: Vec<(&'static str, String)>,
@@ -64,23 +64,23 @@ pub struct Document {
 }
 
 impl Counter {
-    /// Nothing yet.
+    /// Zero.
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// One more.
+    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// `count` more.
+    /// Adds `count`.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// The number, which begins again from nothing.
+    /// Returns the count and resets it.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -103,8 +103,8 @@ impl Timings {
         self.record(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// What was recorded, sorted, and nothing any more. Where that is more than [`VALUES_MAX`] values, as many values of
-    /// the same distribution, of which the last is the greatest.
+    /// Returns the recorded values, sorted, and resets them. More than [`VALUES_MAX`] values are reduced to that many with the
+    /// same distribution and the same maximum.
     pub fn take(&self) -> Vec<u64> {
         let counts: Vec<(u64, u64)> = self
             .0
@@ -120,7 +120,7 @@ impl Timings {
         let mut next = 1;
         for (value, count) in counts {
             below += count;
-            // The n-th shown value stands for the first n / shown of all values.
+            // The n-th shown value is the quantile n / shown.
             while next <= shown && next * total <= below * shown {
                 values.push(value);
                 next += 1;
@@ -131,19 +131,19 @@ impl Timings {
 }
 
 impl Document {
-    /// No metric yet, with these dimensions.
+    /// A document without metrics, with these dimensions.
     #[must_use]
     pub fn new(dimensions: Vec<(&'static str, String)>) -> Self {
         Self { dimensions, definitions: Vec::new(), values: Map::new() }
     }
 
-    /// A metric with one value.
+    /// Adds a metric with one value.
     #[must_use]
     pub fn number(self, name: &str, unit: Unit, value: u64) -> Self {
         self.value(name, unit, value.into())
     }
 
-    /// A metric with what `timings` recorded; no metric where that is nothing.
+    /// Adds a metric with the values of `timings`, if there are any, and resets them.
     #[must_use]
     pub fn timings(self, name: &str, unit: Unit, timings: &Timings) -> Self {
         let values = timings.take();
@@ -160,7 +160,7 @@ impl Document {
         self
     }
 
-    /// The document, measured until `now`. `None` without a metric.
+    /// The document with the timestamp `now`. `None` without metrics.
     #[must_use]
     pub fn encode(self, now: Timestamp) -> Option<Value> {
         if self.definitions.is_empty() {
@@ -178,7 +178,7 @@ impl Document {
     }
 }
 
-/// Writes what `documents` measured, once in [`INTERVAL`] and at last when `ended`.
+/// Writes `documents` once in each [`INTERVAL`], and a last time after `ended`.
 pub async fn write_until(ended: CancellationToken, documents: impl Fn() -> Vec<Document>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.tick().await;
@@ -188,7 +188,7 @@ pub async fn write_until(ended: CancellationToken, documents: impl Fn() -> Vec<D
     write(documents());
 }
 
-/// From now on [`write_until`] writes: the process has started.
+/// Enables [`write_until`].
 pub(super) fn start() {
     WRITTEN.store(true, Ordering::Relaxed);
 }
@@ -203,7 +203,7 @@ fn write(documents: Vec<Document>) {
         lines.push_str(&document.to_string());
         lines.push('\n');
     }
-    // Standard output may be closed; there is nobody else to tell.
+    // Standard output may be closed; there is no other channel.
     let _ = std::io::stdout().lock().write_all(lines.as_bytes());
 }
 
@@ -219,7 +219,7 @@ fn bucket(value: u64) -> usize {
     EXACT + 8 * (exponent - 4) + eighth
 }
 
-/// The middle of a bucket.
+/// The middle of `bucket`.
 fn value(bucket: usize) -> u64 {
     let Some(above) = bucket.checked_sub(EXACT) else {
         return u64::try_from(bucket).expect("an index is small");
@@ -229,17 +229,17 @@ fn value(bucket: usize) -> u64 {
     (8 + eighth) * width + width / 2
 }
 
-/// Checks that `document` is one of the format. Its schema is written from the specification named above.
+/// Checks that `document` has the format. The schema follows the specification named above.
 ///
 /// # Panics
-/// It is not.
+/// The document is invalid.
 #[cfg(test)]
 pub(crate) fn assert_valid(document: &Value) {
     let schema: Value = serde_json::from_str(include_str!("metrics/emf.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<_> = validator.iter_errors(document).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?} in {document}");
-    // What the schema cannot say: whatever is referred to is there and is of its kind.
+    // Not expressible in the schema: every referenced property exists and has the right type.
     let directive = &document["_aws"]["CloudWatchMetrics"][0];
     for dimension in directive["Dimensions"][0].as_array().unwrap() {
         assert!(document[dimension.as_str().unwrap()].is_string(), "{dimension}");

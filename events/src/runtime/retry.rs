@@ -1,10 +1,10 @@
-//! The one importer of `backoff`: retries with seedable full jitter, an attempt cap and an absolute deadline.
+//! Retries with seedable full jitter, an attempt limit and an absolute deadline. Only this module uses `backoff`.
 //!
-//! It covers what the AWS SDK does not retry: partial batch failures, transaction conflicts, conditional-request
-//! conflicts. It is not a second layer of retries over the SDK's own.
+//! They are for errors that the AWS SDK does not retry: partial batch failures, transaction conflicts, conditional-request
+//! conflicts. They are not a second layer over the retries of the SDK.
 //!
-//! `backoff`'s own policy is not used: its jitter cannot be seeded, it has no attempt cap, its clock is not
-//! tokio's, and a server's "retry after" escapes its limits.
+//! The policy of `backoff` is not used: its jitter cannot be seeded, it has no attempt limit, its clock is not tokio's, and a
+//! server's "retry after" exceeds its limits.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,18 +24,18 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// The longest delay after any failure.
     pub cap: Duration,
-    /// Attempts in all, the first included.
+    /// Attempts, the first included.
     pub attempts_max: u32,
 }
 
-/// Why an attempt failed.
+/// A failed attempt.
 #[derive(Debug)]
 pub enum Retry<E> {
     /// Another attempt may succeed.
     Transient {
-        /// The error, returned when this was the last attempt.
+        /// Error, returned if this was the last attempt.
         error: E,
-        /// What the server asked to wait, at the least.
+        /// Shortest wait, as requested by the server.
         after: Option<Duration>,
     },
     /// No attempt will succeed.
@@ -43,14 +43,14 @@ pub enum Retry<E> {
 }
 
 impl<E> Retry<E> {
-    /// A transient error without a wish of the server.
+    /// A transient error without a requested wait.
     pub fn transient(error: E) -> Self {
         Self::Transient { error, after: None }
     }
 }
 
-/// Runs `op` until it succeeds, fails for good, has had its attempts, or the next one would start after
-/// `deadline`. A running attempt is not cut short: its own timeouts bound it.
+/// Runs `op` until it succeeds, fails permanently, has used its attempts, or the next attempt would start after `deadline`. A
+/// running attempt is not cancelled: its own timeouts bound it.
 ///
 /// # Errors
 /// The error of the last attempt.
@@ -76,13 +76,13 @@ where
     Op: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Retry<E>>>,
 {
-    let asked = Arc::new(Mutex::new(None));
+    let requested = Arc::new(Mutex::new(None));
     let delays = Delays {
         policy,
         deadline,
         random: StdRng::seed_from_u64(seed),
         failures: 0,
-        asked: Arc::clone(&asked),
+        requested: Arc::clone(&requested),
     };
     // `backoff` calls its closure before it waits, so `op` is called by the first poll instead.
     let op = Mutex::new(op);
@@ -91,7 +91,7 @@ where
         attempt.await.map_err(|failed| match failed {
             Retry::Permanent(error) => backoff::Error::permanent(error),
             Retry::Transient { error, after } => {
-                *asked.lock().unwrap_or_else(PoisonError::into_inner) = after;
+                *requested.lock().unwrap_or_else(PoisonError::into_inner) = after;
                 backoff::Error::transient(error)
             }
         })
@@ -104,7 +104,7 @@ struct Delays {
     deadline: Instant,
     random: StdRng,
     failures: u32,
-    asked: Arc<Mutex<Option<Duration>>>,
+    requested: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Backoff for Delays {
@@ -115,8 +115,8 @@ impl Backoff for Delays {
         }
         let fraction = self.random.random_range(0.0..=1.0);
         let jitter = full_jitter(self.policy.base, self.policy.cap, self.failures, fraction);
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let delay = jitter.max(asked.unwrap_or_default());
+        let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let delay = jitter.max(requested.unwrap_or_default());
         (Instant::now() + delay < self.deadline).then_some(delay)
     }
 }
@@ -165,11 +165,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn wait_asked_by_the_server_is_kept_but_neither_beats_the_cap_nor_the_deadline() {
-        let asked = Duration::from_secs(10);
-        let attempts = failing(POLICY, 7, Some(asked), Duration::from_secs(3600)).await;
+        let requested = Duration::from_secs(10);
+        let attempts = failing(POLICY, 7, Some(requested), Duration::from_secs(3600)).await;
         assert_eq!(attempts.len(), 5);
-        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= asked));
-        assert_eq!(failing(POLICY, 7, Some(asked), Duration::from_secs(9)).await.len(), 1);
+        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] >= requested));
+        assert_eq!(failing(POLICY, 7, Some(requested), Duration::from_secs(9)).await.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

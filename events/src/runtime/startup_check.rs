@@ -1,17 +1,17 @@
-//! The self-check at start-up: what a process depends on exists and has the shape that the code expects. Nothing is
-//! created here. A process that fails the check does not start.
+//! The startup check: the AWS resources of a process exist and tables have the expected key. It creates nothing. A process
+//! that fails the check does not start.
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, TableDescription};
 
 use super::failure::describe;
 
-/// A table's key: partition and, where there is one, sort attribute.
+/// The key of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The partition key.
+    /// Partition key attribute.
     pub partition: &'static str,
-    /// The sort key.
+    /// Sort key attribute, if the table has one.
     pub sort: Option<&'static str>,
 }
 
@@ -30,10 +30,10 @@ pub const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
 /// The key of the Effects table.
 pub const EFFECTS: Key = Key { partition: "effectId", sort: None };
 
-/// Checks that `table` (the value of the variable `variable`) has `key`.
+/// Checks that `table`, the value of the environment variable `variable`, has `key`.
 ///
 /// # Errors
-/// It is missing, not accessible or has another key.
+/// The table is missing, inaccessible or has another key.
 pub async fn table(
     dynamodb: &aws_sdk_dynamodb::Client,
     variable: &str,
@@ -60,10 +60,10 @@ pub async fn table(
     Ok(())
 }
 
-/// Checks that the bucket `bucket` (the value of `variable`) is there.
+/// Checks that the bucket `bucket`, the value of `variable`, exists.
 ///
 /// # Errors
-/// It is missing or not accessible.
+/// The bucket is missing or inaccessible.
 pub async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str) -> anyhow::Result<()> {
     s3.head_bucket()
         .bucket(bucket)
@@ -74,10 +74,10 @@ pub async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str) -> an
     Ok(())
 }
 
-/// Checks that the queue at `url` (the value of `variable`) is there.
+/// Checks that the queue at `url`, the value of `variable`, exists.
 ///
 /// # Errors
-/// It is missing or not accessible.
+/// The queue is missing or inaccessible.
 pub async fn queue(sqs: &aws_sdk_sqs::Client, variable: &str, url: &str) -> anyhow::Result<()> {
     sqs.get_queue_attributes()
         .queue_url(url)
@@ -89,10 +89,10 @@ pub async fn queue(sqs: &aws_sdk_sqs::Client, variable: &str, url: &str) -> anyh
     Ok(())
 }
 
-/// Checks that the event bus `name` (the value of `variable`) is there.
+/// Checks that the event bus `name`, the value of `variable`, exists.
 ///
 /// # Errors
-/// It is missing or not accessible.
+/// The event bus is missing or inaccessible.
 pub async fn bus(bridge: &aws_sdk_eventbridge::Client, variable: &str, name: &str) -> anyhow::Result<()> {
     bridge
         .describe_event_bus()

@@ -1,5 +1,4 @@
-//! A process of a simulation: tasks that stop, go on and end together, and a clock that is not the others'. Nothing
-//! of it is entered by a binary.
+//! A simulated process: tasks that are stopped, continued and killed together, with a skewed clock. Binaries do not use it.
 
 use std::{
     pin::Pin,
@@ -14,8 +13,7 @@ tokio::task_local! {
     static PROCESS: Process;
 }
 
-/// What a process of the operating system is to its threads, for tasks: [`super::spawn`] inside of one of its tasks
-/// adds to it.
+/// A group of tasks that behaves like an operating-system process. [`super::spawn`] inside one of its tasks adds a task.
 #[derive(Clone, Debug)]
 pub struct Process {
     skew: SignedDuration,
@@ -25,7 +23,7 @@ pub struct Process {
 #[derive(Debug, Default)]
 struct Tasks {
     stopped: bool,
-    /// Who is to be polled when it goes on.
+    /// Tasks to poll after the process continues.
     waiting: Vec<Waker>,
     spawned: Vec<AbortHandle>,
 }
@@ -55,7 +53,7 @@ impl Process {
         spawned
     }
 
-    /// SIGSTOP: nothing of it runs until it goes on, and its clock does not wait for it.
+    /// SIGSTOP: none of its tasks runs until it continues; its clock keeps running.
     pub fn stop(&self) {
         self.tasks().stopped = true;
     }
@@ -70,7 +68,7 @@ impl Process {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// SIGKILL: every task of it is dropped where it stands.
+    /// SIGKILL: all of its tasks are dropped.
     pub fn kill(&self) {
         for task in std::mem::take(&mut self.tasks().spawned) {
             task.abort();
@@ -99,12 +97,12 @@ impl<F: Future> Future for Stoppable<F> {
     }
 }
 
-/// The process whose task asks; none outside of a simulation.
+/// The process of the current task; `None` outside a simulation.
 pub(super) fn current() -> Option<Process> {
     PROCESS.try_with(Clone::clone).ok()
 }
 
-/// How much its clock is ahead.
+/// The lead of the current process's clock.
 pub(super) fn skew() -> SignedDuration {
     PROCESS.try_with(|process| process.skew).unwrap_or_default()
 }
@@ -143,7 +141,7 @@ mod tests {
         assert_eq!(counted(), (10, 20));
         stopped.go_on();
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_eq!(counted(), (20, 30), "it goes on where it stood");
+        assert_eq!(counted(), (20, 30), "it continues where it stopped");
         stopped.kill();
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(counted(), (20, 40));
