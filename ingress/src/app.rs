@@ -26,9 +26,9 @@ use crate::{
     api::problem::ApiError,
     config::Config,
     coordination::Coordination,
-    live::admission::Seats,
+    live::admission::AdmissionControl,
     live::presence::Presence,
-    live::session::{Parts, Sessions},
+    live::session::{Dependencies, Sessions},
     live::sonic::{Sonic, StreamAuthScheme},
     live::ticket::Tickets,
     live::upload::Intake,
@@ -55,7 +55,7 @@ pub struct AppState {
     /// Issues tickets.
     pub tickets: Tickets,
     /// Who may talk now.
-    pub seats: Seats,
+    pub admission_control: AdmissionControl,
     /// The user pool.
     pub user_pool: UserPool,
     /// E-mail domains that cannot sign up.
@@ -129,9 +129,9 @@ pub async fn serve(
         move || app.metrics.documents(app.sessions.count(), app.stores.results.places().count())
     }));
     let presence = app.presence.clone();
-    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.keep().await }));
+    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
     shutdown.cancelled().await;
-    app.seats.stop();
+    app.admission_control.stop();
     app.sessions.hand_over();
     if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
         tracing::error!("conversations are left to the watchdog: they did not end in time");
@@ -207,7 +207,7 @@ impl AppState {
         let owner = uuid::Uuid::new_v4().to_string();
         let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
         let stores = Stores::new(config, sdk, &s3, &coordination, &metrics, shutdown);
-        let parts = Parts {
+        let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
@@ -224,7 +224,7 @@ impl AppState {
         Ok(Self {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
             tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
-            seats: Seats::new(config.conversations_max),
+            admission_control: AdmissionControl::new(config.conversations_max),
             user_pool,
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,
@@ -236,7 +236,7 @@ impl AppState {
             presence: Presence::new(Arc::clone(&coordination), owner),
             coordination,
             web_origin: config.web_origin.clone(),
-            sessions: Sessions::new(parts),
+            sessions: Sessions::new(dependencies),
             stores,
             metrics,
         })

@@ -18,7 +18,7 @@ use events::{
 };
 use tokio::time::Instant;
 
-use crate::{app::AppState, live::admission::NoSeat, live::conversation::Ending};
+use crate::{app::AppState, live::admission::AdmissionError, live::conversation::Ending};
 
 /// The numbers of this task.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Metrics {
     pub fn ended(&self, ending: &Ending, age: Duration) {
         *lock(&self.ended).entry(reason(ending.reason)).or_default() += 1;
         self.durations.record_duration(age);
-        let metrics = &ending.progress.metrics;
+        let metrics = &ending.totals.metrics;
         self.renewals.add(metrics.renewals.into());
         self.recoveries.add(metrics.recoveries.into());
         self.reconnects.add(metrics.reconnects.into());
@@ -79,11 +79,11 @@ impl Metrics {
     }
 
     /// A learner found no seat.
-    pub fn refused(&self, why: NoSeat) {
+    pub fn refused(&self, why: AdmissionError) {
         let why = match why {
-            NoSeat::Stopping => "stopping",
-            NoSeat::Full => "full",
-            NoSeat::InConversation(_) => "in_conversation",
+            AdmissionError::Stopping => "stopping",
+            AdmissionError::Full => "full",
+            AdmissionError::InConversation(_) => "in_conversation",
         };
         *lock(&self.refused).entry(why).or_default() += 1;
     }
@@ -187,7 +187,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::live::conversation::Progress;
+    use crate::live::conversation::Totals;
 
     fn told(metrics: &Metrics) -> Vec<Value> {
         let documents = metrics.documents(3, 0).into_iter();
@@ -205,11 +205,11 @@ mod tests {
         let metrics = Metrics::default();
         [&metrics.answers, &metrics.openings].into_iter().for_each(|timings| timings.record(700));
         let counted = ConversationMetrics { renewals: 2, ..ConversationMetrics::default() };
-        let progress = Progress { usage: Usage::default(), turns: 1, learner_speech_ms: 0, metrics: counted };
-        let ending = Ending { reason: EndReason::Learner, progress };
+        let totals = Totals { usage: Usage::default(), turns: 1, learner_speech_ms: 0, metrics: counted };
+        let ending = Ending { reason: EndReason::Learner, totals };
         metrics.ended(&ending, Duration::from_secs(61));
         let id = ConversationId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-        [NoSeat::Full, NoSeat::Stopping, NoSeat::InConversation(id)]
+        [AdmissionError::Full, AdmissionError::Stopping, AdmissionError::InConversation(id)]
             .into_iter()
             .for_each(|why| metrics.refused(why));
         for status in [StatusCode::CREATED, StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {

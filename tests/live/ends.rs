@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use events::contract::ConversationId;
-use ingress::live::socket::Farewell;
+use ingress::live::socket::CloseReason;
 use serde_json::Value;
 use tests::live::{Live, LiveOptions, block_on};
 
@@ -94,7 +94,7 @@ fn a_stopping_task_ends_nothing_and_sends_the_page_on() {
         visitor.until("turn").await;
         live.begin_to_stop();
         assert_eq!(visitor.until("reconnect").await["reason"], "shutdown");
-        assert_eq!(visitor.closed().await, Some(Farewell::Stopping.code()));
+        assert_eq!(visitor.closed().await, Some(CloseReason::Stopping.code()));
         // Another task ends it, or the watchdog.
         assert_eq!(live.completed(id(&offer)).len(), 0);
         assert_eq!(live.journal(id(&offer)).await.unwrap().turns.len(), 1);

@@ -21,7 +21,7 @@ use crate::{
     account::profile::is_time_zone,
     api::problem::{ApiError, Code},
     app::AppState,
-    live::admission::NoSeat,
+    live::admission::AdmissionError,
     live::session::Returning,
     live::ticket::{Admission, Purpose},
     live::voice,
@@ -99,13 +99,15 @@ pub async fn start(
         return Err(ApiError::NotFound("picture"));
     }
     if let Some(elsewhere) = app.presence.elsewhere(&user_id).await {
-        let why = NoSeat::InConversation(elsewhere);
+        let why = AdmissionError::InConversation(elsewhere);
         app.metrics.refused(why);
         return Err(why.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
-    app.seats.keep(&user_id, conversation_id, now).inspect_err(|why| app.metrics.refused(*why))?;
+    app.admission_control
+        .reserve(&user_id, conversation_id, now)
+        .inspect_err(|why| app.metrics.refused(*why))?;
     let admission = Admission {
         conversation_id,
         user_id,
@@ -134,11 +136,11 @@ pub async fn ticket(
         Some(Returning::Open(admission)) if admission.user_id == user_id => {
             Ok(Created(issue(&app, admission, Timestamp::now())))
         }
-        Some(Returning::Over(learner)) if learner == user_id => {
+        Some(Returning::Ended(learner)) if learner == user_id => {
             let detail = format!("the conversation {conversation_id} has ended");
             Err(ApiError::refused(Code::ConversationEnded, detail))
         }
-        Some(Returning::Open(_) | Returning::Over(_)) | None => Err(ApiError::NotFound("conversation")),
+        Some(Returning::Open(_) | Returning::Ended(_)) | None => Err(ApiError::NotFound("conversation")),
     }
 }
 

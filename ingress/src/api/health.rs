@@ -45,7 +45,7 @@ pub fn routes() -> Vec<Route> {
 
 async fn health(State(app): State<Arc<AppState>>) -> Response {
     let conversations = app.sessions.count();
-    let (code, status) = if app.seats.is_stopping() {
+    let (code, status) = if app.admission_control.is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, Status::Stopping)
     } else {
         (StatusCode::OK, Status::Ok)

@@ -18,9 +18,9 @@ use super::{
 use crate::{
     api::problem::{ApiError, Code},
     app::AppState,
-    live::admission::NoSeat,
-    live::session::Visit,
-    live::socket::{self, Page},
+    live::admission::AdmissionError,
+    live::session::Connect,
+    live::socket::{self, ClientConnection},
     live::ticket::Purpose,
 };
 
@@ -65,22 +65,22 @@ pub async fn live(
     app.accounts.usable(&admission.user_id).await?;
     let turns = query.turns.unwrap_or(0);
     if admission.purpose == Purpose::Return
-        && let Some(door) = app.sessions.door(conversation_id)
+        && let Some(connect_tx) = app.sessions.connect_tx(conversation_id)
     {
         return Ok(upgrade.on_upgrade(async move |socket| {
-            // A conversation that ended meanwhile drops the page, which closes the socket.
-            let _ = door.send(Visit { page: Page::new(socket), turns }).await;
+            // A conversation that ended meanwhile drops the connection, which closes it.
+            let _ = connect_tx.send(Connect { client: ClientConnection::new(socket), turns }).await;
         }));
     }
     let picture = app.images.get(&admission.image_id).await.map_err(ApiError::Internal)?;
     let picture = picture.ok_or(ApiError::NotFound("picture"))?;
-    let seated = app.seats.sit(&admission.user_id, conversation_id, now);
-    let seated = seated.inspect_err(|why| app.metrics.refused(*why))?;
+    let slot = app.admission_control.acquire(&admission.user_id, conversation_id, now);
+    let slot = slot.inspect_err(|why| app.metrics.refused(*why))?;
     let present =
-        app.presence.enter(&admission.user_id, conversation_id).await.map_err(NoSeat::InConversation);
-    let seated = seated.shown(present.inspect_err(|why| app.metrics.refused(*why))?);
+        app.presence.enter(&admission.user_id, conversation_id).await.map_err(AdmissionError::InConversation);
+    let slot = slot.with_presence(present.inspect_err(|why| app.metrics.refused(*why))?);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
-        sessions.begin(admission, &picture, seated, Visit { page: Page::new(socket), turns });
+        sessions.begin(admission, &picture, slot, Connect { client: ClientConnection::new(socket), turns });
     }))
 }

@@ -19,11 +19,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    account::auth::Unauthorized, api::route::Role, live::admission::NoSeat, live::session::NoTurn,
-    live::ticket::Refused, live::upload::Refusal,
+    account::auth::Unauthorized, api::route::Role, live::admission::AdmissionError,
+    live::session::TurnUploadError, live::ticket::TicketError, live::upload::AudioFileError,
 };
 
-/// When a caller who found no seat may come back, in seconds.
+/// When a caller who found no free slot may come back, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 10;
 
 /// The media type of an error.
@@ -59,22 +59,22 @@ pub enum ApiError {
     Forbidden(Role),
     /// The ticket is not good.
     #[error(transparent)]
-    Ticket(#[from] Refused),
+    Ticket(#[from] TicketError),
     /// There is nothing of that name, or not for this learner.
     #[error("there is no {0} of that name")]
     NotFound(&'static str),
     /// The address has other methods.
     #[error("the address does not have this method")]
     Method,
-    /// There is no seat.
+    /// No slot is free, or the learner is in another conversation.
     #[error(transparent)]
-    NoSeat(#[from] NoSeat),
+    Admission(#[from] AdmissionError),
     /// No turn can be uploaded to the conversation.
     #[error(transparent)]
-    NoTurn(#[from] NoTurn),
+    TurnUpload(#[from] TurnUploadError),
     /// The uploaded turn is not taken.
     #[error(transparent)]
-    Upload(#[from] Refusal),
+    Upload(#[from] AudioFileError),
     /// The caller tries too often.
     #[error("too many attempts; try again in {} s", seconds(*.after))]
     TooManyRequests {
@@ -162,15 +162,15 @@ impl ApiError {
             Self::Unauthorized(Unauthorized::Expired) => Code::TokenExpired,
             Self::Unauthorized(Unauthorized::Invalid(_)) => Code::TokenInvalid,
             Self::Forbidden(_) => Code::RoleMissing,
-            Self::Ticket(Refused::Invalid) => Code::TicketInvalid,
-            Self::Ticket(Refused::Used) => Code::TicketUsed,
+            Self::Ticket(TicketError::Invalid) => Code::TicketInvalid,
+            Self::Ticket(TicketError::Used) => Code::TicketUsed,
             Self::NotFound(_) => Code::NotFound,
             Self::Method => Code::MethodNotAllowed,
-            Self::NoSeat(NoSeat::InConversation(_)) => Code::ConversationInProgress,
-            Self::NoSeat(NoSeat::Full) => Code::Busy,
-            Self::NoSeat(NoSeat::Stopping) => Code::Stopping,
-            Self::NoTurn(NoTurn::NotLive) => Code::ConversationNotLive,
-            Self::NoTurn(NoTurn::InProgress) => Code::TurnInProgress,
+            Self::Admission(AdmissionError::InConversation(_)) => Code::ConversationInProgress,
+            Self::Admission(AdmissionError::Full) => Code::Busy,
+            Self::Admission(AdmissionError::Stopping) => Code::Stopping,
+            Self::TurnUpload(TurnUploadError::NotLive) => Code::ConversationNotLive,
+            Self::TurnUpload(TurnUploadError::InProgress) => Code::TurnInProgress,
             Self::Upload(refusal) => upload_code(refusal),
             Self::TooManyRequests { .. } => Code::TooManyRequests,
             Self::Refused { code, .. } => *code,
@@ -192,7 +192,9 @@ impl ApiError {
             conversation_id: None,
         };
         match self {
-            Self::NoSeat(NoSeat::InConversation(id)) => problem.conversation_id = Some(id.to_string()),
+            Self::Admission(AdmissionError::InConversation(id)) => {
+                problem.conversation_id = Some(id.to_string())
+            }
             Self::Query { field, .. } | Self::Unprocessable { field, .. } => {
                 problem.field = Some(field.clone());
             }
@@ -206,12 +208,12 @@ impl ApiError {
             | Self::Ticket(_)
             | Self::NotFound(_)
             | Self::Method
-            | Self::NoTurn(_)
+            | Self::TurnUpload(_)
             | Self::Upload(_)
             | Self::TooManyRequests { .. }
             | Self::Refused { .. }
             | Self::Timeout
-            | Self::NoSeat(NoSeat::Full | NoSeat::Stopping) => {}
+            | Self::Admission(AdmissionError::Full | AdmissionError::Stopping) => {}
         }
         problem
     }
@@ -236,20 +238,20 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn upload_code(refusal: &Refusal) -> Code {
+fn upload_code(refusal: &AudioFileError) -> Code {
     match refusal {
-        Refusal::ContentType => Code::ContentTypeUnsupported,
-        Refusal::NotAudio => Code::ContentUnsupported,
-        Refusal::OtherContent { .. } => Code::ContentTypeWrong,
-        Refusal::TooLarge => Code::FileTooLarge,
-        Refusal::TooLong => Code::TurnTooLong,
-        Refusal::Empty => Code::AudioEmpty,
-        Refusal::Broken => Code::AudioBroken,
-        Refusal::Encoding => Code::EncodingUnsupported,
-        Refusal::Channels(_) => Code::ChannelsUnsupported,
-        Refusal::Rate(_) => Code::SampleRateUnsupported,
-        Refusal::TooSlow => Code::UploadTooSlow,
-        Refusal::Busy => Code::Busy,
+        AudioFileError::ContentType => Code::ContentTypeUnsupported,
+        AudioFileError::NotAudio => Code::ContentUnsupported,
+        AudioFileError::OtherContent { .. } => Code::ContentTypeWrong,
+        AudioFileError::TooLarge => Code::FileTooLarge,
+        AudioFileError::TooLong => Code::TurnTooLong,
+        AudioFileError::Empty => Code::AudioEmpty,
+        AudioFileError::Broken => Code::AudioBroken,
+        AudioFileError::Encoding => Code::EncodingUnsupported,
+        AudioFileError::Channels(_) => Code::ChannelsUnsupported,
+        AudioFileError::Rate(_) => Code::SampleRateUnsupported,
+        AudioFileError::TooSlow => Code::UploadTooSlow,
+        AudioFileError::Busy => Code::Busy,
     }
 }
 
@@ -269,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_is_a_problem_document_with_the_request_id() {
-        let error = ApiError::NoSeat(NoSeat::Full);
+        let error = ApiError::Admission(AdmissionError::Full);
         let response = REQUEST_ID.scope("r-1".to_owned(), async { error.into_response() }).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "10");
@@ -282,17 +284,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_that_is_not_taken_is_told_why() {
-        let answer = async |refusal: Refusal| {
+        let answer = async |refusal: AudioFileError| {
             let response = ApiError::from(refusal).into_response();
             let body = body(response).await;
             (body["status"].as_u64().unwrap(), body["code"].clone(), body["detail"].clone())
         };
-        let (status, code, detail) = answer(Refusal::Rate(44_101)).await;
+        let (status, code, detail) = answer(AudioFileError::Rate(44_101)).await;
         assert_eq!((status, &code), (422, &"sample_rate_unsupported".into()));
         assert!(detail.as_str().unwrap().contains("44100"));
-        assert_eq!(answer(Refusal::TooLarge).await.0, 413);
-        assert_eq!(answer(Refusal::NotAudio).await.0, 415);
-        assert_eq!(answer(Refusal::Busy).await.0, 503);
+        assert_eq!(answer(AudioFileError::TooLarge).await.0, 413);
+        assert_eq!(answer(AudioFileError::NotAudio).await.0, 415);
+        assert_eq!(answer(AudioFileError::Busy).await.0, 503);
     }
 
     #[tokio::test]

@@ -18,9 +18,9 @@ use crate::{
     account::auth::Learner,
     api::problem::{ApiError, Code},
     app::AppState,
-    live::session::TurnPlace,
+    live::session::UploadPermit,
     live::sonic::wire::BYTES_PER_MS,
-    live::upload::{Refusal, format::Format},
+    live::upload::{AudioFileError, format::Format},
 };
 
 /// A turn that is being spoken.
@@ -73,29 +73,33 @@ pub async fn upload(
     Path(conversation_id): Path<ConversationId>,
     request: Request,
 ) -> Result<Accepted<Spoken>, ApiError> {
-    let place = place(&app, conversation_id, &user_id).await?;
+    let permit = acquire_permit(&app, conversation_id, &user_id).await?;
     let declared = content_type(request.headers())?;
     let pcm = app.intake.take(request.into_body(), declared).await?;
     let duration_ms = pcm.len() as u64 / BYTES_PER_MS;
-    place.speak(pcm)?;
+    permit.play(pcm)?;
     tracing::info!(conversation.id = %conversation_id, duration_ms, "an uploaded turn is spoken");
     Ok(Accepted(Spoken { duration_ms }))
 }
 
-async fn place(app: &AppState, id: ConversationId, user_id: &UserId) -> Result<TurnPlace, ApiError> {
+async fn acquire_permit(
+    app: &AppState,
+    id: ConversationId,
+    user_id: &UserId,
+) -> Result<UploadPermit, ApiError> {
     // A conversation whose socket has not come yet is in no journal.
-    if !app.seats.holds(user_id, id) {
+    if !app.admission_control.holds(user_id, id) {
         let learner = app.sessions.learner(id).await.map_err(|error| ApiError::Internal(error.into()))?;
         if learner.as_ref() != Some(user_id) {
             return Err(ApiError::NotFound("conversation"));
         }
     }
-    Ok(app.sessions.place_for_turn(id)?)
+    Ok(app.sessions.permit_upload(id)?)
 }
 
-fn content_type(headers: &HeaderMap) -> Result<Format, Refusal> {
+fn content_type(headers: &HeaderMap) -> Result<Format, AudioFileError> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.and_then(Format::of_content_type).ok_or(Refusal::ContentType)
+    value.and_then(Format::of_content_type).ok_or(AudioFileError::ContentType)
 }
 
 #[cfg(test)]
@@ -107,9 +111,9 @@ mod tests {
     #[test]
     fn a_content_type_is_required() {
         let mut headers = HeaderMap::new();
-        assert_eq!(content_type(&headers), Err(Refusal::ContentType));
+        assert_eq!(content_type(&headers), Err(AudioFileError::ContentType));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/ogg"));
-        assert_eq!(content_type(&headers), Err(Refusal::ContentType));
+        assert_eq!(content_type(&headers), Err(AudioFileError::ContentType));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/mpeg"));
         assert_eq!(content_type(&headers), Ok(Format::Mp3));
     }

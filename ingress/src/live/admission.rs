@@ -1,5 +1,5 @@
 //! Who may talk now: a bounded number of conversations, one for each learner, none while the service is stopping.
-//! A seat is taken when a conversation is asked for and kept while its ticket is good; the time is a value.
+//! A slot is taken when a conversation is asked for and kept while its ticket is good; the time is a value.
 
 use std::{
     collections::HashMap,
@@ -9,45 +9,45 @@ use std::{
 use events::contract::{ConversationId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{live::presence::Present, live::ticket::TICKET_SECONDS};
+use crate::{live::presence::PresenceClaim, live::ticket::TICKET_SECONDS};
 
-/// Gives out seats.
+/// Gives out admission.
 #[derive(Clone, Debug)]
-pub struct Seats {
-    seats_max: usize,
+pub struct AdmissionControl {
+    slots_max: usize,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     stopping: bool,
-    taken: HashMap<UserId, Seat>,
+    taken: HashMap<UserId, Reservation>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seat {
+struct Reservation {
     conversation_id: ConversationId,
-    /// Until when the seat is kept for a conversation that has not started; `None` once it has.
-    kept_until: Option<Timestamp>,
+    /// Until when the slot is kept for a conversation that has not started; `None` once it has.
+    reserved_until: Option<Timestamp>,
 }
 
-/// A seat in use; dropping it frees the seat.
+/// A slot in use; dropping it frees the slot.
 #[derive(Debug)]
-pub struct Seated {
-    seats: Seats,
+pub struct Slot {
+    admission: AdmissionControl,
     user_id: UserId,
     conversation_id: ConversationId,
     /// What the other tasks are told.
-    present: Option<Present>,
+    present: Option<PresenceClaim>,
 }
 
-/// Why there is no seat.
+/// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoSeat {
+pub enum AdmissionError {
     /// The service is stopping.
     #[error("the service is restarting")]
     Stopping,
-    /// All seats are taken.
+    /// All admission are taken.
     #[error("all conversations are in use at the moment")]
     Full,
     /// The learner is in another conversation.
@@ -55,49 +55,49 @@ pub enum NoSeat {
     InConversation(ConversationId),
 }
 
-impl Seats {
-    /// At most `seats_max` conversations.
+impl AdmissionControl {
+    /// At most `slots_max` conversations.
     #[must_use]
-    pub fn new(seats_max: usize) -> Self {
-        Self { seats_max, state: Arc::default() }
+    pub fn new(slots_max: usize) -> Self {
+        Self { slots_max, state: Arc::default() }
     }
 
-    /// Keeps a seat for a conversation whose ticket is issued now. A learner who asks again gives up the earlier
+    /// Keeps a slot for a conversation whose ticket is issued now. A learner who asks again gives up the earlier
     /// one, if it has not started.
     ///
     /// # Errors
-    /// See [`NoSeat`].
-    pub fn keep(
+    /// See [`AdmissionError`].
+    pub fn reserve(
         &self,
         user_id: &UserId,
         conversation_id: ConversationId,
         now: Timestamp,
-    ) -> Result<(), NoSeat> {
-        let kept_until = now + SignedDuration::from_secs(TICKET_SECONDS);
-        self.take(user_id, Seat { conversation_id, kept_until: Some(kept_until) }, now)
+    ) -> Result<(), AdmissionError> {
+        let reserved_until = now + SignedDuration::from_secs(TICKET_SECONDS);
+        self.take(user_id, Reservation { conversation_id, reserved_until: Some(reserved_until) }, now)
     }
 
-    /// Takes the seat of a conversation that starts.
+    /// Takes the slot of a conversation that starts.
     ///
     /// # Errors
-    /// See [`NoSeat`].
-    pub fn sit(
+    /// See [`AdmissionError`].
+    pub fn acquire(
         &self,
         user_id: &UserId,
         conversation_id: ConversationId,
         now: Timestamp,
-    ) -> Result<Seated, NoSeat> {
-        self.take(user_id, Seat { conversation_id, kept_until: None }, now)?;
-        Ok(Seated { seats: self.clone(), user_id: user_id.clone(), conversation_id, present: None })
+    ) -> Result<Slot, AdmissionError> {
+        self.take(user_id, Reservation { conversation_id, reserved_until: None }, now)?;
+        Ok(Slot { admission: self.clone(), user_id: user_id.clone(), conversation_id, present: None })
     }
 
-    /// Whether a seat is kept for this conversation of the learner, or it is held.
+    /// Whether a slot is kept for this conversation of the learner, or it is held.
     #[must_use]
     pub fn holds(&self, user_id: &UserId, conversation_id: ConversationId) -> bool {
-        self.lock().taken.get(user_id).is_some_and(|seat| seat.conversation_id == conversation_id)
+        self.lock().taken.get(user_id).is_some_and(|slot| slot.conversation_id == conversation_id)
     }
 
-    /// No more seats from now on.
+    /// No more admission from now on.
     pub fn stop(&self) {
         self.lock().stopping = true;
     }
@@ -108,24 +108,24 @@ impl Seats {
         self.lock().stopping
     }
 
-    fn take(&self, user_id: &UserId, seat: Seat, now: Timestamp) -> Result<(), NoSeat> {
+    fn take(&self, user_id: &UserId, slot: Reservation, now: Timestamp) -> Result<(), AdmissionError> {
         let mut state = self.lock();
         if state.stopping {
-            return Err(NoSeat::Stopping);
+            return Err(AdmissionError::Stopping);
         }
-        let expired = |seat: &Seat| seat.kept_until.is_some_and(|until| until <= now);
+        let expired = |slot: &Reservation| slot.reserved_until.is_some_and(|until| until <= now);
         if let Some(taken) = state.taken.get(user_id)
-            && taken.kept_until.is_none()
+            && taken.reserved_until.is_none()
         {
-            return Err(NoSeat::InConversation(taken.conversation_id));
+            return Err(AdmissionError::InConversation(taken.conversation_id));
         }
-        if !state.taken.contains_key(user_id) && state.taken.len() >= self.seats_max {
-            state.taken.retain(|_, seat| !expired(seat));
-            if state.taken.len() >= self.seats_max {
-                return Err(NoSeat::Full);
+        if !state.taken.contains_key(user_id) && state.taken.len() >= self.slots_max {
+            state.taken.retain(|_, slot| !expired(slot));
+            if state.taken.len() >= self.slots_max {
+                return Err(AdmissionError::Full);
             }
         }
-        state.taken.insert(user_id.clone(), seat);
+        state.taken.insert(user_id.clone(), slot);
         Ok(())
     }
 
@@ -134,20 +134,20 @@ impl Seats {
     }
 }
 
-impl Seated {
-    /// The other tasks are told as long as the seat is held.
+impl Slot {
+    /// The other tasks are told as long as the slot is held.
     #[must_use]
-    pub fn shown(self, present: Present) -> Self {
-        let mut seated = self;
-        seated.present = Some(present);
-        seated
+    pub fn with_presence(self, present: PresenceClaim) -> Self {
+        let mut slot = self;
+        slot.present = Some(present);
+        slot
     }
 }
 
-impl Drop for Seated {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.seats.lock();
-        let own = state.taken.get(&self.user_id).map(|seat| seat.conversation_id);
+        let mut state = self.admission.lock();
+        let own = state.taken.get(&self.user_id).map(|slot| slot.conversation_id);
         if own == Some(self.conversation_id) {
             state.taken.remove(&self.user_id);
         }
@@ -172,40 +172,42 @@ mod tests {
 
     #[test]
     fn seats_are_bounded_and_come_back() {
-        let seats = Seats::new(2);
-        let first = seats.sit(&user("a"), conversation(1), now()).unwrap();
-        let _second = seats.sit(&user("b"), conversation(2), now()).unwrap();
-        assert_eq!(seats.keep(&user("c"), conversation(3), now()), Err(NoSeat::Full));
+        let admission = AdmissionControl::new(2);
+        let first = admission.acquire(&user("a"), conversation(1), now()).unwrap();
+        let _second = admission.acquire(&user("b"), conversation(2), now()).unwrap();
+        assert_eq!(admission.reserve(&user("c"), conversation(3), now()), Err(AdmissionError::Full));
         drop(first);
-        assert_eq!(seats.keep(&user("c"), conversation(3), now()), Ok(()));
+        assert_eq!(admission.reserve(&user("c"), conversation(3), now()), Ok(()));
     }
 
     #[test]
     fn a_learner_has_one_conversation() {
-        let seats = Seats::new(9);
-        let seated = seats.sit(&user("a"), conversation(1), now()).unwrap();
-        let again = seats.keep(&user("a"), conversation(2), now());
-        assert_eq!(again, Err(NoSeat::InConversation(conversation(1))));
-        drop(seated);
-        assert_eq!(seats.keep(&user("a"), conversation(2), now()), Ok(()));
-        assert_eq!(seats.keep(&user("a"), conversation(3), now()), Ok(()));
-        assert!(seats.holds(&user("a"), conversation(3)));
-        assert!(!seats.holds(&user("a"), conversation(2)) && !seats.holds(&user("b"), conversation(3)));
+        let admission = AdmissionControl::new(9);
+        let slot = admission.acquire(&user("a"), conversation(1), now()).unwrap();
+        let again = admission.reserve(&user("a"), conversation(2), now());
+        assert_eq!(again, Err(AdmissionError::InConversation(conversation(1))));
+        drop(slot);
+        assert_eq!(admission.reserve(&user("a"), conversation(2), now()), Ok(()));
+        assert_eq!(admission.reserve(&user("a"), conversation(3), now()), Ok(()));
+        assert!(admission.holds(&user("a"), conversation(3)));
+        assert!(
+            !admission.holds(&user("a"), conversation(2)) && !admission.holds(&user("b"), conversation(3))
+        );
     }
 
     #[test]
     fn a_seat_that_is_not_used_is_free_after_a_while() {
-        let seats = Seats::new(1);
-        seats.keep(&user("a"), conversation(1), now()).unwrap();
-        assert_eq!(seats.keep(&user("b"), conversation(2), now()), Err(NoSeat::Full));
+        let admission = AdmissionControl::new(1);
+        admission.reserve(&user("a"), conversation(1), now()).unwrap();
+        assert_eq!(admission.reserve(&user("b"), conversation(2), now()), Err(AdmissionError::Full));
         let later = now() + SignedDuration::from_secs(TICKET_SECONDS);
-        assert_eq!(seats.keep(&user("b"), conversation(2), later), Ok(()));
+        assert_eq!(admission.reserve(&user("b"), conversation(2), later), Ok(()));
     }
 
     #[test]
     fn a_stopping_service_has_no_seats() {
-        let seats = Seats::new(1);
-        seats.stop();
-        assert_eq!(seats.keep(&user("a"), conversation(1), now()), Err(NoSeat::Stopping));
+        let admission = AdmissionControl::new(1);
+        admission.stop();
+        assert_eq!(admission.reserve(&user("a"), conversation(1), now()), Err(AdmissionError::Stopping));
     }
 }

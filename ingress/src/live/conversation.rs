@@ -10,8 +10,6 @@
 mod direction;
 mod ending;
 mod failure;
-#[cfg(test)]
-mod fixture;
 mod floor;
 mod history;
 mod input;
@@ -22,22 +20,24 @@ mod resumed;
 mod streams;
 mod summary;
 #[cfg(test)]
+mod test_fixture;
+#[cfg(test)]
 mod tests;
 mod timers;
 mod tutor;
 mod upload;
 #[cfg(test)]
-mod walk;
+mod walk_tests;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use events::contract::EndReason;
 
-pub use failure::{FailureClass, Reaction, StreamFailure};
+pub use failure::{FailureClass, Reaction, StreamError};
 pub use history::Message;
 pub use input::{Input, Limits, NUDGES_MAX, Settings, StreamId, Texts};
-pub use output::{Ending, Output, Progress, Release};
+pub use output::{Ending, Output, Release, Totals};
 pub use resumed::Resumed;
 
 use crate::{
@@ -170,7 +170,7 @@ impl Conversation {
             Input::Simulated(simulated) => self.simulated(simulated),
             Input::Model(stream, event) => self.model(stream, event, at_ms),
             Input::HandOver => self.hand_over(at_ms),
-            Input::Wanted => self.release(at_ms),
+            Input::TakeoverRequested => self.release(at_ms),
             Input::Broken => self.finish(EndReason::InternalError, at_ms),
             Input::Tick => {}
         }

@@ -33,7 +33,7 @@ pub struct Presence {
 
 /// A learner is live on this task; dropping it tells the others that it is over.
 #[derive(Debug)]
-pub struct Present {
+pub struct PresenceClaim {
     presence: Presence,
     user_id: UserId,
     conversation_id: ConversationId,
@@ -62,7 +62,7 @@ impl Presence {
         &self,
         user_id: &UserId,
         conversation_id: ConversationId,
-    ) -> Result<Present, ConversationId> {
+    ) -> Result<PresenceClaim, ConversationId> {
         let (key, owner) = (key(user_id), self.owner(conversation_id));
         if let Ok(Claim::Held(holder)) = self.coordination.claim(&key, &owner, CLAIM_TTL).await {
             match parse(&holder) {
@@ -75,11 +75,11 @@ impl Presence {
             }
         }
         self.lock().insert(user_id.clone(), conversation_id);
-        Ok(Present { presence: self.clone(), user_id: user_id.clone(), conversation_id })
+        Ok(PresenceClaim { presence: self.clone(), user_id: user_id.clone(), conversation_id })
     }
 
     /// Keeps the claims for ever.
-    pub async fn keep(&self) {
+    pub async fn renew_claims(&self) {
         loop {
             tokio::time::sleep(RENEW_INTERVAL).await;
             let here: Vec<_> = self.lock().iter().map(|(user, id)| (user.clone(), *id)).collect();
@@ -106,7 +106,7 @@ impl Presence {
     }
 }
 
-impl Drop for Present {
+impl Drop for PresenceClaim {
     fn drop(&mut self) {
         let mut here = self.presence.lock();
         if here.get(&self.user_id) == Some(&self.conversation_id) {
@@ -182,7 +182,7 @@ mod tests {
         let _present = one.enter(&user, conversation(1)).await.unwrap();
         let keeping = tokio::spawn({
             let one = one.clone();
-            async move { one.keep().await }
+            async move { one.renew_claims().await }
         });
         tokio::time::sleep(10 * CLAIM_TTL).await;
         assert_eq!(other.elsewhere(&user).await, Some(conversation(1)));

@@ -1,9 +1,9 @@
-//! Live conversations: who is live on this task, and how one begins, is come back to, and is published. The loop
-//! of one conversation is in `session/talk.rs`.
+//! The live conversations of this task: how one begins, accepts further connections and uploaded turns, and is
+//! published when it has ended. The loop of one conversation is in `session/session_loop.rs`.
 
 mod recorder;
+mod session_loop;
 mod takeover;
-mod talk;
 mod uploads;
 
 use std::{
@@ -24,11 +24,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Clip, Config},
-    live::admission::Seated,
+    live::admission::Slot,
     live::conversation::{Conversation, Settings},
     live::prompt,
     live::socket::{
-        Farewell, Page,
+        ClientConnection, CloseReason,
         message::{ErrorCode, ServerMessage},
     },
     live::sonic::{Setup, Sonic, wire::Sensitivity},
@@ -37,30 +37,30 @@ use crate::{
     metrics::Metrics,
     store::{analyses::Analyses, audio::Recordings, images::Picture},
 };
-use takeover::{NotHeld, take_up};
-use talk::{Held, Outcome, Talk};
+use session_loop::{ActiveConversation, Outcome, SessionLoop};
+use takeover::{ActivationError, take_over};
 
-pub use talk::JOBS_MAX;
+pub use session_loop::JOBS_MAX;
 
-/// How long the publication waits for the last recordings.
+/// How long a session waits for its last recordings before the end is published or the connection closes.
 const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a conversation is made with.
+/// What every conversation of this task uses.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Dependencies {
     /// The journal.
     pub journal: Journal,
     /// The bus.
     pub bus: Bus,
     /// The recordings.
     pub recordings: Recordings,
-    /// What the tutor is told of earlier conversations.
+    /// Assessments of earlier conversations, for the system prompt.
     pub analyses: Analyses,
     /// The model.
     pub sonic: Sonic,
     /// The configuration.
     pub config: Config,
-    /// What is measured.
+    /// Metrics of this task.
     pub metrics: Arc<Metrics>,
     /// The name of this task in the journal.
     pub owner: String,
@@ -69,64 +69,65 @@ pub struct Parts {
 /// The live conversations of this task.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    parts: Arc<Parts>,
+    dependencies: Arc<Dependencies>,
     live: Arc<Mutex<HashMap<ConversationId, Live>>>,
     tasks: TaskTracker,
-    /// Cancelled when this task is to hold no conversation any more.
+    /// Cancelled when this task shuts down.
     stopping: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Live {
     admission: Admission,
-    door: mpsc::Sender<Visit>,
-    turns: mpsc::Sender<SpokenTurn>,
+    connect_tx: mpsc::Sender<Connect>,
+    uploads_tx: mpsc::Sender<UploadedTurn>,
     /// One uploaded turn at a time.
-    places: Arc<Semaphore>,
-    /// Tells it to hand over. A signal of its own: what all conversations share would be locked for every frame of audio.
-    stop: Option<oneshot::Sender<()>>,
+    upload_permits: Arc<Semaphore>,
+    /// Asks the loop to hand over. Each conversation has its own signal, because a shared one would be locked for every
+    /// frame of audio.
+    stop_tx: Option<oneshot::Sender<()>>,
 }
 
-/// A conversation that a learner comes back to.
+/// A conversation to which a learner returns.
 #[derive(Clone, Debug)]
 pub enum Returning {
-    /// It goes on, on this task or another, and this is what the learner is admitted to.
+    /// It has not ended. It may be live on this task or another one.
     Open(Admission),
-    /// It has ended; it was this learner's.
-    Over(UserId),
+    /// It has ended. The id is that of its learner.
+    Ended(UserId),
 }
 
-/// A page that comes to a conversation.
+/// A client that connects to a conversation, for the first time or again.
 #[derive(Debug)]
-pub struct Visit {
-    /// The page.
-    pub page: Page,
-    /// Turns that it has been told.
+pub struct Connect {
+    /// Its connection.
+    pub client: ClientConnection,
+    /// Turns that it has received before.
     pub turns: u32,
 }
 
-/// The place for one uploaded turn in a live conversation. While it is taken there is no other.
+/// Permission to upload one turn to a live conversation. A conversation has one such permit.
 #[derive(Debug)]
-pub struct TurnPlace {
-    turns: mpsc::Sender<SpokenTurn>,
-    place: OwnedSemaphorePermit,
+pub struct UploadPermit {
+    uploads_tx: mpsc::Sender<UploadedTurn>,
+    permit: OwnedSemaphorePermit,
 }
 
-/// A turn that was uploaded.
+/// An uploaded turn.
 #[derive(Debug)]
-struct SpokenTurn {
+struct UploadedTurn {
     /// PCM s16le, 16 kHz mono.
     pcm: Bytes,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Why a turn cannot be uploaded to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoTurn {
+pub enum TurnUploadError {
     /// The conversation is not live on this task.
     #[error("the conversation is not live here")]
     NotLive,
-    /// Another turn is being uploaded or spoken.
+    /// Another turn is being uploaded or played to the model.
     #[error("another turn is being uploaded or spoken")]
     InProgress,
 }
@@ -134,44 +135,43 @@ pub enum NoTurn {
 impl Sessions {
     /// No conversation yet.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(dependencies: Dependencies) -> Self {
         Self {
-            parts: Arc::new(parts),
+            dependencies: Arc::new(dependencies),
             live: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }
     }
 
-    /// Begins a conversation, or goes on with one that another task holds or held, in a task of its own.
-    pub fn begin(&self, admission: Admission, picture: &Picture, seated: Seated, first: Visit) {
-        let (door, pages) = mpsc::channel(1);
-        let (spoken, turns) = mpsc::channel(1);
+    /// Spawns the task of a conversation, which begins it or takes it over from another ingress task.
+    pub fn begin(&self, admission: Admission, picture: &Picture, slot: Slot, first: Connect) {
+        let (connect_tx, connects) = mpsc::channel(1);
+        let (uploads_tx, uploads) = mpsc::channel(1);
+        let (stop_tx, stop) = oneshot::channel();
         let id = admission.conversation_id;
-        let (stop, stopped) = oneshot::channel();
         let live = Live {
             admission: admission.clone(),
-            door,
-            turns: spoken,
-            places: Arc::new(Semaphore::new(1)),
-            stop: Some(stop),
+            connect_tx,
+            uploads_tx,
+            upload_permits: Arc::new(Semaphore::new(1)),
+            stop_tx: Some(stop_tx),
         };
         self.lock().insert(id, live);
         if self.stopping.is_cancelled() {
             self.hand_over();
         }
-        let briefing = Briefing::new(&admission, picture, &self.parts.config);
+        let briefing = Briefing::new(&admission, picture, &self.dependencies.config);
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
-            let arrivals = Arrivals { first, pages, turns, stopped };
-            Box::pin(run(&sessions.parts, admission, briefing, arrivals, seated)).await;
+            let inputs = SessionInputs { first, connects, uploads, stop };
+            Box::pin(run(&sessions.dependencies, admission, briefing, inputs, slot)).await;
             drop(entry);
         });
     }
 
-    /// The conversation that a learner comes back to: one that is live on this task, or in the journal. `None` if there
-    /// is no such conversation.
+    /// The conversation to which a learner returns, live on this task or in the journal. `None` if it does not exist.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -179,10 +179,10 @@ impl Sessions {
         if let Some(admission) = self.admission(id) {
             return Ok(Some(Returning::Open(Admission { purpose: Purpose::Return, ..admission })));
         }
-        let header = self.parts.journal.header(id).await?;
+        let header = self.dependencies.journal.header(id).await?;
         Ok(header.map(|header| match header.state() {
             State::Active => Returning::Open(takeover::admission(header.start)),
-            State::Ended => Returning::Over(header.start.user_id),
+            State::Ended => Returning::Ended(header.start.user_id),
         }))
     }
 
@@ -190,27 +190,27 @@ impl Sessions {
         self.lock().get(&id).map(|live| live.admission.clone())
     }
 
-    /// Where another page of a live conversation is handed in.
+    /// Accepts further connections to a conversation. `None` if it is not live on this task.
     #[must_use]
-    pub fn door(&self, id: ConversationId) -> Option<mpsc::Sender<Visit>> {
-        self.lock().get(&id).map(|live| live.door.clone())
+    pub fn connect_tx(&self, id: ConversationId) -> Option<mpsc::Sender<Connect>> {
+        self.lock().get(&id).map(|live| live.connect_tx.clone())
     }
 
-    /// Takes the place for an uploaded turn in a live conversation.
+    /// Acquires the permit to upload a turn to a live conversation.
     ///
     /// # Errors
-    /// See [`NoTurn`].
-    pub fn place_for_turn(&self, id: ConversationId) -> Result<TurnPlace, NoTurn> {
-        let (turns, places) = {
+    /// See [`TurnUploadError`].
+    pub fn permit_upload(&self, id: ConversationId) -> Result<UploadPermit, TurnUploadError> {
+        let (uploads_tx, permits) = {
             let live = self.lock();
-            let live = live.get(&id).ok_or(NoTurn::NotLive)?;
-            (live.turns.clone(), Arc::clone(&live.places))
+            let live = live.get(&id).ok_or(TurnUploadError::NotLive)?;
+            (live.uploads_tx.clone(), Arc::clone(&live.upload_permits))
         };
-        let place = places.try_acquire_owned().map_err(|_| NoTurn::InProgress)?;
-        Ok(TurnPlace { turns, place })
+        let permit = permits.try_acquire_owned().map_err(|_| TurnUploadError::InProgress)?;
+        Ok(UploadPermit { uploads_tx, permit })
     }
 
-    /// The learner of a conversation, live on this task or in the journal. `None` if there is no such conversation.
+    /// The learner of a conversation, live on this task or in the journal. `None` if it does not exist.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -218,28 +218,28 @@ impl Sessions {
         if let Some(admission) = self.admission(id) {
             return Ok(Some(admission.user_id));
         }
-        let header = self.parts.journal.header(id).await?;
+        let header = self.dependencies.journal.header(id).await?;
         Ok(header.map(|header| header.start.user_id))
     }
 
-    /// Live conversations.
+    /// Number of live conversations.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// Tells all conversations, and those that begin later, to go on at another task or to end.
+    /// Asks all conversations, also those that begin later, to hand over to another task.
     pub fn hand_over(&self) {
         self.stopping.cancel();
         for live in self.lock().values_mut() {
-            if let Some(stop) = live.stop.take() {
-                // One that is over has nothing to hand over.
-                let _ = stop.send(());
+            if let Some(stop_tx) = live.stop_tx.take() {
+                // A conversation that has ended has nothing to hand over.
+                let _ = stop_tx.send(());
             }
         }
     }
 
-    /// Waits until the last conversation is over and published.
+    /// Waits until the last conversation has ended and is published.
     pub async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -250,18 +250,19 @@ impl Sessions {
     }
 }
 
-impl TurnPlace {
-    /// Has the turn spoken: PCM s16le, 16 kHz mono.
+impl UploadPermit {
+    /// Plays the turn to the model: PCM s16le, 16 kHz mono.
     ///
     /// # Errors
-    /// [`NoTurn::NotLive`]: the conversation is over.
-    pub fn speak(self, pcm: Bytes) -> Result<(), NoTurn> {
-        // There is room: whoever was here before has been taken in, or there would be no place.
-        self.turns.try_send(SpokenTurn { pcm, place: self.place }).map_err(|_| NoTurn::NotLive)
+    /// [`TurnUploadError::NotLive`]: the conversation has ended.
+    pub fn play(self, pcm: Bytes) -> Result<(), TurnUploadError> {
+        // The queue has room: a turn in it would hold the permit.
+        let turn = UploadedTurn { pcm, permit: self.permit };
+        self.uploads_tx.try_send(turn).map_err(|_| TurnUploadError::NotLive)
     }
 }
 
-/// The entry of a conversation among the live ones, for as long as its task runs, even if that panics.
+/// Removes a conversation from the live ones when its task ends, also by a panic.
 struct Entry<'a> {
     sessions: &'a Sessions,
     id: ConversationId,
@@ -273,15 +274,15 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// What comes to a conversation from the learner's side.
-struct Arrivals {
-    first: Visit,
-    pages: mpsc::Receiver<Visit>,
-    turns: mpsc::Receiver<SpokenTurn>,
-    stopped: oneshot::Receiver<()>,
+/// The inputs of a session from this task.
+struct SessionInputs {
+    first: Connect,
+    connects: mpsc::Receiver<Connect>,
+    uploads: mpsc::Receiver<UploadedTurn>,
+    stop: oneshot::Receiver<()>,
 }
 
-/// What the model and the state machine are told of a conversation.
+/// Settings of a conversation for the state machine and for the model.
 struct Briefing {
     settings: Settings,
     setup: Setup,
@@ -310,110 +311,120 @@ impl Briefing {
         Self { settings, setup }
     }
 
-    /// With what the learner's last assessments advise, where that can be read in time.
-    async fn advised(mut self, parts: &Parts, user_id: &UserId) -> Self {
-        let advice = parts.analyses.advice(user_id).await;
+    /// Adds the recommendations of the learner's last assessments, if they can be read in time.
+    async fn with_advice(mut self, dependencies: &Dependencies, user_id: &UserId) -> Self {
+        let advice = dependencies.analyses.advice(user_id).await;
         self.setup.system_prompt = prompt::with_advice(&self.setup.system_prompt, &advice).into();
         self
     }
 }
 
-/// Whether the model can be typed to and told how soon to take the turn.
+/// Whether the model accepts typed turns and an endpointing sensitivity.
 fn is_second_generation(model_id: &str) -> bool {
     model_id.contains("nova-2-sonic")
 }
 
-async fn run(parts: &Parts, admission: Admission, briefing: Briefing, arrivals: Arrivals, seated: Seated) {
+async fn run(
+    dependencies: &Dependencies,
+    admission: Admission,
+    briefing: Briefing,
+    inputs: SessionInputs,
+    slot: Slot,
+) {
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
-    let held = match admission.purpose {
-        Purpose::Start => Box::pin(begun(parts, &admission, briefing)).await,
+    let active = match admission.purpose {
+        Purpose::Start => Box::pin(start(dependencies, &admission, briefing)).await,
         Purpose::Return => {
-            let briefing = briefing.advised(parts, &admission.user_id).await;
-            take_up(parts, id, briefing).await.inspect(|_| parts.metrics.taken_up.increment())
+            let briefing = briefing.with_advice(dependencies, &admission.user_id).await;
+            take_over(dependencies, id, briefing).await.inspect(|_| dependencies.metrics.taken_up.increment())
         }
     };
-    let held = match held {
-        Ok(held) => held,
-        Err(why) => return turn_away(id, why, arrivals.first.page).await,
+    let active = match active {
+        Ok(active) => active,
+        Err(why) => return turn_away(id, why, inputs.first.client).await,
     };
-    let mut talk = Talk::new(parts, held);
-    let outcome = talk.hold(arrivals).await;
-    drop(seated);
-    let farewell = match outcome {
+    let mut session = SessionLoop::new(dependencies, active);
+    let outcome = session.run(inputs).await;
+    drop(slot);
+    let close_reason = match outcome {
         Outcome::Ended { envelope, ending } => {
             tracing::info!(
                 conversation.id = conversation_id,
                 reason = ?ending.reason,
-                turns = ending.progress.turns,
-                learner_speech_ms = ending.progress.learner_speech_ms,
+                turns = ending.totals.turns,
+                learner_speech_ms = ending.totals.learner_speech_ms,
                 "the conversation ended"
             );
-            parts.metrics.ended(&ending, Duration::from_millis(age_ms(id)));
-            talk.say_goodbye(ending).await;
-            talk.stored(UPLOADS_TIMEOUT).await;
-            publish(parts, id, &envelope).await;
-            Farewell::Ended
+            dependencies.metrics.ended(&ending, Duration::from_millis(age_ms(id)));
+            session.send_ended(ending).await;
+            session.finish_uploads(UPLOADS_TIMEOUT).await;
+            publish(dependencies, id, &envelope).await;
+            CloseReason::Ended
         }
-        Outcome::Released => {
-            parts.metrics.handed_over.increment();
-            tracing::info!(conversation.id = conversation_id, "another task may go on with the conversation");
-            let farewell = talk.send_on();
-            talk.stored(UPLOADS_TIMEOUT).await;
-            farewell
+        Outcome::HandedOver => {
+            dependencies.metrics.handed_over.increment();
+            tracing::info!(conversation.id = conversation_id, "the conversation was handed over");
+            let close_reason = session.send_reconnect();
+            session.finish_uploads(UPLOADS_TIMEOUT).await;
+            close_reason
         }
         Outcome::Lost => {
-            tracing::warn!(conversation.id = conversation_id, "the conversation belongs to somebody else");
-            Farewell::Replaced
+            tracing::warn!(conversation.id = conversation_id, "another task owns the conversation");
+            CloseReason::Replaced
         }
         Outcome::Unwritten => {
             let message = "the conversation cannot be saved at the moment".to_owned();
-            talk.tell(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
-            talk.stored(UPLOADS_TIMEOUT).await;
-            Farewell::Failed
+            session.send(&ServerMessage::Error { code: ErrorCode::Unavailable, message });
+            session.finish_uploads(UPLOADS_TIMEOUT).await;
+            CloseReason::Failed
         }
     };
-    talk.close(farewell).await;
+    session.close(close_reason).await;
 }
 
-async fn begun(parts: &Parts, admission: &Admission, briefing: Briefing) -> Result<Held, NotHeld> {
-    let start = start(admission, &parts.owner);
+async fn start(
+    dependencies: &Dependencies,
+    admission: &Admission,
+    briefing: Briefing,
+) -> Result<ActiveConversation, ActivationError> {
+    let start = journal_start(admission, &dependencies.owner);
     let (own, briefing) = tokio::join!(
-        parts.journal.start(&start, Timestamp::now()),
-        briefing.advised(parts, &admission.user_id)
+        dependencies.journal.start(&start, Timestamp::now()),
+        briefing.with_advice(dependencies, &admission.user_id)
     );
     let own = own?;
     let conversation_id = admission.conversation_id.to_string();
-    parts.metrics.started.increment();
+    dependencies.metrics.started.increment();
     tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
     let begun_ms = age_ms(admission.conversation_id);
     let conversation = Conversation::new(briefing.settings, begun_ms);
-    Ok(Held { own, conversation, begun_ms, setup: briefing.setup, turns: Vec::new() })
+    Ok(ActiveConversation { own, conversation, begun_ms, setup: briefing.setup, turns: Vec::new() })
 }
 
-/// Tells a page that there is nothing to hold.
-async fn turn_away(id: ConversationId, why: NotHeld, page: Page) {
-    let (message, farewell) = match why {
-        NotHeld::Over(Ended { end, .. }) => {
-            (ServerMessage::Ended { reason: end.reason, turns: end.turns }, Farewell::Ended)
+/// Sends the client why the conversation cannot begin or continue, and closes its connection.
+async fn turn_away(id: ConversationId, why: ActivationError, client: ClientConnection) {
+    let (message, close_reason) = match why {
+        ActivationError::Ended(Ended { end, .. }) => {
+            (ServerMessage::Ended { reason: end.reason, turns: end.turns }, CloseReason::Ended)
         }
-        NotHeld::Journal(error) => {
+        ActivationError::Journal(error) => {
             let conversation_id = id.to_string();
-            tracing::error!(conversation.id = conversation_id, error = %error, "the conversation is not held");
+            tracing::error!(conversation.id = conversation_id, error = %error, "the conversation did not begin or continue");
             let message = "the conversation cannot begin or go on at the moment".to_owned();
-            (ServerMessage::Error { code: ErrorCode::Unavailable, message }, Farewell::Failed)
+            (ServerMessage::Error { code: ErrorCode::Unavailable, message }, CloseReason::Failed)
         }
     };
-    let _ = page.send(&message);
-    page.close(farewell).await;
+    let _ = client.send(&message);
+    client.close(close_reason).await;
 }
 
-/// How old a conversation is, in milliseconds.
+/// The age of a conversation, in milliseconds.
 fn age_ms(id: ConversationId) -> u64 {
     u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0)
 }
 
-fn start(admission: &Admission, owner: &str) -> Start {
+fn journal_start(admission: &Admission, owner: &str) -> Start {
     Start {
         conversation_id: admission.conversation_id,
         user_id: admission.user_id.clone(),
@@ -427,14 +438,14 @@ fn start(admission: &Admission, owner: &str) -> Start {
     }
 }
 
-/// What fails here is done by the watchdog: the header in the journal is the outbox.
-async fn publish(parts: &Parts, id: ConversationId, envelope: &Envelope) {
+/// The header in the journal is the outbox: if publishing fails here, the watchdog publishes.
+async fn publish(dependencies: &Dependencies, id: ConversationId, envelope: &Envelope) {
     let conversation_id = id.to_string();
-    if let Err(error) = parts.bus.publish(std::slice::from_ref(envelope)).await {
+    if let Err(error) = dependencies.bus.publish(std::slice::from_ref(envelope)).await {
         tracing::error!(conversation.id = conversation_id, error = %error, "the end was not published");
         return;
     }
-    if let Err(error) = parts.journal.mark_published(id, Timestamp::now()).await {
-        tracing::warn!(conversation.id = conversation_id, error = %error, "the publication was not noted");
+    if let Err(error) = dependencies.journal.mark_published(id, Timestamp::now()).await {
+        tracing::warn!(conversation.id = conversation_id, error = %error, "the end is not marked as published");
     }
 }

@@ -1,4 +1,4 @@
-//! The learner's WebSocket. Reading is done by whoever holds the [`Page`]; writing is a task with a bounded queue,
+//! The learner's WebSocket. Reading is done by whoever holds the [`ClientConnection`]; writing is a task with a bounded queue,
 //! so that a slow page never holds up the conversation. A page that does not keep up, sends nothing, or sends what is
 //! too large is let go, with a close code that says why; it may come back.
 
@@ -58,7 +58,7 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
 /// How long a finished page may take to be told the rest.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many times faster than time a page may send; what comes faster is read later.
 pub const PACE_MAX: u64 = 32;
@@ -75,16 +75,16 @@ pub const TYPED_BURST_MAX: u32 = 10;
 /// See [`TYPED_BURST_MAX`].
 pub const TYPED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A socket of the learner. Dropping it closes the socket with [`Farewell::Failed`].
+/// A socket of the learner. Dropping it closes the socket with [`CloseReason::Failed`].
 #[derive(Debug)]
-pub struct Page {
+pub struct ClientConnection {
     messages: SplitStream<WebSocket>,
     queue: mpsc::Sender<Message>,
     queued_bytes: Arc<AtomicUsize>,
     /// Tells the writer to leave at once, without what waits.
-    leave: Option<oneshot::Sender<Farewell>>,
+    close_now: Option<oneshot::Sender<CloseReason>>,
     writer: JoinHandle<()>,
-    heard_at: Instant,
+    received_at: Instant,
     /// Due at the time at which the socket was idle for too long when it was last looked at, or earlier.
     idle: Pin<Box<Sleep>>,
     pace: Bucket,
@@ -93,22 +93,22 @@ pub struct Page {
 
 /// What comes from a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FromPage {
+pub enum ClientEvent {
     /// Samples, PCM s16le.
     Audio(Bytes),
     /// A text message.
     Message(ClientMessage),
     /// A message that is not one of the protocol.
-    Wrong(ErrorCode, &'static str),
+    Invalid(ErrorCode, &'static str),
     /// A sign of life.
     Alive,
     /// The socket is closed, broken or idle.
-    Gone,
+    Closed,
 }
 
 /// Why the service closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum CloseReason {
     /// The conversation is over.
     Ended,
     /// This task is stopping.
@@ -130,20 +130,20 @@ pub enum Farewell {
 /// The page offers no protocol of this service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Sec-WebSocket-Protocol offers no version that is spoken here, which is {PROTOCOL}")]
-pub struct OtherProtocol;
+pub struct UnsupportedProtocolError;
 
 /// The page does not keep up, or is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the page takes no more messages")]
-pub struct NotKeepingUp;
+pub struct BackpressureError;
 
 /// Agrees on the protocol and bounds the messages of a socket.
 ///
 /// # Errors
-/// [`OtherProtocol`].
-pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, OtherProtocol> {
+/// [`UnsupportedProtocolError`].
+pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, UnsupportedProtocolError> {
     if !upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes()) {
-        return Err(OtherProtocol);
+        return Err(UnsupportedProtocolError);
     }
     Ok(upgrade
         .protocols([PROTOCOL])
@@ -153,7 +153,7 @@ pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, OtherProtoc
         .write_buffer_size(0))
 }
 
-impl Farewell {
+impl CloseReason {
     /// All reasons.
     pub const ALL: [Self; 8] = [
         Self::Ended,
@@ -201,68 +201,68 @@ impl Farewell {
     }
 }
 
-impl Page {
+impl ClientConnection {
     /// Takes over an accepted socket.
     #[must_use]
     pub fn new(socket: WebSocket) -> Self {
         let (sink, messages) = socket.split();
         let (queue, waiting) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        let (leave, left) = oneshot::channel();
+        let (close_now, closing) = oneshot::channel();
         let queued_bytes = Arc::<AtomicUsize>::default();
-        let writer = tokio::spawn(write(sink, waiting, Arc::clone(&queued_bytes), left));
+        let writer = tokio::spawn(write(sink, waiting, Arc::clone(&queued_bytes), closing));
         let now = Instant::now();
         Self {
             messages,
             queue,
             queued_bytes,
-            leave: Some(leave),
+            close_now: Some(close_now),
             writer,
-            heard_at: now,
+            received_at: now,
             idle: Box::pin(sleep_until(now + IDLE_TIMEOUT)),
             pace: Bucket::new(Duration::from_millis(BURST_MS_MAX / PACE_MAX), now),
             typed: Bucket::new(TYPED_INTERVAL * TYPED_BURST_MAX, now),
         }
     }
 
-    /// The next message. Cancel safe. After [`FromPage::Gone`] the page is of no use.
-    pub async fn next(&mut self) -> FromPage {
+    /// The next message. Cancel safe. After [`ClientEvent::Closed`] the page is of no use.
+    pub async fn next(&mut self) -> ClientEvent {
         if let Some(until) = self.pace.full_until(Instant::now()) {
             sleep_until(until).await;
         }
         let message = tokio::select! {
             biased;
             message = self.messages.next() => message,
-            () = idle(self.idle.as_mut(), self.heard_at) => {
-                self.leave(Farewell::Idle);
-                return FromPage::Gone;
+            () = idle(self.idle.as_mut(), self.received_at) => {
+                self.signal_close(CloseReason::Idle);
+                return ClientEvent::Closed;
             }
         };
         let now = Instant::now();
-        self.heard_at = now;
+        self.received_at = now;
         match message {
             Some(Ok(message)) => {
                 self.pace.fill(cost(&message), now);
-                self.within_measure(read(message), now)
+                self.rate_limited(read(message), now)
             }
             Some(Err(error)) => {
-                self.leave(farewell(error));
-                FromPage::Gone
+                self.signal_close(close_reason(error));
+                ClientEvent::Closed
             }
-            None => FromPage::Gone,
+            None => ClientEvent::Closed,
         }
     }
 
     /// When something last came.
     #[must_use]
-    pub fn heard_at(&self) -> Instant {
-        self.heard_at
+    pub fn received_at(&self) -> Instant {
+        self.received_at
     }
 
     /// Queues a text message.
     ///
     /// # Errors
-    /// [`NotKeepingUp`].
-    pub fn send(&self, message: &ServerMessage) -> Result<(), NotKeepingUp> {
+    /// [`BackpressureError`].
+    pub fn send(&self, message: &ServerMessage) -> Result<(), BackpressureError> {
         let json = serde_json::to_string(message).expect("live messages have string keys and finite numbers");
         self.push(Message::text(json))
     }
@@ -270,58 +270,61 @@ impl Page {
     /// Queues audio that already carries its generation.
     ///
     /// # Errors
-    /// [`NotKeepingUp`].
-    pub fn audio(&self, frame: Bytes) -> Result<(), NotKeepingUp> {
+    /// [`BackpressureError`].
+    pub fn audio(&self, frame: Bytes) -> Result<(), BackpressureError> {
         self.push(Message::Binary(frame))
     }
 
     /// Closes the socket after what is queued, and waits for that, within a limit.
-    pub async fn close(mut self, why: Farewell) {
+    pub async fn close(mut self, why: CloseReason) {
         if self.push(why.message()).is_err() {
-            self.leave(why);
+            self.signal_close(why);
         }
-        let Self { queue, leave, mut writer, messages, .. } = self;
+        let Self { queue, close_now, mut writer, messages, .. } = self;
         drop(queue);
-        if timeout(FAREWELL_TIMEOUT, &mut writer).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, &mut writer).await.is_err() {
             writer.abort();
         }
         // Until here: a writer whose page is dropped leaves at once.
-        drop(leave);
-        tokio::spawn(read_out(messages));
+        drop(close_now);
+        tokio::spawn(drain(messages));
     }
 
     /// Closes the socket without what is queued and without waiting. The first reason counts.
-    pub fn let_go(mut self, why: Farewell) {
-        self.leave(why);
+    pub fn close_now(mut self, why: CloseReason) {
+        self.signal_close(why);
         let Self { messages, writer, .. } = self;
         tokio::spawn(async move {
             // A writer that failed has nothing more to say.
             let _ = writer.await;
-            read_out(messages).await;
+            drain(messages).await;
         });
     }
 
-    fn push(&self, message: Message) -> Result<(), NotKeepingUp> {
+    fn push(&self, message: Message) -> Result<(), BackpressureError> {
         let bytes = length(&message);
         let queued = self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         if queued + bytes <= QUEUE_BYTES_MAX && self.queue.try_send(message).is_ok() {
             return Ok(());
         }
         self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Err(NotKeepingUp)
+        Err(BackpressureError)
     }
 
-    fn leave(&mut self, why: Farewell) {
-        if let Some(leave) = self.leave.take() {
+    fn signal_close(&mut self, why: CloseReason) {
+        if let Some(close_now) = self.close_now.take() {
             // A writer that has ended has nothing to say.
-            let _ = leave.send(why);
+            let _ = close_now.send(why);
         }
     }
 
-    fn within_measure(&mut self, message: FromPage, now: Instant) -> FromPage {
-        let typed = matches!(message, FromPage::Message(ClientMessage::Text { .. }));
+    fn rate_limited(&mut self, message: ClientEvent, now: Instant) -> ClientEvent {
+        let typed = matches!(message, ClientEvent::Message(ClientMessage::Text { .. }));
         if typed && !self.typed.take(TYPED_INTERVAL, now) {
-            return FromPage::Wrong(ErrorCode::TooManyMessages, "typed turns come too fast, wait a moment");
+            return ClientEvent::Invalid(
+                ErrorCode::TooManyMessages,
+                "typed turns come too fast, wait a moment",
+            );
         }
         message
     }
@@ -329,14 +332,14 @@ impl Page {
 
 /// Reads what still comes until the page has closed its side, within a limit: what is not read could reset the
 /// connection before the page has read our last words.
-async fn read_out(mut messages: SplitStream<WebSocket>) {
-    let _ = timeout(FAREWELL_TIMEOUT, async { while let Some(Ok(_)) = messages.next().await {} }).await;
+async fn drain(mut messages: SplitStream<WebSocket>) {
+    let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = messages.next().await {} }).await;
 }
 
-/// Returns when nothing has come since `heard_at` for too long. The timer is not moved for every message: one that is
+/// Returns when nothing has come since `received_at` for too long. The timer is not moved for every message: one that is
 /// too early is set again.
-async fn idle(mut timer: Pin<&mut Sleep>, heard_at: Instant) {
-    let due = heard_at + IDLE_TIMEOUT;
+async fn idle(mut timer: Pin<&mut Sleep>, received_at: Instant) {
+    let due = received_at + IDLE_TIMEOUT;
     loop {
         timer.as_mut().await;
         if due <= Instant::now() {
@@ -350,15 +353,15 @@ async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     waiting: mpsc::Receiver<Message>,
     queued_bytes: Arc<AtomicUsize>,
-    left: oneshot::Receiver<Farewell>,
+    closing: oneshot::Receiver<CloseReason>,
 ) {
     let why = tokio::select! {
         biased;
-        why = left => why.unwrap_or(Farewell::Failed),
+        why = closing => why.unwrap_or(CloseReason::Failed),
         () = write_in_order(&mut sink, waiting, &queued_bytes) => return,
     };
     // What was written in part must be finished before the page can read this.
-    let _ = timeout(FAREWELL_TIMEOUT, sink.send(why.message())).await;
+    let _ = timeout(CLOSE_TIMEOUT, sink.send(why.message())).await;
 }
 
 /// Writes what is queued, and pings, until the queue is closed or the socket is of no use.
@@ -413,45 +416,45 @@ fn cost(message: &Message) -> Duration {
     Duration::from_micros(bytes * 1_000 / (BYTES_PER_MS * PACE_MAX))
 }
 
-fn farewell(error: axum::Error) -> Farewell {
+fn close_reason(error: axum::Error) -> CloseReason {
     let error = error.into_inner();
     match error.downcast_ref() {
-        Some(tungstenite::Error::Capacity(_)) => Farewell::TooLarge,
-        Some(_) | None => Farewell::Broken,
+        Some(tungstenite::Error::Capacity(_)) => CloseReason::TooLarge,
+        Some(_) | None => CloseReason::Broken,
     }
 }
 
-fn read(message: Message) -> FromPage {
+fn read(message: Message) -> ClientEvent {
     match message {
         Message::Binary(pcm) if pcm.len() > AUDIO_BYTES_MAX => {
-            FromPage::Wrong(ErrorCode::InvalidAudio, "an audio message is longer than 65536 bytes")
+            ClientEvent::Invalid(ErrorCode::InvalidAudio, "an audio message is longer than 65536 bytes")
         }
         Message::Binary(pcm) if pcm.len() % 2 == 1 => {
-            FromPage::Wrong(ErrorCode::InvalidAudio, "an audio message is not whole 16-bit samples")
+            ClientEvent::Invalid(ErrorCode::InvalidAudio, "an audio message is not whole 16-bit samples")
         }
-        Message::Binary(pcm) => FromPage::Audio(pcm),
+        Message::Binary(pcm) => ClientEvent::Audio(pcm),
         Message::Text(text) => read_text(text.as_str()),
-        Message::Ping(_) | Message::Pong(_) => FromPage::Alive,
-        Message::Close(_) => FromPage::Gone,
+        Message::Ping(_) | Message::Pong(_) => ClientEvent::Alive,
+        Message::Close(_) => ClientEvent::Closed,
     }
 }
 
-fn read_text(text: &str) -> FromPage {
+fn read_text(text: &str) -> ClientEvent {
     if text.len() > TEXT_MESSAGE_BYTES_MAX {
-        return FromPage::Wrong(ErrorCode::UnknownMessage, "a text message is longer than 8192 bytes");
+        return ClientEvent::Invalid(ErrorCode::UnknownMessage, "a text message is longer than 8192 bytes");
     }
     match serde_json::from_str(text) {
         Ok(ClientMessage::Text { text })
             if text.trim().is_empty() || text.chars().count() > TYPED_CHARS_MAX =>
         {
-            FromPage::Wrong(ErrorCode::InvalidText, "a typed turn has 1 to 2000 characters")
+            ClientEvent::Invalid(ErrorCode::InvalidText, "a typed turn has 1 to 2000 characters")
         }
-        Ok(message) => FromPage::Message(message),
-        Err(_) => FromPage::Wrong(ErrorCode::UnknownMessage, "the message is not one of nova.live.v1"),
+        Ok(message) => ClientEvent::Message(message),
+        Err(_) => ClientEvent::Invalid(ErrorCode::UnknownMessage, "the message is not one of nova.live.v1"),
     }
 }
 
 #[cfg(test)]
-mod asyncapi;
+mod asyncapi_tests;
 #[cfg(test)]
 mod tests;

@@ -36,10 +36,10 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::live::conversation::{FailureClass, Message, StreamFailure, StreamId};
+use crate::live::conversation::{FailureClass, Message, StreamError, StreamId};
 use failure::{opening_failure, stream_failure};
 pub use signature::StreamAuthScheme;
-use wire::{AudioInput, Block, Decoder, Event, Ids, Role, Sensitivity};
+use wire::{AudioInput, Block, Decoder, Event, Ids, Sensitivity, TextRole};
 
 /// Longest wait for the response headers of a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -65,12 +65,12 @@ type Item = Result<Chunk, InputError>;
 #[derive(Debug)]
 pub struct Sonic {
     model_id: String,
-    lanes: Vec<Lane>,
+    connections: Vec<Connection>,
 }
 
 /// One connection and the streams that may share it.
 #[derive(Debug)]
-struct Lane {
+struct Connection {
     client: Client,
     free: Arc<Semaphore>,
 }
@@ -98,7 +98,7 @@ pub enum Signal {
     /// An event of the model.
     Model(Event),
     /// It could not be opened, or failed.
-    Failed(StreamFailure),
+    Failed(StreamError),
     /// It ended without an error.
     Ended,
 }
@@ -118,14 +118,15 @@ pub struct Stream {
 /// The stream has not taken anything for so long that no more fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream takes no more input")]
-pub struct Stalled;
+pub struct StalledError;
 
 impl Sonic {
     /// Streams of `model_id` over `clients`, at most `streams_per_client_max` on each.
     #[must_use]
     pub fn new(model_id: String, clients: Vec<Client>, streams_per_client_max: usize) -> Self {
-        let lane = |client| Lane { client, free: Arc::new(Semaphore::new(streams_per_client_max)) };
-        Self { model_id, lanes: clients.into_iter().map(lane).collect() }
+        let connection =
+            |client| Connection { client, free: Arc::new(Semaphore::new(streams_per_client_max)) };
+        Self { model_id, connections: clients.into_iter().map(connection).collect() }
     }
 
     /// Begins to open a stream. Its signals go to `signals`, with `id`.
@@ -134,9 +135,10 @@ impl Sonic {
         let (input, items) = mpsc::channel(INPUT_EVENTS_MAX);
         let ids = Ids { prompt: uuid::Uuid::new_v4().to_string(), audio: uuid::Uuid::new_v4().to_string() };
         let closing = CancellationToken::new();
-        let freest = self.lanes.iter().max_by_key(|lane| lane.free.available_permits());
-        let lane = freest
-            .and_then(|lane| Some((lane.client.clone(), Arc::clone(&lane.free).try_acquire_owned().ok()?)));
+        let freest = self.connections.iter().max_by_key(|connection| connection.free.available_permits());
+        let connection = freest.and_then(|connection| {
+            Some((connection.client.clone(), Arc::clone(&connection.free).try_acquire_owned().ok()?))
+        });
         let opening = Opening {
             id,
             ids: ids.clone(),
@@ -146,7 +148,7 @@ impl Sonic {
             signals,
             closing: closing.clone(),
         };
-        let reader = tokio::spawn(run(opening, lane, items));
+        let reader = tokio::spawn(run(opening, connection, items));
         Stream {
             audio: AudioInput::new(&ids),
             ids,
@@ -169,26 +171,26 @@ impl Stream {
     /// Sends PCM s16le of any length.
     ///
     /// # Errors
-    /// [`Stalled`].
-    pub fn audio(&self, pcm: &[u8]) -> Result<(), Stalled> {
+    /// [`StalledError`].
+    pub fn audio(&self, pcm: &[u8]) -> Result<(), StalledError> {
         pcm.chunks(AUDIO_EVENT_BYTES_MAX).try_for_each(|piece| self.push(self.audio.event(piece)))
     }
 
     /// Sends a text that the model answers at once.
     ///
     /// # Errors
-    /// [`Stalled`].
-    pub fn text(&mut self, text: &str) -> Result<(), Stalled> {
+    /// [`StalledError`].
+    pub fn text(&mut self, text: &str) -> Result<(), StalledError> {
         let content_name = self.block_name();
-        let block = Block { content_name: &content_name, role: Role::User, interactive: true, text };
+        let block = Block { content_name: &content_name, role: TextRole::User, interactive: true, text };
         wire::text_block(&self.ids, block).into_iter().try_for_each(|event| self.push(event))
     }
 
     /// Answers a tool call with an error.
     ///
     /// # Errors
-    /// [`Stalled`].
-    pub fn refuse_tool(&mut self, tool_use_id: &str) -> Result<(), Stalled> {
+    /// [`StalledError`].
+    pub fn refuse_tool(&mut self, tool_use_id: &str) -> Result<(), StalledError> {
         let content_name = self.block_name();
         let result = serde_json::json!({ "error": "there are no tools" });
         let events = wire::tool_result(&self.ids, &content_name, tool_use_id, &result);
@@ -206,13 +208,13 @@ impl Stream {
     }
 
     /// Lets a closed stream come to its end by itself, unheard.
-    pub fn leave(self) {
+    pub fn detach(self) {
         drop(self.reader.detach());
     }
 
-    fn push(&self, event: Vec<u8>) -> Result<(), Stalled> {
+    fn push(&self, event: Vec<u8>) -> Result<(), StalledError> {
         match &self.input {
-            Some(input) => input.try_send(Ok(chunk(event))).map_err(|_| Stalled),
+            Some(input) => input.try_send(Ok(chunk(event))).map_err(|_| StalledError),
             None => Ok(()),
         }
     }
@@ -234,11 +236,15 @@ struct Opening {
     closing: CancellationToken,
 }
 
-async fn run(opening: Opening, lane: Option<(Client, OwnedSemaphorePermit)>, items: mpsc::Receiver<Item>) {
+async fn run(
+    opening: Opening,
+    connection: Option<(Client, OwnedSemaphorePermit)>,
+    items: mpsc::Receiver<Item>,
+) {
     let (id, signals, closing) = (opening.id, opening.signals.clone(), opening.closing.clone());
-    let Some((client, _permit)) = lane else {
+    let Some((client, _permit)) = connection else {
         let message = "all streams to the model are in use";
-        let failure = StreamFailure::new(FailureClass::Throttled, message);
+        let failure = StreamError::new(FailureClass::Throttled, message);
         let _ = signals.send((id, Signal::Failed(failure))).await;
         return;
     };
@@ -262,7 +268,7 @@ async fn open(
     opening: Opening,
     client: &Client,
     items: mpsc::Receiver<Item>,
-) -> Result<Response, StreamFailure> {
+) -> Result<Response, StreamError> {
     let Opening { ids, setup, model_id, input, .. } = opening;
     let call = client
         .invoke_model_with_bidirectional_stream()
@@ -275,7 +281,7 @@ async fn open(
         Ok(Err(error)) => Err(opening_failure(&error)),
         Err(_) => {
             let message = format!("no response within {} s", OPEN_TIMEOUT.as_secs());
-            Err(StreamFailure::new(FailureClass::OpenDeadline, message))
+            Err(StreamError::new(FailureClass::OpenDeadline, message))
         }
     }
 }
@@ -288,14 +294,14 @@ async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<Item>) {
         wire::text_block(ids, Block { content_name: &content_name, role, interactive: false, text })
     };
     let mut first = vec![wire::session_start(setup.sensitivity), wire::prompt_start(ids, &setup.voice)];
-    first.extend(text(Role::System, &setup.system_prompt));
+    first.extend(text(TextRole::System, &setup.system_prompt));
     if !send_all(&input, first).await {
         return;
     }
     for message in &setup.history {
         let role = match message.speaker {
-            Speaker::Learner => Role::User,
-            Speaker::Tutor => Role::Assistant,
+            Speaker::Learner => TextRole::User,
+            Speaker::Tutor => TextRole::Assistant,
         };
         if !send_all(&input, text(role, &message.text)).await {
             return;
@@ -348,7 +354,7 @@ async fn read(
                 signals.send((id, Signal::Model(decoded.event))).await.ok()?;
             }
             Err(error) => {
-                return Some(Signal::Failed(StreamFailure::new(FailureClass::Transport, error.to_string())));
+                return Some(Signal::Failed(StreamError::new(FailureClass::Transport, error.to_string())));
             }
         }
     }

@@ -79,7 +79,7 @@ pub enum Purpose {
 
 /// A ticket as it is given out.
 #[derive(Clone, Debug)]
-pub struct Issued {
+pub struct IssuedTicket {
     /// The token.
     pub ticket: String,
     /// When it expires.
@@ -88,7 +88,7 @@ pub struct Issued {
 
 /// Why a ticket is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum TicketError {
     /// Not a ticket of this service, or expired, or of another conversation.
     #[error("the ticket is invalid or has expired")]
     Invalid,
@@ -116,41 +116,41 @@ impl Tickets {
 
     /// A ticket for `admission`.
     #[must_use]
-    pub fn issue(&self, admission: Admission, now: Timestamp) -> Issued {
+    pub fn issue(&self, admission: Admission, now: Timestamp) -> IssuedTicket {
         let expires_at = now + SignedDuration::from_secs(TICKET_SECONDS);
         let jti = uuid::Uuid::new_v4().to_string();
         let claims = Claims { aud: AUDIENCE.to_owned(), exp: expires_at.as_second(), jti, admission };
         let ticket = encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .expect("claims have string keys and HS256 takes a key of any length");
-        Issued { ticket, expires_at }
+        IssuedTicket { ticket, expires_at }
     }
 
     /// Takes a ticket for `conversation_id` out of circulation.
     ///
     /// # Errors
-    /// See [`Refused`].
+    /// See [`TicketError`].
     pub fn redeem(
         &self,
         ticket: &str,
         conversation_id: ConversationId,
         now: Timestamp,
-    ) -> Result<Admission, Refused> {
+    ) -> Result<Admission, TicketError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         // The time is the caller's, so that it is checked here.
         validation.validate_exp = false;
         let claims =
-            decode::<Claims>(ticket, &self.checking, &validation).map_err(|_| Refused::Invalid)?.claims;
+            decode::<Claims>(ticket, &self.checking, &validation).map_err(|_| TicketError::Invalid)?.claims;
         let now = now.as_second();
         if claims.exp <= now || claims.admission.conversation_id != conversation_id {
-            return Err(Refused::Invalid);
+            return Err(TicketError::Invalid);
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= USED_MAX {
             used.retain(|_, expires| *expires > now);
         }
         if used.len() >= USED_MAX || used.insert(claims.jti, claims.exp).is_some() {
-            return Err(Refused::Used);
+            return Err(TicketError::Used);
         }
         Ok(claims.admission)
     }
@@ -188,7 +188,7 @@ mod tests {
         let id = admission.conversation_id;
         let issued = tickets.issue(admission.clone(), now());
         assert_eq!(tickets.redeem(&issued.ticket, id, now()), Ok(admission));
-        assert_eq!(tickets.redeem(&issued.ticket, id, now()), Err(Refused::Used));
+        assert_eq!(tickets.redeem(&issued.ticket, id, now()), Err(TicketError::Used));
     }
 
     #[test]
@@ -196,7 +196,10 @@ mod tests {
         let (tickets, admission) = (tickets(), admission());
         let issued = tickets.issue(admission.clone(), now());
         let late = now() + SignedDuration::from_secs(TICKET_SECONDS);
-        assert_eq!(tickets.redeem(&issued.ticket, admission.conversation_id, late), Err(Refused::Invalid));
+        assert_eq!(
+            tickets.redeem(&issued.ticket, admission.conversation_id, late),
+            Err(TicketError::Invalid)
+        );
     }
 
     #[test]
@@ -204,10 +207,10 @@ mod tests {
         let (tickets, admission) = (tickets(), admission());
         let issued = tickets.issue(admission.clone(), now());
         let other = ConversationId::new(now(), [8; 10]);
-        assert_eq!(tickets.redeem(&issued.ticket, other, now()), Err(Refused::Invalid));
+        assert_eq!(tickets.redeem(&issued.ticket, other, now()), Err(TicketError::Invalid));
         let foreign = Tickets::new(&[2; KEY_BYTES_MIN]).issue(admission.clone(), now());
         let redeemed = tickets.redeem(&foreign.ticket, admission.conversation_id, now());
-        assert_eq!(redeemed, Err(Refused::Invalid));
-        assert_eq!(tickets.redeem("x", admission.conversation_id, now()), Err(Refused::Invalid));
+        assert_eq!(redeemed, Err(TicketError::Invalid));
+        assert_eq!(tickets.redeem("x", admission.conversation_id, now()), Err(TicketError::Invalid));
     }
 }

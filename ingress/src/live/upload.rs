@@ -45,7 +45,7 @@ pub struct Intake {
 
 /// Why an uploaded turn is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AudioFileError {
     /// The Content-Type is not one of those that are decoded.
     #[error("Content-Type must be audio/wav, audio/x-wav or audio/mpeg")]
     ContentType,
@@ -99,9 +99,9 @@ impl Intake {
     /// Receives a file, which the sender says is `declared`, and decodes it: PCM s16le, 16 kHz mono.
     ///
     /// # Errors
-    /// See [`Refusal`].
-    pub async fn take(&self, body: Body, declared: Format) -> Result<Bytes, Refusal> {
-        let place = Arc::clone(&self.files).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    /// See [`AudioFileError`].
+    pub async fn take(&self, body: Body, declared: Format) -> Result<Bytes, AudioFileError> {
+        let place = Arc::clone(&self.files).try_acquire_owned().map_err(|_| AudioFileError::Busy)?;
         let file = receive(body).await?;
         let decoder = Arc::clone(&self.decoders).acquire_owned().await;
         let decoder = decoder.expect("the semaphore is never closed");
@@ -113,7 +113,7 @@ impl Intake {
         });
         decoded.await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "a decoder failed");
-            Err(Refusal::Broken)
+            Err(AudioFileError::Broken)
         })
     }
 }
@@ -124,11 +124,11 @@ impl Default for Intake {
     }
 }
 
-async fn receive(body: Body) -> Result<Bytes, Refusal> {
+async fn receive(body: Body) -> Result<Bytes, AudioFileError> {
     match timeout(ARRIVAL_TIMEOUT, to_bytes(body, FILE_BYTES_MAX)).await {
         Ok(Ok(file)) => Ok(file),
-        Ok(Err(error)) if is_too_large(&error) => Err(Refusal::TooLarge),
-        Ok(Err(_)) | Err(_) => Err(Refusal::TooSlow),
+        Ok(Err(error)) if is_too_large(&error) => Err(AudioFileError::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(AudioFileError::TooSlow),
     }
 }
 
@@ -181,13 +181,13 @@ mod tests {
         };
         let intake = Intake::new();
         assert!(intake.take(padded(FILE_BYTES_MAX), Format::Wav).await.is_ok());
-        assert_eq!(intake.take(padded(FILE_BYTES_MAX + 1), Format::Wav).await, Err(Refusal::TooLarge));
+        assert_eq!(intake.take(padded(FILE_BYTES_MAX + 1), Format::Wav).await, Err(AudioFileError::TooLarge));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_file_that_does_not_arrive_is_given_up() {
         let begun = Instant::now();
-        assert_eq!(Intake::new().take(endless(), Format::Wav).await, Err(Refusal::TooSlow));
+        assert_eq!(Intake::new().take(endless(), Format::Wav).await, Err(AudioFileError::TooSlow));
         assert_eq!(begun.elapsed().as_secs(), ARRIVAL_TIMEOUT.as_secs());
     }
 
@@ -200,7 +200,7 @@ mod tests {
             assert!(futures_util::poll!(file).is_pending());
         }
         let another = || intake.take(Body::from(silence(1)), Format::Wav);
-        assert_eq!(another().await, Err(Refusal::Busy));
+        assert_eq!(another().await, Err(AudioFileError::Busy));
         waiting.pop();
         assert!(another().await.is_ok());
     }
@@ -221,10 +221,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_is_allowed() {
-        assert!(Refusal::Rate(44_101).to_string().contains("44101 Hz is not taken"));
-        assert!(Refusal::Rate(44_101).to_string().contains("22050, 24000"));
-        assert!(Refusal::TooLong.to_string().contains("30 seconds"));
-        let other = Refusal::OtherContent { declared: Format::Mp3, format: Format::Wav };
+        assert!(AudioFileError::Rate(44_101).to_string().contains("44101 Hz is not taken"));
+        assert!(AudioFileError::Rate(44_101).to_string().contains("22050, 24000"));
+        assert!(AudioFileError::TooLong.to_string().contains("30 seconds"));
+        let other = AudioFileError::OtherContent { declared: Format::Mp3, format: Format::Wav };
         assert_eq!(other.to_string(), "Content-Type says MP3, but the content is WAV");
     }
 }

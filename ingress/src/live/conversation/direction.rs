@@ -90,7 +90,7 @@ mod tests {
 
     use crate::live::conversation::{
         Input, NUDGES_MAX, StreamId, Texts,
-        fixture::{Talk, limits, settings, texts},
+        test_fixture::{Talk, limits, settings, texts},
     };
 
     const NUDGE_MS: u64 = 20_000;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Speaker};
 
-use super::{Conversation, Ending, Output, Phase, Progress, Release};
+use super::{Conversation, Ending, Output, Phase, Release, Totals};
 use crate::live::sonic::wire::{Event, Stage};
 
 /// How long the model may take to say its last words after the closing sequence, in milliseconds.
@@ -81,8 +81,8 @@ impl Conversation {
             self.outputs.push_back(Output::DropStream(stream));
         }
         self.phase = Phase::Ended;
-        let progress = self.progress();
-        self.outputs.push_back(Output::End(Ending { reason, progress }));
+        let totals = self.totals();
+        self.outputs.push_back(Output::End(Ending { reason, totals }));
     }
 
     /// The last output of this task: another one goes on. The learner's turn that is not over is not settled, because
@@ -100,8 +100,8 @@ impl Conversation {
         if let Some(upload) = self.upload.take() {
             unfinished.extend_from_slice(&upload.rest());
         }
-        let (progress, heard_samples) = (self.progress(), self.heard_samples);
-        self.outputs.push_back(Output::Release(Release { progress, heard_samples, unfinished }));
+        let (totals, heard_samples) = (self.totals(), self.heard_samples);
+        self.outputs.push_back(Output::Release(Release { totals, heard_samples, unfinished }));
     }
 
     /// Where the audio of a turn that was not over in this epoch is kept for the next task.
@@ -111,8 +111,8 @@ impl Conversation {
     }
 
     /// What has come of the conversation so far.
-    fn progress(&self) -> Progress {
-        Progress {
+    fn totals(&self) -> Totals {
+        Totals {
             usage: self.link.usage(),
             turns: self.floor.turns(),
             learner_speech_ms: self.floor.learner_speech_ms(),

@@ -12,7 +12,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(8);
 /// A stream failed, or could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{class:?}: {message}")]
-pub struct StreamFailure {
+pub struct StreamError {
     /// The class of the error.
     pub class: FailureClass,
     /// The text of the service, or ours.
@@ -61,7 +61,7 @@ pub enum Reaction {
     RenewLater,
 }
 
-impl StreamFailure {
+impl StreamError {
     /// A failure that the service has no text for.
     #[must_use]
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn every_error_of_the_table_has_its_reaction() {
         for (class, text, expected) in TABLE {
-            assert_eq!(StreamFailure::new(class, text).reaction(), expected, "{class:?}: {text}");
+            assert_eq!(StreamError::new(class, text).reaction(), expected, "{class:?}: {text}");
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     live::socket::message::{CaptionStage, ServerMessage},
-    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
+    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, StopReason},
 };
 use fading::Fading;
 
@@ -231,7 +231,7 @@ impl Floor {
             Event::TextEnd { speaker: Speaker::Tutor, stage, stop } => {
                 let open = self.tutor.as_mut().filter(|_| stage == Stage::Final);
                 let told = open.is_some_and(|open| open.turn.spoken_to_end());
-                if stop == Stop::Interrupted {
+                if stop == StopReason::Interrupted {
                     self.interrupted(told, at_ms, outputs);
                 }
             }
@@ -394,15 +394,15 @@ impl Floor {
         outputs.push_back(Output::Audio { generation: self.generation, frame });
     }
 
-    fn audio_end(&mut self, stop: Stop, at_ms: u64, outputs: &mut VecDeque<Output>) {
+    fn audio_end(&mut self, stop: StopReason, at_ms: u64, outputs: &mut VecDeque<Output>) {
         match stop {
-            Stop::PartialTurn | Stop::Other => {
+            StopReason::PartialTurn | StopReason::Other => {
                 if let Some(open) = &mut self.tutor {
                     open.turn.sentence_over();
                 }
             }
-            Stop::Interrupted => self.interrupted(false, at_ms, outputs),
-            Stop::EndTurn => {
+            StopReason::Interrupted => self.interrupted(false, at_ms, outputs),
+            StopReason::EndTurn => {
                 self.muted = false;
                 if let Some(open) = &mut self.tutor {
                     open.turn.sentence_over();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use events::contract::ConversationId;
 
-use super::StreamFailure;
+use super::StreamError;
 use crate::live::sonic::wire::Event;
 
 /// How often a silent learner is spoken to before the learner speaks again.
@@ -94,7 +94,7 @@ pub enum Input {
     /// The stream is open and takes audio.
     StreamOpened(StreamId),
     /// The stream could not be opened, or failed.
-    StreamFailed(StreamId, StreamFailure),
+    StreamFailed(StreamId, StreamError),
     /// The stream ended in good order, as far as it can tell.
     StreamEnded(StreamId),
     /// The first sign of whose model it is.
@@ -105,7 +105,7 @@ pub enum Input {
     /// without a page at once, or after a while in any case.
     HandOver,
     /// Another task wants the conversation, because the learner is there now: it is released at once.
-    Wanted,
+    TakeoverRequested,
     /// The journal or another part of ours has failed for good.
     Broken,
     /// Time has passed.

@@ -396,7 +396,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::conversation::fixture::limits;
+    use crate::live::conversation::test_fixture::limits;
 
     fn tokens(speech_tokens: u64) -> Usage {
         Usage { input: StreamUsage { speech_tokens, text_tokens: 0 }, output: StreamUsage::default() }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
 
-use super::{Message, StreamFailure, StreamId};
+use super::{Message, StreamError, StreamId};
 use crate::{live::socket::message::ServerMessage, live::sonic::wire::AudioFrame};
 
 /// What is to be done, in order.
@@ -62,7 +62,7 @@ pub enum Output {
     /// Journal a turn.
     Record(Turn),
     /// A stream failed; for logs and metrics.
-    Failed(StreamFailure),
+    Failed(StreamError),
     /// The conversation is over. The last output.
     End(Ending),
     /// Another task may go on with the conversation; the page is to be sent there once that is journalled. The last
@@ -76,12 +76,12 @@ pub struct Ending {
     /// Why.
     pub reason: EndReason,
     /// What came of it.
-    pub progress: Progress,
+    pub totals: Totals,
 }
 
 /// What has come of a conversation so far, on this task and on those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct Totals {
     /// Tokens, summed over its streams.
     pub usage: Usage,
     /// Turns recorded.
@@ -96,7 +96,7 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// What has come of the conversation.
-    pub progress: Progress,
+    pub totals: Totals,
     /// Samples that came from the page, over all sockets; `None` where the count was lost.
     pub heard_samples: Option<u64>,
     /// The learner's audio of the turn that is not over, PCM s16le.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use events::contract::{EndReason, Speaker};
 
-use super::{Conversation, FailureClass, Output, Phase, Reaction, StreamFailure, StreamId, history, link};
+use super::{Conversation, FailureClass, Output, Phase, Reaction, StreamError, StreamId, history, link};
 use crate::live::socket::message::{ErrorCode, ServerMessage};
 
 impl Conversation {
@@ -73,17 +73,15 @@ impl Conversation {
         match self.phase {
             Phase::Closing { reason, .. } if self.link.is_current(stream) => self.finish(reason, at_ms),
             Phase::Talking | Phase::Closing { .. } => {
-                let failure = StreamFailure::new(
-                    FailureClass::EndedEarly,
-                    "the stream ended without a closing sequence",
-                );
+                let failure =
+                    StreamError::new(FailureClass::EndedEarly, "the stream ended without a closing sequence");
                 self.stream_failed(stream, failure, at_ms);
             }
             Phase::Ended => {}
         }
     }
 
-    pub(super) fn stream_failed(&mut self, stream: StreamId, failure: StreamFailure, at_ms: u64) {
+    pub(super) fn stream_failed(&mut self, stream: StreamId, failure: StreamError, at_ms: u64) {
         if !self.link.knows(stream) {
             return;
         }
@@ -134,7 +132,7 @@ impl Conversation {
 
     pub(super) fn renew(&mut self, at_ms: u64) {
         if self.stall_due_ms().is_some_and(|due| at_ms >= due) {
-            let failure = StreamFailure::new(FailureClass::Stalled, "the model gives no sign of life");
+            let failure = StreamError::new(FailureClass::Stalled, "the model gives no sign of life");
             if let Some(stream) = self.link.live() {
                 self.stream_failed(stream, failure, at_ms);
             }

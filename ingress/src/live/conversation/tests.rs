@@ -3,14 +3,14 @@
 use events::contract::{ConversationMetrics, EndReason, Speaker, StreamUsage, Turn, Usage};
 
 use super::{
-    FailureClass, Input, Output, Resumed, Settings, StreamFailure, StreamId,
+    FailureClass, Input, Output, Resumed, Settings, StreamError, StreamId,
     ending::HAND_OVER_WAIT_MS_MAX,
-    fixture::{Talk, limits, settings, texts},
+    test_fixture::{Talk, limits, settings, texts},
 };
 use crate::{
     live::conversation::Conversation,
     live::socket::message::{ErrorCode, ServerMessage},
-    live::sonic::wire::{Event, Stage, Stop},
+    live::sonic::wire::{Event, Stage, StopReason},
 };
 
 /// The tutor has said hello and the learner has answered it: two turns and a half.
@@ -33,7 +33,7 @@ fn renewing() -> Settings {
 }
 
 fn fail(talk: &mut Talk, stream: u32, class: FailureClass, message: &str) {
-    talk.input(Input::StreamFailed(StreamId(stream), StreamFailure::new(class, message)));
+    talk.input(Input::StreamFailed(StreamId(stream), StreamError::new(class, message)));
 }
 
 fn history(talk: &Talk) -> Vec<(Speaker, String)> {
@@ -87,9 +87,9 @@ fn another_task_goes_on_where_the_journal_ends_and_does_not_greet_again() {
     assert_eq!(turns, [(3, "It is brown."), (4, "Yes, it is.")]);
     after.input(Input::EndRequested);
     after.pass(10_000);
-    let progress = after.progress().unwrap();
-    assert_eq!((progress.turns, progress.learner_speech_ms), (5, 1_500));
-    let ConversationMetrics { answer_latency, reconnects, takeovers, .. } = progress.metrics;
+    let totals = after.totals().unwrap();
+    assert_eq!((totals.turns, totals.learner_speech_ms), (5, 1_500));
+    let ConversationMetrics { answer_latency, reconnects, takeovers, .. } = totals.metrics;
     assert_eq!((answer_latency.unwrap().count, reconnects, takeovers), (2, 1, 1));
 }
 
@@ -110,7 +110,7 @@ fn another_task_goes_on_with_a_turn_that_was_cut() {
     let mut before = talk(settings());
     before.tutor_begins("It has a red", 2_000);
     before.pass(1_950);
-    before.input(Input::Wanted);
+    before.input(Input::TakeoverRequested);
     assert!(before.turns().last().unwrap().interrupted);
     let after = resume(&resumed(&before.turns()), before.now_ms());
     assert_eq!(after.told(), [texts().go_on]);
@@ -131,8 +131,8 @@ fn what_was_measured_is_handed_over_and_added_to() {
     before.open(StreamId(1));
     before.input(Input::Detached);
     before.input(Input::Attached);
-    before.input(Input::Wanted);
-    let released = before.progress().unwrap();
+    before.input(Input::TakeoverRequested);
+    let released = before.totals().unwrap();
     assert_eq!((released.metrics.recoveries, released.metrics.reconnects), (1, 1));
     let mut after = resume(
         &Resumed { usage: released.usage, metrics: Some(released.metrics), ..resumed(&before.turns()) },
@@ -141,9 +141,9 @@ fn what_was_measured_is_handed_over_and_added_to() {
     after.model(Event::Usage(usage));
     after.input(Input::EndRequested);
     after.pass(10_000);
-    let progress = after.progress().unwrap();
-    assert_eq!(progress.usage.input, StreamUsage { speech_tokens: 14, text_tokens: 2 });
-    let metrics = progress.metrics;
+    let totals = after.totals().unwrap();
+    assert_eq!(totals.usage.input, StreamUsage { speech_tokens: 14, text_tokens: 2 });
+    let metrics = totals.metrics;
     assert_eq!((metrics.recoveries, metrics.reconnects, metrics.takeovers, metrics.renewals), (1, 2, 1, 0));
 }
 
@@ -161,14 +161,14 @@ fn the_time_limit_counts_from_the_start_of_the_conversation() {
 fn a_stopping_task_hands_over_at_a_quiet_moment_or_after_a_while() {
     let mut quiet = talk(settings());
     quiet.input(Input::HandOver);
-    assert!(quiet.progress().is_some() && quiet.ended().is_none());
+    assert!(quiet.totals().is_some() && quiet.ended().is_none());
     let mut speaking = talk(settings());
     speaking.tutor_begins("It has", 60_000);
     speaking.input(Input::HandOver);
     speaking.pass(HAND_OVER_WAIT_MS_MAX - 1);
-    assert!(speaking.progress().is_none());
+    assert!(speaking.totals().is_none());
     speaking.pass(1);
-    assert!(speaking.progress().is_some() && speaking.ended().is_none());
+    assert!(speaking.totals().is_some() && speaking.ended().is_none());
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_streams_age_renews_it_once_it_is_quiet_and_make_comes_before_break() {
     assert!(!talk.sent().contains(&&ServerMessage::Reconnecting));
     talk.input(Input::EndRequested);
     talk.pass(10_000);
-    let metrics = talk.progress().unwrap().metrics;
+    let metrics = talk.totals().unwrap().metrics;
     assert_eq!((metrics.renewals, metrics.recoveries), (1, 0));
 }
 
@@ -219,7 +219,7 @@ fn a_stream_that_never_gets_quiet_is_renewed_before_its_limit() {
     assert_eq!(talk.told().last(), Some(&texts().go_on));
     talk.input(Input::EndRequested);
     talk.pass(10_000);
-    let metrics = talk.progress().unwrap().metrics;
+    let metrics = talk.totals().unwrap().metrics;
     assert_eq!((metrics.renewals, metrics.recoveries), (1, 0));
 }
 
@@ -256,7 +256,7 @@ fn an_unfinished_turn_survives_a_stream_that_fails_in_the_middle_of_it() {
         .map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.len() } else { 0 })
         .sum();
     assert!(replayed >= 32_000, "{replayed} bytes of the turn are heard again");
-    talk.text(Speaker::Learner, Stage::Final, "It is brown.", Stop::PartialTurn);
+    talk.text(Speaker::Learner, Stage::Final, "It is brown.", StopReason::PartialTurn);
     talk.tutor_says("Yes.", 500);
     talk.pass(1_000);
     assert_eq!(texts_of(&talk)[3..], ["It is brown.", "Yes."]);
@@ -290,7 +290,7 @@ fn a_page_is_told_who_has_the_first_word() {
         talk.sent().iter().rev().find_map(ready).expect("a page is ready")
     }
     let mute = Settings { texts: None, ..settings() };
-    let aloud = Settings { opening_clip: Some(super::fixture::speech(1_000, 3).into()), ..mute.clone() };
+    let aloud = Settings { opening_clip: Some(super::test_fixture::speech(1_000, 3).into()), ..mute.clone() };
     for (settings, tutor) in [(settings(), true), (mute, false), (aloud, true)] {
         assert_eq!(told(&Talk::new(settings)), tutor);
     }
@@ -302,7 +302,7 @@ fn a_page_is_told_who_has_the_first_word() {
 
 #[test]
 fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn() {
-    let clip = super::fixture::speech(1_000, 3);
+    let clip = super::test_fixture::speech(1_000, 3);
     let settings = Settings { texts: None, opening_clip: Some(clip.clone().into()), ..settings() };
     let mut talk = Talk::new(settings);
     talk.open(StreamId(0));
@@ -318,7 +318,7 @@ fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn(
         .flat_map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.to_vec() } else { Vec::new() })
         .collect();
     assert!(heard.windows(clip.len()).any(|part| part == clip), "the new stream hears the whole greeting");
-    talk.text(Speaker::Learner, Stage::Final, "Hello.", Stop::PartialTurn);
+    talk.text(Speaker::Learner, Stage::Final, "Hello.", StopReason::PartialTurn);
     talk.tutor_says("Hello! What do you see?", 1_000);
     talk.pass(1_000);
     assert_eq!(texts_of(&talk), ["Hello! What do you see?"]);

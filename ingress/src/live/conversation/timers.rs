@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::live::conversation::{
         Input, Output, StreamId,
-        fixture::{Talk, settings, speech},
+        test_fixture::{Talk, settings, speech},
     };
 
     #[test]

@@ -60,7 +60,7 @@ impl Upload {
 impl Conversation {
     /// Whether an uploaded turn is being spoken. Until it is not, another one is not taken.
     #[must_use]
-    pub fn is_speaking_upload(&self) -> bool {
+    pub fn is_playing_upload(&self) -> bool {
         self.upload.is_some() && self.phase == Phase::Talking
     }
 
@@ -107,10 +107,10 @@ mod tests {
     use crate::{
         live::conversation::{
             Input, Output, StreamId,
-            fixture::{PAUSE_MS, settings, speech},
+            test_fixture::{PAUSE_MS, settings, speech},
         },
         live::socket::message::ServerMessage,
-        live::sonic::wire::{Event, Stage, Stop},
+        live::sonic::wire::{Event, Stage, StopReason},
     };
 
     /// A conversation with an open stream, in which the tutor has said hello, at 1000 ms.
@@ -136,11 +136,11 @@ mod tests {
         for stage in stages.iter().copied() {
             model(conversation, Event::TextStart { speaker, stage }, at_ms);
             model(conversation, Event::Text { speaker, stage, content: text.to_owned() }, at_ms);
-            let stop = if stage == Stage::Final { Stop::EndTurn } else { Stop::PartialTurn };
+            let stop = if stage == Stage::Final { StopReason::EndTurn } else { StopReason::PartialTurn };
             model(conversation, Event::TextEnd { speaker, stage, stop }, at_ms);
             if stage == Stage::Speculative {
                 model(conversation, Event::AudioStart, at_ms);
-                model(conversation, Event::AudioEnd { stop: Stop::EndTurn }, at_ms);
+                model(conversation, Event::AudioEnd { stop: StopReason::EndTurn }, at_ms);
             }
         }
     }
@@ -178,14 +178,14 @@ mod tests {
         let mut conversation = conversation();
         let turn = speech(2_050, 1);
         conversation.handle(Input::Uploaded(turn.clone().into()), 1_000);
-        assert!(conversation.is_speaking_upload());
+        assert!(conversation.is_playing_upload());
         let first = pass(&mut conversation, 1_000, 1_999);
         assert_eq!(sent(&first), turn[..FILL_BYTES * 10]);
         let rest = pass(&mut conversation, 1_999, 1_000 + 2_050 + PAUSE_MS + PAUSE_MARGIN_MS + FILL_MS);
         let mut expected = turn[FILL_BYTES * 10..].to_vec();
         expected.resize((1_100 + 2_000) * 32, 0);
         assert_eq!(sent(&rest), expected);
-        assert!(!conversation.is_speaking_upload());
+        assert!(!conversation.is_playing_upload());
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         conversation.handle(Input::Uploaded(turn.clone().into()), 1_000);
         let mut heard = Vec::new();
         let mut now_ms = 1_000;
-        while conversation.is_speaking_upload() {
+        while conversation.is_playing_upload() {
             conversation.handle(Input::Audio(live.clone()), now_ms);
             heard.extend(sent(&outputs(&mut conversation)));
             now_ms += 50;
@@ -252,7 +252,7 @@ mod tests {
         conversation.handle(Input::Uploaded(speech(5_000, 1).into()), 1_000);
         pass(&mut conversation, 1_000, 2_000);
         conversation.handle(Input::EndRequested, 2_000);
-        assert!(!conversation.is_speaking_upload());
+        assert!(!conversation.is_playing_upload());
         let all = pass(&mut conversation, 2_000, 20_000);
         assert!(sent(&all).is_empty());
         assert!(

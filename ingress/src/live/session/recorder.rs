@@ -1,5 +1,5 @@
-//! The journal of one conversation: a task that writes turns in order, keeps the lease, and writes the end. It is
-//! apart from the session so that a slow table never holds up the audio.
+//! The journal of one conversation: a task that writes its turns in order, renews the lease and writes the end. It is
+//! a task of its own so that a slow table never delays the audio.
 
 use std::time::Duration;
 
@@ -16,129 +16,136 @@ use tokio::{
 
 use crate::store::audio::Recordings;
 
-/// How often the lease is renewed: three times in its length.
+/// Interval of lease renewals: a third of the lease.
 const RENEW_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Longest time one write may be repeated. A lease that was not renewed for this long is nearly lost.
+/// Deadline of one write with its retries. A lease that was not renewed for this long is nearly lost.
 const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// More attempts than fit into [`WRITE_DEADLINE`], which ends them.
 const WRITE_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(100), cap: Duration::from_secs(4), attempts_max: 200 };
 
-/// What is to be written.
+/// Work for the recorder, in order.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
-    /// A turn.
+    /// Write a turn.
     Turn(Turn),
-    /// To look whether another task wants the conversation.
-    Look,
-    /// The end, after which nothing comes.
+    /// Check whether another task has requested the conversation.
+    Poll,
+    /// Write the end. The last job.
     End(End),
-    /// Another task may go on; nothing comes after it.
-    Release(Box<Letting>),
+    /// Hand the conversation over to another task. The last job, in place of the end.
+    HandOver(Box<HandoverRequest>),
 }
 
-/// How a conversation is let go.
+/// What the next owner of a conversation needs.
 #[derive(Clone, Debug)]
-pub(super) struct Letting {
-    /// What the journal says.
-    pub(super) released: Handover,
-    /// The audio under the key that the journal names, PCM s16le.
+pub(super) struct HandoverRequest {
+    /// The entry in the journal.
+    pub(super) handover: Handover,
+    /// The audio under the key that the entry names, PCM s16le.
     pub(super) unfinished: Vec<u8>,
-    /// Until when another task may take it up.
+    /// Until when another task may take the conversation over.
     pub(super) until: Timestamp,
 }
 
-/// What was written.
+/// Result of a job or a renewal.
 #[derive(Debug)]
 pub(super) enum Done {
     /// The turn is in the journal.
     Turn(Turn),
-    /// The end is in the journal; this is to be published.
+    /// The end is in the journal. The envelope is to be published.
     Ended(Box<Envelope>),
-    /// Another task may go on.
-    Released,
-    /// Another task wants to go on.
-    Wanted,
-    /// The conversation belongs to somebody else.
+    /// Another task may take the conversation over.
+    HandedOver,
+    /// Another task has requested the conversation.
+    TakeoverRequested,
+    /// Another task owns the conversation, or it has ended.
     Fenced,
     /// The journal cannot be written.
     Failed(JournalError),
 }
 
-/// Writes `jobs` until the end, the loss of the conversation, or a failure.
-pub(super) async fn record(
-    (journal, recordings): (Journal, Recordings),
-    own: Ownership,
-    mut jobs: mpsc::Receiver<Job>,
-    done: mpsc::Sender<Done>,
-) {
-    let mut renewal = interval_at(Instant::now() + RENEW_INTERVAL, RENEW_INTERVAL);
-    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let outcome = tokio::select! {
-            biased;
-            job = jobs.recv() => match job {
-                Some(Job::Turn(turn)) => append(&journal, &own, turn).await,
-                Some(Job::Look) => match news(&own, journal.is_handover_requested(&own).await) {
-                    Some(news) => news,
-                    None => continue,
+/// Writes the journal of one conversation.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) journal: Journal,
+    pub(super) recordings: Recordings,
+    pub(super) own: Ownership,
+}
+
+impl Recorder {
+    /// Works off `jobs` until the end, the loss of the conversation, or a failure.
+    pub(super) async fn run(self, mut jobs: mpsc::Receiver<Job>, done: mpsc::Sender<Done>) {
+        let mut renewal = interval_at(Instant::now() + RENEW_INTERVAL, RENEW_INTERVAL);
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let result = tokio::select! {
+                biased;
+                job = jobs.recv() => match job {
+                    Some(job) => self.perform(job).await,
+                    None => return,
                 },
-                Some(Job::End(end)) => finish(&journal, &own, &end).await,
-                Some(Job::Release(letting)) => let_go(&journal, &recordings, &own, *letting).await,
-                None => return,
-            },
-            _ = renewal.tick() => match news(&own, journal.renew(&own, Timestamp::now()).await) {
-                Some(news) => news,
-                None => continue,
-            },
-        };
-        let last = !matches!(outcome, Done::Turn(_) | Done::Wanted);
-        if done.send(outcome).await.is_err() || last {
-            return;
+                _ = renewal.tick() => self.polled(self.journal.renew(&self.own, Timestamp::now()).await),
+            };
+            let Some(result) = result else { continue };
+            let last = !matches!(result, Done::Turn(_) | Done::TakeoverRequested);
+            if done.send(result).await.is_err() || last {
+                return;
+            }
         }
     }
-}
 
-async fn append(journal: &Journal, own: &Ownership, turn: Turn) -> Done {
-    let written = write(|| journal.append(own, &turn)).await;
-    written.map_or_else(failure, |()| Done::Turn(turn))
-}
-
-async fn finish(journal: &Journal, own: &Ownership, end: &End) -> Done {
-    let written = write(|| journal.end(own, end, Timestamp::now())).await;
-    written.map_or_else(failure, |completed| Done::Ended(Box::new(completed.envelope)))
-}
-
-/// The next owner finds the audio that the journal names. Where it cannot be stored, the learner has to say it again.
-async fn let_go(journal: &Journal, recordings: &Recordings, own: &Ownership, letting: Letting) -> Done {
-    let Letting { mut released, unfinished, until } = letting;
-    if let Some(key) = &released.progress.unfinished_audio_key
-        && let Err(error) = recordings.store(key, &unfinished).await
-    {
-        let conversation = own.conversation_id.to_string();
-        tracing::error!(
-            conversation.id = conversation,
-            error = format!("{error:#}"),
-            "a part of a turn is lost"
-        );
-        (released.progress.heard_samples, released.progress.unfinished_audio_key) = (None, None);
-    }
-    let written = write(|| journal.hand_over(own, &released, until)).await;
-    written.map_or_else(failure, |()| Done::Released)
-}
-
-/// A look or a renewal that fails is tried again with the next one: the lease has room for two.
-fn news(own: &Ownership, wanted: Result<bool, JournalError>) -> Option<Done> {
-    match wanted {
-        Ok(wanted) => wanted.then_some(Done::Wanted),
-        Err(error) if is_transient(&error) => {
-            let conversation = own.conversation_id.to_string();
-            tracing::warn!(conversation.id = conversation, error = %error, "the lease was not renewed or looked at");
-            None
+    async fn perform(&self, job: Job) -> Option<Done> {
+        match job {
+            Job::Turn(turn) => Some(self.append(turn).await),
+            Job::Poll => self.polled(self.journal.is_handover_requested(&self.own).await),
+            Job::End(end) => Some(self.end(&end).await),
+            Job::HandOver(request) => Some(self.hand_over(*request).await),
         }
-        Err(error) => Some(failure(error)),
+    }
+
+    async fn append(&self, turn: Turn) -> Done {
+        let written = write(|| self.journal.append(&self.own, &turn)).await;
+        written.map_or_else(failure, |()| Done::Turn(turn))
+    }
+
+    async fn end(&self, end: &End) -> Done {
+        let written = write(|| self.journal.end(&self.own, end, Timestamp::now())).await;
+        written.map_or_else(failure, |completed| Done::Ended(Box::new(completed.envelope)))
+    }
+
+    /// Stores the audio before the journal names it. If it cannot be stored, the learner has to repeat the turn.
+    async fn hand_over(&self, request: HandoverRequest) -> Done {
+        let HandoverRequest { mut handover, unfinished, until } = request;
+        if let Some(key) = &handover.progress.unfinished_audio_key
+            && let Err(error) = self.recordings.store(key, &unfinished).await
+        {
+            let conversation = self.own.conversation_id.to_string();
+            tracing::error!(
+                conversation.id = conversation,
+                error = format!("{error:#}"),
+                "the audio of an unfinished turn was not stored"
+            );
+            (handover.progress.heard_samples, handover.progress.unfinished_audio_key) = (None, None);
+        }
+        let written = write(|| self.journal.hand_over(&self.own, &handover, until)).await;
+        written.map_or_else(failure, |()| Done::HandedOver)
+    }
+
+    /// A poll or a renewal that fails transiently is not retried: the next one comes in time, because a lease lasts for
+    /// three intervals.
+    fn polled(&self, requested: Result<bool, JournalError>) -> Option<Done> {
+        match requested {
+            Ok(requested) => requested.then_some(Done::TakeoverRequested),
+            Err(error) if is_transient(&error) => {
+                let conversation = self.own.conversation_id.to_string();
+                tracing::warn!(conversation.id = conversation, error = %error, "the lease was not read or renewed");
+                None
+            }
+            Err(error) => Some(failure(error)),
+        }
     }
 }
 

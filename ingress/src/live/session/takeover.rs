@@ -1,6 +1,6 @@
-//! How this task goes on with a conversation that another one holds, or held: it asks the other to let go, waits a
-//! while, and takes the conversation in any case. The learner is here with a good ticket, and a former owner that has
-//! not let go by then is dead, frozen or cut off: whatever it still writes is refused.
+//! How this task takes over a conversation that another task owns or owned: it requests a handover, waits for a while,
+//! and then seizes the conversation in any case. The learner is here with a valid ticket, so an owner that has not
+//! handed over by then has crashed, is frozen or is cut off; the journal rejects what it still writes.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use events::{
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::{Briefing, Parts, age_ms, talk::Held};
+use super::{Briefing, Dependencies, age_ms, session_loop::ActiveConversation};
 use crate::{
     live::conversation::{Conversation, Resumed},
     live::ticket::{Admission, Purpose},
     live::voice::VOICES,
 };
 
-/// How long the owner may take to let go: it looks once a second, and may have to store a turn's audio.
-const RELEASE_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait for the owner: it polls for requests once a second, and may have to store a turn's audio.
+const HANDOVER_WAIT: Duration = Duration::from_secs(5);
 
-/// How often it is looked at whether it has.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval of the checks whether the owner has handed over.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Why there is nothing to go on with.
+/// Why a conversation cannot begin or continue on this task.
 #[derive(Debug)]
-pub(super) enum NotHeld {
-    /// It ended meanwhile.
-    Over(Ended),
+pub(super) enum ActivationError {
+    /// It has ended.
+    Ended(Ended),
     /// The journal refuses or fails.
     Journal(JournalError),
 }
 
-impl From<JournalError> for NotHeld {
+impl From<JournalError> for ActivationError {
     fn from(error: JournalError) -> Self {
         Self::Journal(error)
     }
 }
 
-/// What the learner of a conversation that another task began was admitted to.
+/// The admission for a return to a conversation that another task began.
 pub(super) fn admission(start: Start) -> Admission {
     Admission {
         conversation_id: start.conversation_id,
@@ -54,13 +54,18 @@ pub(super) fn admission(start: Start) -> Admission {
     }
 }
 
-/// Takes the conversation up.
-pub(super) async fn take_up(parts: &Parts, id: ConversationId, briefing: Briefing) -> Result<Held, NotHeld> {
-    await_release(parts, id).await?;
-    let Seized { own, progress } = parts.journal.seize(id, &parts.owner, Timestamp::now()).await?;
-    // From here on nobody else can add a turn.
-    let turns = parts.journal.load(id).await?.ok_or(JournalError::NotFound)?.turns;
-    let unfinished = unfinished(parts, id, &progress).await;
+/// Takes the conversation over.
+pub(super) async fn take_over(
+    dependencies: &Dependencies,
+    id: ConversationId,
+    briefing: Briefing,
+) -> Result<ActiveConversation, ActivationError> {
+    await_handover(dependencies, id).await?;
+    let Seized { own, progress } =
+        dependencies.journal.seize(id, &dependencies.owner, Timestamp::now()).await?;
+    // From here on no other task can add a turn.
+    let turns = dependencies.journal.load(id).await?.ok_or(JournalError::NotFound)?.turns;
+    let unfinished = unfinished_audio(dependencies, id, &progress).await;
     let resumed = Resumed {
         epoch: own.epoch,
         turns: turns.clone(),
@@ -78,37 +83,45 @@ pub(super) async fn take_up(parts: &Parts, id: ConversationId, briefing: Briefin
     );
     let begun_ms = age_ms(id);
     let conversation = Conversation::resume(briefing.settings, &resumed, begun_ms);
-    Ok(Held { own, conversation, begun_ms, setup: briefing.setup, turns })
+    Ok(ActiveConversation { own, conversation, begun_ms, setup: briefing.setup, turns })
 }
 
-/// Returns when the owner has let go, or has not for too long.
-async fn await_release(parts: &Parts, id: ConversationId) -> Result<(), NotHeld> {
-    let deadline = Instant::now() + RELEASE_WAIT;
-    let mut asked = false;
+/// Returns when the owner has handed over, has lost its lease, or has not reacted for too long.
+async fn await_handover(dependencies: &Dependencies, id: ConversationId) -> Result<(), ActivationError> {
+    let deadline = Instant::now() + HANDOVER_WAIT;
+    let mut requested = false;
     loop {
-        let header = parts.journal.header(id).await?.ok_or(JournalError::NotFound)?;
+        let header = dependencies.journal.header(id).await?.ok_or(JournalError::NotFound)?;
         if let Some(ended) = header.ended {
-            return Err(NotHeld::Over(ended));
+            return Err(ActivationError::Ended(ended));
         }
         let free = header.handed_over_as.is_some() || header.is_stale(Timestamp::now());
         if free || Instant::now() >= deadline {
             return Ok(());
         }
-        if !std::mem::replace(&mut asked, true) {
-            parts.journal.request_handover(id, &parts.owner).await?;
+        if !std::mem::replace(&mut requested, true) {
+            dependencies.journal.request_handover(id, &dependencies.owner).await?;
         }
-        sleep(LOOK_INTERVAL).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// The audio of the turn that was not over; nothing, where there was no such turn. `None` if it cannot be read: then
-/// the learner has to say it again.
-async fn unfinished(parts: &Parts, id: ConversationId, progress: &Progress) -> Option<Vec<u8>> {
+/// The learner's audio of the unfinished turn; empty if there is none. `None` if it cannot be read: then the learner has
+/// to repeat the turn.
+async fn unfinished_audio(
+    dependencies: &Dependencies,
+    id: ConversationId,
+    progress: &Progress,
+) -> Option<Vec<u8>> {
     let Some(key) = &progress.unfinished_audio_key else { return Some(Vec::new()) };
-    match parts.recordings.load(key).await {
+    match dependencies.recordings.load(key).await {
         Ok(pcm) => Some(pcm),
         Err(error) => {
-            tracing::error!(conversation.id = %id, error = format!("{error:#}"), "a part of a turn is lost");
+            tracing::error!(
+                conversation.id = %id,
+                error = format!("{error:#}"),
+                "the audio of an unfinished turn was not read"
+            );
             None
         }
     }

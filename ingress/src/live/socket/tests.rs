@@ -16,11 +16,11 @@ use crate::{
 const FRAME_BYTES: usize = 1024;
 
 /// A page and what is at the other end of it.
-async fn page() -> (Page, Socket) {
+async fn page() -> (ClientConnection, Socket) {
     let (pages, mut opened) = mpsc::channel(1);
     let live = get(async move |upgrade: Upgrade| {
         let upgrade = accept(upgrade).unwrap();
-        upgrade.on_upgrade(async move |socket| pages.send(Page::new(socket)).await.unwrap())
+        upgrade.on_upgrade(async move |socket| pages.send(ClientConnection::new(socket)).await.unwrap())
     });
     let server = Server::new(Router::new().route("/", live));
     let (socket, _) = server.websocket("/", PROTOCOL).await.unwrap();
@@ -51,12 +51,12 @@ async fn to_the_end(mut socket: Socket) -> (Vec<client::Message>, Option<u16>) {
 async fn a_silent_socket_is_pinged_and_closed() {
     let (mut page, socket) = page().await;
     let begun = Instant::now();
-    assert_eq!(page.next().await, FromPage::Gone);
+    assert_eq!(page.next().await, ClientEvent::Closed);
     assert_eq!(begun.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
-    page.let_go(Farewell::Broken);
+    page.close_now(CloseReason::Broken);
     let (messages, code) = to_the_end(socket).await;
     assert_eq!(messages, vec![client::Message::Ping(Bytes::new()); 2]);
-    assert_eq!(code, Some(Farewell::Idle.code()), "the first reason counts");
+    assert_eq!(code, Some(CloseReason::Idle.code()), "the first reason counts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,9 +65,9 @@ async fn a_socket_that_answers_pings_is_kept() {
     let listening = tokio::spawn(to_the_end(socket));
     let begun = Instant::now();
     while begun.elapsed() < 10 * IDLE_TIMEOUT {
-        assert_eq!(page.next().await, FromPage::Alive);
+        assert_eq!(page.next().await, ClientEvent::Alive);
     }
-    page.close(Farewell::Ended).await;
+    page.close(CloseReason::Ended).await;
     assert_eq!(listening.await.unwrap().1, Some(1000));
 }
 
@@ -82,7 +82,7 @@ async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_messages() {
     }
     // A few are on the way, in the buffer of the connection.
     assert!((QUEUE_MESSAGES_MAX..QUEUE_MESSAGES_MAX + 20).contains(&queued), "{queued}");
-    page.let_go(Farewell::TooSlow);
+    page.close_now(CloseReason::TooSlow);
     let (messages, code) = to_the_end(socket).await;
     assert!(messages.len() < 20, "{} stale messages", messages.len());
     assert_eq!(code, Some(1013));
@@ -109,7 +109,7 @@ async fn what_was_taken_makes_room() {
         page.audio(frame.clone()).unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    page.close(Farewell::Ended).await;
+    page.close(CloseReason::Ended).await;
     let (messages, code) = listening.await.unwrap();
     assert_eq!((messages.len(), code), (4 * QUEUE_BYTES_MAX / frame.len(), Some(1000)));
 }
@@ -121,7 +121,7 @@ async fn a_write_has_a_longest_time() {
     tokio::time::sleep(WRITE_TIMEOUT - Duration::from_millis(1)).await;
     assert_eq!(page.send(&ServerMessage::Resumed), Ok(()));
     tokio::time::sleep(Duration::from_millis(2)).await;
-    assert_eq!(page.send(&ServerMessage::Resumed), Err(NotKeepingUp));
+    assert_eq!(page.send(&ServerMessage::Resumed), Err(BackpressureError));
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +129,7 @@ async fn a_goodbye_comes_after_everything_and_does_not_wait_for_ever() {
     let (page, socket) = page().await;
     page.audio(Bytes::from_static(&[0; 50])).unwrap();
     page.send(&ServerMessage::Resumed).unwrap();
-    page.close(Farewell::Stopping).await;
+    page.close(CloseReason::Stopping).await;
     let (messages, code) = to_the_end(socket).await;
     assert_eq!(messages, [audio(50), client::Message::text(r#"{"type":"resumed"}"#)]);
     assert_eq!(code, Some(1012));
@@ -137,8 +137,8 @@ async fn a_goodbye_comes_after_everything_and_does_not_wait_for_ever() {
     let (page, _socket) = self::page().await;
     page.audio(Bytes::from(vec![0; 50_000])).unwrap();
     let begun = Instant::now();
-    page.close(Farewell::Ended).await;
-    assert_eq!(begun.elapsed().as_secs(), FAREWELL_TIMEOUT.as_secs());
+    page.close(CloseReason::Ended).await;
+    assert_eq!(begun.elapsed().as_secs(), CLOSE_TIMEOUT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,9 +157,9 @@ async fn a_message_that_is_much_too_large_closes_the_socket() {
         let _ = socket.send(audio(MESSAGE_BYTES_MAX + 2)).await;
         to_the_end(socket).await
     });
-    assert!(matches!(page.next().await, FromPage::Wrong(ErrorCode::InvalidAudio, _)));
-    assert_eq!(page.next().await, FromPage::Gone);
-    page.let_go(Farewell::Broken);
+    assert!(matches!(page.next().await, ClientEvent::Invalid(ErrorCode::InvalidAudio, _)));
+    assert_eq!(page.next().await, ClientEvent::Closed);
+    page.close_now(CloseReason::Broken);
     assert_eq!(sending.await.unwrap().1, Some(CloseCode::Size.into()));
 }
 
@@ -175,7 +175,7 @@ async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
     });
     let begun = Instant::now();
     for _ in 0..frames {
-        assert!(matches!(page.next().await, FromPage::Audio(_)));
+        assert!(matches!(page.next().await, ClientEvent::Audio(_)));
     }
     let expected = Duration::from_millis(2 * BURST_MS_MAX / PACE_MAX);
     assert!(begun.elapsed().abs_diff(expected) < Duration::from_millis(50), "{:?}", begun.elapsed());
@@ -190,11 +190,11 @@ async fn typed_turns_that_come_too_fast_are_answered_and_not_taken() {
         page.next().await
     };
     for _ in 0..TYPED_BURST_MAX {
-        assert!(matches!(next().await, FromPage::Message(_)));
+        assert!(matches!(next().await, ClientEvent::Message(_)));
     }
-    assert!(matches!(next().await, FromPage::Wrong(ErrorCode::TooManyMessages, _)));
+    assert!(matches!(next().await, ClientEvent::Invalid(ErrorCode::TooManyMessages, _)));
     tokio::time::sleep(TYPED_INTERVAL).await;
-    assert!(matches!(next().await, FromPage::Message(_)));
+    assert!(matches!(next().await, ClientEvent::Message(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,10 +214,10 @@ async fn after_every_wrong_message_the_next_one_is_read() {
     ] {
         let (read, sent) = tokio::join!(page.next(), socket.send(message));
         sent.unwrap();
-        assert!(matches!(read, FromPage::Wrong(found, _) if found == code), "{code:?}: {read:?}");
+        assert!(matches!(read, ClientEvent::Invalid(found, _) if found == code), "{code:?}: {read:?}");
     }
     socket.send(text(r#"{"type":"end","new":true}"#)).await.unwrap();
-    assert_eq!(page.next().await, FromPage::Message(ClientMessage::End));
+    assert_eq!(page.next().await, ClientEvent::Message(ClientMessage::End));
 }
 
 #[tokio::test]
@@ -251,15 +251,17 @@ fn valid() -> impl Strategy<Value = ClientMessage> {
 /// Whatever comes, what is read of it is within the limits.
 fn check(message: Message) {
     match read(message.clone()) {
-        FromPage::Audio(pcm) => assert!(pcm.len() % 2 == 0 && pcm.len() <= AUDIO_BYTES_MAX),
-        FromPage::Message(ClientMessage::Text { text }) => {
+        ClientEvent::Audio(pcm) => assert!(pcm.len() % 2 == 0 && pcm.len() <= AUDIO_BYTES_MAX),
+        ClientEvent::Message(ClientMessage::Text { text }) => {
             assert!(!text.trim().is_empty() && text.chars().count() <= TYPED_CHARS_MAX);
         }
-        FromPage::Message(ClientMessage::End | ClientMessage::Played { .. } | ClientMessage::Interrupt) => {
+        ClientEvent::Message(
+            ClientMessage::End | ClientMessage::Played { .. } | ClientMessage::Interrupt,
+        ) => {
             assert!(matches!(message, Message::Text(text) if text.len() <= TEXT_MESSAGE_BYTES_MAX));
         }
-        FromPage::Wrong(_, words) => assert!(!words.is_empty()),
-        FromPage::Alive | FromPage::Gone => {
+        ClientEvent::Invalid(_, words) => assert!(!words.is_empty()),
+        ClientEvent::Alive | ClientEvent::Closed => {
             assert!(!matches!(message, Message::Text(_) | Message::Binary(_)));
         }
     }
@@ -295,12 +297,12 @@ proptest! {
         }
         let json = json.to_string();
         if empty {
-            prop_assert!(matches!(read_text(&json), FromPage::Wrong(ErrorCode::InvalidText, _)));
+            prop_assert!(matches!(read_text(&json), ClientEvent::Invalid(ErrorCode::InvalidText, _)));
         } else {
-            prop_assert_eq!(read_text(&json), FromPage::Message(message));
+            prop_assert_eq!(read_text(&json), ClientEvent::Message(message));
         }
         let cut = json.floor_char_boundary(cut.index(json.len()));
-        prop_assert!(matches!(read_text(&json[..cut]), FromPage::Wrong(..)));
+        prop_assert!(matches!(read_text(&json[..cut]), ClientEvent::Invalid(..)));
         let mut damaged: Vec<char> = json.chars().collect();
         let place = place.index(damaged.len());
         damaged[place] = character;

@@ -11,7 +11,7 @@ use aws_sdk_bedrockruntime::{
 };
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::ConnectorError};
 
-use crate::live::conversation::{FailureClass, StreamFailure};
+use crate::live::conversation::{FailureClass, StreamError};
 
 /// Longest text kept of an error, in bytes.
 const MESSAGE_BYTES_MAX: usize = 500;
@@ -20,7 +20,7 @@ const MESSAGE_BYTES_MAX: usize = 500;
 const CAUSES_MAX: usize = 8;
 
 /// Why a stream could not be opened.
-pub(super) fn opening_failure(error: &SdkError<OpenError, HttpResponse>) -> StreamFailure {
+pub(super) fn opening_failure(error: &SdkError<OpenError, HttpResponse>) -> StreamError {
     let class = match error.as_service_error() {
         Some(OpenError::AccessDeniedException(_)) => FailureClass::AccessDenied,
         Some(OpenError::ValidationException(_)) => FailureClass::Validation,
@@ -41,14 +41,14 @@ pub(super) fn opening_failure(error: &SdkError<OpenError, HttpResponse>) -> Stre
         None => FailureClass::Transport,
     };
     let failure = failure(class, error);
-    StreamFailure { request_id: error.request_id().map(str::to_owned), ..failure }
+    StreamError { request_id: error.request_id().map(str::to_owned), ..failure }
 }
 
 /// Why an open stream failed. `request_id` is that of its response.
 pub(super) fn stream_failure<R: std::fmt::Debug>(
     error: &SdkError<OutputError, R>,
     request_id: Option<String>,
-) -> StreamFailure {
+) -> StreamError {
     let class = match error.as_service_error() {
         Some(OutputError::ValidationException(_)) => FailureClass::Validation,
         Some(OutputError::ModelTimeoutException(_)) => FailureClass::ModelTimeout,
@@ -60,7 +60,7 @@ pub(super) fn stream_failure<R: std::fmt::Debug>(
         Some(other) => class_of_code(other.code()),
         None => FailureClass::Transport,
     };
-    StreamFailure { request_id, ..failure(class, error) }
+    StreamError { request_id, ..failure(class, error) }
 }
 
 /// Codes that the operation's model does not name.
@@ -77,7 +77,7 @@ fn class_of_code(code: Option<&str>) -> FailureClass {
     }
 }
 
-fn failure<E: ProvideErrorMetadata, R>(class: FailureClass, error: &SdkError<E, R>) -> StreamFailure {
+fn failure<E: ProvideErrorMetadata, R>(class: FailureClass, error: &SdkError<E, R>) -> StreamError {
     let (mut message, code) = match error {
         SdkError::ServiceError(error) => {
             let error = error.err();
@@ -94,7 +94,7 @@ fn failure<E: ProvideErrorMetadata, R>(class: FailureClass, error: &SdkError<E, 
         _ => ("the call failed".to_owned(), None),
     };
     message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-    StreamFailure { code, ..StreamFailure::new(class, message) }
+    StreamError { code, ..StreamError::new(class, message) }
 }
 
 /// A connection's error and what caused it: no response has come yet.
@@ -129,7 +129,7 @@ mod tests {
     }
 
     /// What of a failure goes to the log.
-    fn logged(failure: &StreamFailure) -> String {
+    fn logged(failure: &StreamError) -> String {
         format!("{:?} {:?} {:?} {}", failure.class, failure.code, failure.request_id, failure.for_the_log())
     }
 

@@ -17,7 +17,7 @@ use symphonia::{
 };
 
 use super::{
-    CHANNELS_MAX, Refusal, TURN_MS_MAX,
+    AudioFileError, CHANNELS_MAX, TURN_MS_MAX,
     format::{Format, without_tags},
     resample, wav,
 };
@@ -29,23 +29,23 @@ const PACKETS_MAX: usize = 6_000;
 /// says the file is.
 ///
 /// # Errors
-/// See [`Refusal`]; all but the limits of a request.
-pub fn decode(file: &[u8], declared: Format) -> Result<Vec<i16>, Refusal> {
-    let format = Format::of_content(file).ok_or(Refusal::NotAudio)?;
+/// See [`AudioFileError`]; all but the limits of a request.
+pub fn decode(file: &[u8], declared: Format) -> Result<Vec<i16>, AudioFileError> {
+    let format = Format::of_content(file).ok_or(AudioFileError::NotAudio)?;
     if format != declared {
-        return Err(Refusal::OtherContent { declared, format });
+        return Err(AudioFileError::OtherContent { declared, format });
     }
     let (mono, rate_hz) = match format {
         Format::Wav => {
             let outline = wav::outline(file)?;
             let source = stream(Cursor::new(outline.header).chain(outline.samples));
             let wav = WavReader::try_new(source, FormatOptions::default());
-            read(&mut wav.map_err(|_| Refusal::Encoding)?)
+            read(&mut wav.map_err(|_| AudioFileError::Encoding)?)
         }
         Format::Mp3 => {
             let source = stream(without_tags(file));
             let mp3 = MpaReader::try_new(source, FormatOptions::default());
-            read(&mut mp3.map_err(|_| Refusal::Broken)?)
+            read(&mut mp3.map_err(|_| AudioFileError::Broken)?)
         }
     }?;
     resample::to_16_khz(mono, rate_hz)
@@ -59,7 +59,7 @@ fn stream<'a>(source: impl Read + Send + Sync + 'a) -> MediaSourceStream<'a> {
 
 /// Reads a file to its end: mono samples between -1 and 1, and their rate in Hz. A damaged piece is passed over, as a
 /// player does.
-fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), Refusal> {
+fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), AudioFileError> {
     let mut decoder = decoder(file)?;
     let (mut mono, mut interleaved, mut rate_hz, mut damaged) = (Vec::new(), Vec::new(), 0, false);
     for _ in 0..PACKETS_MAX {
@@ -73,7 +73,7 @@ fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), Refusal> {
                 damaged = true;
                 continue;
             }
-            Err(_) => return Err(Refusal::Broken),
+            Err(_) => return Err(AudioFileError::Broken),
         };
         let Ok(audio) = decoder.decode(&packet) else {
             damaged = true;
@@ -84,35 +84,35 @@ fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), Refusal> {
         audio.copy_to_vec_interleaved::<f32>(&mut interleaved);
         mix(&interleaved, audio.num_planes(), &mut mono)?;
         if mono.len() as u64 * 1_000 > TURN_MS_MAX * u64::from(rate_hz) {
-            return Err(Refusal::TooLong);
+            return Err(AudioFileError::TooLong);
         }
     }
-    Err(Refusal::Broken)
+    Err(AudioFileError::Broken)
 }
 
-fn decoder(file: &dyn FormatReader) -> Result<Box<dyn AudioDecoder>, Refusal> {
-    let track = file.default_track(TrackType::Audio).ok_or(Refusal::Broken)?;
+fn decoder(file: &dyn FormatReader) -> Result<Box<dyn AudioDecoder>, AudioFileError> {
+    let track = file.default_track(TrackType::Audio).ok_or(AudioFileError::Broken)?;
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
-    let parameters = parameters.ok_or(Refusal::Broken)?;
+    let parameters = parameters.ok_or(AudioFileError::Broken)?;
     let options = AudioDecoderOptions::default();
     if let Ok(decoder) = MpaDecoder::try_new(parameters, &options) {
         return Ok(Box::new(decoder));
     }
-    Ok(Box::new(PcmDecoder::try_new(parameters, &options).map_err(|_| Refusal::Encoding)?))
+    Ok(Box::new(PcmDecoder::try_new(parameters, &options).map_err(|_| AudioFileError::Encoding)?))
 }
 
-fn finish(mono: Vec<f32>, rate_hz: u32, damaged: bool) -> Result<(Vec<f32>, u32), Refusal> {
+fn finish(mono: Vec<f32>, rate_hz: u32, damaged: bool) -> Result<(Vec<f32>, u32), AudioFileError> {
     match (mono.is_empty(), damaged) {
-        (true, true) => Err(Refusal::Broken),
-        (true, false) => Err(Refusal::Empty),
+        (true, true) => Err(AudioFileError::Broken),
+        (true, false) => Err(AudioFileError::Empty),
         (false, _) => Ok((mono, rate_hz)),
     }
 }
 
 /// Adds the average of the channels. What is not a number is silence.
-fn mix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) -> Result<(), Refusal> {
+fn mix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) -> Result<(), AudioFileError> {
     if channels == 0 || channels > usize::from(CHANNELS_MAX) {
-        return Err(Refusal::Channels(u16::try_from(channels).unwrap_or(u16::MAX)));
+        return Err(AudioFileError::Channels(u16::try_from(channels).unwrap_or(u16::MAX)));
     }
     let finite = |sample: &f32| if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
     let average = |frame: &[f32]| frame.iter().map(finite).sum::<f32>() / channels as f32;

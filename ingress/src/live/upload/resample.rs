@@ -2,7 +2,7 @@
 
 use rubato::{Fft, FixedSync, Resampler as _, audioadapter_buffers::direct::SequentialSlice};
 
-use super::Refusal;
+use super::AudioFileError;
 use crate::live::sonic::wire::SAMPLE_RATE_HZ;
 
 /// Sample rates that are taken, in Hz. Their ratios to 16 kHz are short, which keeps the transforms small.
@@ -19,16 +19,16 @@ const FULL_SCALE: f32 = 32_768.0;
 /// Whether a rate is taken.
 ///
 /// # Errors
-/// [`Refusal::Rate`].
-pub(super) fn check_rate(rate_hz: u32) -> Result<(), Refusal> {
-    if RATES_HZ.contains(&rate_hz) { Ok(()) } else { Err(Refusal::Rate(rate_hz)) }
+/// [`AudioFileError::Rate`].
+pub(super) fn check_rate(rate_hz: u32) -> Result<(), AudioFileError> {
+    if RATES_HZ.contains(&rate_hz) { Ok(()) } else { Err(AudioFileError::Rate(rate_hz)) }
 }
 
 /// `mono` between -1 and 1 at `rate_hz`, converted. The length in seconds stays, and so does the loudness.
 ///
 /// # Errors
-/// [`Refusal::Rate`].
-pub(super) fn to_16_khz(mono: Vec<f32>, rate_hz: u32) -> Result<Vec<i16>, Refusal> {
+/// [`AudioFileError::Rate`].
+pub(super) fn to_16_khz(mono: Vec<f32>, rate_hz: u32) -> Result<Vec<i16>, AudioFileError> {
     check_rate(rate_hz)?;
     let resampled = if rate_hz == SAMPLE_RATE_HZ { mono } else { resample(&mono, rate_hz) };
     Ok(resampled.into_iter().map(to_i16).collect())
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn an_uncommon_rate_is_refused() {
         for rate_hz in [0, 7_999, 44_101, 384_000, u32::MAX] {
-            assert_eq!(to_16_khz(vec![0.0; 10], rate_hz), Err(Refusal::Rate(rate_hz)));
+            assert_eq!(to_16_khz(vec![0.0; 10], rate_hz), Err(AudioFileError::Rate(rate_hz)));
         }
     }
 }

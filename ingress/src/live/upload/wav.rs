@@ -2,7 +2,7 @@
 //! audio data and WAVE files"). The lengths a file declares are believed only as far as there are bytes; all other
 //! chunks are left out.
 
-use super::{CHANNELS_MAX, Refusal, resample};
+use super::{AudioFileError, CHANNELS_MAX, resample};
 
 /// Chunks of a file.
 const CHUNKS_MAX: usize = 64;
@@ -28,21 +28,21 @@ pub(super) struct Outline<'a> {
 /// Finds the format and the samples of `file`, which begins as a WAV file.
 ///
 /// # Errors
-/// [`Refusal::Broken`], [`Refusal::Encoding`], [`Refusal::Channels`], [`Refusal::Rate`].
-pub(super) fn outline(file: &[u8]) -> Result<Outline<'_>, Refusal> {
-    let mut rest = file.get(12..).ok_or(Refusal::Broken)?;
+/// [`AudioFileError::Broken`], [`AudioFileError::Encoding`], [`AudioFileError::Channels`], [`AudioFileError::Rate`].
+pub(super) fn outline(file: &[u8]) -> Result<Outline<'_>, AudioFileError> {
+    let mut rest = file.get(12..).ok_or(AudioFileError::Broken)?;
     let mut format = None;
     for _ in 0..CHUNKS_MAX {
-        let (name, body, following) = chunk(rest).ok_or(Refusal::Broken)?;
+        let (name, body, following) = chunk(rest).ok_or(AudioFileError::Broken)?;
         rest = following;
         if name == b"fmt " {
             format = Some(check_format(body)?);
         } else if name == b"data" {
-            let format = format.ok_or(Refusal::Broken)?;
+            let format = format.ok_or(AudioFileError::Broken)?;
             return Ok(Outline { header: header(format, body.len()), samples: body });
         }
     }
-    Err(Refusal::Broken)
+    Err(AudioFileError::Broken)
 }
 
 /// The first chunk: its name, as much of its body as there is, and what follows.
@@ -57,20 +57,20 @@ fn chunk(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
     Some((name, body, &following[padding..]))
 }
 
-fn check_format(format: &[u8]) -> Result<&[u8], Refusal> {
+fn check_format(format: &[u8]) -> Result<&[u8], AudioFileError> {
     let field = |at: usize| {
         let bytes = format.get(at..at + 2)?;
         Some(u16::from_le_bytes([bytes[0], bytes[1]]))
     };
     let (Some(encoding), Some(channels), Some(low), Some(high)) = (field(0), field(2), field(4), field(6))
     else {
-        return Err(Refusal::Broken);
+        return Err(AudioFileError::Broken);
     };
     if !ENCODINGS.contains(&encoding) || !FORMAT_BYTES.contains(&format.len()) {
-        return Err(Refusal::Encoding);
+        return Err(AudioFileError::Encoding);
     }
     if channels == 0 || channels > CHANNELS_MAX {
-        return Err(Refusal::Channels(channels));
+        return Err(AudioFileError::Channels(channels));
     }
     resample::check_rate(u32::from(high) << 16 | u32::from(low))?;
     Ok(format)
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(outline.samples, [1, 2, 3]);
         assert!(outline.header.ends_with(b"data\x03\0\0\0"));
         let swallowed = file(&[(b"LIST", u32::MAX, b"x"), (b"fmt ", 16, &STEREO), (b"data", 4, &[0; 4])]);
-        assert_eq!(super::outline(&swallowed), Err(Refusal::Broken));
+        assert_eq!(super::outline(&swallowed), Err(AudioFileError::Broken));
     }
 
     #[test]
@@ -131,20 +131,23 @@ mod tests {
             format[at..at + value.len()].copy_from_slice(value);
             outline(&file(&[(b"fmt ", 16, &format), (b"data", 4, &[0; 4])])).map(|_| ())
         };
-        assert_eq!(with(0, &[2, 0]), Err(Refusal::Encoding));
-        assert_eq!(with(2, &[0, 0]), Err(Refusal::Channels(0)));
+        assert_eq!(with(0, &[2, 0]), Err(AudioFileError::Encoding));
+        assert_eq!(with(2, &[0, 0]), Err(AudioFileError::Channels(0)));
         assert_eq!(with(2, &CHANNELS_MAX.to_le_bytes()), Ok(()));
-        assert_eq!(with(2, &(CHANNELS_MAX + 1).to_le_bytes()), Err(Refusal::Channels(CHANNELS_MAX + 1)));
-        assert_eq!(with(4, &44_101_u32.to_le_bytes()), Err(Refusal::Rate(44_101)));
-        assert_eq!(outline(&file(&[(b"fmt ", 20, &[1; 20])])), Err(Refusal::Encoding));
+        assert_eq!(
+            with(2, &(CHANNELS_MAX + 1).to_le_bytes()),
+            Err(AudioFileError::Channels(CHANNELS_MAX + 1))
+        );
+        assert_eq!(with(4, &44_101_u32.to_le_bytes()), Err(AudioFileError::Rate(44_101)));
+        assert_eq!(outline(&file(&[(b"fmt ", 20, &[1; 20])])), Err(AudioFileError::Encoding));
     }
 
     #[test]
     fn a_file_without_format_or_samples_is_broken() {
-        assert_eq!(outline(b"RIFF\0\0\0\0WAVE"), Err(Refusal::Broken));
-        assert_eq!(outline(&file(&[(b"data", 4, &[0; 4])])), Err(Refusal::Broken));
-        assert_eq!(outline(&file(&[(b"fmt ", 16, &STEREO)])), Err(Refusal::Broken));
-        assert_eq!(outline(&file(&[(b"fmt ", 4, &STEREO[..4])])), Err(Refusal::Broken));
+        assert_eq!(outline(b"RIFF\0\0\0\0WAVE"), Err(AudioFileError::Broken));
+        assert_eq!(outline(&file(&[(b"data", 4, &[0; 4])])), Err(AudioFileError::Broken));
+        assert_eq!(outline(&file(&[(b"fmt ", 16, &STEREO)])), Err(AudioFileError::Broken));
+        assert_eq!(outline(&file(&[(b"fmt ", 4, &STEREO[..4])])), Err(AudioFileError::Broken));
     }
 
     #[test]
@@ -155,6 +158,6 @@ mod tests {
             others.chain([format, samples]).collect::<Vec<(&[u8; 4], u32, &[u8])>>()
         };
         assert!(outline(&file(&chunks(CHUNKS_MAX - 2))).is_ok());
-        assert_eq!(outline(&file(&chunks(CHUNKS_MAX - 1))), Err(Refusal::Broken));
+        assert_eq!(outline(&file(&chunks(CHUNKS_MAX - 1))), Err(AudioFileError::Broken));
     }
 }

@@ -94,10 +94,10 @@ mod tests {
     use crate::{
         live::conversation::{
             Input, StreamId,
-            fixture::{Talk, settings},
+            test_fixture::{Talk, settings},
         },
         live::socket::message::ServerMessage,
-        live::sonic::wire::{Event, Stage, Stop},
+        live::sonic::wire::{Event, Stage, StopReason},
     };
 
     /// How the model says that the learner spoke over the tutor.
@@ -118,9 +118,9 @@ mod tests {
         let mut talk = Talk::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("There is a dog.", 2_000);
-        talk.model(Event::AudioEnd { stop: Stop::PartialTurn });
+        talk.model(Event::AudioEnd { stop: StopReason::PartialTurn });
         talk.tutor_begins("What is it doing now?", 2_000);
-        talk.text(Speaker::Tutor, Stage::Final, "There is a dog.", Stop::PartialTurn);
+        talk.text(Speaker::Tutor, Stage::Final, "There is a dog.", StopReason::PartialTurn);
         talk.pass(2_400);
         talk.input(Input::Played { generation: 0, ms: 2_350 });
         talk.pass(100);
@@ -129,17 +129,17 @@ mod tests {
 
     fn signal(talk: &mut Talk, style: Style) {
         match style {
-            Style::Text => talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::Interrupted),
+            Style::Text => talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::Interrupted),
             Style::Audio => {
-                talk.model(Event::AudioEnd { stop: Stop::Interrupted });
-                talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::Interrupted);
+                talk.model(Event::AudioEnd { stop: StopReason::Interrupted });
+                talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::Interrupted);
             }
             Style::Marker => {
                 talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
                 talk.model(Event::InterruptedMarker);
-                let (speaker, stage, stop) = (Speaker::Tutor, Stage::Final, Stop::EndTurn);
+                let (speaker, stage, stop) = (Speaker::Tutor, Stage::Final, StopReason::EndTurn);
                 talk.model(Event::TextEnd { speaker, stage, stop });
-                talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::EndTurn);
+                talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::EndTurn);
             }
         }
     }
@@ -207,9 +207,9 @@ mod tests {
         let turns = talk.turns().len();
         // The model has not noticed yet; then it says how far it believes to have come.
         talk.tutor_begins("Can you see its tail?", 1_000);
-        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
-        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", Stop::PartialTurn);
-        talk.text(Speaker::Tutor, Stage::Final, "Can you", Stop::Interrupted);
+        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
+        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", StopReason::PartialTurn);
+        talk.text(Speaker::Tutor, Stage::Final, "Can you", StopReason::Interrupted);
         talk.pass(20_000);
         assert_eq!(talk.turns().len(), turns);
     }
@@ -220,11 +220,15 @@ mod tests {
         talk.input(Input::Interrupted);
         talk.pass(SETTLE_MS_MAX);
         let turns = talk.turns().len();
-        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
         talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
         talk.model(Event::InterruptedMarker);
-        talk.model(Event::TextEnd { speaker: Speaker::Tutor, stage: Stage::Final, stop: Stop::PartialTurn });
-        talk.text(Speaker::Tutor, Stage::Final, "What is it", Stop::EndTurn);
+        talk.model(Event::TextEnd {
+            speaker: Speaker::Tutor,
+            stage: Stage::Final,
+            stop: StopReason::PartialTurn,
+        });
+        talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::EndTurn);
         talk.pass(20_000);
         assert_eq!(talk.turns().len(), turns);
     }
@@ -234,10 +238,14 @@ mod tests {
         let mut talk = Talk::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("What is it doing now?", 60);
-        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
         talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
         talk.model(Event::InterruptedMarker);
-        talk.model(Event::TextEnd { speaker: Speaker::Tutor, stage: Stage::Final, stop: Stop::PartialTurn });
+        talk.model(Event::TextEnd {
+            speaker: Speaker::Tutor,
+            stage: Stage::Final,
+            stop: StopReason::PartialTurn,
+        });
         talk.pass(SETTLE_MS_MAX);
         assert_eq!((flushes(&talk), talk.turns().len()), (vec![1], 0));
     }
@@ -245,12 +253,12 @@ mod tests {
     #[test]
     fn a_hint_of_the_page_flushes_at_once_and_only_what_was_played_counts() {
         let mut talk = interrupted_talk();
-        talk.model(Event::AudioEnd { stop: Stop::EndTurn });
+        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
         talk.input(Input::Interrupted);
         assert_eq!(flushes(&talk), [1]);
         talk.input(Input::Played { generation: 0, ms: 2_500 });
         // The model has not noticed and says that all was spoken.
-        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", Stop::EndTurn);
+        talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", StopReason::EndTurn);
         talk.pass(SETTLE_MS_MAX);
         let turn = turn(&talk);
         // A quarter of the second sentence's audio, so one of its five words.
@@ -264,7 +272,7 @@ mod tests {
         talk.open(StreamId(0));
         talk.tutor_begins("There is a dog.", 2_000);
         talk.pass(1_000);
-        talk.text(Speaker::Tutor, Stage::Final, "There is", Stop::Interrupted);
+        talk.text(Speaker::Tutor, Stage::Final, "There is", StopReason::Interrupted);
         let turn = turn(&talk);
         assert_eq!((turn.text.as_str(), turn.interrupted), ("There is", true));
         assert_eq!((turn.played_ms, turn.end_ms), (None, 1_000));

@@ -97,7 +97,7 @@ mod tests {
     use events::contract::Turn;
 
     use super::*;
-    use crate::live::sonic::wire::{AudioFrame, Event, Stage, Stop};
+    use crate::live::sonic::wire::{AudioFrame, Event, Stage, StopReason};
 
     fn audio(ms: usize) -> Event {
         Event::Audio(AudioFrame::new(&vec![0; ms * 32]))
@@ -107,7 +107,7 @@ mod tests {
         let speaker = Speaker::Tutor;
         floor.model(Event::TextStart { speaker, stage }, at_ms, outputs);
         floor.model(Event::Text { speaker, stage, content: text.to_owned() }, at_ms, outputs);
-        floor.model(Event::TextEnd { speaker, stage, stop: Stop::PartialTurn }, at_ms, outputs);
+        floor.model(Event::TextEnd { speaker, stage, stop: StopReason::PartialTurn }, at_ms, outputs);
     }
 
     /// A floor whose tutor has said "One two." whole and half of a second sentence, all at once at 0 ms, and whose
@@ -116,7 +116,7 @@ mod tests {
         let mut floor = Floor::new("audio/".to_owned(), 1_500);
         say(&mut floor, "One two.", Stage::Speculative, 0, outputs);
         floor.model(audio(1_000), 0, outputs);
-        floor.model(Event::AudioEnd { stop: Stop::PartialTurn }, 0, outputs);
+        floor.model(Event::AudioEnd { stop: StopReason::PartialTurn }, 0, outputs);
         say(&mut floor, "Three four five six seven eight.", Stage::Speculative, 0, outputs);
         floor.model(audio(2_000), 0, outputs);
         assert!(floor.stream_lost(100, outputs));
@@ -167,7 +167,7 @@ mod tests {
         let mut floor = lost(&mut outputs);
         say(&mut floor, "Sorry.", Stage::Speculative, 200, &mut outputs);
         floor.model(audio(500), 200, &mut outputs);
-        floor.model(Event::AudioEnd { stop: Stop::EndTurn }, 200, &mut outputs);
+        floor.model(Event::AudioEnd { stop: StopReason::EndTurn }, 200, &mut outputs);
         say(&mut floor, "Sorry.", Stage::Final, 700, &mut outputs);
         floor.model(Event::InterruptedMarker, 900, &mut outputs);
         floor.settle(900 + SETTLE_MS_MAX, &mut outputs);

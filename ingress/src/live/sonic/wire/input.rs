@@ -52,7 +52,7 @@ impl Sensitivity {
 
 /// Whose words a text block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum TextRole {
     /// The system prompt.
     System,
     /// The learner.
@@ -61,7 +61,7 @@ pub enum Role {
     Assistant,
 }
 
-impl Role {
+impl TextRole {
     fn name(self) -> &'static str {
         match self {
             Self::System => "SYSTEM",
@@ -77,7 +77,7 @@ pub struct Block<'a> {
     /// `contentName`, fresh for each block.
     pub content_name: &'a str,
     /// Whose words.
-    pub role: Role,
+    pub role: TextRole,
     /// Whether the model answers it at once (Nova 2, role USER), or takes it as history or instruction.
     pub interactive: bool,
     /// The words.
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_text_block_is_a_triple() {
-        let block = Block { content_name: "c", role: Role::System, interactive: false, text: "Be kind." };
+        let block = Block { content_name: "c", role: TextRole::System, interactive: false, text: "Be kind." };
         let events = text_block(&ids(), block);
         assert_eq!(events.len(), 3);
         check(

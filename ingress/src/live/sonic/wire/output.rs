@@ -42,7 +42,7 @@ pub enum Event {
         /// Planned or spoken.
         stage: Stage,
         /// Why it ended.
-        stop: Stop,
+        stop: StopReason,
     },
     /// A tool block begins.
     ToolStart,
@@ -58,7 +58,7 @@ pub enum Event {
     /// An audio block ends.
     AudioEnd {
         /// Why it ended.
-        stop: Stop,
+        stop: StopReason,
     },
     /// Tokens used by this stream so far.
     Usage(Usage),
@@ -79,7 +79,7 @@ pub enum Stage {
 
 /// Why a block ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopReason {
     /// More of this turn follows.
     PartialTurn,
     /// The turn is over.
@@ -247,10 +247,10 @@ impl Decoder {
         };
         let (_, kind) = self.open.remove(position);
         let stop = match end.stop_reason.as_deref() {
-            Some("PARTIAL_TURN") => Stop::PartialTurn,
-            Some("END_TURN") => Stop::EndTurn,
-            Some("INTERRUPTED") => Stop::Interrupted,
-            _ => Stop::Other,
+            Some("PARTIAL_TURN") => StopReason::PartialTurn,
+            Some("END_TURN") => StopReason::EndTurn,
+            Some("INTERRUPTED") => StopReason::Interrupted,
+            _ => StopReason::Other,
         };
         match kind {
             Kind::Text(speaker, stage) => Event::TextEnd { speaker, stage, stop },
@@ -444,7 +444,7 @@ mod tests {
         let expected = [
             Event::TextStart { speaker, stage },
             Event::Text { speaker, stage, content: "Hello.".to_owned() },
-            Event::TextEnd { speaker, stage, stop: Stop::PartialTurn },
+            Event::TextEnd { speaker, stage, stop: StopReason::PartialTurn },
             Event::TextStart { speaker: Speaker::Learner, stage: Stage::Final },
         ];
         assert_eq!(events, expected);

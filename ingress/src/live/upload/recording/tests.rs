@@ -81,7 +81,7 @@ fn channels_are_averaged() {
     let eight = wav(spec(16_000, 8, 16, SampleFormat::Int), &eight);
     assert_eq!(decode(&eight, Format::Wav).unwrap(), [350, 1_150]);
     let nine = wav(spec(16_000, 9, 16, SampleFormat::Int), &[0_i16; 9]);
-    assert_eq!(decode(&nine, Format::Wav), Err(Refusal::Channels(9)));
+    assert_eq!(decode(&nine, Format::Wav), Err(AudioFileError::Channels(9)));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn every_rate_gives_the_same_length() {
         assert_eq!(decoded.len(), 4_000, "{rate}");
     }
     let odd = wav(spec(44_101, 1, 16, SampleFormat::Int), &[0_i16; 10]);
-    assert_eq!(decode(&odd, Format::Wav), Err(Refusal::Rate(44_101)));
+    assert_eq!(decode(&odd, Format::Wav), Err(AudioFileError::Rate(44_101)));
 }
 
 #[test]
@@ -108,10 +108,10 @@ fn thirty_seconds_are_the_limit() {
         let spec = spec(rate, 1, 16, SampleFormat::Int);
         assert_eq!(decode(&wav(spec, &most), Format::Wav).unwrap().len(), 480_000, "{rate}");
         let more = [&most[..], &[0]].concat();
-        assert_eq!(decode(&wav(spec, &more), Format::Wav), Err(Refusal::TooLong), "{rate}");
+        assert_eq!(decode(&wav(spec, &more), Format::Wav), Err(AudioFileError::TooLong), "{rate}");
     }
     let frames = MP3.repeat(30);
-    assert_eq!(decode(&frames, Format::Mp3), Err(Refusal::TooLong));
+    assert_eq!(decode(&frames, Format::Mp3), Err(AudioFileError::TooLong));
 }
 
 #[test]
@@ -128,21 +128,21 @@ fn mp3_is_decoded_with_its_level_and_length() {
 #[test]
 fn the_content_decides_what_a_file_is() {
     let wav = mono_16(&[1]);
-    let other = |declared, format| Err(Refusal::OtherContent { declared, format });
+    let other = |declared, format| Err(AudioFileError::OtherContent { declared, format });
     assert_eq!(decode(&wav, Format::Mp3), other(Format::Mp3, Format::Wav));
     assert_eq!(decode(MP3, Format::Wav), other(Format::Wav, Format::Mp3));
     for bytes in [&b""[..], b"OggS\0\x02\0\0", b"%PDF-1.7", &[0; 64]] {
-        assert_eq!(decode(bytes, Format::Wav), Err(Refusal::NotAudio), "{bytes:?}");
+        assert_eq!(decode(bytes, Format::Wav), Err(AudioFileError::NotAudio), "{bytes:?}");
     }
 }
 
 #[test]
 fn nothing_and_rubbish_are_told_apart() {
-    assert_eq!(decode(&mono_16(&[]), Format::Wav), Err(Refusal::Empty));
-    assert_eq!(decode(&companded(2, &[0; 10]), Format::Wav), Err(Refusal::Encoding));
+    assert_eq!(decode(&mono_16(&[]), Format::Wav), Err(AudioFileError::Empty));
+    assert_eq!(decode(&companded(2, &[0; 10]), Format::Wav), Err(AudioFileError::Encoding));
     let header_only = [&MP3[..4], &[0; 2_000]].concat();
-    assert!(matches!(decode(&header_only, Format::Mp3), Err(Refusal::Broken | Refusal::Empty)));
-    assert_eq!(decode(&MP3[..4], Format::Mp3), Err(Refusal::Broken));
+    assert!(matches!(decode(&header_only, Format::Mp3), Err(AudioFileError::Broken | AudioFileError::Empty)));
+    assert_eq!(decode(&MP3[..4], Format::Mp3), Err(AudioFileError::Broken));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn pieces_are_bounded_good_or_bad() {
     let file = |count: usize| [MP3, &bad.repeat(count), MP3].concat();
     let alone = decode(MP3, Format::Mp3).unwrap().len();
     assert!(decode(&file(PACKETS_MAX - 200), Format::Mp3).unwrap().len() > alone * 3 / 2);
-    assert!(decode(&file(PACKETS_MAX), Format::Mp3) == Err(Refusal::Broken));
+    assert!(decode(&file(PACKETS_MAX), Format::Mp3) == Err(AudioFileError::Broken));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, bool, u8)>> {
 }
 
 /// Whatever comes of a file, it is no longer than a turn may be.
-fn check(decoded: &Result<Vec<i16>, Refusal>) {
+fn check(decoded: &Result<Vec<i16>, AudioFileError>) {
     if let Ok(samples) = decoded {
         assert!(!samples.is_empty() && samples.len() as u64 <= TURN_MS_MAX * 16);
     }

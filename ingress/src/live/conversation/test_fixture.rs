@@ -5,10 +5,10 @@ use bytes::Bytes;
 use events::contract::{ConversationId, EndReason, Speaker, Turn};
 use jiff::Timestamp;
 
-use super::{Conversation, Input, Limits, Output, Progress, Settings, StreamId, Texts};
+use super::{Conversation, Input, Limits, Output, Settings, StreamId, Texts, Totals};
 use crate::{
     live::socket::message::ServerMessage,
-    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
+    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, StopReason},
 };
 
 /// The pause that ends a turn, in milliseconds.
@@ -107,7 +107,7 @@ impl Talk {
     }
 
     /// A text block of the model.
-    pub(super) fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: Stop) {
+    pub(super) fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: StopReason) {
         self.model(Event::TextStart { speaker, stage });
         self.model(Event::Text { speaker, stage, content: content.to_owned() });
         self.model(Event::TextEnd { speaker, stage, stop });
@@ -116,14 +116,14 @@ impl Talk {
     /// The tutor says one sentence, with `ms` of audio, all of it at once; then it is played.
     pub(super) fn tutor_says(&mut self, words: &str, ms: u64) {
         self.tutor_begins(words, ms);
-        self.model(Event::AudioEnd { stop: Stop::EndTurn });
-        self.text(Speaker::Tutor, Stage::Final, words, Stop::EndTurn);
+        self.model(Event::AudioEnd { stop: StopReason::EndTurn });
+        self.text(Speaker::Tutor, Stage::Final, words, StopReason::EndTurn);
         self.pass(ms);
     }
 
     /// The tutor plans a sentence, and its audio comes.
     pub(super) fn tutor_begins(&mut self, words: &str, ms: u64) {
-        self.text(Speaker::Tutor, Stage::Speculative, words, Stop::PartialTurn);
+        self.text(Speaker::Tutor, Stage::Speculative, words, StopReason::PartialTurn);
         self.model(Event::AudioStart);
         let pcm = vec![1; usize::try_from(ms * BYTES_PER_MS).unwrap()];
         self.model(Event::Audio(AudioFrame::new(&pcm)));
@@ -144,7 +144,7 @@ impl Talk {
     /// The learner speaks for `ms`, and the model understands `words`.
     pub(super) fn learner_says(&mut self, words: &str, ms: u64) {
         self.learner_speaks(ms);
-        self.text(Speaker::Learner, Stage::Final, words, Stop::PartialTurn);
+        self.text(Speaker::Learner, Stage::Final, words, StopReason::PartialTurn);
     }
 
     /// The turns that are recorded.
@@ -185,12 +185,12 @@ impl Talk {
     }
 
     /// What has come of it when it was over.
-    pub(super) fn progress(&self) -> Option<Progress> {
+    pub(super) fn totals(&self) -> Option<Totals> {
         self.outputs.iter().find_map(|output| {
             if let Output::End(ending) = output {
-                Some(ending.progress)
+                Some(ending.totals)
             } else if let Output::Release(release) = output {
-                Some(release.progress)
+                Some(release.totals)
             } else {
                 None
             }

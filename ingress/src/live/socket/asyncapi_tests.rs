@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{
-    BURST_MS_MAX, Farewell, IDLE_TIMEOUT, MESSAGE_BYTES_MAX, PACE_MAX, PING_INTERVAL, QUEUE_BYTES_MAX,
+    BURST_MS_MAX, CloseReason, IDLE_TIMEOUT, MESSAGE_BYTES_MAX, PACE_MAX, PING_INTERVAL, QUEUE_BYTES_MAX,
     QUEUE_MESSAGES_MAX, TYPED_BURST_MAX, TYPED_INTERVAL, WRITE_TIMEOUT,
     message::{
         AUDIO_BYTES_MAX, ClientMessage, PROTOCOL, ServerMessage, TEXT_MESSAGE_BYTES_MAX, TYPED_CHARS_MAX,
@@ -167,7 +167,7 @@ fn channel(messages: &Map<String, Value>) -> Value {
         codes.into_iter().map(|(code, meaning)| json!({ "code": code, "meaning": meaning })).collect()
     };
     let closes: Vec<Value> =
-        Farewell::ALL.map(|why| json!({ "code": why.code(), "reason": why.reason() })).into();
+        CloseReason::ALL.map(|why| json!({ "code": why.code(), "reason": why.reason() })).into();
     json!({
         "address": "/api/conversations/{conversationId}/live",
         "title": "A live conversation",
@@ -261,7 +261,7 @@ fn every_reference_of_the_asyncapi_document_leads_to_its_message() {
 fn the_page_of_the_protocol_names_every_message_and_code() {
     let page = fs::read_to_string(folder().join("README.md")).unwrap();
     let types = [Side::learner(), Side::service()].into_iter().flat_map(|side| side.types());
-    let codes = Farewell::ALL.map(|why| (why.code().to_string(), String::new()));
+    let codes = CloseReason::ALL.map(|why| (why.code().to_string(), String::new()));
     for (name, _) in types.chain(error_codes()).chain(codes) {
         assert!(page.contains(&format!("| `{name}` |")), "schemas/live/README.md has no row for {name}");
     }
@@ -269,9 +269,9 @@ fn the_page_of_the_protocol_names_every_message_and_code() {
 
 #[test]
 fn every_reason_to_close_has_a_code_of_its_own() {
-    let mut codes = Farewell::ALL.map(Farewell::code);
+    let mut codes = CloseReason::ALL.map(CloseReason::code);
     codes.sort_unstable();
     assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
     // RFC 6455: a close frame has at most 125 bytes, two of which are the code.
-    assert!(Farewell::ALL.iter().all(|why| why.reason().len() <= 123));
+    assert!(CloseReason::ALL.iter().all(|why| why.reason().len() <= 123));
 }

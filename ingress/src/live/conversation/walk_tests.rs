@@ -11,15 +11,15 @@ use proptest::prelude::*;
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
-    Conversation, Ending, FailureClass, Input, Limits, Output, Progress, Release, Resumed, Settings,
-    StreamFailure, StreamId,
-    fixture::{self, PAUSE_MS},
-    microphone, tutor,
+    Conversation, Ending, FailureClass, Input, Limits, Output, Release, Resumed, Settings, StreamError,
+    StreamId, Totals, microphone,
+    test_fixture::{self, PAUSE_MS},
+    tutor,
 };
 use crate::{
     fuzz,
     live::socket::message::ServerMessage,
-    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, Stop},
+    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, StopReason},
 };
 
 const WINDOW_MS: u64 = 20;
@@ -41,7 +41,7 @@ fn settings() -> Settings {
         renew_by_ms: 20_000,
         stall_ms_max: 15_000,
     };
-    Settings { limits, jitter_permille: 500, ..fixture::settings() }
+    Settings { limits, jitter_permille: 500, ..test_fixture::settings() }
 }
 
 /// Checks every output against what must always hold.
@@ -94,12 +94,12 @@ impl Auditor {
                 self.turns.push(turn.clone());
             }
             Output::Release(release) => {
-                assert_eq!(release.progress.turns as usize, self.turns.len());
+                assert_eq!(release.totals.turns as usize, self.turns.len());
                 assert!(self.opened.difference(&self.let_go).next().is_none(), "no stream is left behind");
                 self.release = Some(release.clone());
             }
             Output::End(ending) => {
-                assert_eq!(ending.progress.turns as usize, self.turns.len());
+                assert_eq!(ending.totals.turns as usize, self.turns.len());
                 self.ending = Some(*ending);
             }
         }
@@ -109,7 +109,7 @@ impl Auditor {
     fn next_task(&mut self, release: Release, epoch: u64, at_ms: u64) -> Conversation {
         self.opened.clear();
         self.let_go.clear();
-        let Progress { usage, metrics, .. } = release.progress;
+        let Totals { usage, metrics, .. } = release.totals;
         let resumed = Resumed {
             epoch,
             turns: self.turns.clone(),
@@ -139,8 +139,12 @@ impl Auditor {
 fn any_event() -> impl Strategy<Value = Event> {
     let speaker = prop_oneof![Just(Speaker::Learner), Just(Speaker::Tutor)];
     let stage = prop_oneof![Just(Stage::Speculative), Just(Stage::Final)];
-    let stop =
-        prop_oneof![Just(Stop::PartialTurn), Just(Stop::EndTurn), Just(Stop::Interrupted), Just(Stop::Other)];
+    let stop = prop_oneof![
+        Just(StopReason::PartialTurn),
+        Just(StopReason::EndTurn),
+        Just(StopReason::Interrupted),
+        Just(StopReason::Other)
+    ];
     let text = (speaker, stage, stop);
     prop_oneof![
         4 => text.clone().prop_map(|(speaker, stage, _)| Event::TextStart { speaker, stage }),
@@ -152,7 +156,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::ToolUse { tool_use_id: "t".to_owned() }),
         1 => Just(Event::AudioStart),
         4 => (0..200_usize).prop_map(|ms| Event::Audio(AudioFrame::new(&vec![1; ms * WINDOW_BYTES / 20]))),
-        2 => prop_oneof![Just(Stop::PartialTurn), Just(Stop::EndTurn), Just(Stop::Interrupted)]
+        2 => prop_oneof![Just(StopReason::PartialTurn), Just(StopReason::EndTurn), Just(StopReason::Interrupted)]
             .prop_map(|stop| Event::AudioEnd { stop }),
         1 => Just(Event::Usage(Usage::default())),
         1 => Just(Event::CompletionEnd),
@@ -178,12 +182,12 @@ fn any_input() -> impl Strategy<Value = Input> {
             let sample = if loud { 9_000_i16 } else { 0 };
             Input::Uploaded(sample.to_le_bytes().repeat(windows * WINDOW_BYTES / 2).into())
         }),
-        1 => prop_oneof![Just(Input::HandOver), Just(Input::Wanted)],
+        1 => prop_oneof![Just(Input::HandOver), Just(Input::TakeoverRequested)],
         2 => (0..4_u32, 0..5_000_u64).prop_map(|(generation, ms)| Input::Played { generation, ms }),
         1 => Just(Input::Interrupted),
         6 => stream().prop_map(Input::StreamOpened),
         2 => (stream(), class)
-            .prop_map(|(stream, class)| Input::StreamFailed(stream, StreamFailure::new(class, ""))),
+            .prop_map(|(stream, class)| Input::StreamFailed(stream, StreamError::new(class, ""))),
         1 => stream().prop_map(Input::StreamEnded),
         1 => any::<bool>().prop_map(Input::Simulated),
         30 => (stream(), any_event()).prop_map(|(stream, event)| Input::Model(stream, event)),
@@ -192,7 +196,12 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 fn last_words() -> impl Strategy<Value = Input> {
-    prop_oneof![Just(Input::EndRequested), Just(Input::HandOver), Just(Input::Wanted), Just(Input::Broken)]
+    prop_oneof![
+        Just(Input::EndRequested),
+        Just(Input::HandOver),
+        Just(Input::TakeoverRequested),
+        Just(Input::Broken)
+    ]
 }
 
 /// Seeds of walks: the one of the environment, or any.
@@ -247,7 +256,7 @@ proptest! {
         prop_assert_eq!(walk.auditor.words(Speaker::Learner), spoken, "{}={} replays this", SEED, seed);
         let ending = walk.auditor.ending.expect("the walk ends");
         prop_assert_eq!(ending.reason, EndReason::Learner);
-        prop_assert_eq!(ending.progress.usage.input.speech_tokens, walk.tokens());
+        prop_assert_eq!(ending.totals.usage.input.speech_tokens, walk.tokens());
     }
 }
 
@@ -284,7 +293,7 @@ impl FakeStream {
         }
     }
 
-    fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: Stop) {
+    fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: StopReason) {
         let content = content.to_owned();
         self.events.extend([
             Event::TextStart { speaker, stage },
@@ -296,7 +305,7 @@ impl FakeStream {
     fn transcribe(&mut self) {
         let words = std::mem::take(&mut self.words);
         for chunk in words.chunks(3) {
-            self.text(Speaker::Learner, Stage::Final, &chunk.join(" "), Stop::PartialTurn);
+            self.text(Speaker::Learner, Stage::Final, &chunk.join(" "), StopReason::PartialTurn);
         }
         let usage = StreamUsage { speech_tokens: self.heard_windows, text_tokens: 0 };
         self.events.push_back(Event::Usage(Usage { input: usage, output: StreamUsage::default() }));
@@ -306,12 +315,12 @@ impl FakeStream {
         self.answers += 1;
         for sentence in 0..2 {
             let words = format!("answer {} sentence {sentence}.", self.answers);
-            self.text(Speaker::Tutor, Stage::Speculative, &words, Stop::PartialTurn);
+            self.text(Speaker::Tutor, Stage::Speculative, &words, StopReason::PartialTurn);
             self.events.push_back(Event::AudioStart);
             for _ in 0..5 {
                 self.events.push_back(Event::Audio(AudioFrame::new(&[1; 3_200])));
             }
-            let stop = if sentence == 1 { Stop::EndTurn } else { Stop::PartialTurn };
+            let stop = if sentence == 1 { StopReason::EndTurn } else { StopReason::PartialTurn };
             self.events.push_back(Event::AudioEnd { stop });
             self.text(Speaker::Tutor, Stage::Final, &words, stop);
         }
@@ -336,7 +345,7 @@ impl FakeStream {
         let before = self.events.len();
         self.events.retain(is_learner);
         if self.events.len() < before {
-            self.events.push_back(Event::AudioEnd { stop: Stop::Interrupted });
+            self.events.push_back(Event::AudioEnd { stop: StopReason::Interrupted });
         }
     }
 }
@@ -394,7 +403,7 @@ impl Walk {
         // The learner ends when the last word is out, without a pause, while a stream hears: words said while no
         // stream can be opened in time have nobody who could transcribe them.
         while !self.conversation.is_ended()
-            && (!self.saying.is_empty() || !self.is_heard() || self.conversation.is_speaking_upload())
+            && (!self.saying.is_empty() || !self.is_heard() || self.conversation.is_playing_upload())
         {
             self.step();
         }
@@ -425,13 +434,13 @@ impl Walk {
 
     fn learner(&mut self) {
         let idle = self.saying.is_empty() && self.at_ms >= self.quiet_until_ms && self.next_word < 30_000;
-        if idle && !self.conversation.is_speaking_upload() && self.random.random_ratio(1, 6) {
+        if idle && !self.conversation.is_playing_upload() && self.random.random_ratio(1, 6) {
             self.other_ways_in();
         }
         if self.saying.is_empty()
             && self.at_ms >= self.quiet_until_ms
             && self.next_word < 30_000
-            && !self.conversation.is_speaking_upload()
+            && !self.conversation.is_playing_upload()
         {
             let words = self.random.random_range(1..30);
             self.saying = (self.next_word..self.next_word + words).collect();
@@ -515,13 +524,13 @@ impl Walk {
             self.streams.keys().copied().filter(|id| !self.closing.contains(id)).collect();
         for id in live {
             self.streams.remove(&id);
-            self.input(Input::StreamFailed(id, StreamFailure::new(FailureClass::Transport, "cut")));
+            self.input(Input::StreamFailed(id, StreamError::new(FailureClass::Transport, "cut")));
         }
     }
 
     /// Another task goes on, with what is in the journal and what was handed over.
     fn hand_over(&mut self) {
-        self.input(Input::Wanted);
+        self.input(Input::TakeoverRequested);
         let release = self.auditor.release.take().expect("a conversation that goes on is released");
         self.epoch += 1;
         self.told_before = self.tokens();
