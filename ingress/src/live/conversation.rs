@@ -15,6 +15,7 @@ mod history;
 mod input;
 mod link;
 mod microphone;
+mod model_event;
 mod output;
 mod resumed;
 mod streams;
@@ -37,13 +38,11 @@ use events::contract::EndReason;
 pub use failure::{FailureClass, Reaction, StreamError};
 pub use history::Message;
 pub use input::{Input, Limits, NUDGES_MAX, Settings, StreamId, Texts};
+pub use model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 pub use output::{Ending, Output, Release, Totals};
 pub use resumed::Resumed;
 
-use crate::{
-    live::socket::message::{ErrorCode, ServerMessage},
-    live::sonic::wire::Event,
-};
+use crate::live::socket::message::{ErrorCode, ServerMessage};
 use direction::Directions;
 use floor::Floor;
 use link::Link;
@@ -251,15 +250,15 @@ impl Conversation {
         }
     }
 
-    fn model(&mut self, stream: StreamId, event: Event, at_ms: u64) {
-        if let Event::Usage(usage) = event {
+    fn model(&mut self, stream: StreamId, event: ModelEvent, at_ms: u64) {
+        if let ModelEvent::Usage(usage) = event {
             self.link.used(stream, usage);
         }
         if !self.link.is_current(stream) {
             return;
         }
         self.link.alive(at_ms);
-        if let Event::ToolUse { tool_use_id } = event {
+        if let ModelEvent::ToolUse { tool_use_id } = event {
             self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
             return;
         }

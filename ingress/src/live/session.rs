@@ -1,6 +1,9 @@
 //! The live conversations of this task: how one begins, accepts further connections and uploaded turns, and is
 //! published when it has ended. The loop of one conversation is in `session/session_loop.rs`.
 
+mod briefing;
+mod dependencies;
+mod inputs;
 mod recorder;
 mod session_loop;
 mod takeover;
@@ -12,59 +15,35 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use events::{
-    bus::Bus,
     contract::{ConversationId, Envelope, UserId},
-    journal::{Ended, Journal, JournalError, Start, State},
+    journal::{Ended, JournalError, Start, State},
 };
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::{Clip, Config},
     live::admission::Slot,
-    live::conversation::{Conversation, Settings},
-    live::prompt,
+    live::conversation::Conversation,
     live::socket::{
         ClientConnection, CloseReason,
         message::{ErrorCode, ServerMessage},
     },
-    live::sonic::{Setup, Sonic, wire::Sensitivity},
     live::ticket::{Admission, Purpose},
-    live::voice,
-    metrics::Metrics,
-    store::{analyses::Analyses, audio::Recordings, images::Picture},
+    store::images::Picture,
 };
-use session_loop::{ActiveConversation, Outcome, SessionLoop};
+use briefing::Briefing;
+use inputs::{SessionInputs, UploadedTurn};
+use session_loop::{ActiveConversation, Outcome, SessionLoop, age_ms};
 use takeover::{ActivationError, take_over};
 
+pub use dependencies::Dependencies;
+pub use inputs::{Connect, TurnUploadError, UploadPermit};
 pub use session_loop::JOBS_MAX;
 
 /// How long a session waits for its last recordings before the end is published or the connection closes.
 const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What every conversation of this task uses.
-#[derive(Debug)]
-pub struct Dependencies {
-    /// The journal.
-    pub journal: Journal,
-    /// The bus.
-    pub bus: Bus,
-    /// The recordings.
-    pub recordings: Recordings,
-    /// Assessments of earlier conversations, for the system prompt.
-    pub analyses: Analyses,
-    /// The model.
-    pub sonic: Sonic,
-    /// The configuration.
-    pub config: Config,
-    /// Metrics of this task.
-    pub metrics: Arc<Metrics>,
-    /// The name of this task in the journal.
-    pub owner: String,
-}
 
 /// The live conversations of this task.
 #[derive(Clone, Debug)]
@@ -95,41 +74,6 @@ pub enum Returning {
     Open(Admission),
     /// It has ended. The id is that of its learner.
     Ended(UserId),
-}
-
-/// A client that connects to a conversation, for the first time or again.
-#[derive(Debug)]
-pub struct Connect {
-    /// Its connection.
-    pub client: ClientConnection,
-    /// Turns that it has received before.
-    pub turns: u32,
-}
-
-/// Permission to upload one turn to a live conversation. A conversation has one such permit.
-#[derive(Debug)]
-pub struct UploadPermit {
-    uploads_tx: mpsc::Sender<UploadedTurn>,
-    permit: OwnedSemaphorePermit,
-}
-
-/// An uploaded turn.
-#[derive(Debug)]
-struct UploadedTurn {
-    /// PCM s16le, 16 kHz mono.
-    pcm: Bytes,
-    permit: OwnedSemaphorePermit,
-}
-
-/// Why a turn cannot be uploaded to a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TurnUploadError {
-    /// The conversation is not live on this task.
-    #[error("the conversation is not live here")]
-    NotLive,
-    /// Another turn is being uploaded or played to the model.
-    #[error("another turn is being uploaded or spoken")]
-    InProgress,
 }
 
 impl Sessions {
@@ -250,18 +194,6 @@ impl Sessions {
     }
 }
 
-impl UploadPermit {
-    /// Plays the turn to the model: PCM s16le, 16 kHz mono.
-    ///
-    /// # Errors
-    /// [`TurnUploadError::NotLive`]: the conversation has ended.
-    pub fn play(self, pcm: Bytes) -> Result<(), TurnUploadError> {
-        // The queue has room: a turn in it would hold the permit.
-        let turn = UploadedTurn { pcm, permit: self.permit };
-        self.uploads_tx.try_send(turn).map_err(|_| TurnUploadError::NotLive)
-    }
-}
-
 /// Removes a conversation from the live ones when its task ends, also by a panic.
 struct Entry<'a> {
     sessions: &'a Sessions,
@@ -272,56 +204,6 @@ impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.sessions.lock().remove(&self.id);
     }
-}
-
-/// The inputs of a session from this task.
-struct SessionInputs {
-    first: Connect,
-    connects: mpsc::Receiver<Connect>,
-    uploads: mpsc::Receiver<UploadedTurn>,
-    stop: oneshot::Receiver<()>,
-}
-
-/// Settings of a conversation for the state machine and for the model.
-struct Briefing {
-    settings: Settings,
-    setup: Setup,
-}
-
-impl Briefing {
-    fn new(admission: &Admission, picture: &Picture, config: &Config) -> Self {
-        let jitter_permille = rand::random_range(0..1_000);
-        let sensitivity = prompt::sensitivity(admission.level);
-        let second = is_second_generation(&config.sonic_model_id);
-        let settings = Settings {
-            conversation_id: admission.conversation_id,
-            audio_prefix: Recordings::prefix(&admission.user_id, admission.conversation_id),
-            pause_ms: if second { sensitivity.pause_ms() } else { Sensitivity::High.pause_ms() },
-            texts: second.then(|| prompt::texts(picture)),
-            opening_clip: config.opening_clip.as_ref().filter(|_| !second).map(Clip::pcm),
-            limits: config.limits(jitter_permille),
-            jitter_permille,
-        };
-        let setup = Setup {
-            system_prompt: prompt::system(picture, admission.level).into(),
-            history: Vec::new(),
-            voice: voice::at_model(&admission.voice, second).into(),
-            sensitivity: second.then_some(sensitivity),
-        };
-        Self { settings, setup }
-    }
-
-    /// Adds the recommendations of the learner's last assessments, if they can be read in time.
-    async fn with_advice(mut self, dependencies: &Dependencies, user_id: &UserId) -> Self {
-        let advice = dependencies.analyses.advice(user_id).await;
-        self.setup.system_prompt = prompt::with_advice(&self.setup.system_prompt, &advice).into();
-        self
-    }
-}
-
-/// Whether the model accepts typed turns and an endpointing sensitivity.
-fn is_second_generation(model_id: &str) -> bool {
-    model_id.contains("nova-2-sonic")
 }
 
 async fn run(
@@ -417,11 +299,6 @@ async fn turn_away(id: ConversationId, why: ActivationError, client: ClientConne
     };
     let _ = client.send(&message);
     client.close(close_reason).await;
-}
-
-/// The age of a conversation, in milliseconds.
-fn age_ms(id: ConversationId) -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0)
 }
 
 fn journal_start(admission: &Admission, owner: &str) -> Start {

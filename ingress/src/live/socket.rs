@@ -1,9 +1,10 @@
-//! The learner's WebSocket. Reading is done by whoever holds the [`ClientConnection`]; writing is a task with a bounded queue,
-//! so that a slow page never holds up the conversation. A page that does not keep up, sends nothing, or sends what is
-//! too large is let go, with a close code that says why; it may come back.
+//! The WebSocket of a client. The owner of the [`ClientConnection`] reads; a task with a bounded queue writes, so that a
+//! slow client never delays the conversation. A client that is too slow, silent or sends too large messages is
+//! disconnected with a close code, and may connect again.
 
 pub mod message;
 
+mod close_reason;
 mod pace;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use futures_util::{
     SinkExt as _, StreamExt as _,
@@ -26,7 +27,6 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, Sleep, sleep_until, timeout},
 };
-use tokio_tungstenite::tungstenite;
 
 use crate::live::sonic::wire::BYTES_PER_MS;
 use message::{
@@ -35,109 +35,90 @@ use message::{
 };
 use pace::Bucket;
 
-/// Bytes read from a socket at a time: some frames of audio.
+pub use close_reason::CloseReason;
+
+/// Size of the read buffer, in bytes: some frames of audio.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
-/// Longest WebSocket message; a longer one than the protocol allows is answered with an error, one that is much
-/// longer closes the socket.
+/// Longest WebSocket message, in bytes. A message over the limits of the protocol gets an error, one over this limit closes
+/// the socket.
 pub const MESSAGE_BYTES_MAX: usize = 2 * AUDIO_BYTES_MAX;
 
-/// Messages that wait for a page.
+/// Longest queue to a client, in messages.
 pub const QUEUE_MESSAGES_MAX: usize = 1024;
 
-/// Bytes that wait for a page: about a minute of audio.
+/// Longest queue to a client, in bytes: about a minute of audio.
 pub const QUEUE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Longest time one write may take.
+/// Deadline of one write.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often an open socket is pinged.
+/// Interval of the pings.
 pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// A socket that has sent nothing for this long, not even an answer to a ping, is dead.
+/// Longest silence of a client, pongs included.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// How long a finished page may take to be told the rest.
+/// Deadline for writing the rest of the queue and the close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many times faster than time a page may send; what comes faster is read later.
+/// Highest rate of incoming audio, as a multiple of real time. Faster audio is read later.
 pub const PACE_MAX: u64 = 32;
 
-/// What a page may send before its pace counts, in milliseconds of audio: what it kept while it was away.
+/// Audio that may arrive at once, in milliseconds: what a client has recorded while it was disconnected.
 pub const BURST_MS_MAX: u64 = 60_000;
 
-/// The least that a message counts in the pace, in bytes of audio: a frame of the usual size.
+/// The smallest cost of a message in the rate limit, in bytes of audio: a frame of the usual size.
 const MESSAGE_COST_BYTES_MIN: usize = 1024;
 
-/// Typed turns that are taken at once. After them, one in each [`TYPED_INTERVAL`].
+/// Typed turns that are accepted at once. After them, one in each [`TYPED_INTERVAL`].
 pub const TYPED_BURST_MAX: u32 = 10;
 
 /// See [`TYPED_BURST_MAX`].
 pub const TYPED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A socket of the learner. Dropping it closes the socket with [`CloseReason::Failed`].
+/// The connection of a client. Dropping it closes the socket with [`CloseReason::Failed`].
 #[derive(Debug)]
 pub struct ClientConnection {
     messages: SplitStream<WebSocket>,
     queue: mpsc::Sender<Message>,
     queued_bytes: Arc<AtomicUsize>,
-    /// Tells the writer to leave at once, without what waits.
+    /// Makes the writer close at once, without the queue.
     close_now: Option<oneshot::Sender<CloseReason>>,
     writer: JoinHandle<()>,
     received_at: Instant,
-    /// Due at the time at which the socket was idle for too long when it was last looked at, or earlier.
+    /// Fires at the idle deadline or earlier: it is not moved for every message.
     idle: Pin<Box<Sleep>>,
-    pace: Bucket,
-    typed: Bucket,
+    audio_rate: Bucket,
+    typed_rate: Bucket,
 }
 
-/// What comes from a page.
+/// An event of a client connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
     /// Samples, PCM s16le.
     Audio(Bytes),
-    /// A text message.
+    /// A text message of the protocol.
     Message(ClientMessage),
-    /// A message that is not one of the protocol.
+    /// A message that is not valid: the code and the text of the error to send.
     Invalid(ErrorCode, &'static str),
-    /// A sign of life.
+    /// A ping or a pong.
     Alive,
     /// The socket is closed, broken or idle.
     Closed,
 }
 
-/// Why the service closes a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The conversation is over.
-    Ended,
-    /// This task is stopping.
-    Stopping,
-    /// What came is not a WebSocket's.
-    Broken,
-    /// A message was much longer than the protocol allows.
-    TooLarge,
-    /// Something went wrong on our side.
-    Failed,
-    /// The page does not take what it is sent.
-    TooSlow,
-    /// Nothing came for too long.
-    Idle,
-    /// The conversation is open on another socket.
-    Replaced,
-}
-
-/// The page offers no protocol of this service.
+/// The client does not offer the sub-protocol of this service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Sec-WebSocket-Protocol offers no version that is spoken here, which is {PROTOCOL}")]
+#[error("Sec-WebSocket-Protocol does not offer {PROTOCOL}, the only supported version")]
 pub struct UnsupportedProtocolError;
 
-/// The page does not keep up, or is gone.
+/// The queue to the client is full, or the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the page takes no more messages")]
+#[error("the client is too slow or disconnected")]
 pub struct BackpressureError;
 
-/// Agrees on the protocol and bounds the messages of a socket.
+/// Selects the sub-protocol and bounds the messages of a socket.
 ///
 /// # Errors
 /// [`UnsupportedProtocolError`].
@@ -151,54 +132,6 @@ pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, Unsupported
         .max_frame_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0))
-}
-
-impl CloseReason {
-    /// All reasons.
-    pub const ALL: [Self; 8] = [
-        Self::Ended,
-        Self::Stopping,
-        Self::Broken,
-        Self::TooLarge,
-        Self::Failed,
-        Self::TooSlow,
-        Self::Idle,
-        Self::Replaced,
-    ];
-
-    /// The close code (RFC 6455, section 7.4; from 4000 on they are ours).
-    #[must_use]
-    pub fn code(self) -> u16 {
-        match self {
-            Self::Ended => close_code::NORMAL,
-            Self::Stopping => close_code::RESTART,
-            Self::Broken => close_code::PROTOCOL,
-            Self::TooLarge => close_code::SIZE,
-            Self::Failed => close_code::ERROR,
-            Self::TooSlow => close_code::AGAIN,
-            Self::Idle => 4000,
-            Self::Replaced => 4001,
-        }
-    }
-
-    /// The reason in words.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Ended => "the conversation is over",
-            Self::Stopping => "this task is stopping, come back",
-            Self::Broken => "what came is no WebSocket message",
-            Self::TooLarge => "the message is too large",
-            Self::Failed => "something went wrong on our side, come back",
-            Self::TooSlow => "what is sent is not taken, come back",
-            Self::Idle => "nothing came for too long, come back",
-            Self::Replaced => "the conversation is open in another place",
-        }
-    }
-
-    fn message(self) -> Message {
-        Message::Close(Some(CloseFrame { code: self.code(), reason: self.reason().into() }))
-    }
 }
 
 impl ClientConnection {
@@ -219,15 +152,15 @@ impl ClientConnection {
             writer,
             received_at: now,
             idle: Box::pin(sleep_until(now + IDLE_TIMEOUT)),
-            pace: Bucket::new(Duration::from_millis(BURST_MS_MAX / PACE_MAX), now),
-            typed: Bucket::new(TYPED_INTERVAL * TYPED_BURST_MAX, now),
+            audio_rate: Bucket::new(Duration::from_millis(BURST_MS_MAX / PACE_MAX), now.into_std()),
+            typed_rate: Bucket::new(TYPED_INTERVAL * TYPED_BURST_MAX, now.into_std()),
         }
     }
 
-    /// The next message. Cancel safe. After [`ClientEvent::Closed`] the page is of no use.
+    /// The next event. Cancel safe. The last one is [`ClientEvent::Closed`].
     pub async fn next(&mut self) -> ClientEvent {
-        if let Some(until) = self.pace.full_until(Instant::now()) {
-            sleep_until(until).await;
+        if let Some(until) = self.audio_rate.full_until(Instant::now().into_std()) {
+            sleep_until(until.into()).await;
         }
         let message = tokio::select! {
             biased;
@@ -241,18 +174,18 @@ impl ClientConnection {
         self.received_at = now;
         match message {
             Some(Ok(message)) => {
-                self.pace.fill(cost(&message), now);
+                self.audio_rate.fill(cost(&message), now.into_std());
                 self.rate_limited(read(message), now)
             }
             Some(Err(error)) => {
-                self.signal_close(close_reason(error));
+                self.signal_close(CloseReason::of(error));
                 ClientEvent::Closed
             }
             None => ClientEvent::Closed,
         }
     }
 
-    /// When something last came.
+    /// Arrival of the last message.
     #[must_use]
     pub fn received_at(&self) -> Instant {
         self.received_at
@@ -267,7 +200,7 @@ impl ClientConnection {
         self.push(Message::text(json))
     }
 
-    /// Queues audio that already carries its generation.
+    /// Queues a binary message: the generation, then the samples.
     ///
     /// # Errors
     /// [`BackpressureError`].
@@ -275,7 +208,7 @@ impl ClientConnection {
         self.push(Message::Binary(frame))
     }
 
-    /// Closes the socket after what is queued, and waits for that, within a limit.
+    /// Closes the socket after the queue, and waits for that, within a limit.
     pub async fn close(mut self, why: CloseReason) {
         if self.push(why.message()).is_err() {
             self.signal_close(why);
@@ -285,17 +218,17 @@ impl ClientConnection {
         if timeout(CLOSE_TIMEOUT, &mut writer).await.is_err() {
             writer.abort();
         }
-        // Until here: a writer whose page is dropped leaves at once.
+        // Only now: a writer without its sender closes at once.
         drop(close_now);
         tokio::spawn(drain(messages));
     }
 
-    /// Closes the socket without what is queued and without waiting. The first reason counts.
+    /// Closes the socket without the queue and without waiting. The first reason counts.
     pub fn close_now(mut self, why: CloseReason) {
         self.signal_close(why);
         let Self { messages, writer, .. } = self;
         tokio::spawn(async move {
-            // A writer that failed has nothing more to say.
+            // A failed writer cannot write a close frame.
             let _ = writer.await;
             drain(messages).await;
         });
@@ -313,31 +246,30 @@ impl ClientConnection {
 
     fn signal_close(&mut self, why: CloseReason) {
         if let Some(close_now) = self.close_now.take() {
-            // A writer that has ended has nothing to say.
+            // The writer may have ended already.
             let _ = close_now.send(why);
         }
     }
 
-    fn rate_limited(&mut self, message: ClientEvent, now: Instant) -> ClientEvent {
-        let typed = matches!(message, ClientEvent::Message(ClientMessage::Text { .. }));
-        if typed && !self.typed.take(TYPED_INTERVAL, now) {
+    fn rate_limited(&mut self, event: ClientEvent, now: Instant) -> ClientEvent {
+        let typed = matches!(event, ClientEvent::Message(ClientMessage::Text { .. }));
+        if typed && !self.typed_rate.take(TYPED_INTERVAL, now.into_std()) {
             return ClientEvent::Invalid(
                 ErrorCode::TooManyMessages,
                 "typed turns come too fast, wait a moment",
             );
         }
-        message
+        event
     }
 }
 
-/// Reads what still comes until the page has closed its side, within a limit: what is not read could reset the
-/// connection before the page has read our last words.
+/// Reads until the client has closed its side, within a limit: unread data could reset the connection before the client
+/// has received our last messages.
 async fn drain(mut messages: SplitStream<WebSocket>) {
     let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = messages.next().await {} }).await;
 }
 
-/// Returns when nothing has come since `received_at` for too long. The timer is not moved for every message: one that is
-/// too early is set again.
+/// Returns at the idle deadline. A timer that fires too early is set again.
 async fn idle(mut timer: Pin<&mut Sleep>, received_at: Instant) {
     let due = received_at + IDLE_TIMEOUT;
     loop {
@@ -360,11 +292,11 @@ async fn write(
         why = closing => why.unwrap_or(CloseReason::Failed),
         () = write_in_order(&mut sink, waiting, &queued_bytes) => return,
     };
-    // What was written in part must be finished before the page can read this.
+    // A message that was written in part has to be finished before the client can read the close frame.
     let _ = timeout(CLOSE_TIMEOUT, sink.send(why.message())).await;
 }
 
-/// Writes what is queued, and pings, until the queue is closed or the socket is of no use.
+/// Writes the queue, and pings, until the queue is closed or a write fails.
 async fn write_in_order(
     sink: &mut SplitSink<WebSocket, Message>,
     mut waiting: mpsc::Receiver<Message>,
@@ -410,18 +342,10 @@ fn length(message: &Message) -> usize {
     }
 }
 
-/// How long the pace allows for a message.
+/// The cost of a message in the rate limit, as time.
 fn cost(message: &Message) -> Duration {
     let bytes = length(message).max(MESSAGE_COST_BYTES_MIN) as u64;
     Duration::from_micros(bytes * 1_000 / (BYTES_PER_MS * PACE_MAX))
-}
-
-fn close_reason(error: axum::Error) -> CloseReason {
-    let error = error.into_inner();
-    match error.downcast_ref() {
-        Some(tungstenite::Error::Capacity(_)) => CloseReason::TooLarge,
-        Some(_) | None => CloseReason::Broken,
-    }
 }
 
 fn read(message: Message) -> ClientEvent {

@@ -36,10 +36,10 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::live::conversation::{FailureClass, Message, StreamError, StreamId};
+use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId};
 use failure::{opening_failure, stream_failure};
 pub use signature::StreamAuthScheme;
-use wire::{AudioInput, Block, Decoder, Event, Ids, Sensitivity, TextRole};
+use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole};
 
 /// Longest wait for the response headers of a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -96,7 +96,7 @@ pub enum Signal {
     /// Whether its model is simulated.
     Simulated(bool),
     /// An event of the model.
-    Model(Event),
+    Model(ModelEvent),
     /// It could not be opened, or failed.
     Failed(StreamError),
     /// It ended without an error.

@@ -4,12 +4,14 @@
 //! Files come from anybody, so everything is bounded: the bytes and the time of a body, the bodies in memory, the
 //! decoders at work, and by [`recording`] the work and the memory of each.
 
+mod error;
 pub mod format;
+mod limits;
 pub mod recording;
-pub mod resample;
+mod resample;
 mod wav;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
@@ -17,76 +19,16 @@ use http_body_util::LengthLimitError;
 use tokio::{sync::Semaphore, time::timeout};
 
 use format::Format;
+use limits::{ARRIVAL_TIMEOUT, DECODERS_MAX};
 
-/// Longest file, in bytes: half a minute of 32-bit stereo at 48 kHz, and some.
-pub const FILE_BYTES_MAX: usize = 12 * 1024 * 1024;
-
-/// Longest turn, in milliseconds.
-pub const TURN_MS_MAX: u64 = 30_000;
-
-/// Most channels of a file.
-pub const CHANNELS_MAX: u16 = 8;
-
-/// Files in memory at one time.
-pub const FILES_MAX: usize = 8;
-
-/// Files that are decoded at one time: the rest of the processor is for the conversations.
-const DECODERS_MAX: usize = 2;
-
-/// Longest time that a file may take to arrive; below the time of a whole request.
-const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(15);
+pub use error::AudioFileError;
+pub use limits::{CHANNELS_MAX, FILE_BYTES_MAX, FILES_MAX, RATES_HZ, TURN_MS_MAX};
 
 /// Receives and decodes files.
 #[derive(Clone, Debug)]
 pub struct Intake {
     files: Arc<Semaphore>,
     decoders: Arc<Semaphore>,
-}
-
-/// Why an uploaded turn is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AudioFileError {
-    /// The Content-Type is not one of those that are decoded.
-    #[error("Content-Type must be audio/wav, audio/x-wav or audio/mpeg")]
-    ContentType,
-    /// The content is none of the formats that are decoded.
-    #[error("the content is neither a WAV nor an MP3 file")]
-    NotAudio,
-    /// The content is of another format than the Content-Type says.
-    #[error("Content-Type says {}, but the content is {}", declared.name(), format.name())]
-    OtherContent {
-        /// What was said.
-        declared: Format,
-        /// What it is.
-        format: Format,
-    },
-    /// The file has more than [`FILE_BYTES_MAX`] bytes.
-    #[error("the file has more than {FILE_BYTES_MAX} bytes")]
-    TooLarge,
-    /// The turn is longer than [`TURN_MS_MAX`].
-    #[error("a turn has at most {} seconds", TURN_MS_MAX / 1_000)]
-    TooLong,
-    /// The file is good, but there is nothing in it.
-    #[error("there is no audio in the file")]
-    Empty,
-    /// The file cannot be decoded.
-    #[error("the file is damaged or incomplete")]
-    Broken,
-    /// The WAV file holds something else than the encodings that are decoded.
-    #[error("a WAV file holds PCM of 8, 16, 24 or 32 bit, float of 32 or 64 bit, A-law or mu-law")]
-    Encoding,
-    /// The file has no channels or too many.
-    #[error("a file has 1 to {CHANNELS_MAX} channels, not {0}")]
-    Channels(u16),
-    /// The sample rate is not one of [`resample::RATES_HZ`].
-    #[error("a sample rate of {0} Hz is not taken; those that are: {list} Hz", list = rates())]
-    Rate(u32),
-    /// The file did not arrive within 15 seconds, or broke off.
-    #[error("the file did not arrive within {} seconds", ARRIVAL_TIMEOUT.as_secs())]
-    TooSlow,
-    /// [`FILES_MAX`] other files are being received or decoded.
-    #[error("too many turns are being uploaded at the moment")]
-    Busy,
 }
 
 impl Intake {
@@ -134,10 +76,6 @@ async fn receive(body: Body) -> Result<Bytes, AudioFileError> {
 
 fn is_too_large(error: &axum::Error) -> bool {
     matches!(std::error::Error::source(error), Some(source) if source.is::<LengthLimitError>())
-}
-
-fn rates() -> String {
-    resample::RATES_HZ.map(|rate_hz| rate_hz.to_string()).join(", ")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! PURE. When the tutor is told in the learner's place to say something of its own: to a learner who is silent, and when
 //! the time is nearly over. Both need a quiet moment, a learner who is there, and a model that can be typed to.
 
-use super::{Conversation, Output, Phase};
+use super::{Conversation, Phase, output::Output};
 
 /// How long after a direction the answer to it is waited for, in milliseconds: meanwhile there is no other direction, no
 /// planned renewal and no hand-over.

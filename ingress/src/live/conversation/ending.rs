@@ -5,8 +5,11 @@
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Speaker};
 
-use super::{Conversation, Ending, Output, Phase, Release, Totals};
-use crate::live::sonic::wire::{Event, Stage};
+use super::{
+    Conversation, Phase,
+    output::{Ending, Output, Release, Totals},
+};
+use crate::live::conversation::model_event::{ModelEvent, Stage};
 
 /// How long the model may take to say its last words after the closing sequence, in milliseconds.
 pub(super) const CLOSE_MS_MAX: u64 = 5_000;
@@ -52,25 +55,26 @@ impl Conversation {
 
     /// After the closing sequence, only words already spoken count: a new turn of the tutor is not heard by anybody,
     /// and its beginning means that the learner's words are complete.
-    pub(super) fn model_while_closing(&mut self, reason: EndReason, event: Event, at_ms: u64) {
+    pub(super) fn model_while_closing(&mut self, reason: EndReason, event: ModelEvent, at_ms: u64) {
         match event {
-            Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Speculative } => {
+            ModelEvent::TextStart { speaker: Speaker::Tutor, stage: Stage::Speculative } => {
                 if self.floor.next_is_new_turn() && !self.floor.awaits_words() {
                     self.finish(reason, at_ms);
                 }
             }
-            Event::Text { speaker: Speaker::Tutor, stage: Stage::Speculative, .. } | Event::Audio(_) => {}
-            Event::CompletionEnd => self.finish(reason, at_ms),
-            other @ (Event::TextStart { .. }
-            | Event::Text { .. }
-            | Event::InterruptedMarker
-            | Event::TextEnd { .. }
-            | Event::ToolStart
-            | Event::ToolUse { .. }
-            | Event::AudioStart
-            | Event::AudioEnd { .. }
-            | Event::Usage(_)
-            | Event::Other) => self.floor.model(other, at_ms, &mut self.outputs),
+            ModelEvent::Text { speaker: Speaker::Tutor, stage: Stage::Speculative, .. }
+            | ModelEvent::Audio(_) => {}
+            ModelEvent::CompletionEnd => self.finish(reason, at_ms),
+            other @ (ModelEvent::TextStart { .. }
+            | ModelEvent::Text { .. }
+            | ModelEvent::InterruptedMarker
+            | ModelEvent::TextEnd { .. }
+            | ModelEvent::ToolStart
+            | ModelEvent::ToolUse { .. }
+            | ModelEvent::AudioStart
+            | ModelEvent::AudioEnd { .. }
+            | ModelEvent::Usage(_)
+            | ModelEvent::Other) => self.floor.model(other, at_ms, &mut self.outputs),
         }
     }
 

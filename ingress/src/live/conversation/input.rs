@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use events::contract::ConversationId;
 
-use super::StreamError;
-use crate::live::sonic::wire::Event;
+use super::failure::StreamError;
+use crate::live::conversation::model_event::ModelEvent;
 
 /// How often a silent learner is spoken to before the learner speaks again.
 pub const NUDGES_MAX: usize = 2;
@@ -100,7 +100,7 @@ pub enum Input {
     /// The first sign of whose model it is.
     Simulated(bool),
     /// The model says something.
-    Model(StreamId, Event),
+    Model(StreamId, ModelEvent),
     /// The service is stopping and another task can go on: the conversation is released at the next quiet moment,
     /// without a page at once, or after a while in any case.
     HandOver,

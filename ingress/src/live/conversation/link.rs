@@ -7,8 +7,8 @@ use std::time::Duration;
 use events::contract::{ConversationMetrics, StreamUsage, Usage};
 
 use super::{
-    Limits, StreamId,
     failure::{Reaction, wait},
+    input::{Limits, StreamId},
 };
 
 /// Wait before another spare is opened after one failed, in milliseconds.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
 
-use super::{Message, StreamError, StreamId};
-use crate::{live::socket::message::ServerMessage, live::sonic::wire::AudioFrame};
+use super::{failure::StreamError, history::Message, input::StreamId};
+use crate::{live::conversation::model_event::AudioFrame, live::socket::message::ServerMessage};
 
 /// What is to be done, in order.
 #[derive(Clone, Debug, PartialEq)]

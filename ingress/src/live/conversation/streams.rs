@@ -4,7 +4,14 @@
 use bytes::Bytes;
 use events::contract::{EndReason, Speaker};
 
-use super::{Conversation, FailureClass, Output, Phase, Reaction, StreamError, StreamId, history, link};
+use super::{
+    Conversation, Phase,
+    failure::{FailureClass, Reaction, StreamError},
+    history,
+    input::StreamId,
+    link,
+    output::Output,
+};
 use crate::live::socket::message::{ErrorCode, ServerMessage};
 
 impl Conversation {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use events::contract::Speaker;
 
-use super::Message;
+use super::history::Message;
 
 /// Sentences of the learner that are kept: the first ones, in which people say who they are, and the last ones.
 const SENTENCES_MAX: usize = 12;

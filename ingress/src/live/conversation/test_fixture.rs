@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::{Conversation, Input, Limits, Output, Settings, StreamId, Texts, Totals};
 use crate::{
+    live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason},
     live::socket::message::ServerMessage,
-    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, StopReason},
+    live::sonic::wire::BYTES_PER_MS,
 };
 
 /// The pause that ends a turn, in milliseconds.
@@ -92,7 +93,7 @@ impl Talk {
         self.input(Input::StreamOpened(stream));
     }
 
-    pub(super) fn model(&mut self, event: Event) {
+    pub(super) fn model(&mut self, event: ModelEvent) {
         self.input(Input::Model(self.stream, event));
     }
 
@@ -108,15 +109,15 @@ impl Talk {
 
     /// A text block of the model.
     pub(super) fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: StopReason) {
-        self.model(Event::TextStart { speaker, stage });
-        self.model(Event::Text { speaker, stage, content: content.to_owned() });
-        self.model(Event::TextEnd { speaker, stage, stop });
+        self.model(ModelEvent::TextStart { speaker, stage });
+        self.model(ModelEvent::Text { speaker, stage, content: content.to_owned() });
+        self.model(ModelEvent::TextEnd { speaker, stage, stop });
     }
 
     /// The tutor says one sentence, with `ms` of audio, all of it at once; then it is played.
     pub(super) fn tutor_says(&mut self, words: &str, ms: u64) {
         self.tutor_begins(words, ms);
-        self.model(Event::AudioEnd { stop: StopReason::EndTurn });
+        self.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
         self.text(Speaker::Tutor, Stage::Final, words, StopReason::EndTurn);
         self.pass(ms);
     }
@@ -124,9 +125,9 @@ impl Talk {
     /// The tutor plans a sentence, and its audio comes.
     pub(super) fn tutor_begins(&mut self, words: &str, ms: u64) {
         self.text(Speaker::Tutor, Stage::Speculative, words, StopReason::PartialTurn);
-        self.model(Event::AudioStart);
+        self.model(ModelEvent::AudioStart);
         let pcm = vec![1; usize::try_from(ms * BYTES_PER_MS).unwrap()];
-        self.model(Event::Audio(AudioFrame::new(&pcm)));
+        self.model(ModelEvent::Audio(AudioFrame::new(&pcm)));
     }
 
     /// The learner speaks for `ms` and then makes the pause that ends a turn.

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     live::conversation::Conversation,
+    live::conversation::model_event::{ModelEvent, Stage, StopReason},
     live::socket::message::{ErrorCode, ServerMessage},
-    live::sonic::wire::{Event, Stage, StopReason},
 };
 
 /// The tutor has said hello and the learner has answered it: two turns and a half.
@@ -125,7 +125,7 @@ fn another_task_greets_where_nobody_has() {
 fn what_was_measured_is_handed_over_and_added_to() {
     let mut before = talk(settings());
     let usage = Usage { input: StreamUsage { speech_tokens: 7, text_tokens: 1 }, ..Usage::default() };
-    before.model(Event::Usage(usage));
+    before.model(ModelEvent::Usage(usage));
     fail(&mut before, 0, FailureClass::Transport, "cut");
     before.pass(0);
     before.open(StreamId(1));
@@ -138,7 +138,7 @@ fn what_was_measured_is_handed_over_and_added_to() {
         &Resumed { usage: released.usage, metrics: Some(released.metrics), ..resumed(&before.turns()) },
         before.now_ms(),
     );
-    after.model(Event::Usage(usage));
+    after.model(ModelEvent::Usage(usage));
     after.input(Input::EndRequested);
     after.pass(10_000);
     let totals = after.totals().unwrap();
@@ -195,8 +195,8 @@ fn a_streams_age_renews_it_once_it_is_quiet_and_make_comes_before_break() {
 fn no_stream_is_renewed_while_a_tool_is_pending() {
     let mut talk = talk(renewing());
     talk.pass(15_000 - talk.now_ms());
-    talk.model(Event::ToolStart);
-    talk.model(Event::ToolUse { tool_use_id: "t".to_owned() });
+    talk.model(ModelEvent::ToolStart);
+    talk.model(ModelEvent::ToolUse { tool_use_id: "t".to_owned() });
     let refused = |output: &Output| matches!(output, Output::RefuseTool { .. });
     assert_eq!(talk.outputs.iter().filter(|output| refused(output)).count(), 1);
     talk.pass(25_000 - talk.now_ms());

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use events::contract::EndReason;
 
-use super::{Conversation, Phase, upload::Upload};
-use crate::live::sonic::wire::BYTES_PER_MS;
+use super::{
+    Conversation, Phase,
+    upload::{FILL_BYTES, FILL_MS, Upload},
+};
 
 /// Without audio from the page for this long, silence is sent in its place, in milliseconds: the model needs to
 /// hear the pause that ends a turn.
@@ -12,13 +14,6 @@ const GAP_MS: u64 = 600;
 
 /// The same while the learner is in the middle of speech: a stalled network is no pause.
 const SPEECH_GAP_MS: u64 = 3_000;
-
-/// Silence sent at a time, in milliseconds.
-pub(super) const FILL_MS: u64 = 100;
-
-/// The same in bytes of PCM.
-pub(super) const FILL_BYTES: usize = 3_200;
-const _: () = assert!(FILL_BYTES as u64 == FILL_MS * BYTES_PER_MS);
 
 impl Conversation {
     /// When [`Input::Tick`](super::Input::Tick) is due, if nothing else happens.

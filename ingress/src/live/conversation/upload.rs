@@ -5,11 +5,15 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{
-    Conversation, Phase,
-    timers::{FILL_BYTES, FILL_MS},
-};
+use super::{Conversation, Phase};
 use crate::live::sonic::wire::BYTES_PER_MS;
+
+/// Length of a step of uploaded or filling audio, in milliseconds.
+pub(super) const FILL_MS: u64 = 100;
+
+/// The same, in bytes of PCM.
+pub(super) const FILL_BYTES: usize = 3_200;
+const _: () = assert!(FILL_BYTES as u64 == FILL_MS * BYTES_PER_MS);
 
 /// Silence after the turn beyond the pause that the model takes as its end, in milliseconds.
 const PAUSE_MARGIN_MS: u64 = 500;
@@ -105,12 +109,12 @@ mod tests {
 
     use super::*;
     use crate::{
+        live::conversation::model_event::{ModelEvent, Stage, StopReason},
         live::conversation::{
             Input, Output, StreamId,
             test_fixture::{PAUSE_MS, settings, speech},
         },
         live::socket::message::ServerMessage,
-        live::sonic::wire::{Event, Stage, StopReason},
     };
 
     /// A conversation with an open stream, in which the tutor has said hello, at 1000 ms.
@@ -124,7 +128,7 @@ mod tests {
         conversation
     }
 
-    fn model(conversation: &mut Conversation, event: Event, at_ms: u64) {
+    fn model(conversation: &mut Conversation, event: ModelEvent, at_ms: u64) {
         conversation.handle(Input::Model(StreamId(0), event), at_ms);
     }
 
@@ -134,13 +138,13 @@ mod tests {
             Speaker::Tutor => &[Stage::Speculative, Stage::Final],
         };
         for stage in stages.iter().copied() {
-            model(conversation, Event::TextStart { speaker, stage }, at_ms);
-            model(conversation, Event::Text { speaker, stage, content: text.to_owned() }, at_ms);
+            model(conversation, ModelEvent::TextStart { speaker, stage }, at_ms);
+            model(conversation, ModelEvent::Text { speaker, stage, content: text.to_owned() }, at_ms);
             let stop = if stage == Stage::Final { StopReason::EndTurn } else { StopReason::PartialTurn };
-            model(conversation, Event::TextEnd { speaker, stage, stop }, at_ms);
+            model(conversation, ModelEvent::TextEnd { speaker, stage, stop }, at_ms);
             if stage == Stage::Speculative {
-                model(conversation, Event::AudioStart, at_ms);
-                model(conversation, Event::AudioEnd { stop: StopReason::EndTurn }, at_ms);
+                model(conversation, ModelEvent::AudioStart, at_ms);
+                model(conversation, ModelEvent::AudioEnd { stop: StopReason::EndTurn }, at_ms);
             }
         }
     }

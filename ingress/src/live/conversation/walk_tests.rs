@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     fuzz,
+    live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason},
     live::socket::message::ServerMessage,
-    live::sonic::wire::{AudioFrame, BYTES_PER_MS, Event, Stage, StopReason},
+    live::sonic::wire::BYTES_PER_MS,
 };
 
 const WINDOW_MS: u64 = 20;
@@ -136,7 +137,7 @@ impl Auditor {
     }
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
+fn any_event() -> impl Strategy<Value = ModelEvent> {
     let speaker = prop_oneof![Just(Speaker::Learner), Just(Speaker::Tutor)];
     let stage = prop_oneof![Just(Stage::Speculative), Just(Stage::Final)];
     let stop = prop_oneof![
@@ -147,19 +148,19 @@ fn any_event() -> impl Strategy<Value = Event> {
     ];
     let text = (speaker, stage, stop);
     prop_oneof![
-        4 => text.clone().prop_map(|(speaker, stage, _)| Event::TextStart { speaker, stage }),
+        4 => text.clone().prop_map(|(speaker, stage, _)| ModelEvent::TextStart { speaker, stage }),
         4 => (text.clone(), "[a-z ]{0,12}")
-            .prop_map(|((speaker, stage, _), content)| Event::Text { speaker, stage, content }),
-        4 => text.prop_map(|(speaker, stage, stop)| Event::TextEnd { speaker, stage, stop }),
-        1 => Just(Event::InterruptedMarker),
-        1 => Just(Event::ToolStart),
-        1 => Just(Event::ToolUse { tool_use_id: "t".to_owned() }),
-        1 => Just(Event::AudioStart),
-        4 => (0..200_usize).prop_map(|ms| Event::Audio(AudioFrame::new(&vec![1; ms * WINDOW_BYTES / 20]))),
+            .prop_map(|((speaker, stage, _), content)| ModelEvent::Text { speaker, stage, content }),
+        4 => text.prop_map(|(speaker, stage, stop)| ModelEvent::TextEnd { speaker, stage, stop }),
+        1 => Just(ModelEvent::InterruptedMarker),
+        1 => Just(ModelEvent::ToolStart),
+        1 => Just(ModelEvent::ToolUse { tool_use_id: "t".to_owned() }),
+        1 => Just(ModelEvent::AudioStart),
+        4 => (0..200_usize).prop_map(|ms| ModelEvent::Audio(AudioFrame::new(&vec![1; ms * WINDOW_BYTES / 20]))),
         2 => prop_oneof![Just(StopReason::PartialTurn), Just(StopReason::EndTurn), Just(StopReason::Interrupted)]
-            .prop_map(|stop| Event::AudioEnd { stop }),
-        1 => Just(Event::Usage(Usage::default())),
-        1 => Just(Event::CompletionEnd),
+            .prop_map(|stop| ModelEvent::AudioEnd { stop }),
+        1 => Just(ModelEvent::Usage(Usage::default())),
+        1 => Just(ModelEvent::CompletionEnd),
     ]
 }
 
@@ -268,7 +269,7 @@ struct FakeStream {
     words: Vec<String>,
     silence_ms: u64,
     answers: u32,
-    events: VecDeque<Event>,
+    events: VecDeque<ModelEvent>,
     heard_windows: u64,
 }
 
@@ -296,9 +297,9 @@ impl FakeStream {
     fn text(&mut self, speaker: Speaker, stage: Stage, content: &str, stop: StopReason) {
         let content = content.to_owned();
         self.events.extend([
-            Event::TextStart { speaker, stage },
-            Event::Text { speaker, stage, content },
-            Event::TextEnd { speaker, stage, stop },
+            ModelEvent::TextStart { speaker, stage },
+            ModelEvent::Text { speaker, stage, content },
+            ModelEvent::TextEnd { speaker, stage, stop },
         ]);
     }
 
@@ -308,7 +309,7 @@ impl FakeStream {
             self.text(Speaker::Learner, Stage::Final, &chunk.join(" "), StopReason::PartialTurn);
         }
         let usage = StreamUsage { speech_tokens: self.heard_windows, text_tokens: 0 };
-        self.events.push_back(Event::Usage(Usage { input: usage, output: StreamUsage::default() }));
+        self.events.push_back(ModelEvent::Usage(Usage { input: usage, output: StreamUsage::default() }));
     }
 
     fn answer(&mut self) {
@@ -316,36 +317,36 @@ impl FakeStream {
         for sentence in 0..2 {
             let words = format!("answer {} sentence {sentence}.", self.answers);
             self.text(Speaker::Tutor, Stage::Speculative, &words, StopReason::PartialTurn);
-            self.events.push_back(Event::AudioStart);
+            self.events.push_back(ModelEvent::AudioStart);
             for _ in 0..5 {
-                self.events.push_back(Event::Audio(AudioFrame::new(&[1; 3_200])));
+                self.events.push_back(ModelEvent::Audio(AudioFrame::new(&[1; 3_200])));
             }
             let stop = if sentence == 1 { StopReason::EndTurn } else { StopReason::PartialTurn };
-            self.events.push_back(Event::AudioEnd { stop });
+            self.events.push_back(ModelEvent::AudioEnd { stop });
             self.text(Speaker::Tutor, Stage::Final, &words, stop);
         }
     }
 
     /// The learner speaks over what was not said yet. What was transcribed is told in any case.
     fn stop_talking(&mut self) {
-        let is_learner = |event: &Event| match event {
-            Event::TextStart { speaker, .. }
-            | Event::Text { speaker, .. }
-            | Event::TextEnd { speaker, .. } => *speaker == Speaker::Learner,
-            Event::Usage(_) => true,
-            Event::InterruptedMarker
-            | Event::ToolStart
-            | Event::ToolUse { .. }
-            | Event::AudioStart
-            | Event::Audio(_)
-            | Event::AudioEnd { .. }
-            | Event::CompletionEnd
-            | Event::Other => false,
+        let is_learner = |event: &ModelEvent| match event {
+            ModelEvent::TextStart { speaker, .. }
+            | ModelEvent::Text { speaker, .. }
+            | ModelEvent::TextEnd { speaker, .. } => *speaker == Speaker::Learner,
+            ModelEvent::Usage(_) => true,
+            ModelEvent::InterruptedMarker
+            | ModelEvent::ToolStart
+            | ModelEvent::ToolUse { .. }
+            | ModelEvent::AudioStart
+            | ModelEvent::Audio(_)
+            | ModelEvent::AudioEnd { .. }
+            | ModelEvent::CompletionEnd
+            | ModelEvent::Other => false,
         };
         let before = self.events.len();
         self.events.retain(is_learner);
         if self.events.len() < before {
-            self.events.push_back(Event::AudioEnd { stop: StopReason::Interrupted });
+            self.events.push_back(ModelEvent::AudioEnd { stop: StopReason::Interrupted });
         }
     }
 }
@@ -489,7 +490,7 @@ impl Walk {
             }
             next.sort_by_key(|(id, _)| *id);
             for (id, event) in next {
-                if let Event::Usage(usage) = &event {
+                if let ModelEvent::Usage(usage) = &event {
                     self.told.insert(id, usage.input.speech_tokens);
                 }
                 self.input(Input::Model(id, event));
@@ -569,7 +570,7 @@ impl Walk {
             Output::CloseStream(id) => {
                 if let Some(stream) = self.streams.get_mut(&id) {
                     stream.transcribe();
-                    stream.events.push_back(Event::CompletionEnd);
+                    stream.events.push_back(ModelEvent::CompletionEnd);
                     stream.open = false;
                     self.closing.push(id);
                 }

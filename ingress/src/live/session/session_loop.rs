@@ -10,16 +10,18 @@ use std::{
 };
 
 use events::{
-    contract::{Envelope, Turn},
+    contract::{ConversationId, Envelope, Turn},
     journal::Ownership,
 };
+use jiff::Timestamp;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::{Instant, sleep_until},
 };
 
 use super::{
-    Connect, Dependencies, SessionInputs, UploadedTurn,
+    dependencies::Dependencies,
+    inputs::{Connect, SessionInputs, UploadedTurn},
     recorder::{Done, Job, Recorder},
     uploads::Uploads,
 };
@@ -333,4 +335,9 @@ impl<'a> SessionLoop<'a> {
             None => Some(Outcome::Unwritten),
         }
     }
+}
+
+/// The age of a conversation, in milliseconds.
+pub(super) fn age_ms(id: ConversationId) -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0)
 }

@@ -11,7 +11,11 @@ use events::{
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::{Briefing, Dependencies, age_ms, session_loop::ActiveConversation};
+use super::{
+    briefing::Briefing,
+    dependencies::Dependencies,
+    session_loop::{ActiveConversation, age_ms},
+};
 use crate::{
     live::conversation::{Conversation, Resumed},
     live::ticket::{Admission, Purpose},

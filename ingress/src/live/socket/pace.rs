@@ -1,11 +1,9 @@
-//! PURE. How fast a page may send: a bucket that empties at the pace of time, so that what comes in bursts is taken
-//! and what never pauses is not.
+//! PURE. A rate limit as a leaky bucket, which empties at the pace of time: it accepts bursts up to a size, and on average no
+//! more than the rate. Time is a value.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
-/// See the module. What is taken is counted in the time after which the bucket has room for it again.
+/// See the module. Costs are given as the time in which they leak out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     burst: Duration,
@@ -19,12 +17,12 @@ impl Bucket {
         Self { burst, empty_at: now }
     }
 
-    /// Takes `cost`, even if there is no room for it.
+    /// Adds `cost`, also beyond the size of the bucket.
     pub(super) fn fill(&mut self, cost: Duration, now: Instant) {
         self.empty_at = self.empty_at.max(now) + cost;
     }
 
-    /// Takes `cost` if there is room for it, and answers whether there was.
+    /// Adds `cost` if there is room for it. Returns whether there was.
     pub(super) fn take(&mut self, cost: Duration, now: Instant) -> bool {
         let room = self.empty_at.max(now) + cost <= now + self.burst;
         if room {
@@ -33,7 +31,7 @@ impl Bucket {
         room
     }
 
-    /// Until when nothing more is to be taken; `None` if there is room.
+    /// Until when the bucket is overfull; `None` if it is not.
     pub(super) fn full_until(&self, now: Instant) -> Option<Instant> {
         (self.empty_at > now + self.burst).then(|| self.empty_at - self.burst)
     }

@@ -1,26 +1,27 @@
-//! A page at the other end of a connection in memory, and time that passes when nothing else happens: pages that
-//! are slow, silent, too fast or too loud, and messages of every kind.
+//! A client at the other end of a connection in memory, on paused time: clients that are slow, silent or too fast, and
+//! messages of every kind.
 
-use axum::{Router, extract::WebSocketUpgrade as Upgrade, response::IntoResponse as _, routing::get};
+use axum::{
+    Router, extract::WebSocketUpgrade as Upgrade, http::StatusCode, response::IntoResponse as _, routing::get,
+};
 use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::{self as client, protocol::frame::coding::CloseCode};
 
 use super::*;
 use crate::{
-    api::problem::ApiError,
     fuzz::cases,
     loopback::{Server, Socket},
 };
 
-/// A frame of audio as a page sends it.
+/// A frame of audio as a client sends it.
 const FRAME_BYTES: usize = 1024;
 
-/// A page and what is at the other end of it.
-async fn page() -> (ClientConnection, Socket) {
-    let (pages, mut opened) = mpsc::channel(1);
+/// A connection and its far end.
+async fn connect() -> (ClientConnection, Socket) {
+    let (connections, mut opened) = mpsc::channel(1);
     let live = get(async move |upgrade: Upgrade| {
         let upgrade = accept(upgrade).unwrap();
-        upgrade.on_upgrade(async move |socket| pages.send(ClientConnection::new(socket)).await.unwrap())
+        upgrade.on_upgrade(async move |socket| connections.send(ClientConnection::new(socket)).await.unwrap())
     });
     let server = Server::new(Router::new().route("/", live));
     let (socket, _) = server.websocket("/", PROTOCOL).await.unwrap();
@@ -35,7 +36,7 @@ fn typed(words: &str) -> client::Message {
     client::Message::text(serde_json::json!({ "type": "text", "text": words }).to_string())
 }
 
-/// Reads to the end: what came before the close frame, and its code.
+/// Reads to the end: the messages before the close frame, and its code.
 async fn to_the_end(mut socket: Socket) -> (Vec<client::Message>, Option<u16>) {
     let mut messages = Vec::new();
     while let Some(Ok(message)) = socket.next().await {
@@ -49,11 +50,11 @@ async fn to_the_end(mut socket: Socket) -> (Vec<client::Message>, Option<u16>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_socket_is_pinged_and_closed() {
-    let (mut page, socket) = page().await;
+    let (mut connection, socket) = connect().await;
     let begun = Instant::now();
-    assert_eq!(page.next().await, ClientEvent::Closed);
+    assert_eq!(connection.next().await, ClientEvent::Closed);
     assert_eq!(begun.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
-    page.close_now(CloseReason::Broken);
+    connection.close_now(CloseReason::Broken);
     let (messages, code) = to_the_end(socket).await;
     assert_eq!(messages, vec![client::Message::Ping(Bytes::new()); 2]);
     assert_eq!(code, Some(CloseReason::Idle.code()), "the first reason counts");
@@ -61,28 +62,28 @@ async fn a_silent_socket_is_pinged_and_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_socket_that_answers_pings_is_kept() {
-    let (mut page, socket) = page().await;
+    let (mut connection, socket) = connect().await;
     let listening = tokio::spawn(to_the_end(socket));
     let begun = Instant::now();
     while begun.elapsed() < 10 * IDLE_TIMEOUT {
-        assert_eq!(page.next().await, ClientEvent::Alive);
+        assert_eq!(connection.next().await, ClientEvent::Alive);
     }
-    page.close(CloseReason::Ended).await;
+    connection.close(CloseReason::Ended).await;
     assert_eq!(listening.await.unwrap().1, Some(1000));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_messages() {
-    let (page, socket) = page().await;
+    let (connection, socket) = connect().await;
     let frame = Bytes::from_static(&[0; FRAME_BYTES]);
     let mut queued = 0;
-    while page.audio(frame.clone()).is_ok() {
+    while connection.audio(frame.clone()).is_ok() {
         queued += 1;
         tokio::task::yield_now().await;
     }
     // A few are on the way, in the buffer of the connection.
     assert!((QUEUE_MESSAGES_MAX..QUEUE_MESSAGES_MAX + 20).contains(&queued), "{queued}");
-    page.close_now(CloseReason::TooSlow);
+    connection.close_now(CloseReason::TooSlow);
     let (messages, code) = to_the_end(socket).await;
     assert!(messages.len() < 20, "{} stale messages", messages.len());
     assert_eq!(code, Some(1013));
@@ -90,10 +91,10 @@ async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_messages() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_bytes() {
-    let (page, _socket) = page().await;
+    let (connection, _socket) = connect().await;
     let frame = Bytes::from(vec![0; 50_000]);
     let mut queued = 0;
-    while page.audio(frame.clone()).is_ok() {
+    while connection.audio(frame.clone()).is_ok() {
         queued += frame.len();
         tokio::task::yield_now().await;
     }
@@ -102,70 +103,70 @@ async fn a_page_that_takes_nothing_is_let_go_at_a_bound_of_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_makes_room() {
-    let (page, socket) = page().await;
+    let (connection, socket) = connect().await;
     let listening = tokio::spawn(to_the_end(socket));
     let frame = Bytes::from(vec![0; 50_000]);
     for _ in 0..4 * QUEUE_BYTES_MAX / frame.len() {
-        page.audio(frame.clone()).unwrap();
+        connection.audio(frame.clone()).unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    page.close(CloseReason::Ended).await;
+    connection.close(CloseReason::Ended).await;
     let (messages, code) = listening.await.unwrap();
     assert_eq!((messages.len(), code), (4 * QUEUE_BYTES_MAX / frame.len(), Some(1000)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_has_a_longest_time() {
-    let (page, _socket) = page().await;
-    page.audio(Bytes::from(vec![0; 50_000])).unwrap();
+    let (connection, _socket) = connect().await;
+    connection.audio(Bytes::from(vec![0; 50_000])).unwrap();
     tokio::time::sleep(WRITE_TIMEOUT - Duration::from_millis(1)).await;
-    assert_eq!(page.send(&ServerMessage::Resumed), Ok(()));
+    assert_eq!(connection.send(&ServerMessage::Resumed), Ok(()));
     tokio::time::sleep(Duration::from_millis(2)).await;
-    assert_eq!(page.send(&ServerMessage::Resumed), Err(BackpressureError));
+    assert_eq!(connection.send(&ServerMessage::Resumed), Err(BackpressureError));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_goodbye_comes_after_everything_and_does_not_wait_for_ever() {
-    let (page, socket) = page().await;
-    page.audio(Bytes::from_static(&[0; 50])).unwrap();
-    page.send(&ServerMessage::Resumed).unwrap();
-    page.close(CloseReason::Stopping).await;
+    let (connection, socket) = connect().await;
+    connection.audio(Bytes::from_static(&[0; 50])).unwrap();
+    connection.send(&ServerMessage::Resumed).unwrap();
+    connection.close(CloseReason::Stopping).await;
     let (messages, code) = to_the_end(socket).await;
     assert_eq!(messages, [audio(50), client::Message::text(r#"{"type":"resumed"}"#)]);
     assert_eq!(code, Some(1012));
 
-    let (page, _socket) = self::page().await;
-    page.audio(Bytes::from(vec![0; 50_000])).unwrap();
+    let (connection, _socket) = connect().await;
+    connection.audio(Bytes::from(vec![0; 50_000])).unwrap();
     let begun = Instant::now();
-    page.close(CloseReason::Ended).await;
+    connection.close(CloseReason::Ended).await;
     assert_eq!(begun.elapsed().as_secs(), CLOSE_TIMEOUT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_dropped_is_told_to_come_back() {
-    let (page, socket) = page().await;
-    drop(page);
+    let (connection, socket) = connect().await;
+    drop(connection);
     assert_eq!(to_the_end(socket).await.1, Some(1011));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_much_too_large_closes_the_socket() {
-    let (mut page, mut socket) = page().await;
+    let (mut connection, mut socket) = connect().await;
     let sending = tokio::spawn(async move {
         socket.send(audio(MESSAGE_BYTES_MAX)).await.unwrap();
         // The socket may be closed before this one is whole.
         let _ = socket.send(audio(MESSAGE_BYTES_MAX + 2)).await;
         to_the_end(socket).await
     });
-    assert!(matches!(page.next().await, ClientEvent::Invalid(ErrorCode::InvalidAudio, _)));
-    assert_eq!(page.next().await, ClientEvent::Closed);
-    page.close_now(CloseReason::Broken);
+    assert!(matches!(connection.next().await, ClientEvent::Invalid(ErrorCode::InvalidAudio, _)));
+    assert_eq!(connection.next().await, ClientEvent::Closed);
+    connection.close_now(CloseReason::Broken);
     assert_eq!(sending.await.unwrap().1, Some(CloseCode::Size.into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
-    let (mut page, mut socket) = page().await;
+    let (mut connection, mut socket) = connect().await;
     let frames = usize::try_from(3 * BURST_MS_MAX * BYTES_PER_MS).unwrap() / FRAME_BYTES;
     let sending = tokio::spawn(async move {
         for _ in 0..frames {
@@ -175,7 +176,7 @@ async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
     });
     let begun = Instant::now();
     for _ in 0..frames {
-        assert!(matches!(page.next().await, ClientEvent::Audio(_)));
+        assert!(matches!(connection.next().await, ClientEvent::Audio(_)));
     }
     let expected = Duration::from_millis(2 * BURST_MS_MAX / PACE_MAX);
     assert!(begun.elapsed().abs_diff(expected) < Duration::from_millis(50), "{:?}", begun.elapsed());
@@ -184,10 +185,10 @@ async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
 
 #[tokio::test(start_paused = true)]
 async fn typed_turns_that_come_too_fast_are_answered_and_not_taken() {
-    let (mut page, mut socket) = page().await;
+    let (mut connection, mut socket) = connect().await;
     let mut next = async || {
         socket.send(typed("Hello.")).await.unwrap();
-        page.next().await
+        connection.next().await
     };
     for _ in 0..TYPED_BURST_MAX {
         assert!(matches!(next().await, ClientEvent::Message(_)));
@@ -199,7 +200,7 @@ async fn typed_turns_that_come_too_fast_are_answered_and_not_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn after_every_wrong_message_the_next_one_is_read() {
-    let (mut page, mut socket) = page().await;
+    let (mut connection, mut socket) = connect().await;
     let long = format!(r#"{{"type":"end","x":"{}"}}"#, "x".repeat(TEXT_MESSAGE_BYTES_MAX));
     let text = client::Message::text;
     for (message, code) in [
@@ -212,19 +213,19 @@ async fn after_every_wrong_message_the_next_one_is_read() {
         (audio(3), ErrorCode::InvalidAudio),
         (audio(AUDIO_BYTES_MAX + 2), ErrorCode::InvalidAudio),
     ] {
-        let (read, sent) = tokio::join!(page.next(), socket.send(message));
+        let (read, sent) = tokio::join!(connection.next(), socket.send(message));
         sent.unwrap();
         assert!(matches!(read, ClientEvent::Invalid(found, _) if found == code), "{code:?}: {read:?}");
     }
     socket.send(text(r#"{"type":"end","new":true}"#)).await.unwrap();
-    assert_eq!(page.next().await, ClientEvent::Message(ClientMessage::End));
+    assert_eq!(connection.next().await, ClientEvent::Message(ClientMessage::End));
 }
 
 #[tokio::test]
 async fn a_version_that_is_not_spoken_is_refused_in_words() {
     let live = get(async |upgrade: Upgrade| match accept(upgrade) {
         Ok(upgrade) => upgrade.on_upgrade(async |_| {}),
-        Err(error) => ApiError::Invalid(error.to_string()).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     });
     let server = Server::new(Router::new().route("/", live));
     for offered in ["nova.live.v2", "chat, nova.live", "nova.live.v11"] {

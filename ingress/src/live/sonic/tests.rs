@@ -228,7 +228,7 @@ async fn a_model_that_is_not_listened_to_is_not_read_and_nothing_of_it_is_lost()
     assert!((SIGNALS_MAX..SIGNALS_MAX + ON_THE_WAY_MAX).contains(&taken()), "{}", taken());
     assert!(matches!(signalled.recv().await, Some((_, Signal::Opened))));
     for number in 0..3 * i16::try_from(SIGNALS_MAX).unwrap() {
-        let Some((_, Signal::Model(Event::Audio(frame)))) = signalled.recv().await else {
+        let Some((_, Signal::Model(ModelEvent::Audio(frame)))) = signalled.recv().await else {
             panic!("not audio");
         };
         assert_eq!(frame.pcm(), number.to_le_bytes());

@@ -11,7 +11,7 @@ pub use input::{
     AudioInput, Block, Ids, Sensitivity, TEXT_INPUT_BYTES_MAX, TextRole, audio_start, content_end,
     prompt_end, prompt_start, session_end, session_start, text_block, tool_result,
 };
-pub use output::{AudioFrame, DecodeError, Decoded, Decoder, Event, OPEN_BLOCKS_MAX, Stage, StopReason};
+pub use output::{DecodeError, Decoded, Decoder, OPEN_BLOCKS_MAX};
 
 /// Samples a second of all audio in a conversation: what the learner sends, what Sonic takes and what it gives.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;

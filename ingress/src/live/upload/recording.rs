@@ -17,8 +17,9 @@ use symphonia::{
 };
 
 use super::{
-    AudioFileError, CHANNELS_MAX, TURN_MS_MAX,
+    error::AudioFileError,
     format::{Format, without_tags},
+    limits::{CHANNELS_MAX, TURN_MS_MAX},
     resample, wav,
 };
 

@@ -2,12 +2,8 @@
 
 use rubato::{Fft, FixedSync, Resampler as _, audioadapter_buffers::direct::SequentialSlice};
 
-use super::AudioFileError;
+use super::{error::AudioFileError, limits::RATES_HZ};
 use crate::live::sonic::wire::SAMPLE_RATE_HZ;
-
-/// Sample rates that are taken, in Hz. Their ratios to 16 kHz are short, which keeps the transforms small.
-pub const RATES_HZ: [u32; 13] =
-    [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
 
 /// Audio that one transform takes, in milliseconds: enough for a steep filter, and at each of the rates an even number
 /// of samples in a short ratio to those that come out, so that the delay of the filter is a whole number of samples.

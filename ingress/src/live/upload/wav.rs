@@ -2,7 +2,7 @@
 //! audio data and WAVE files"). The lengths a file declares are believed only as far as there are bytes; all other
 //! chunks are left out.
 
-use super::{AudioFileError, CHANNELS_MAX, resample};
+use super::{error::AudioFileError, limits::CHANNELS_MAX, resample};
 
 /// Chunks of a file.
 const CHUNKS_MAX: usize = 64;

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Floor, Output};
+use super::Floor;
 use crate::{
+    live::conversation::output::Output,
     live::conversation::tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
     live::socket::message::ServerMessage,
 };
@@ -92,12 +93,12 @@ mod tests {
 
     use super::super::SETTLE_MS_MAX;
     use crate::{
+        live::conversation::model_event::{ModelEvent, Stage, StopReason},
         live::conversation::{
             Input, StreamId,
             test_fixture::{Talk, settings},
         },
         live::socket::message::ServerMessage,
-        live::sonic::wire::{Event, Stage, StopReason},
     };
 
     /// How the model says that the learner spoke over the tutor.
@@ -118,7 +119,7 @@ mod tests {
         let mut talk = Talk::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("There is a dog.", 2_000);
-        talk.model(Event::AudioEnd { stop: StopReason::PartialTurn });
+        talk.model(ModelEvent::AudioEnd { stop: StopReason::PartialTurn });
         talk.tutor_begins("What is it doing now?", 2_000);
         talk.text(Speaker::Tutor, Stage::Final, "There is a dog.", StopReason::PartialTurn);
         talk.pass(2_400);
@@ -131,14 +132,14 @@ mod tests {
         match style {
             Style::Text => talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::Interrupted),
             Style::Audio => {
-                talk.model(Event::AudioEnd { stop: StopReason::Interrupted });
+                talk.model(ModelEvent::AudioEnd { stop: StopReason::Interrupted });
                 talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::Interrupted);
             }
             Style::Marker => {
-                talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
-                talk.model(Event::InterruptedMarker);
+                talk.model(ModelEvent::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+                talk.model(ModelEvent::InterruptedMarker);
                 let (speaker, stage, stop) = (Speaker::Tutor, Stage::Final, StopReason::EndTurn);
-                talk.model(Event::TextEnd { speaker, stage, stop });
+                talk.model(ModelEvent::TextEnd { speaker, stage, stop });
                 talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::EndTurn);
             }
         }
@@ -189,7 +190,7 @@ mod tests {
             let mut talk = interrupted_talk();
             signal(&mut talk, style);
             let before = talk.outputs.len();
-            talk.model(Event::Audio(crate::live::sonic::wire::AudioFrame::new(&[1; 640])));
+            talk.model(ModelEvent::Audio(crate::live::conversation::AudioFrame::new(&[1; 640])));
             let audio = |output: &crate::live::conversation::Output| {
                 matches!(output, crate::live::conversation::Output::Audio { .. })
             };
@@ -207,7 +208,7 @@ mod tests {
         let turns = talk.turns().len();
         // The model has not noticed yet; then it says how far it believes to have come.
         talk.tutor_begins("Can you see its tail?", 1_000);
-        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
+        talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
         talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", StopReason::PartialTurn);
         talk.text(Speaker::Tutor, Stage::Final, "Can you", StopReason::Interrupted);
         talk.pass(20_000);
@@ -220,10 +221,10 @@ mod tests {
         talk.input(Input::Interrupted);
         talk.pass(SETTLE_MS_MAX);
         let turns = talk.turns().len();
-        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
-        talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
-        talk.model(Event::InterruptedMarker);
-        talk.model(Event::TextEnd {
+        talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
+        talk.model(ModelEvent::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+        talk.model(ModelEvent::InterruptedMarker);
+        talk.model(ModelEvent::TextEnd {
             speaker: Speaker::Tutor,
             stage: Stage::Final,
             stop: StopReason::PartialTurn,
@@ -238,10 +239,10 @@ mod tests {
         let mut talk = Talk::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("What is it doing now?", 60);
-        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
-        talk.model(Event::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
-        talk.model(Event::InterruptedMarker);
-        talk.model(Event::TextEnd {
+        talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
+        talk.model(ModelEvent::TextStart { speaker: Speaker::Tutor, stage: Stage::Final });
+        talk.model(ModelEvent::InterruptedMarker);
+        talk.model(ModelEvent::TextEnd {
             speaker: Speaker::Tutor,
             stage: Stage::Final,
             stop: StopReason::PartialTurn,
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn a_hint_of_the_page_flushes_at_once_and_only_what_was_played_counts() {
         let mut talk = interrupted_talk();
-        talk.model(Event::AudioEnd { stop: StopReason::EndTurn });
+        talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
         talk.input(Input::Interrupted);
         assert_eq!(flushes(&talk), [1]);
         talk.input(Input::Played { generation: 0, ms: 2_500 });

@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 
-use super::{Floor, Open, Output, SETTLE_MS_MAX};
+use super::{Floor, Open, SETTLE_MS_MAX};
 use crate::live::conversation::{
     history::Message,
+    output::Output,
     tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
 };
 use events::contract::Speaker;
@@ -97,17 +98,17 @@ mod tests {
     use events::contract::Turn;
 
     use super::*;
-    use crate::live::sonic::wire::{AudioFrame, Event, Stage, StopReason};
+    use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 
-    fn audio(ms: usize) -> Event {
-        Event::Audio(AudioFrame::new(&vec![0; ms * 32]))
+    fn audio(ms: usize) -> ModelEvent {
+        ModelEvent::Audio(AudioFrame::new(&vec![0; ms * 32]))
     }
 
     fn say(floor: &mut Floor, text: &str, stage: Stage, at_ms: u64, outputs: &mut VecDeque<Output>) {
         let speaker = Speaker::Tutor;
-        floor.model(Event::TextStart { speaker, stage }, at_ms, outputs);
-        floor.model(Event::Text { speaker, stage, content: text.to_owned() }, at_ms, outputs);
-        floor.model(Event::TextEnd { speaker, stage, stop: StopReason::PartialTurn }, at_ms, outputs);
+        floor.model(ModelEvent::TextStart { speaker, stage }, at_ms, outputs);
+        floor.model(ModelEvent::Text { speaker, stage, content: text.to_owned() }, at_ms, outputs);
+        floor.model(ModelEvent::TextEnd { speaker, stage, stop: StopReason::PartialTurn }, at_ms, outputs);
     }
 
     /// A floor whose tutor has said "One two." whole and half of a second sentence, all at once at 0 ms, and whose
@@ -116,7 +117,7 @@ mod tests {
         let mut floor = Floor::new("audio/".to_owned(), 1_500);
         say(&mut floor, "One two.", Stage::Speculative, 0, outputs);
         floor.model(audio(1_000), 0, outputs);
-        floor.model(Event::AudioEnd { stop: StopReason::PartialTurn }, 0, outputs);
+        floor.model(ModelEvent::AudioEnd { stop: StopReason::PartialTurn }, 0, outputs);
         say(&mut floor, "Three four five six seven eight.", Stage::Speculative, 0, outputs);
         floor.model(audio(2_000), 0, outputs);
         assert!(floor.stream_lost(100, outputs));
@@ -167,9 +168,9 @@ mod tests {
         let mut floor = lost(&mut outputs);
         say(&mut floor, "Sorry.", Stage::Speculative, 200, &mut outputs);
         floor.model(audio(500), 200, &mut outputs);
-        floor.model(Event::AudioEnd { stop: StopReason::EndTurn }, 200, &mut outputs);
+        floor.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn }, 200, &mut outputs);
         say(&mut floor, "Sorry.", Stage::Final, 700, &mut outputs);
-        floor.model(Event::InterruptedMarker, 900, &mut outputs);
+        floor.model(ModelEvent::InterruptedMarker, 900, &mut outputs);
         floor.settle(900 + SETTLE_MS_MAX, &mut outputs);
         let texts: Vec<&str> = recorded(&outputs).iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!(texts, ["One two."]);

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 
 use events::contract::{Speaker, Turn};
 
-use super::{FINAL_WAIT_MS_MAX, Floor, Open, Output, SETTLE_MS_MAX, Words};
+use super::{FINAL_WAIT_MS_MAX, Floor, Open, SETTLE_MS_MAX, Words};
 use crate::live::conversation::{
     history::Message,
+    output::Output,
     tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
 };
 

@@ -5,7 +5,7 @@ use events::contract::Turn;
 use super::SessionLoop;
 use crate::{
     live::conversation::{Ending, Input},
-    live::session::Connect,
+    live::session::inputs::Connect,
     live::socket::{
         ClientConnection, ClientEvent, CloseReason,
         message::{ClientMessage, ErrorCode, ReconnectReason, ServerMessage},

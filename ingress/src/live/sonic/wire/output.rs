@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use events::contract::{Speaker, StreamUsage, Usage};
 use serde::Deserialize;
+
+use crate::live::conversation::{AudioFrame, ModelEvent, Stage, StopReason};
 
 /// Blocks that may be open at one time. Sonic opens one after another; more than this is not its protocol.
 pub const OPEN_BLOCKS_MAX: usize = 16;
@@ -14,131 +15,13 @@ pub const OPEN_BLOCKS_MAX: usize = 16;
 /// The sessionIds of the Bedrock simulator begin with this.
 const SIMULATED_PREFIX: &str = "simulated-";
 
-/// What the model says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// A text block begins.
-    TextStart {
-        /// Whose words.
-        speaker: Speaker,
-        /// Planned or spoken.
-        stage: Stage,
-    },
-    /// Words of a text block.
-    Text {
-        /// Whose words.
-        speaker: Speaker,
-        /// Planned or spoken.
-        stage: Stage,
-        /// The words.
-        content: String,
-    },
-    /// The marker of a barge-in that stands in place of a text: `{ "interrupted" : true }`.
-    InterruptedMarker,
-    /// A text block ends.
-    TextEnd {
-        /// Whose words.
-        speaker: Speaker,
-        /// Planned or spoken.
-        stage: Stage,
-        /// Why it ended.
-        stop: StopReason,
-    },
-    /// A tool block begins.
-    ToolStart,
-    /// The model calls a tool.
-    ToolUse {
-        /// What the answer must name.
-        tool_use_id: String,
-    },
-    /// An audio block begins.
-    AudioStart,
-    /// Samples of an audio block.
-    Audio(AudioFrame),
-    /// An audio block ends.
-    AudioEnd {
-        /// Why it ended.
-        stop: StopReason,
-    },
-    /// Tokens used by this stream so far.
-    Usage(Usage),
-    /// The model has said everything; comes after our closing sequence only.
-    CompletionEnd,
-    /// An event that matters to nobody here: `completionStart`, `contentEnd` of a tool, events to come.
-    Other,
-}
-
-/// Whether a text of the tutor is planned or was spoken. The learner's text is always final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// About to be said.
-    Speculative,
-    /// Really said.
-    Final,
-}
-
-/// Why a block ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// More of this turn follows.
-    PartialTurn,
-    /// The turn is over.
-    EndTurn,
-    /// The learner spoke over it.
-    Interrupted,
-    /// Another reason, or none.
-    Other,
-}
-
-/// PCM of the tutor with room in front for the generation, so that it goes to the learner without a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AudioFrame {
-    bytes: Vec<u8>,
-}
-
-impl AudioFrame {
-    /// Bytes of the generation in front of the samples.
-    pub const HEADER_BYTES: usize = 4;
-
-    /// A frame of `pcm`.
-    #[must_use]
-    pub fn new(pcm: &[u8]) -> Self {
-        let mut bytes = vec![0; Self::HEADER_BYTES];
-        bytes.extend_from_slice(pcm);
-        Self { bytes }
-    }
-
-    /// The samples, PCM s16le.
-    #[must_use]
-    pub fn pcm(&self) -> &[u8] {
-        &self.bytes[Self::HEADER_BYTES..]
-    }
-
-    /// The frame as the learner gets it: `generation` as a little-endian u32, then the samples.
-    #[must_use]
-    pub fn into_message(mut self, generation: u32) -> Bytes {
-        self.bytes[..Self::HEADER_BYTES].copy_from_slice(&generation.to_le_bytes());
-        self.bytes.into()
-    }
-
-    fn decode(base64: &str) -> Result<Self, DecodeError> {
-        let mut bytes = Vec::with_capacity(Self::HEADER_BYTES + base64.len() / 4 * 3);
-        bytes.resize(Self::HEADER_BYTES, 0);
-        STANDARD.decode_vec(base64, &mut bytes).map_err(|_| DecodeError::Audio)?;
-        if bytes.len() % 2 == 1 {
-            return Err(DecodeError::Audio);
-        }
-        Ok(Self { bytes })
-    }
-}
-
 /// A decoded event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// With the first event that names its session: whether a simulator is speaking.
     pub simulated: Option<bool>,
     /// The event.
-    pub event: Event,
+    pub event: ModelEvent,
 }
 
 /// Why a message is not an event.
@@ -188,9 +71,9 @@ impl Decoder {
         Some(session_id.starts_with(SIMULATED_PREFIX))
     }
 
-    fn event(&mut self, body: Body<'_>) -> Result<Event, DecodeError> {
+    fn event(&mut self, body: Body<'_>) -> Result<ModelEvent, DecodeError> {
         if let Some(audio) = body.audio_output {
-            return Ok(Event::Audio(AudioFrame::decode(&audio.content)?));
+            return Ok(ModelEvent::Audio(decode_audio(&audio.content)?));
         }
         if let Some(start) = body.content_start {
             return self.start(start);
@@ -202,15 +85,17 @@ impl Decoder {
             return Ok(self.end(&end));
         }
         if let Some(tool) = body.tool_use {
-            return Ok(Event::ToolUse { tool_use_id: tool.tool_use_id.into_owned() });
+            return Ok(ModelEvent::ToolUse { tool_use_id: tool.tool_use_id.into_owned() });
         }
         if let Some(usage) = body.usage_event {
-            return Ok(usage.details.map_or(Event::Other, |details| Event::Usage(details.total.into())));
+            return Ok(usage
+                .details
+                .map_or(ModelEvent::Other, |details| ModelEvent::Usage(details.total.into())));
         }
-        Ok(if body.completion_end.is_some() { Event::CompletionEnd } else { Event::Other })
+        Ok(if body.completion_end.is_some() { ModelEvent::CompletionEnd } else { ModelEvent::Other })
     }
 
-    fn start(&mut self, start: ContentStart<'_>) -> Result<Event, DecodeError> {
+    fn start(&mut self, start: ContentStart<'_>) -> Result<ModelEvent, DecodeError> {
         if self.open.len() >= OPEN_BLOCKS_MAX {
             return Err(DecodeError::TooManyBlocks);
         }
@@ -218,32 +103,32 @@ impl Decoder {
             "TEXT" => {
                 let (speaker, stage) =
                     (speaker(&start.role), stage(start.additional_model_fields.as_deref()));
-                (Kind::Text(speaker, stage), Event::TextStart { speaker, stage })
+                (Kind::Text(speaker, stage), ModelEvent::TextStart { speaker, stage })
             }
-            "TOOL" => (Kind::Tool, Event::ToolStart),
-            "AUDIO" => (Kind::Audio, Event::AudioStart),
-            _ => (Kind::Unknown, Event::Other),
+            "TOOL" => (Kind::Tool, ModelEvent::ToolStart),
+            "AUDIO" => (Kind::Audio, ModelEvent::AudioStart),
+            _ => (Kind::Unknown, ModelEvent::Other),
         };
         self.open.push((start.content_id.into_owned(), kind));
         Ok(event)
     }
 
-    fn text(&self, text: TextOutput<'_>) -> Event {
+    fn text(&self, text: TextOutput<'_>) -> ModelEvent {
         if is_interrupted_marker(&text.content) {
-            return Event::InterruptedMarker;
+            return ModelEvent::InterruptedMarker;
         }
         let open = self.open.iter().rev().find(|(id, _)| *id == text.content_id);
         match open {
             Some((_, Kind::Text(speaker, stage))) => {
-                Event::Text { speaker: *speaker, stage: *stage, content: text.content.into_owned() }
+                ModelEvent::Text { speaker: *speaker, stage: *stage, content: text.content.into_owned() }
             }
-            Some((_, Kind::Tool | Kind::Audio | Kind::Unknown)) | None => Event::Other,
+            Some((_, Kind::Tool | Kind::Audio | Kind::Unknown)) | None => ModelEvent::Other,
         }
     }
 
-    fn end(&mut self, end: &ContentEnd<'_>) -> Event {
+    fn end(&mut self, end: &ContentEnd<'_>) -> ModelEvent {
         let Some(position) = self.open.iter().rposition(|(id, _)| *id == end.content_id) else {
-            return Event::Other;
+            return ModelEvent::Other;
         };
         let (_, kind) = self.open.remove(position);
         let stop = match end.stop_reason.as_deref() {
@@ -253,11 +138,22 @@ impl Decoder {
             _ => StopReason::Other,
         };
         match kind {
-            Kind::Text(speaker, stage) => Event::TextEnd { speaker, stage, stop },
-            Kind::Audio => Event::AudioEnd { stop },
-            Kind::Tool | Kind::Unknown => Event::Other,
+            Kind::Text(speaker, stage) => ModelEvent::TextEnd { speaker, stage, stop },
+            Kind::Audio => ModelEvent::AudioEnd { stop },
+            Kind::Tool | Kind::Unknown => ModelEvent::Other,
         }
     }
+}
+
+/// Decodes into a buffer with room for the generation, so that a frame costs one allocation.
+fn decode_audio(base64: &str) -> Result<AudioFrame, DecodeError> {
+    let mut bytes = Vec::with_capacity(AudioFrame::HEADER_BYTES + base64.len() / 4 * 3);
+    bytes.resize(AudioFrame::HEADER_BYTES, 0);
+    STANDARD.decode_vec(base64, &mut bytes).map_err(|_| DecodeError::Audio)?;
+    if bytes.len() % 2 == 1 {
+        return Err(DecodeError::Audio);
+    }
+    Ok(AudioFrame::from_bytes(bytes))
 }
 
 fn speaker(role: &str) -> Speaker {
@@ -424,7 +320,7 @@ mod tests {
     use super::*;
     use crate::fuzz::cases;
 
-    fn decode_all(messages: &[&str]) -> Vec<Event> {
+    fn decode_all(messages: &[&str]) -> Vec<ModelEvent> {
         let mut decoder = Decoder::default();
         messages.iter().map(|json| decoder.decode(json.as_bytes()).unwrap().event).collect()
     }
@@ -442,10 +338,10 @@ mod tests {
         ]);
         let (speaker, stage) = (Speaker::Tutor, Stage::Speculative);
         let expected = [
-            Event::TextStart { speaker, stage },
-            Event::Text { speaker, stage, content: "Hello.".to_owned() },
-            Event::TextEnd { speaker, stage, stop: StopReason::PartialTurn },
-            Event::TextStart { speaker: Speaker::Learner, stage: Stage::Final },
+            ModelEvent::TextStart { speaker, stage },
+            ModelEvent::Text { speaker, stage, content: "Hello.".to_owned() },
+            ModelEvent::TextEnd { speaker, stage, stop: StopReason::PartialTurn },
+            ModelEvent::TextStart { speaker: Speaker::Learner, stage: Stage::Final },
         ];
         assert_eq!(events, expected);
     }
@@ -457,7 +353,9 @@ mod tests {
             STANDARD.encode([1, 2, 3, 4])
         );
         let mut decoder = Decoder::default();
-        let Event::Audio(frame) = decoder.decode(json.as_bytes()).unwrap().event else { panic!("not audio") };
+        let ModelEvent::Audio(frame) = decoder.decode(json.as_bytes()).unwrap().event else {
+            panic!("not audio")
+        };
         assert_eq!(frame.pcm(), [1, 2, 3, 4]);
         assert_eq!(&frame.into_message(258)[..], [2, 1, 0, 0, 1, 2, 3, 4]);
     }
@@ -474,7 +372,7 @@ mod tests {
             r#"{"event":{"contentStart":{"contentId":"1","type":"TEXT","role":"ASSISTANT"}}}"#,
             r#"{"event":{"textOutput":{"contentId":"1","content":"{ \"interrupted\" : true }"}}}"#,
         ]);
-        assert_eq!(events[1], Event::InterruptedMarker);
+        assert_eq!(events[1], ModelEvent::InterruptedMarker);
     }
 
     #[test]
@@ -492,7 +390,7 @@ mod tests {
             "total":{"input":{"speechTokens":10,"textTokens":20},"output":{"speechTokens":30,"textTokens":40}}},
             "totalInputTokens":30,"totalOutputTokens":70,"totalTokens":100}}}"#]);
         let side = |speech_tokens, text_tokens| StreamUsage { speech_tokens, text_tokens };
-        assert_eq!(events[0], Event::Usage(Usage { input: side(10, 20), output: side(30, 40) }));
+        assert_eq!(events[0], ModelEvent::Usage(Usage { input: side(10, 20), output: side(30, 40) }));
     }
 
     #[test]
@@ -505,8 +403,8 @@ mod tests {
             r#"{"event":{"contentEnd":{"contentId":"never opened"}}}"#,
             r#"{"event":{"completionEnd":{"stopReason":"END_TURN"}}}"#,
         ]);
-        assert_eq!(events[..5], [const { Event::Other }; 5]);
-        assert_eq!(events[5], Event::CompletionEnd);
+        assert_eq!(events[..5], [const { ModelEvent::Other }; 5]);
+        assert_eq!(events[5], ModelEvent::CompletionEnd);
     }
 
     #[test]
@@ -537,11 +435,11 @@ mod tests {
     ];
 
     /// Decodes, and checks what holds of whatever is decoded.
-    fn check(decoder: &mut Decoder, json: &[u8]) -> Option<Event> {
+    fn check(decoder: &mut Decoder, json: &[u8]) -> Option<ModelEvent> {
         let decoded = decoder.decode(json);
         assert!(decoder.open.len() <= OPEN_BLOCKS_MAX);
         let event = decoded.ok()?.event;
-        if let Event::Audio(frame) = &event {
+        if let ModelEvent::Audio(frame) = &event {
             assert!(frame.pcm().len().is_multiple_of(2) && frame.pcm().len() <= json.len());
         }
         Some(event)
@@ -550,9 +448,9 @@ mod tests {
     #[test]
     fn the_real_events_are_all_known() {
         let mut decoder = Decoder::default();
-        let known: Vec<Event> =
+        let known: Vec<ModelEvent> =
             REAL.iter().map(|json| check(&mut decoder, json.as_bytes()).unwrap()).collect();
-        assert_eq!(known.iter().filter(|event| **event == Event::Other).count(), 1, "{known:?}");
+        assert_eq!(known.iter().filter(|event| **event == ModelEvent::Other).count(), 1, "{known:?}");
         assert_eq!(decoder.open.len(), 1, "the interrupted text was not closed");
     }
 

@@ -9,7 +9,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fuzz::cases;
+use crate::{fuzz::cases, live::upload::RATES_HZ};
 
 const MP3: &[u8] = include_bytes!("../../../../tests/fixtures/audible-market.mp3");
 
@@ -92,7 +92,7 @@ fn what_is_no_number_is_silence() {
 
 #[test]
 fn every_rate_gives_the_same_length() {
-    for rate in resample::RATES_HZ {
+    for rate in RATES_HZ {
         let samples = vec![8_000_i16; rate as usize / 4 * 2];
         let decoded = decode(&wav(spec(rate, 2, 16, SampleFormat::Int), &samples), Format::Wav).unwrap();
         assert_eq!(decoded.len(), 4_000, "{rate}");
@@ -166,7 +166,7 @@ fn a_truncated_file_gives_what_there_is_of_it() {
 
 /// A small valid file of some kind.
 fn valid() -> impl Strategy<Value = (Format, Vec<u8>)> {
-    let rate = prop::sample::select(resample::RATES_HZ.to_vec());
+    let rate = prop::sample::select(RATES_HZ.to_vec());
     let int = (rate.clone(), 1_u16..=8, prop::sample::select(vec![8_u16, 16, 24, 32]));
     let int =
         (int, prop::collection::vec(any::<i8>(), 0..200)).prop_map(|((rate, channels, bits), samples)| {

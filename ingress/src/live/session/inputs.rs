@@ -1,0 +1,61 @@
+//! Inputs of a live conversation from the handlers of this task: connections, uploaded turns, the request to stop.
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::live::socket::ClientConnection;
+
+/// A client that connects to a conversation, for the first time or again.
+#[derive(Debug)]
+pub struct Connect {
+    /// Its connection.
+    pub client: ClientConnection,
+    /// Turns that it has received before.
+    pub turns: u32,
+}
+
+/// Permission to upload one turn to a live conversation. A conversation has one such permit.
+#[derive(Debug)]
+pub struct UploadPermit {
+    pub(super) uploads_tx: mpsc::Sender<UploadedTurn>,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// An uploaded turn.
+#[derive(Debug)]
+pub(super) struct UploadedTurn {
+    /// PCM s16le, 16 kHz mono.
+    pub(super) pcm: Bytes,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// Why a turn cannot be uploaded to a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnUploadError {
+    /// The conversation is not live on this task.
+    #[error("the conversation is not live here")]
+    NotLive,
+    /// Another turn is being uploaded or played to the model.
+    #[error("another turn is being uploaded or spoken")]
+    InProgress,
+}
+
+/// The inputs of a session from this task.
+pub(super) struct SessionInputs {
+    pub(super) first: Connect,
+    pub(super) connects: mpsc::Receiver<Connect>,
+    pub(super) uploads: mpsc::Receiver<UploadedTurn>,
+    pub(super) stop: oneshot::Receiver<()>,
+}
+
+impl UploadPermit {
+    /// Plays the turn to the model: PCM s16le, 16 kHz mono.
+    ///
+    /// # Errors
+    /// [`TurnUploadError::NotLive`]: the conversation has ended.
+    pub fn play(self, pcm: Bytes) -> Result<(), TurnUploadError> {
+        // The queue has room: a turn in it would hold the permit.
+        let turn = UploadedTurn { pcm, permit: self.permit };
+        self.uploads_tx.try_send(turn).map_err(|_| TurnUploadError::NotLive)
+    }
+}
