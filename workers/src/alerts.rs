@@ -1,25 +1,23 @@
-//! Tells people what they have to know, through three SNS topics: critical, warning, info.
+//! Sends alerts through three SNS topics: critical, warning, info.
 //!
-//! - Consumes `conversation.completed`, `conversation.analyzed`, `analysis.failed`, `progress.updated`,
-//!   `conversation.stalled`; and looks at the dead-letter queues once a minute. Each event that was looked at is noted in
-//!   the item `alerts#<conversationId>` of the Effects table.
-//! - Effect: one SNS message for each alert that `rules` finds in the event, or one for many: see `policy`. An alert of
-//!   a storm waits for at most one window (`NOVA_ALERTS_STORM_SECONDS`), one of the quiet hours for their end; where
-//!   nothing goes wrong both are told within seconds of it.
+//! - Consumes `conversation.completed`, `conversation.analyzed`, `analysis.failed`, `progress.updated` and
+//!   `conversation.stalled`, and checks the dead-letter queues once a minute. Each processed event is recorded in the item
+//!   `alerts#<conversationId>` of the Effects table.
+//! - Effect: one SNS message for each alert that `rules` raises for the event, or one for a batch (see `policy`). An alert
+//!   in a storm is delayed by at most one window (`NOVA_ALERTS_STORM_SECONDS`), one in the quiet hours until their end;
+//!   without failures both are sent within seconds after that.
 //! - Idempotent because an alert's id depends on the event and the rule alone. Its item `alert#<id>` in the Effects table
-//!   says what becomes of it, is claimed before the message is sent and finished after; a finished alert is not sent
-//!   again. What waits is in the table (`batch`) before its event's message is deleted; the message of the event whose
-//!   alert waited first is the clock: it stays in the queue and comes back when the batch is due, whatever process there
-//!   is then.
+//!   is claimed before the message is sent and finished afterwards; a finished alert is not sent again. A batched alert is
+//!   in the table (`batches`) before its event's message is deleted. The message of the first batched event is the timer: it
+//!   stays in the queue and is received again when the batch is due, by any process.
 //!
-//! Exactly-once e-mail does not exist. A worker that dies after SNS took the message and before the alert was
-//! finished leaves the alert to the next attempt, which sends it again, with the same `alertId`: a subscriber that
-//! must not see repetitions keeps the ids it has seen.
+//! Exactly-once e-mail does not exist. If a worker dies after SNS accepted the message and before the alert was finished,
+//! the next attempt sends it again with the same `alertId`: a subscriber that must not see repetitions keeps the ids.
 //!
-//! A message has the attributes `alertId`, `severity`, `rule` and, where it is about one, `conversationId`, to filter by.
-//! Subscribers by e-mail get the readable text, all others get the alert as JSON: `{alertId, rule, severity, title, text,
-//! eventId, conversationId, userId, occurredAt}`, for many alerts `{alertId, rule, severity, title, text, count, alerts}`,
-//! for dead letters `{…, queue, count, occurredAt}`.
+//! A message has the attributes `alertId`, `severity`, `rule` and, if it is about one, `conversationId`, for filters.
+//! E-mail subscribers get the readable text, all others get JSON: `{alertId, rule, severity, title, text, eventId,
+//! conversationId, userId, occurredAt}`, for a batch `{alertId, rule, severity, title, text, count, alerts}`, for dead
+//! letters `{…, queue, count, occurredAt}`.
 
 use std::time::Duration;
 
@@ -39,26 +37,26 @@ use events::{
 use serde_json::json;
 
 use crate::{
-    boot,
     effects::{Claim, Effects},
+    startup_check,
 };
-use batch::{Batches, Held, Placed, sent_item_id};
-use dead_letters::{DeadLetters, LOOK_INTERVAL};
+use batches::{BatchStore, BatchedAlert, Placement, sent_item_id};
+use dead_letters::{CHECK_INTERVAL, DeadLetters};
 use message::Message;
-use policy::{Policy, Quiet};
+use policy::{Policy, QuietHours};
 use rules::{Alert, Severity};
 
-mod batch;
+mod batches;
 mod dead_letters;
 mod message;
 mod policy;
 mod rules;
 
-/// The alert worker's configuration.
+/// The configuration of the alerts worker.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "alerts", about = "Tells people what they have to know")]
+#[command(name = "alerts", about = "Sends alerts through SNS topics")]
 pub struct Config {
-    /// The queue.
+    /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
     /// The Effects table.
@@ -81,7 +79,7 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub watched_queue_urls: Vec<String>,
-    /// Alerts of one rule that are sent one by one in a window; the rest of the window is told in one message.
+    /// Alerts of one rule that are sent individually in a window; the others of the window are sent as one message.
     #[arg(
         long,
         env = "NOVA_ALERTS_STORM_AFTER", value_name = "NOVA_ALERTS_STORM_AFTER",
@@ -89,7 +87,7 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1..=1000)
     )]
     pub alerts_storm_after: u32,
-    /// The length of a window, in seconds, and so the longest that an alert of a storm waits.
+    /// The length of a window in seconds, which is the maximum delay of an alert in a storm.
     #[arg(
         long,
         env = "NOVA_ALERTS_STORM_SECONDS", value_name = "NOVA_ALERTS_STORM_SECONDS",
@@ -97,7 +95,7 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(10..=3600)
     )]
     pub alerts_storm_seconds: u32,
-    /// Hours in which information waits, for example 22:00-07:00, at most 12; none when unset.
+    /// Hours in which alerts of the severity info are delayed, for example 22:00-07:00, at most 12; none if unset.
     #[arg(long, env = "NOVA_ALERTS_QUIET_HOURS", value_name = "NOVA_ALERTS_QUIET_HOURS")]
     pub alerts_quiet_hours: Option<String>,
     /// The IANA time zone of the quiet hours.
@@ -115,34 +113,34 @@ pub struct Config {
 pub struct Alerts {
     sns: aws_sdk_sns::Client,
     effects: Effects,
-    batches: Batches,
+    batches: BatchStore,
     dead_letters: DeadLetters,
     topic_critical_arn: String,
     topic_warning_arn: String,
     topic_info_arn: String,
 }
 
-/// What became of an alert.
+/// The state of an alert after an attempt.
 enum Raised {
-    /// It is told, or others tell it.
+    /// It was sent, or another message's attempt sends it.
     Done,
-    /// It waits, and its message brings it back.
-    Waits(Duration),
+    /// Its message carries the batch and must be received again after this time.
+    Delayed(Duration),
 }
 
 impl Alerts {
-    /// The handler on the table, the topics and the queues that `config` names.
+    /// The handler with the table, the topics and the queues that `config` names.
     ///
     /// # Errors
-    /// One of them is missing, not accessible or of another shape, or the quiet hours are none.
+    /// One of them is missing, not accessible or of another shape, or the quiet hours are invalid.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let sns = aws_sdk_sns::Client::new(aws);
         let table = &config.effects_table;
-        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", table, boot::EFFECTS).await?;
-        boot::topic(&sns, "NOVA_TOPIC_CRITICAL_ARN", &config.topic_critical_arn).await?;
-        boot::topic(&sns, "NOVA_TOPIC_WARNING_ARN", &config.topic_warning_arn).await?;
-        boot::topic(&sns, "NOVA_TOPIC_INFO_ARN", &config.topic_info_arn).await?;
+        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", table, startup_check::EFFECTS).await?;
+        startup_check::topic(&sns, "NOVA_TOPIC_CRITICAL_ARN", &config.topic_critical_arn).await?;
+        startup_check::topic(&sns, "NOVA_TOPIC_WARNING_ARN", &config.topic_warning_arn).await?;
+        startup_check::topic(&sns, "NOVA_TOPIC_INFO_ARN", &config.topic_info_arn).await?;
         let dead_letters =
             DeadLetters { sqs: aws_sdk_sqs::Client::new(aws), queue_urls: config.watched_queue_urls.clone() };
         for url in &dead_letters.queue_urls {
@@ -152,7 +150,7 @@ impl Alerts {
         let effects = Effects::new(dynamodb.clone(), table.clone());
         Ok(Self {
             sns,
-            batches: Batches::new(dynamodb, table.clone(), effects.clone(), policy(config)?),
+            batches: BatchStore::new(dynamodb, table.clone(), effects.clone(), policy(config)?),
             effects,
             dead_letters,
             topic_critical_arn: config.topic_critical_arn.clone(),
@@ -161,20 +159,20 @@ impl Alerts {
         })
     }
 
-    /// Looks at the dead-letter queues until it is dropped.
+    /// Checks the dead-letter queues until it is dropped.
     pub async fn watch_dead_letters(self) {
         loop {
             for url in &self.dead_letters.queue_urls {
-                if let Err(failure) = Box::pin(self.look(url)).await {
+                if let Err(failure) = Box::pin(self.check_dead_letters(url)).await {
                     let queue = dead_letters::name(url);
-                    tracing::warn!(queue, error = %failure, "failed to look at a dead-letter queue");
+                    tracing::warn!(queue, error = %failure, "failed to check a dead-letter queue");
                 }
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    async fn look(&self, queue_url: &str) -> Result<(), Failure> {
+    async fn check_dead_letters(&self, queue_url: &str) -> Result<(), Failure> {
         let depth = self.dead_letters.depth(queue_url).await?;
         if depth == 0 {
             return Ok(());
@@ -185,27 +183,32 @@ impl Alerts {
 
     async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<Raised, Failure> {
         match self.batches.place(alert).await? {
-            Placed::Alone => {
+            Placement::Individual => {
                 self.send_once(&Message::alert(alert), receive_count).await.map(|()| Raised::Done)
             }
-            Placed::Held(held) => self.tell(alert, &held, receive_count).await,
+            Placement::Batched(batched) => self.send_batch(alert, &batched, receive_count).await,
         }
     }
 
-    /// Tells the batch once it is due. Until then its carrier waits for it; should that be lost, whoever comes back
-    /// after the time tells it.
-    async fn tell(&self, alert: &Alert, held: &Held, receive_count: u32) -> Result<Raised, Failure> {
-        let left = held.due.duration_since(env::now());
+    /// Sends the batch once it is due. Until then its carrier waits for it. If the carrier is lost, any alert of the batch
+    /// that is processed after the due time sends it.
+    async fn send_batch(
+        &self,
+        alert: &Alert,
+        batched: &BatchedAlert,
+        receive_count: u32,
+    ) -> Result<Raised, Failure> {
+        let left = batched.due.duration_since(env::now());
         if let Ok(left) = Duration::try_from(left)
             && !left.is_zero()
         {
-            return Ok(if held.carries { Raised::Waits(left) } else { Raised::Done });
+            return Ok(if batched.is_carrier { Raised::Delayed(left) } else { Raised::Done });
         }
-        let message = self.batches.close(&held.batch, alert).await?;
+        let message = self.batches.close(&batched.batch, alert).await?;
         self.send_once(&message, receive_count).await.map(|()| Raised::Done)
     }
 
-    /// Sends `message`, unless it was sent.
+    /// Sends `message` unless it was sent before.
     async fn send_once(&self, message: &Message, receive_count: u32) -> Result<(), Failure> {
         let effect_id = sent_item_id(message.alert_id);
         let lease = match self.effects.claim(&effect_id, receive_count, env::now()).await? {
@@ -231,7 +234,7 @@ impl Alerts {
         }
     }
 
-    /// Sends the message and returns the id that SNS gave it.
+    /// Sends the message and returns its SNS message id.
     async fn send(&self, message: &Message) -> Result<String, Failure> {
         let structured = message.structured.to_string();
         let both = json!({ "default": structured, "email": message.readable });
@@ -272,15 +275,15 @@ impl EventHandler for Alerts {
         };
         let mut wait: Option<Duration> = None;
         for alert in rules::alerts(event) {
-            if let Raised::Waits(left) = Box::pin(self.raise(&alert, delivery.receive_count)).await? {
+            if let Raised::Delayed(left) = Box::pin(self.raise(&alert, delivery.receive_count)).await? {
                 wait = Some(wait.map_or(left, |wait| wait.min(left)));
             }
         }
-        let noted = alerts_effect(conversation_id);
-        self.effects.note(&noted, &event.id.to_string(), env::now()).await?;
+        let effect_id = alerts_effect(conversation_id);
+        self.effects.note(&effect_id, &event.id.to_string(), env::now()).await?;
         match wait {
             None => Ok(()),
-            Some(left) => Err(Failure::busy(anyhow!("an alert waits to be told with others"), left)),
+            Some(left) => Err(Failure::busy(anyhow!("an alert is delayed until its batch is due"), left)),
         }
     }
 }
@@ -288,10 +291,10 @@ impl EventHandler for Alerts {
 fn policy(config: &Config) -> anyhow::Result<Policy> {
     let quiet = config.alerts_quiet_hours.as_deref().filter(|hours| !hours.is_empty());
     let quiet = quiet
-        .map(|hours| Quiet::new(hours, &config.alerts_quiet_zone))
+        .map(|hours| QuietHours::new(hours, &config.alerts_quiet_zone))
         .transpose()
         .map_err(|expected| anyhow!(expected))
         .context("NOVA_ALERTS_QUIET_HOURS, NOVA_ALERTS_QUIET_ZONE")?;
-    let (alone_max, window_seconds) = (config.alerts_storm_after, config.alerts_storm_seconds);
-    Ok(Policy { alone_max, window_seconds, quiet })
+    let (individual_max, window_seconds) = (config.alerts_storm_after, config.alerts_storm_seconds);
+    Ok(Policy { individual_max, window_seconds, quiet })
 }

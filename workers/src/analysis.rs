@@ -2,24 +2,23 @@
 //!
 //! - Consumes `conversation.completed`.
 //! - Effect: `analyses/{userId}/{conversationId}.json.gz` (a `StoredAnalysis`) in the logs bucket, then
-//!   `conversation.analyzed`; or `analysis.failed`, when the learner said nothing, the model refused, or its answer
-//!   did not pass the checks twice.
-//! - Idempotent because a stored analysis is never made again: a repetition publishes from it. While it is being
-//!   made, the lease `analysis#<conversationId>` in the Effects table keeps other attempts away, so tokens are not
-//!   paid twice; a failure stands in the finished lease and is published again from there. An attempt that lost
-//!   its lease publishes nothing, and its analysis is stored only where none stands.
+//!   `conversation.analyzed`; or `analysis.failed`, if the learner said nothing, the model refused, or two responses
+//!   failed the checks.
+//! - Idempotent because a stored analysis is never replaced: a repetition publishes from it. During the analysis, the lease
+//!   `analysis#<conversationId>` in the Effects table excludes other attempts, so tokens are not paid for twice. A failure
+//!   is recorded in the finished lease and published again from there. An attempt that lost its lease publishes nothing,
+//!   and stores its analysis only if there is none.
 //!
-//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing is asked, nothing stays
-//! and nothing is published: both are looked for after the write as well (see `withdrawal`).
+//! For a conversation that its learner has deleted, and for a learner whose data is erased, the worker makes no request to
+//! the model, keeps no document and publishes nothing. It checks for both after the write, too (see `tombstone`).
 //!
-//! A worker that dies between the model's answer and the store leaves tokens that are paid again: Bedrock knows no
-//! idempotent request. The analysis that is accepted is still one.
+//! If a worker dies between the model's response and the write, the tokens are paid for again: Bedrock has no idempotent
+//! request. There is still one accepted analysis.
 
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use aws_config::SdkConfig;
-use clap::Parser;
 use events::{
     bus::{Bus, BusError},
     contract::{
@@ -29,7 +28,7 @@ use events::{
     journal::{Journal, JournalError, JournalReader},
     pipeline::names::{analysis_effect, analysis_key},
     runtime::{
-        consumer::{ConsumerConfig, Delivery, EventHandler},
+        consumer::{Delivery, EventHandler},
         env,
         failure::Failure,
         metrics,
@@ -39,20 +38,21 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    boot,
     effects::{Claim, Effects, Lease},
-    withdrawal::Withdrawals,
+    startup_check,
+    tombstone::Tombstones,
     write_once::{Document, WriteOnce, Written},
 };
 use assess::{Outcome, Question, assess};
-use lifecycle::{Life, life};
+use cost_metrics::CostMetrics;
+use lifecycle::{Lifecycle, lifecycle};
 use model::Model;
 use price::Prices;
-use spent::Spent;
 
 mod assess;
 mod check;
-mod hidden;
+mod config;
+mod cost_metrics;
 mod json;
 mod language;
 mod lifecycle;
@@ -61,71 +61,15 @@ mod model;
 mod picture;
 mod price;
 mod prompt;
-mod spent;
+mod unicode;
+
+pub use config::Config;
 
 /// Version of the stored document's shape.
 const VERSION: &str = "1.1";
 
-/// The model, unless it is configured.
+/// The default model.
 const MODEL_ID_DEFAULT: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
-
-/// The analysis worker's configuration.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "analysis", about = "Has every conversation assessed by Claude")]
-pub struct Config {
-    /// The queue.
-    #[command(flatten)]
-    pub consumer: ConsumerConfig,
-    /// The Conversations table.
-    #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
-    pub conversations_table: String,
-    /// The Images table.
-    #[arg(long, env = "NOVA_IMAGES_TABLE", value_name = "NOVA_IMAGES_TABLE")]
-    pub images_table: String,
-    /// The Effects table.
-    #[arg(long, env = "NOVA_EFFECTS_TABLE", value_name = "NOVA_EFFECTS_TABLE")]
-    pub effects_table: String,
-    /// The bucket of analyses.
-    #[arg(long, env = "NOVA_LOGS_BUCKET", value_name = "NOVA_LOGS_BUCKET")]
-    pub logs_bucket: String,
-    /// The event bus.
-    #[arg(long, env = "NOVA_EVENT_BUS", value_name = "NOVA_EVENT_BUS")]
-    pub event_bus: String,
-    /// The model: an id or an inference profile of Bedrock.
-    #[arg(
-        long,
-        env = "NOVA_ANALYSIS_MODEL_ID",
-        value_name = "NOVA_ANALYSIS_MODEL_ID",
-        default_value = MODEL_ID_DEFAULT
-    )]
-    pub analysis_model_id: String,
-    /// The longest answer, in tokens.
-    #[arg(
-        long,
-        env = "NOVA_ANALYSIS_MAX_TOKENS", value_name = "NOVA_ANALYSIS_MAX_TOKENS",
-        default_value_t = 4096,
-        value_parser = clap::value_parser!(i32).range(256..=64_000)
-    )]
-    pub analysis_max_tokens: i32,
-    /// The price of a million input tokens of the model, in US dollars. [kept in millionths of a dollar]
-    #[arg(
-        long = "analysis-price-input-usd-per-mtok",
-        env = "NOVA_ANALYSIS_PRICE_INPUT_USD_PER_MTOK",
-        value_name = "NOVA_ANALYSIS_PRICE_INPUT_USD_PER_MTOK",
-        default_value = price::INPUT_USD_PER_MTOK_DEFAULT,
-        value_parser = price::parse_usd
-    )]
-    pub analysis_price_input_usd_micros: u64,
-    /// The price of a million output tokens of the model, in US dollars. [kept in millionths of a dollar]
-    #[arg(
-        long = "analysis-price-output-usd-per-mtok",
-        env = "NOVA_ANALYSIS_PRICE_OUTPUT_USD_PER_MTOK",
-        value_name = "NOVA_ANALYSIS_PRICE_OUTPUT_USD_PER_MTOK",
-        default_value = price::OUTPUT_USD_PER_MTOK_DEFAULT,
-        value_parser = price::parse_usd
-    )]
-    pub analysis_price_output_usd_micros: u64,
-}
 
 /// The handler.
 #[derive(Debug)]
@@ -134,44 +78,57 @@ pub struct Analyses {
     dynamodb: aws_sdk_dynamodb::Client,
     images_table: String,
     effects: Effects,
-    withdrawals: Withdrawals,
+    tombstones: Tombstones,
     documents: WriteOnce,
     model: Model,
     prices: Prices,
-    spent: Arc<Spent>,
+    cost_metrics: Arc<CostMetrics>,
     bus: Bus,
 }
 
-/// The outcome in a finished lease.
+/// The outcome that a finished lease records.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 enum Finished {
-    /// The analysis is in S3.
+    /// The analysis is stored in S3.
     Stored,
-    /// There will be none.
+    /// There will be no analysis.
     Failed { failure: AnalysisFailure, at: Timestamp, model_id: Option<String> },
 }
 
+/// An event to publish. A repetition publishes the same event with the same time.
+#[derive(Debug, PartialEq)]
+struct Publication {
+    event: Event,
+    occurred_at: Timestamp,
+}
+
 impl Analyses {
-    /// The handler on the stores and the model that `config` names.
+    /// The handler with the stores and the model that `config` names.
     ///
     /// # Errors
-    /// A store is missing, not accessible or of another shape.
+    /// A store is missing, not accessible or of another shape, or the model has reached its end of life.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let s3 = boot::s3(aws);
+        let s3 = startup_check::s3(aws);
         let Config { conversations_table, images_table, effects_table, logs_bucket, .. } = config;
-        boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", conversations_table, boot::CONVERSATIONS).await?;
-        boot::table(&dynamodb, "NOVA_IMAGES_TABLE", images_table, boot::IMAGES).await?;
-        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
-        boot::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
+        startup_check::table(
+            &dynamodb,
+            "NOVA_CONVERSATIONS_TABLE",
+            conversations_table,
+            startup_check::CONVERSATIONS,
+        )
+        .await?;
+        startup_check::table(&dynamodb, "NOVA_IMAGES_TABLE", images_table, startup_check::IMAGES).await?;
+        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         check_model(&config.analysis_model_id, env::now())?;
         let model = Model::new(aws, config.analysis_model_id.clone(), config.analysis_max_tokens)
             .context("failed to describe the assessment to the model")?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
         let journal = Journal::reader(dynamodb.clone(), conversations_table);
         Ok(Self {
-            withdrawals: Withdrawals { journal: journal.clone(), effects: effects.clone() },
+            tombstones: Tombstones { journal: journal.clone(), effects: effects.clone() },
             journal,
             images_table: images_table.clone(),
             effects,
@@ -182,23 +139,23 @@ impl Analyses {
                 input_usd_micros: config.analysis_price_input_usd_micros,
                 output_usd_micros: config.analysis_price_output_usd_micros,
             },
-            spent: Arc::new(Spent::new()),
+            cost_metrics: Arc::new(CostMetrics::new()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), &config.event_bus, "nova.analysis"),
         })
     }
 
-    /// What assessments cost since the last call, for `write_until`.
+    /// The cost of assessments since the last call, for `write_until`.
     pub fn metrics(&self) -> impl Fn() -> Vec<metrics::Document> + Send + 'static {
-        let spent = Arc::clone(&self.spent);
-        move || vec![spent.document()]
+        let cost_metrics = Arc::clone(&self.cost_metrics);
+        move || vec![cost_metrics.document()]
     }
 
-    /// What is to be published of a conversation; nothing where its learner has deleted it.
+    /// The event to publish for a conversation; `None` if its learner has deleted it.
     async fn analyze(
         &self,
         completed: &ConversationCompleted,
         receive_count: u32,
-    ) -> Result<Option<(Event, Timestamp)>, Failure> {
+    ) -> Result<Option<Publication>, Failure> {
         if let Some((stored, document)) = self.stored(completed).await? {
             return Ok(Some(analyzed(completed, stored, document)));
         }
@@ -211,12 +168,11 @@ impl Analyses {
         if conversation.header.deleted_at.is_some() {
             return Ok(None);
         }
-        let measures = measures::measures(&conversation.turns);
         let effect_id = analysis_effect(completed.conversation_id);
         match self.effects.claim(&effect_id, receive_count, env::now()).await? {
             Claim::Finished(outcome) => self.finished(completed, &outcome).await.map(Some),
             Claim::Mine(lease) => {
-                let work = self.run(&lease, completed, (&measures, &conversation.turns));
+                let work = self.run(&lease, completed, &conversation.turns);
                 let ran = Box::pin(lease.hold(work)).await;
                 if ran.is_err() {
                     lease.release().await;
@@ -226,27 +182,28 @@ impl Analyses {
         }
     }
 
-    /// Asks the model, stores what it says, finishes the lease. Returns the event to publish and its time.
+    /// Requests an assessment, stores it and finishes the lease.
     async fn run(
         &self,
         lease: &Lease,
         completed: &ConversationCompleted,
-        (measures, turns): (&Measures, &[Turn]),
-    ) -> Result<(Event, Timestamp), Failure> {
+        turns: &[Turn],
+    ) -> Result<Publication, Failure> {
+        let measures = measures::measures(turns);
         if measures.words == 0 {
-            let failure = (AnalysisFailure::NothingSaid, completed.ended_at, None);
-            return self.fail(lease, completed, failure).await;
+            let (failure, at) = (AnalysisFailure::NothingSaid, completed.ended_at);
+            return finish_failed(lease, completed, failure, at, None).await;
         }
         let picture = picture::load(&self.dynamodb, &self.images_table, &completed.image_id).await?;
         if picture.is_none() {
             tracing::warn!(image.id = completed.image_id, "the picture has no description");
         }
-        let data = prompt::data(picture.as_ref(), measures, turns);
+        let data = prompt::data(picture.as_ref(), &measures, turns);
         let question = Question { language: completed.feedback_language, data: &data, turns };
         let outcome = Box::pin(assess(&self.model, question)).await?;
         let now = env::now();
         let cost = self.prices.cost(outcome.input_tokens, outcome.output_tokens);
-        self.spent.add(outcome.input_tokens, outcome.output_tokens, cost);
+        self.cost_metrics.add(outcome.input_tokens, outcome.output_tokens, cost);
         tracing::info!(
             conversation.id = %completed.conversation_id,
             model.id = self.model.id,
@@ -258,29 +215,20 @@ impl Analyses {
             "the model assessed a conversation"
         );
         if let Err(failure) = outcome.verdict {
-            let failure = (failure, now, Some(self.model.id.clone()));
-            return self.fail(lease, completed, failure).await;
+            let model_id = Some(self.model.id.clone());
+            return finish_failed(lease, completed, failure, now, model_id).await;
         }
-        let (stored, document) = self.store(self.document(completed, (measures, outcome), now)?).await?;
+        let analysis = self.document(completed, measures, outcome, now)?;
+        let (stored, document) = self.store(analysis).await?;
         lease.finish(&written(&Finished::Stored)?).await?;
         Ok(analyzed(completed, stored, document))
-    }
-
-    /// Finishes the lease with the reason why there will be no analysis.
-    async fn fail(
-        &self,
-        lease: &Lease,
-        completed: &ConversationCompleted,
-        (failure, at, model_id): (AnalysisFailure, Timestamp, Option<String>),
-    ) -> Result<(Event, Timestamp), Failure> {
-        lease.finish(&written(&Finished::Failed { failure, at, model_id: model_id.clone() })?).await?;
-        Ok((failed(completed, failure, model_id), at))
     }
 
     fn document(
         &self,
         completed: &ConversationCompleted,
-        (measures, outcome): (&Measures, Outcome),
+        measures: Measures,
+        outcome: Outcome,
         analyzed_at: Timestamp,
     ) -> Result<StoredAnalysis, Failure> {
         let assessment =
@@ -297,12 +245,12 @@ impl Analyses {
             input_tokens: outcome.input_tokens,
             output_tokens: outcome.output_tokens,
             cost: Some(self.prices.cost(outcome.input_tokens, outcome.output_tokens)),
-            measures: *measures,
+            measures,
             assessment,
         })
     }
 
-    /// Stores the analysis, unless one stands there: then that one is the analysis.
+    /// Stores the analysis unless there is one already. Returns the stored one.
     async fn store(&self, analysis: StoredAnalysis) -> Result<(StoredAnalysis, ObjectRef), Failure> {
         let key = analysis_key(&analysis.user_id, analysis.conversation_id);
         let json = serde_json::to_vec(&analysis)
@@ -334,20 +282,20 @@ impl Analyses {
         Ok(Some((analysis, reference)))
     }
 
-    /// What a finished lease says is to be published.
+    /// The event for the outcome that a finished lease records.
     async fn finished(
         &self,
         completed: &ConversationCompleted,
         outcome: &str,
-    ) -> Result<(Event, Timestamp), Failure> {
+    ) -> Result<Publication, Failure> {
         let finished: Finished = serde_json::from_str(outcome)
             .map_err(|_| Failure::reject("the outcome in the finished lease is unreadable"))?;
         match finished {
-            Finished::Failed { failure, at, model_id } => Ok((failed(completed, failure, model_id), at)),
+            Finished::Failed { failure, at, model_id } => Ok(failed(completed, failure, at, model_id)),
             // It was stored after this attempt looked for it.
             Finished::Stored => match self.stored(completed).await? {
                 Some((stored, document)) => Ok(analyzed(completed, stored, document)),
-                None => Err(Failure::reject("the analysis was stored once and is gone")),
+                None => Err(Failure::reject("the analysis was stored, but does not exist any more")),
             },
         }
     }
@@ -356,8 +304,9 @@ impl Analyses {
         self.documents.remove(&analysis_key(&completed.user_id, completed.conversation_id)).await
     }
 
-    async fn publish(&self, cause: &Envelope, (event, at): (Event, Timestamp)) -> Result<(), Failure> {
-        let envelope = Envelope::new(event, at, cause.traceparent.clone());
+    async fn publish(&self, cause: &Envelope, publication: Publication) -> Result<(), Failure> {
+        let Publication { event, occurred_at } = publication;
+        let envelope = Envelope::new(event, occurred_at, cause.traceparent.clone());
         self.bus.publish(&[envelope]).await.map_err(BusError::into_failure)
     }
 }
@@ -368,29 +317,31 @@ impl EventHandler for Analyses {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
         if self.effects.is_erased(&completed.user_id).await? {
-            tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is assessed");
+            tracing::info!(event.id = %event.id, "the learner's data is erased: no assessment is made");
             return self.remove(completed).await;
         }
-        let found = Box::pin(self.analyze(completed, delivery.receive_count)).await;
-        // Also where that failed: what it missed may be what the learner is deleting.
-        if self.withdrawals.has(completed).await? {
-            tracing::info!(event.id = %event.id, "the learner took the conversation back: nothing is stored");
+        let publication = Box::pin(self.analyze(completed, delivery.receive_count)).await;
+        // Also after a failure: a deletion in progress may be the cause.
+        if self.tombstones.exist_for(completed).await? {
+            tracing::info!(event.id = %event.id, "the learner deleted the conversation: no assessment is kept");
             return self.remove(completed).await;
         }
-        let Some(found) = found? else { return Ok(()) };
-        self.publish(event, found).await
+        let Some(publication) = publication? else { return Ok(()) };
+        self.publish(event, publication).await
     }
 }
 
-/// Refuses a model that no longer answers.
+/// Refuses a model that has reached its end of life.
 fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
     ensure!(!model_id.is_empty(), "NOVA_ANALYSIS_MODEL_ID is empty: name a model of Bedrock");
-    match life(model_id, TimeZone::UTC.to_datetime(now).date()) {
-        Life::Active => {}
-        Life::Ending(end) => tracing::warn!(model.id = model_id, %end, "the model reaches its end of life"),
-        Life::Ended(end) => bail!(
-            "NOVA_ANALYSIS_MODEL_ID: {model_id:?} reached its end of life on {end} and no longer answers; name a \
-             current model, for example {MODEL_ID_DEFAULT}"
+    match lifecycle(model_id, TimeZone::UTC.to_datetime(now).date()) {
+        Lifecycle::Active => {}
+        Lifecycle::Ending(end) => {
+            tracing::warn!(model.id = model_id, %end, "the model reaches its end of life")
+        }
+        Lifecycle::Ended(end) => bail!(
+            "NOVA_ANALYSIS_MODEL_ID: {model_id:?} reached its end of life on {end}; name a current \
+             model, for example {MODEL_ID_DEFAULT}"
         ),
     }
     Ok(())
@@ -400,12 +351,20 @@ fn written(finished: &Finished) -> Result<String, Failure> {
     serde_json::to_string(finished).context("failed to write the outcome as JSON").map_err(Failure::retry)
 }
 
-/// The event for a stored analysis: the same for each reading of it.
-fn analyzed(
+/// Finishes the lease with the reason why there will be no analysis.
+async fn finish_failed(
+    lease: &Lease,
     completed: &ConversationCompleted,
-    stored: StoredAnalysis,
-    document: ObjectRef,
-) -> (Event, Timestamp) {
+    failure: AnalysisFailure,
+    at: Timestamp,
+    model_id: Option<String>,
+) -> Result<Publication, Failure> {
+    lease.finish(&written(&Finished::Failed { failure, at, model_id: model_id.clone() })?).await?;
+    Ok(failed(completed, failure, at, model_id))
+}
+
+/// The event for a stored analysis. It depends on nothing else.
+fn analyzed(completed: &ConversationCompleted, stored: StoredAnalysis, document: ObjectRef) -> Publication {
     let StoredAnalysis { assessment, analyzed_at, .. } = stored;
     let skills = &assessment.skills;
     let event = Event::ConversationAnalyzed(ConversationAnalyzed {
@@ -427,22 +386,28 @@ fn analyzed(
         model_id: stored.model_id,
         simulated: stored.simulated,
     });
-    (event, analyzed_at)
+    Publication { event, occurred_at: analyzed_at }
 }
 
-fn failed(completed: &ConversationCompleted, failure: AnalysisFailure, model_id: Option<String>) -> Event {
-    Event::AnalysisFailed(AnalysisFailed {
+fn failed(
+    completed: &ConversationCompleted,
+    failure: AnalysisFailure,
+    at: Timestamp,
+    model_id: Option<String>,
+) -> Publication {
+    let event = Event::AnalysisFailed(AnalysisFailed {
         conversation_id: completed.conversation_id,
         user_id: completed.user_id.clone(),
         failure,
         model_id,
-    })
+    });
+    Publication { event, occurred_at: at }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples;
+    use crate::test_samples;
 
     #[test]
     fn outcome_in_a_lease_survives() {
@@ -469,40 +434,8 @@ mod tests {
     }
 
     #[test]
-    fn prices_are_dollars_and_their_defaults_are_those_of_the_default_model() {
-        let url = "https://sqs.us-east-1.amazonaws.com/1/q";
-        let arguments = [
-            "analysis",
-            "--attempts-table",
-            "e",
-            "--queue-url",
-            url,
-            "--dead-letter-queue-url",
-            url,
-            "--conversations-table",
-            "c",
-            "--images-table",
-            "i",
-            "--effects-table",
-            "e",
-            "--logs-bucket",
-            "l",
-            "--event-bus",
-            "b",
-        ];
-        let config = Config::parse_from(arguments);
-        let prices = (config.analysis_price_input_usd_micros, config.analysis_price_output_usd_micros);
-        assert_eq!(prices, (1_100_000, 5_500_000));
-        let dear = [&arguments[..], &["--analysis-price-output-usd-per-mtok", "15"]].concat();
-        assert_eq!(Config::parse_from(dear).analysis_price_output_usd_micros, 15_000_000);
-        let wrong = [&arguments[..], &["--analysis-price-input-usd-per-mtok", "cheap"]].concat();
-        let refused = Config::try_parse_from(wrong).unwrap_err().to_string();
-        assert!(refused.contains("cheap") && refused.contains("US dollars"), "{refused}");
-    }
-
-    #[test]
     fn event_repeats_the_stored_analysis_and_its_time() {
-        let completed = samples::completed(2);
+        let completed = test_samples::completed(2);
         let analyzed_at = "2026-11-23T15:40:00Z".parse().unwrap();
         let stored = StoredAnalysis {
             version: VERSION.to_owned(),
@@ -517,14 +450,14 @@ mod tests {
             output_tokens: 2,
             cost: None,
             measures: Measures::default(),
-            assessment: samples::assessment(70, "a quote"),
+            assessment: test_samples::assessment(70, "a quote"),
         };
-        let expected = samples::analyzed(70, events::contract::Level::B1);
+        let expected = test_samples::analyzed(70, events::contract::Level::B1);
         let document = expected.document.clone();
         assert_eq!(document.key, analysis_key(&completed.user_id, completed.conversation_id));
         assert_eq!(
             analyzed(&completed, stored, document),
-            (Event::ConversationAnalyzed(expected), analyzed_at)
+            Publication { event: Event::ConversationAnalyzed(expected), occurred_at: analyzed_at }
         );
     }
 }

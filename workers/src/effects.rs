@@ -1,21 +1,21 @@
-//! The Effects table: what makes an effect happen once.
+//! The Effects table, which makes effects idempotent.
 //!
 //! Key `effectId` (S), for example `analysis#<conversation>`; `expiresAt` (N, seconds) is the table's TTL, 90 days
-//! ahead: longer than any queue, dead-letter queue and archive together keep a message. An item that TTL has not
-//! yet deleted still counts.
+//! ahead: longer than queue, dead-letter queue and archive together keep a message. An item that TTL has not deleted
+//! yet is still valid.
 //!
 //! Three kinds of items:
-//! - a **marker** stands there or not: [`Effects::marker`], written in the transaction of its effect;
+//! - a **marker** exists or not: [`Effects::marker`], written in the transaction of its effect;
 //! - a **lease** is for effects outside DynamoDB: `state` (`running`, `finished`), `owner` (one attempt at one
 //!   message), `epoch` (counts the owners), `until` (N, milliseconds), `outcome` (S, once finished). One attempt
 //!   holds it at a time. Finishing is conditional on owner and epoch, so an attempt that lost its lease cannot
 //!   finish. Other attempts read the outcome.
-//! - a **note** has an attribute for each thing that happened, with its time (N, milliseconds): [`Effects::note`].
+//! - a **note** has one attribute per occurrence, with its time (N, milliseconds): [`Effects::note`].
 //!
-//! A lease trusts clocks to agree within a few seconds. Where they do not, the effect may run twice, but is
-//! finished once.
+//! Leases assume clocks that agree within a few seconds. With larger differences the effect may run twice, but is finished
+//! once.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use aws_sdk_dynamodb::{
@@ -25,7 +25,7 @@ use aws_sdk_dynamodb::{
 };
 use events::{
     contract::UserId,
-    dynamo::delete_items,
+    dynamo::{Item, delete_items, millis, number, text},
     pipeline::names::erasure_effect,
     runtime::{
         env,
@@ -36,31 +36,28 @@ use events::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// Days for which an effect is remembered.
+/// Retention of an effect, in days.
 const RETENTION_DAYS: i64 = 90;
 
-/// How long an attempt holds a lease without renewing it.
+/// Duration of a lease that is not renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(45);
 
-/// How often a held lease is renewed.
+/// Interval of the renewals.
 const RENEWAL: Duration = Duration::from_secs(15);
 
-/// Repetitions of a renewal. The last of them starts before the lease is over.
+/// Retries of a renewal. The last one starts before the lease expires.
 const RENEWAL_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(200), cap: Duration::from_secs(4), attempts_max: 8 };
 
-/// The longest time in which a finished effect is noted, with all repetitions.
+/// Deadline for finishing a lease, with all retries.
 const FINISH_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The wait after the first delivery that met somebody else's lease; three times as long after each further one.
-/// Whoever holds the lease most often finishes within seconds.
+/// The wait after the first delivery that finds a lease of another attempt; three times as long after each further one.
+/// The holder of a lease usually finishes within seconds.
 const HELD_WAIT: Duration = Duration::from_secs(3);
 
 const RUNNING: &str = "running";
 const FINISHED: &str = "finished";
-
-/// An item of the table.
-pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -69,23 +66,23 @@ pub(crate) struct Effects {
     table: String,
 }
 
-/// The answer to a wish to run an effect.
+/// The result of a claim.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// Run it.
+    /// This attempt holds the lease and may run the effect.
     Mine(Lease),
-    /// It ran; this is its outcome.
+    /// The effect has run; this is its outcome.
     Finished(String),
 }
 
-/// The right to run an effect.
+/// The exclusive right to run an effect.
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
     effects: Effects,
     effect_id: String,
     owner: String,
     epoch: String,
-    /// Until when nobody else can claim, unless it is renewed: counted from before the claim was sent.
+    /// End of the lease unless it is renewed, counted from before the claim was sent.
     held_until: Instant,
 }
 
@@ -94,7 +91,7 @@ impl Effects {
         Self { dynamodb, table }
     }
 
-    /// The item of `effect_id`, as of now.
+    /// The item of `effect_id`, read consistently.
     pub(crate) async fn find(&self, effect_id: &str) -> Result<Option<Item>, Failure> {
         self.dynamodb
             .get_item()
@@ -107,12 +104,12 @@ impl Effects {
             .map_err(|error| Failure::aws(error).context("failed to read the effect"))
     }
 
-    /// Whether the learner's data is erased, or about to be: what is stored of them now might stay (see `withdrawal`).
+    /// Whether the erasure of the learner's data has begun: a document that is stored now might stay (see `tombstone`).
     pub(crate) async fn is_erased(&self, user_id: &UserId) -> Result<bool, Failure> {
         Ok(self.find(&erasure_effect(user_id)).await?.is_some())
     }
 
-    /// The condition that the learner's data is not erased, to stand in a transaction.
+    /// The condition that the learner's data is not erased, for a transaction.
     pub(crate) fn not_erased(
         &self,
         user_id: &UserId,
@@ -124,13 +121,13 @@ impl Effects {
             .build()
     }
 
-    /// Forgets the effects `effect_ids`.
-    pub(crate) async fn forget(&self, effect_ids: &[String]) -> Result<(), Failure> {
+    /// Deletes the items of the effects `effect_ids`.
+    pub(crate) async fn delete(&self, effect_ids: &[String]) -> Result<(), Failure> {
         let key = |id: &String| Item::from([("effectId".to_owned(), text(id))]);
         delete_items(&self.dynamodb, &self.table, effect_ids.iter().map(key).collect()).await
     }
 
-    /// The write of a marker with `attributes`, to stand in a transaction: fails where the marker stands.
+    /// The write of a marker with `attributes`, for a transaction. It fails if the marker exists.
     pub(crate) fn marker(
         &self,
         effect_id: &str,
@@ -146,7 +143,7 @@ impl Effects {
             .build()
     }
 
-    /// Notes in the item of `effect_id` that `name` happened at `at`. The first note of a name stays.
+    /// Records in the item of `effect_id` that `name` happened at `at`. The first record of a name stays.
     pub(crate) async fn note(&self, effect_id: &str, name: &str, at: Timestamp) -> Result<(), Failure> {
         self.dynamodb
             .update_item()
@@ -154,18 +151,18 @@ impl Effects {
             .key("effectId", text(effect_id))
             .update_expression("SET #name = if_not_exists(#name, :at), expiresAt = :expires")
             .expression_attribute_names("#name", name)
-            .expression_attribute_values(":at", number(&at.as_millisecond()))
+            .expression_attribute_values(":at", millis(at))
             .expression_attribute_values(":expires", expires_at(at))
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| Failure::aws(error).context("failed to note what happened"))
+            .map_err(|error| Failure::aws(error).context("failed to record an occurrence"))
     }
 
-    /// Claims `effect_id` for an attempt at the message that was received `receive_count` times.
+    /// Claims `effect_id` for an attempt at a message that was received `receive_count` times.
     ///
     /// # Errors
-    /// [`Failure::busy`] when another attempt holds it, at the latest after the remaining time of its lease.
+    /// [`Failure::busy`] while another attempt holds the lease, with a wait of at most its remaining time.
     pub(crate) async fn claim(
         &self,
         effect_id: &str,
@@ -186,7 +183,7 @@ impl Effects {
             .expression_attribute_values(":running", text(RUNNING))
             .expression_attribute_values(":owner", text(&owner))
             .expression_attribute_values(":until", number(&lease_end(now)))
-            .expression_attribute_values(":now", number(&now.as_millisecond()))
+            .expression_attribute_values(":now", millis(now))
             .expression_attribute_values(":expires", expires_at(now))
             .expression_attribute_values(":one", number(&1))
             .return_values(ReturnValue::AllNew)
@@ -194,7 +191,7 @@ impl Effects {
             .await;
         let item = match claimed {
             Ok(output) => output.attributes.unwrap_or_default(),
-            Err(error) => refused(error)?,
+            Err(error) => failed_condition(error)?,
         };
         let attribute = |name: &str| {
             let value = item.get(name);
@@ -203,7 +200,7 @@ impl Effects {
         if attribute("state") == Some(FINISHED) {
             return Ok(Claim::Finished(attribute("outcome").unwrap_or_default().to_owned()));
         }
-        // The owner is ours also when the condition failed against our own claim, whose reply was lost.
+        // The condition also fails against our own claim if its response was lost.
         if attribute("owner") == Some(&owner) {
             let epoch = attribute("epoch").unwrap_or_default().to_owned();
             return Ok(Claim::Mine(Lease {
@@ -230,20 +227,20 @@ impl Effects {
 }
 
 impl Lease {
-    /// Runs `work` while the lease is renewed. When the lease is lost, `work` is dropped where it stands.
+    /// Runs `work` and renews the lease meanwhile. If the lease is lost, `work` is cancelled.
     pub(crate) async fn hold<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
             outcome = work => outcome,
-            failure = self.keep() => Err(failure),
+            failure = self.renew_until_lost() => Err(failure),
         }
     }
 
-    /// Notes that the effect happened. Nobody runs it again. It is tried several times, because an effect that
-    /// happened and is not noted happens again.
+    /// Records that the effect has run, so that no attempt runs it again. The write is retried, because an effect that is
+    /// not recorded runs again.
     ///
     /// # Errors
-    /// A retry when the lease was lost: another attempt decides.
+    /// A retry if the lease was lost: another attempt decides.
     pub(crate) async fn finish(&self, outcome: &str) -> Result<(), Failure> {
         retry(RENEWAL_POLICY, Instant::now() + FINISH_DEADLINE, || self.finish_once(outcome)).await
     }
@@ -258,14 +255,14 @@ impl Lease {
             .send()
             .await;
         let Err(error) = finished else { return Ok(()) };
-        let item = refused(error).map_err(Retry::transient)?;
+        let item = failed_condition(error).map_err(Retry::transient)?;
         let is = |name: &str, value: &str| item.get(name).is_some_and(|found| *found == text(value));
-        // Ours, with a lost reply.
+        // Our own write, whose response was lost.
         let ours = is("state", FINISHED) && is("owner", &self.owner);
         if ours { Ok(()) } else { Err(Retry::Permanent(lost())) }
     }
 
-    /// Lets the next attempt run at once, after an attempt that failed. Not having it only costs time.
+    /// Ends the lease after a failed attempt, so that the next attempt need not wait. If this fails, the next attempt waits.
     pub(crate) async fn release(&self) {
         let released = self
             .owned()
@@ -280,15 +277,15 @@ impl Lease {
         }
     }
 
-    /// Renews until that is no longer possible.
-    async fn keep(&self) -> Failure {
+    /// Renews the lease until it is lost.
+    async fn renew_until_lost(&self) -> Failure {
         let mut held_until = self.held_until;
         let mut next = held_until - LEASE + RENEWAL;
         loop {
             tokio::time::sleep_until(next.min(held_until)).await;
             let start = Instant::now();
             let renewed = retry(RENEWAL_POLICY, held_until, || self.renew());
-            // A renewal that is not answered must not outlast the lease.
+            // A renewal without a response must not outlast the lease.
             match tokio::time::timeout_at(held_until, renewed).await {
                 Ok(Ok(())) => (held_until, next) = (start + LEASE, start + RENEWAL),
                 Ok(Err(failure)) => return failure,
@@ -305,13 +302,13 @@ impl Lease {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| match refused(error) {
+            .map_err(|error| match failed_condition(error) {
                 Ok(_) => Retry::Permanent(lost()),
                 Err(failure) => Retry::transient(failure),
             })
     }
 
-    /// An update that only this attempt may make.
+    /// An update that succeeds only while this attempt holds the lease.
     fn owned(&self) -> UpdateItemFluentBuilder {
         self.effects
             .update(&self.effect_id)
@@ -324,38 +321,27 @@ impl Lease {
     }
 }
 
-/// The attributes of an effect that the next claim gets, beside `attributes`: to stand in a [`Effects::marker`].
+/// The attributes of an effect that the next claim gets, with `attributes`, for an [`Effects::marker`].
 pub(crate) fn claimable(attributes: Item) -> Item {
     let lease = [("state", text(RUNNING)), ("until", number(&0)), ("epoch", number(&0))];
     lease.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(attributes).collect()
 }
 
-/// The attributes of an effect that happened with `outcome`, beside `attributes`: to stand in a [`Effects::marker`].
+/// The attributes of an effect that has finished with `outcome`, with `attributes`, for an [`Effects::marker`].
 pub(crate) fn finished(outcome: &str, attributes: Item) -> Item {
     let state = [("state", text(FINISHED)), ("outcome", text(outcome))];
     state.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(attributes).collect()
 }
 
-/// A string attribute.
-pub(crate) fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-/// A number attribute.
-pub(crate) fn number(value: &impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// The item against which a condition failed; any other error is a failure.
-fn refused(error: SdkError<UpdateItemError>) -> Result<Item, Failure> {
+/// The item for which the condition failed. Any other error is a failure.
+fn failed_condition(error: SdkError<UpdateItemError>) -> Result<Item, Failure> {
     if let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
         return Ok(failed.item.clone().unwrap_or_default());
     }
     Err(Failure::aws(error).context("failed to write the effect"))
 }
 
-/// How long a message that was received `receive_count` times waits for a lease that lasts `remaining` if it is
-/// not renewed.
+/// The wait of a message that was received `receive_count` times for a lease with the `remaining` time.
 fn held_wait(remaining: Duration, receive_count: u32) -> Duration {
     let factor = 3u32.saturating_pow(receive_count.saturating_sub(1));
     HELD_WAIT.saturating_mul(factor).min(remaining)
@@ -369,7 +355,7 @@ fn lease_end(now: Timestamp) -> i64 {
     now.as_millisecond() + i64::try_from(LEASE.as_millis()).expect("a lease lasts less than a minute")
 }
 
-/// The TTL of an item that is written at `at`.
+/// `expiresAt` of an item that is written at `at`.
 pub(crate) fn expires_at(at: Timestamp) -> AttributeValue {
     number(&(at.as_second() + SignedDuration::from_hours(24 * RETENTION_DAYS).as_secs()))
 }

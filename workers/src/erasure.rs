@@ -1,20 +1,20 @@
-//! Deletes an account and everything that is held about its learner.
+//! Deletes an account and all data of its learner.
 //!
 //! - Consumes `account.deletion_requested`, and delayed copies of it (see `events::account`).
-//! - Effect: the learner's conversations with their turns and the marks that the pipeline left of them, all versions of
-//!   their transcripts, assessments and recordings, their progress, the user of the pool, and last the Users record. A
-//!   conversation that is still held is taken from its holder.
-//! - Idempotent because it deletes whatever it finds, and what is deleted is not found again. It begins with the lease
-//!   `erasure#<userId>` in the Effects table, which keeps other attempts away while it is held, and stays.
+//! - Effect: deletes the learner's conversations with their turns and pipeline effects, all versions of their transcripts,
+//!   assessments and recordings, the progress, the user of the pool, and last the Users record. A conversation that an
+//!   ingress still holds is taken over first.
+//! - Idempotent because a sweep deletes what it finds, and deleted data is not found again. The lease `erasure#<userId>` in
+//!   the Effects table excludes other attempts while it is held, and stays as a tombstone.
 //!
-//! While that item stands, transcript, analysis and progress leave nothing of the learner, however late an event comes:
-//! progress by a condition in its transaction, the others by a look after they wrote (see `withdrawal`). What they are at,
-//! and what a ticket that was good when the learner asked has begun, is over within `NOVA_ERASURE_SETTLE_SECONDS`: the data
-//! is looked for again and again until a look after that time finds nothing. Only then does the account go. The item names
-//! the learner by an id that leads nowhere any more, and leaves the table after 90 days, later than any event can come.
+//! While that item exists, transcript, analysis and progress keep no data of the learner, however late an event arrives:
+//! progress by a condition in its transaction, the others by a check after the write (see `tombstone`). Handlers in progress,
+//! and conversations that a ticket from before the request started, end within `NOVA_ERASURE_SETTLE_SECONDS`. Sweeps are
+//! repeated until one that starts after that time finds nothing; then the account is deleted. The item contains only the
+//! learner's former id, and expires after 90 days, later than any event can arrive.
 //!
-//! Not deleted here: alerts that were sent, and what the Effects table notes of them for 90 days, which name the learner
-//! by that id alone; and the backups of the tables, which age out within 35 days.
+//! Not deleted here: sent alerts and their items in the Effects table (90 days), which contain only that id, and the backups
+//! of the tables (35 days).
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
@@ -22,7 +22,7 @@ use clap::Parser;
 use events::{
     account::{DELAY_SECONDS_MAX, ErasureQueue},
     contract::{ConversationId, Envelope, Event, EventId, UserId},
-    dynamo::delete_items,
+    dynamo::{Item, delete_items, text},
     journal::{Eraser, Journal, JournalError, JournalReader},
     pipeline::names::{alerts_effect, analysis_effect, erasure_effect, progress_effect},
     runtime::{
@@ -34,9 +34,8 @@ use events::{
 use jiff::Timestamp;
 
 use crate::{
-    boot,
-    effects::{Claim, Effects, Item, text},
-    objects,
+    effects::{Claim, Effects},
+    objects, startup_check,
 };
 use account::{Account, Accounts};
 use decision::{Found, Next, next};
@@ -44,11 +43,11 @@ use decision::{Found, Next, next};
 mod account;
 mod decision;
 
-/// The erasure worker's configuration.
+/// The configuration of the erasure worker.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "erasure", about = "Deletes accounts and everything that is held about their learners")]
+#[command(name = "erasure", about = "Deletes accounts and all data of their learners")]
 pub struct Config {
-    /// The queue.
+    /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
     /// The Users table.
@@ -72,7 +71,7 @@ pub struct Config {
     /// The user pool.
     #[arg(long, env = "NOVA_USER_POOL_ID", value_name = "NOVA_USER_POOL_ID")]
     pub user_pool_id: String,
-    /// Seconds within which everything that was under way when a learner asked has come to its end.
+    /// Seconds after the request within which everything that was in progress has ended.
     #[arg(
         long,
         env = "NOVA_ERASURE_SETTLE_SECONDS",
@@ -100,23 +99,30 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// The handler on the stores that `config` names.
+    /// The handler with the stores that `config` names.
     ///
     /// # Errors
     /// A store is missing, not accessible or of another shape.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let (s3, sqs) = (boot::s3(aws), aws_sdk_sqs::Client::new(aws));
+        let (s3, sqs) = (startup_check::s3(aws), aws_sdk_sqs::Client::new(aws));
         let cognito = aws_sdk_cognitoidentityprovider::Client::new(aws);
         let Config { users_table, conversations_table, progress_table, effects_table, .. } = config;
         let Config { logs_bucket, audio_bucket, user_pool_id, .. } = config;
         let queue_url = &config.consumer.queue_url;
-        boot::table(&dynamodb, "NOVA_USERS_TABLE", users_table, boot::USERS).await?;
-        boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", conversations_table, boot::CONVERSATIONS).await?;
-        boot::table(&dynamodb, "NOVA_PROGRESS_TABLE", progress_table, boot::PROGRESS).await?;
-        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
-        boot::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
-        boot::bucket(&s3, "NOVA_AUDIO_BUCKET", audio_bucket).await?;
+        startup_check::table(&dynamodb, "NOVA_USERS_TABLE", users_table, startup_check::USERS).await?;
+        startup_check::table(
+            &dynamodb,
+            "NOVA_CONVERSATIONS_TABLE",
+            conversations_table,
+            startup_check::CONVERSATIONS,
+        )
+        .await?;
+        startup_check::table(&dynamodb, "NOVA_PROGRESS_TABLE", progress_table, startup_check::PROGRESS)
+            .await?;
+        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
+        startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", audio_bucket).await?;
         cognito
             .describe_user_pool()
             .user_pool_id(user_pool_id)
@@ -144,12 +150,12 @@ impl Erasure {
         })
     }
 
-    /// Looks for what is held about the learner and deletes it; then deletes the account, or asks for another look.
+    /// Sweeps the learner's data; then deletes the account or schedules another sweep.
     async fn erase(&self, requested: &Envelope, user_id: &UserId, at: Timestamp) -> Result<(), Failure> {
-        let looked_at = env::now();
+        let started_at = env::now();
         let found = self.sweep(user_id).await?;
-        let next = next(&found, at, looked_at, self.settle_seconds);
-        // The record of what was done, in numbers. The event's id leads to the learner only while there is one.
+        let next = next(&found, at, started_at, self.settle_seconds);
+        // The audit record. The event's id can be traced to the learner only while the learner's data exists.
         tracing::info!(
             event.id = %requested.id,
             conversations = found.conversations,
@@ -157,24 +163,24 @@ impl Erasure {
             objects = found.objects,
             progress_items = found.progress_items,
             ?next,
-            "a learner's data was looked for and deleted"
+            "swept a learner's data"
         );
         match next {
-            Next::LookAgain { after_seconds } => self.queue.send(requested, after_seconds).await,
+            Next::SweepAgain { after_seconds } => self.queue.send(requested, after_seconds).await,
             Next::DeleteAccount => {
                 self.accounts.delete(user_id).await?;
-                tracing::info!(event.id = %requested.id, "an account and everything about its learner is deleted");
+                tracing::info!(event.id = %requested.id, "deleted an account with all data of its learner");
                 Ok(())
             }
         }
     }
 
-    /// Deletes whatever is held about the learner now, but the account.
+    /// Deletes all current data of the learner except the account.
     async fn sweep(&self, user_id: &UserId) -> Result<Found, Failure> {
         let mut found = Found::default();
         let mut after = None;
         loop {
-            // First, because who holds a conversation adds to everything else.
+            // First, because the holder of a conversation adds to all other data.
             let page =
                 self.journal.ids_of_learner(user_id, after).await.map_err(JournalError::into_failure)?;
             for id in page.conversations {
@@ -198,21 +204,21 @@ impl Erasure {
         Ok(found)
     }
 
-    /// Deletes a conversation and the marks of its way through the pipeline. The marks first: without its header the
-    /// conversation is not found again.
+    /// Deletes a conversation and its pipeline effects. The effects first: without its header the conversation is not found
+    /// again.
     async fn conversation(&self, id: ConversationId) -> Result<usize, Failure> {
         let counted = |cause: &str| progress_effect(EventId::derive(id, cause));
-        let marks = [
+        let effects = [
             analysis_effect(id),
             alerts_effect(id),
             counted("conversation.completed"),
             counted("conversation.analyzed"),
         ];
-        self.effects.forget(&marks).await?;
+        self.effects.delete(&effects).await?;
         self.conversations.erase(id).await
     }
 
-    /// Deletes the learner's progress. Returns how many items there were.
+    /// Deletes the learner's progress. Returns the number of items.
     async fn progress(&self, user_id: &UserId) -> Result<usize, Failure> {
         let (mut found, mut after) = (0, None);
         loop {
@@ -246,20 +252,20 @@ impl EventHandler for Erasure {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
         let user_id = &requested.user_id;
-        let requested_at = match self.accounts.look(user_id).await? {
-            Account::Leaving(requested_at) => requested_at,
-            Account::Gone => {
-                tracing::info!(event.id = %event.id, "the account is deleted already");
+        let requested_at = match self.accounts.state(user_id).await? {
+            Account::Deleting(requested_at) => requested_at,
+            Account::Deleted => {
+                tracing::info!(event.id = %event.id, "the account was deleted before");
                 return Ok(());
             }
             Account::Kept => {
-                tracing::warn!(event.id = %event.id, "the deletion of an account was not recorded: it stays");
+                tracing::warn!(event.id = %event.id, "the Users record has no deletion request: the account stays");
                 return Ok(());
             }
         };
         let effect_id = erasure_effect(user_id);
         match self.effects.claim(&effect_id, delivery.receive_count, env::now()).await? {
-            // It is never finished: the account's own record says whether it is over.
+            // This lease is never finished: the Users record says whether the erasure is complete.
             Claim::Finished(_) => Ok(()),
             Claim::Mine(lease) => {
                 let erased = Box::pin(lease.hold(self.erase(event, user_id, requested_at))).await;

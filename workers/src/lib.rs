@@ -1,9 +1,9 @@
-//! The asynchronous workers. Each is a binary of its own (`src/bin`), a module with its handler, and a folder with
-//! its pure part and its store.
+//! The asynchronous workers. Each has a binary (`src/bin`), a module with the handler, and a folder with the pure parts and
+//! the stores.
 //!
-//! A worker consumes one queue through `events::runtime`, writes what its header names and publishes what follows
-//! from it. Workers never call each other. Every handler may see every message twice, and two deliveries of one
-//! message may run at once; each header says what keeps the effect single.
+//! A worker consumes one queue through `events::runtime`, produces the effect that its header names and publishes the
+//! resulting events. Workers never call each other. A handler may receive any message twice, and two deliveries of one
+//! message may run concurrently; each header says why the effect is idempotent.
 
 pub mod alerts;
 pub mod analysis;
@@ -12,11 +12,11 @@ pub mod progress;
 pub mod transcript;
 pub mod watchdog;
 
-mod boot;
 mod effects;
 mod objects;
-mod withdrawal;
+mod startup_check;
+mod tombstone;
 mod write_once;
 
 #[cfg(test)]
-mod samples;
+mod test_samples;

@@ -1,15 +1,14 @@
-//! Objects in S3, deleted in all their versions.
+//! Deletes objects in S3 in all their versions.
 
 use anyhow::anyhow;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use events::runtime::failure::Failure;
 
-/// Deletes every version of every object under `prefix` of `bucket`, and what marks deleted ones. Returns how many there
-/// were. One page of at most 1000 at a time, so memory stays bounded, and what was deleted before a crash is not listed
-/// again.
+/// Deletes every version and every delete marker of every object under `prefix` of `bucket`. Returns their number. It
+/// deletes one page of at most 1000 at a time, so memory stays bounded and a repetition after a crash lists only the rest.
 ///
 /// # Errors
-/// By the nature of the failed call; a version that S3 refuses to delete is a retry, after the others.
+/// By the class of the failed call. A version that S3 refuses to delete is a retry, after the others were deleted.
 pub(crate) async fn erase(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> Result<usize, Failure> {
     let (mut found, mut key_marker, mut version_marker) = (0, None, None);
     loop {
@@ -44,7 +43,7 @@ pub(crate) async fn erase(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -
     }
 }
 
-/// Deletes one page. A success is a list of what failed.
+/// Deletes one page. A successful response lists the objects that were not deleted.
 async fn delete(
     s3: &aws_sdk_s3::Client,
     bucket: &str,

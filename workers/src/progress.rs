@@ -1,45 +1,45 @@
-//! Counts what a learner did and how it was assessed, by day and in all.
+//! Counts the activity and the scores of learners, by day and in total.
 //!
 //! - Consumes `conversation.completed` (activity) and `conversation.analyzed` (scores).
-//! - Effect: UserProgress, then `progress.updated` with where the learner stands and the milestones that were reached.
-//! - Idempotent because a marker for the event is written in the same transaction as the sums; the marker keeps what was
-//!   reached and where the learner stood, so a repetition publishes the same `progress.updated` again. Whatever the order
-//!   and the number of deliveries, the table ends the same.
+//! - Effect: UserProgress, then `progress.updated` with the learner's standing and the milestones that were reached.
+//! - Idempotent because a marker for the event is written in the same transaction as the sums. The marker holds milestones
+//!   and standing, so a repetition publishes the same `progress.updated`. The final content of the table does not depend on
+//!   the order and the number of deliveries.
 //!
-//! Of a learner whose data is erased nothing is counted and nothing published.
+//! For a learner whose data is erased, nothing is counted or published.
 //!
 //! Items of UserProgress, key `userId` (S) and `date` (S): one for each day on which a conversation of the learner
-//! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the reserved date `total` over all days. A
-//! range of days never meets it: it sorts behind every date.
+//! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the reserved date `total` over all days, which
+//! sorts after every date and is never in a range of days.
 //!
-//! Of a day and of the total, numbers, missing where nothing was added yet:
+//! Numbers of a day and of the total, absent until something was added:
 //!
 //! | attribute | sum of |
 //! |---|---|
 //! | `conversations` | conversations |
-//! | `turns` | turns of both sides |
-//! | `learnerSpeechMs` | the learner's speech, milliseconds |
-//! | `durationMs` | from start to end, milliseconds |
+//! | `turns` | turns of learner and tutor |
+//! | `learnerSpeechMs` | duration of the learner's speech, milliseconds |
+//! | `durationMs` | duration from start to end, milliseconds |
 //! | `scored` | assessed conversations |
 //! | `overallSum`, `fluencySum`, `vocabularySum`, `grammarSum`, `relevanceSum` | scores, each 0 to 100 |
 //! | `cefrA1`, `cefrA2`, `cefrB1`, `cefrB2`, `cefrC1`, `cefrC2` | assessments at that level |
 //!
-//! Averages are the reader's, and exact: `overallSum / scored`. Of the total alone:
+//! Readers compute averages, for example `overallSum / scored`. Attributes of the total alone:
 //!
-//! | attribute | what it is |
+//! | attribute | meaning |
 //! |---|---|
-//! | `streakDays`, `longestStreakDays` (N), `lastDay` (S) | days in a row up to the last day; the longest of all; the last day |
-//! | `level`, `levelDirection` (S) | the trend over the latest ten assessments (see `trend`), missing without any |
+//! | `streakDays`, `longestStreakDays` (N), `lastDay` (S) | consecutive days up to the last day; the longest streak; the last day |
+//! | `level`, `levelDirection` (S) | the trend over the latest ten assessments (see `trend`), absent without assessments |
 //! | `milestones` (S) | names of the milestones that were reached, a JSON array |
 //! | `activeDays` (S) | all days with a conversation, as runs (see `days`) |
 //! | `latestAssessments` (S) | the latest ten, a JSON array |
 //! | `revision` (N) | events counted |
-//! | `updatedAt` (S) | when it was last written, UTC with milliseconds; the sort key of `date-updatedAt-index` |
-//! | `updatedBy` (S) | the conversation whose event was counted then |
+//! | `updatedAt` (S) | time of the last write, UTC with milliseconds; the sort key of `date-updatedAt-index` |
+//! | `updatedBy` (S) | the conversation that caused the last write |
 //!
-//! The index has the totals alone, because only they have `updatedAt`: whoever asks for the learners that were active since
-//! a moment, or for the results as they come, reads one partition in its order and no table as a whole. The last two
-//! attributes say who came last; everything else is the same whatever the order.
+//! The index contains only the totals, because only they have `updatedAt`. A query for the learners with activity since a
+//! time, or for new results, reads one partition in order instead of the whole table. The last two attributes depend on the
+//! order of events; all others do not.
 
 use aws_config::SdkConfig;
 use clap::Parser;
@@ -52,7 +52,7 @@ use events::{
     },
 };
 
-use crate::{boot, effects::Effects};
+use crate::{effects::Effects, startup_check};
 use counts::change;
 use store::{Applied, Store};
 
@@ -63,11 +63,11 @@ mod total;
 mod transaction;
 mod trend;
 
-/// The progress worker's configuration.
+/// The configuration of the progress worker.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "progress", about = "Counts what a learner did and how it was assessed, by day")]
+#[command(name = "progress", about = "Counts the activity and the scores of learners, by day")]
 pub struct Config {
-    /// The queue.
+    /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
     /// The UserProgress table.
@@ -89,15 +89,16 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The handler on the stores that `config` names.
+    /// The handler with the stores that `config` names.
     ///
     /// # Errors
     /// A table is missing, not accessible or of another shape.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let Config { progress_table, effects_table, event_bus, .. } = config;
-        boot::table(&dynamodb, "NOVA_PROGRESS_TABLE", progress_table, boot::PROGRESS).await?;
-        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
+        startup_check::table(&dynamodb, "NOVA_PROGRESS_TABLE", progress_table, startup_check::PROGRESS)
+            .await?;
+        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
         Ok(Self {
             store: Store::new(dynamodb, progress_table.clone(), effects),
@@ -108,8 +109,8 @@ impl Progress {
 
 impl EventHandler for Progress {
     async fn handle(&self, event: &Envelope, _delivery: &Delivery) -> Result<(), Failure> {
-        // An unknown time zone is a rejection: counting on a guessed day could not be undone, and the message can
-        // be sent again to a build that knows the zone.
+        // An unknown time zone is a rejection: a wrong day could not be corrected later, and the message can be sent
+        // again to a build that knows the zone.
         let change = change(&event.event).map_err(|error| Failure::reject(error.to_string()))?;
         let applied = self.store.apply(event.id, event.occurred_at, &change).await?;
         let Some(Applied { milestones, standing }) = applied else {

@@ -1,20 +1,20 @@
 //! Stores the transcript of every conversation.
 //!
 //! - Consumes `conversation.completed`.
-//! - Effect: `transcripts/{userId}/{conversationId}.json.gz` (a `Transcript`) and `….txt.gz` (the same to read) in
-//!   the logs bucket, then `transcript.stored`.
-//! - Idempotent because both objects stand at keys that depend on the conversation alone and are written only where
-//!   nothing stands: the first writer decides. Whoever comes later takes what stands, if it has the same words, and
-//!   publishes the same event again. Other words at the key are never overwritten: the message is rejected.
+//! - Effect: `transcripts/{userId}/{conversationId}.json.gz` (a `Transcript`) and `….txt.gz` (the readable text) in the
+//!   logs bucket, then `transcript.stored`.
+//! - Idempotent because both keys depend on the conversation alone and an existing object is never overwritten. A
+//!   repetition takes the stored transcript if it has the same words, and publishes the same event again. If it has other
+//!   words, the message is rejected.
 //!
-//! The key has no version: the bucket keeps versions, the object says its format in its metadata and its first field,
-//! and an older build's transcript of the same words is as good as ours.
+//! The key has no version: the bucket keeps versions, the object names its format in its metadata and its first field, and
+//! an older build's transcript of the same words is accepted.
 //!
-//! Of a conversation that its learner has deleted, or of a learner whose data is erased, nothing stays and nothing is
-//! published: both are looked for after the write (see `withdrawal`).
+//! For a conversation that its learner has deleted, and for a learner whose data is erased, the worker keeps no document and
+//! publishes nothing. It checks for both after the write (see `tombstone`).
 //!
-//! A link to a recording is written only where the recording is. The ingress publishes after its recordings are stored
-//! or given up, so one look is enough; a turn whose recording was lost is marked `audioMissing`.
+//! The transcript links to a recording only if the object exists. The ingress publishes after its recordings are stored or
+//! given up, so one check is enough; a turn whose recording was lost is marked `audioMissing`.
 
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
@@ -31,9 +31,9 @@ use events::{
 };
 
 use crate::{
-    boot,
     effects::Effects,
-    withdrawal::Withdrawals,
+    startup_check,
+    tombstone::Tombstones,
     write_once::{Document, WriteOnce, Written},
 };
 
@@ -43,23 +43,23 @@ use recordings::Recordings;
 mod document;
 mod recordings;
 
-/// The transcript worker's configuration.
+/// The configuration of the transcript worker.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "transcript", about = "Stores the transcript of every conversation")]
 pub struct Config {
-    /// The queue.
+    /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
     /// The Conversations table.
     #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
     pub conversations_table: String,
-    /// The Effects table, to see whose data is erased.
+    /// The Effects table, with the erasure leases.
     #[arg(long, env = "NOVA_EFFECTS_TABLE", value_name = "NOVA_EFFECTS_TABLE")]
     pub effects_table: String,
     /// The bucket of transcripts.
     #[arg(long, env = "NOVA_LOGS_BUCKET", value_name = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
-    /// The bucket of turn audio, to which transcripts point.
+    /// The bucket of the recordings to which transcripts link.
     #[arg(long, env = "NOVA_AUDIO_BUCKET", value_name = "NOVA_AUDIO_BUCKET")]
     pub audio_bucket: String,
     /// The event bus.
@@ -71,29 +71,31 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Transcripts {
     journal: JournalReader,
-    withdrawals: Withdrawals,
+    tombstones: Tombstones,
     documents: WriteOnce,
     recordings: Recordings,
     bus: Bus,
 }
 
 impl Transcripts {
-    /// The handler on the stores that `config` names.
+    /// The handler with the stores that `config` names.
     ///
     /// # Errors
     /// A store is missing, not accessible or of another shape.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let s3 = boot::s3(aws);
+        let s3 = startup_check::s3(aws);
         let table = &config.conversations_table;
-        boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, boot::CONVERSATIONS).await?;
-        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, boot::EFFECTS).await?;
-        boot::bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket).await?;
-        boot::bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket).await?;
+        startup_check::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, startup_check::CONVERSATIONS)
+            .await?;
+        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, startup_check::EFFECTS)
+            .await?;
+        startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket).await?;
+        startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket).await?;
         let effects = Effects::new(dynamodb.clone(), config.effects_table.clone());
         let journal = Journal::reader(dynamodb, table);
         Ok(Self {
-            withdrawals: Withdrawals { journal: journal.clone(), effects },
+            tombstones: Tombstones { journal: journal.clone(), effects },
             journal,
             documents: WriteOnce::new(s3.clone(), config.logs_bucket.clone()),
             recordings: Recordings::new(s3, config.audio_bucket.clone()),
@@ -101,11 +103,11 @@ impl Transcripts {
         })
     }
 
-    /// `None` of a conversation that its learner has deleted.
+    /// Stores both forms of the transcript; `None` if the learner has deleted the conversation.
     async fn store(&self, completed: &ConversationCompleted) -> Result<Option<TranscriptStored>, Failure> {
         let id = completed.conversation_id;
         let conversation = self.journal.load(id).await.map_err(JournalError::into_failure)?;
-        let Some(conversation) = conversation else { return self.stored_before(completed).await.map(Some) };
+        let Some(conversation) = conversation else { return self.stored_earlier(completed).await.map(Some) };
         if conversation.header.deleted_at.is_some() {
             return Ok(None);
         }
@@ -136,8 +138,8 @@ impl Transcripts {
         self.documents.remove(&readable_transcript_key(user_id, id)).await
     }
 
-    /// The transcript of a conversation that the journal has forgotten: the one that was stored while it knew it.
-    async fn stored_before(&self, completed: &ConversationCompleted) -> Result<TranscriptStored, Failure> {
+    /// The stored transcript of a conversation that is no longer in the journal.
+    async fn stored_earlier(&self, completed: &ConversationCompleted) -> Result<TranscriptStored, Failure> {
         let (user_id, id) = (&completed.user_id, completed.conversation_id);
         let document = self.documents.get(&transcript_key(user_id, id)).await?;
         let text = self.documents.get(&readable_transcript_key(user_id, id)).await?;
@@ -148,7 +150,7 @@ impl Transcripts {
         Ok(TranscriptStored { conversation_id: id, user_id, document, text, turns })
     }
 
-    /// Writes the transcript, and returns the one that stands: ours, or an earlier one of the same words.
+    /// Writes the transcript. Returns the stored one: ours, or an earlier one with the same words.
     async fn put_document(
         &self,
         key: &str,
@@ -162,7 +164,7 @@ impl Transcripts {
         if let Written::Ours(reference) = self.documents.put(document).await? {
             return Ok((transcript, reference));
         }
-        let (content, reference) = self.standing(key).await?;
+        let (content, reference) = self.existing(key).await?;
         let found: Option<Transcript> = serde_json::from_slice(&content).ok();
         match found.filter(|found| document::same_words(found, &transcript)) {
             Some(found) => Ok((found, reference)),
@@ -170,7 +172,7 @@ impl Transcripts {
         }
     }
 
-    /// Writes the readable text of the transcript that stands. An older build may have written it another way.
+    /// Writes the readable text of the stored transcript. An older build may have formatted it differently.
     async fn put_text(&self, key: &str, text: &str) -> Result<ObjectRef, Failure> {
         let document = Document {
             key,
@@ -181,19 +183,19 @@ impl Transcripts {
         if let Written::Ours(reference) = self.documents.put(document).await? {
             return Ok(reference);
         }
-        let (content, reference) = self.standing(key).await?;
+        let (content, reference) = self.existing(key).await?;
         let heading = text.lines().next().unwrap_or_default();
         if content.starts_with(heading.as_bytes()) { Ok(reference) } else { Err(other_document(key)) }
     }
 
-    async fn standing(&self, key: &str) -> Result<(Vec<u8>, ObjectRef), Failure> {
+    async fn existing(&self, key: &str) -> Result<(Vec<u8>, ObjectRef), Failure> {
         let found = self.documents.get(key).await?;
         found.ok_or_else(|| Failure::retry(anyhow!("the stored transcript disappeared")))
     }
 }
 
 fn other_document(key: &str) -> Failure {
-    Failure::reject(format!("another document stands at {key}"))
+    Failure::reject(format!("there is another document at {key}"))
 }
 
 impl EventHandler for Transcripts {
@@ -202,13 +204,13 @@ impl EventHandler for Transcripts {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
         let stored = self.store(completed).await;
-        // Also where that failed: what it missed may be what the learner is deleting.
-        if self.withdrawals.has(completed).await? {
-            tracing::info!(event.id = %event.id, "the learner took the conversation back: nothing is stored");
+        // Also after a failure: a deletion in progress may be the cause.
+        if self.tombstones.exist_for(completed).await? {
+            tracing::info!(event.id = %event.id, "the learner deleted the conversation: no transcript is kept");
             return self.remove(completed).await;
         }
         let Some(stored) = stored? else { return Ok(()) };
-        // The time of the cause, so that a repetition is the same event to the byte.
+        // The time of the cause, so that a repetition publishes an identical event.
         let published = Event::TranscriptStored(stored);
         let envelope = Envelope::new(published, event.occurred_at, event.traceparent.clone());
         self.bus.publish(&[envelope]).await.map_err(BusError::into_failure)

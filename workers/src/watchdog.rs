@@ -1,14 +1,14 @@
-//! Ends what a dead ingress left open, publishes what it ended without telling, and looks whether what is published
-//! passes the whole pipeline.
+//! Ends the conversations of a lost ingress, publishes ends that were not published, and audits published conversations
+//! through the whole pipeline.
 //!
-//! - Consumes the watchdog queue: one delayed message for each conversation, `{conversationId, version, stalled}`.
-//! - Effect: a conversation whose owner's lease is over is taken over, ended with the reason `ingress_lost`, or the one with which its owner let it go, and
-//!   published; one that ended without being published is published; one that is held is watched again. One that is
-//!   published is looked at until every stage of the pipeline is passed; where it has stopped for too long,
-//!   `conversation.stalled` is published, once for each stage.
-//! - Idempotent because a takeover is fenced by the epoch, the end is one conditional write, and the event has the
-//!   same id whoever publishes it. Two messages about one conversation do the same twice: a stall is the same event
-//!   whenever it is found, and whoever acts on it knows it by its id.
+//! - Consumes the watchdog queue: one delayed message per conversation, `{conversationId, version, stalled}`.
+//! - Effect: a conversation whose owner's lease has expired is taken over, ended and published; its end reason is that of
+//!   its handover, or else `ingress_lost`. An ended conversation that is not published is published. A held one is watched
+//!   again. A published one is audited until it has passed every stage of the pipeline; for each stage that is overdue,
+//!   `conversation.stalled` is published once.
+//! - Idempotent because a takeover is fenced by the epoch, the end is one conditional write, and an event has the same id
+//!   for every publisher. Two messages about one conversation have the same effect twice: a stall is the same event
+//!   whenever it is found, and its consumers recognise the id.
 
 use std::sync::Arc;
 
@@ -30,29 +30,29 @@ use events::{
     },
 };
 
-use crate::boot;
+use crate::startup_check;
 use audit::{Judgement, Next, Schedule, judge};
-use audited::Audited;
+use audit_metrics::AuditMetrics;
 use decision::{Decision, decide};
 
 mod audit;
-mod audited;
+mod audit_metrics;
 mod decision;
 
-/// The watchdog's configuration.
+/// The configuration of the watchdog.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "watchdog", about = "Ends what a dead ingress left open and publishes what it did not")]
+#[command(name = "watchdog", about = "Ends the conversations of a lost ingress and audits the pipeline")]
 pub struct Config {
-    /// The queue.
+    /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
     /// The Conversations table.
     #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
     pub conversations_table: String,
-    /// The queue to which the watchdog sends itself again: its own.
+    /// The URL of the watchdog's own queue, to which it sends its next messages.
     #[arg(long, env = "NOVA_WATCHDOG_QUEUE_URL", value_name = "NOVA_WATCHDOG_QUEUE_URL")]
     pub watchdog_queue_url: String,
-    /// Seconds between two looks at a conversation.
+    /// Seconds between two checks of a conversation.
     #[arg(
         long,
         env = "NOVA_WATCH_DELAY_SECONDS",
@@ -61,7 +61,7 @@ pub struct Config {
         value_parser = clap::value_parser!(i32).range(1..=i64::from(WATCH_DELAY_SECONDS_MAX))
     )]
     pub watch_delay_seconds: i32,
-    /// What is looked at once a conversation is published.
+    /// The audit of published conversations.
     #[command(flatten)]
     pub audit: AuditConfig,
     /// The event bus.
@@ -69,7 +69,7 @@ pub struct Config {
     pub event_bus: String,
 }
 
-/// How a published conversation is looked after.
+/// The configuration of the audit of published conversations.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuditConfig {
     /// The Effects table.
@@ -78,7 +78,7 @@ pub struct AuditConfig {
     /// The bucket of transcripts and assessments.
     #[arg(long, env = "NOVA_LOGS_BUCKET", value_name = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
-    /// Seconds from its end within which a conversation has passed the whole pipeline.
+    /// Seconds after its end within which a conversation must have passed the whole pipeline.
     #[arg(
         long,
         env = "NOVA_AUDIT_COMPLETE_SECONDS",
@@ -87,7 +87,7 @@ pub struct AuditConfig {
         value_parser = clap::value_parser!(u32).range(1..=86_400)
     )]
     pub audit_complete_seconds: u32,
-    /// Seconds that each stage has at least, from when it could happen.
+    /// Minimum seconds for each stage, from when it becomes possible.
     #[arg(
         long,
         env = "NOVA_AUDIT_STAGE_SECONDS",
@@ -96,7 +96,7 @@ pub struct AuditConfig {
         value_parser = clap::value_parser!(u32).range(1..=86_400)
     )]
     pub audit_stage_seconds: u32,
-    /// Seconds between two looks at a conversation that has stopped.
+    /// Seconds between two checks of a stalled conversation.
     #[arg(
         long,
         env = "NOVA_AUDIT_LATE_DELAY_SECONDS",
@@ -105,7 +105,7 @@ pub struct AuditConfig {
         value_parser = clap::value_parser!(i32).range(1..=i64::from(WATCH_DELAY_SECONDS_MAX))
     )]
     pub audit_late_delay_seconds: i32,
-    /// Seconds from its end after which a conversation is not looked at any more.
+    /// Seconds after its end at which the audit of a conversation is given up.
     #[arg(
         long,
         env = "NOVA_AUDIT_END_SECONDS",
@@ -122,7 +122,7 @@ pub struct Watchdog {
     journal: Journal,
     pipeline: pipeline::PipelineReader,
     schedule: Schedule,
-    audited: Arc<Audited>,
+    audit_metrics: Arc<AuditMetrics>,
     bus: Bus,
     owner: String,
 }
@@ -142,7 +142,7 @@ impl Config {
 }
 
 impl Watchdog {
-    /// The handler on the stores that `config` names.
+    /// The handler with the stores that `config` names.
     ///
     /// # Errors
     /// A store is missing, not accessible or of another shape.
@@ -150,10 +150,11 @@ impl Watchdog {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let Config { conversations_table: table, watchdog_queue_url, event_bus, .. } = config;
         let AuditConfig { effects_table, logs_bucket, .. } = &config.audit;
-        let s3 = boot::s3(aws);
-        boot::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, boot::CONVERSATIONS).await?;
-        boot::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, boot::EFFECTS).await?;
-        boot::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
+        let s3 = startup_check::s3(aws);
+        startup_check::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, startup_check::CONVERSATIONS)
+            .await?;
+        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         let stores = PipelineStores {
             dynamodb: dynamodb.clone(),
             s3,
@@ -170,31 +171,31 @@ impl Watchdog {
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
             pipeline: pipeline::PipelineReader::new(stores),
             schedule: config.schedule(),
-            audited: Arc::new(Audited::new()),
+            audit_metrics: Arc::new(AuditMetrics::new()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.watchdog"),
             owner: format!("watchdog-{}", env::random_uuid()),
         })
     }
 
-    /// What was found since the last call, for `write_until`.
+    /// The results of the audit since the last call, for `write_until`.
     pub fn metrics(&self) -> impl Fn() -> Vec<metrics::Document> + Send + 'static {
-        let audited = Arc::clone(&self.audited);
-        move || vec![audited.document()]
+        let audit_metrics = Arc::clone(&self.audit_metrics);
+        move || vec![audit_metrics.document()]
     }
 
-    async fn look_after(&self, watch: &Watch) -> Result<(), Failure> {
+    async fn check(&self, watch: &Watch) -> Result<(), Failure> {
         let id = watch.conversation_id;
         let header = self.journal.header(id).await.map_err(JournalError::into_failure)?;
         let decision = decide(id, header.as_ref(), env::now());
-        tracing::info!(conversation.id = %id, ?decision, "looked after a conversation");
+        tracing::info!(conversation.id = %id, ?decision, "checked a conversation");
         match decision {
             Decision::Wait => Err(Failure::busy(
                 anyhow!("the journal does not hold the conversation yet"),
                 decision::UNKNOWN_RETRY,
             )),
-            // It never began: its ingress died before the header, and nobody has heard of it.
+            // Its ingress died before it wrote the header: the conversation never started.
             Decision::GiveUp => {
-                tracing::warn!(conversation.id = %id, "a watched conversation never began");
+                tracing::warn!(conversation.id = %id, "a watched conversation never started");
                 Ok(())
             }
             Decision::WatchAgain => self.journal.watch_again(id).await.map_err(JournalError::into_failure),
@@ -216,8 +217,8 @@ impl Watchdog {
         }
     }
 
-    /// Takes the conversation over and ends it. The turns are read after the takeover: from then on the former
-    /// owner cannot add any.
+    /// Takes the conversation over and ends it. The turns are read after the takeover, when the former owner cannot add any
+    /// more.
     async fn end_lost(&self, id: ConversationId) -> Result<Envelope, Failure> {
         let own =
             self.journal.take_over(id, &self.owner, env::now()).await.map_err(JournalError::into_failure)?;
@@ -232,7 +233,7 @@ impl Watchdog {
         Ok(completed.envelope)
     }
 
-    /// Publishes what the ingress did not. Whether it passes the pipeline is for the next look.
+    /// Publishes the end of a conversation. The next message starts its audit.
     async fn publish(&self, watch: &Watch, completed: Envelope) -> Result<(), Failure> {
         let id = watch.conversation_id;
         self.bus.publish(&[completed]).await.map_err(BusError::into_failure)?;
@@ -240,47 +241,47 @@ impl Watchdog {
         self.journal.watch(watch, self.schedule.delay_seconds).await.map_err(JournalError::into_failure)
     }
 
-    /// Looks whether the published conversation of `header` has passed the pipeline, and says so when it has stopped.
+    /// Checks the stages of the published conversation of `header` and reports stalls.
     async fn audit(&self, watch: &Watch, header: Header) -> Result<(), Failure> {
         let found = self.pipeline.read(header).await.map_err(PipelineError::into_failure)?;
         let trail = found.trail();
-        let Judgement { tell, recovered, next } = judge(&trail, &watch.stalled, env::now(), self.schedule);
-        self.tell(&trail, &tell).await?;
+        let Judgement { stalls, recovered, next } = judge(&trail, &watch.stalled, env::now(), self.schedule);
+        self.publish_stalls(&trail, &stalls).await?;
         let id = watch.conversation_id;
         for stage in recovered {
-            self.audited.recovered.increment();
-            tracing::warn!(conversation.id = %id, stage = stage.name(), "a conversation that had stopped went on");
+            self.audit_metrics.recovered.increment();
+            tracing::warn!(conversation.id = %id, stage = stage.name(), "a stalled conversation has continued");
         }
         match next {
             Next::Complete => {
-                self.audited.complete.increment();
+                self.audit_metrics.complete.increment();
                 tracing::info!(conversation.id = %id, "a conversation has passed the pipeline");
                 Ok(())
             }
             Next::GiveUp => {
-                self.audited.given_up.increment();
-                tracing::error!(conversation.id = %id, "a conversation that has stopped is looked at no more");
+                self.audit_metrics.given_up.increment();
+                tracing::error!(conversation.id = %id, "the audit of a stalled conversation is given up");
                 Ok(())
             }
-            Next::LookAgain { after_seconds, stalled } => {
+            Next::CheckAgain { after_seconds, stalled } => {
                 let watch = Watch { stalled, ..Watch::new(id) };
                 self.journal.watch(&watch, after_seconds).await.map_err(JournalError::into_failure)
             }
         }
     }
 
-    /// Publishes where a conversation has stopped. Before the message is sent again, so that a crash in between tells
-    /// it again, under the same event id.
-    async fn tell(&self, trail: &Trail, stalls: &[Stall]) -> Result<(), Failure> {
+    /// Publishes the stalls of a conversation. This happens before the next message is sent: after a crash in between they
+    /// are published again with the same event ids.
+    async fn publish_stalls(&self, trail: &Trail, stalls: &[Stall]) -> Result<(), Failure> {
         let events: Vec<Envelope> = stalls.iter().map(|stall| trail.stalled(*stall)).collect();
         self.bus.publish(&events).await.map_err(BusError::into_failure)?;
         for stall in stalls {
-            self.audited.stalled.increment();
+            self.audit_metrics.stalled.increment();
             tracing::error!(
                 conversation.id = %trail.conversation_id,
                 stage = stall.stage.name(),
                 since = %stall.since,
-                "a conversation has stopped in the pipeline"
+                "a conversation has stalled in the pipeline"
             );
         }
         Ok(())
@@ -290,6 +291,6 @@ impl Watchdog {
 impl Handler for Watchdog {
     async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
         let watch = Watch::decode(&delivery.body).map_err(|error| Failure::reject(error.to_string()))?;
-        self.look_after(&watch).await
+        self.check(&watch).await
     }
 }

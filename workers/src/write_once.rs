@@ -1,9 +1,9 @@
-//! Compressed documents in S3 that are written once: whoever comes first decides the content, whoever comes later
-//! learns whether it is his.
+//! Documents in S3 that are written once: the first writer decides the content, and a later writer learns whether its
+//! content is the same.
 //!
-//! The object's metadata has two hashes: `sha256` of the stored bytes, which events quote, and `content-sha256`
-//! of the content before compression, by which writers compare: a newer build may compress to other bytes. A third
-//! entry, `format`, names the shape and its version, for whoever lists the bucket without reading it.
+//! The object's metadata has two hashes: `sha256` of the stored bytes, which events quote, and `content-sha256` of the
+//! content before compression, which writers compare because a newer build may compress to other bytes. The third entry,
+//! `format`, names the shape and its version for tools that list the bucket.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ use tokio::time::Instant;
 
 use crate::objects;
 
-/// Repetitions of a write that raced another one.
+/// Retries of a write that conflicted with another one.
 const CONFLICT_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 6 };
 
-/// The longest time a write may take with all its repetitions.
+/// Deadline of a write with all retries.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
 const CONTENT_SHA256: &str = "content-sha256";
@@ -46,16 +46,16 @@ pub(crate) struct Document<'a> {
     pub(crate) key: &'a str,
     pub(crate) content: &'a [u8],
     pub(crate) content_type: &'a str,
-    /// Its shape and version, for example `transcript/1.1`.
+    /// Shape and version, for example `transcript/1.1`.
     pub(crate) format: &'a str,
 }
 
-/// What stands in the bucket after a write.
+/// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// The document, written now or before.
+    /// The object has the content that was to be written.
     Ours(ObjectRef),
-    /// Another document was there before and stays.
+    /// The object existed with other content, and stays.
     Other,
 }
 
@@ -64,10 +64,11 @@ impl WriteOnce {
         Self { s3, bucket }
     }
 
-    /// Writes `document` unless something stands at its key.
+    /// Writes `document` unless there is an object at its key.
     ///
     /// # Errors
-    /// By the nature of the failed call; a race that does not end is a retry, a document that is too large a rejection.
+    /// By the class of the failed call. Conflicts until the deadline are a retry, a document that is too large is a
+    /// rejection.
     pub(crate) async fn put(&self, document: Document<'_>) -> Result<Written, Failure> {
         let bytes = document::write(document.content).map_err(|error| {
             Failure::reject(format!("the document {} cannot be stored: {error}", document.key))
@@ -89,19 +90,19 @@ impl WriteOnce {
                 .body(ByteStream::from(bytes.clone()))
                 .send()
                 .await
-                .map_err(refused)
+                .map_err(put_error)
         };
         match retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, attempt).await {
             Ok(_) => Ok(Written::Ours(self.reference(document.key, stored_sha256))),
-            Err(Refused::Exists) => self.compare(document.key, &content_sha256).await,
-            Err(Refused::Failed(failure)) => Err(failure),
+            Err(PutError::Exists) => self.compare(document.key, &content_sha256).await,
+            Err(PutError::Failed(failure)) => Err(failure),
         }
     }
 
-    /// The content at `key` and its address, or `None` without an object.
+    /// The content at `key` with its reference; `None` without an object.
     ///
     /// # Errors
-    /// By the nature of the failed call; an object that is too large or not gzip is a rejection.
+    /// By the class of the failed call. An object that is too large or not gzip is a rejection.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectRef)>, Failure> {
         let stored = document::get(&self.s3, &self.bucket, key).await.map_err(|error| match error {
             GetDocumentError::Invalid(error) => {
@@ -113,20 +114,20 @@ impl WriteOnce {
         Ok(stored.map(|stored| (stored.content, self.reference(key, stored.sha256))))
     }
 
-    /// Removes what stands at `key`, in all its versions: nothing is there after that, until somebody writes it again.
+    /// Deletes the object at `key` in all its versions. A later write creates it again.
     ///
     /// # Errors
-    /// By the nature of the failed call.
+    /// By the class of the failed call.
     pub(crate) async fn remove(&self, key: &str) -> Result<(), Failure> {
         let removed = objects::erase(&self.s3, &self.bucket, key).await?;
         if removed > 0 {
-            tracing::info!(key, versions = removed, "removed what a learner took back");
+            tracing::info!(key, versions = removed, "removed a document that its learner has deleted");
         }
         Ok(())
     }
 
-    /// Whether the object at `key` has the content that was to be written. A failed condition may be our own
-    /// write, whose reply was lost.
+    /// Compares the object at `key` with the content that was to be written. The condition also fails after our own write
+    /// if its response was lost.
     async fn compare(&self, key: &str, content_sha256: &str) -> Result<Written, Failure> {
         let head = self
             .s3
@@ -151,16 +152,16 @@ impl WriteOnce {
 }
 
 /// Why an object was not written.
-enum Refused {
+enum PutError {
     Exists,
     Failed(Failure),
 }
 
-fn refused(error: aws_sdk_s3::error::SdkError<PutObjectError>) -> Retry<Refused> {
+fn put_error(error: aws_sdk_s3::error::SdkError<PutObjectError>) -> Retry<PutError> {
     // Source: S3 user guide, "Conditional writes": 412 when the key exists, 409 when it is being written.
     match error.raw_response().map(|response| response.status().as_u16()) {
-        Some(412) => Retry::Permanent(Refused::Exists),
-        Some(409) => Retry::transient(Refused::Failed(Failure::retry(error))),
-        _ => Retry::Permanent(Refused::Failed(Failure::aws(error).context("failed to write the document"))),
+        Some(412) => Retry::Permanent(PutError::Exists),
+        Some(409) => Retry::transient(PutError::Failed(Failure::retry(error))),
+        _ => Retry::Permanent(PutError::Failed(Failure::aws(error).context("failed to write the document"))),
     }
 }

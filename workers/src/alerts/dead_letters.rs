@@ -1,15 +1,15 @@
-//! Watches the dead-letter queues: messages that a worker rejected, that SQS gave up, and events that no rule could
-//! deliver are one alert. A queue is asked how much it holds, nothing is received from it.
+//! Reads the depth of the dead-letter queues, which hold messages that a worker rejected or that exceeded their receives, and
+//! events that EventBridge could not deliver. It receives no messages.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::runtime::failure::Failure;
 
-/// How often the queues are looked at.
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+/// Interval of the checks.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The queues.
+/// The dead-letter queues.
 #[derive(Clone, Debug)]
 pub(super) struct DeadLetters {
     pub(super) sqs: aws_sdk_sqs::Client,
@@ -17,19 +17,18 @@ pub(super) struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// How many messages a queue holds.
+    /// The approximate number of messages in a queue.
     ///
     /// # Errors
-    /// By the nature of the failed call.
+    /// By the class of the failed call.
     pub(super) async fn depth(&self, queue_url: &str) -> Result<u32, Failure> {
         let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let asked = self.sqs.get_queue_attributes().queue_url(queue_url).attribute_names(name.clone());
-        let answer = asked
-            .send()
-            .await
-            .map_err(|error| Failure::aws(error).context("failed to look at a dead-letter queue"))?;
-        let depth = answer.attributes().and_then(|all| all.get(&name)?.parse().ok());
-        depth.ok_or_else(|| Failure::retry(anyhow::anyhow!("SQS did not say how much a queue holds")))
+        let request = self.sqs.get_queue_attributes().queue_url(queue_url).attribute_names(name.clone());
+        let response = request.send().await.map_err(|error| {
+            Failure::aws(error).context("failed to read the depth of a dead-letter queue")
+        })?;
+        let depth = response.attributes().and_then(|all| all.get(&name)?.parse().ok());
+        depth.ok_or_else(|| Failure::retry(anyhow::anyhow!("SQS returned no depth of a queue")))
     }
 }
 

@@ -1,5 +1,5 @@
-//! PURE. What is sent to a topic: one alert, the alerts of a batch, or what lies in a dead-letter queue. Each is one
-//! message with a readable text, a structured text and attributes, and none has a word that a learner said.
+//! PURE. The messages to the topics: one alert, a batch of alerts, or the depth of a dead-letter queue. A message has a
+//! readable text, a structured text and attributes, and contains no words of a learner.
 
 use std::fmt::Write;
 
@@ -9,39 +9,39 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    policy::Kind,
+    policy::BatchKind,
     rules::{Alert, Severity},
 };
 
-/// The namespace of the ids of messages that rest on no single event.
+/// The namespace of the ids of messages that are not about a single event.
 const NAMESPACE: Uuid = Uuid::from_u128(0x0c2e_8f4b_3d0f_4f0e_8f6a_91d7_6b1e_52aa);
 
 /// The rule of alerts about dead letters.
 pub(super) const DEAD_LETTERS: &str = "queue.dead-letters";
 
-/// Alerts that are told one by one in the message of a batch; the rest of them are counted.
+/// Maximum number of alerts that the message of a batch lists; the others are only counted.
 pub(super) const LISTED_MAX: usize = 20;
 
 /// A message to a topic.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Message {
-    /// The same for each repetition.
+    /// Equal for each repetition.
     pub(super) alert_id: Uuid,
-    /// What a subscriber can filter by.
+    /// The rule, for filters of subscribers.
     pub(super) rule: String,
-    /// The topic.
+    /// The severity, which selects the topic.
     pub(super) severity: Severity,
-    /// The conversation, where it is about one.
+    /// The conversation, if the message is about one.
     pub(super) conversation_id: Option<String>,
     /// One line of ASCII, at most 100 characters.
     pub(super) subject: String,
-    /// For people.
+    /// The text for e-mail.
     pub(super) readable: String,
-    /// For machines.
+    /// The JSON for other subscribers.
     pub(super) structured: Value,
 }
 
-/// An alert in a batch.
+/// An alert in the list of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Listed {
@@ -51,19 +51,19 @@ pub(super) struct Listed {
     pub(super) occurred_at: Timestamp,
 }
 
-/// A batch that is told.
+/// The content of a batch message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Batch<'a> {
-    /// Its name.
+pub(super) struct BatchSummary<'a> {
+    /// The name of the batch.
     pub(super) name: &'a str,
-    /// Why its alerts are told together.
-    pub(super) kind: Kind,
+    /// Why the alerts are batched.
+    pub(super) kind: BatchKind,
     pub(super) severity: Severity,
-    /// All alerts in it.
+    /// The number of alerts of the batch.
     pub(super) count: u32,
-    /// Those that were not sent by themselves.
+    /// The number of alerts that were not sent individually.
     pub(super) held: u32,
-    /// The first of those, at most [`LISTED_MAX`].
+    /// The first of the held alerts, at most [`LISTED_MAX`].
     pub(super) listed: &'a [Listed],
 }
 
@@ -93,21 +93,21 @@ impl Message {
         }
     }
 
-    /// The alerts of a batch that were not sent by themselves.
-    pub(super) fn batch(batch: &Batch<'_>) -> Self {
-        let Batch { name, kind, severity, count, held, listed } = *batch;
+    /// The alerts of a batch that were not sent individually.
+    pub(super) fn batch(batch: &BatchSummary<'_>) -> Self {
+        let BatchSummary { name, kind, severity, count, held, listed } = *batch;
         let alert_id = Self::batch_id(name);
         let (rule, subject, why) = match kind {
-            Kind::Storm => {
+            BatchKind::Storm => {
                 let rule = listed.first().map_or("alerts.storm", |first| first.rule.as_str());
                 let why = format!(
-                    "The rule {rule} gave cause for {count} alerts in a short time. {} were sent one by one, these \
+                    "The rule {rule} raised {count} alerts in a short time. {} were sent individually, these \
                      {held} were not:",
                     count.saturating_sub(held)
                 );
                 (rule, format!("{held} more alerts: {rule}"), why)
             }
-            Kind::Quiet => {
+            BatchKind::Quiet => {
                 let rule = "alerts.quiet-hours";
                 (
                     rule,
@@ -139,8 +139,8 @@ impl Message {
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
-    /// `depth` messages in the dead-letter queue `queue`, seen at `now`. The id changes once a day, and whenever there
-    /// are twice as many: nobody is told each minute, and nobody forgets.
+    /// `depth` messages in the dead-letter queue `queue` at `now`. The id changes once a day and whenever the depth doubles,
+    /// so the alert is repeated then and not every minute.
     pub(super) fn dead_letters(queue: &str, depth: u32, now: Timestamp) -> Self {
         let day = now.strftime("%Y-%m-%d").to_string();
         let name = format!("{DEAD_LETTERS}#{queue}#{day}#{}", depth.max(1).ilog2());
@@ -181,7 +181,14 @@ mod tests {
 
     fn storm(held: u32, listed: &[Listed]) -> Message {
         let severity = Severity::Warning;
-        Message::batch(&Batch { name: "storm#1", kind: Kind::Storm, severity, count: held + 3, held, listed })
+        Message::batch(&BatchSummary {
+            name: "storm#1",
+            kind: BatchKind::Storm,
+            severity,
+            count: held + 3,
+            held,
+            listed,
+        })
     }
 
     #[test]

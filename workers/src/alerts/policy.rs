@@ -1,79 +1,79 @@
-//! PURE. When an alert is sent by itself and when it waits to be told together with others.
+//! PURE. Whether an alert is sent individually at once or in a batch later.
 //!
-//! - **Storms**: time is cut into windows. The first alerts of a rule in a window are sent at once, one by one; the rest
-//!   wait for the window's end and are told in one message with their number. So no alert waits longer than a window.
-//! - **Quiet hours**: an alert of the severity `info` that comes in the quiet hours waits for their end, when all of them
-//!   are told in one message. Warnings and critical alerts know no quiet hours.
+//! - **Storms**: time is divided into windows. The first alerts of a rule in a window are sent at once and individually;
+//!   the others are sent as one message at the end of the window. No alert is delayed by more than a window.
+//! - **Quiet hours**: alerts of the severity `info` in the quiet hours are sent as one message at their end. Warnings and
+//!   critical alerts are not delayed.
 
 use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
 
 use super::rules::Severity;
 
-/// The longest quiet hours. A message of SQS can wait for that long in three hops.
+/// Maximum length of the quiet hours. An SQS message can wait for that long in three hops.
 const QUIET_MAX: SignedDuration = SignedDuration::from_hours(12);
 
-/// What is waited for.
+/// The configured policy.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
-    /// Alerts of one rule that are sent one by one in a window.
-    pub(super) alone_max: u32,
+    /// Alerts of one rule that are sent individually in a window.
+    pub(super) individual_max: u32,
     /// The length of a window, in seconds.
     pub(super) window_seconds: u32,
-    /// The quiet hours, where there are any.
-    pub(super) quiet: Option<Quiet>,
+    /// The quiet hours, if configured.
+    pub(super) quiet: Option<QuietHours>,
 }
 
-/// Hours of the day, the same every day on the clock of a time zone.
+/// Hours of the day in a time zone, the same every day.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Quiet {
+pub(super) struct QuietHours {
     from: Time,
     to: Time,
     zone: TimeZone,
 }
 
-/// What an alert is told with.
+/// The batch to which an alert belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The batch: the same for all that are told together.
+pub(super) struct BatchAssignment {
+    /// The name of the batch: equal for all alerts that are sent together.
     pub(super) batch: String,
-    /// Why they are.
-    pub(super) kind: Kind,
-    /// When the batch is told.
+    /// Why the alerts are batched.
+    pub(super) kind: BatchKind,
+    /// When the batch is sent.
     pub(super) due: Timestamp,
-    /// How many of the batch are sent by themselves all the same.
-    pub(super) alone_max: u32,
+    /// How many alerts of the batch are sent individually.
+    pub(super) individual_max: u32,
 }
 
-/// Why alerts are told together.
+/// Why alerts are batched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Too many of one rule.
+pub(super) enum BatchKind {
+    /// Too many alerts of one rule.
     Storm,
-    /// The quiet hours.
+    /// Quiet hours.
     Quiet,
 }
 
 impl Policy {
-    /// Where an alert of `rule` and `severity` belongs that comes at `now`.
-    pub(super) fn place(&self, rule: &str, severity: Severity, now: Timestamp) -> Place {
+    /// The batch of an alert of `rule` and `severity` at `now`.
+    pub(super) fn assign(&self, rule: &str, severity: Severity, now: Timestamp) -> BatchAssignment {
         let quiet = self.quiet.as_ref().filter(|_| severity == Severity::Info);
         if let Some(end) = quiet.and_then(|quiet| quiet.end(now)) {
             let batch = format!("quiet#{}", end.as_second());
-            return Place { batch, kind: Kind::Quiet, due: end, alone_max: 0 };
+            return BatchAssignment { batch, kind: BatchKind::Quiet, due: end, individual_max: 0 };
         }
         let window = i64::from(self.window_seconds.max(1));
         let start = now.as_second().div_euclid(window) * window;
         let due = Timestamp::from_second(start + window).unwrap_or(Timestamp::MAX);
         let batch = format!("storm#{rule}#{}#{start}", severity.name());
-        Place { batch, kind: Kind::Storm, due, alone_max: self.alone_max }
+        BatchAssignment { batch, kind: BatchKind::Storm, due, individual_max: self.individual_max }
     }
 }
 
-impl Quiet {
-    /// The hours `hours`, for example `22:00-07:00`, on the clock of `zone`, an IANA name.
+impl QuietHours {
+    /// Parses `hours`, for example `22:00-07:00`, in the time zone `zone`, an IANA name.
     ///
     /// # Errors
-    /// What is expected instead.
+    /// The expected format.
     pub(super) fn new(hours: &str, zone: &str) -> Result<Self, String> {
         let expected = || format!("{hours:?}: two times of day are expected, for example 22:00-07:00");
         let (from, to) = hours.split_once('-').ok_or_else(expected)?;
@@ -91,7 +91,7 @@ impl Quiet {
         Ok(Self { from, to, zone })
     }
 
-    /// The end of the quiet hours in which `now` lies; `None` outside of them.
+    /// The end of the quiet hours that contain `now`; `None` outside of them.
     fn end(&self, now: Timestamp) -> Option<Timestamp> {
         let local = self.zone.to_datetime(now);
         let (time, today) = (local.time(), local.date());
@@ -106,7 +106,7 @@ impl Quiet {
         }
         let day = if over_night && time >= self.from { today.tomorrow().ok()? } else { today };
         let end = self.zone.to_timestamp(day.to_datetime(self.to)).ok()?;
-        // A clock that is put back shows some times twice.
+        // When clocks are set back, some local times occur twice.
         (end > now).then_some(end)
     }
 }
@@ -120,49 +120,55 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn policy(quiet: Option<Quiet>) -> Policy {
-        Policy { alone_max: 3, window_seconds: 300, quiet }
+    fn policy(quiet: Option<QuietHours>) -> Policy {
+        Policy { individual_max: 3, window_seconds: 300, quiet }
     }
 
-    fn seoul() -> Quiet {
-        Quiet::new("22:00-07:00", "Asia/Seoul").unwrap()
+    fn seoul() -> QuietHours {
+        QuietHours::new("22:00-07:00", "Asia/Seoul").unwrap()
     }
 
     #[test]
     fn window_is_the_same_for_all_that_come_in_it() {
-        let place = |at: Timestamp| policy(None).place("rule", Severity::Critical, at);
+        let place = |at: Timestamp| policy(None).assign("rule", Severity::Critical, at);
         let first = place(at("2026-11-24T08:00:00Z"));
-        assert_eq!((first.due, first.kind, first.alone_max), (at("2026-11-24T08:05:00Z"), Kind::Storm, 3));
+        assert_eq!(
+            (first.due, first.kind, first.individual_max),
+            (at("2026-11-24T08:05:00Z"), BatchKind::Storm, 3)
+        );
         assert_eq!(place(at("2026-11-24T08:04:59.999Z")), first);
         assert_ne!(place(at("2026-11-24T08:05:00Z")).batch, first.batch);
         let now = at("2026-11-24T08:00:00Z");
-        assert_ne!(policy(None).place("other", Severity::Critical, now).batch, first.batch);
-        assert_ne!(policy(None).place("rule", Severity::Warning, now).batch, first.batch);
+        assert_ne!(policy(None).assign("other", Severity::Critical, now).batch, first.batch);
+        assert_ne!(policy(None).assign("rule", Severity::Warning, now).batch, first.batch);
     }
 
     #[test]
     fn only_information_waits_for_the_end_of_the_quiet_hours() {
-        let place = |severity, now: &str| policy(Some(seoul())).place("rule", severity, at(now));
+        let place = |severity, now: &str| policy(Some(seoul())).assign("rule", severity, at(now));
         // 23:30 in Seoul.
         let held = place(Severity::Info, "2026-11-24T14:30:00Z");
-        assert_eq!((held.due, held.kind, held.alone_max), (at("2026-11-24T22:00:00Z"), Kind::Quiet, 0));
+        assert_eq!(
+            (held.due, held.kind, held.individual_max),
+            (at("2026-11-24T22:00:00Z"), BatchKind::Quiet, 0)
+        );
         assert_eq!(place(Severity::Info, "2026-11-24T21:59:59Z"), held, "the same night, after midnight");
-        assert_eq!(place(Severity::Info, "2026-11-24T22:00:00Z").kind, Kind::Storm);
+        assert_eq!(place(Severity::Info, "2026-11-24T22:00:00Z").kind, BatchKind::Storm);
         for severity in [Severity::Warning, Severity::Critical] {
-            assert_eq!(place(severity, "2026-11-24T14:30:00Z").kind, Kind::Storm);
+            assert_eq!(place(severity, "2026-11-24T14:30:00Z").kind, BatchKind::Storm);
         }
     }
 
     #[test]
     fn quiet_hours_begin_and_end_on_the_clock_on_the_wall() {
-        let end = |quiet: &Quiet, now: &str| quiet.end(at(now)).map(|end| end.to_string());
+        let end = |quiet: &QuietHours, now: &str| quiet.end(at(now)).map(|end| end.to_string());
         assert_eq!(end(&seoul(), "2026-11-24T12:59:59Z"), None);
         assert_eq!(end(&seoul(), "2026-11-24T13:00:00Z").unwrap(), "2026-11-24T22:00:00Z");
-        let noon = Quiet::new("12:00-13:30", "UTC").unwrap();
+        let noon = QuietHours::new("12:00-13:30", "UTC").unwrap();
         assert_eq!(end(&noon, "2026-11-24T12:00:00Z").unwrap(), "2026-11-24T13:30:00Z");
         assert_eq!((end(&noon, "2026-11-24T11:59:59Z"), end(&noon, "2026-11-24T13:30:00Z")), (None, None));
         // The night in which New York puts its clocks forward has an hour less.
-        let new_york = Quiet::new("22:00-07:00", "America/New_York").unwrap();
+        let new_york = QuietHours::new("22:00-07:00", "America/New_York").unwrap();
         assert_eq!(end(&new_york, "2026-03-08T03:00:00Z").unwrap(), "2026-03-08T11:00:00Z");
         assert_eq!(end(&new_york, "2026-03-07T03:00:00Z").unwrap(), "2026-03-07T12:00:00Z");
     }
@@ -170,10 +176,10 @@ mod tests {
     #[test]
     fn hours_that_are_none_or_too_long_are_refused() {
         for wrong in ["", "22:00", "22-7", "25:00-07:00", "22:00-07:00-08:00", "07:00-07:00", "08:00-20:01"] {
-            assert!(Quiet::new(wrong, "UTC").is_err(), "{wrong:?}");
+            assert!(QuietHours::new(wrong, "UTC").is_err(), "{wrong:?}");
         }
-        assert!(Quiet::new("08:00-20:00", "UTC").is_ok());
-        assert!(Quiet::new("22:00-07:00", "Mars/Olympus").unwrap_err().contains("Mars/Olympus"));
+        assert!(QuietHours::new("08:00-20:00", "UTC").is_ok());
+        assert!(QuietHours::new("22:00-07:00", "Mars/Olympus").unwrap_err().contains("Mars/Olympus"));
     }
 
     proptest! {
@@ -184,11 +190,11 @@ mod tests {
             (from, to) in (0i8..24, 0i8..24),
         ) {
             let now = Timestamp::from_second(seconds).unwrap();
-            let quiet = Quiet::new(&format!("{from:02}:00-{to:02}:00"), zone).ok();
-            let place = policy(quiet).place("rule", Severity::Info, now);
+            let quiet = QuietHours::new(&format!("{from:02}:00-{to:02}:00"), zone).ok();
+            let place = policy(quiet).assign("rule", Severity::Info, now);
             let wait = place.due.duration_since(now);
             // An hour more in a night in which the clocks are put back.
-            let longest = if place.kind == Kind::Quiet { 13 * 3600 } else { 300 };
+            let longest = if place.kind == BatchKind::Quiet { 13 * 3600 } else { 300 };
             prop_assert!(wait > SignedDuration::ZERO && wait <= SignedDuration::from_secs(longest), "{wait}");
         }
     }

@@ -1,7 +1,6 @@
-//! PURE. Who has to know of what. One event gives no, one or several alerts.
+//! PURE. The rules that raise alerts. One event raises none, one or several.
 //!
-//! An alert carries ids, numbers and names of our own vocabulary, never a word that a learner said: e-mail is
-//! no place for it.
+//! An alert contains ids, numbers and fixed names, never words of a learner, because it is sent by e-mail.
 
 use events::contract::{
     AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, ConversationId,
@@ -10,18 +9,18 @@ use events::contract::{
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Below this overall score an assessment is low.
+/// An overall score below this is low.
 pub(super) const LOW_OVERALL: u8 = 40;
 
-/// How urgent an alert is: the topic it goes to.
+/// The urgency of an alert, which selects the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
-    /// Good to know.
+    /// For information.
     Info,
-    /// Somebody should look at it in time.
+    /// To be handled, not urgent.
     Warning,
-    /// Somebody should look at it now.
+    /// To be handled now.
     Critical,
 }
 
@@ -33,24 +32,24 @@ pub(super) struct Alert {
     pub(super) alert_id: Uuid,
     /// The rule that fired.
     pub(super) rule: &'static str,
-    /// How urgent it is.
+    /// The urgency.
     pub(super) severity: Severity,
     /// One line of ASCII, at most 100 characters: the subject of an e-mail.
     pub(super) title: &'static str,
-    /// What happened, for people.
+    /// The readable description.
     pub(super) text: String,
-    /// The event it rests on.
+    /// The event that raised the alert.
     pub(super) event_id: Uuid,
-    /// The conversation.
+    /// The conversation of the event.
     pub(super) conversation_id: ConversationId,
-    /// The learner.
+    /// The learner of the event.
     pub(super) user_id: UserId,
     /// When the event occurred.
     pub(super) occurred_at: jiff::Timestamp,
 }
 
 impl Severity {
-    /// The severity's name.
+    /// The name in messages and logs.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -60,9 +59,9 @@ impl Severity {
     }
 }
 
-/// What `envelope` gives cause for.
+/// The alerts that the event in `envelope` raises.
 pub(super) fn alerts(envelope: &Envelope) -> Vec<Alert> {
-    // Rules look at conversations only.
+    // All rules are about conversations.
     let Some(conversation_id) = envelope.event.conversation_id() else { return Vec::new() };
     let findings: Vec<Finding> = match &envelope.event {
         Event::ConversationCompleted(data) => abnormal_end(data).into_iter().collect(),
@@ -88,7 +87,7 @@ pub(super) fn alerts(envelope: &Envelope) -> Vec<Alert> {
         .collect()
 }
 
-/// What a rule found.
+/// The finding of a rule.
 struct Finding {
     rule: &'static str,
     severity: Severity,
@@ -148,17 +147,17 @@ fn no_assessment(failed: &AnalysisFailed) -> Finding {
 
 fn stalled(stalled: &ConversationStalled) -> Finding {
     let missing = match stalled.stage {
-        Stage::Ended => "nobody holds it, and it has not ended",
-        Stage::Published => "it ended, and the workers were not told",
+        Stage::Ended => "no ingress holds it, and it has not ended",
+        Stage::Published => "it ended, but its end was not published",
         Stage::Transcript => "its transcript is not stored",
         Stage::Analysis => "it is not assessed",
         Stage::Activity => "it is not counted in the learner's progress",
         Stage::Scores => "its scores are not counted in the learner's progress",
-        Stage::Alerts => "its events were not looked at for alerts",
+        Stage::Alerts => "its events were not checked for alerts",
     };
     let text = format!(
-        "Conversation {} of learner {} has stopped: {missing}, though it could be since {}. `nova ops conversation \
-         {}` shows where it is.",
+        "Conversation {} of learner {} has stopped: {missing}, although it was due since {}. `nova ops conversation \
+         {}` shows its stage.",
         stalled.conversation_id, stalled.user_id, stalled.since, stalled.conversation_id
     );
     let title = "A conversation has stopped in the pipeline";
@@ -185,7 +184,7 @@ fn low_score(analyzed: &ConversationAnalyzed) -> Option<Finding> {
     })
 }
 
-/// One alert for all flags of an assessment, as urgent as the most urgent of them.
+/// One alert for all flags of an assessment, with the highest of their severities.
 fn flagged(analyzed: &ConversationAnalyzed) -> Option<Finding> {
     let described = |flag: &Flag| match flag {
         Flag::Distress => (Severity::Critical, "the learner seems to be in distress"),
@@ -196,7 +195,7 @@ fn flagged(analyzed: &ConversationAnalyzed) -> Option<Finding> {
     };
     let severity = analyzed.flags.iter().map(|flag| described(flag).0).max()?;
     let title = match severity {
-        Severity::Critical => "Conversation flagged: somebody should look at it now",
+        Severity::Critical => "Conversation flagged: review it now",
         Severity::Warning | Severity::Info => "Conversation flagged",
     };
     let causes: Vec<_> = analyzed.flags.iter().map(|flag| described(flag).1).collect();
@@ -255,7 +254,7 @@ fn milestones(updated: &ProgressUpdated) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{analyzed, completed, envelope};
+    use crate::test_samples::{analyzed, completed, envelope};
     use events::contract::{Level, ObjectRef, TranscriptStored};
     use std::collections::HashSet;
 

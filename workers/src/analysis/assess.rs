@@ -1,4 +1,4 @@
-//! The dialogue with the model: ask, check, and once more with what was wrong.
+//! The dialogue with the model: a request, the checks of the response, and one repair request with the violations.
 
 use anyhow::Context;
 use aws_sdk_bedrockruntime::{
@@ -14,41 +14,41 @@ use events::{
 
 use super::{
     check,
-    model::{Answer, Model, Stop},
+    model::{Model, Response, Stop},
     prompt,
 };
 
-/// Answers that are asked for: the first and one repair.
-const ANSWERS_MAX: usize = 2;
+/// Maximum number of requests: the first one and one repair.
+const REQUESTS_MAX: usize = 2;
 
-/// What is asked.
+/// The input of an assessment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
-    /// The language of comments.
+    /// The language of the feedback.
     pub(super) language: FeedbackLanguage,
-    /// The user text.
+    /// The user text of the prompt.
     pub(super) data: &'a str,
-    /// The turns that quotes must come from.
+    /// The turns from which quotes must come.
     pub(super) turns: &'a [Turn],
 }
 
-/// How the dialogue ended, and what it cost.
+/// The result of the dialogue with its token counts.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
-    /// The assessment, or why there is none.
+    /// The assessment, or the reason why there is none.
     pub(super) verdict: Result<Assessment, AnalysisFailure>,
-    /// Tokens given to the model, over all answers.
+    /// Input tokens of all requests.
     pub(super) input_tokens: u64,
-    /// Tokens produced by the model, over all answers.
+    /// Output tokens of all responses.
     pub(super) output_tokens: u64,
     /// Whether the model was simulated.
     pub(super) simulated: bool,
 }
 
-/// Asks `model` for an assessment that passes the checks.
+/// Requests an assessment from `model` that passes the checks.
 ///
 /// # Errors
-/// Those of the calls. What the model says is an [`Outcome`], never an error.
+/// Those of the calls. The content of a response is an [`Outcome`], never an error.
 pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outcome, Failure> {
     let system = prompt::system(question.language);
     let first = vec![ContentBlock::Text(question.data.to_owned())];
@@ -59,12 +59,12 @@ pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outc
         output_tokens: 0,
         simulated: false,
     };
-    for _ in 0..ANSWERS_MAX {
-        let answer = model.ask(&system, &messages).await?;
-        outcome.input_tokens += answer.input_tokens;
-        outcome.output_tokens += answer.output_tokens;
-        outcome.simulated |= answer.simulated;
-        match judge(&answer, question) {
+    for _ in 0..REQUESTS_MAX {
+        let response = model.converse(&system, &messages).await?;
+        outcome.input_tokens += response.input_tokens;
+        outcome.output_tokens += response.output_tokens;
+        outcome.simulated |= response.simulated;
+        match judge(&response, question) {
             Judgement::Accepted(assessment) => {
                 outcome.verdict = Ok(*assessment);
                 return Ok(outcome);
@@ -73,10 +73,10 @@ pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outc
                 outcome.verdict = Err(AnalysisFailure::Refused);
                 return Ok(outcome);
             }
-            Judgement::Wrong(violations) => {
+            Judgement::Invalid(violations) => {
                 // The violations may repeat words of the learner, so only their number is logged.
-                tracing::warn!(violations = violations.len(), "the model's answer did not pass the checks");
-                messages = repair(question.data, &answer, &violations)
+                tracing::warn!(violations = violations.len(), "the model's response failed the checks");
+                messages = repair(question.data, &response, &violations)
                     .context("failed to build the repair request")
                     .map_err(Failure::retry)?;
             }
@@ -85,38 +85,39 @@ pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outc
     Ok(outcome)
 }
 
-/// What an answer is worth.
+/// The verdict on one response.
 #[derive(Debug)]
 enum Judgement {
     Accepted(Box<Assessment>),
     Refused,
-    Wrong(Vec<String>),
+    /// The violations.
+    Invalid(Vec<String>),
 }
 
-fn judge(answer: &Answer, question: Question<'_>) -> Judgement {
-    match (answer.stop, &answer.call) {
+fn judge(response: &Response, question: Question<'_>) -> Judgement {
+    match (response.stop, &response.call) {
         (Stop::Refused, _) => Judgement::Refused,
         (Stop::Cut, _) => {
-            Judgement::Wrong(vec!["the answer: was cut off because it is too long; be brief".to_owned()])
+            Judgement::Invalid(vec!["the answer: was cut off because it is too long; be brief".to_owned()])
         }
         (Stop::Complete, None) => {
-            Judgement::Wrong(vec![format!("the answer: does not call the tool {}", prompt::TOOL)])
+            Judgement::Invalid(vec![format!("the answer: does not call the tool {}", prompt::TOOL)])
         }
         (Stop::Complete, Some(call)) => {
             match check::assessment(&call.input, question.turns, question.language) {
                 Ok(assessment) => Judgement::Accepted(Box::new(assessment)),
-                Err(violations) => Judgement::Wrong(violations),
+                Err(violations) => Judgement::Invalid(violations),
             }
         }
     }
 }
 
-/// The messages of the repair: the first question, the answer, and what is wrong with it as the tool's result. An
-/// answer without a complete call is not repeated; the question then carries the complaint.
-fn repair(data: &str, answer: &Answer, violations: &[String]) -> Result<Vec<Message>, BuildError> {
+/// The messages of the repair request: the first question, the response, and the violations as the tool's result. A
+/// response without a complete tool call is left out; the violations are then part of the question.
+fn repair(data: &str, response: &Response, violations: &[String]) -> Result<Vec<Message>, BuildError> {
     let question = ContentBlock::Text(data.to_owned());
     let complaint = prompt::repair(violations);
-    let (Stop::Complete, Some(call), Some(said)) = (answer.stop, &answer.call, &answer.message) else {
+    let (Stop::Complete, Some(call), Some(said)) = (response.stop, &response.call, &response.message) else {
         return Ok(vec![message(ConversationRole::User, vec![question, ContentBlock::Text(complaint)])?]);
     };
     let result = ToolResultBlock::builder()
@@ -140,17 +141,17 @@ mod tests {
     use super::*;
     use crate::{
         analysis::model::Call,
-        samples::{self, turn},
+        test_samples::{self, turn},
     };
     use aws_sdk_bedrockruntime::types::ToolUseBlock;
     use aws_smithy_types::Document;
     use events::contract::Speaker;
     use serde_json::{Value, json};
 
-    fn answer(stop: Stop, input: Option<Value>) -> Answer {
+    fn answer(stop: Stop, input: Option<Value>) -> Response {
         let call = ToolUseBlock::builder().tool_use_id("call-1").name(prompt::TOOL).input(Document::Null);
         let said = ContentBlock::ToolUse(call.build().unwrap());
-        Answer {
+        Response {
             stop,
             call: input.map(|input| Call { id: "call-1".to_owned(), input }),
             message: Some(message(ConversationRole::Assistant, vec![said]).unwrap()),
@@ -163,18 +164,18 @@ mod tests {
     #[test]
     fn answers_are_judged_by_their_end_their_call_and_the_checks() {
         let turns = [turn(0, Speaker::Learner, "A man with an umbrella")];
-        let good = serde_json::to_value(samples::assessment(70, "an umbrella")).unwrap();
+        let good = serde_json::to_value(test_samples::assessment(70, "an umbrella")).unwrap();
         let question = |language| Question { language, data: "data", turns: &turns };
         let english = question(FeedbackLanguage::English);
         let judged = |stop, input: Option<Value>| judge(&answer(stop, input), english);
         assert!(matches!(judged(Stop::Complete, Some(good.clone())), Judgement::Accepted(_)));
-        assert!(matches!(judged(Stop::Complete, Some(json!({}))), Judgement::Wrong(_)));
-        assert!(matches!(judged(Stop::Complete, None), Judgement::Wrong(_)));
-        assert!(matches!(judged(Stop::Cut, Some(good.clone())), Judgement::Wrong(_)));
+        assert!(matches!(judged(Stop::Complete, Some(json!({}))), Judgement::Invalid(_)));
+        assert!(matches!(judged(Stop::Complete, None), Judgement::Invalid(_)));
+        assert!(matches!(judged(Stop::Cut, Some(good.clone())), Judgement::Invalid(_)));
         let korean = question(FeedbackLanguage::Korean);
         let in_english = judge(&answer(Stop::Complete, Some(good.clone())), korean);
         assert!(
-            matches!(in_english, Judgement::Wrong(_)),
+            matches!(in_english, Judgement::Invalid(_)),
             "English feedback is repaired for a Korean reader"
         );
         assert!(matches!(judged(Stop::Refused, Some(good)), Judgement::Refused));

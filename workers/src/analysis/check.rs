@@ -1,7 +1,7 @@
-//! PURE. The model's answer is untrusted input: it is an [`Assessment`] only after its schema, ranges, lengths,
-//! texts and quotes were checked. What is wrong is listed precisely, because the model gets the list once.
+//! PURE. Validates the model's answer, which is untrusted input: schema, ranges, lengths, texts, languages and quotes. The
+//! violations are precise, because the model gets one chance to repair them.
 //!
-//! Violations may repeat words of the learner. They go to the model and nowhere else.
+//! Violations may repeat words of the learner. They go to the model only, never into a log.
 
 use std::sync::LazyLock;
 
@@ -9,22 +9,22 @@ use events::contract::{Assessment, FeedbackLanguage, Speaker, Turn};
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{hidden::is_invisible, language};
+use super::{language, unicode::is_invisible};
 
-/// The most violations that are listed.
+/// Maximum number of listed violations.
 pub(super) const VIOLATIONS_MAX: usize = 20;
 
-/// The longest text in an answer, in characters.
+/// Maximum length of a text in an answer, in characters.
 pub(super) const TEXT_CHARS_MAX: usize = 1_000;
 
-/// The longest violation, in characters.
+/// Maximum length of a violation, in characters.
 const VIOLATION_CHARS_MAX: usize = 400;
 
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::validator_for(&schema()).expect("the schema generated from a Rust type is a valid schema")
 });
 
-/// The JSON Schema of an answer: one self-contained object, as a tool's input schema has to be.
+/// The JSON Schema of an answer: one self-contained object, as Bedrock requires for a tool's input.
 pub(super) fn schema() -> Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -33,10 +33,10 @@ pub(super) fn schema() -> Value {
     settings.into_generator().into_root_schema_for::<Assessment>().to_value()
 }
 
-/// The assessment that `answer` is, of the conversation in `turns`, for a reader of `language`.
+/// Parses and checks `answer` against the conversation in `turns` and the feedback `language`.
 ///
 /// # Errors
-/// What is wrong with it, at most [`VIOLATIONS_MAX`] entries, each naming the place as a JSON pointer.
+/// The violations, at most [`VIOLATIONS_MAX`], each with a JSON pointer.
 pub(super) fn assessment(
     answer: &Value,
     turns: &[Turn],
@@ -83,7 +83,7 @@ fn bad_texts(assessment: &Assessment) -> impl Iterator<Item = String> {
     })
 }
 
-/// Feedback that is not in the learner's language, and better sentences that are not in English.
+/// Feedback that is not in the feedback language, and corrections that are not in English.
 fn bad_language(assessment: &Assessment, language: FeedbackLanguage) -> impl Iterator<Item = String> {
     let feedback = language::violations(language, feedback(assessment).into_iter());
     let better = better(assessment)
@@ -93,7 +93,7 @@ fn bad_language(assessment: &Assessment, language: FeedbackLanguage) -> impl Ite
     feedback.into_iter().chain(better.collect::<Vec<_>>()).map(|(place, what)| violation(&place, &what))
 }
 
-/// The texts in the feedback language, with their places.
+/// The texts in the feedback language with their JSON pointers.
 fn feedback(assessment: &Assessment) -> Vec<(String, &str)> {
     let Assessment { strengths, recommendations, next_objective, corrections, .. } = assessment;
     let mut texts = Vec::new();
@@ -116,7 +116,7 @@ fn feedback(assessment: &Assessment) -> Vec<(String, &str)> {
     texts
 }
 
-/// The sentences in English, with their places.
+/// The corrected sentences in English with their JSON pointers.
 fn better(assessment: &Assessment) -> Vec<(String, &str)> {
     let corrections = assessment.corrections.iter().enumerate();
     corrections
@@ -146,7 +146,7 @@ fn bad_quotes(assessment: &Assessment, turns: &[Turn]) -> Vec<String> {
         .chain(corrections)
         .filter(|(_, quote)| !occurs(&normalized(quote), &said))
         .map(|(place, quote)| {
-            violation(&place, &format!("{quote:?} does not stand in any one turn of the learner"))
+            violation(&place, &format!("{quote:?} does not occur in a single turn of the learner"))
         })
         .collect()
 }
@@ -161,14 +161,13 @@ fn skills(assessment: &Assessment) -> [(&'static str, &events::contract::SkillSc
     ]
 }
 
-/// A text without differences of case, white space and typographic quotation marks, and without what cannot be seen.
+/// `text` in lower case with single spaces and straight quotation marks, without invisible characters.
 fn normalized(text: &str) -> String {
     let straight = text.replace(['’', '‘'], "'").replace(['“', '”'], "\"").replace(is_invisible, "");
     straight.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// Whether `quote` stands in one of the texts, not cutting a word in half. A quote without a letter or digit
-/// shows nothing.
+/// Whether `quote` occurs in one of the texts at word boundaries. A quote without a letter or digit proves nothing.
 fn occurs(quote: &str, said: &[String]) -> bool {
     let joins = |left: Option<char>, right: Option<char>| {
         left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
@@ -186,7 +185,7 @@ fn occurs(quote: &str, said: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{self, turn};
+    use crate::test_samples::{self, turn};
     use events::contract::Correction;
     use proptest::prelude::*;
     use serde_json::json;
@@ -200,7 +199,8 @@ mod tests {
     }
 
     fn answer(edit: impl FnOnce(&mut Value)) -> Result<Assessment, Vec<String>> {
-        let mut answer = serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
+        let mut answer =
+            serde_json::to_value(test_samples::assessment(70, "the man has an umbrella")).unwrap();
         edit(&mut answer);
         assessment(&answer, &conversation(), FeedbackLanguage::English)
     }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn good_answer_is_accepted_whatever_the_case_and_white_space_of_its_quotes() {
         let accepted = answer(|_| ()).unwrap();
-        assert_eq!(accepted, samples::assessment(70, "the man has an umbrella"));
+        assert_eq!(accepted, test_samples::assessment(70, "the man has an umbrella"));
         answer(|answer| answer["skills"]["grammar"]["evidence"][0]["quote"] = json!("it's raining, and"))
             .unwrap();
     }
@@ -280,7 +280,7 @@ mod tests {
     fn feedback_is_in_the_language_of_the_learner() {
         let in_korean = |text: &str| {
             let mut answer =
-                serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
+                serde_json::to_value(test_samples::assessment(70, "the man has an umbrella")).unwrap();
             for pointer in ["/strengths/0", "/recommendations/0", "/nextObjective"] {
                 *answer.pointer_mut(pointer).unwrap() = json!("그림을 잘 설명했습니다.");
             }
@@ -299,7 +299,7 @@ mod tests {
         };
         assert_eq!(places(checked(&korean, FeedbackLanguage::English).unwrap_err()).len(), 8);
 
-        let english = serde_json::to_value(samples::assessment(70, "the man has an umbrella")).unwrap();
+        let english = serde_json::to_value(test_samples::assessment(70, "the man has an umbrella")).unwrap();
         assert!(checked(&english, FeedbackLanguage::English).is_ok());
         let violations = places(checked(&english, FeedbackLanguage::Korean).unwrap_err());
         assert_eq!(violations.len(), 7, "{violations:?}");
@@ -313,9 +313,9 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_does_not_matter_to_a_quote() {
         let said = [turn(0, Speaker::Learner, "A m\u{200b}an with\u{e0041} an um\u{ad}brella")];
-        let quoting = samples::assessment(50, "a man with an umbrella");
+        let quoting = test_samples::assessment(50, "a man with an umbrella");
         assert_eq!(bad_quotes(&quoting, &said), Vec::<String>::new());
-        let hidden = samples::assessment(50, "\u{200b}\u{e0041}");
+        let hidden = test_samples::assessment(50, "\u{200b}\u{e0041}");
         assert_eq!(bad_quotes(&hidden, &said).len(), 4);
     }
 
@@ -337,7 +337,7 @@ mod tests {
             let from = from % words.len();
             let quote = words[from..words.len().min(from + length)].join("  ").to_uppercase();
             let said = [turn(0, Speaker::Learner, &words.join(" "))];
-            let assessment = samples::assessment(50, &quote);
+            let assessment = test_samples::assessment(50, &quote);
             prop_assert_eq!(bad_quotes(&assessment, &said), Vec::<String>::new());
             let by_tutor = [turn(0, Speaker::Tutor, &words.join(" "))];
             prop_assert_eq!(bad_quotes(&assessment, &by_tutor).len(), 4);

@@ -1,4 +1,4 @@
-//! PURE. JSON <-> the SDK's `Document`, for which the SDK has no stable conversion.
+//! PURE. Converts between JSON and the SDK's `Document`, for which the SDK has no stable conversion.
 
 use aws_smithy_types::{Document, Number};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(super) fn to_document(value: &Value) -> Document {
     }
 }
 
-/// `document` as JSON. A number that JSON cannot express is null.
+/// `document` as JSON. A number that JSON cannot express becomes null.
 pub(super) fn from_document(document: &Document) -> Value {
     match document {
         Document::Null => Value::Null,

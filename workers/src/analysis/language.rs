@@ -1,15 +1,15 @@
-//! PURE. Whether texts are in the language that they were asked for, by their letters. It tells Korean from English and
-//! not good Korean from bad.
+//! PURE. Whether texts are in the requested language, by their letters. It distinguishes Korean from English, not good Korean
+//! from bad.
 //!
-//! Every text has at least one letter of its language's script, and of all letters of all texts together at least
-//! three in ten are: a comment may quote English words at length, an answer in the other language has none.
+//! Every text must have at least one letter of the language's script, and of all letters together at least three in ten
+//! must be of it: a comment may quote English at length, but an answer in the other language has none.
 
 use events::contract::FeedbackLanguage;
 
-/// The least share of the language's own letters among all letters, in percent.
+/// Minimum share of the language's own letters among all letters, in percent.
 const OWN_PERCENT_MIN: usize = 30;
 
-/// What is wrong with `texts`, each a place and a text: (place, complaint).
+/// The violations in `texts`, pairs of a JSON pointer and a text, as pairs of a pointer and a reason.
 pub(super) fn violations<'a>(
     language: FeedbackLanguage,
     texts: impl Iterator<Item = (String, &'a str)>,
@@ -34,7 +34,7 @@ pub(super) fn violations<'a>(
     wrong
 }
 
-/// A whole syllable of Hangul. Source: Unicode, block Hangul Syllables, U+AC00 to U+D7A3.
+/// Whether `letter` is a complete Hangul syllable. Source: Unicode, block Hangul Syllables, U+AC00 to U+D7A3.
 fn is_hangul(letter: char) -> bool {
     ('가'..='힣').contains(&letter)
 }

@@ -1,16 +1,16 @@
-//! PURE. Models that have reached, or are known to reach, their end of life. A worker that is configured for a model
-//! that no longer answers says so when it starts, and not with the first learner's conversation.
+//! PURE. The known end-of-life dates of models. A worker that is configured for an expired model fails at the start, and
+//! not at the first conversation.
 //!
-//! This is a list and not a question to Bedrock: `GetFoundationModel` is in the SDK of Bedrock's control plane, a crate
-//! as large as the others together, for one call; and an inference profile would need a second. What the list does not
-//! know yet is caught by the error of the first call, which is the environment's (`model`): nothing is dead-lettered,
-//! polling pauses, and the log names the variable.
+//! The dates are a list and not a request to Bedrock: `GetFoundationModel` needs the SDK of Bedrock's control plane, a crate
+//! as large as the others together, for one call, and a second call for an inference profile. For a model that is missing
+//! in the list, the first call fails as an environment error (`model`): nothing is dead-lettered, polling pauses, and the
+//! log names the variable.
 //!
 //! Source: Amazon Bedrock user guide, "Model lifecycle", as of November 2026.
 
 use jiff::civil::{Date, date};
 
-/// Models by their ids without a profile's prefix, with the day from which they no longer answer.
+/// Models by their ids without a profile's prefix, with the first day after their end of life.
 const ENDS: [(&str, Date); 7] = [
     ("anthropic.claude-3-5-sonnet-20240620-v1:0", date(2026, 3, 1)),
     ("anthropic.claude-3-7-sonnet-20250219-v1:0", date(2026, 4, 28)),
@@ -21,24 +21,24 @@ const ENDS: [(&str, Date); 7] = [
     ("anthropic.claude-opus-4-1-20250805-v1:0", date(2027, 1, 8)),
 ];
 
-/// What is known of a model.
+/// The lifecycle state of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
-    /// Nothing that speaks against it.
+pub(super) enum Lifecycle {
+    /// No end of life is known.
     Active,
-    /// It answers until this day.
+    /// The end of life is on this day, in the future.
     Ending(Date),
-    /// It no longer answers since this day.
+    /// The end of life was on this day.
     Ended(Date),
 }
 
-/// What is known of `model`, an id, a profile's id or an ARN, on the day `today` (UTC).
-pub(super) fn life(model: &str, today: Date) -> Life {
-    let Some((_, end)) = ENDS.iter().find(|(id, _)| is_model(model, id)) else { return Life::Active };
-    if today < *end { Life::Ending(*end) } else { Life::Ended(*end) }
+/// The state of `model` (a model id, an inference profile id or an ARN) on the day `today` in UTC.
+pub(super) fn lifecycle(model: &str, today: Date) -> Lifecycle {
+    let Some((_, end)) = ENDS.iter().find(|(id, _)| is_model(model, id)) else { return Lifecycle::Active };
+    if today < *end { Lifecycle::Ending(*end) } else { Lifecycle::Ended(*end) }
 }
 
-/// Whether `model` is `id`, bare, behind a profile's prefix (`us.`, `global.`) or at the end of an ARN.
+/// Whether `model` is `id`, alone, after a profile's prefix (`us.`, `global.`) or at the end of an ARN.
 fn is_model(model: &str, id: &str) -> bool {
     model.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with(['.', '/']))
 }
@@ -53,21 +53,21 @@ mod tests {
         let sonnet = "anthropic.claude-3-5-sonnet-20241022-v2:0";
         let arn = format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{sonnet}");
         for model in [sonnet, &format!("us.{sonnet}"), &format!("global.{sonnet}"), &arn] {
-            assert_eq!(life(model, today), Life::Ended(date(2026, 7, 30)), "{model}");
+            assert_eq!(lifecycle(model, today), Lifecycle::Ended(date(2026, 7, 30)), "{model}");
         }
-        assert_eq!(life(&format!("x{sonnet}"), today), Life::Active);
+        assert_eq!(lifecycle(&format!("x{sonnet}"), today), Lifecycle::Active);
     }
 
     #[test]
     fn model_ends_on_its_day_and_not_before() {
         let opus = "us.anthropic.claude-opus-4-1-20250805-v1:0";
         let end = date(2027, 1, 8);
-        assert_eq!(life(opus, date(2027, 1, 7)), Life::Ending(end));
-        assert_eq!(life(opus, end), Life::Ended(end));
+        assert_eq!(lifecycle(opus, date(2027, 1, 7)), Lifecycle::Ending(end));
+        assert_eq!(lifecycle(opus, end), Lifecycle::Ended(end));
     }
 
     #[test]
     fn default_model_is_active() {
-        assert_eq!(life(super::super::MODEL_ID_DEFAULT, date(2026, 11, 24)), Life::Active);
+        assert_eq!(lifecycle(super::super::MODEL_ID_DEFAULT, date(2026, 11, 24)), Lifecycle::Active);
     }
 }

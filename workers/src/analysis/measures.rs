@@ -1,4 +1,4 @@
-//! PURE. What can be counted in a conversation. No model is asked for any of it.
+//! PURE. The computed measures of a conversation, without a model.
 //!
 //! | measure | definition | unit |
 //! |---|---|---|
@@ -43,7 +43,7 @@ pub(super) fn measures(turns: &[Turn]) -> Measures {
     }
 }
 
-/// The words of a text.
+/// The words of `text`.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !(letter.is_alphanumeric() || matches!(letter, '\'' | '’' | '-')))
         .filter(|word| word.chars().any(char::is_alphanumeric))
@@ -60,8 +60,8 @@ fn answer_ratio(turns: &[Turn]) -> f64 {
     ratio(answered as f64, asked as f64)
 }
 
-/// Silences between the end of a tutor turn and the spoken learner turn after it, in milliseconds. Speaking over
-/// the tutor is a silence of nothing.
+/// Pauses between the end of a tutor turn and the next spoken learner turn, in milliseconds; 0 where the learner speaks over
+/// the tutor.
 fn pauses(turns: &[Turn]) -> Vec<u64> {
     turns
         .windows(2)
@@ -71,7 +71,7 @@ fn pauses(turns: &[Turn]) -> Vec<u64> {
         .collect()
 }
 
-/// A quotient rounded to hundredths; 0 where there is nothing to divide by.
+/// The quotient rounded to hundredths; 0 for the denominator 0.
 fn ratio(numerator: f64, denominator: f64) -> f64 {
     if denominator > 0.0 { (numerator / denominator * 100.0).round() / 100.0 } else { 0.0 }
 }
@@ -83,7 +83,7 @@ fn saturated(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::turn;
+    use crate::test_samples::turn;
     use proptest::prelude::*;
 
     #[test]

@@ -1,9 +1,9 @@
-//! Claude through Bedrock's Converse: one question, one answer.
+//! One request to Claude through Bedrock's `Converse`.
 //!
-//! The answer is forced into a call of the tool `record_assessment`, whose input schema is the assessment's: every
-//! current Claude supports it. Converse's newer `outputConfig.textFormat` demands a schema too, of those models and in
-//! those regions that know it; what a model says is checked against the schema here in any case, so the older way
-//! loses nothing. A simulated model says so in `additionalModelResponseFields.simulated`.
+//! The request forces a call of the tool `record_assessment`, whose input schema is that of the assessment; every current
+//! Claude supports this. The newer `outputConfig.textFormat` of `Converse` takes a schema too, but only for some models and
+//! regions. The result is checked against the schema in any case (`check`). A simulated model sets
+//! `additionalModelResponseFields.simulated`.
 
 use std::time::Duration;
 
@@ -31,13 +31,13 @@ use super::{
     prompt::TOOL,
 };
 
-/// The longest time one attempt at an answer may take. The whole answer comes at once, after its last token.
+/// Timeout of one attempt. The response arrives as a whole, after its last token.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The longest time an answer may take with the SDK's attempts.
+/// Timeout of a request with the SDK's attempts.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What the SDK does not repeat (a model's timeout and a model's error) is repeated once.
+/// The SDK does not retry model timeouts and model errors: they are retried once here.
 const MODEL_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(500), cap: Duration::from_secs(2), attempts_max: 2 };
 
@@ -50,18 +50,18 @@ pub(super) struct Model {
     tools: ToolConfiguration,
 }
 
-/// An answer of the model.
+/// A response of the model.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    /// How it ended.
+pub(super) struct Response {
+    /// Why generation stopped.
     pub(super) stop: Stop,
-    /// The call of the tool, where there is one.
+    /// The call of the tool, if there is one.
     pub(super) call: Option<Call>,
-    /// The model's message, to be repeated to it.
+    /// The model's message, for the repair request.
     pub(super) message: Option<Message>,
-    /// Tokens given to the model.
+    /// Input tokens.
     pub(super) input_tokens: u64,
-    /// Tokens produced by the model.
+    /// Output tokens.
     pub(super) output_tokens: u64,
     /// Whether the model was simulated.
     pub(super) simulated: bool,
@@ -70,28 +70,28 @@ pub(super) struct Answer {
 /// A call of the tool.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
-    /// Its id, which the tool's result has to name.
+    /// The id, which the tool's result has to name.
     pub(super) id: String,
-    /// Its input.
+    /// The input.
     pub(super) input: Value,
 }
 
-/// How an answer ended.
+/// Why the model stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// In the model's own way.
+    /// The answer is complete.
     Complete,
     /// The model, its filter or a guardrail refused.
     Refused,
-    /// It was cut off at the longest answer.
+    /// The answer was truncated at the maximum length.
     Cut,
 }
 
 impl Model {
-    /// The model `id`, which answers with at most `tokens_max` tokens.
+    /// The model `id` with responses of at most `tokens_max` tokens.
     ///
     /// # Errors
-    /// The SDK does not accept the tool: a mistake of this build.
+    /// The SDK does not accept the tool: a bug of this build.
     pub(super) fn new(aws: &SdkConfig, id: String, tokens_max: i32) -> Result<Self, BuildError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -112,11 +112,11 @@ impl Model {
         Ok(Self { bedrock, id, tokens_max, tools })
     }
 
-    /// The model's answer to `messages` under the instructions `system`.
+    /// The model's response to `messages` with the instructions `system`.
     ///
     /// # Errors
-    /// By the nature of the failed call. What is wrong with the model's configuration is the environment.
-    pub(super) async fn ask(&self, system: &str, messages: &[Message]) -> Result<Answer, Failure> {
+    /// By the class of the failed call. A wrong configuration of the model is an environment error.
+    pub(super) async fn converse(&self, system: &str, messages: &[Message]) -> Result<Response, Failure> {
         let inference =
             InferenceConfiguration::builder().max_tokens(self.tokens_max).temperature(0.0).build();
         let attempt = || async {
@@ -129,14 +129,14 @@ impl Model {
                 .tool_config(self.tools.clone())
                 .send()
                 .await
-                .map_err(refused)
+                .map_err(failure)
         };
         let output = retry(MODEL_POLICY, Instant::now() + OPERATION_TIMEOUT, attempt).await?;
-        Ok(answer(&output))
+        Ok(response(&output))
     }
 }
 
-fn answer(output: &ConverseOutput) -> Answer {
+fn response(output: &ConverseOutput) -> Response {
     let tokens = |count: fn(&TokenUsage) -> i32| {
         output.usage().map_or(0, |usage| u64::try_from(count(usage)).unwrap_or(0))
     };
@@ -151,7 +151,7 @@ fn answer(output: &ConverseOutput) -> Answer {
         .filter_map(|block| block.as_tool_use().ok())
         .find(|call| call.name() == TOOL)
         .map(|call| Call { id: call.tool_use_id().to_owned(), input: from_document(call.input()) });
-    Answer {
+    Response {
         stop: stop(output.stop_reason()),
         call,
         message,
@@ -170,16 +170,16 @@ fn stop(reason: &StopReason) -> Stop {
     }
 }
 
-fn refused(error: SdkError<ConverseError>) -> Retry<Failure> {
+fn failure(error: SdkError<ConverseError>) -> Retry<Failure> {
     match error.as_service_error() {
         Some(ConverseError::ModelTimeoutException(_) | ConverseError::ModelErrorException(_)) => {
             Retry::transient(Failure::retry(anyhow!("the model failed: {}", code(&error))))
         }
         Some(_) if names_model(error.message()) => Retry::Permanent(Failure::environment(anyhow!(
-            "NOVA_ANALYSIS_MODEL_ID names a model that does not answer: {}",
+            "NOVA_ANALYSIS_MODEL_ID names an unusable model: {}",
             code(&error)
         ))),
-        _ => Retry::Permanent(Failure::aws(error).context("failed to ask the model")),
+        _ => Retry::Permanent(Failure::aws(error).context("failed to call the model")),
     }
 }
 
@@ -188,7 +188,7 @@ fn code(error: &SdkError<ConverseError>) -> String {
     format!("{}: {}", text(error.code()), text(error.message()))
 }
 
-/// Whether an error is about the model's id, and so about our configuration, and not about the request.
+/// Whether an error is about the configured model and not about the request.
 /// Source: the messages "The provided model identifier is invalid.", "… with on-demand throughput isn't
 /// supported. Retry your request with the ID or ARN of an inference profile …" and "This model version has reached the
 /// end of its life. …" of Bedrock.
@@ -236,16 +236,16 @@ mod tests {
 
     #[test]
     fn call_tokens_and_simulation_are_read() {
-        let answer = answer(&converse_output(TOOL, Some(true)));
-        assert_eq!(answer.call, Some(Call { id: "call-1".to_owned(), input: json!({ "overall": 7 }) }));
-        assert_eq!((answer.input_tokens, answer.output_tokens), (11, 5));
-        assert_eq!((answer.stop, answer.simulated), (Stop::Complete, true));
+        let response = response(&converse_output(TOOL, Some(true)));
+        assert_eq!(response.call, Some(Call { id: "call-1".to_owned(), input: json!({ "overall": 7 }) }));
+        assert_eq!((response.input_tokens, response.output_tokens), (11, 5));
+        assert_eq!((response.stop, response.simulated), (Stop::Complete, true));
     }
 
     #[test]
     fn model_is_not_simulated_unless_it_says_so_and_another_tool_is_no_call() {
-        let answer = answer(&converse_output("another", None));
-        assert_eq!((answer.call, answer.simulated), (None, false));
+        let response = response(&converse_output("another", None));
+        assert_eq!((response.call, response.simulated), (None, false));
     }
 
     #[test]

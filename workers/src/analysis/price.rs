@@ -1,16 +1,16 @@
-//! PURE. What an assessment costs: tokens times prices, in whole millionths of a US dollar, without a fraction lost on
-//! the way. A price is configuration, because AWS changes prices and the code does not know which model it is given.
+//! PURE. The cost of an assessment: tokens times prices, exact, in millionths of a US dollar. Prices are configuration,
+//! because AWS changes them and the model is configurable.
 
 use events::contract::Cost;
 
-/// The default price of a million input tokens: Claude Haiku 4.5 through a regional inference profile (`us.`), which is
-/// a tenth dearer than the global one at 1.00. Source: Amazon Bedrock pricing, as quoted in November 2026.
+/// The default price of a million input tokens: Claude Haiku 4.5 through a regional inference profile (`us.`), which
+/// costs a tenth more than the global one at 1.00. Source: Amazon Bedrock pricing, as quoted in November 2026.
 pub(super) const INPUT_USD_PER_MTOK_DEFAULT: &str = "1.10";
 
-/// The default price of a million output tokens, of the same model by the same source.
+/// The default price of a million output tokens: same model, same source.
 pub(super) const OUTPUT_USD_PER_MTOK_DEFAULT: &str = "5.50";
 
-/// The highest price that is taken for one, in US dollars.
+/// The maximum price of a million tokens, in US dollars.
 const USD_MAX: u64 = 1_000;
 
 /// Millionths in a dollar, and tokens in the unit of a price.
@@ -24,7 +24,7 @@ pub(super) struct Prices {
 }
 
 impl Prices {
-    /// What so many tokens cost, rounded up.
+    /// The cost of these tokens, rounded up.
     pub(super) fn cost(self, input_tokens: u64, output_tokens: u64) -> Cost {
         let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
         let total = part(input_tokens, self.input_usd_micros) + part(output_tokens, self.output_usd_micros);
@@ -36,10 +36,10 @@ impl Prices {
     }
 }
 
-/// A price in US dollars with at most six decimals, for example `1.10`, in millionths of a dollar.
+/// Parses a price in US dollars with at most six decimals, for example `1.10`, into millionths of a dollar.
 ///
 /// # Errors
-/// What is expected instead.
+/// The expected format.
 pub(super) fn parse_usd(text: &str) -> Result<u64, String> {
     let expected = || format!("US dollars from 0 to {USD_MAX} with at most six decimals are expected");
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));

@@ -1,4 +1,4 @@
-//! The alerts worker's process: wires configuration, clients and handler. What it does stands in `workers::alerts`.
+//! The alerts worker's process: connects configuration, clients and handler. See `workers::alerts`.
 
 use std::process::ExitCode;
 

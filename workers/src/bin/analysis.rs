@@ -1,4 +1,4 @@
-//! The analysis worker's process: wires configuration, clients and handler. What it does stands in `workers::analysis`.
+//! The analysis worker's process: connects configuration, clients and handler. See `workers::analysis`.
 
 use std::process::ExitCode;
 
@@ -11,13 +11,13 @@ fn main() -> ExitCode {
     runtime::main("analysis", |Boot { service, config, shutdown }: Boot<Config>| async move {
         let aws = aws::sdk_config().await?;
         let analyses = Analyses::start(&config, &aws).await?;
-        // Until the drain is over, which is after the shutdown.
+        // Metrics are written until the drain ends, which is after the shutdown signal.
         let ended = CancellationToken::new();
         let writing = tokio::spawn(write_until(ended.clone(), analyses.metrics()));
         let handler = consumer::Events(analyses);
         let consumed = consumer::consume(service, &config.consumer, &aws, shutdown, handler).await;
         ended.cancel();
-        writing.await.context("the metrics of the analysis failed")?;
+        writing.await.context("the task that writes metrics failed")?;
         consumed
     })
 }

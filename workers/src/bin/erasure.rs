@@ -1,4 +1,4 @@
-//! The erasure worker's process: wires configuration, clients and handler. What it does stands in `workers::erasure`.
+//! The erasure worker's process: connects configuration, clients and handler. See `workers::erasure`.
 
 use std::process::ExitCode;
 

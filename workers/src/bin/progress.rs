@@ -1,4 +1,4 @@
-//! The progress worker's process: wires configuration, clients and handler. What it does stands in `workers::progress`.
+//! The progress worker's process: connects configuration, clients and handler. See `workers::progress`.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The transcript worker's process: wires configuration, clients and handler. What it does stands in `workers::transcript`.
+//! The transcript worker's process: connects configuration, clients and handler. See `workers::transcript`.
 
 use std::process::ExitCode;
 

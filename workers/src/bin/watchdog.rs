@@ -1,4 +1,4 @@
-//! The watchdog's process: wires configuration, clients and handler. What it does stands in `workers::watchdog`.
+//! The watchdog's process: connects configuration, clients and handler. See `workers::watchdog`.
 
 use std::process::ExitCode;
 
@@ -11,12 +11,12 @@ fn main() -> ExitCode {
     runtime::main("watchdog", |Boot { service, config, shutdown }: Boot<Config>| async move {
         let aws = aws::sdk_config().await?;
         let handler = Watchdog::start(&config, &aws).await?;
-        // Until the drain is over, which is after the shutdown.
+        // Metrics are written until the drain ends, which is after the shutdown signal.
         let ended = CancellationToken::new();
         let writing = tokio::spawn(write_until(ended.clone(), handler.metrics()));
         let consumed = consumer::consume(service, &config.consumer, &aws, shutdown, handler).await;
         ended.cancel();
-        writing.await.context("the metrics of the watchdog failed")?;
+        writing.await.context("the task that writes metrics failed")?;
         consumed
     })
 }

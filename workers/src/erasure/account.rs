@@ -1,15 +1,16 @@
-//! The account itself: the Users record, which says that it is to go, and the user of the pool, who can sign in.
-
-use std::collections::HashMap;
+//! The account: the Users record, which holds the deletion request, and the user of the pool, who can sign in.
 
 use aws_sdk_cognitoidentityprovider::{self as cognito, operation::admin_delete_user::AdminDeleteUserError};
-use aws_sdk_dynamodb::types::AttributeValue;
-use events::{account::DELETION_REQUESTED_AT, contract::UserId, runtime::failure::Failure};
-use jiff::Timestamp;
+use events::{
+    account::DELETION_REQUESTED_AT,
+    contract::UserId,
+    dynamo::{Item, read_item, text},
+    runtime::failure::Failure,
+};
+use jiff::{Timestamp, fmt::serde::timestamp::millisecond};
+use serde::Deserialize;
 
-use crate::effects::text;
-
-/// Accounts.
+/// Reads and deletes accounts.
 #[derive(Clone, Debug)]
 pub(super) struct Accounts {
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
@@ -18,20 +19,20 @@ pub(super) struct Accounts {
     pub(super) user_pool_id: String,
 }
 
-/// What the record says of an account.
+/// The state of an account by its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Account {
-    /// There is no record: it was deleted before.
-    Gone,
-    /// The account is to stay: the request to delete it was never recorded, and so never promised.
+    /// There is no record: the account was deleted before.
+    Deleted,
+    /// No deletion request was recorded, and so none was confirmed to the learner.
     Kept,
-    /// It is to go since then.
-    Leaving(Timestamp),
+    /// The deletion was requested at this time.
+    Deleting(Timestamp),
 }
 
 impl Accounts {
-    /// What the record of the learner says, as of now.
-    pub(super) async fn look(&self, user_id: &UserId) -> Result<Account, Failure> {
+    /// The state of the learner's account, read consistently.
+    pub(super) async fn state(&self, user_id: &UserId) -> Result<Account, Failure> {
         let output = self
             .dynamodb
             .get_item()
@@ -43,11 +44,10 @@ impl Accounts {
             .send()
             .await
             .map_err(|error| Failure::aws(error).context("failed to read the learner's record"))?;
-        read(output.item.as_ref())
+        read(output.item)
     }
 
-    /// Deletes the user of the pool, and then the record: as long as the record is there, a deletion that was cut short
-    /// is known to be one.
+    /// Deletes the user of the pool, then the record: while the record exists, an interrupted deletion can continue.
     pub(super) async fn delete(&self, user_id: &UserId) -> Result<(), Failure> {
         let deleted = self
             .cognito
@@ -72,22 +72,28 @@ impl Accounts {
     }
 }
 
-fn read(record: Option<&HashMap<String, AttributeValue>>) -> Result<Account, Failure> {
-    let Some(record) = record else { return Ok(Account::Gone) };
-    let Some(requested_at) = record.get(DELETION_REQUESTED_AT) else { return Ok(Account::Kept) };
-    let read = requested_at.as_n().ok().and_then(|digits| digits.parse().ok());
-    let unreadable =
-        || Failure::reject(format!("the learner's record has an unreadable {DELETION_REQUESTED_AT}"));
-    let read = read.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    read.map(Account::Leaving).ok_or_else(unreadable)
+/// The attribute [`DELETION_REQUESTED_AT`] of a record.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletionRequest {
+    #[serde(default, with = "millisecond::optional")]
+    deletion_requested_at: Option<Timestamp>,
 }
 
-fn key(user_id: &UserId) -> HashMap<String, AttributeValue> {
-    HashMap::from([("userId".to_owned(), text(user_id))])
+fn read(record: Option<Item>) -> Result<Account, Failure> {
+    let Some(record) = record else { return Ok(Account::Deleted) };
+    let DeletionRequest { deletion_requested_at } =
+        read_item(record).map_err(|error| Failure::reject(format!("the learner's record: {error}")))?;
+    Ok(deletion_requested_at.map_or(Account::Kept, Account::Deleting))
+}
+
+fn key(user_id: &UserId) -> Item {
+    Item::from([("userId".to_owned(), text(user_id))])
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
     use events::runtime::failure::FailureKind;
 
     use super::*;
@@ -99,13 +105,13 @@ mod tests {
             record.extend(value.map(|value| (DELETION_REQUESTED_AT.to_owned(), value)));
             record
         };
-        assert_eq!(read(None).unwrap(), Account::Gone);
-        assert_eq!(read(Some(&record(None))).unwrap(), Account::Kept);
+        assert_eq!(read(None).unwrap(), Account::Deleted);
+        assert_eq!(read(Some(record(None))).unwrap(), Account::Kept);
         let at = AttributeValue::N("1795594530250".to_owned());
-        let leaving = read(Some(&record(Some(at)))).unwrap();
-        assert_eq!(leaving, Account::Leaving("2026-11-25T08:15:30.25Z".parse().unwrap()));
+        let deleting = read(Some(record(Some(at)))).unwrap();
+        assert_eq!(deleting, Account::Deleting("2026-11-25T08:15:30.25Z".parse().unwrap()));
         for value in [text("yesterday"), AttributeValue::Bool(true), AttributeValue::N("0.5".to_owned())] {
-            let failure = read(Some(&record(Some(value)))).unwrap_err();
+            let failure = read(Some(record(Some(value)))).unwrap_err();
             assert!(matches!(failure.kind(), FailureKind::Reject { .. }), "{failure}");
         }
     }

@@ -1,53 +1,52 @@
-//! PURE. What a look at a learner's data found, and what follows from it.
+//! PURE. The result of a sweep over a learner's data, and the next step.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// What was found of a learner and deleted, in numbers.
+/// Numbers of items that a sweep found and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// Conversations.
     pub(super) conversations: usize,
-    /// Their items in the journal: headers and turns.
+    /// Items in the journal: headers and turns.
     pub(super) journal_items: usize,
-    /// Versions of objects: transcripts, assessments and recordings, and what marks deleted ones.
+    /// Versions and delete markers of transcripts, assessments and recordings.
     pub(super) objects: usize,
-    /// Items of the learner's progress.
+    /// Items of the UserProgress table.
     pub(super) progress_items: usize,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing of the learner is left but the account itself.
+    /// Only the account is left.
     DeleteAccount,
-    /// Something may still come.
-    LookAgain {
-        /// After how many seconds, at least 1 and at most the time in which everything settles.
+    /// More data may arrive.
+    SweepAgain {
+        /// Delay in seconds, from 1 to the settling time.
         after_seconds: i32,
     },
 }
 
 impl Found {
-    /// Whether there was nothing.
+    /// Whether the sweep found nothing.
     pub(super) fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What to do after a look that ended at `now` and found `found`, of a learner who asked at `requested_at`.
+/// The step after a sweep that started at `now` and found `found`; the learner requested the deletion at `requested_at`.
 ///
-/// What was under way when the learner asked, a ticket, a handler of the pipeline, has come to its end within
-/// `settle_seconds`. So the account goes after a look that began so late and found nothing; a look that found something
-/// is followed by another.
+/// Everything that was in progress at the request (tickets, handlers of the pipeline) ends within `settle_seconds`. The
+/// account is therefore deleted after a sweep that started later and found nothing.
 pub(super) fn next(found: &Found, requested_at: Timestamp, now: Timestamp, settle_seconds: i32) -> Next {
     let settled = requested_at.saturating_add(SignedDuration::from_secs(settle_seconds.into()));
     let left = settled.unwrap_or(Timestamp::MAX).duration_since(now).as_millis();
     match (found.is_nothing(), left) {
         (true, ..=0) => Next::DeleteAccount,
-        (false, ..=0) => Next::LookAgain { after_seconds: settle_seconds.max(1) },
+        (false, ..=0) => Next::SweepAgain { after_seconds: settle_seconds.max(1) },
         (_, left) => {
             let seconds = i32::try_from((left + 999) / 1000).unwrap_or(i32::MAX);
-            Next::LookAgain { after_seconds: seconds.clamp(1, settle_seconds.max(1)) }
+            Next::SweepAgain { after_seconds: seconds.clamp(1, settle_seconds.max(1)) }
         }
     }
 }
@@ -73,9 +72,9 @@ mod tests {
         let nothing = Found::default();
         assert_eq!(next(&nothing, asked(), after(900_000), SETTLE_SECONDS), Next::DeleteAccount);
         let early = next(&nothing, asked(), after(899_999), SETTLE_SECONDS);
-        assert_eq!(early, Next::LookAgain { after_seconds: 1 });
+        assert_eq!(early, Next::SweepAgain { after_seconds: 1 });
         let at_once = next(&nothing, asked(), asked(), SETTLE_SECONDS);
-        assert_eq!(at_once, Next::LookAgain { after_seconds: 900 });
+        assert_eq!(at_once, Next::SweepAgain { after_seconds: 900 });
     }
 
     #[test]
@@ -87,7 +86,7 @@ mod tests {
             Found { progress_items: 1, ..Found::default() },
         ] {
             let late = next(&found, asked(), after(5_000_000), SETTLE_SECONDS);
-            assert_eq!(late, Next::LookAgain { after_seconds: SETTLE_SECONDS });
+            assert_eq!(late, Next::SweepAgain { after_seconds: SETTLE_SECONDS });
         }
     }
 
@@ -99,7 +98,7 @@ mod tests {
             let found = Found { objects, ..Found::default() };
             match next(&found, asked(), after(millis), settle) {
                 Next::DeleteAccount => prop_assert!(objects == 0 && millis >= i64::from(settle) * 1000),
-                Next::LookAgain { after_seconds } => {
+                Next::SweepAgain { after_seconds } => {
                     prop_assert!((1..=settle).contains(&after_seconds));
                     let again = after(millis + i64::from(after_seconds) * 1000);
                     let fresh = next(&Found::default(), asked(), again, settle);

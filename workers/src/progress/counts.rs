@@ -1,5 +1,5 @@
-//! PURE. What one event adds to a learner's progress: to which day, and how much of what. Only sums: the order in which
-//! events arrive changes nothing.
+//! PURE. The change that one event makes to a learner's progress: the day and the amounts. All amounts are summed, so the
+//! order of events does not matter.
 
 use std::collections::BTreeMap;
 
@@ -8,39 +8,39 @@ use jiff::{Timestamp, civil::Date};
 
 use super::trend::Assessed;
 
-/// What an event adds.
+/// The change of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// The learner.
+    /// The id of the learner.
     pub(super) user_id: UserId,
-    /// The conversation.
+    /// The id of the conversation.
     pub(super) conversation_id: ConversationId,
-    /// The learner's local day.
+    /// The day in the learner's time zone.
     pub(super) day: Date,
-    /// What is added to the day and to the total, by attribute.
+    /// The amounts for the day and the total, by attribute.
     pub(super) added: BTreeMap<&'static str, u64>,
-    /// Whether a conversation is counted, which makes its day a day of a streak.
+    /// Whether a conversation is counted: its day then belongs to a streak.
     pub(super) counts_conversation: bool,
-    /// The assessment, where that is what is counted.
+    /// The assessment, if one is counted.
     pub(super) assessed: Option<Assessed>,
 }
 
-/// Why an event adds nothing.
+/// Why an event makes no change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoChange {
-    /// The time zone is none that this build knows.
+pub(super) enum ChangeError {
+    /// This build does not know the time zone.
     #[error("time zone {0:?} is unknown")]
     UnknownTimeZone(String),
     /// The event is not about progress.
-    #[error("{0} says nothing of progress")]
+    #[error("{0} is not about progress")]
     OtherEvent(&'static str),
 }
 
-/// What `event` adds.
+/// The change of `event`.
 ///
 /// # Errors
-/// See [`NoChange`].
-pub(super) fn change(event: &Event) -> Result<Change, NoChange> {
+/// See [`ChangeError`].
+pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
     match event {
         Event::ConversationCompleted(completed) => Ok(Change {
             user_id: completed.user_id.clone(),
@@ -66,13 +66,13 @@ pub(super) fn change(event: &Event) -> Result<Change, NoChange> {
         | Event::AnalysisFailed(_)
         | Event::ProgressUpdated(_)
         | Event::ConversationStalled(_)
-        | Event::AccountDeletionRequested(_) => Err(NoChange::OtherEvent(event.schema())),
+        | Event::AccountDeletionRequested(_) => Err(ChangeError::OtherEvent(event.schema())),
     }
 }
 
-/// The day on the learner's wall calendar at `at`.
-fn local_day(at: Timestamp, time_zone: &str) -> Result<Date, NoChange> {
-    let local = at.in_tz(time_zone).map_err(|_| NoChange::UnknownTimeZone(time_zone.to_owned()))?;
+/// The local day at `at` in `time_zone`.
+fn local_day(at: Timestamp, time_zone: &str) -> Result<Date, ChangeError> {
+    let local = at.in_tz(time_zone).map_err(|_| ChangeError::UnknownTimeZone(time_zone.to_owned()))?;
     Ok(local.date())
 }
 
@@ -110,7 +110,7 @@ fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{analyzed, completed};
+    use crate::test_samples::{analyzed, completed};
     use proptest::prelude::*;
 
     fn day(at: &str, time_zone: &str) -> String {
@@ -143,7 +143,7 @@ mod tests {
         let mut event = completed(2);
         event.time_zone = "Mars/Olympus".to_owned();
         let unknown = change(&Event::ConversationCompleted(event));
-        assert_eq!(unknown, Err(NoChange::UnknownTimeZone("Mars/Olympus".to_owned())));
+        assert_eq!(unknown, Err(ChangeError::UnknownTimeZone("Mars/Olympus".to_owned())));
     }
 
     #[test]

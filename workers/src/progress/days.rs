@@ -1,8 +1,8 @@
-//! PURE. The days on which a learner had a conversation: a set, kept as runs of days in a row. Adding a day gives the same
-//! set in any order, however late the day is, and adding it again changes nothing; streaks are read off the set.
+//! PURE. The set of days on which a learner had a conversation, stored as runs of consecutive days. The result does not
+//! depend on the order of insertions, and repeated insertions change nothing. Streaks are computed from the runs.
 //!
-//! As text it is one word for each run, `2026-11-20+3`: the first day and how many. A learner who practises every other
-//! day for twenty years has about 47 kB of it, an eighth of what an item holds.
+//! The text form has one word per run, `2026-11-20+3`: the first day and the length. A learner who practises every other
+//! day for twenty years has about 47 kB of text, an eighth of the maximum size of an item.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use jiff::{Span, civil::Date};
 /// A set of days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Days {
-    /// First and last day of each run. No two runs touch.
+    /// First and last day of each run. Runs are never adjacent.
     runs: BTreeMap<Date, Date>,
 }
 
-/// The text is no set of days.
+/// The text is not a set of days.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no run of days")]
-pub(super) struct InvalidDays(String);
+#[error("{0:?} is not a run of days")]
+pub(super) struct InvalidDaysError(String);
 
 impl Days {
     /// Adds a day.
@@ -35,7 +35,7 @@ impl Days {
         self.runs.insert(first, after.unwrap_or(day));
     }
 
-    /// The streaks.
+    /// The current and the longest streak.
     pub(super) fn streak(&self) -> Streak {
         let longest = self.runs.iter().map(|(first, last)| length(*first, *last)).max();
         let latest = self.runs.last_key_value();
@@ -46,29 +46,30 @@ impl Days {
         }
     }
 
-    /// The set as text.
+    /// The text form.
     pub(super) fn write(&self) -> String {
         let run = |(first, last): (&Date, &Date)| format!("{first}+{}", length(*first, *last));
         self.runs.iter().map(run).collect::<Vec<_>>().join(" ")
     }
 
-    /// The set of the text.
+    /// Parses the text form.
     ///
     /// # Errors
-    /// See [`InvalidDays`].
-    pub(super) fn read(text: &str) -> Result<Self, InvalidDays> {
+    /// See [`InvalidDaysError`].
+    pub(super) fn read(text: &str) -> Result<Self, InvalidDaysError> {
         let run = |word: &str| -> Option<(Date, Date)> {
             let (first, days) = word.split_once('+')?;
             let (first, days): (Date, i64) = (first.parse().ok()?, days.parse().ok()?);
             let last = first.checked_add(Span::new().try_days(days.checked_sub(1)?).ok()?).ok()?;
             (last >= first).then_some((first, last))
         };
-        let runs = text.split_whitespace().map(|word| run(word).ok_or_else(|| InvalidDays(word.to_owned())));
+        let runs =
+            text.split_whitespace().map(|word| run(word).ok_or_else(|| InvalidDaysError(word.to_owned())));
         Ok(Self { runs: runs.collect::<Result<_, _>>()? })
     }
 }
 
-/// Days from `first` to `last`, both counted.
+/// Number of days from `first` to `last`, both included.
 fn length(first: Date, last: Date) -> u32 {
     u32::try_from((last - first).get_days()).unwrap_or(0).saturating_add(1)
 }
@@ -114,7 +115,7 @@ mod tests {
     fn text_that_is_no_set_is_refused() {
         for wrong in ["today", "2026-11-20", "2026-11-20+0", "2026-11-20+-3", "2026-13-01+1", "9999-12-31+2"]
         {
-            assert_eq!(Days::read(wrong), Err(InvalidDays(wrong.to_owned())));
+            assert_eq!(Days::read(wrong), Err(InvalidDaysError(wrong.to_owned())));
         }
         let mut last = Days::read("9999-12-31+1").unwrap();
         last.insert(date(9999, 12, 30));

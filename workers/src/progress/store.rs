@@ -1,17 +1,13 @@
-//! The UserProgress table and the markers that make each event count once.
+//! The UserProgress table and the markers by which each event counts once.
 //!
-//! One transaction: the marker `progress#<event id>` in the Effects table (it must not stand there), the sums of
-//! the day, and the total; and the condition that the learner's data is not erased. DynamoDB applies all of it or nothing.
+//! One transaction writes the marker `progress#<event id>` in the Effects table (on the condition that it does not exist),
+//! the sums of the day and the total, on the condition that the learner's data is not erased.
 //!
-//! What the total keeps beside its sums is computed from what it was, so it is written on the condition that it still is
-//! that (`revision`); what the change reached and where the learner stood after it are in the marker, where a repetition
-//! of the event finds them. Two events of one learner at once: one of them meets a moved total, reads again and tries
-//! again.
+//! The attributes of the total other than its sums are computed from the previous total, so the write is conditional on its
+//! `revision`. The marker holds the milestones and the standing for a repetition of the event. Of two concurrent events of
+//! one learner, one finds a changed revision, reads again and retries.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::{
@@ -21,7 +17,8 @@ use aws_sdk_dynamodb::{
 };
 use events::{
     contract::{EventId, Milestone, Standing, UserId},
-    pipeline::names::progress_effect,
+    dynamo::{Item, millis, name, number, text},
+    pipeline::names::{PROGRESS_TOTAL, progress_effect, sortable},
     runtime::{
         env,
         failure::Failure,
@@ -37,18 +34,15 @@ use super::{
     counts::Change,
     days::Days,
     total::Total,
-    transaction::{Cancelled, cancelled},
+    transaction::{Cancellation, cancelled},
 };
-use crate::effects::{Effects, Item, number, text};
+use crate::effects::Effects;
 
-/// The sort key of the item that sums up all days of a learner. It sorts behind every date.
-const TOTAL: &str = "total";
-
-/// Repetitions of a transaction that met another one.
+/// Retries of a transaction that conflicted with another one.
 const CONFLICT_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(40), cap: Duration::from_millis(800), attempts_max: 25 };
 
-/// The longest time a change may take with all its repetitions.
+/// Deadline of a change with all retries.
 const APPLY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The table.
@@ -59,12 +53,12 @@ pub(super) struct Store {
     effects: Effects,
 }
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Applied {
-    /// The milestones it reached.
+    /// The milestones that it reached.
     pub(super) milestones: Vec<Milestone>,
-    /// Where the learner stood after it; unknown of a change that an older build counted.
+    /// The learner's standing after it; `None` for a change that an older build counted.
     pub(super) standing: Option<Standing>,
 }
 
@@ -73,11 +67,11 @@ impl Store {
         Self { dynamodb, table, effects }
     }
 
-    /// Counts `change`, caused by the event `cause` at `at`, once. Returns what it came to, the same each time, or
-    /// `None` where the learner's data is erased: then nothing is counted.
+    /// Counts `change`, caused by the event `cause` at `at`, once. A repetition returns the same result. Returns `None`, and
+    /// counts nothing, if the learner's data is erased.
     ///
     /// # Errors
-    /// By the nature of the failed call; conflicts that do not end are a retry.
+    /// By the class of the failed call. Conflicts until the deadline are a retry.
     pub(super) async fn apply(
         &self,
         cause: EventId,
@@ -94,7 +88,7 @@ impl Store {
         .await
     }
 
-    /// What the marker of `cause` says, if it stands.
+    /// The result in the marker of `cause`, if it exists.
     async fn applied(&self, cause: EventId) -> Result<Option<Applied>, Failure> {
         let Some(item) = self.effects.find(&progress_effect(cause)).await? else { return Ok(None) };
         let milestones = json(&item, "milestones")?
@@ -102,14 +96,14 @@ impl Store {
         Ok(Some(Applied { milestones, standing: json(&item, "standing")? }))
     }
 
-    /// The learner's total so far.
+    /// The learner's current total.
     async fn total(&self, user_id: &UserId) -> Result<Total, Failure> {
         let output = self
             .dynamodb
             .get_item()
             .table_name(&self.table)
             .key("userId", text(user_id))
-            .key("date", text(TOTAL))
+            .key("date", text(PROGRESS_TOTAL))
             .consistent_read(true)
             .send()
             .await
@@ -117,7 +111,7 @@ impl Store {
         output.item.as_ref().map_or_else(|| Ok(Total::default()), read_total)
     }
 
-    /// One attempt, which depends on the total `before`.
+    /// One attempt, based on the total `before`.
     async fn transact(
         &self,
         cause: EventId,
@@ -131,7 +125,7 @@ impl Store {
         let applied = Applied { milestones, standing: Some(after.standing()) };
         let invalid = |error: anyhow::Error| Retry::Permanent(Failure::reject(format!("{error:#}")));
         let marker = self
-            .marker(cause, at, counted_at, (change, &applied))
+            .marker(cause, at, counted_at, change, &applied)
             .context("failed to build the marker")
             .map_err(invalid)?;
         let writes = self
@@ -147,7 +141,7 @@ impl Store {
             .await;
         match sent {
             Ok(_) => Ok(Some(applied)),
-            Err(error) => refused(error).map(|()| None),
+            Err(error) => after_failure(error).map(|()| None),
         }
     }
 
@@ -156,13 +150,14 @@ impl Store {
         cause: EventId,
         at: Timestamp,
         counted_at: Timestamp,
-        (change, applied): (&Change, &Applied),
+        change: &Change,
+        applied: &Applied,
     ) -> Result<Put, BuildError> {
-        let mut attributes = HashMap::from([
+        let mut attributes = Item::from([
             ("milestones".to_owned(), json_text(&applied.milestones)),
             ("date".to_owned(), text(&change.day)),
             ("conversationId".to_owned(), text(&change.conversation_id)),
-            ("countedAt".to_owned(), number(&counted_at.as_millisecond())),
+            ("countedAt".to_owned(), millis(counted_at)),
         ]);
         attributes
             .extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
@@ -185,7 +180,7 @@ impl Store {
             .update_expression(expression.clone())
             .set_expression_attribute_values(Some(values.clone()))
             .build()?;
-        let mut total = update(TOTAL).set_expression_attribute_values(Some(values));
+        let mut total = update(PROGRESS_TOTAL).set_expression_attribute_values(Some(values));
         let mut settings = vec![
             "#revision = :revision".to_owned(),
             "updatedAt = :updatedAt".to_owned(),
@@ -194,17 +189,17 @@ impl Store {
         total = total
             .expression_attribute_values(":updatedAt", text(&sortable(counted_at)))
             .expression_attribute_values(":updatedBy", text(&change.conversation_id));
-        for (place, (name, value)) in kept(after).into_iter().enumerate() {
-            settings.push(format!("#kept{place} = :kept{place}"));
+        for (index, (name, value)) in computed(after).into_iter().enumerate() {
+            settings.push(format!("#kept{index} = :kept{index}"));
             total = total
-                .expression_attribute_names(format!("#kept{place}"), name)
-                .expression_attribute_values(format!(":kept{place}"), value);
+                .expression_attribute_names(format!("#kept{index}"), name)
+                .expression_attribute_values(format!(":kept{index}"), value);
         }
         total = total
             .update_expression(format!("SET {} {expression}", settings.join(", ")))
             .expression_attribute_names("#revision", "revision")
             .expression_attribute_values(":revision", number(&after.revision));
-        // `after` is one change ahead of what it rests on.
+        // `after` is one revision ahead of the stored total.
         total = match after.revision - 1 {
             0 => total.condition_expression("attribute_not_exists(#revision)"),
             before => total
@@ -220,31 +215,24 @@ impl Store {
     }
 }
 
-/// A moment in UTC as a text that sorts like it: milliseconds, of the same length whatever the moment.
-fn sortable(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
-/// What the total keeps beside its sums and its revision.
-fn kept(total: &Total) -> Vec<(&'static str, AttributeValue)> {
+/// The attributes of the total other than sums and revision.
+fn computed(total: &Total) -> Vec<(&'static str, AttributeValue)> {
     let Standing { streak, trend, .. } = total.standing();
-    let mut kept = vec![
+    let mut attributes = vec![
         ("activeDays", text(&total.days.write())),
         ("latestAssessments", json_text(&total.latest)),
         ("milestones", json_text(&total.milestones)),
         ("streakDays", number(&streak.current_days)),
         ("longestStreakDays", number(&streak.longest_days)),
     ];
-    kept.extend(streak.last_day.map(|day| ("lastDay", text(&day))));
+    attributes.extend(streak.last_day.map(|day| ("lastDay", text(&day))));
     if let Some(trend) = trend {
-        let name = |json: String| json.trim_matches('"').to_owned();
-        let write = |value| name(serde_json::to_string(value).expect("a direction is written by its name"));
-        kept.extend([
-            ("level", text(&format!("{:?}", trend.level))),
-            ("levelDirection", text(&write(&trend.direction))),
+        attributes.extend([
+            ("level", text(&name(&trend.level))),
+            ("levelDirection", text(&name(&trend.direction))),
         ]);
     }
-    kept
+    attributes
 }
 
 fn read_total(item: &Item) -> Result<Total, Failure> {
@@ -255,7 +243,7 @@ fn read_total(item: &Item) -> Result<Total, Failure> {
             sums.insert(name.clone(), digits.parse().map_err(|_| unreadable(name))?);
         }
     }
-    // These are computed and not counted.
+    // These are computed, not summed.
     sums.remove("streakDays");
     sums.remove("longestStreakDays");
     let days = item.get("activeDays").map(AttributeValue::as_s);
@@ -276,7 +264,7 @@ fn json_text(value: &impl serde::Serialize) -> AttributeValue {
     AttributeValue::S(json)
 }
 
-/// The value of the JSON in the attribute `name`, if there is one.
+/// The value of the JSON text in the attribute `name`, if it exists.
 fn json<T: DeserializeOwned>(item: &Item, name: &str) -> Result<Option<T>, Failure> {
     let Some(value) = item.get(name) else { return Ok(None) };
     let read = value.as_s().ok().and_then(|json| serde_json::from_str(json).ok());
@@ -284,40 +272,40 @@ fn json<T: DeserializeOwned>(item: &Item, name: &str) -> Result<Option<T>, Failu
 }
 
 /// `ADD name :name, …` and its values. None of the names is a reserved word of DynamoDB.
-fn addition(added: &BTreeMap<&'static str, u64>) -> (String, HashMap<String, AttributeValue>) {
+fn addition(added: &BTreeMap<&'static str, u64>) -> (String, Item) {
     let terms: Vec<_> = added.keys().map(|name| format!("{name} :{name}")).collect();
     let values = added.iter().map(|(name, value)| (format!(":{name}"), number(value))).collect();
     (format!("ADD {}", terms.join(", ")), values)
 }
 
-/// The token by which DynamoDB recognises a repeated request for ten minutes. The same token must come with the
-/// same request, and the request depends on the total at `revision` and says when it was made. An erased total begins at
-/// the first revision again.
+/// The token by which DynamoDB recognises a repeated request for ten minutes. Requests with the same token must be equal,
+/// and the request depends on the total at `revision` and on `counted_at`. After an erasure the total restarts at the first
+/// revision.
 fn request_token(cause: EventId, revision: u64, counted_at: Timestamp) -> String {
     Uuid::new_v5(&cause.uuid(), format!("{revision} {counted_at}").as_bytes()).to_string()
 }
 
-/// What follows from a refused transaction; it is well where the learner's data is erased.
-fn refused(error: SdkError<TransactWriteItemsError>) -> Result<(), Retry<Failure>> {
+/// Handles a failed transaction. It succeeds if the learner's data is erased.
+fn after_failure(error: SdkError<TransactWriteItemsError>) -> Result<(), Retry<Failure>> {
     let again = |what: String| Err(Retry::transient(Failure::retry(anyhow!("{what}"))));
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(reasons)) => {
             let codes: Vec<_> =
                 reasons.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
             match cancelled(&codes) {
-                Cancelled::Erased => Ok(()),
-                // The next attempt finds the marker and returns what it says.
-                Cancelled::Applied => again("the event was counted in this very moment".to_owned()),
-                Cancelled::Again(codes) => again(format!("the transaction was cancelled: {codes}")),
-                Cancelled::Invalid(codes) => {
+                Cancellation::Erased => Ok(()),
+                // The next attempt finds the marker and returns its result.
+                Cancellation::Applied => again("the event was counted concurrently".to_owned()),
+                Cancellation::Retry(codes) => again(format!("the transaction was cancelled: {codes}")),
+                Cancellation::Invalid(codes) => {
                     Err(Retry::Permanent(Failure::reject(format!("the transaction is invalid: {codes}"))))
                 }
             }
         }
         Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {
-            again("the same change is being applied by another build".to_owned())
+            again("another build is applying the same change".to_owned())
         }
-        _ => Err(Retry::Permanent(Failure::aws(error).context("failed to add to the learner's progress"))),
+        _ => Err(Retry::Permanent(Failure::aws(error).context("failed to write the learner's progress"))),
     }
 }
 
@@ -326,7 +314,7 @@ mod tests {
     use super::*;
     use crate::{
         progress::counts::change,
-        samples::{analyzed, completed},
+        test_samples::{analyzed, completed},
     };
     use events::contract::{Event, Level};
 
@@ -336,7 +324,7 @@ mod tests {
         assert_eq!(expression, "ADD conversations :conversations, turns :turns");
         assert_eq!(
             values,
-            HashMap::from([(":conversations".into(), number(&1)), (":turns".into(), number(&4))])
+            Item::from([(":conversations".into(), number(&1)), (":turns".into(), number(&4))])
         );
     }
 
@@ -362,29 +350,16 @@ mod tests {
             total.count(&change(&event).unwrap());
         }
         let sums = total.sums.iter().map(|(name, sum)| (name.clone(), number(sum)));
-        let kept = [("revision", number(&total.revision))]
+        let computed = [("revision", number(&total.revision))]
             .into_iter()
-            .chain(kept(&total))
+            .chain(computed(&total))
             .map(|(name, value)| (name.to_owned(), value));
-        let keys = [("userId", "learner-1"), ("date", TOTAL)].map(|(name, key)| (name.to_owned(), text(key)));
-        let mut item: Item = sums.chain(kept).chain(keys).collect();
+        let keys = [("userId", "learner-1"), ("date", PROGRESS_TOTAL)]
+            .map(|(name, key)| (name.to_owned(), text(key)));
+        let mut item: Item = sums.chain(computed).chain(keys).collect();
         assert_eq!(read_total(&item).unwrap(), total);
         assert_eq!((&item["level"], &item["levelDirection"]), (&text("B2"), &text("steady")));
         item.insert("activeDays".to_owned(), text("yesterday"));
         assert!(read_total(&item).is_err());
-    }
-
-    #[test]
-    fn moments_sort_as_their_texts() {
-        let texts = [0, 999, 1_000, 1_795_507_200_000]
-            .map(|millis| sortable(Timestamp::from_millisecond(millis).unwrap()));
-        assert_eq!(texts[1], "1970-01-01T00:00:00.999Z");
-        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == texts[0].len()));
-        assert_eq!(texts[3].parse::<Timestamp>().unwrap().as_millisecond(), 1_795_507_200_000);
-    }
-
-    #[test]
-    fn total_sorts_behind_every_date() {
-        assert!(TOTAL > "9999-12-31");
     }
 }

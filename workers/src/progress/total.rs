@@ -1,5 +1,5 @@
-//! PURE. All that is kept of a learner over all days: the sums, the days, the latest assessments, and the milestones
-//! that were reached. It depends on which conversations and assessments were counted and not on their order.
+//! PURE. A learner's total over all days: sums, days, latest assessments and milestones. It depends on the counted
+//! conversations and assessments, not on their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use events::contract::{Milestone, Standing, Totals};
 
 use super::{counts::Change, days::Days, trend::Latest};
 
-/// Assessments at a level or above it that reach the level's milestone.
+/// Number of assessments at or above a level that reach the level's milestone.
 const LEVEL_ASSESSMENTS: u64 = 3;
 
 /// Milliseconds in an hour.
 const HOUR_MS: u64 = 3_600_000;
 
-/// What is kept of a learner.
+/// The total of a learner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total {
-    /// How many changes were counted: whoever changes the total says on which it rests.
+    /// Number of counted changes. A write is conditional on it.
     pub(super) revision: u64,
     /// The sums, by attribute.
     pub(super) sums: BTreeMap<String, u64>,
@@ -24,12 +24,12 @@ pub(super) struct Total {
     pub(super) days: Days,
     /// The latest assessments.
     pub(super) latest: Latest,
-    /// What was reached.
+    /// The milestones that were reached.
     pub(super) milestones: BTreeSet<Milestone>,
 }
 
 impl Total {
-    /// Counts `change` and returns the milestones that it reached, in their order.
+    /// Counts `change` and returns the milestones that it reached, in their fixed order.
     pub(super) fn count(&mut self, change: &Change) -> Vec<Milestone> {
         self.revision += 1;
         for (name, added) in &change.added {
@@ -47,7 +47,7 @@ impl Total {
         reached.into_iter().filter(|milestone| self.milestones.insert(*milestone)).collect()
     }
 
-    /// Where the learner stands.
+    /// Streak, sums and trend of the learner.
     pub(super) fn standing(&self) -> Standing {
         Standing {
             streak: self.days.streak(),
@@ -65,12 +65,12 @@ impl Total {
         self.sums.get(name).copied().unwrap_or(0)
     }
 
-    /// Whether what a milestone rests on is there. It only ever grows.
+    /// Whether the condition of a milestone holds. Once true, it stays true.
     fn has_reached(&self, milestone: Milestone) -> bool {
         let conversations = |least| self.sum("conversations") >= least;
         let streak = |least| self.days.streak().longest_days >= least;
         let hours = |least| self.sum("learnerSpeechMs") >= least * HOUR_MS;
-        // The counts of a level and of those above it.
+        // The number of assessments at a level and above.
         let level = |names: &[&str]| {
             names.iter().map(|name| self.sum(name)).fold(0, u64::saturating_add) >= LEVEL_ASSESSMENTS
         };
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::{
         progress::counts::change,
-        samples::{analyzed, completed},
+        test_samples::{analyzed, completed},
     };
     use events::contract::{ConversationId, Event, Level};
     use jiff::{SignedDuration, Timestamp};

@@ -1,43 +1,41 @@
-//! PURE. The level a learner is at, from the latest assessments: a pure function of the ten latest conversations that
-//! were assessed, in the order in which they began. Which they are does not depend on the order in which their
-//! assessments arrive.
+//! PURE. A learner's level and its direction: a function of the ten latest assessed conversations, ordered by their start.
+//! It does not depend on the order in which the assessments arrive.
 //!
-//! Levels count from 0 (A1) to 5 (C2). A smoothed level starts at the first of the ten and then moves three tenths of
-//! the way to each next assessment, which counts as at most one level away: one odd assessment moves it by 0.3 at the
-//! most. The level that is shown starts at the first and moves by one when the smoothed level is 0.75 levels away from
-//! it (hysteresis): four assessments in a row one level higher, not two. All arithmetic is in whole thousandths of a
-//! level.
+//! Levels count from 0 (A1) to 5 (C2). A smoothed level starts at the first of the ten and moves three tenths of the
+//! distance to each next assessment, where a distance counts as at most one level: one outlier moves it by at most 0.3. The
+//! shown level starts at the first assessment and moves by one when the smoothed level is 0.75 levels away (hysteresis):
+//! four consecutive assessments one level higher move it, two do not. All arithmetic is in whole thousandths of a level.
 //!
-//! The direction compares the median of the later half of the ten with that of the earlier half: half a level or more is
-//! a direction, with fewer than four assessments there is none.
+//! The direction compares the medians of the later and the earlier half of the ten: a difference of half a level or more is
+//! a direction; with fewer than four assessments it is steady.
 
 use std::collections::BTreeSet;
 
 use events::contract::{ConversationId, Direction, Level, Trend};
 use serde::{Deserialize, Serialize};
 
-/// The most assessments that count.
+/// Maximum number of assessments that count.
 pub(super) const LATEST_MAX: usize = 10;
 
-/// Assessments without which there is no direction.
+/// Minimum number of assessments for a direction.
 const DIRECTION_MIN: usize = 4;
 
 /// Thousandths of a level in a level.
 const SCALE: i64 = 1_000;
 
-/// How far the smoothed level has to be from the shown one to move it, in thousandths.
+/// Distance of the smoothed level from the shown level that moves the latter, in thousandths.
 const MOVES_AT: i64 = 750;
 
-/// Tenths of the way that the smoothed level goes.
+/// Tenths of the distance that the smoothed level moves.
 const TENTHS: i64 = 3;
 
 const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
 
-/// One assessed conversation. They are ordered by when they began.
+/// An assessed conversation. The order is that of the starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Assessed {
-    /// When the conversation began, in milliseconds since the Unix epoch.
+    /// Start of the conversation, in milliseconds since the Unix epoch.
     pub(super) started_at_ms: i64,
     pub(super) conversation_id: ConversationId,
     pub(super) level: Level,
@@ -49,7 +47,7 @@ pub(super) struct Assessed {
 pub(super) struct Latest(BTreeSet<Assessed>);
 
 impl Latest {
-    /// Adds an assessment, and forgets the oldest of more than [`LATEST_MAX`].
+    /// Adds an assessment and drops the oldest beyond [`LATEST_MAX`].
     pub(super) fn insert(&mut self, assessed: Assessed) {
         self.0.insert(assessed);
         while self.0.len() > LATEST_MAX {
@@ -57,7 +55,7 @@ impl Latest {
         }
     }
 
-    /// The trend; `None` without an assessment.
+    /// The trend; `None` without assessments.
     pub(super) fn trend(&self) -> Option<Trend> {
         let levels: Vec<i64> = self.0.iter().map(|assessed| assessed.level as i64).collect();
         let (first, later) = levels.split_first()?;

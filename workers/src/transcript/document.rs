@@ -1,5 +1,5 @@
-//! PURE. The transcript of a conversation as a document and as readable text. The document depends on nothing but the
-//! event, the journalled turns and the recordings that are there; the text on nothing but the document.
+//! PURE. The transcript of a conversation as a document and as readable text. The document depends only on the event, the
+//! journalled turns and the existing recordings; the text depends only on the document.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -10,22 +10,22 @@ use events::contract::{
 /// Version of the document's shape.
 const VERSION: &str = "1.1";
 
-/// The readable text and its version.
+/// Format and version of the readable text.
 pub(super) const TEXT_FORMAT: &str = "transcript-text/1.1";
 
 /// The recordings of a conversation.
 #[derive(Clone, Debug)]
 pub(super) struct Audio<'a> {
-    /// Their bucket.
+    /// The bucket.
     pub(super) bucket: &'a str,
-    /// The keys under which there is one.
+    /// The keys of the existing objects.
     pub(super) stored: BTreeSet<String>,
 }
 
-/// The journal does not hold the turns that the event promises.
+/// The journalled turns do not match the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Incomplete {
-    /// Another number of turns.
+pub(super) enum IncompleteError {
+    /// The number of turns differs.
     #[error("the event counts {promised} turns, the journal holds {journalled}")]
     Count {
         /// Turns in the event.
@@ -34,31 +34,31 @@ pub(super) enum Incomplete {
         journalled: usize,
     },
     /// A turn is missing or out of order.
-    #[error("the journal holds turn {found} where turn {expected} belongs")]
+    #[error("the journal holds turn {found} at the position of turn {expected}")]
     Gap {
-        /// Index that belongs there.
+        /// The expected index.
         expected: usize,
-        /// Index that stands there.
+        /// The journalled index.
         found: u32,
     },
 }
 
-/// The transcript of the conversation that `completed` announces. An audio key with a recording becomes
-/// `s3://{bucket}/{key}`, one without is marked as missing.
+/// The transcript of the conversation in `completed`. The audio key of an existing recording becomes
+/// `s3://{bucket}/{key}`; one without an object is marked as missing.
 ///
 /// # Errors
-/// See [`Incomplete`]: a transcript with holes is not written.
+/// See [`IncompleteError`]: a transcript with gaps is not written.
 pub(super) fn transcript(
     completed: &ConversationCompleted,
     turns: &[Turn],
     audio: &Audio<'_>,
-) -> Result<Transcript, Incomplete> {
+) -> Result<Transcript, IncompleteError> {
     if usize::try_from(completed.turns) != Ok(turns.len()) {
-        return Err(Incomplete::Count { promised: completed.turns, journalled: turns.len() });
+        return Err(IncompleteError::Count { promised: completed.turns, journalled: turns.len() });
     }
     let in_place = |(place, turn): &(usize, &Turn)| usize::try_from(turn.index) == Ok(*place);
     if let Some((expected, turn)) = turns.iter().enumerate().find(|entry| !in_place(entry)) {
-        return Err(Incomplete::Gap { expected, found: turn.index });
+        return Err(IncompleteError::Gap { expected, found: turn.index });
     }
     Ok(Transcript {
         version: VERSION.to_owned(),
@@ -77,8 +77,8 @@ pub(super) fn transcript(
     })
 }
 
-/// Whether two transcripts are of the same words: one conversation and the same turns. They may differ in version and
-/// in what was known of the recordings.
+/// Whether two transcripts have the same conversation and the same turns. They may differ in version and in the known
+/// recordings.
 pub(super) fn same_words(one: &Transcript, other: &Transcript) -> bool {
     let turns = |transcript: &Transcript| -> Vec<Turn> {
         transcript.turns.iter().map(|entry| entry.turn.clone()).collect()
@@ -93,8 +93,8 @@ fn with_audio(turn: &Turn, audio: &Audio<'_>) -> TranscriptTurn {
     TranscriptTurn { turn: turn.clone(), audio_missing: key.is_some() && audio_uri.is_none(), audio_uri }
 }
 
-/// The transcript for people: a heading, then one paragraph for each turn, `[mm:ss] Speaker: words`. Further
-/// lines of one turn are indented, so no turn can look like another.
+/// The readable text: a heading, then one paragraph per turn, `[mm:ss] Speaker: words`. Further lines of a turn are
+/// indented, so that no line of a turn can look like another turn.
 pub(super) fn readable(transcript: &Transcript) -> String {
     let mut text = format!(
         "Conversation {}\nPicture: {}\nLevel: {:?}\nStarted: {}\nEnded: {} ({:?})\nTurns: {}\n",
@@ -107,7 +107,7 @@ pub(super) fn readable(transcript: &Transcript) -> String {
         transcript.turns.len(),
     );
     if let Some(metrics) = &transcript.metrics {
-        text.push_str(&measured(metrics));
+        text.push_str(&metric_lines(metrics));
     }
     for TranscriptTurn { turn, audio_missing, .. } in &transcript.turns {
         let speaker = match turn.speaker {
@@ -130,8 +130,8 @@ pub(super) fn readable(transcript: &Transcript) -> String {
     text
 }
 
-/// What was measured, in lines of the heading.
-fn measured(metrics: &ConversationMetrics) -> String {
+/// The lines of the heading with the metrics.
+fn metric_lines(metrics: &ConversationMetrics) -> String {
     let ConversationMetrics { answer_latency, renewals, recoveries, reconnects, takeovers } = metrics;
     let answers = answer_latency.map_or_else(String::new, |latency| {
         format!(
@@ -147,7 +147,7 @@ fn measured(metrics: &ConversationMetrics) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{completed, turn};
+    use crate::test_samples::{completed, turn};
     use events::contract::AnswerLatency;
     use std::{fs, path::PathBuf};
 
@@ -245,8 +245,8 @@ mod tests {
     fn missing_turn_is_refused() {
         let turns = [turn(0, Speaker::Tutor, "Hello"), turn(2, Speaker::Learner, "Hi")];
         let built = |count| transcript(&completed(count), &turns, &audio(&[]));
-        assert_eq!(built(2), Err(Incomplete::Gap { expected: 1, found: 2 }));
-        assert_eq!(built(3), Err(Incomplete::Count { promised: 3, journalled: 2 }));
+        assert_eq!(built(2), Err(IncompleteError::Gap { expected: 1, found: 2 }));
+        assert_eq!(built(3), Err(IncompleteError::Count { promised: 3, journalled: 2 }));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! The bucket of recordings, looked at only: which of a conversation's recordings are there. The ingress stores a
-//! recording after its turn; one that it could not store leaves a key that leads nowhere.
+//! Checks which recordings of a conversation exist. The ingress stores a recording after its turn; if that fails, the turn
+//! has a key without an object.
 
 use std::collections::BTreeSet;
 
 use events::{contract::Turn, runtime::failure::Failure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-/// Recordings of one conversation that are looked for at once.
-const LOOKS_MAX: usize = 8;
+/// Concurrent checks for one conversation.
+const CHECKS_MAX: usize = 8;
 
 /// The bucket.
 #[derive(Clone, Debug)]
@@ -21,15 +21,15 @@ impl Recordings {
         Self { s3, bucket }
     }
 
-    /// The audio keys of `turns` under which there is an object.
+    /// The audio keys of `turns` that have an object.
     ///
     /// # Errors
-    /// By the nature of the failed call: what could not be seen is not called missing.
+    /// By the class of the failed call: a failed check does not count as missing.
     pub(super) async fn stored(&self, turns: &[Turn]) -> Result<BTreeSet<String>, Failure> {
         let keys: Vec<String> = turns.iter().filter_map(|turn| turn.audio_key.clone()).collect();
         stream::iter(keys)
             .map(|key| async move { Ok::<_, Failure>(self.is_stored(&key).await?.then_some(key)) })
-            .buffered(LOOKS_MAX)
+            .buffered(CHECKS_MAX)
             .try_filter_map(|key| std::future::ready(Ok(key)))
             .try_collect()
             .await
@@ -41,7 +41,7 @@ impl Recordings {
             Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
                 Ok(false)
             }
-            Err(error) => Err(Failure::aws(error).context("failed to look for a recording")),
+            Err(error) => Err(Failure::aws(error).context("failed to check for a recording")),
         }
     }
 }

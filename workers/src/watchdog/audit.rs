@@ -1,5 +1,5 @@
-//! PURE. What the watchdog does about a published conversation: whether it has passed the whole pipeline, whom to tell
-//! when it has stopped on the way, and when to look again.
+//! PURE. The audit of a published conversation: whether it has passed the whole pipeline, which stalls to publish, and when to
+//! check again.
 
 use events::{
     contract::Stage,
@@ -8,65 +8,65 @@ use events::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-/// When the watchdog looks at a published conversation.
+/// When a published conversation is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Schedule {
-    /// What a conversation may take.
+    /// The time limits of a conversation and its stages.
     pub(super) limits: Limits,
-    /// Seconds between two looks as long as it is in time.
+    /// Seconds between two checks while no stage is overdue.
     pub(super) delay_seconds: i32,
-    /// Seconds between two looks once it has stopped.
+    /// Seconds between two checks of a stalled conversation.
     pub(super) late_delay_seconds: i32,
-    /// Seconds from its end after which nobody looks any more.
+    /// Seconds after its end at which the audit is given up.
     pub(super) end_seconds: u32,
 }
 
-/// What follows from a look.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Judgement {
-    /// Where it has stopped, as far as this message has not said so before.
-    pub(super) tell: Vec<Stall>,
-    /// Stages at which it had stopped and which have happened since.
+    /// The stalls that this message has not reported before.
+    pub(super) stalls: Vec<Stall>,
+    /// Stages that happened after they were reported as stalled.
     pub(super) recovered: Vec<Stage>,
-    /// What becomes of the message.
+    /// The next step.
     pub(super) next: Next,
 }
 
-/// What becomes of the message.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Every stage is passed.
+    /// Every stage has happened: no further message.
     Complete,
-    /// The time for looking is over, and a stage is missing.
+    /// The audit ends with a missing stage: no further message.
     GiveUp,
-    /// It is sent again.
-    LookAgain {
-        /// After so many seconds.
+    /// Another message is sent.
+    CheckAgain {
+        /// The delay in seconds.
         after_seconds: i32,
-        /// The stages at which it has stopped, of which somebody was told.
+        /// The reported stages that are still missing.
         stalled: Vec<Stage>,
     },
 }
 
-/// What follows from a look at `trail` at `now`, when this message has told of `told` before.
-pub(super) fn judge(trail: &Trail, told: &[Stage], now: Timestamp, schedule: Schedule) -> Judgement {
+/// Checks `trail` at `now`. This message has reported the stages `reported` before.
+pub(super) fn judge(trail: &Trail, reported: &[Stage], now: Timestamp, schedule: Schedule) -> Judgement {
     let is_missing =
         |stage: Stage| trail.steps.iter().any(|step| step.stage == stage && step.status == Status::Missing);
     let (mut stalled, recovered): (Vec<Stage>, Vec<Stage>) =
-        told.iter().copied().partition(|stage| is_missing(*stage));
-    let mut tell = trail.stalled_at(now, schedule.limits);
-    tell.retain(|stall| !told.contains(&stall.stage));
-    stalled.extend(tell.iter().map(|stall| stall.stage));
+        reported.iter().copied().partition(|stage| is_missing(*stage));
+    let mut stalls = trail.stalled_at(now, schedule.limits);
+    stalls.retain(|stall| !reported.contains(&stall.stage));
+    stalled.extend(stalls.iter().map(|stall| stall.stage));
     let next = if trail.is_complete() {
         Next::Complete
     } else if is_over(trail, now, schedule) {
         Next::GiveUp
     } else {
-        let most = if stalled.is_empty() { schedule.delay_seconds } else { schedule.late_delay_seconds };
+        let delay_max = if stalled.is_empty() { schedule.delay_seconds } else { schedule.late_delay_seconds };
         let due = trail.next_due(now, schedule.limits).map(|due| seconds_until(due, now));
-        Next::LookAgain { after_seconds: due.map_or(most, |due| due.min(most)), stalled }
+        Next::CheckAgain { after_seconds: due.map_or(delay_max, |due| due.min(delay_max)), stalled }
     };
-    Judgement { tell, recovered, next }
+    Judgement { stalls, recovered, next }
 }
 
 fn is_over(trail: &Trail, now: Timestamp, schedule: Schedule) -> bool {
@@ -74,7 +74,7 @@ fn is_over(trail: &Trail, now: Timestamp, schedule: Schedule) -> bool {
     trail.ended_at().is_some_and(|ended| now.duration_since(ended) >= lasts)
 }
 
-/// Whole seconds, so that the moment has come when they are over; at least one.
+/// Seconds until `at`, rounded up, at least one.
 fn seconds_until(at: Timestamp, now: Timestamp) -> i32 {
     let millis = at.duration_since(now).as_millis().max(1);
     i32::try_from((millis + 999) / 1000).unwrap_or(WATCH_DELAY_SECONDS_MAX).min(WATCH_DELAY_SECONDS_MAX)
@@ -83,7 +83,7 @@ fn seconds_until(at: Timestamp, now: Timestamp) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{completed, header};
+    use crate::test_samples::{completed, header};
     use events::pipeline::{Analysis, Found, Passed};
     use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ mod tests {
         completed(0).ended_at + SignedDuration::from_secs(seconds)
     }
 
-    /// A conversation of which everything is there but the alerts, and what `spoil` takes away.
+    /// A conversation with all stages except the alerts, changed by `spoil`.
     fn trail(spoil: impl FnOnce(&mut Found)) -> Trail {
         let passed = Passed { at: Some(after(10)) };
         let mut found = Found {
@@ -115,14 +115,14 @@ mod tests {
     }
 
     fn again(judgement: &Judgement) -> (i32, &[Stage]) {
-        let Next::LookAgain { after_seconds, stalled } = &judgement.next else {
+        let Next::CheckAgain { after_seconds, stalled } = &judgement.next else {
             panic!("{judgement:?} is the end")
         };
         (*after_seconds, stalled)
     }
 
-    fn told(judgement: &Judgement) -> Vec<Stage> {
-        judgement.tell.iter().map(|stall| stall.stage).collect()
+    fn reported(judgement: &Judgement) -> Vec<Stage> {
+        judgement.stalls.iter().map(|stall| stall.stage).collect()
     }
 
     #[test]
@@ -131,10 +131,10 @@ mod tests {
         for (seconds, expected) in [(0, 120), (479, 120), (480, 120), (500, 100), (599, 1)] {
             let judgement = judge(&trail, &[], after(seconds), SCHEDULE);
             assert_eq!(again(&judgement), (expected, &[][..]), "{seconds}");
-            assert_eq!(judgement.tell, []);
+            assert_eq!(judgement.stalls, []);
         }
         let judgement = judge(&trail, &[], after(600), SCHEDULE);
-        assert_eq!(told(&judgement), [Stage::Transcript, Stage::Alerts]);
+        assert_eq!(reported(&judgement), [Stage::Transcript, Stage::Alerts]);
         assert_eq!(again(&judgement), (900, &[Stage::Transcript, Stage::Alerts][..]));
     }
 
@@ -143,10 +143,10 @@ mod tests {
         let missing = trail(|found| found.transcript = None);
         let before = [Stage::Transcript, Stage::Alerts];
         let judgement = judge(&missing, &before, after(1500), SCHEDULE);
-        assert_eq!((told(&judgement), judgement.recovered.as_slice()), (vec![], &[][..]));
+        assert_eq!((reported(&judgement), judgement.recovered.as_slice()), (vec![], &[][..]));
         assert_eq!(again(&judgement), (900, &before[..]));
         let judgement = judge(&trail(|_| {}), &before, after(1500), SCHEDULE);
-        assert_eq!((told(&judgement), judgement.recovered.as_slice()), (vec![], &before[..1]));
+        assert_eq!((reported(&judgement), judgement.recovered.as_slice()), (vec![], &before[..1]));
         assert_eq!(again(&judgement), (900, &before[1..]));
     }
 
@@ -155,10 +155,10 @@ mod tests {
         let late = Passed { at: Some(after(1490)) };
         let trail = trail(|found| (found.analysis, found.scores) = (Some(Analysis::Stored(late)), None));
         let judgement = judge(&trail, &[Stage::Analysis], after(1500), SCHEDULE);
-        assert_eq!((told(&judgement), judgement.recovered.as_slice()), (vec![], &[Stage::Analysis][..]));
+        assert_eq!((reported(&judgement), judgement.recovered.as_slice()), (vec![], &[Stage::Analysis][..]));
         assert_eq!(again(&judgement), (50, &[][..]));
         let judgement = judge(&trail, &[], after(1550), SCHEDULE);
-        assert_eq!(told(&judgement), [Stage::Scores]);
+        assert_eq!(reported(&judgement), [Stage::Scores]);
     }
 
     /// Follows one message from the publication to its end, with nothing happening.
@@ -168,9 +168,9 @@ mod tests {
         loop {
             looks += 1;
             let judgement = judge(&trail, &stalled, now, schedule);
-            all.extend(told(&judgement));
+            all.extend(reported(&judgement));
             match judgement.next {
-                Next::LookAgain { after_seconds, stalled: next } => {
+                Next::CheckAgain { after_seconds, stalled: next } => {
                     assert!((1..=WATCH_DELAY_SECONDS_MAX).contains(&after_seconds), "{after_seconds}");
                     now += SignedDuration::from_secs(after_seconds.into());
                     stalled = next;
@@ -204,7 +204,7 @@ mod tests {
         for seconds in [0, 600, 1_000_000] {
             let judgement = judge(&complete, &[Stage::Alerts], after(seconds), SCHEDULE);
             assert_eq!(judgement.next, Next::Complete, "{seconds}");
-            assert_eq!((judgement.tell, judgement.recovered), (vec![], vec![Stage::Alerts]));
+            assert_eq!((judgement.stalls, judgement.recovered), (vec![], vec![Stage::Alerts]));
         }
     }
 }

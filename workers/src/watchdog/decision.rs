@@ -1,4 +1,4 @@
-//! PURE. What the watchdog does about a conversation, from what the journal knows of it.
+//! PURE. The watchdog's decision about a conversation, from its header in the journal.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use events::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a watched conversation may be missing from the journal, in minutes since its start. The watchdog
-/// message is older than the header, but not by more than the calls of one start may take.
+/// How long a watched conversation may be missing from the journal, in minutes since its start. The watchdog message is
+/// sent before the header is written, earlier by at most the duration of the calls of one start.
 pub(super) const UNKNOWN_MINUTES_MAX: i64 = 30;
 
-/// How long to wait before looking for a missing header again. The fourth look is the last.
+/// Delay before the next check for a missing header. The fourth check is the last.
 pub(super) const UNKNOWN_RETRY: Duration = Duration::from_secs(11 * 60);
 
-/// What to do.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Its header may still come: look again later.
+    /// The header may still be written: check again later.
     Wait,
-    /// Its header will not come.
+    /// The header will not be written any more.
     GiveUp,
-    /// Somebody holds it: watch it for another while.
+    /// An ingress holds it: check again later.
     WatchAgain,
-    /// Nobody holds it: take over, end and publish.
+    /// The lease has expired: take over, end and publish.
     TakeOver,
-    /// It ended, but nobody knows: publish.
+    /// It has ended and is not published: publish.
     Publish,
-    /// It is published: look how far it has come in the pipeline.
+    /// It is published: check its stages in the pipeline.
     Audit,
 }
 
-/// What to do at `now` about conversation `id` with its `header` in the journal.
+/// The decision at `now` about the conversation `id` with its `header` in the journal.
 pub(super) fn decide(id: ConversationId, header: Option<&Header>, now: Timestamp) -> Decision {
     let Some(header) = header else {
         let missing = now.duration_since(id.started_at());
@@ -47,8 +47,8 @@ pub(super) fn decide(id: ConversationId, header: Option<&Header>, now: Timestamp
     }
 }
 
-/// The end of a conversation that nobody holds: as its last owner said when it let go, or that the owner was lost. What
-/// a lost owner used and measured since it became one is lost with it.
+/// The end of a conversation without a live owner: with the reason of its handover, or else `ingress_lost`. Usage and metrics
+/// that a lost owner had not journalled are lost.
 pub(super) fn end(conversation: &Conversation) -> End {
     let header = &conversation.header;
     let progress = header.progress.clone().unwrap_or_default();
@@ -59,7 +59,7 @@ pub(super) fn end(conversation: &Conversation) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::completed;
+    use crate::test_samples::completed;
     use events::{
         contract::{ConversationCompleted, ConversationMetrics, EndReason, Usage},
         journal::{End, Ended, Progress, Start, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX},

@@ -1,85 +1,94 @@
-//! Batches of alerts in the Effects table, and which batch an alert is in.
+//! Batches of alerts in the Effects table.
 //!
-//! Placing an alert is one transaction: its item `alert#<id>` (it must not stand there) and its batch `alert-batch#<name>`
-//! (it must count what was read, and not be closed). The alert's item says the batch, and whether the alert is `held`;
-//! one that is held is finished with that. The batch has `count` (N, all its alerts), `held` (N), `listed` (S, the first
-//! of the held, JSON), `carrier` (S, the first held alert's id) and `due` (N, milliseconds).
+//! One transaction places an alert: it writes its item `alert#<id>` (on the condition that it does not exist) and its batch
+//! `alert-batch#<name>` (on the condition that the batch is open and `count` is unchanged). The alert's item has the batch and
+//! whether the alert is `held`, that is, not sent individually; a held alert is finished. The batch has `count` (N, all its
+//! alerts), `held` (N), `listed` (S, the first held alerts, JSON), `carrier` (S, the id of the first held alert) and `due`
+//! (N, milliseconds).
 //!
-//! Telling a batch begins with closing it: from then on it does not change, and whoever comes later is sent alone. So an
-//! alert that was placed is in the message of its batch, whenever that is sent, and however often it is tried.
+//! A batch is closed before it is sent. It does not change after that, and later alerts are sent individually. A placed
+//! alert is therefore in the message of its batch, however late and however often that is sent.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, TransactWriteItem, Update},
+    types::{TransactWriteItem, Update},
 };
-use events::runtime::{
-    env,
-    failure::Failure,
-    retry::{Retry, RetryPolicy, retry},
+use events::{
+    dynamo::{Item, json_text, millis, number, read_item, text},
+    runtime::{
+        env,
+        failure::Failure,
+        retry::{Retry, RetryPolicy, retry},
+    },
 };
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    message::{Batch, LISTED_MAX, Listed, Message},
-    policy::{Kind, Place, Policy},
+    message::{BatchSummary, LISTED_MAX, Listed, Message},
+    policy::{BatchAssignment, BatchKind, Policy},
     rules::Alert,
 };
-use crate::effects::{Effects, Item, claimable, expires_at, finished, number, text};
+use crate::effects::{Effects, claimable, expires_at, finished};
 
-/// Repetitions of a transaction that met another one: in a storm there are many.
+/// Retries of a transaction that conflicted with another one. In a storm there are many.
 const CONFLICT_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 25 };
 
-/// The longest time in which an alert is placed, with all repetitions.
+/// Deadline for placing an alert, with all retries.
 const PLACE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What is to be done with an alert.
+/// How an alert is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Placed {
-    /// Send it.
-    Alone,
-    /// It is told with its batch.
-    Held(Held),
+pub(super) enum Placement {
+    /// As a message of its own.
+    Individual,
+    /// With its batch.
+    Batched(BatchedAlert),
 }
 
 /// An alert in a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
-    /// The batch.
+pub(super) struct BatchedAlert {
+    /// The name of the batch.
     pub(super) batch: String,
-    /// Whether the alert's message brings the batch to its end.
-    pub(super) carries: bool,
-    /// When the batch is told.
+    /// Whether the alert's message is the timer of the batch.
+    pub(super) is_carrier: bool,
+    /// When the batch is sent.
     pub(super) due: Timestamp,
 }
 
-/// The batches.
+/// Reads and writes batches.
 #[derive(Clone, Debug)]
-pub(super) struct Batches {
+pub(super) struct BatchStore {
     dynamodb: aws_sdk_dynamodb::Client,
     table: String,
     effects: Effects,
     policy: Policy,
 }
 
-/// A batch as it stands.
-#[derive(Clone, Debug, Default)]
-struct Stored {
+/// The item of a batch; all attributes are absent before its first alert.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct StoredBatch {
     count: u32,
     held: u32,
+    #[serde(deserialize_with = "json_text::deserialize")]
     listed: Vec<Listed>,
     carrier: Option<String>,
+    #[serde(rename = "due")]
     due_ms: i64,
-    closed: bool,
+    #[serde(rename = "closed")]
+    closed_at_ms: Option<i64>,
 }
 
-impl Batches {
+impl BatchStore {
     pub(super) fn new(
         dynamodb: aws_sdk_dynamodb::Client,
         table: String,
@@ -89,18 +98,18 @@ impl Batches {
         Self { dynamodb, table, effects, policy }
     }
 
-    /// Where `alert` is, placed now or before.
+    /// Places `alert`, unless it was placed before, and returns its placement.
     ///
     /// # Errors
-    /// By the nature of the failed call; conflicts that do not end are a retry.
-    pub(super) async fn place(&self, alert: &Alert) -> Result<Placed, Failure> {
+    /// By the class of the failed call. Conflicts until the deadline are a retry.
+    pub(super) async fn place(&self, alert: &Alert) -> Result<Placement, Failure> {
         retry(CONFLICT_POLICY, Instant::now() + PLACE_DEADLINE, || self.place_once(alert)).await
     }
 
-    /// The message of the batch `name`, which is closed with this: it is the same each time.
+    /// Closes the batch `name` and returns its message. A repetition returns the same message.
     ///
     /// # Errors
-    /// By the nature of the failed call.
+    /// By the class of the failed call.
     pub(super) async fn close(&self, name: &str, alert: &Alert) -> Result<Message, Failure> {
         let closed = self
             .dynamodb
@@ -109,15 +118,15 @@ impl Batches {
             .key("effectId", text(&item_id(name)))
             .update_expression("SET #closed = if_not_exists(#closed, :now)")
             .expression_attribute_names("#closed", "closed")
-            .expression_attribute_values(":now", number(&env::now().as_millisecond()))
+            .expression_attribute_values(":now", millis(env::now()))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await
             .map_err(|error| Failure::aws(error).context("failed to close a batch of alerts"))?;
-        let stored = read(&closed.attributes.unwrap_or_default())?;
-        Ok(Message::batch(&Batch {
+        let stored = read(closed.attributes.unwrap_or_default())?;
+        Ok(Message::batch(&BatchSummary {
             name,
-            kind: if name.starts_with("quiet#") { Kind::Quiet } else { Kind::Storm },
+            kind: if name.starts_with("quiet#") { BatchKind::Quiet } else { BatchKind::Storm },
             severity: alert.severity,
             count: stored.count,
             held: stored.held,
@@ -125,21 +134,21 @@ impl Batches {
         }))
     }
 
-    async fn place_once(&self, alert: &Alert) -> Result<Placed, Retry<Failure>> {
+    async fn place_once(&self, alert: &Alert) -> Result<Placement, Retry<Failure>> {
         if let Some(item) = self.effects.find(&alert_item_id(alert)).await.map_err(Retry::Permanent)? {
             return self.placed(alert, &item).await.map_err(Retry::Permanent);
         }
         let now = env::now();
-        let place = self.policy.place(alert.rule, alert.severity, now);
-        let stored = self.stored(&place.batch).await.map_err(Retry::Permanent)?;
-        if stored.closed {
-            // The clock of whoever closed it is ahead of ours.
-            return Ok(Placed::Alone);
+        let assignment = self.policy.assign(alert.rule, alert.severity, now);
+        let stored = self.stored(&assignment.batch).await.map_err(Retry::Permanent)?;
+        if stored.closed_at_ms.is_some() {
+            // The clock of the process that closed the batch is ahead of ours.
+            return Ok(Placement::Individual);
         }
-        let held = stored.count >= place.alone_max;
-        let carries = held && stored.carrier.is_none();
+        let held = stored.count >= assignment.individual_max;
+        let is_carrier = held && stored.carrier.is_none();
         let writes = self
-            .writes(alert, &place, (&stored, held), now)
+            .writes(alert, &assignment, &stored, held, now)
             .context("failed to build the transaction")
             .map_err(|error| Retry::Permanent(Failure::reject(format!("{error:#}"))))?;
         let sent = self
@@ -150,50 +159,54 @@ impl Batches {
             .send()
             .await;
         match sent {
-            Ok(_) if held => Ok(Placed::Held(Held { batch: place.batch, carries, due: place.due })),
-            Ok(_) => Ok(Placed::Alone),
-            Err(error) => Err(refused(error)),
+            Ok(_) if held => {
+                let BatchAssignment { batch, due, .. } = assignment;
+                Ok(Placement::Batched(BatchedAlert { batch, is_carrier, due }))
+            }
+            Ok(_) => Ok(Placement::Individual),
+            Err(error) => Err(failure(error)),
         }
     }
 
-    /// Where an alert is whose item stands.
-    async fn placed(&self, alert: &Alert, item: &Item) -> Result<Placed, Failure> {
+    /// The placement of an alert by its `item`.
+    async fn placed(&self, alert: &Alert, item: &Item) -> Result<Placement, Failure> {
         let is_held = item.get("held").is_some();
         let Some(batch) = item.get("batch").and_then(|batch| batch.as_s().ok()).filter(|_| is_held) else {
-            return Ok(Placed::Alone);
+            return Ok(Placement::Individual);
         };
         let stored = self.stored(batch).await?;
-        let carries = stored.carrier == Some(alert.alert_id.to_string());
+        let is_carrier = stored.carrier == Some(alert.alert_id.to_string());
         let due = Timestamp::from_millisecond(stored.due_ms).unwrap_or(Timestamp::MIN);
-        Ok(Placed::Held(Held { batch: batch.clone(), carries, due }))
+        Ok(Placement::Batched(BatchedAlert { batch: batch.clone(), is_carrier, due }))
     }
 
-    async fn stored(&self, name: &str) -> Result<Stored, Failure> {
-        self.effects.find(&item_id(name)).await?.as_ref().map_or_else(|| Ok(Stored::default()), read)
+    async fn stored(&self, name: &str) -> Result<StoredBatch, Failure> {
+        self.effects.find(&item_id(name)).await?.map_or_else(|| Ok(StoredBatch::default()), read)
     }
 
     fn writes(
         &self,
         alert: &Alert,
-        place: &Place,
-        (stored, held): (&Stored, bool),
+        assignment: &BatchAssignment,
+        stored: &StoredBatch,
+        held: bool,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let batch = ("batch".to_owned(), text(&place.batch));
+        let batch = ("batch".to_owned(), text(&assignment.batch));
         let item = if held {
-            finished("held", HashMap::from([batch, ("held".to_owned(), number(&1))]))
+            finished("held", Item::from([batch, ("held".to_owned(), number(&1))]))
         } else {
-            claimable(HashMap::from([batch]))
+            claimable(Item::from([batch]))
         };
         let marker = self.effects.marker(&alert_item_id(alert), item, now)?;
         let mut update = Update::builder()
             .table_name(&self.table)
-            .key("effectId", text(&item_id(&place.batch)))
+            .key("effectId", text(&item_id(&assignment.batch)))
             .expression_attribute_names("#count", "count")
             .expression_attribute_names("#due", "due")
             .expression_attribute_names("#closed", "closed")
             .expression_attribute_values(":count", number(&(stored.count + 1)))
-            .expression_attribute_values(":due", number(&place.due.as_millisecond()))
+            .expression_attribute_values(":due", millis(assignment.due))
             .expression_attribute_values(":expires", expires_at(now));
         let mut settings = "SET #count = :count, #due = :due, expiresAt = :expires".to_owned();
         if held {
@@ -228,12 +241,12 @@ impl Batches {
     }
 }
 
-/// The id of the item of `alert`.
+/// The key of the item of `alert`.
 pub(super) fn alert_item_id(alert: &Alert) -> String {
     sent_item_id(alert.alert_id)
 }
 
-/// The id of the item of the message `alert_id`.
+/// The key of the item of the message `alert_id`.
 pub(super) fn sent_item_id(alert_id: Uuid) -> String {
     format!("alert#{alert_id}")
 }
@@ -242,30 +255,15 @@ fn item_id(batch: &str) -> String {
     format!("alert-batch#{batch}")
 }
 
-fn read(item: &Item) -> Result<Stored, Failure> {
-    let unreadable = || Failure::reject("a batch of alerts is unreadable");
-    let number = |name: &str| -> Result<i64, Failure> {
-        let Some(value) = item.get(name) else { return Ok(0) };
-        value.as_n().ok().and_then(|digits| digits.parse().ok()).ok_or_else(unreadable)
-    };
-    let string = |name: &str| item.get(name).map(AttributeValue::as_s).transpose().map_err(|_| unreadable());
-    let listed =
-        string("listed")?.map(|json| serde_json::from_str(json)).transpose().map_err(|_| unreadable())?;
-    Ok(Stored {
-        count: u32::try_from(number("count")?).map_err(|_| unreadable())?,
-        held: u32::try_from(number("held")?).map_err(|_| unreadable())?,
-        listed: listed.unwrap_or_default(),
-        carrier: string("carrier")?.cloned(),
-        due_ms: number("due")?,
-        closed: item.contains_key("closed"),
-    })
+fn read(item: Item) -> Result<StoredBatch, Failure> {
+    read_item(item).map_err(|error| Failure::reject(format!("a batch of alerts: {error}")))
 }
 
-/// Everything that cancels the transaction is read again: the alert may be placed, or the batch have moved on.
-fn refused(error: SdkError<TransactWriteItemsError>) -> Retry<Failure> {
+/// After a cancelled transaction the state is read again: the alert may have been placed, or the batch may have changed.
+fn failure(error: SdkError<TransactWriteItemsError>) -> Retry<Failure> {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(reasons)) => {
-            let code = |place: usize| reasons.cancellation_reasons().get(place)?.code();
+            let code = |index: usize| reasons.cancellation_reasons().get(index)?.code();
             let codes = format!("{:?}, {:?}", code(0), code(1));
             if codes.contains("ValidationError") {
                 return Retry::Permanent(Failure::reject(format!("the transaction is invalid: {codes}")));
@@ -281,11 +279,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batch_that_nobody_wrote_is_empty_and_one_that_is_unreadable_is_refused() {
-        let empty = read(&Item::new()).unwrap();
-        assert_eq!((empty.count, empty.held, empty.closed, empty.carrier), (0, 0, false, None));
+    fn batch_without_an_item_is_empty_and_one_that_is_unreadable_is_refused() {
+        let empty = read(Item::new()).unwrap();
+        assert_eq!((empty.count, empty.held, empty.closed_at_ms, empty.carrier), (0, 0, None, None));
         for (name, value) in [("count", text("many")), ("listed", text("all")), ("held", number(&-1))] {
-            assert!(read(&Item::from([(name.to_owned(), value)])).is_err(), "{name}");
+            assert!(read(Item::from([(name.to_owned(), value)])).is_err(), "{name}");
         }
     }
 }

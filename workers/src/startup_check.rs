@@ -1,4 +1,4 @@
-//! The self-check at start-up, as far as only workers need it; the rest is `events::runtime::startup_check`.
+//! Start-up checks that only workers need. The shared ones are in `events::runtime::startup_check`.
 
 use anyhow::{Context, bail};
 use events::runtime::failure::describe;
@@ -7,7 +7,7 @@ pub(crate) use events::runtime::startup_check::{
     CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, table,
 };
 
-/// Checks that the topic `arn` (the value of `variable`) is there.
+/// Checks that the topic `arn`, the value of `variable`, exists.
 pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) -> anyhow::Result<()> {
     if !arn.starts_with("arn:") {
         bail!("{variable}: {arn:?} is not the ARN of a topic");

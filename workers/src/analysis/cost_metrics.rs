@@ -1,32 +1,32 @@
-//! What assessments cost, as metrics: tokens and money of everything the model answered, accepted or not.
+//! Metrics of the cost of assessments: tokens and US dollars of all responses, accepted or not.
 
 use events::{
     contract::Cost,
     runtime::metrics::{Counter, Document, Unit},
 };
 
-/// Sums since the last document.
+/// The sums since the last document.
 #[derive(Debug)]
-pub(super) struct Spent {
+pub(super) struct CostMetrics {
     input_tokens: Counter,
     output_tokens: Counter,
     usd_micros: Counter,
 }
 
-impl Spent {
-    /// Nothing yet.
+impl CostMetrics {
+    /// All sums are zero.
     pub(super) fn new() -> Self {
         Self { input_tokens: Counter::new(), output_tokens: Counter::new(), usd_micros: Counter::new() }
     }
 
-    /// Adds what one conversation's answers cost.
+    /// Adds the cost of one conversation's responses.
     pub(super) fn add(&self, input_tokens: u64, output_tokens: u64, cost: Cost) {
         self.input_tokens.add(input_tokens);
         self.output_tokens.add(output_tokens);
         self.usd_micros.add(cost.usd_micros);
     }
 
-    /// The sums, which start again from nothing.
+    /// Takes the sums, which restart from zero.
     pub(super) fn document(&self) -> Document {
         Document::new(vec![("service", "analysis".to_owned())])
             .number("AnalysisInputTokens", Unit::Count, self.input_tokens.take())
@@ -40,19 +40,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_spent_is_summed_up_told_once_and_documented() {
-        let spent = Spent::new();
+    fn costs_are_summed_up_reported_once_and_documented() {
+        let cost_metrics = CostMetrics::new();
         let cost = Cost { usd_micros: 5_951, input_usd_micros_per_mtok: 1, output_usd_micros_per_mtok: 1 };
-        spent.add(2_210, 640, cost);
-        spent.add(90, 60, cost);
-        let told = || spent.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
-        let document = told();
+        cost_metrics.add(2_210, 640, cost);
+        cost_metrics.add(90, 60, cost);
+        let taken = || cost_metrics.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
+        let document = taken();
         let values = ["AnalysisInputTokens", "AnalysisOutputTokens", "AnalysisCostUsdMicros"].map(|name| {
             let page = include_str!("../../../ARCHITECTURE.md");
             assert!(page.contains(&format!("| `{name}` | Count |")), "{name}");
             document[name].as_u64().unwrap()
         });
         assert_eq!(values, [2_300, 700, 11_902]);
-        assert_eq!(told()["AnalysisCostUsdMicros"], 0);
+        assert_eq!(taken()["AnalysisCostUsdMicros"], 0);
     }
 }

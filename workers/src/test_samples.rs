@@ -1,4 +1,4 @@
-//! PURE. Small values for the tests of this package.
+//! PURE. Sample values for the tests of this package.
 
 use events::contract::{
     Assessment, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason, Envelope, Event,
@@ -93,7 +93,7 @@ pub(crate) fn analyzed(overall: u8, cefr: Level) -> ConversationAnalyzed {
     }
 }
 
-/// The header of the conversation of [`completed`]; it ended there, or is still held.
+/// The header of the conversation of [`completed`]; it has ended, or is still held.
 pub(crate) fn header(is_ended: bool, published_at: Option<Timestamp>) -> Header {
     let ConversationCompleted {
         conversation_id,

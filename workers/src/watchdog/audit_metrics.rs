@@ -1,28 +1,28 @@
-//! What the audit of published conversations found, as metrics.
+//! Metrics of the audit of published conversations.
 
 use events::runtime::metrics::{Counter, Document, Unit};
 
-/// Counts since the last document.
+/// The counts since the last document.
 #[derive(Debug)]
-pub(super) struct Audited {
-    /// Conversations that have passed the pipeline.
+pub(super) struct AuditMetrics {
+    /// Conversations that have passed every stage.
     pub(super) complete: Counter,
-    /// Stages at which a conversation has stopped.
+    /// Stages at which a conversation has stalled.
     pub(super) stalled: Counter,
-    /// Stages at which one had stopped and that happened since.
+    /// Stages that happened after a stall.
     pub(super) recovered: Counter,
-    /// Conversations that are looked at no more although a stage is missing.
+    /// Conversations whose audit was given up with a missing stage.
     pub(super) given_up: Counter,
 }
 
-impl Audited {
-    /// Nothing yet.
+impl AuditMetrics {
+    /// All counts are zero.
     pub(super) fn new() -> Self {
         let counter = Counter::new;
         Self { complete: counter(), stalled: counter(), recovered: counter(), given_up: counter() }
     }
 
-    /// The counts, which start again from nothing.
+    /// Takes the counts, which restart from zero.
     pub(super) fn document(&self) -> Document {
         Document::new(vec![("service", "watchdog".to_owned())])
             .number("ConversationsComplete", Unit::Count, self.complete.take())
@@ -37,17 +37,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_found_is_told_once_and_documented() {
-        let audited = Audited::new();
-        audited.stalled.increment();
-        audited.stalled.increment();
-        let told = || audited.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
-        let document = told();
+    fn counts_are_reported_once_and_documented() {
+        let audit_metrics = AuditMetrics::new();
+        audit_metrics.stalled.increment();
+        audit_metrics.stalled.increment();
+        let taken = || audit_metrics.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
+        let document = taken();
         let page = include_str!("../../../ARCHITECTURE.md");
         for name in ["ConversationsComplete", "StagesStalled", "StagesRecovered", "ConversationsGivenUp"] {
             assert!(page.contains(&format!("| `{name}` | Count |")), "{name}");
             assert!(document[name].is_u64(), "{name}");
         }
-        assert_eq!((&document["StagesStalled"], &told()["StagesStalled"]), (&2.into(), &0.into()));
+        assert_eq!((&document["StagesStalled"], &taken()["StagesStalled"]), (&2.into(), &0.into()));
     }
 }

@@ -1,7 +1,7 @@
-//! PURE. Characters that a reader does not see, or takes for others, and a model does: the means by which a text says
-//! one thing to people and another to machines. Source: Unicode, general category Cf and the variation selectors.
+//! PURE. Invisible characters and look-alikes of markup, with which a text can say one thing to people and another to a
+//! model. Source: Unicode, general category Cf and the variation selectors.
 
-/// Whether `char` shows nothing by itself: joiners, marks of direction, soft hyphens, tags, selectors.
+/// Whether `char` is invisible: joiners, direction marks, soft hyphens, tags, variation selectors.
 pub(super) fn is_invisible(char: char) -> bool {
     matches!(char,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -10,7 +10,7 @@ pub(super) fn is_invisible(char: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether `char` can be taken for one of `<`, `>` and `&`.
+/// Whether `char` is or looks like `<`, `>` or `&`.
 pub(super) fn looks_like_markup(char: char) -> bool {
     matches!(
         char,
