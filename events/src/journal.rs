@@ -1,15 +1,14 @@
-//! The Conversations table: the durable log of a conversation while it happens, and the outbox of its end.
+//! The Conversations table: the durable log of a running conversation, and the outbox of its end.
 //!
-//! Every write of an owner carries the owner's epoch. Taking over raises the epoch, so what a process that was
-//! believed dead still writes, fails. Reading is separate: [`JournalReader`] cannot write.
+//! Every write of an owner carries the owner's epoch. A takeover raises the epoch, so later writes of a process that was
+//! wrongly believed dead fail. Reading is separate: [`JournalReader`] cannot write.
 //!
-//! A conditional write that fails may have succeeded before: the SDK repeats a request whose reply was lost. So
-//! each of them looks at what is stored before it reports a refusal.
+//! A conditional write that fails may have succeeded before, because the SDK repeats a request whose response was lost. So
+//! each write reads what is stored before it returns an error.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
     operation::update_item::builders::UpdateItemFluentBuilder,
     types::{ConditionCheck, Put, ReturnValue, TransactWriteItem},
 };
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     contract::{ConversationId, Turn, UserId},
+    dynamo::{is_conditional_check_failed, millis, name, number, text},
     runtime::{
         env,
         retry::{RetryPolicy, retry},
@@ -46,32 +46,32 @@ pub use listing::{IdCursor, IdPage};
 pub use progress::{Handover, Progress, Seized};
 pub use reader::{HeaderPage, JournalReader};
 
-use error::{Canceled, canceled, conflicting, is_put_refused, service, unbuilt};
+use error::{Canceled, canceled, conflicting, service, unbuilt};
 
-/// Seconds for which an owner is trusted to be alive after it started or renewed.
+/// Seconds for which an owner counts as alive after a start, a takeover or a renewal.
 pub const LEASE_SECONDS: i64 = 90;
 
-/// Seconds between two looks of the watchdog at a conversation, unless it is configured otherwise.
+/// Seconds between two checks of a conversation by the watchdog, by default.
 pub const WATCH_DELAY_SECONDS: i32 = 120;
 
-/// The longest such time: SQS delays a message by at most 15 minutes (API reference, `SendMessage`).
+/// The longest configurable interval: SQS delays a message by at most 15 minutes (API reference, `SendMessage`).
 pub const WATCH_DELAY_SECONDS_MAX: i32 = 900;
 
-/// The longest time a write may take with all its repetitions.
+/// The longest time for a write with all its retries.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Repetitions of a write that met another write of the same item.
+/// Retries of a write that conflicted with another write of the same item.
 const CONFLICT_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 8 };
 
-/// Where the journal is.
+/// The resources of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalConfig {
-    /// The Conversations table.
+    /// Name of the Conversations table.
     pub table: String,
-    /// The watchdog's queue.
+    /// URL of the watchdog's queue.
     pub watchdog_queue_url: String,
-    /// Seconds between two looks of the watchdog at a conversation, 1 to [`WATCH_DELAY_SECONDS_MAX`].
+    /// Seconds between two checks of a conversation by the watchdog, 1 to [`WATCH_DELAY_SECONDS_MAX`].
     pub watch_delay_seconds: i32,
 }
 
@@ -85,14 +85,14 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal that is written.
+    /// A journal with write access.
     #[must_use]
     pub fn new(dynamodb: aws_sdk_dynamodb::Client, sqs: aws_sdk_sqs::Client, config: JournalConfig) -> Self {
         let JournalConfig { table, watchdog_queue_url, watch_delay_seconds } = config;
         Self { reader: Self::reader(dynamodb, table), sqs, watchdog_queue_url, watch_delay_seconds }
     }
 
-    /// A journal that is only read.
+    /// A journal with read access only.
     #[must_use]
     pub fn reader(dynamodb: aws_sdk_dynamodb::Client, table: impl Into<String>) -> JournalReader {
         JournalReader::new(dynamodb, table.into())
@@ -100,8 +100,8 @@ impl Journal {
 
     /// Starts a conversation: its header and its watchdog message are durable when this returns.
     ///
-    /// The message goes first. Alone it does no harm (the watchdog finds no header and forgets it), while a header
-    /// alone would stay active for ever.
+    /// The message is sent first. Without a header it is harmless (the watchdog ignores it), while a header without a
+    /// message would stay active forever.
     ///
     /// # Errors
     /// [`JournalError::AlreadyStarted`], [`JournalError::Service`].
@@ -119,7 +119,7 @@ impl Journal {
             .await;
         match put {
             Ok(_) => Ok(Ownership { conversation_id, epoch: 1 }),
-            Err(error) if is_put_refused(&error) => {
+            Err(error) if is_conditional_check_failed(&error) => {
                 let stored = self.reader.header(conversation_id).await?;
                 if stored.is_some_and(|header| header.claim == claim) {
                     Ok(Ownership { conversation_id, epoch: 1 })
@@ -142,15 +142,15 @@ impl Journal {
             .set_key(Some(item::header_key(own.conversation_id)))
             .condition_expression("epoch = :epoch AND #state = :active")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":epoch", item::number(&own.epoch))
-            .expression_attribute_values(":active", item::text(&item::ACTIVE))
+            .expression_attribute_values(":epoch", number(&own.epoch))
+            .expression_attribute_values(":active", text(item::ACTIVE))
             .build()
             .map_err(unbuilt)?;
         let put = Put::builder()
             .table_name(self.table())
             .set_item(Some(item::turn(own.conversation_id, turn)))
             .condition_expression("attribute_not_exists(sessionId) OR turn = :turn")
-            .expression_attribute_values(":turn", item::text(&item::json(turn)))
+            .expression_attribute_values(":turn", text(&item::json(turn)))
             .build()
             .map_err(unbuilt)?;
         let written = retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, || async {
@@ -165,13 +165,13 @@ impl Journal {
         .await;
         match written {
             Ok(_) => Ok(()),
-            Err(Canceled::Header) => Err(self.refused(own).await),
+            Err(Canceled::Header) => Err(self.write_error(own).await),
             Err(Canceled::Turn) => Err(JournalError::TurnExists { index: turn.index }),
             Err(Canceled::Other(error)) => Err(error),
         }
     }
 
-    /// Extends the owner's lease to [`LEASE_SECONDS`] from `now`. Answers whether somebody asks the owner to let go
+    /// Extends the owner's lease to [`LEASE_SECONDS`] from `now`. Returns whether another process requested a handover
     /// ([`Journal::request_handover`]).
     ///
     /// # Errors
@@ -181,17 +181,16 @@ impl Journal {
             .update(own.conversation_id, |update| {
                 owned(update, own)
                     .update_expression("SET leaseUntil = :until")
-                    .expression_attribute_values(":until", item::millis(lease_end(now)))
+                    .expression_attribute_values(":until", millis(lease_end(now)))
             })
             .await?;
         match renewed {
             Some(header) => Ok(header.handover_requested_by.is_some()),
-            None => Err(self.refused(own).await),
+            None => Err(self.write_error(own).await),
         }
     }
 
-    /// Ends a conversation and returns the event to publish. Ending it again as the same owner returns the event
-    /// of the first time.
+    /// Ends a conversation and returns the event to publish. A repetition by the same owner returns the same event.
     ///
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::NotFound`], [`JournalError::Service`].
@@ -204,14 +203,14 @@ impl Journal {
                          learnerSpeechMs = :speech, #metrics = :metrics",
                     )
                     .expression_attribute_names("#metrics", "metrics")
-                    .expression_attribute_values(":metrics", item::text(&item::json(&end.metrics)))
+                    .expression_attribute_values(":metrics", text(&item::json(&end.metrics)))
                     .expression_attribute_names("#usage", "usage")
-                    .expression_attribute_values(":ended", item::text(&item::ENDED))
-                    .expression_attribute_values(":at", item::millis(now))
-                    .expression_attribute_values(":reason", item::text(&item::name(&end.reason)))
-                    .expression_attribute_values(":usage", item::text(&item::json(&end.usage)))
-                    .expression_attribute_values(":turns", item::number(&end.turns))
-                    .expression_attribute_values(":speech", item::number(&end.learner_speech_ms))
+                    .expression_attribute_values(":ended", text(item::ENDED))
+                    .expression_attribute_values(":at", millis(now))
+                    .expression_attribute_values(":reason", text(&name(&end.reason)))
+                    .expression_attribute_values(":usage", text(&item::json(&end.usage)))
+                    .expression_attribute_values(":turns", number(&end.turns))
+                    .expression_attribute_values(":speech", number(&end.learner_speech_ms))
             })
             .await?;
         let header = match ended {
@@ -225,7 +224,7 @@ impl Journal {
         header.completed().map(|envelope| Completed { envelope }).ok_or(JournalError::Fenced)
     }
 
-    /// Notes that the conversation's event is on the bus. The first note stays.
+    /// Records that the conversation's event is on the bus. The first time stays.
     ///
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Service`].
@@ -235,13 +234,13 @@ impl Journal {
                 update
                     .condition_expression("attribute_exists(sessionId)")
                     .update_expression("SET publishedAt = if_not_exists(publishedAt, :now)")
-                    .expression_attribute_values(":now", item::millis(now))
+                    .expression_attribute_values(":now", millis(now))
             })
             .await?;
         marked.map(|_| ()).ok_or(JournalError::NotFound)
     }
 
-    /// Asks the watchdog to look at the conversation after the configured delay.
+    /// Requests a check by the watchdog after the configured delay.
     ///
     /// # Errors
     /// [`JournalError::Service`].
@@ -249,8 +248,7 @@ impl Journal {
         self.watch(&Watch::new(id), self.watch_delay_seconds).await
     }
 
-    /// Asks the watchdog to look at the conversation of `watch` in `delay_seconds`, 0 to
-    /// [`WATCH_DELAY_SECONDS_MAX`].
+    /// Requests a check by the watchdog in `delay_seconds`, 0 to [`WATCH_DELAY_SECONDS_MAX`].
     ///
     /// # Errors
     /// [`JournalError::Service`].
@@ -311,7 +309,7 @@ impl Journal {
         &self.reader.table
     }
 
-    /// Updates the header. `None` when its condition did not hold.
+    /// Updates the header. `None` if its condition did not hold.
     async fn update(
         &self,
         id: ConversationId,
@@ -328,16 +326,14 @@ impl Journal {
         })
         .await;
         match updated {
-            Ok(output) => Ok(Some(item::read_header(&output.attributes.unwrap_or_default())?)),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(None)
-            }
+            Ok(output) => Ok(Some(item::read_header(output.attributes.unwrap_or_default())?)),
+            Err(error) if is_conditional_check_failed(&error) => Ok(None),
             Err(error) => Err(service(&error)),
         }
     }
 
-    /// Why the header does not let `own` write.
-    async fn refused(&self, own: &Ownership) -> JournalError {
+    /// Why a write by `own` failed.
+    async fn write_error(&self, own: &Ownership) -> JournalError {
         match self.reader.header(own.conversation_id).await {
             Ok(None) => JournalError::NotFound,
             Ok(Some(header)) if header.epoch == own.epoch => JournalError::Ended,
@@ -351,11 +347,11 @@ fn lease_end(now: Timestamp) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(LEASE_SECONDS)).unwrap_or(Timestamp::MAX)
 }
 
-/// An update that only `own` may make, of a conversation that has not ended.
+/// Restricts an update to the owner `own` of a conversation that has not ended.
 fn owned(update: UpdateItemFluentBuilder, own: &Ownership) -> UpdateItemFluentBuilder {
     update
         .condition_expression("epoch = :epoch AND #state = :active")
         .expression_attribute_names("#state", "state")
-        .expression_attribute_values(":epoch", item::number(&own.epoch))
-        .expression_attribute_values(":active", item::text(&item::ACTIVE))
+        .expression_attribute_values(":epoch", number(&own.epoch))
+        .expression_attribute_values(":active", text(item::ACTIVE))
 }

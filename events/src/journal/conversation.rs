@@ -1,119 +1,141 @@
-//! PURE. What the journal knows of a conversation: its header, its end, its turns, and the event that follows
-//! from them.
+//! PURE. The records of a conversation in the journal: its header, its end, its turns, and the event derived from them. The
+//! serde attributes of [`Start`], [`Header`] and [`Ended`] are the attribute names of the header item.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Progress;
-use crate::contract::{
-    ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event, FeedbackLanguage,
-    Level, Speaker, Stage, Turn, Usage, UserId,
+use crate::{
+    contract::{
+        ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event,
+        FeedbackLanguage, Level, Speaker, Stage, Turn, Usage, UserId,
+    },
+    dynamo::json_text,
 };
 
-/// What is known of a conversation before its first word. Its start is inside its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The properties of a conversation at its start. The time of the start is inside the id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Start {
-    /// The conversation.
+    /// Conversation id.
+    #[serde(rename = "sessionId")]
     pub conversation_id: ConversationId,
-    /// The learner.
+    /// Learner.
     pub user_id: UserId,
-    /// The picture they talk about.
+    /// Picture to talk about.
     pub image_id: String,
-    /// The learner's level.
+    /// Level of the learner.
     pub level: Level,
-    /// The language in which the learner reads the assessment.
+    /// Language of the assessment.
     pub feedback_language: FeedbackLanguage,
-    /// The learner's IANA time zone.
+    /// IANA time zone of the learner.
     pub time_zone: String,
     /// W3C trace context of the request that started the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// The process that holds the conversation, for the people who look at the table.
+    /// Process that owns the conversation, for operators who read the table.
     pub owner: String,
-    /// Who the tutor sounds like, for whoever takes the conversation up.
+    /// Voice of the tutor, for the next owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub voice: Option<String>,
 }
 
-/// The right to write a conversation. It ends when somebody takes over, which raises the epoch.
+/// The right to write a conversation. It ends when another process takes over, which raises the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ownership {
-    /// The conversation.
+    /// Conversation id.
     pub conversation_id: ConversationId,
-    /// Counts the owners, from 1. Every write carries it.
+    /// Number of the owner, from 1. Every write carries it.
     pub epoch: u64,
 }
 
 /// How a conversation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct End {
-    /// Why it ended.
+    /// Reason of the end.
+    #[serde(rename = "endReason")]
     pub reason: EndReason,
     /// Tokens used.
+    #[serde(with = "json_text")]
     pub usage: Usage,
-    /// Turns in the journal.
+    /// Number of turns in the journal.
     pub turns: u32,
-    /// The learner's speech, in milliseconds.
+    /// Duration of the learner's speech, in milliseconds.
     pub learner_speech_ms: u64,
-    /// What was measured; `None` where the process that measured was lost.
+    /// Measurements of the owner; `None` if the owner was lost.
+    #[serde(default, with = "json_text")]
     pub metrics: Option<ConversationMetrics>,
 }
 
-/// A conversation that ended, with the event that says so.
+/// A conversation that ended, with its event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completed {
-    /// The `conversation.completed` to publish: the same whoever publishes it and however often.
+    /// The `conversation.completed` to publish: identical for every publisher and every repetition.
     pub envelope: Envelope,
 }
 
-/// Where a conversation stands.
+/// Whether a conversation has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Somebody holds it, or held it and was lost.
+    /// It has an owner, alive or lost, or waits for the next one.
     Active,
-    /// Nothing will be added to it.
+    /// No more turns follow.
     Ended,
 }
 
 /// The end as it is journalled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Ended {
-    /// When, to the millisecond.
+    /// Time of the end, to the millisecond.
+    #[serde(rename = "endedAt", with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub at: Timestamp,
-    /// The rest.
+    /// Reason and totals.
+    #[serde(flatten)]
     pub end: End,
 }
 
 /// The header item of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Header {
-    /// What was known at the start; `owner` is the present owner.
+    /// Properties of the start; `owner` is the present owner.
+    #[serde(flatten)]
     pub start: Start,
-    /// A random text of the start or takeover that made the present owner one.
+    /// Random text that identifies the start or takeover by the present owner.
     pub claim: String,
-    /// The present epoch.
+    /// Present epoch.
     pub epoch: u64,
-    /// Until when the owner is trusted to be alive, to the millisecond; of a conversation that was let go, until when
-    /// somebody may take it up.
+    /// Until when the owner counts as alive, to the millisecond; after a handover, until when another process may take
+    /// over.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub lease_until: Timestamp,
-    /// Who asks the owner to let go.
+    /// Process that requested a handover.
+    #[serde(rename = "wantedBy")]
     pub handover_requested_by: Option<String>,
-    /// What the conversation ends with if nobody takes it up, while its owner has let go.
+    /// After a handover: the end reason if no process takes over.
+    #[serde(rename = "releasedAs")]
     pub handed_over_as: Option<EndReason>,
-    /// What the last owner that let go left behind.
+    /// State left by the last owner that handed over.
+    #[serde(default, with = "json_text")]
     pub progress: Option<Progress>,
-    /// How it ended, once it has.
+    /// The end, once the conversation has ended.
+    #[serde(flatten, deserialize_with = "ended")]
     pub ended: Option<Ended>,
     /// When its `conversation.completed` was known to be on the bus.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
     pub published_at: Option<Timestamp>,
-    /// When its learner deleted it: what was said is gone, and nobody stores anything of it again.
+    /// When the learner deleted it: its content is deleted and must not be stored again.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
     pub deleted_at: Option<Timestamp>,
 }
 
-/// A conversation as it stands in the journal.
+/// A conversation as read from the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
-    /// The header.
+    /// Header item.
     pub header: Header,
-    /// The turns, in order.
+    /// Turns in order.
     pub turns: Vec<Turn>,
 }
 
@@ -121,17 +143,17 @@ pub struct Conversation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watch {
-    /// The conversation to look after.
+    /// Conversation to check.
     pub conversation_id: ConversationId,
     /// Version of this shape, `major.minor`.
     pub version: String,
-    /// Stages of the pipeline at which it is known to have stopped.
+    /// Stages of the pipeline at which it is known to have stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stalled: Vec<Stage>,
 }
 
 impl End {
-    /// The end of a conversation of these `turns`, whose owner was lost with what it had measured.
+    /// The end of a conversation with these `turns` whose owner was lost together with its measurements.
     #[must_use]
     pub fn of_turns(reason: EndReason, usage: Usage, turns: &[Turn]) -> Self {
         let learner_speech_ms = turns
@@ -149,7 +171,7 @@ impl End {
 }
 
 impl Header {
-    /// Where the conversation stands.
+    /// Whether the conversation has ended.
     #[must_use]
     pub fn state(&self) -> State {
         if self.ended.is_some() { State::Ended } else { State::Active }
@@ -161,7 +183,7 @@ impl Header {
         self.lease_until <= now
     }
 
-    /// The event that says that the conversation ended, once it has.
+    /// The `conversation.completed`, once the conversation has ended.
     #[must_use]
     pub fn completed(&self) -> Option<Envelope> {
         let Ended { at, end } = self.ended?;
@@ -186,7 +208,7 @@ impl Header {
 }
 
 impl Conversation {
-    /// The event that says that the conversation ended, once it has.
+    /// The `conversation.completed`, once the conversation has ended.
     #[must_use]
     pub fn completed(&self) -> Option<Envelope> {
         self.header.completed()
@@ -194,22 +216,22 @@ impl Conversation {
 }
 
 impl Watch {
-    /// The message that asks to look after `conversation_id`.
+    /// A request to check `conversation_id`.
     #[must_use]
     pub fn new(conversation_id: ConversationId) -> Self {
         Self { conversation_id, version: "1.1".to_owned(), stalled: Vec::new() }
     }
 
-    /// The message's body.
+    /// The body of the message.
     #[must_use]
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("a watch consists of strings")
     }
 
-    /// Reads a message's body.
+    /// Reads the body of a message.
     ///
     /// # Errors
-    /// The body is not a watch, or of another major version.
+    /// The body is no watchdog message or has another major version.
     pub fn decode(body: &str) -> Result<Self, WatchError> {
         let watch: Self = serde_json::from_str(body).map_err(|error| WatchError(error.to_string()))?;
         if watch.version.split('.').next() == Some("1") {
@@ -220,7 +242,21 @@ impl Watch {
     }
 }
 
-/// The text is not a watchdog message.
+/// Why a text is no watchdog message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a watchdog message: {0}")]
 pub struct WatchError(String);
+
+/// Reads `state` and, of an ended conversation, the attributes of its end.
+fn ended<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ended>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "state", rename_all = "UPPERCASE")]
+    enum Stored {
+        Active,
+        Ended(Ended),
+    }
+    Ok(match Stored::deserialize(deserializer)? {
+        Stored::Active => None,
+        Stored::Ended(ended) => Some(ended),
+    })
+}

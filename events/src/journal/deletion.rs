@@ -1,27 +1,31 @@
-//! A learner deletes a conversation: its turns go, its header stays as the mark that nothing of it is to be stored again.
+//! Deletion of one conversation by its learner: the turns are deleted, the header stays as a tombstone that prevents storing
+//! its content again.
 //!
-//! The mark comes first. Whoever handles an event of the conversation later, however late, finds it and does nothing; a
-//! deletion that was interrupted is repeated as a whole. The header itself holds nothing that was said, and leaves with
-//! the table's TTL, as it would have done in any case.
+//! The tombstone is written first. Handlers of the conversation's events find it, however late, and do nothing; an
+//! interrupted deletion is repeated as a whole. The header contains no spoken words, and expires by the table's TTL as
+//! usual.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::{Header, Journal, JournalError, error::service, item};
-use crate::contract::ConversationId;
+use crate::{
+    contract::ConversationId,
+    dynamo::{millis, number, text},
+};
 
-/// Items that are deleted at one time.
+/// Concurrent deletions of items.
 const DELETES_AT_ONCE: usize = 16;
 
-/// Pages of a query that one conversation may fill.
+/// Pages of a query (1 MiB each) that one conversation may fill.
 const PAGES_MAX: usize = 64;
 
 impl Journal {
-    /// Marks an ended conversation as deleted. The first mark stays.
+    /// Writes the deletion tombstone of an ended conversation. The first time stays.
     ///
     /// # Errors
-    /// [`JournalError::NotFound`]; [`JournalError::Held`] of a conversation that has not ended;
+    /// [`JournalError::NotFound`]; [`JournalError::Held`] for a conversation that has not ended;
     /// [`JournalError::Service`].
     pub async fn mark_deleted(&self, id: ConversationId, now: Timestamp) -> Result<Header, JournalError> {
         let marked = self
@@ -30,8 +34,8 @@ impl Journal {
                     .condition_expression("#state = :ended")
                     .update_expression("SET deletedAt = if_not_exists(deletedAt, :now)")
                     .expression_attribute_names("#state", "state")
-                    .expression_attribute_values(":ended", item::text(&item::ENDED))
-                    .expression_attribute_values(":now", item::millis(now))
+                    .expression_attribute_values(":ended", text(item::ENDED))
+                    .expression_attribute_values(":now", millis(now))
             })
             .await?;
         match marked {
@@ -43,7 +47,7 @@ impl Journal {
         }
     }
 
-    /// Deletes the turns of a conversation that was marked. Doing it again changes nothing.
+    /// Deletes the turns of a conversation with a tombstone. Idempotent.
     ///
     /// # Errors
     /// [`JournalError::Service`].
@@ -56,8 +60,8 @@ impl Journal {
                 .table_name(self.table())
                 .key_condition_expression("sessionId = :id AND #timestamp > :start")
                 .expression_attribute_names("#timestamp", "timestamp")
-                .expression_attribute_values(":id", item::text(&id))
-                .expression_attribute_values(":start", item::number(&id.started_at_ms()))
+                .expression_attribute_values(":id", text(&id))
+                .expression_attribute_values(":start", number(&id.started_at_ms()))
                 .set_exclusive_start_key(after)
                 .consistent_read(true)
                 .send()
@@ -83,7 +87,7 @@ impl Journal {
         self.dynamodb()
             .delete_item()
             .table_name(self.table())
-            .key("sessionId", item::text(&id))
+            .key("sessionId", text(&id))
             .key("timestamp", timestamp)
             .send()
             .await

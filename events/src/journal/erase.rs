@@ -1,29 +1,21 @@
-//! Deleting conversations, for whoever has the right to have them deleted.
+//! Deletes conversations with all their items, for the deletion of an account.
 //!
-//! Whoever holds a conversation is fenced first, as by a takeover; then its turns go, and its header last. So a deletion
-//! that was cut short is found again by the learner's index, which lists headers only, and no turn is left behind
-//! without a header: the header goes only while nobody else became the owner in between.
-
-use std::collections::HashMap;
+//! The owner is fenced first, as by a takeover; then the turns are deleted, and the header last. An interrupted deletion is
+//! found again through the learner's index, which lists headers only. No turn remains without a header, because the header
+//! is deleted only if no other process became the owner meanwhile.
 
 use anyhow::anyhow;
-use aws_sdk_dynamodb::{
-    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
-    types::{AttributeValue, ReturnValue},
-};
+use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::{item, lease_end};
 use crate::{
     contract::ConversationId,
-    dynamo::delete_items,
+    dynamo::{Item, delete_items, is_conditional_check_failed, millis, number, text},
     runtime::{env, failure::Failure},
 };
 
 /// Pages of a query (1 MiB each) that the keys of one conversation may fill.
 const PAGES_MAX: usize = 64;
-
-/// An item or a key of the table.
-type Item = HashMap<String, AttributeValue>;
 
 /// Deletes conversations.
 #[derive(Clone, Debug)]
@@ -39,10 +31,10 @@ impl Eraser {
         Self { dynamodb, table: table.into() }
     }
 
-    /// Deletes a conversation, held or ended. Returns how many items were there.
+    /// Deletes a conversation, active or ended. Returns the number of its items.
     ///
     /// # Errors
-    /// A retry when somebody became its owner meanwhile; otherwise by the nature of the failed call.
+    /// A retry if another process became its owner meanwhile; otherwise by the class of the failed call.
     pub async fn erase(&self, id: ConversationId) -> Result<usize, Failure> {
         let epoch = self.fence(id).await?;
         let header = item::header_key(id);
@@ -57,24 +49,20 @@ impl Eraser {
             .table_name(&self.table)
             .set_key(Some(header))
             .condition_expression("attribute_not_exists(sessionId) OR epoch = :epoch")
-            .expression_attribute_values(":epoch", item::number(&epoch))
+            .expression_attribute_values(":epoch", number(&epoch))
             .send()
             .await;
         match deleted {
             Ok(_) => Ok(found),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Err(Failure::retry(anyhow!("the conversation got another owner while it was deleted")))
+            Err(error) if is_conditional_check_failed(&error) => {
+                Err(Failure::retry(anyhow!("another process became the owner during the deletion")))
             }
             Err(error) => Err(Failure::aws(error).context("failed to delete a header")),
         }
     }
 
-    /// Takes the right to write from whoever has it. Returns the epoch in which nobody has it, or `None` where there is
-    /// no header. The header is not read as one: also what this build cannot read can be deleted.
+    /// Fences the owner. Returns the new epoch, which has no owner, or `None` without a header. It reads only epoch and
+    /// claim, so a header that this build cannot read can be deleted.
     async fn fence(&self, id: ConversationId) -> Result<Option<u64>, Failure> {
         let Some(seen) = self.epoch(id).await? else { return Ok(None) };
         let (next, claim) = (seen.0 + 1, env::random_uuid().to_string());
@@ -85,23 +73,23 @@ impl Eraser {
             .set_key(Some(item::header_key(id)))
             .condition_expression("epoch = :epoch")
             .update_expression("SET epoch = :next, claim = :claim, leaseUntil = :until")
-            .expression_attribute_values(":epoch", item::number(&seen.0))
-            .expression_attribute_values(":next", item::number(&next))
-            .expression_attribute_values(":claim", item::text(&claim))
-            // Nobody takes over meanwhile.
-            .expression_attribute_values(":until", item::millis(lease_end(env::now())))
+            .expression_attribute_values(":epoch", number(&seen.0))
+            .expression_attribute_values(":next", number(&next))
+            .expression_attribute_values(":claim", text(&claim))
+            // Prevents a takeover meanwhile.
+            .expression_attribute_values(":until", millis(lease_end(env::now())))
             .return_values(ReturnValue::None)
             .send()
             .await;
         let Err(error) = fenced else { return Ok(Some(next)) };
-        if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) {
-            return Err(Failure::aws(error).context("failed to take a conversation over"));
+        if !is_conditional_check_failed(&error) {
+            return Err(Failure::aws(error).context("failed to fence the owner of a conversation"));
         }
-        // It may be our own write, whose reply was lost.
+        // It may be our own write whose response was lost.
         match self.epoch(id).await? {
             None => Ok(None),
             Some((epoch, claimed)) if claimed == claim => Ok(Some(epoch)),
-            Some(_) => Err(Failure::retry(anyhow!("the conversation changed its owner in this very moment"))),
+            Some(_) => Err(Failure::retry(anyhow!("the conversation changed its owner concurrently"))),
         }
     }
 
@@ -135,7 +123,7 @@ impl Eraser {
                 .key_condition_expression("sessionId = :id")
                 .projection_expression("sessionId, #timestamp")
                 .expression_attribute_names("#timestamp", "timestamp")
-                .expression_attribute_values(":id", item::text(&id))
+                .expression_attribute_values(":id", text(&id))
                 .set_exclusive_start_key(after)
                 .consistent_read(true)
                 .send()

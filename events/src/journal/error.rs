@@ -1,13 +1,11 @@
-//! What the journal refuses, and how failed SDK calls become that.
+//! The errors of the journal and their mapping from SDK errors.
 //!
-//! A canceled transaction is one error with a reason for each of its writes: only the reasons say what happened.
+//! A canceled transaction is one error with a reason for each of its writes: only the reasons say which condition failed.
 
 use anyhow::anyhow;
 use aws_sdk_dynamodb::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
-    operation::{
-        put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
-    },
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
 };
 use jiff::Timestamp;
 
@@ -17,48 +15,48 @@ use crate::runtime::{
     retry::Retry,
 };
 
-/// Why the journal refused.
+/// Why an operation of the journal failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The conversation is not in the journal.
     #[error("the conversation is not in the journal")]
     NotFound,
-    /// Somebody else started a conversation with this id.
-    #[error("the conversation was started before")]
+    /// Another process started a conversation with this id.
+    #[error("a conversation with this id was started before")]
     AlreadyStarted,
-    /// Somebody else took over: nothing more may be written.
+    /// Another process took over: this one must not write any more.
     #[error("the conversation was taken over")]
     Fenced,
-    /// The conversation ended: nothing more may be written.
+    /// The conversation has ended: no more turns may be written.
     #[error("the conversation has ended")]
     Ended,
-    /// The owner is trusted to be alive.
-    #[error("the conversation is held until {until}")]
+    /// The owner counts as alive.
+    #[error("the conversation has an owner until {until}")]
     Held {
         /// End of the owner's lease.
         until: Timestamp,
     },
-    /// Another turn stands at this index.
-    #[error("another turn stands at index {index}")]
+    /// The journal has another turn with this index.
+    #[error("the journal has another turn with the index {index}")]
     TurnExists {
-        /// The index.
+        /// Index of the turn.
         index: u32,
     },
-    /// The journal holds what this build cannot read.
+    /// This build cannot read an item of the journal.
     #[error(transparent)]
     Corrupt(#[from] CorruptItemError),
     /// DynamoDB or SQS failed; whether the write happened is unknown.
     #[error("{source:#}")]
     Service {
-        /// Its nature.
+        /// Class of the error.
         class: ErrorClass,
-        /// The cause.
+        /// Cause.
         source: anyhow::Error,
     },
 }
 
 impl JournalError {
-    /// What becomes of the message whose handler met this error and has no better idea.
+    /// The failure of a message handler that has no special treatment for this error.
     #[must_use]
     pub fn into_failure(self) -> Failure {
         match self {
@@ -81,7 +79,7 @@ pub(super) enum Canceled {
     Other(JournalError),
 }
 
-// The header's reason comes first, and where the header refuses, the turn does not matter.
+// The reason of the header comes first; if its condition failed, that of the turn does not matter.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
 pub(super) fn canceled(error: SdkError<TransactWriteItemsError>) -> Retry<Canceled> {
     let reasons = match error.as_service_error() {
@@ -104,10 +102,6 @@ pub(super) fn conflicting(error: SdkError<UpdateItemError>) -> Retry<SdkError<Up
         Some(UpdateItemError::TransactionConflictException(_)) => Retry::transient(error),
         _ => Retry::Permanent(error),
     }
-}
-
-pub(super) fn is_put_refused(error: &SdkError<PutItemError>) -> bool {
-    error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
 }
 
 pub(super) fn service<E>(error: &SdkError<E>) -> JournalError

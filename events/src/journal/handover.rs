@@ -1,39 +1,43 @@
-//! How a conversation changes its owner: one asks for it, the other lets go; or it is taken without asking, because
-//! its owner is dead ([`Journal::take_over`]) or its learner is elsewhere ([`Journal::seize`]).
+//! Changes of a conversation's owner: on request (one process requests a handover, the owner hands over), or without one,
+//! because the owner is dead ([`Journal::take_over`]) or the learner reconnected to another task ([`Journal::seize`]).
 //!
-//! Each change raises the epoch, the owner's own letting go too. So there is no moment in which two may write.
+//! Each change raises the epoch, a handover by the owner too. So at no moment can two processes write.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use jiff::Timestamp;
 
 use super::{Handover, Header, Journal, JournalError, Ownership, Seized, State, item, lease_end, owned};
-use crate::{contract::ConversationId, runtime::env};
+use crate::{
+    contract::ConversationId,
+    dynamo::{millis, name, number, text},
+    runtime::env,
+};
 
 impl Journal {
-    /// Asks the owner to let go, in the name of `who`. The owner sees it when it renews its lease, and in
+    /// Requests a handover for the process `requester`. The owner sees it when it renews its lease, and in
     /// [`Journal::is_handover_requested`].
     ///
     /// # Errors
     /// [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
-    pub async fn request_handover(&self, id: ConversationId, who: &str) -> Result<(), JournalError> {
-        let wanted = self
+    pub async fn request_handover(&self, id: ConversationId, requester: &str) -> Result<(), JournalError> {
+        let requested = self
             .update(id, |update| {
                 update
                     .condition_expression("#state = :active")
                     .update_expression("SET wantedBy = :who")
                     .expression_attribute_names("#state", "state")
-                    .expression_attribute_values(":active", item::text(&item::ACTIVE))
-                    .expression_attribute_values(":who", item::text(&who))
+                    .expression_attribute_values(":active", text(item::ACTIVE))
+                    .expression_attribute_values(":who", text(requester))
             })
             .await?;
-        match wanted {
+        match requested {
             Some(_) => Ok(()),
             None if self.header(id).await?.is_some() => Err(JournalError::Ended),
             None => Err(JournalError::NotFound),
         }
     }
 
-    /// Whether somebody asks the owner to let go.
+    /// Whether another process requested a handover.
     ///
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Corrupt`],
@@ -49,15 +53,15 @@ impl Journal {
         }
     }
 
-    /// Lets go of a conversation: `own` is of no use from now on. Whoever wants it may have it until `until`, then the
-    /// watchdog ends it.
+    /// Gives up a conversation: `own` becomes invalid. Another process may take over until `until`; then the watchdog ends
+    /// the conversation.
     ///
     /// # Errors
     /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
     pub async fn hand_over(
         &self,
         own: &Ownership,
-        released: &Handover,
+        handover: &Handover,
         until: Timestamp,
     ) -> Result<(), JournalError> {
         let change = |update: UpdateItemFluentBuilder| {
@@ -66,22 +70,22 @@ impl Journal {
                     "SET epoch = :next, claim = :claim, leaseUntil = :until, releasedAs = :reason, \
                      progress = :progress REMOVE wantedBy",
                 )
-                .expression_attribute_values(":until", item::millis(until))
-                .expression_attribute_values(":reason", item::text(&item::name(&released.reason)))
-                .expression_attribute_values(":progress", item::text(&item::json(&released.progress)))
+                .expression_attribute_values(":until", millis(until))
+                .expression_attribute_values(":reason", text(&name(&handover.reason)))
+                .expression_attribute_values(":progress", text(&item::json(&handover.progress)))
         };
         match self.raise(own, "epoch = :epoch AND #state = :active", change).await? {
             Raised::Done => Ok(()),
-            Raised::Refused(header) if header.epoch == own.epoch => Err(JournalError::Ended),
-            Raised::Refused(_) => Err(JournalError::Fenced),
+            Raised::Failed(header) if header.epoch == own.epoch => Err(JournalError::Ended),
+            Raised::Failed(_) => Err(JournalError::Fenced),
         }
     }
 
-    /// Becomes the owner of a conversation whose owner's lease is over at `now`. To end it, take over first and
-    /// [`Journal::load`] then: no turn comes in between.
+    /// Becomes the owner of a conversation whose lease has expired at `now`. To end it, take over first and then
+    /// [`Journal::load`] it: no turn can be appended in between.
     ///
     /// # Errors
-    /// [`JournalError::Held`], also when the owner renewed in this very moment; [`JournalError::Ended`],
+    /// [`JournalError::Held`], also if the owner renewed its lease concurrently; [`JournalError::Ended`],
     /// [`JournalError::NotFound`], [`JournalError::Service`].
     pub async fn take_over(
         &self,
@@ -90,33 +94,33 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Ownership, JournalError> {
         let seen = self.header(id).await?.ok_or(JournalError::NotFound)?;
-        takeable(&seen, now)?;
+        check_takeover(&seen, now)?;
         let change = |update: UpdateItemFluentBuilder| {
             update
                 .update_expression(
                     "SET epoch = :next, #owner = :owner, claim = :claim, leaseUntil = :until REMOVE wantedBy",
                 )
                 .expression_attribute_names("#owner", "owner")
-                .expression_attribute_values(":seen", item::millis(seen.lease_until))
-                .expression_attribute_values(":owner", item::text(&owner))
-                .expression_attribute_values(":until", item::millis(lease_end(now)))
+                .expression_attribute_values(":seen", millis(seen.lease_until))
+                .expression_attribute_values(":owner", text(owner))
+                .expression_attribute_values(":until", millis(lease_end(now)))
         };
         let former = Ownership { conversation_id: id, epoch: seen.epoch };
         let condition = "epoch = :epoch AND #state = :active AND leaseUntil = :seen";
         match self.raise(&former, condition, change).await? {
             Raised::Done => Ok(Ownership { conversation_id: id, epoch: seen.epoch + 1 }),
-            Raised::Refused(stored) => {
-                takeable(&stored, now)?;
+            Raised::Failed(stored) => {
+                check_takeover(&stored, now)?;
                 Err(JournalError::Held { until: stored.lease_until })
             }
         }
     }
 
-    /// Becomes the owner of a conversation whoever holds it: for a task to which its learner has come. An owner that
-    /// did not let go is fenced.
+    /// Becomes the owner of a conversation regardless of its lease, for the task to which the learner reconnected. An owner
+    /// that did not hand over is fenced.
     ///
     /// # Errors
-    /// [`JournalError::Held`] when somebody else became the owner in this very moment; [`JournalError::Ended`],
+    /// [`JournalError::Held`] if another process became the owner concurrently; [`JournalError::Ended`],
     /// [`JournalError::NotFound`], [`JournalError::Service`].
     pub async fn seize(
         &self,
@@ -135,8 +139,8 @@ impl Journal {
                      REMOVE wantedBy, releasedAs",
                 )
                 .expression_attribute_names("#owner", "owner")
-                .expression_attribute_values(":owner", item::text(&owner))
-                .expression_attribute_values(":until", item::millis(lease_end(now)))
+                .expression_attribute_values(":owner", text(owner))
+                .expression_attribute_values(":until", millis(lease_end(now)))
         };
         let former = Ownership { conversation_id: id, epoch: seen.epoch };
         match self.raise(&former, "epoch = :epoch AND #state = :active", change).await? {
@@ -147,13 +151,13 @@ impl Journal {
                 }
                 Ok(Seized { own: Ownership { conversation_id: id, epoch: seen.epoch + 1 }, progress })
             }
-            Raised::Refused(stored) if stored.state() == State::Ended => Err(JournalError::Ended),
-            Raised::Refused(stored) => Err(JournalError::Held { until: stored.lease_until }),
+            Raised::Failed(stored) if stored.state() == State::Ended => Err(JournalError::Ended),
+            Raised::Failed(stored) => Err(JournalError::Held { until: stored.lease_until }),
         }
     }
 
-    /// Raises the epoch of `former` under `condition`, and does `change`. A write whose reply was lost is recognised by
-    /// its claim.
+    /// Raises the epoch of `former` under `condition`, together with `change`. A write whose response was lost is
+    /// recognised by its claim.
     async fn raise(
         &self,
         former: &Ownership,
@@ -165,26 +169,26 @@ impl Journal {
             .update(former.conversation_id, |update| {
                 change(owned(update, former))
                     .condition_expression(condition)
-                    .expression_attribute_values(":next", item::number(&(former.epoch + 1)))
-                    .expression_attribute_values(":claim", item::text(&claim))
+                    .expression_attribute_values(":next", number(&(former.epoch + 1)))
+                    .expression_attribute_values(":claim", text(&claim))
             })
             .await?;
         if raised.is_some() {
             return Ok(Raised::Done);
         }
         let stored = self.header(former.conversation_id).await?.ok_or(JournalError::NotFound)?;
-        Ok(if stored.claim == claim { Raised::Done } else { Raised::Refused(Box::new(stored)) })
+        Ok(if stored.claim == claim { Raised::Done } else { Raised::Failed(Box::new(stored)) })
     }
 }
 
-/// What came of raising an epoch.
+/// The result of raising an epoch.
 enum Raised {
     Done,
     /// The condition did not hold for this header.
-    Refused(Box<Header>),
+    Failed(Box<Header>),
 }
 
-fn takeable(header: &Header, now: Timestamp) -> Result<(), JournalError> {
+fn check_takeover(header: &Header, now: Timestamp) -> Result<(), JournalError> {
     if header.state() == State::Ended {
         Err(JournalError::Ended)
     } else if header.is_stale(now) {

@@ -1,155 +1,96 @@
 //! PURE. Items of the Conversations table <-> [`Header`] and [`Turn`].
 //!
-//! Keys: `sessionId` (S, the conversation id) and `timestamp` (N). The header stands at the milliseconds inside
-//! the conversation id, turn `i` at header + 1 + `i`, so one Query returns the header and the turns in order.
-//! Only the header has `userId`, so the index over users lists conversations and nothing else. Times are
-//! milliseconds since the epoch, except `expiresAt`, which the table's TTL reads as seconds.
+//! Keys: `sessionId` (S, the conversation id) and `timestamp` (N). The header is stored at the milliseconds inside the
+//! conversation id, turn `i` at header + 1 + `i`, so one Query returns the header and the turns in order. Only the header
+//! has `userId`, so the index over users lists conversations and nothing else. Times are milliseconds since the epoch,
+//! except `expiresAt`, which the table's TTL reads as seconds. The other attributes of a header are the serialised fields
+//! of [`Start`] and [`Header`]; structured values are JSON text.
 
-use std::{collections::HashMap, str::FromStr};
-
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::conversation::{Conversation, End, Ended, Header, Start};
-use crate::contract::{ConversationId, Turn};
+use super::conversation::{Conversation, Header, Start};
+use crate::{
+    contract::{ConversationId, Turn},
+    dynamo::{Item, from_item, json_text, millis, number, text, to_item},
+};
 
 /// Days after its start at which a conversation leaves the table.
 pub(super) const RETENTION_DAYS: i64 = 90;
 
-/// `state` of a conversation that is held.
+/// `state` of a conversation that has not ended.
 pub(super) const ACTIVE: &str = "ACTIVE";
 
 /// `state` of a conversation that ended.
 pub(super) const ENDED: &str = "ENDED";
 
-/// An item of the table.
-pub(super) type Item = HashMap<String, AttributeValue>;
-
-/// An item that this build cannot read. The text names the attribute and never its value.
+/// An item that this build cannot read. The text never quotes a turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("item of the Conversations table: {0}")]
 pub struct CorruptItemError(pub(super) String);
 
 /// The key of the header of `id`.
 pub(super) fn header_key(id: ConversationId) -> Item {
-    Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), number(&id.started_at_ms()))])
-}
-
-/// The conversation of an item or a key.
-pub(super) fn conversation_id(item: &Item) -> Result<ConversationId, CorruptItemError> {
-    parsed(item, "sessionId")
-}
-
-/// The first header item of a conversation: epoch 1, active. `claim` tells this start from any other.
-pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item {
-    let mut item = header_key(start.conversation_id);
-    item.extend([
-        ("userId".to_owned(), text(&start.user_id)),
-        ("imageId".to_owned(), text(&start.image_id)),
-        ("level".to_owned(), AttributeValue::S(name(&start.level))),
-        ("feedbackLanguage".to_owned(), AttributeValue::S(name(&start.feedback_language))),
-        ("timeZone".to_owned(), text(&start.time_zone)),
-        ("owner".to_owned(), text(&start.owner)),
-        ("claim".to_owned(), text(&claim)),
-        ("state".to_owned(), text(&ACTIVE)),
-        ("epoch".to_owned(), number(&1)),
-        ("leaseUntil".to_owned(), millis(lease_until)),
-        ("expiresAt".to_owned(), expires_at(start.conversation_id)),
-    ]);
-    for (name, value) in [("traceparent", &start.traceparent), ("voice", &start.voice)] {
-        if let Some(value) = value {
-            item.insert(name.to_owned(), text(value));
-        }
-    }
-    item
+    key(id, id.started_at_ms())
 }
 
 /// The key of the turn `index` of `id`.
 pub(super) fn turn_key(id: ConversationId, index: u32) -> Item {
-    let timestamp = number(&(id.started_at_ms() + 1 + i64::from(index)));
-    Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), timestamp)])
+    key(id, id.started_at_ms() + 1 + i64::from(index))
+}
+
+/// The conversation of an item or a key.
+pub(super) fn conversation_id(item: &Item) -> Result<ConversationId, CorruptItemError> {
+    let id = item.get("sessionId").and_then(|id| id.as_s().ok()?.parse().ok());
+    id.ok_or_else(|| CorruptItemError("the attribute sessionId is missing or no conversation id".to_owned()))
+}
+
+/// The first header item of a conversation: epoch 1, active. `claim` identifies this start among others.
+pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item {
+    let mut item = to_item(start);
+    item.extend(header_key(start.conversation_id));
+    let attributes = [
+        ("claim", text(claim)),
+        ("state", text(ACTIVE)),
+        ("epoch", number(&1)),
+        ("leaseUntil", millis(lease_until)),
+        ("expiresAt", number(&expires_at(start.conversation_id))),
+    ];
+    item.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
+    item
 }
 
 /// The item of one turn of `id`.
 pub(super) fn turn(id: ConversationId, turn: &Turn) -> Item {
     let mut item = turn_key(id, turn.index);
-    item.extend([
-        ("index".to_owned(), number(&turn.index)),
-        ("turn".to_owned(), AttributeValue::S(json(turn))),
-        ("expiresAt".to_owned(), expires_at(id)),
-    ]);
+    let attributes =
+        [("index", number(&turn.index)), ("turn", text(&json(turn))), ("expiresAt", number(&expires_at(id)))];
+    item.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
     item
 }
 
 /// Reads the item of a turn.
-pub(super) fn read_turn(item: &Item) -> Result<Turn, CorruptItemError> {
-    decoded(item, "turn")
+pub(super) fn read_turn(item: Item) -> Result<Turn, CorruptItemError> {
+    #[derive(Deserialize)]
+    struct TurnItem {
+        #[serde(with = "json_text")]
+        turn: Turn,
+    }
+    read(item).map(|item: TurnItem| item.turn)
 }
 
 /// Reads a header item.
-pub(super) fn read_header(item: &Item) -> Result<Header, CorruptItemError> {
-    let conversation_id = parsed(item, "sessionId")?;
-    let start = Start {
-        conversation_id,
-        user_id: parsed(item, "userId")?,
-        image_id: string(item, "imageId")?.to_owned(),
-        level: named(item, "level")?,
-        feedback_language: named(item, "feedbackLanguage")?,
-        time_zone: string(item, "timeZone")?.to_owned(),
-        traceparent: optional(item, "traceparent", string)?.map(str::to_owned),
-        owner: string(item, "owner")?.to_owned(),
-        voice: optional(item, "voice", string)?.map(str::to_owned),
-    };
-    let ended = match string(item, "state")? {
-        ACTIVE => None,
-        ENDED => Some(Ended {
-            at: timestamp(item, "endedAt")?,
-            end: End {
-                reason: named(item, "endReason")?,
-                usage: decoded(item, "usage")?,
-                turns: integer(item, "turns")?,
-                learner_speech_ms: integer(item, "learnerSpeechMs")?,
-                metrics: optional(item, "metrics", decoded)?.flatten(),
-            },
-        }),
-        _ => return Err(corrupt("state")),
-    };
-    Ok(Header {
-        start,
-        claim: string(item, "claim")?.to_owned(),
-        epoch: integer(item, "epoch")?,
-        lease_until: timestamp(item, "leaseUntil")?,
-        handover_requested_by: optional(item, "wantedBy", string)?.map(str::to_owned),
-        handed_over_as: optional(item, "releasedAs", named)?,
-        progress: optional(item, "progress", decoded)?,
-        ended,
-        published_at: optional(item, "publishedAt", timestamp)?,
-        deleted_at: optional(item, "deletedAt", timestamp)?,
-    })
+pub(super) fn read_header(item: Item) -> Result<Header, CorruptItemError> {
+    read(item)
 }
 
 /// Reads the items of one conversation, in the order of their sort key. `None` without items.
-pub(super) fn read_conversation(items: &[Item]) -> Result<Option<Conversation>, CorruptItemError> {
-    let Some((first, rest)) = items.split_first() else { return Ok(None) };
-    let header = read_header(first)?;
-    let turns = rest.iter().map(read_turn).collect::<Result<Vec<Turn>, CorruptItemError>>()?;
+pub(super) fn read_conversation(items: Vec<Item>) -> Result<Option<Conversation>, CorruptItemError> {
+    let mut items = items.into_iter();
+    let Some(header) = items.next() else { return Ok(None) };
+    let header = read_header(header)?;
+    let turns = items.map(read_turn).collect::<Result<Vec<Turn>, CorruptItemError>>()?;
     Ok(Some(Conversation { header, turns }))
-}
-
-/// A string attribute.
-pub(super) fn text(value: &impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-/// A number attribute.
-pub(super) fn number(value: &impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// A point in time, in milliseconds.
-pub(super) fn millis(at: Timestamp) -> AttributeValue {
-    number(&at.as_millisecond())
 }
 
 /// The JSON text of a value.
@@ -157,67 +98,33 @@ pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("journalled values have string keys and finite numbers only")
 }
 
-/// The name of a unit variant, as the contract writes it.
-pub(super) fn name(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        other => unreachable!("a unit variant is written as its name, not as {other:?}"),
-    }
+fn key(id: ConversationId, timestamp: i64) -> Item {
+    Item::from([("sessionId".to_owned(), text(&id)), ("timestamp".to_owned(), number(&timestamp))])
 }
 
-fn expires_at(id: ConversationId) -> AttributeValue {
-    number(&(id.started_at_ms() / 1000 + RETENTION_DAYS * 24 * 60 * 60))
+/// Seconds since the epoch.
+fn expires_at(id: ConversationId) -> i64 {
+    id.started_at_ms() / 1000 + RETENTION_DAYS * 24 * 60 * 60
 }
 
-fn corrupt(attribute: &str) -> CorruptItemError {
-    CorruptItemError(format!("attribute {attribute} is missing or unreadable"))
-}
-
-fn string<'a>(item: &'a Item, attribute: &str) -> Result<&'a str, CorruptItemError> {
-    item.get(attribute)
-        .and_then(|value| value.as_s().ok())
-        .map(String::as_str)
-        .ok_or_else(|| corrupt(attribute))
-}
-
-fn parsed<T: FromStr>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
-    string(item, attribute)?.parse().map_err(|_| corrupt(attribute))
-}
-
-fn named<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
-    let value = serde_json::Value::String(string(item, attribute)?.to_owned());
-    serde_json::from_value(value).map_err(|_| corrupt(attribute))
-}
-
-fn decoded<T: DeserializeOwned>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
-    serde_json::from_str(string(item, attribute)?).map_err(|_| corrupt(attribute))
-}
-
-fn integer<T: FromStr>(item: &Item, attribute: &str) -> Result<T, CorruptItemError> {
-    let digits = item.get(attribute).and_then(|value| value.as_n().ok()).ok_or_else(|| corrupt(attribute))?;
-    digits.parse().map_err(|_| corrupt(attribute))
-}
-
-fn timestamp(item: &Item, attribute: &str) -> Result<Timestamp, CorruptItemError> {
-    Timestamp::from_millisecond(integer(item, attribute)?).map_err(|_| corrupt(attribute))
-}
-
-fn optional<'a, T>(
-    item: &'a Item,
-    attribute: &str,
-    read: impl FnOnce(&'a Item, &str) -> Result<T, CorruptItemError>,
-) -> Result<Option<T>, CorruptItemError> {
-    if item.contains_key(attribute) { read(item, attribute).map(Some) } else { Ok(None) }
+fn read<T: DeserializeOwned>(item: Item) -> Result<T, CorruptItemError> {
+    from_item(item).map_err(|error| CorruptItemError(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, option, prelude::*};
 
-    use super::{super::Progress, *};
-    use crate::contract::{
-        Envelope,
-        samples::{any_turn, end_reason, ids, language, level, metrics, timestamp, usage},
+    use super::{
+        super::{End, Ended, Progress},
+        *,
+    };
+    use crate::{
+        contract::{
+            Envelope,
+            samples::{any_turn, end_reason, ids, language, level, metrics, timestamp, usage},
+        },
+        dynamo::name,
     };
 
     fn any_start() -> impl Strategy<Value = Start> {
@@ -238,7 +145,7 @@ mod tests {
     /// What [`super::super::Journal::end`] adds to a header.
     fn ended_item(mut item: Item, ended: &Ended) -> Item {
         item.extend([
-            ("state".to_owned(), text(&ENDED)),
+            ("state".to_owned(), text(ENDED)),
             ("endedAt".to_owned(), millis(ended.at)),
             ("endReason".to_owned(), text(&name(&ended.end.reason))),
             ("usage".to_owned(), text(&json(&ended.end.usage))),
@@ -252,7 +159,7 @@ mod tests {
     proptest! {
         #[test]
         fn header_is_read_as_it_was_written(start in any_start(), claim in any::<String>(), until in timestamp()) {
-            let read = read_header(&header(&start, &claim, until)).unwrap();
+            let read = read_header(header(&start, &claim, until)).unwrap();
             let expected = Header {
                 start,
                 claim,
@@ -275,7 +182,7 @@ mod tests {
             turns in any::<u32>(), learner_speech_ms in any::<u64>(), metrics in option::of(metrics()),
         ) {
             let ended = Ended { at, end: End { reason, usage, turns, learner_speech_ms, metrics } };
-            let header = read_header(&ended_item(header(&start, "claim", at), &ended)).unwrap();
+            let header = read_header(ended_item(header(&start, "claim", at), &ended)).unwrap();
             prop_assert_eq!(header.ended, Some(ended));
             let envelope = header.completed().unwrap();
             prop_assert_eq!(envelope.occurred_at, at);
@@ -293,9 +200,9 @@ mod tests {
             item.extend([
                 ("releasedAs".to_owned(), text(&name(&reason))),
                 ("progress".to_owned(), text(&json(&progress))),
-                ("wantedBy".to_owned(), text(&"ingress-2")),
+                ("wantedBy".to_owned(), text("ingress-2")),
             ]);
-            let header = read_header(&item).unwrap();
+            let header = read_header(item).unwrap();
             prop_assert_eq!(header.handed_over_as, Some(reason));
             prop_assert_eq!(header.progress, Some(progress));
             prop_assert_eq!(header.handover_requested_by.as_deref(), Some("ingress-2"));
@@ -310,10 +217,10 @@ mod tests {
             let turns: Vec<Turn> = (0..).zip(turns).map(|(index, turn)| Turn { index, ..turn }).collect();
             let mut items = vec![header(&start, "claim", id.started_at())];
             items.extend(turns.iter().map(|turn| super::turn(id, turn)));
-            let keys: Vec<i64> = items.iter().map(|item| integer(item, "timestamp").unwrap()).collect();
+            let keys: Vec<i64> = items.iter().map(|item| item["timestamp"].as_n().unwrap().parse().unwrap()).collect();
             prop_assert!(keys.windows(2).all(|pair| pair[0] < pair[1]));
             prop_assert!(items[1..].iter().all(|item| !item.contains_key("userId")));
-            let conversation = read_conversation(&items).unwrap().unwrap();
+            let conversation = read_conversation(items).unwrap().unwrap();
             prop_assert_eq!(conversation.turns, turns);
         }
 
@@ -326,19 +233,53 @@ mod tests {
             required.sort();
             let missing = required[at.index(required.len())].clone();
             item.remove(&missing);
-            prop_assert!(read_header(&item).unwrap_err().to_string().contains(&missing));
+            prop_assert!(read_header(item).unwrap_err().to_string().contains(&missing));
         }
+    }
+
+    #[test]
+    fn new_header_has_the_attributes_of_the_table_layout() {
+        let start = crate::contract::samples::conversation_id();
+        let start = Start {
+            conversation_id: start,
+            user_id: "learner-1".parse().unwrap(),
+            image_id: "city-cafe".to_owned(),
+            level: crate::contract::Level::B1,
+            feedback_language: crate::contract::FeedbackLanguage::English,
+            time_zone: "Europe/Berlin".to_owned(),
+            traceparent: None,
+            owner: "ingress-1".to_owned(),
+            voice: Some("tiffany".to_owned()),
+        };
+        let id = start.conversation_id;
+        let item = header(&start, "claim", Timestamp::from_millisecond(7).unwrap());
+        let expected = [
+            ("sessionId", text(&id)),
+            ("timestamp", number(&id.started_at_ms())),
+            ("userId", text("learner-1")),
+            ("imageId", text("city-cafe")),
+            ("level", text(&name(&start.level))),
+            ("feedbackLanguage", text(&name(&start.feedback_language))),
+            ("timeZone", text("Europe/Berlin")),
+            ("owner", text("ingress-1")),
+            ("voice", text("tiffany")),
+            ("claim", text("claim")),
+            ("state", text("ACTIVE")),
+            ("epoch", number(&1)),
+            ("leaseUntil", number(&7)),
+            ("expiresAt", number(&(id.started_at_ms() / 1000 + 90 * 86_400))),
+        ];
+        assert_eq!(item, expected.map(|(name, value)| (name.to_owned(), value)).into());
     }
 
     #[test]
     fn conversation_leaves_the_table_after_its_retention() {
         let id: ConversationId = "01a20ace-c800-7c7a-b47c-ea47bd68d012".parse().unwrap();
-        let expires: i64 = integer(&Item::from([("at".to_owned(), expires_at(id))]), "at").unwrap();
-        assert_eq!(expires - id.started_at_ms() / 1000, RETENTION_DAYS * 86_400);
+        assert_eq!(expires_at(id) - id.started_at_ms() / 1000, RETENTION_DAYS * 86_400);
     }
 
     #[test]
     fn no_items_are_no_conversation() {
-        assert_eq!(read_conversation(&[]), Ok(None));
+        assert_eq!(read_conversation(Vec::new()), Ok(None));
     }
 }

@@ -1,37 +1,34 @@
-//! The conversations of a learner, from the index over headers. The index may lag behind the table by a moment.
-
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
+//! The ids of a learner's conversations, from the eventually consistent index over headers.
 
 use super::{
     JournalReader,
     error::{JournalError, service},
-    item::{self, CorruptItemError},
+    item,
+    reader::BY_LEARNER,
 };
-use crate::contract::{ConversationId, UserId};
-
-/// The index that lists the conversations of a learner.
-const INDEX: &str = "userId-timestamp-index";
+use crate::{
+    contract::{ConversationId, UserId},
+    dynamo::{Item, text},
+};
 
 /// Conversations of one page.
 const PAGE_MAX: i32 = 100;
 
-/// Some conversations of a learner, the oldest first, and where the next ones begin.
+/// A page of a learner's conversations, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct IdPage {
-    /// The conversations.
+    /// Conversation ids.
     pub conversations: Vec<ConversationId>,
-    /// Where to go on; `None` at the end.
+    /// Start of the next page; `None` at the end.
     pub next: Option<IdCursor>,
 }
 
-/// A place among the conversations of a learner.
+/// A position in the list of a learner's conversations.
 #[derive(Clone, Debug)]
-pub struct IdCursor(HashMap<String, AttributeValue>);
+pub struct IdCursor(Item);
 
 impl JournalReader {
-    /// The conversations of a learner from `after` on, at most 100.
+    /// The ids of a learner's conversations after `after`, at most 100.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -44,19 +41,16 @@ impl JournalReader {
             .dynamodb
             .query()
             .table_name(&self.table)
-            .index_name(INDEX)
+            .index_name(BY_LEARNER)
             .key_condition_expression("userId = :user")
-            .expression_attribute_values(":user", item::text(user_id))
+            .expression_attribute_values(":user", text(user_id))
             .set_exclusive_start_key(after.map(|cursor| cursor.0))
             .limit(PAGE_MAX)
             .send()
             .await
             .map_err(|error| service(&error))?;
-        let id = |item: &HashMap<String, AttributeValue>| {
-            let id = item.get("sessionId").and_then(|id| id.as_s().ok()?.parse().ok());
-            id.ok_or_else(|| CorruptItemError("the index lists something that is no conversation".to_owned()))
-        };
-        let conversations = output.items().iter().map(id).collect::<Result<Vec<_>, _>>()?;
+        let conversations =
+            output.items().iter().map(item::conversation_id).collect::<Result<Vec<_>, _>>()?;
         Ok(IdPage { conversations, next: output.last_evaluated_key.map(IdCursor) })
     }
 }

@@ -1,40 +1,39 @@
-//! PURE. What an owner leaves behind when it lets go of a conversation, and what the next one takes up.
+//! PURE. The state that an owner hands over with a conversation and the next owner continues from.
 
 use serde::{Deserialize, Serialize};
 
 use super::Ownership;
 use crate::contract::{ConversationMetrics, EndReason, Usage};
 
-/// What an owner knows beside the turns.
+/// The owner's state beside the journalled turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     /// Tokens used so far.
     pub usage: Usage,
-    /// What was measured so far.
+    /// Measurements so far.
     pub metrics: Option<ConversationMetrics>,
-    /// Samples of the learner's audio that were taken in, over all sockets; `None` where a part of them is lost.
+    /// Samples of the learner's audio received over all connections; `None` if a part of them is lost.
     pub heard_samples: Option<u64>,
-    /// Key of the audio of the learner's turn that is not over, where there is any. It is part of the samples that
-    /// were taken in.
+    /// Key of the audio of the learner's unfinished turn, if there is one. The received samples include it.
     pub unfinished_audio_key: Option<String>,
 }
 
-/// An owner lets go.
+/// What an owner records when it hands over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// What the conversation ends with if nobody takes it up.
+    /// End reason of the conversation if no process takes over.
     pub reason: EndReason,
-    /// What the next owner goes on with.
+    /// State for the next owner.
     pub progress: Progress,
 }
 
-/// A conversation that was seized.
+/// A seized conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seized {
-    /// The right to write it.
+    /// Right to write it.
     pub own: Ownership,
-    /// What the last owner that let go left behind; the default if none ever did. Without the audio, if that was not
-    /// the owner before this one: who does not let go takes along what it heard and did not journal.
+    /// State left by the last owner that handed over, or the default. Without audio and sample count if the previous owner
+    /// did not hand over: the audio it received and did not journal is lost.
     pub progress: Progress,
 }

@@ -1,27 +1,30 @@
-//! Reading the journal, always consistently: what was durable before the call is in the answer.
+//! Reads the journal. Reads of one conversation are strongly consistent; lists use an eventually consistent index.
 
 use super::{
     conversation::{Conversation, Header},
     error::{JournalError, service},
     item::{self, CorruptItemError},
 };
-use crate::contract::{ConversationId, Turn, UserId};
+use crate::{
+    contract::{ConversationId, Turn, UserId},
+    dynamo::text,
+};
 
 /// Pages of a query (1 MiB each) that one conversation may fill.
 const PAGES_MAX: usize = 64;
 
-/// The index that lists a learner's conversations: only headers are in it.
-const BY_LEARNER: &str = "userId-timestamp-index";
+/// The index that lists a learner's conversations. It contains headers only.
+pub(super) const BY_LEARNER: &str = "userId-timestamp-index";
 
-/// Requests that one page of a list may take: more than one where conversations were deleted.
+/// Requests for one page of a list. Deleted conversations can make more than one necessary.
 const LIST_REQUESTS_MAX: usize = 8;
 
-/// Some of a learner's conversations, the newest first.
+/// A page of a learner's conversations, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderPage {
-    /// Their headers. There can be fewer than were asked for although there are more.
+    /// Headers. There can be fewer than requested although more follow.
     pub headers: Vec<Header>,
-    /// What to go on after, if there is more.
+    /// Last conversation of the page, if more follow.
     pub next: Option<ConversationId>,
 }
 
@@ -37,7 +40,7 @@ impl JournalReader {
         Self { dynamodb, table }
     }
 
-    /// The header of a conversation, as of now.
+    /// The header of a conversation.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -51,11 +54,11 @@ impl JournalReader {
             .send()
             .await
             .map_err(|error| service(&error))?;
-        Ok(output.item.as_ref().map(item::read_header).transpose()?)
+        Ok(output.item.map(item::read_header).transpose()?)
     }
 
-    /// At most `limit` conversations of a learner that were not deleted, the newest first, from the one that follows
-    /// `after`. An index tells it, so a conversation that began within the last second may be missing.
+    /// At most `limit` conversations of a learner after `after`, the newest first, without deleted ones. A conversation that
+    /// began within the last second may be missing, because the index is eventually consistent.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -69,7 +72,7 @@ impl JournalReader {
         for _ in 0..LIST_REQUESTS_MAX {
             let start = page.next.map(|id| {
                 let mut key = item::header_key(id);
-                key.insert("userId".to_owned(), item::text(user_id));
+                key.insert("userId".to_owned(), text(user_id));
                 key
             });
             let listed = self
@@ -79,17 +82,17 @@ impl JournalReader {
                 .index_name(BY_LEARNER)
                 .key_condition_expression("userId = :user")
                 .filter_expression("attribute_not_exists(deletedAt)")
-                .expression_attribute_values(":user", item::text(user_id))
+                .expression_attribute_values(":user", text(user_id))
                 .scan_index_forward(false)
                 .limit(i32::try_from(limit - page.headers.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()
                 .await
                 .map_err(|error| service(&error))?;
-            for found in listed.items() {
+            for found in listed.items.unwrap_or_default() {
                 page.headers.push(item::read_header(found)?);
             }
-            page.next = listed.last_evaluated_key().map(item::conversation_id).transpose()?;
+            page.next = listed.last_evaluated_key.as_ref().map(item::conversation_id).transpose()?;
             if page.next.is_none() || page.headers.len() >= limit {
                 break;
             }
@@ -97,7 +100,7 @@ impl JournalReader {
         Ok(page)
     }
 
-    /// One turn of a conversation, if it has so many.
+    /// One turn of a conversation, if it exists.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -111,10 +114,10 @@ impl JournalReader {
             .send()
             .await
             .map_err(|error| service(&error))?;
-        Ok(output.item.as_ref().map(item::read_turn).transpose()?)
+        Ok(output.item.map(item::read_turn).transpose()?)
     }
 
-    /// A conversation with its turns in order, as of now.
+    /// A conversation with its turns in order.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`], [`JournalError::Service`].
@@ -127,7 +130,7 @@ impl JournalReader {
                 .query()
                 .table_name(&self.table)
                 .key_condition_expression("sessionId = :id")
-                .expression_attribute_values(":id", item::text(&id))
+                .expression_attribute_values(":id", text(&id))
                 .set_exclusive_start_key(after)
                 .consistent_read(true)
                 .send()
@@ -136,7 +139,7 @@ impl JournalReader {
             items.extend(page.items.unwrap_or_default());
             after = page.last_evaluated_key;
             if after.is_none() {
-                return Ok(item::read_conversation(&items)?);
+                return Ok(item::read_conversation(items)?);
             }
         }
         Err(CorruptItemError(format!("the conversation fills more than {PAGES_MAX} pages")).into())
