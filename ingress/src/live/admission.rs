@@ -1,5 +1,5 @@
-//! Who may talk now: a bounded number of conversations, one for each learner, none while the service is stopping.
-//! A slot is taken when a conversation is asked for and kept while its ticket is good; the time is a value.
+//! Admission of conversations: a bounded number on this task, one for each learner, none while the task shuts down. A
+//! slot is reserved when the ticket is issued and acquired when the conversation starts. Time is a value.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{live::presence::PresenceClaim, live::ticket::TICKET_SECONDS};
 
-/// Gives out admission.
+/// The slots of this task.
 #[derive(Clone, Debug)]
 pub struct AdmissionControl {
     slots_max: usize,
@@ -21,33 +21,33 @@ pub struct AdmissionControl {
 #[derive(Debug, Default)]
 struct State {
     stopping: bool,
-    taken: HashMap<UserId, Reservation>,
+    slots: HashMap<UserId, Reservation>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Reservation {
     conversation_id: ConversationId,
-    /// Until when the slot is kept for a conversation that has not started; `None` once it has.
+    /// Expiry of the slot of a conversation that has not started; `None` once it has.
     reserved_until: Option<Timestamp>,
 }
 
-/// A slot in use; dropping it frees the slot.
+/// The slot of a running conversation; dropping it releases the slot.
 #[derive(Debug)]
 pub struct Slot {
     admission: AdmissionControl,
     user_id: UserId,
     conversation_id: ConversationId,
-    /// What the other tasks are told.
-    present: Option<PresenceClaim>,
+    /// Shows the learner as live to the other tasks.
+    presence: Option<PresenceClaim>,
 }
 
-/// Why there is no slot.
+/// Why a conversation is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// The service is stopping.
+    /// This task is shutting down.
     #[error("the service is restarting")]
     Stopping,
-    /// All admission are taken.
+    /// All slots are in use.
     #[error("all conversations are in use at the moment")]
     Full,
     /// The learner is in another conversation.
@@ -62,8 +62,7 @@ impl AdmissionControl {
         Self { slots_max, state: Arc::default() }
     }
 
-    /// Keeps a slot for a conversation whose ticket is issued now. A learner who asks again gives up the earlier
-    /// one, if it has not started.
+    /// Reserves a slot for a conversation whose ticket is issued now. It replaces an earlier reservation of the learner.
     ///
     /// # Errors
     /// See [`AdmissionError`].
@@ -74,10 +73,10 @@ impl AdmissionControl {
         now: Timestamp,
     ) -> Result<(), AdmissionError> {
         let reserved_until = now + SignedDuration::from_secs(TICKET_SECONDS);
-        self.take(user_id, Reservation { conversation_id, reserved_until: Some(reserved_until) }, now)
+        self.insert(user_id, Reservation { conversation_id, reserved_until: Some(reserved_until) }, now)
     }
 
-    /// Takes the slot of a conversation that starts.
+    /// Acquires the slot of a conversation that starts.
     ///
     /// # Errors
     /// See [`AdmissionError`].
@@ -87,17 +86,17 @@ impl AdmissionControl {
         conversation_id: ConversationId,
         now: Timestamp,
     ) -> Result<Slot, AdmissionError> {
-        self.take(user_id, Reservation { conversation_id, reserved_until: None }, now)?;
-        Ok(Slot { admission: self.clone(), user_id: user_id.clone(), conversation_id, present: None })
+        self.insert(user_id, Reservation { conversation_id, reserved_until: None }, now)?;
+        Ok(Slot { admission: self.clone(), user_id: user_id.clone(), conversation_id, presence: None })
     }
 
-    /// Whether a slot is kept for this conversation of the learner, or it is held.
+    /// Whether the learner has a slot for this conversation, reserved or acquired.
     #[must_use]
     pub fn holds(&self, user_id: &UserId, conversation_id: ConversationId) -> bool {
-        self.lock().taken.get(user_id).is_some_and(|slot| slot.conversation_id == conversation_id)
+        self.lock().slots.get(user_id).is_some_and(|slot| slot.conversation_id == conversation_id)
     }
 
-    /// No more admission from now on.
+    /// Admits no conversation from now on.
     pub fn stop(&self) {
         self.lock().stopping = true;
     }
@@ -108,24 +107,24 @@ impl AdmissionControl {
         self.lock().stopping
     }
 
-    fn take(&self, user_id: &UserId, slot: Reservation, now: Timestamp) -> Result<(), AdmissionError> {
+    fn insert(&self, user_id: &UserId, slot: Reservation, now: Timestamp) -> Result<(), AdmissionError> {
         let mut state = self.lock();
         if state.stopping {
             return Err(AdmissionError::Stopping);
         }
         let expired = |slot: &Reservation| slot.reserved_until.is_some_and(|until| until <= now);
-        if let Some(taken) = state.taken.get(user_id)
-            && taken.reserved_until.is_none()
+        if let Some(current) = state.slots.get(user_id)
+            && current.reserved_until.is_none()
         {
-            return Err(AdmissionError::InConversation(taken.conversation_id));
+            return Err(AdmissionError::InConversation(current.conversation_id));
         }
-        if !state.taken.contains_key(user_id) && state.taken.len() >= self.slots_max {
-            state.taken.retain(|_, slot| !expired(slot));
-            if state.taken.len() >= self.slots_max {
+        if !state.slots.contains_key(user_id) && state.slots.len() >= self.slots_max {
+            state.slots.retain(|_, slot| !expired(slot));
+            if state.slots.len() >= self.slots_max {
                 return Err(AdmissionError::Full);
             }
         }
-        state.taken.insert(user_id.clone(), slot);
+        state.slots.insert(user_id.clone(), slot);
         Ok(())
     }
 
@@ -135,21 +134,20 @@ impl AdmissionControl {
 }
 
 impl Slot {
-    /// The other tasks are told as long as the slot is held.
+    /// Holds the claim as long as the slot.
     #[must_use]
-    pub fn with_presence(self, present: PresenceClaim) -> Self {
-        let mut slot = self;
-        slot.present = Some(present);
-        slot
+    pub fn with_presence(mut self, presence: PresenceClaim) -> Self {
+        self.presence = Some(presence);
+        self
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.admission.lock();
-        let own = state.taken.get(&self.user_id).map(|slot| slot.conversation_id);
+        let own = state.slots.get(&self.user_id).map(|slot| slot.conversation_id);
         if own == Some(self.conversation_id) {
-            state.taken.remove(&self.user_id);
+            state.slots.remove(&self.user_id);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! PURE. One live conversation as a state machine. What can happen is [`Input`], what is to be done is
-//! [`Output`]; time is a value, in milliseconds since the start of the conversation. It opens no streams, writes
-//! no journal and knows no socket: the session does, and tells it what came of it.
+//! PURE. One live conversation as a state machine: [`Input`]s in, [`Output`]s out. Time is a value, in milliseconds since
+//! the start of the conversation. The state machine opens no streams, writes no journal and knows no socket: the session
+//! performs the outputs and feeds their results back.
 //!
-//! Three lifetimes meet here: the conversation, the Sonic stream (at most eight minutes, may fail) and the
-//! learner's socket (may drop). Invariants: turns are recorded once, in order, without gaps; [`Output::End`]
-//! or [`Output::Release`] comes exactly once and nothing after it; generations only grow; memory is bounded by one
-//! turn of each side.
+//! Three lifetimes meet here: the conversation, the Sonic stream (at most eight minutes, may fail) and the client's
+//! socket (may drop). Invariants: turns are recorded once, in order, without gaps; [`Output::End`] or
+//! [`Output::Release`] is emitted exactly once and is the last output; generations only grow; memory is bounded by one turn
+//! of each side.
 
 mod direction;
 mod ending;
@@ -62,18 +62,18 @@ pub struct Conversation {
     upload: Option<Upload>,
     begun_ms: u64,
     detached_ms: Option<u64>,
-    /// When the learner last did something.
+    /// The last activity of the learner.
     active_ms: u64,
-    /// When audio last came from the page, or silence was sent in its place.
+    /// Arrival of the last audio of the client, or the time until which silence was sent in its place.
     audio_ms: u64,
-    /// The conversation is to be handed over at a quiet moment, at the latest then.
+    /// Deadline to hand the conversation over, at a quiet moment before it if possible.
     hand_over_by_ms: Option<u64>,
-    /// Whether a page was attached at any time, on this task or on another.
+    /// Whether a client was ever connected, on this task or another.
     was_attached: bool,
     reconnects: u32,
     takeovers: u32,
-    /// Samples that came from the page, over all sockets. `None` until the page comes back to a conversation whose last
-    /// owner was lost with the count: it begins anew then.
+    /// Samples received from the client, over all sockets. `None` if the last owner was lost with the count, until the
+    /// client reconnects: then the count begins again.
     heard_samples: Option<u64>,
     directions: Directions,
     outputs: VecDeque<Output>,
@@ -87,7 +87,7 @@ enum Phase {
 }
 
 impl Conversation {
-    /// A conversation whose socket is about to be attached, and its first stream about to be opened.
+    /// A new conversation. Its client is about to connect and its first stream to be opened.
     #[must_use]
     pub fn new(settings: Settings, at_ms: u64) -> Self {
         let mut conversation = Self::without_stream(settings, at_ms);
@@ -95,9 +95,9 @@ impl Conversation {
         conversation
     }
 
-    /// A conversation that another task held before. Turns go on where the journal ends, the first stream knows them,
-    /// and what the learner said last is answered if nobody has answered it yet. The tutor does not greet again. The
-    /// time limit counts from the start of the conversation, and what was measured is added to.
+    /// A conversation that another task owned before. Turns continue where the journal ends; the first stream has them as its
+    /// history and answers the learner's last turn if it is unanswered. The tutor does not greet again. The time limit
+    /// counts from the start of the conversation, and metrics continue from their former values.
     #[must_use]
     pub fn resume(settings: Settings, resumed: &Resumed, at_ms: u64) -> Self {
         let mut conversation =
@@ -134,18 +134,18 @@ impl Conversation {
         }
     }
 
-    /// What is to be done next.
+    /// The next output.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Whether [`Output::End`] or [`Output::Release`] has been given out or is waiting to be.
+    /// Whether [`Output::End`] or [`Output::Release`] was emitted, or is in the queue.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Ended
     }
 
-    /// Takes in what happened at `at_ms`. Afterwards [`Self::poll`] gives what is to be done.
+    /// Handles what happened at `at_ms`. [`Self::poll`] then returns the outputs.
     pub fn handle(&mut self, input: Input, at_ms: u64) {
         if self.phase == Phase::Ended {
             return;
@@ -178,7 +178,7 @@ impl Conversation {
 
     fn attached(&mut self, at_ms: u64) {
         if self.detached_ms.take().is_some() {
-            // What the page has kept comes first, and not the silence for which it was away.
+            // The client first sends what it has recorded meanwhile; no silence is filled in for the time of its absence.
             self.audio_ms = self.audio_ms.max(at_ms);
         }
         if std::mem::replace(&mut self.was_attached, true) {
@@ -194,7 +194,7 @@ impl Conversation {
         self.heard_samples.get_or_insert(0);
     }
 
-    /// Nothing was said yet, and the model is or was asked to begin.
+    /// Nothing was said yet, and the model is prompted to begin.
     fn tutor_begins(&self) -> bool {
         let can = self.settings.texts.is_some() || self.settings.opening_clip.is_some();
         can && !self.floor.has_begun() && !self.floor.microphone.has_speech()
@@ -204,11 +204,11 @@ impl Conversation {
         let samples = pcm.len() as u64 / BYTES_PER_SAMPLE;
         self.heard_samples = self.heard_samples.map(|heard| heard.saturating_add(samples));
         if self.phase == Phase::Talking && self.upload.is_none() {
-            self.hear(pcm, at_ms);
+            self.take_audio(pcm, at_ms);
         }
     }
 
-    fn hear(&mut self, pcm: &Bytes, at_ms: u64) {
+    fn take_audio(&mut self, pcm: &Bytes, at_ms: u64) {
         self.audio_ms = at_ms;
         if self.floor.microphone.push(pcm, at_ms) {
             self.active_ms = at_ms;
@@ -217,7 +217,7 @@ impl Conversation {
     }
 
     fn forward(&mut self, pcm: Bytes) {
-        if let Some(stream) = self.link.hear(pcm.len()) {
+        if let Some(stream) = self.link.route_audio(pcm.len()) {
             self.outputs.push_back(Output::SendAudio { stream, pcm });
         }
     }
@@ -227,7 +227,7 @@ impl Conversation {
             return;
         } else if self.settings.texts.is_none() {
             Some((ErrorCode::TextNotSupported, "this model can only be spoken to"))
-        } else if self.link.hearing().is_none() {
+        } else if self.link.listening().is_none() {
             Some((ErrorCode::TooManyMessages, "the model is not connected at the moment, try again soon"))
         } else {
             None
@@ -239,7 +239,7 @@ impl Conversation {
         }
         self.active_ms = at_ms;
         self.floor.typed(text.trim(), at_ms, &mut self.outputs);
-        if let Some(stream) = self.link.hearing() {
+        if let Some(stream) = self.link.listening() {
             self.outputs.push_back(Output::SendText { stream, text: text.to_owned() });
         }
     }

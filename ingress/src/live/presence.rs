@@ -1,9 +1,8 @@
-//! Who is live where, over all tasks: a learner has one conversation at a time, whichever task holds it. The seats of a
-//! task ([`crate::live::admission`]) decide on that task; this adds what the other tasks say, through [`Coordination`].
+//! Presence of learners over all tasks: a learner has one conversation at a time, on any task. The slots of a
+//! task ([`crate::live::admission`]) decide on that task; this module adds the other tasks, through [`Coordination`].
 //!
-//! A claim on the learner is held while the conversation is live, and ends by itself soon after its task was lost. A
-//! conversation never depends on it: without Redis each task knows its own, and who takes a conversation over is the
-//! journal's business.
+//! A claim on the learner is held while the conversation is live, and expires soon after its task was lost. Claims are best
+//! effort: without Redis each task knows its own learners only, and the journal alone decides who owns a conversation.
 
 use std::{
     collections::HashMap,
@@ -16,22 +15,21 @@ use tokio::runtime::Handle;
 
 use crate::coordination::{Claim, Coordination};
 
-/// How long a claim lasts without being renewed: the longest time for which a task that was lost keeps its learners from
-/// another conversation.
+/// Time to live of a claim: the longest time for which a lost task keeps its learners from another conversation.
 pub const CLAIM_TTL: Duration = Duration::from_secs(60);
 
-/// How often claims are renewed.
+/// Interval of the renewals.
 const RENEW_INTERVAL: Duration = Duration::from_secs(20);
 
-/// What this task knows and tells of who is live.
+/// The claims of this task.
 #[derive(Clone, Debug)]
 pub struct Presence {
     coordination: Arc<Coordination>,
     task: String,
-    here: Arc<Mutex<HashMap<UserId, ConversationId>>>,
+    own: Arc<Mutex<HashMap<UserId, ConversationId>>>,
 }
 
-/// A learner is live on this task; dropping it tells the others that it is over.
+/// The claim on a learner who is live on this task; dropping it releases the claim.
 #[derive(Debug)]
 pub struct PresenceClaim {
     presence: Presence,
@@ -40,24 +38,24 @@ pub struct PresenceClaim {
 }
 
 impl Presence {
-    /// Nobody yet. `task` is the name of this one.
+    /// No claims yet. `task` is the name of this task.
     #[must_use]
     pub fn new(coordination: Arc<Coordination>, task: String) -> Self {
-        Self { coordination, task, here: Arc::default() }
+        Self { coordination, task, own: Arc::default() }
     }
 
-    /// The conversation that the learner is in on another task.
+    /// The conversation of the learner on another task, as far as this task can find out.
     pub async fn elsewhere(&self, user_id: &UserId) -> Option<ConversationId> {
-        // Without an answer the seats of this task decide.
+        // If Redis does not respond, the slots of this task decide.
         let holder = self.coordination.holder(&key(user_id)).await.ok()??;
         let (conversation_id, task) = parse(&holder)?;
         (task != self.task).then_some(conversation_id)
     }
 
-    /// The learner is live here from now on, in a conversation for which this task has a seat.
+    /// Claims the learner for a conversation that has a slot on this task.
     ///
     /// # Errors
-    /// The other conversation that the learner is in on another task.
+    /// The conversation of the learner on another task.
     pub async fn enter(
         &self,
         user_id: &UserId,
@@ -67,9 +65,9 @@ impl Presence {
         if let Ok(Claim::Held(holder)) = self.coordination.claim(&key, &owner, CLAIM_TTL).await {
             match parse(&holder) {
                 Some((other, task)) if other != conversation_id && task != self.task => return Err(other),
-                // It came over from another task, or was over on this one: the claim comes along.
+                // The conversation was taken over from another task, or the last one ended on this task: the claim moves.
                 Some(_) | None => {
-                    // If it is gone meanwhile, the next renewal makes a new one.
+                    // If the claim has expired meanwhile, the next renewal makes a new one.
                     let _ = self.coordination.take(&key, &holder, &owner, CLAIM_TTL).await;
                 }
             }
@@ -78,19 +76,19 @@ impl Presence {
         Ok(PresenceClaim { presence: self.clone(), user_id: user_id.clone(), conversation_id })
     }
 
-    /// Keeps the claims for ever.
+    /// Renews the claims, forever.
     pub async fn renew_claims(&self) {
         loop {
             tokio::time::sleep(RENEW_INTERVAL).await;
-            let here: Vec<_> = self.lock().iter().map(|(user, id)| (user.clone(), *id)).collect();
-            for (user_id, conversation_id) in here {
+            let own: Vec<_> = self.lock().iter().map(|(user, id)| (user.clone(), *id)).collect();
+            for (user_id, conversation_id) in own {
                 let (key, owner) = (key(&user_id), self.owner(conversation_id));
-                // One that another task has taken over stays there; one that was lost is made anew.
+                // A claim that another task has taken over is left alone; one that was lost is made again.
                 if self.coordination.claim(&key, &owner, CLAIM_TTL).await.is_err() {
                     break;
                 }
                 if self.lock().get(&user_id) != Some(&conversation_id) {
-                    // It ended while it was being renewed.
+                    // The conversation ended during the renewal.
                     let _ = self.coordination.release(&key, &owner).await;
                 }
             }
@@ -102,18 +100,18 @@ impl Presence {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, ConversationId>> {
-        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PresenceClaim {
     fn drop(&mut self) {
-        let mut here = self.presence.lock();
-        if here.get(&self.user_id) == Some(&self.conversation_id) {
-            here.remove(&self.user_id);
+        let mut own = self.presence.lock();
+        if own.get(&self.user_id) == Some(&self.conversation_id) {
+            own.remove(&self.user_id);
         }
-        drop(here);
-        // A claim that is not given up ends by itself.
+        drop(own);
+        // A claim that is not released expires.
         if let Ok(runtime) = Handle::try_current() {
             let presence = self.presence.clone();
             let (key, owner) = (key(&self.user_id), presence.owner(self.conversation_id));
@@ -162,7 +160,7 @@ mod tests {
         assert_eq!(
             one.elsewhere(&user).await,
             Some(conversation(1)),
-            "who let go gives up nothing of the next"
+            "the former owner does not release the claim of the next one"
         );
         let next = other.enter(&user, conversation(3)).await.unwrap();
         drop(moved);
@@ -188,7 +186,7 @@ mod tests {
         assert_eq!(other.elsewhere(&user).await, Some(conversation(1)));
         coordination.release(&key(&user), &one.owner(conversation(1))).await.unwrap();
         tokio::time::sleep(RENEW_INTERVAL + Duration::from_secs(1)).await;
-        assert_eq!(other.elsewhere(&user).await, Some(conversation(1)), "what was lost is made anew");
+        assert_eq!(other.elsewhere(&user).await, Some(conversation(1)), "a lost claim is made again");
         keeping.abort();
         tokio::time::sleep(CLAIM_TTL + Duration::from_secs(1)).await;
         assert_eq!(other.elsewhere(&user).await, None);

@@ -1,5 +1,5 @@
-//! PURE. What the tutor is told: the system prompt of a conversation about a picture, and the texts with which it is
-//! directed while it talks. Sonic cannot see pictures, so the prompt describes it.
+//! PURE. The prompts of the tutor: the system prompt of a conversation about a picture, and the stage directions during
+//! the conversation. Sonic cannot see pictures, so the system prompt describes the picture.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use events::contract::Level;
 
 use crate::{live::conversation::Texts, live::sonic::wire::Sensitivity, store::images::Picture};
 
-/// The system prompt. The facts of the picture stand in lines under headings.
+/// The system prompt, with the facts of the picture in lines under headings.
 #[must_use]
 pub fn system(picture: &Picture, level: Level) -> String {
     let mut prompt = String::from(
@@ -27,8 +27,8 @@ pub fn system(picture: &Picture, level: Level) -> String {
     prompt
 }
 
-/// The system prompt with what earlier conversations have led to: the learner's own recommendations, in the language
-/// in which the learner reads them. They are written by a model about what a learner said, so they are data here.
+/// The system prompt with the recommendations of earlier assessments, in the learner's feedback language. A model wrote
+/// them about the words of a learner, so they are data and not instructions.
 #[must_use]
 pub fn with_advice(system_prompt: &str, advice: &[String]) -> String {
     let mut prompt = system_prompt.to_owned();
@@ -40,7 +40,7 @@ pub fn with_advice(system_prompt: &str, advice: &[String]) -> String {
     prompt
 }
 
-/// The system prompt of a stream that cannot be told the whole conversation.
+/// The system prompt of a stream whose history does not hold the whole conversation.
 #[must_use]
 pub fn with_summary(system_prompt: &Arc<str>, summary: Option<&str>) -> Arc<str> {
     match summary {
@@ -49,7 +49,7 @@ pub fn with_summary(system_prompt: &Arc<str>, summary: Option<&str>) -> Arc<str>
     }
 }
 
-/// What the model is told in the learner's place: stage directions, in brackets.
+/// The stage directions, which the model receives in brackets as if the learner had typed them.
 #[must_use]
 pub fn texts(picture: &Picture) -> Texts {
     Texts {
@@ -73,7 +73,7 @@ pub fn texts(picture: &Picture) -> Texts {
     }
 }
 
-/// How long the tutor waits for a learner who pauses.
+/// The endpointing sensitivity: beginners get longer pauses.
 #[must_use]
 pub fn sensitivity(level: Level) -> Sensitivity {
     match level {

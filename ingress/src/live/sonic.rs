@@ -1,8 +1,8 @@
-//! Streams to Amazon Nova Sonic through `InvokeModelWithBidirectionalStream`. One [`Stream`] is one call; what it
-//! says arrives as [`Signal`]s. When to open, close or replace a stream is the conversation's decision.
+//! Streams to Amazon Nova Sonic through `InvokeModelWithBidirectionalStream`. One [`Stream`] is one call; its output
+//! arrives as [`Signal`]s. The conversation decides when to open, close or replace a stream.
 //!
-//! One SDK client is one HTTP/2 connection, and above the server's stream limit `send()` waits without a word:
-//! there are several clients with a bounded number of streams each, and a deadline on every opening.
+//! One SDK client is one HTTP/2 connection, and above the server's stream limit `send()` waits silently. Therefore there
+//! are several clients with a bounded number of streams each, and every stream has a deadline to open.
 
 pub mod wire;
 
@@ -20,7 +20,7 @@ use aws_sdk_bedrockruntime::{
     primitives::event_stream::EventReceiver,
     types::{
         BidirectionalInputPayloadPart, InvokeModelWithBidirectionalStreamInput as Chunk,
-        InvokeModelWithBidirectionalStreamOutput as Answer,
+        InvokeModelWithBidirectionalStreamOutput as ResponseEvent,
         error::{
             InvokeModelWithBidirectionalStreamInputError as InputError,
             InvokeModelWithBidirectionalStreamOutputError as OutputError,
@@ -37,26 +37,26 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId};
-use failure::{opening_failure, stream_failure};
+use failure::{opening_error, read_error};
 pub use signature::StreamAuthScheme;
 use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole};
 
-/// Longest wait for the response headers of a stream.
+/// Deadline for the response headers of a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a closed stream is still read.
+/// How long a closed stream is read until it ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Events that wait to be sent, in one stream: room for a whole turn that is heard again.
+/// Longest input queue of a stream, in events: a whole turn can be replayed.
 const INPUT_EVENTS_MAX: usize = 1024;
 
-/// Signals that wait for the conversation, of all its streams: when they are not taken, the model is not read.
+/// Longest signal queue of a conversation, over all its streams. While it is full, no stream is read.
 pub const SIGNALS_MAX: usize = 64;
 
 /// Longest audio of one `audioInput`, in bytes.
 const AUDIO_EVENT_BYTES_MAX: usize = 4096;
 
-/// Pause between the messages of a history, as the sample clients keep it.
+/// Pause between the messages of a history, as in the sample clients.
 const HISTORY_PAUSE: Duration = Duration::from_millis(10);
 
 type Item = Result<Chunk, InputError>;
@@ -75,23 +75,23 @@ struct Connection {
     free: Arc<Semaphore>,
 }
 
-/// What a stream is told before it hears anything.
+/// The setup of a stream.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The system prompt.
     pub system_prompt: Arc<str>,
-    /// The conversation so far, beginning with the learner.
+    /// The conversation so far; the first message is of the learner.
     pub history: Vec<Message>,
-    /// Who speaks.
+    /// The `voiceId`.
     pub voice: Arc<str>,
-    /// How soon the model takes the turn; `None` for a first-generation model.
+    /// The endpointing sensitivity; `None` for a first-generation model.
     pub sensitivity: Option<Sensitivity>,
 }
 
-/// What a stream says.
+/// Output of a stream.
 #[derive(Debug)]
 pub enum Signal {
-    /// It is open and takes audio.
+    /// It is open and accepts audio.
     Opened,
     /// Whether its model is simulated.
     Simulated(bool),
@@ -103,7 +103,7 @@ pub enum Signal {
     Ended,
 }
 
-/// The writing end of a stream. Dropping it ends the stream at once, without the closing sequence.
+/// The input side of a stream. Dropping it ends the stream at once, without the closing sequence.
 #[derive(Debug)]
 pub struct Stream {
     ids: Ids,
@@ -112,12 +112,12 @@ pub struct Stream {
     input: Option<mpsc::Sender<Item>>,
     closing: CancellationToken,
     reader: AbortOnDropHandle<()>,
-    asked_at: Instant,
+    requested_at: Instant,
 }
 
-/// The stream has not taken anything for so long that no more fits.
+/// The input queue of the stream is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stream takes no more input")]
+#[error("the stream accepts no more input")]
 pub struct StalledError;
 
 impl Sonic {
@@ -129,7 +129,7 @@ impl Sonic {
         Self { model_id, connections: clients.into_iter().map(connection).collect() }
     }
 
-    /// Begins to open a stream. Its signals go to `signals`, with `id`.
+    /// Opens a stream in the background. Its signals go to `signals`, with `id`.
     #[must_use]
     pub fn open(&self, id: StreamId, setup: Setup, signals: mpsc::Sender<(StreamId, Signal)>) -> Stream {
         let (input, items) = mpsc::channel(INPUT_EVENTS_MAX);
@@ -156,16 +156,16 @@ impl Sonic {
             input: Some(input),
             closing,
             reader: AbortOnDropHandle::new(reader),
-            asked_at: Instant::now(),
+            requested_at: Instant::now(),
         }
     }
 }
 
 impl Stream {
-    /// How long ago it was asked for.
+    /// Time since it was requested.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.asked_at.elapsed()
+        self.requested_at.elapsed()
     }
 
     /// Sends PCM s16le of any length.
@@ -176,7 +176,7 @@ impl Stream {
         pcm.chunks(AUDIO_EVENT_BYTES_MAX).try_for_each(|piece| self.push(self.audio.event(piece)))
     }
 
-    /// Sends a text that the model answers at once.
+    /// Sends a text, which the model answers at once.
     ///
     /// # Errors
     /// [`StalledError`].
@@ -197,17 +197,17 @@ impl Stream {
         events.into_iter().try_for_each(|event| self.push(event))
     }
 
-    /// Sends the closing sequence and ends the input; the stream is read until it ends by itself or time is up.
+    /// Sends the closing sequence and ends the input. The stream is read until it ends, at most [`CLOSE_TIMEOUT`].
     pub fn close(&mut self) {
         let ids = &self.ids;
         let sequence = [wire::content_end(ids, &ids.audio), wire::prompt_end(ids), wire::session_end()];
-        // A stream that takes nothing more ends without the sequence: all that is left to do is to let go.
+        // If the queue is full, the stream ends without the sequence.
         let _ = sequence.into_iter().try_for_each(|event| self.push(event));
         self.input = None;
         self.closing.cancel();
     }
 
-    /// Lets a closed stream come to its end by itself, unheard.
+    /// Leaves a closed stream to its reader task, which reads it to its end.
     pub fn detach(self) {
         drop(self.reader.detach());
     }
@@ -225,7 +225,7 @@ impl Stream {
     }
 }
 
-/// What the task of a stream begins with.
+/// The arguments of the task of a stream.
 struct Opening {
     id: StreamId,
     ids: Ids,
@@ -244,8 +244,8 @@ async fn run(
     let (id, signals, closing) = (opening.id, opening.signals.clone(), opening.closing.clone());
     let Some((client, _permit)) = connection else {
         let message = "all streams to the model are in use";
-        let failure = StreamError::new(FailureClass::Throttled, message);
-        let _ = signals.send((id, Signal::Failed(failure))).await;
+        let error = StreamError::new(FailureClass::Throttled, message);
+        let _ = signals.send((id, Signal::Failed(error))).await;
         return;
     };
     let last = match open(opening, &client, items).await {
@@ -255,15 +255,15 @@ async fn run(
             }
             read(id, response, &signals, closing).await
         }
-        Err(failure) => Some(Signal::Failed(failure)),
+        Err(error) => Some(Signal::Failed(error)),
     };
     if let Some(last) = last {
         let _ = signals.send((id, last)).await;
     }
 }
 
-/// Feeds the first events while the call is on its way: the service may hold its headers back until it has seen
-/// input.
+/// Opens the stream. The first events are sent concurrently, because the service may wait for input before it sends its
+/// response headers.
 async fn open(
     opening: Opening,
     client: &Client,
@@ -278,7 +278,7 @@ async fn open(
     let both = async { tokio::join!(biased; feed(&ids, &setup, input), call).1 };
     match tokio::time::timeout(OPEN_TIMEOUT, Box::pin(both)).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(opening_failure(&error)),
+        Ok(Err(error)) => Err(opening_error(&error)),
         Err(_) => {
             let message = format!("no response within {} s", OPEN_TIMEOUT.as_secs());
             Err(StreamError::new(FailureClass::OpenDeadline, message))
@@ -320,7 +320,7 @@ async fn send_all(input: &mpsc::Sender<Item>, events: Vec<Vec<u8>>) -> bool {
     true
 }
 
-/// Reads until the stream ends, fails, or has been closed for too long; the last signal is the answer.
+/// Reads until the stream ends, fails, or has been closed for too long. Returns the last signal.
 async fn read(
     id: StreamId,
     response: Response,
@@ -328,7 +328,7 @@ async fn read(
     closing: CancellationToken,
 ) -> Option<Signal> {
     let request_id = response.request_id().map(str::to_owned);
-    let mut answers: EventReceiver<Answer, OutputError> = response.body;
+    let mut events: EventReceiver<ResponseEvent, OutputError> = response.body;
     let mut decoder = Decoder::default();
     let expiry = async {
         closing.cancelled().await;
@@ -336,15 +336,17 @@ async fn read(
     };
     tokio::pin!(expiry);
     loop {
-        let answer = tokio::select! {
-            answer = answers.recv() => answer,
+        let event = tokio::select! {
+            event = events.recv() => event,
             () = &mut expiry => return Some(Signal::Ended),
         };
-        let bytes = match answer {
-            Ok(Some(Answer::Chunk(part))) => part.bytes.unwrap_or_else(|| Blob::new(Vec::new())).into_inner(),
+        let bytes = match event {
+            Ok(Some(ResponseEvent::Chunk(part))) => {
+                part.bytes.unwrap_or_else(|| Blob::new(Vec::new())).into_inner()
+            }
             Ok(Some(_)) => continue,
             Ok(None) => return Some(Signal::Ended),
-            Err(error) => return Some(Signal::Failed(stream_failure(&error, request_id))),
+            Err(error) => return Some(Signal::Failed(read_error(&error, request_id))),
         };
         match decoder.decode(&bytes) {
             Ok(decoded) => {

@@ -1,6 +1,6 @@
-//! Tickets for the live endpoint. A browser cannot send headers with a WebSocket, so the API gives it a signed
-//! ticket for the address: short-lived, bound to one conversation, good for one use on this task. Across tasks
-//! the journal is what lets a conversation start only once.
+//! Tickets for the live endpoint. A browser cannot send headers with a WebSocket, so the API issues a signed ticket for
+//! the query string: short-lived, bound to one conversation, valid once on this task. Across tasks the journal ensures
+//! that a conversation starts only once.
 
 use std::{
     collections::HashMap,
@@ -12,13 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-/// How long a ticket is good, in seconds.
+/// Lifetime of a ticket, in seconds.
 pub const TICKET_SECONDS: i64 = 60;
 
-/// Shortest key, in bytes.
+/// Shortest signing key, in bytes.
 pub const KEY_BYTES_MIN: usize = 32;
 
-/// Used tickets that are remembered. More within a minute than this are refused.
+/// Used tickets that are remembered. If more are used within a minute, tickets are rejected.
 const USED_MAX: usize = 100_000;
 
 const AUDIENCE: &str = "nova.live";
@@ -27,22 +27,22 @@ const AUDIENCE: &str = "nova.live";
 pub struct Tickets {
     signing: EncodingKey,
     checking: DecodingKey,
-    /// Ids of used tickets and when they expire, in seconds since the Unix epoch.
+    /// Ids of used tickets with their expiry, in seconds since the Unix epoch.
     used: Mutex<HashMap<String, i64>>,
 }
 
-/// What a ticket says.
+/// The claims of a ticket (JWT).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claims {
     aud: String,
     exp: i64,
     jti: String,
-    /// What it is good for.
+    /// What the ticket admits to.
     pub admission: Admission,
 }
 
-/// What a ticket is good for.
+/// What a ticket admits to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Admission {
@@ -50,13 +50,13 @@ pub struct Admission {
     pub conversation_id: ConversationId,
     /// The learner.
     pub user_id: UserId,
-    /// To start it, or to come back to it.
+    /// To start the conversation or to return to it.
     pub purpose: Purpose,
     /// The picture.
     pub image_id: String,
     /// The learner's level.
     pub level: Level,
-    /// Who the tutor sounds like.
+    /// The id of the voice of the tutor.
     pub voice: String,
     /// The learner's IANA time zone.
     pub time_zone: String,
@@ -67,32 +67,32 @@ pub struct Admission {
     pub traceparent: Option<String>,
 }
 
-/// What the holder of a ticket may do.
+/// What a ticket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Purpose {
     /// Start the conversation.
     Start,
-    /// Come back to the conversation.
+    /// Return to the conversation.
     Return,
 }
 
-/// A ticket as it is given out.
+/// An issued ticket.
 #[derive(Clone, Debug)]
 pub struct IssuedTicket {
     /// The token.
     pub ticket: String,
-    /// When it expires.
+    /// Its expiry.
     pub expires_at: Timestamp,
 }
 
-/// Why a ticket is refused.
+/// Why a ticket is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
-    /// Not a ticket of this service, or expired, or of another conversation.
+    /// It is not a ticket of this service, has expired, or is for another conversation.
     #[error("the ticket is invalid or has expired")]
     Invalid,
-    /// Used before.
+    /// It was used before.
     #[error("the ticket was used before")]
     Used,
 }
@@ -125,7 +125,7 @@ impl Tickets {
         IssuedTicket { ticket, expires_at }
     }
 
-    /// Takes a ticket for `conversation_id` out of circulation.
+    /// Redeems a ticket for `conversation_id`, which cannot be used again.
     ///
     /// # Errors
     /// See [`TicketError`].
@@ -137,7 +137,7 @@ impl Tickets {
     ) -> Result<Admission, TicketError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
-        // The time is the caller's, so that it is checked here.
+        // The caller gives the time, so the expiry is checked below.
         validation.validate_exp = false;
         let claims =
             decode::<Claims>(ticket, &self.checking, &validation).map_err(|_| TicketError::Invalid)?.claims;

@@ -3,15 +3,15 @@
 /// An English voice of Nova Sonic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voice {
-    /// Its id at the model.
+    /// The `voiceId` of the model.
     pub id: &'static str,
-    /// How it speaks English.
+    /// Its accent, for people.
     pub accent: &'static str,
-    /// Who speaks for it at a first-generation model, which has fewer voices.
+    /// The `voiceId` that replaces it at a first-generation model, which has fewer voices.
     first_generation: &'static str,
 }
 
-/// All of them; the first is the one of a learner who has not chosen.
+/// All voices; the first one is the default.
 pub const VOICES: [Voice; 6] = [
     Voice { id: "tiffany", accent: "American", first_generation: "tiffany" },
     Voice { id: "matthew", accent: "American", first_generation: "matthew" },
@@ -21,13 +21,13 @@ pub const VOICES: [Voice; 6] = [
     Voice { id: "arjun", accent: "Indian", first_generation: "matthew" },
 ];
 
-/// The id of the voice that a learner asks for.
+/// Checks the requested voice and returns its id, or the default.
 ///
 /// # Errors
-/// There is no such voice: what there is, for people.
-pub fn choose(asked: Option<&str>) -> Result<&'static str, String> {
-    let Some(asked) = asked else { return Ok(VOICES[0].id) };
-    let known = VOICES.iter().find(|voice| voice.id == asked);
+/// An unknown voice: a message that lists the known ones.
+pub fn choose(requested: Option<&str>) -> Result<&'static str, String> {
+    let Some(requested) = requested else { return Ok(VOICES[0].id) };
+    let known = VOICES.iter().find(|voice| voice.id == requested);
     known.map(|voice| voice.id).ok_or_else(|| {
         let all: Vec<String> =
             VOICES.iter().map(|voice| format!("{} ({})", voice.id, voice.accent)).collect();
@@ -35,7 +35,7 @@ pub fn choose(asked: Option<&str>) -> Result<&'static str, String> {
     })
 }
 
-/// The id with which the model is asked for a voice.
+/// The `voiceId` for a model of the given generation.
 #[must_use]
 pub fn at_model(id: &str, second_generation: bool) -> &str {
     let known = VOICES.iter().find(|voice| voice.id == id);

@@ -40,7 +40,7 @@ impl Conversation {
     /// Tells the tutor what is due.
     pub(super) fn direct(&mut self, at_ms: u64) {
         let Some((due_ms, direction)) = self.next_direction() else { return };
-        let (Some(stream), Some(texts)) = (self.link.hearing(), &self.settings.texts) else { return };
+        let (Some(stream), Some(texts)) = (self.link.listening(), &self.settings.texts) else { return };
         if at_ms < due_ms || self.phase != Phase::Talking {
             return;
         }
@@ -65,7 +65,7 @@ impl Conversation {
         let possible = self.detached_ms.is_none()
             && self.hand_over_by_ms.is_none()
             && self.upload.is_none()
-            && self.link.hearing().is_some()
+            && self.link.listening().is_some()
             && self.floor.is_quiet()
             && self.floor.turns() > 0;
         if !possible || self.directions.wrapped_up {
@@ -90,16 +90,16 @@ mod tests {
 
     use crate::live::conversation::{
         Input, NUDGES_MAX, StreamId, Texts,
-        test_fixture::{Talk, limits, settings, texts},
+        test_fixture::{Harness, limits, settings, texts},
     };
 
     const NUDGE_MS: u64 = 20_000;
 
     /// A conversation in which the tutor has said hello, until 1000 ms.
-    fn greeted() -> Talk {
+    fn greeted() -> Harness {
         let mut settings = settings();
         settings.limits.nudge_after_ms = NUDGE_MS;
-        let mut talk = Talk::new(settings);
+        let mut talk = Harness::new(settings);
         talk.open(StreamId(0));
         talk.tutor_says("Hello.", 1_000);
         talk
@@ -113,18 +113,18 @@ mod tests {
     fn a_silent_learner_is_spoken_to_and_not_for_ever() {
         let mut talk = greeted();
         talk.pass(NUDGE_MS - 1);
-        assert_eq!(talk.told(), [texts().opening]);
+        assert_eq!(talk.prompts(), [texts().opening]);
         talk.pass(1);
-        assert_eq!(talk.told().last(), Some(&nudge(0)));
+        assert_eq!(talk.prompts().last(), Some(&nudge(0)));
         talk.tutor_says("Shall I say it again?", 2_000);
         // The next one comes after twice the time, from the end of the tutor's words on.
         talk.pass(2 * NUDGE_MS - 1);
-        assert_eq!(talk.told().len(), 2);
+        assert_eq!(talk.prompts().len(), 2);
         talk.pass(1);
-        assert_eq!(talk.told().last(), Some(&nudge(1)));
+        assert_eq!(talk.prompts().last(), Some(&nudge(1)));
         talk.tutor_says("Is it a dog?", 1_000);
         talk.pass(limits().silence_ms_max - 1);
-        assert_eq!(talk.told().len(), 1 + NUDGES_MAX);
+        assert_eq!(talk.prompts().len(), 1 + NUDGES_MAX);
         assert_eq!(talk.ended(), None);
         talk.pass(2);
         talk.pass(10_000);
@@ -140,7 +140,7 @@ mod tests {
         talk.learner_says("I see a dog.", 500);
         talk.tutor_says("What colour is it?", 1_000);
         talk.pass(NUDGE_MS + 2_000);
-        assert_eq!(talk.told()[1..], [nudge(0), nudge(0)]);
+        assert_eq!(talk.prompts()[1..], [nudge(0), nudge(0)]);
     }
 
     #[test]
@@ -150,19 +150,19 @@ mod tests {
         talk.pass(NUDGE_MS - 1_000);
         talk.learner_speaks(500);
         talk.pass(5_000);
-        assert_eq!(talk.told().len(), 1);
+        assert_eq!(talk.prompts().len(), 1);
         talk.tutor_says("Sorry?", 1_000);
         // A page that is away.
         let mut talk = greeted();
         talk.input(Input::Detached);
         talk.pass(NUDGE_MS * 2);
-        assert_eq!(talk.told().len(), 1);
+        assert_eq!(talk.prompts().len(), 1);
         // An uploaded turn that is being spoken: three seconds of it.
         let mut talk = greeted();
         talk.pass(NUDGE_MS - 1_000);
         talk.input(Input::Uploaded(vec![0; 96_000].into()));
         talk.pass(3_000);
-        assert_eq!(talk.told().len(), 1);
+        assert_eq!(talk.prompts().len(), 1);
     }
 
     #[test]
@@ -174,17 +174,17 @@ mod tests {
             talk.learner_says("I see a dog.", 500);
             talk.tutor_says("So do I.", 1_000);
         }
-        assert!(!talk.told().contains(&texts().wrap_up));
+        assert!(!talk.prompts().contains(&texts().wrap_up));
         // The moment comes while the tutor speaks.
         talk.pass(wrap_up_at - talk.now_ms() - 100);
         talk.learner_says("And a cat.", 500);
-        assert!(!talk.told().contains(&texts().wrap_up));
+        assert!(!talk.prompts().contains(&texts().wrap_up));
         talk.tutor_says("Where is it?", 1_000);
         talk.pass(2_000);
-        assert_eq!(talk.told().last(), Some(&texts().wrap_up));
+        assert_eq!(talk.prompts().last(), Some(&texts().wrap_up));
         talk.tutor_says("You did well. Goodbye!", 2_000);
         talk.pass(limits().conversation_ms_max - talk.now_ms() + 10_000);
-        let told = talk.told().iter().filter(|text| **text == texts().wrap_up).count();
+        let told = talk.prompts().iter().filter(|text| **text == texts().wrap_up).count();
         assert_eq!((told, talk.ended()), (1, Some(EndReason::TimeLimit)));
         assert_eq!(talk.turns().last().unwrap().text, "You did well. Goodbye!");
     }
@@ -203,11 +203,11 @@ mod tests {
     fn a_model_that_cannot_be_typed_to_is_told_nothing() {
         let mut settings = settings();
         settings.texts = None::<Texts>;
-        let mut talk = Talk::new(settings);
+        let mut talk = Harness::new(settings);
         talk.open(StreamId(0));
         talk.learner_says("Hello.", 500);
         talk.tutor_says("Hello.", 1_000);
         talk.pass(limits().silence_ms_max - 1);
-        assert!(talk.told().is_empty());
+        assert!(talk.prompts().is_empty());
     }
 }

@@ -35,7 +35,7 @@ impl Conversation {
             return;
         }
         self.phase = Phase::Closing { reason, by_ms: at_ms + CLOSE_MS_MAX };
-        self.floor.leave(at_ms);
+        self.floor.begin_closing(at_ms);
         let opening = self.link.is_opening();
         match self.link.live() {
             Some(stream) => {

@@ -1,9 +1,9 @@
-//! PURE. What can go wrong with a stream and what follows from it, by class and by text: the service puts
-//! transient faults into validation errors.
+//! PURE. Errors of a stream and the reaction to each, by class and by text, because the service reports some transient
+//! faults as validation errors.
 
 use std::time::Duration;
 
-/// Consecutive failures after which the model counts as failed for good.
+/// Consecutive failures after which the conversation ends.
 pub(super) const ATTEMPTS_MAX: u32 = 6;
 
 /// Longest wait before a new stream is opened.
@@ -15,11 +15,11 @@ const BACKOFF_MAX: Duration = Duration::from_secs(8);
 pub struct StreamError {
     /// The class of the error.
     pub class: FailureClass,
-    /// The text of the service, or ours.
+    /// The text of the service, or our own.
     pub message: String,
-    /// The service's name of the error.
+    /// The service's error code.
     pub code: Option<String>,
-    /// The service's id of the call.
+    /// The service's request id.
     pub request_id: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub enum FailureClass {
     ModelTimeout,
     /// `ModelStreamErrorException` or `ModelErrorException`.
     Model,
-    /// `ThrottlingException` or `ServiceQuotaExceededException`, or no stream is free on our side.
+    /// `ThrottlingException` or `ServiceQuotaExceededException`, or all our streams are in use.
     Throttled,
     /// `ModelNotReadyException`, `ServiceUnavailableException`, `InternalServerException`.
     Unavailable,
@@ -40,17 +40,17 @@ pub enum FailureClass {
     NotFound,
     /// `AccessDeniedException`, or an error of the credentials.
     AccessDenied,
-    /// The connection broke, or what came over it could not be read.
+    /// The connection broke, or a message could not be decoded.
     Transport,
     /// The stream ended without our closing sequence.
     EndedEarly,
     /// The stream did not open in time.
     OpenDeadline,
-    /// The stream is open but neither takes nor gives anything.
+    /// The stream is open but accepts no input or gives no output.
     Stalled,
 }
 
-/// What follows from a failure.
+/// The reaction to a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// A new stream would fail in the same way.
@@ -62,13 +62,13 @@ pub enum Reaction {
 }
 
 impl StreamError {
-    /// A failure that the service has no text for.
+    /// An error that was detected on our side.
     #[must_use]
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), code: None, request_id: None }
     }
 
-    /// The text, unless it is the service's judgement of what it was sent: such a text may quote the learner.
+    /// The text, unless the service rejects its input: such a text may quote the learner.
     #[must_use]
     pub fn for_the_log(&self) -> &str {
         match self.class {
@@ -85,8 +85,8 @@ impl StreamError {
         }
     }
 
-    /// What follows. A text of [`TEXTS`] decides before the class does, unless the class says that the model cannot be
-    /// used at all.
+    /// The reaction. A text of [`TEXTS`] takes precedence over the class, unless the class says that the model cannot be
+    /// used.
     #[must_use]
     pub fn reaction(&self) -> Reaction {
         if self.is_refusal() {
@@ -96,14 +96,14 @@ impl StreamError {
         by_text.map_or_else(|| self.class.reaction(), |(_, reaction)| *reaction)
     }
 
-    /// The model that is configured cannot be used: it is unknown, at the end of its life, or denied.
+    /// The configured model cannot be used: it is unknown, at the end of its life, or denied.
     fn is_refusal(&self) -> bool {
         matches!(self.class, FailureClass::NotFound | FailureClass::AccessDenied)
     }
 }
 
-/// Texts that decide whatever their class: the service reports transient faults, and what came of the order in which
-/// events met on the way, as validation errors. A new stream does not repeat them.
+/// Texts that take precedence over the class: the service reports transient faults, and events that arrived out of order,
+/// as validation errors. They do not recur on a new stream.
 const TEXTS: [(&str, Reaction); 6] = [
     ("System instability detected", Reaction::RenewLater),
     ("Timed out waiting for input events", Reaction::RenewNow),
@@ -114,7 +114,7 @@ const TEXTS: [(&str, Reaction); 6] = [
 ];
 
 impl FailureClass {
-    /// What follows where the text does not decide. A validation error is ours: the next stream would be told the same.
+    /// The reaction to the class alone. A validation error would recur: the next stream gets the same input.
     fn reaction(self) -> Reaction {
         match self {
             Self::Validation | Self::NotFound | Self::AccessDenied => Reaction::Fatal,
@@ -144,7 +144,7 @@ pub(super) fn wait(reaction: Reaction, attempt: u32, jitter_permille: u16) -> Op
 mod tests {
     use super::*;
 
-    /// Errors of the service as clients of it have met them, by class and text, then our own.
+    /// Known errors of the service, by class and text, then our own.
     const TABLE: [(FailureClass, &str, Reaction); 24] = {
         use FailureClass as Class;
         use Reaction::{Fatal, RenewLater, RenewNow};

@@ -52,7 +52,7 @@ pub(super) struct Floor {
     /// What the model hears is not the learner: it makes the tutor begin.
     prompting: bool,
     /// The end was asked for: nothing new of the tutor is heard.
-    leaving: bool,
+    closing: bool,
     /// Audio given to the page in this generation, in milliseconds.
     generation_ms: u64,
     /// When the page has played all it was given.
@@ -105,7 +105,7 @@ impl Floor {
             owed_finals: 0,
             tool_pending: false,
             prompting: false,
-            leaving: false,
+            closing: false,
             generation_ms: 0,
             playing_until_ms: 0,
             unanswered_since_ms: None,

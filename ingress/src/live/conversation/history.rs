@@ -1,5 +1,5 @@
-//! PURE. What a new stream is told of the conversation so far. Sonic takes history only if it begins with the
-//! learner, alternates, and is small (Amazon Nova 2 user guide, "sonic-chat-history").
+//! PURE. The chat history for a new stream. Sonic accepts a history only if it begins with the learner, alternates, and is
+//! small (Amazon Nova 2 user guide, "sonic-chat-history").
 
 use std::collections::VecDeque;
 
@@ -7,14 +7,14 @@ use events::contract::Speaker;
 
 use super::summary::Summary;
 
-/// Most history given to a stream, in bytes. Sources differ (40 KB or 200 KB in all); the smaller one is safe.
+/// Longest history of a stream, in bytes. Sources differ (40 KB or 200 KB in all); the smaller one is safe.
 pub(super) const HISTORY_BYTES_MAX: usize = 40 * 1024;
 
-/// Most text of one message of the history, in bytes.
+/// Longest message of the history, in bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
-/// Most text that is remembered word for word, in bytes: with room for the opening and for a space after each turn, a
-/// stream can be told all of it.
+/// Most text that is kept verbatim, in bytes. It leaves room for the opening and a space after each turn, so that a stream
+/// gets all of it.
 const REMEMBERED_BYTES_MAX: usize = HISTORY_BYTES_MAX - MESSAGE_BYTES_MAX;
 
 /// One message of the history.
@@ -26,7 +26,7 @@ pub struct Message {
     pub text: String,
 }
 
-/// What was said, word for word as far back as a new stream may be told, and in short before that.
+/// The turns so far: the latest verbatim, as many as fit into the history of a stream, and a summary of those before.
 #[derive(Debug, Default)]
 pub(super) struct History {
     turns: VecDeque<Message>,
@@ -36,7 +36,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Remembers a turn.
+    /// Adds a turn.
     pub(super) fn add(&mut self, message: Message) {
         self.bytes += message.text.len() + 1;
         self.turns.push_back(message);
@@ -47,21 +47,21 @@ impl History {
         }
     }
 
-    /// The turns that are remembered word for word.
+    /// The turns that are kept verbatim.
     #[must_use]
     pub(super) fn turns(&self) -> Vec<Message> {
         self.turns.iter().cloned().collect()
     }
 
-    /// What was said before them, in short.
+    /// The summary of the turns before.
     #[must_use]
     pub(super) fn summary(&self) -> Option<String> {
         self.earlier.text()
     }
 }
 
-/// Makes `turns` fit for a new stream: neighbours of one speaker are merged, blank texts and the oldest messages
-/// beyond the limits are dropped. A history that would begin with the tutor begins with `opening` instead.
+/// The history of a new stream: merges consecutive turns of one speaker and drops blank texts and the oldest messages beyond
+/// the limits. Where the tutor would be first, `opening` is inserted as the learner's message.
 #[must_use]
 pub(super) fn sanitise(turns: &[Message], opening: &str) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
@@ -149,7 +149,7 @@ mod tests {
         let turns = history.turns();
         let sanitised = sanitise(&turns, &"o".repeat(2 * MESSAGE_BYTES_MAX));
         assert_eq!(sanitised.last().unwrap().text, turns.last().unwrap().text.trim());
-        assert!(sanitised.len() >= turns.len(), "all that is remembered is told");
+        assert!(sanitised.len() >= turns.len(), "the stream gets all verbatim turns");
         let forgotten = 200 - turns.len();
         let (learner, tutor) = (forgotten.div_ceil(2), forgotten / 2);
         let expected = format!("{learner} turns of the learner, {tutor} of yours");

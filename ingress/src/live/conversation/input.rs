@@ -1,4 +1,4 @@
-//! PURE. What a conversation is told: its settings at the start, then what happens.
+//! PURE. The settings and the inputs of a conversation.
 
 use bytes::Bytes;
 use events::contract::ConversationId;
@@ -6,26 +6,26 @@ use events::contract::ConversationId;
 use super::failure::StreamError;
 use crate::live::conversation::model_event::ModelEvent;
 
-/// How often a silent learner is spoken to before the learner speaks again.
+/// Most nudges in one silence of the learner.
 pub const NUDGES_MAX: usize = 2;
 
 /// A stream, numbered from 0 within its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u32);
 
-/// What a conversation is told at its start.
+/// Settings of a conversation.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Its id.
     pub conversation_id: ConversationId,
-    /// Keys of the recordings begin with this.
+    /// Prefix of the keys of the recordings.
     pub audio_prefix: String,
-    /// The pause that the model takes as the end of a turn, in milliseconds.
+    /// The pause after which the model ends a turn, in milliseconds.
     pub pause_ms: u64,
-    /// Texts for a model that can be typed to; `None` for the first generation.
+    /// Stage directions for a model that accepts text; `None` for the first generation.
     pub texts: Option<Texts>,
-    /// A greeting, PCM s16le, that makes a model begin that cannot be typed to: it is spoken in the learner's place and is
-    /// no turn. Without it the learner begins.
+    /// A spoken greeting, PCM s16le, that prompts a model without text input to begin. It is played in place of the learner
+    /// and is not a turn. Without it the learner begins.
     pub opening_clip: Option<Bytes>,
     /// Limits.
     pub limits: Limits,
@@ -33,16 +33,16 @@ pub struct Settings {
     pub jitter_permille: u16,
 }
 
-/// What the model is told in the learner's place. Never part of the transcript.
+/// Stage directions, sent to the model as if the learner had typed them. Never part of the transcript.
 #[derive(Clone, Debug)]
 pub struct Texts {
     /// Makes the tutor begin.
     pub opening: String,
-    /// Makes the tutor go on after it was cut short by a lost stream.
+    /// Makes the tutor continue after a lost stream has cut it short.
     pub go_on: String,
-    /// Makes the tutor say something to a learner who is silent, one after the other.
+    /// Make the tutor address a silent learner, one after the other.
     pub nudges: [String; NUDGES_MAX],
-    /// Makes the tutor come to an end because the time is nearly over.
+    /// Makes the tutor finish because the time is nearly over.
     pub wrap_up: String,
 }
 
@@ -51,62 +51,62 @@ pub struct Texts {
 pub struct Limits {
     /// Longest conversation.
     pub conversation_ms_max: u64,
-    /// Longest time in which nobody speaks.
+    /// Longest silence of both sides.
     pub silence_ms_max: u64,
-    /// Silence after which the tutor speaks to the learner; the next time, twice as long.
+    /// Silence before the first nudge. Doubles with each nudge.
     pub nudge_after_ms: u64,
-    /// How long before the end of the longest conversation the tutor is asked to come to an end.
+    /// How long before the time limit the tutor is prompted to finish.
     pub wrap_up_ms: u64,
-    /// How long a dropped socket may take to come back.
+    /// Grace time for a client to reconnect.
     pub grace_ms_max: u64,
-    /// Age of a stream at which a quiet moment for its renewal is looked for.
+    /// Age from which a stream is renewed at a quiet moment.
     pub renew_after_ms: u64,
-    /// Age of a stream at which it is renewed in any case.
+    /// Age at which a stream is renewed in any case.
     pub renew_by_ms: u64,
-    /// How long an open stream may give no sign of life while the learner waits for an answer.
+    /// Longest silence of an open stream while the learner waits for an answer.
     pub stall_ms_max: u64,
 }
 
-/// What can happen.
+/// An event of the outside world.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A socket of the learner is there, the first or another one.
+    /// A client has connected, for the first time or again.
     Attached,
-    /// The socket is gone.
+    /// The client has disconnected.
     Detached,
-    /// Samples from the microphone, PCM s16le.
+    /// Audio of the microphone, PCM s16le.
     Audio(Bytes),
-    /// A whole turn that was uploaded, PCM s16le. While it is being spoken, the microphone is not heard.
+    /// A whole uploaded turn, PCM s16le. While it is played to the model, the microphone is ignored.
     Uploaded(Bytes),
     /// A typed turn.
     Typed(String),
-    /// The page has played so much of a generation.
+    /// The client has played a part of a generation.
     Played {
         /// The generation.
         generation: u32,
         /// Milliseconds since the generation began.
         ms: u64,
     },
-    /// The page hears the learner speak over the tutor.
+    /// The client has detected that the learner speaks over the tutor.
     Interrupted,
-    /// The learner wants to end.
+    /// The learner has requested the end.
     EndRequested,
-    /// The stream is open and takes audio.
+    /// The stream is open and accepts audio.
     StreamOpened(StreamId),
     /// The stream could not be opened, or failed.
     StreamFailed(StreamId, StreamError),
-    /// The stream ended in good order, as far as it can tell.
+    /// The stream ended without an error.
     StreamEnded(StreamId),
-    /// The first sign of whose model it is.
+    /// Whether the model is simulated.
     Simulated(bool),
-    /// The model says something.
+    /// An event of the model.
     Model(StreamId, ModelEvent),
-    /// The service is stopping and another task can go on: the conversation is released at the next quiet moment,
-    /// without a page at once, or after a while in any case.
+    /// This task shuts down: hand the conversation over at the next quiet moment, at once if no client is connected, or at
+    /// a deadline in any case.
     HandOver,
-    /// Another task wants the conversation, because the learner is there now: it is released at once.
+    /// Another task has requested the conversation, because the learner is connected there: hand it over at once.
     TakeoverRequested,
-    /// The journal or another part of ours has failed for good.
+    /// The journal or another internal part has failed permanently.
     Broken,
     /// Time has passed.
     Tick,

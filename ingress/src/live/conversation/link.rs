@@ -95,7 +95,7 @@ pub(super) struct Opened {
 
 /// What follows from the loss of the current stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(super) enum AfterLoss {
     /// A new stream is due at [`Link::deadline_ms`].
     Retrying {
         /// The learner does not know yet.
@@ -195,7 +195,7 @@ impl Link {
 
     /// The stream that hears the learner now. `None` while audio is held back for a spare.
     #[must_use]
-    pub(super) fn hearing(&self) -> Option<StreamId> {
+    pub(super) fn listening(&self) -> Option<StreamId> {
         match self.state {
             State::Live { live, spare: None } => Some(live.stream),
             State::Live { spare: Some(_), .. } | State::Waiting { .. } | State::Opening { .. } => None,
@@ -203,11 +203,11 @@ impl Link {
     }
 
     /// Where `bytes` of audio go. What is held back for a spare is counted.
-    pub(super) fn hear(&mut self, bytes: usize) -> Option<StreamId> {
+    pub(super) fn route_audio(&mut self, bytes: usize) -> Option<StreamId> {
         if let State::Live { spare: Some(spare), .. } = &mut self.state {
             spare.held += bytes;
         }
-        self.hearing()
+        self.listening()
     }
 
     /// The stream whose words count now.
@@ -302,12 +302,12 @@ impl Link {
     }
 
     /// The stream that was live or being opened is lost.
-    pub(super) fn lost(&mut self, reaction: Reaction, tutor_cut: bool, at_ms: u64) -> Lost {
+    pub(super) fn lost(&mut self, reaction: Reaction, tutor_cut: bool, at_ms: u64) -> AfterLoss {
         self.tutor_cut |= tutor_cut;
         self.replacing.get_or_insert(Cause::Failure);
         if let State::Live { spare: Some(spare), .. } = self.state {
             self.state = State::Opening { stream: spare.stream };
-            return Lost::SpareTakesOver;
+            return AfterLoss::SpareTakesOver;
         }
         if let State::Live { live, .. } = self.state
             && at_ms.saturating_sub(live.opened_ms) >= PROVEN_MS
@@ -316,11 +316,11 @@ impl Link {
         }
         let Some(wait) = wait(reaction, self.attempts, self.jitter_permille) else {
             self.state = State::Waiting { due_ms: at_ms };
-            return Lost::Failed;
+            return AfterLoss::Failed;
         };
         self.attempts += 1;
         self.state = State::Waiting { due_ms: at_ms + millis(wait) };
-        Lost::Retrying { first: !std::mem::replace(&mut self.lost, true) }
+        AfterLoss::Retrying { first: !std::mem::replace(&mut self.lost, true) }
     }
 
     /// When [`Self::due`] has something to say.

@@ -26,16 +26,16 @@ const SPEECH_RMS_MIN: u64 = 330;
 
 /// The recording of one learner turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Recording {
+pub(super) struct TurnRecording {
     /// PCM s16le; empty when nothing was heard.
     pub(super) pcm: Vec<u8>,
     /// When the first and the last speech arrived, where any was heard.
-    pub(super) heard: Option<Heard>,
+    pub(super) heard: Option<SpeechTimes>,
 }
 
 /// Speech in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct SpeechTimes {
     /// Arrival of the first speech, in milliseconds of the conversation.
     pub(super) start_ms: u64,
     /// Arrival of the last speech, in milliseconds of the conversation.
@@ -132,10 +132,10 @@ impl Microphone {
     }
 
     /// The turn is over: gives its recording and keeps what is already of the next turn.
-    pub(super) fn end_turn(&mut self) -> Recording {
+    pub(super) fn end_turn(&mut self) -> TurnRecording {
         let Some(turn) = self.turn.take() else {
             let pcm = self.audio.drain(..).collect();
-            return Recording { pcm, heard: None };
+            return TurnRecording { pcm, heard: None };
         };
         let from = turn.first.saturating_sub(bytes(MARGIN_MS));
         let to = (turn.last + bytes(MARGIN_MS)).min(self.audio.len());
@@ -148,7 +148,10 @@ impl Microphone {
             None => self.audio = VecDeque::new(),
         }
         let speech_ms = millis(turn.speech);
-        Recording { pcm, heard: Some(Heard { start_ms: turn.start_ms, end_ms: turn.end_ms, speech_ms }) }
+        TurnRecording {
+            pcm,
+            heard: Some(SpeechTimes { start_ms: turn.start_ms, end_ms: turn.end_ms, speech_ms }),
+        }
     }
 
     fn speech(&mut self, start: usize, length: usize, at_ms: u64) {
@@ -236,7 +239,7 @@ mod tests {
         microphone.push(&silence(1_000), 2_400);
         microphone.push(&tone(100), 2_500);
         let recording = microphone.end_turn();
-        assert_eq!(recording.heard, Some(Heard { start_ms: 900, end_ms: 2_500, speech_ms: 1_100 }));
+        assert_eq!(recording.heard, Some(SpeechTimes { start_ms: 900, end_ms: 2_500, speech_ms: 1_100 }));
         assert_eq!(millis(recording.pcm.len()), 300 + 500 + 200 + 300 + 1_000 + 100);
         assert_eq!(microphone.len(), 0);
     }
@@ -252,7 +255,7 @@ mod tests {
         assert!(microphone.has_speech());
         microphone.push(&tone(200), 2_600);
         let second = microphone.end_turn();
-        assert_eq!(second.heard, Some(Heard { start_ms: 2_400, end_ms: 2_600, speech_ms: 500 }));
+        assert_eq!(second.heard, Some(SpeechTimes { start_ms: 2_400, end_ms: 2_600, speech_ms: 500 }));
     }
 
     #[test]
@@ -265,7 +268,7 @@ mod tests {
         microphone.push(&silence(1_500), 3_900);
         microphone.understood();
         let both = microphone.end_turn();
-        assert_eq!(both.heard, Some(Heard { start_ms: 500, end_ms: 2_400, speech_ms: 800 }));
+        assert_eq!(both.heard, Some(SpeechTimes { start_ms: 500, end_ms: 2_400, speech_ms: 800 }));
         assert!(!microphone.has_speech());
     }
 

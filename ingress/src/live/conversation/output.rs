@@ -1,4 +1,4 @@
-//! PURE. What a conversation wants done.
+//! PURE. The outputs of a conversation.
 
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
@@ -6,51 +6,51 @@ use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
 use super::{failure::StreamError, history::Message, input::StreamId};
 use crate::{live::conversation::model_event::AudioFrame, live::socket::message::ServerMessage};
 
-/// What is to be done, in order.
+/// An action for the session, to be performed in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Tell the page.
+    /// Send a message to the client.
     Send(ServerMessage),
-    /// Give the page audio.
+    /// Send audio to the client.
     Audio {
         /// Its generation.
         generation: u32,
         /// The samples.
         frame: AudioFrame,
     },
-    /// Open a stream that knows what was said.
+    /// Open a stream with the conversation so far.
     OpenStream {
         /// Its id.
         stream: StreamId,
-        /// What was said before `history`, in short, for the system prompt.
+        /// A summary of what was said before `history`, for the system prompt.
         summary: Option<String>,
-        /// Turns so far, fit for the model.
+        /// The turns so far, in a form that the model accepts.
         history: Vec<Message>,
     },
-    /// Give the model audio, PCM s16le.
+    /// Send audio to the model, PCM s16le.
     SendAudio {
-        /// To which stream.
+        /// The stream.
         stream: StreamId,
         /// The samples.
         pcm: Bytes,
     },
-    /// Give the model a text that it answers at once.
+    /// Send a text to the model, which answers it at once.
     SendText {
-        /// To which stream.
+        /// The stream.
         stream: StreamId,
         /// The words.
         text: String,
     },
-    /// Answer a tool call: there are no tools, and the model waits for every answer.
+    /// Answer a tool call with an error: there are no tools, and the model waits for the result of every call.
     RefuseTool {
-        /// On which stream.
+        /// The stream.
         stream: StreamId,
-        /// What is answered.
+        /// The id of the call.
         tool_use_id: String,
     },
-    /// Send the closing sequence and read until the stream ends.
+    /// Send the closing sequence, and read until the stream ends.
     CloseStream(StreamId),
-    /// Let go of the stream.
+    /// Close the stream and read no more of it.
     DropStream(StreamId),
     /// Store a recording.
     StoreAudio {
@@ -59,14 +59,14 @@ pub enum Output {
         /// PCM s16le.
         pcm: Vec<u8>,
     },
-    /// Journal a turn.
+    /// Write a turn to the journal.
     Record(Turn),
     /// A stream failed; for logs and metrics.
     Failed(StreamError),
-    /// The conversation is over. The last output.
+    /// The conversation has ended. The last output.
     End(Ending),
-    /// Another task may go on with the conversation; the page is to be sent there once that is journalled. The last
-    /// output, in place of the end.
+    /// Hand the conversation over to another task, and send the client there once the journal says so. The last output, in
+    /// place of the end.
     Release(Release),
 }
 
@@ -75,11 +75,11 @@ pub enum Output {
 pub struct Ending {
     /// Why.
     pub reason: EndReason,
-    /// What came of it.
+    /// Totals of the whole conversation.
     pub totals: Totals,
 }
 
-/// What has come of a conversation so far, on this task and on those before.
+/// Totals of a conversation so far, over all tasks that have owned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// Tokens, summed over its streams.
@@ -88,17 +88,17 @@ pub struct Totals {
     pub turns: u32,
     /// The learner's recorded speech, in milliseconds.
     pub learner_speech_ms: u64,
-    /// What was measured.
+    /// Metrics for the end in the journal.
     pub metrics: ConversationMetrics,
 }
 
-/// What the next task goes on with.
+/// The state for the next owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// What has come of the conversation.
+    /// Totals so far.
     pub totals: Totals,
-    /// Samples that came from the page, over all sockets; `None` where the count was lost.
+    /// Samples received from the client, over all sockets; `None` if the count was lost.
     pub heard_samples: Option<u64>,
-    /// The learner's audio of the turn that is not over, PCM s16le.
+    /// The learner's audio of the unfinished turn, PCM s16le.
     pub unfinished: Vec<u8>,
 }

@@ -1,30 +1,30 @@
-//! PURE. A conversation that another task held before, as far as it is known: what is in the journal.
+//! PURE. The state of a conversation that another task owned before, from the journal.
 
 use events::contract::{ConversationMetrics, Turn, Usage};
 
-/// Generations of audio that one owner of a conversation can count before they meet those of the next.
+/// Generations of audio for each owner of a conversation, before they overlap with those of the next one.
 const GENERATIONS_PER_OWNER: u32 = 1 << 16;
 
-/// What is known of a conversation that another task held before.
+/// See the module.
 #[derive(Clone, Debug)]
 pub struct Resumed {
-    /// The epoch under which it is held now.
+    /// The epoch of this owner.
     pub epoch: u64,
     /// The turns in the journal, in order, with indexes from 0.
     pub turns: Vec<Turn>,
-    /// Tokens used before; of an owner that was lost without a hand-over, none are known.
+    /// Tokens used before. Those of an owner that was lost without a handover are unknown and missing.
     pub usage: Usage,
-    /// What was measured before, where the owner has handed it over.
+    /// Metrics so far, if the last owner has handed them over.
     pub metrics: Option<ConversationMetrics>,
-    /// Samples that came from the page before; `None` if the owner was lost without a hand-over.
+    /// Samples received before; `None` if the last owner was lost without a handover.
     pub heard_samples: Option<u64>,
-    /// The learner's audio of the turn that was not over, PCM s16le.
+    /// The learner's audio of the unfinished turn, PCM s16le.
     pub unfinished: Vec<u8>,
 }
 
 impl Resumed {
-    /// The first generation of audio: above all that the page knows, so that what it still plays is not taken for
-    /// audio of this owner.
+    /// The first generation of audio of this owner: higher than all before, so that the client can tell its audio from audio
+    /// that it still plays.
     #[must_use]
     pub(super) fn first_generation(&self) -> u32 {
         let owners_before = u32::try_from(self.epoch.saturating_sub(1)).unwrap_or(u32::MAX);

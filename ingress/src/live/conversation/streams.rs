@@ -53,7 +53,7 @@ impl Conversation {
         if let Some(text) = prompt {
             self.outputs.push_back(Output::SendText { stream, text });
         }
-        self.speak_opening(at_ms);
+        self.play_opening(at_ms);
         if self.floor.microphone.len() > 0 {
             self.outputs.push_back(Output::SendAudio { stream, pcm: self.floor.microphone.replay().into() });
         }
@@ -114,13 +114,13 @@ impl Conversation {
             return;
         }
         match self.link.lost(reaction, tutor_cut, at_ms) {
-            link::Lost::Retrying { first } => {
+            link::AfterLoss::Retrying { first } => {
                 if first {
                     self.outputs.push_back(Output::Send(ServerMessage::Reconnecting));
                 }
             }
-            link::Lost::SpareTakesOver => {}
-            link::Lost::Failed => {
+            link::AfterLoss::SpareTakesOver => {}
+            link::AfterLoss::Failed => {
                 let (code, message) = match reaction {
                     Reaction::Fatal => (
                         ErrorCode::ModelRefused,

@@ -1,5 +1,5 @@
-//! PURE. What is left of turns that have become too old for the history of a new stream: a short text in which the
-//! learner's own sentences come first. It says the same for the same turns, and its length is bounded.
+//! PURE. The summary of turns that are too old for the history of a new stream: a short text with the learner's own sentences
+//! first. It is deterministic, and its length is bounded.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -8,13 +8,13 @@ use events::contract::Speaker;
 
 use super::history::Message;
 
-/// Sentences of the learner that are kept: the first ones, in which people say who they are, and the last ones.
+/// Sentences of the learner that are kept: the first ones, in which people introduce themselves, and the last ones.
 const SENTENCES_MAX: usize = 12;
 
-/// As many of them are from the beginning.
+/// How many of them are from the beginning.
 const FIRST_SENTENCES: usize = 4;
 
-/// Questions of the tutor that are kept, the last ones: they need not be asked again.
+/// Last questions of the tutor that are kept, so that the tutor does not repeat them.
 const QUESTIONS_MAX: usize = 8;
 
 /// Longest sentence, in bytes.
@@ -36,7 +36,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Takes in a turn that the history has no room for any more.
+    /// Adds a turn that no longer fits into the history.
     pub(super) fn add(&mut self, message: &Message) {
         match message.speaker {
             Speaker::Learner => {
@@ -57,7 +57,7 @@ impl Summary {
         }
     }
 
-    /// The summary; `None` while nothing was taken in. At most [`SUMMARY_BYTES_MAX`].
+    /// The text, at most [`SUMMARY_BYTES_MAX`]. `None` if there are no turns.
     #[must_use]
     pub(super) fn text(&self) -> Option<String> {
         if self.learner_turns == 0 && self.tutor_turns == 0 {
@@ -93,7 +93,7 @@ fn push_last(kept: &mut VecDeque<String>, sentence: String, count_max: usize) {
     }
 }
 
-/// The sentence that says most: the longest, the first of equals.
+/// The longest sentence; the first one of equals.
 fn longest_sentence(text: &str) -> Option<String> {
     let longest = sentences(text).rev().max_by_key(|sentence| sentence.len())?;
     Some(clipped(longest))
@@ -107,7 +107,7 @@ fn sentences(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split_inclusive(['.', '!', '?']).map(str::trim).filter(|sentence| !sentence.is_empty())
 }
 
-/// One line of at most [`SENTENCE_BYTES_MAX`], without marks that would end its quotation.
+/// One line of at most [`SENTENCE_BYTES_MAX`], without double quotes, which would end its quotation.
 fn clipped(sentence: &str) -> String {
     let words: Vec<&str> = sentence.split_whitespace().collect();
     let mut line = words.join(" ").replace('"', "'");

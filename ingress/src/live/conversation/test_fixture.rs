@@ -58,14 +58,14 @@ pub(super) fn speech(ms: u64, seed: u8) -> Vec<u8> {
 }
 
 /// A conversation on virtual time, with all that it has put out.
-pub(super) struct Talk {
+pub(super) struct Harness {
     pub(super) conversation: Conversation,
     pub(super) outputs: Vec<Output>,
     stream: StreamId,
     now_ms: u64,
 }
 
-impl Talk {
+impl Harness {
     /// A new conversation with a page, at 0 ms.
     pub(super) fn new(settings: Settings) -> Self {
         Self::of(Conversation::new(settings, 0), 0)
@@ -157,7 +157,7 @@ impl Talk {
     }
 
     /// What the model was told.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn prompts(&self) -> Vec<String> {
         let text = |output: &Output| {
             if let Output::SendText { text, .. } = output { Some(text.clone()) } else { None }
         };

@@ -5,7 +5,7 @@ use events::contract::{ConversationMetrics, EndReason, Speaker, StreamUsage, Tur
 use super::{
     FailureClass, Input, Output, Resumed, Settings, StreamError, StreamId,
     ending::HAND_OVER_WAIT_MS_MAX,
-    test_fixture::{Talk, limits, settings, texts},
+    test_fixture::{Harness, limits, settings, texts},
 };
 use crate::{
     live::conversation::Conversation,
@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// The tutor has said hello and the learner has answered it: two turns and a half.
-fn talk(settings: Settings) -> Talk {
-    let mut talk = Talk::new(settings);
+fn talk(settings: Settings) -> Harness {
+    let mut talk = Harness::new(settings);
     talk.open(StreamId(0));
     talk.tutor_says("Hello.", 1_000);
     talk.learner_says("I see a dog.", 1_000);
@@ -32,11 +32,11 @@ fn renewing() -> Settings {
     settings
 }
 
-fn fail(talk: &mut Talk, stream: u32, class: FailureClass, message: &str) {
+fn fail(talk: &mut Harness, stream: u32, class: FailureClass, message: &str) {
     talk.input(Input::StreamFailed(StreamId(stream), StreamError::new(class, message)));
 }
 
-fn history(talk: &Talk) -> Vec<(Speaker, String)> {
+fn history(talk: &Harness) -> Vec<(Speaker, String)> {
     let history = talk.outputs.iter().rev().find_map(|output| {
         if let Output::OpenStream { history, .. } = output { Some(history) } else { None }
     });
@@ -44,11 +44,11 @@ fn history(talk: &Talk) -> Vec<(Speaker, String)> {
     messages.map(|message| (message.speaker, message.text.clone())).collect()
 }
 
-fn texts_of(talk: &Talk) -> Vec<&str> {
+fn texts_of(talk: &Harness) -> Vec<&str> {
     talk.turns().iter().map(|turn| turn.text.as_str()).collect()
 }
 
-fn errors(talk: &Talk) -> Vec<ErrorCode> {
+fn errors(talk: &Harness) -> Vec<ErrorCode> {
     let code = |message: &&ServerMessage| {
         if let ServerMessage::Error { code, .. } = message { Some(*code) } else { None }
     };
@@ -67,8 +67,8 @@ fn resumed(turns: &[&Turn]) -> Resumed {
 }
 
 /// `resumed` on another task, with its stream open.
-fn resume(resumed: &Resumed, at_ms: u64) -> Talk {
-    let mut talk = Talk::of(Conversation::resume(settings(), resumed, at_ms), at_ms);
+fn resume(resumed: &Resumed, at_ms: u64) -> Harness {
+    let mut talk = Harness::of(Conversation::resume(settings(), resumed, at_ms), at_ms);
     talk.open(StreamId(0));
     talk
 }
@@ -77,7 +77,7 @@ fn resume(resumed: &Resumed, at_ms: u64) -> Talk {
 fn another_task_goes_on_where_the_journal_ends_and_does_not_greet_again() {
     let before = talk(settings());
     let mut after = resume(&resumed(&before.turns()), before.now_ms());
-    assert!(after.told().is_empty(), "{:?}", after.told());
+    assert!(after.prompts().is_empty(), "{:?}", after.prompts());
     let said = [(Speaker::Learner, texts().opening), (Speaker::Tutor, "Hello.".to_owned())];
     assert_eq!(history(&after)[..2], said);
     after.learner_says("It is brown.", 500);
@@ -98,7 +98,7 @@ fn another_task_answers_what_nobody_has_answered() {
     let mut before = talk(settings());
     before.input(Input::Typed("What is its name?".to_owned()));
     let mut after = resume(&resumed(&before.turns()), before.now_ms());
-    assert_eq!(after.told(), ["What is its name?"]);
+    assert_eq!(after.prompts(), ["What is its name?"]);
     assert_eq!(history(&after).last().unwrap(), &(Speaker::Tutor, "So do I.".to_owned()));
     after.tutor_says("Rex, I think.", 1_000);
     after.pass(1_000);
@@ -113,12 +113,12 @@ fn another_task_goes_on_with_a_turn_that_was_cut() {
     before.input(Input::TakeoverRequested);
     assert!(before.turns().last().unwrap().interrupted);
     let after = resume(&resumed(&before.turns()), before.now_ms());
-    assert_eq!(after.told(), [texts().go_on]);
+    assert_eq!(after.prompts(), [texts().go_on]);
 }
 
 #[test]
 fn another_task_greets_where_nobody_has() {
-    assert_eq!(resume(&resumed(&[]), 5_000).told(), [texts().opening]);
+    assert_eq!(resume(&resumed(&[]), 5_000).prompts(), [texts().opening]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_streams_age_renews_it_once_it_is_quiet_and_make_comes_before_break() {
     talk.pass(1_000);
     talk.input(Input::Tick);
     assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
-    let closed = |talk: &Talk| talk.outputs.contains(&Output::CloseStream(StreamId(0)));
+    let closed = |talk: &Harness| talk.outputs.contains(&Output::CloseStream(StreamId(0)));
     assert!(!closed(&talk));
     talk.open(StreamId(1));
     assert!(closed(&talk));
@@ -216,7 +216,7 @@ fn a_stream_that_never_gets_quiet_is_renewed_before_its_limit() {
     talk.pass(1);
     assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
     talk.open(StreamId(1));
-    assert_eq!(talk.told().last(), Some(&texts().go_on));
+    assert_eq!(talk.prompts().last(), Some(&texts().go_on));
     talk.input(Input::EndRequested);
     talk.pass(10_000);
     let metrics = talk.totals().unwrap().metrics;
@@ -226,14 +226,14 @@ fn a_stream_that_never_gets_quiet_is_renewed_before_its_limit() {
 #[test]
 fn a_model_that_cannot_be_used_ends_the_conversation_at_once_with_its_own_code() {
     for class in [FailureClass::NotFound, FailureClass::AccessDenied] {
-        let mut talk = Talk::new(settings());
+        let mut talk = Harness::new(settings());
         fail(&mut talk, 0, class, "This model version has reached the end of its life.");
         assert_eq!(
             (errors(&talk), talk.ended()),
             (vec![ErrorCode::ModelRefused], Some(EndReason::ModelFailed))
         );
     }
-    let mut talk = Talk::new(settings());
+    let mut talk = Harness::new(settings());
     for stream in 0..=super::failure::ATTEMPTS_MAX {
         fail(&mut talk, stream, FailureClass::Throttled, "");
         talk.pass(10_000);
@@ -283,7 +283,7 @@ fn a_renewed_stream_is_told_in_short_what_the_history_has_no_room_for() {
 
 #[test]
 fn a_page_is_told_who_has_the_first_word() {
-    fn told(talk: &Talk) -> bool {
+    fn told(talk: &Harness) -> bool {
         let ready = |message: &&ServerMessage| {
             if let ServerMessage::Ready { tutor_begins, .. } = message { Some(*tutor_begins) } else { None }
         };
@@ -292,7 +292,7 @@ fn a_page_is_told_who_has_the_first_word() {
     let mute = Settings { texts: None, ..settings() };
     let aloud = Settings { opening_clip: Some(super::test_fixture::speech(1_000, 3).into()), ..mute.clone() };
     for (settings, tutor) in [(settings(), true), (mute, false), (aloud, true)] {
-        assert_eq!(told(&Talk::new(settings)), tutor);
+        assert_eq!(told(&Harness::new(settings)), tutor);
     }
     let mut talk = talk(settings());
     talk.input(Input::Detached);
@@ -304,7 +304,7 @@ fn a_page_is_told_who_has_the_first_word() {
 fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn() {
     let clip = super::test_fixture::speech(1_000, 3);
     let settings = Settings { texts: None, opening_clip: Some(clip.clone().into()), ..settings() };
-    let mut talk = Talk::new(settings);
+    let mut talk = Harness::new(settings);
     talk.open(StreamId(0));
     talk.pass(500);
     // A stream that is lost meanwhile does not lose the greeting.

@@ -65,7 +65,7 @@ impl Conversation {
             self.release(at_ms);
         } else {
             self.floor.settle(at_ms, &mut self.outputs);
-            self.speak_upload(at_ms);
+            self.play_upload(at_ms);
             self.renew(at_ms);
             self.direct(at_ms);
             self.fill(at_ms);
@@ -106,12 +106,12 @@ mod tests {
     use super::*;
     use crate::live::conversation::{
         Input, Output, StreamId,
-        test_fixture::{Talk, settings, speech},
+        test_fixture::{Harness, settings, speech},
     };
 
     #[test]
     fn a_page_that_is_lost_in_the_middle_of_a_word_goes_on_with_the_word() {
-        let mut talk = Talk::new(settings());
+        let mut talk = Harness::new(settings());
         talk.open(StreamId(0));
         talk.tutor_says("Hello.", 1_000);
         let word = speech(400, 1);

@@ -77,7 +77,7 @@ impl Conversation {
 
     /// Begins to speak the clip that makes a model begin that cannot be typed to, if nobody has said anything yet. What
     /// the model understands of it is no turn.
-    pub(super) fn speak_opening(&mut self, at_ms: u64) {
+    pub(super) fn play_opening(&mut self, at_ms: u64) {
         let unsaid = self.settings.texts.is_none() && !self.floor.has_begun();
         let silent = self.upload.is_none() && !self.floor.microphone.has_speech();
         if let Some(clip) = self.settings.opening_clip.clone()
@@ -91,12 +91,12 @@ impl Conversation {
     }
 
     /// Speaks what is due of an uploaded turn.
-    pub(super) fn speak_upload(&mut self, at_ms: u64) {
+    pub(super) fn play_upload(&mut self, at_ms: u64) {
         // Bounded: each step takes from the turn or ends it.
         while let Some(upload) = &mut self.upload {
             match upload.next(at_ms) {
                 Some(pcm) if pcm.is_empty() => return,
-                Some(pcm) => self.hear(&pcm, at_ms),
+                Some(pcm) => self.take_audio(&pcm, at_ms),
                 None => self.upload = None,
             }
         }

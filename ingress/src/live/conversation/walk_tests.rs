@@ -459,7 +459,7 @@ impl Walk {
     fn other_ways_in(&mut self) {
         let count = self.random.random_range(1..10);
         let words: Vec<i16> = (self.next_word..self.next_word + count).collect();
-        let is_heard = self.conversation.link.hearing().is_some() && self.conversation.floor.is_quiet();
+        let is_heard = self.conversation.link.listening().is_some() && self.conversation.floor.is_quiet();
         let input = if self.random.random() {
             let window = |word: &i16| word.to_le_bytes().repeat(WINDOW_BYTES / 2);
             Input::Uploaded(words.iter().flat_map(window).collect::<Vec<u8>>().into())

@@ -1,5 +1,5 @@
-//! PURE. The SDK's errors as failures of a stream. The service's text is kept, because the service tells transient
-//! faults by text; a raw response never is, because it may carry what was said.
+//! PURE. Maps the SDK's errors to [`StreamError`]. The service's text is kept, because some transient faults differ from
+//! others only by text. A raw response is not kept, because it may quote the conversation.
 
 use aws_sdk_bedrockruntime::{
     error::{ProvideErrorMetadata, SdkError},
@@ -13,14 +13,14 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Connect
 
 use crate::live::conversation::{FailureClass, StreamError};
 
-/// Longest text kept of an error, in bytes.
+/// Longest error text, in bytes.
 const MESSAGE_BYTES_MAX: usize = 500;
 
-/// Causes of causes that are named of an error.
+/// Longest chain of causes in an error text.
 const CAUSES_MAX: usize = 8;
 
 /// Why a stream could not be opened.
-pub(super) fn opening_failure(error: &SdkError<OpenError, HttpResponse>) -> StreamError {
+pub(super) fn opening_error(error: &SdkError<OpenError, HttpResponse>) -> StreamError {
     let class = match error.as_service_error() {
         Some(OpenError::AccessDeniedException(_)) => FailureClass::AccessDenied,
         Some(OpenError::ValidationException(_)) => FailureClass::Validation,
@@ -40,12 +40,12 @@ pub(super) fn opening_failure(error: &SdkError<OpenError, HttpResponse>) -> Stre
         Some(other) => class_of_code(other.code()),
         None => FailureClass::Transport,
     };
-    let failure = failure(class, error);
-    StreamError { request_id: error.request_id().map(str::to_owned), ..failure }
+    let mapped = stream_error(class, error);
+    StreamError { request_id: error.request_id().map(str::to_owned), ..mapped }
 }
 
 /// Why an open stream failed. `request_id` is that of its response.
-pub(super) fn stream_failure<R: std::fmt::Debug>(
+pub(super) fn read_error<R: std::fmt::Debug>(
     error: &SdkError<OutputError, R>,
     request_id: Option<String>,
 ) -> StreamError {
@@ -60,10 +60,10 @@ pub(super) fn stream_failure<R: std::fmt::Debug>(
         Some(other) => class_of_code(other.code()),
         None => FailureClass::Transport,
     };
-    StreamError { request_id, ..failure(class, error) }
+    StreamError { request_id, ..stream_error(class, error) }
 }
 
-/// Codes that the operation's model does not name.
+/// The class of an error code that the SDK has no type for.
 fn class_of_code(code: Option<&str>) -> FailureClass {
     match code {
         Some(
@@ -77,11 +77,11 @@ fn class_of_code(code: Option<&str>) -> FailureClass {
     }
 }
 
-fn failure<E: ProvideErrorMetadata, R>(class: FailureClass, error: &SdkError<E, R>) -> StreamError {
+fn stream_error<E: ProvideErrorMetadata, R>(class: FailureClass, error: &SdkError<E, R>) -> StreamError {
     let (mut message, code) = match error {
         SdkError::ServiceError(error) => {
             let error = error.err();
-            let message = error.message().unwrap_or("the service gives no reason").to_owned();
+            let message = error.message().unwrap_or("the service gave no reason").to_owned();
             (message, error.code().map(str::to_owned))
         }
         SdkError::DispatchFailure(failure) => {
@@ -97,7 +97,7 @@ fn failure<E: ProvideErrorMetadata, R>(class: FailureClass, error: &SdkError<E, 
     StreamError { code, ..StreamError::new(class, message) }
 }
 
-/// A connection's error and what caused it: no response has come yet.
+/// A connection error with its causes. They cannot quote a response, because none has arrived.
 fn causes(error: &ConnectorError) -> String {
     let first: &dyn std::error::Error = error;
     let causes = std::iter::successors(Some(first), |error| error.source()).take(CAUSES_MAX);
@@ -128,7 +128,7 @@ mod tests {
         OpenError::ValidationException(ValidationException::builder().message(message).meta(meta).build())
     }
 
-    /// What of a failure goes to the log.
+    /// The log fields of an error.
     fn logged(failure: &StreamError) -> String {
         format!("{:?} {:?} {:?} {}", failure.class, failure.code, failure.request_id, failure.for_the_log())
     }
@@ -137,10 +137,8 @@ mod tests {
     fn a_refusal_is_logged_with_its_code_and_request_id() {
         let meta = ErrorMetadata::builder().code("AccessDeniedException").message("no role").build();
         let denied = AccessDeniedException::builder().message("no role").meta(meta).build();
-        let failure = opening_failure(&SdkError::service_error(
-            OpenError::AccessDeniedException(denied),
-            response(403),
-        ));
+        let failure =
+            opening_error(&SdkError::service_error(OpenError::AccessDeniedException(denied), response(403)));
         assert_eq!(failure.class, FailureClass::AccessDenied);
         assert_eq!(logged(&failure), r#"AccessDenied Some("AccessDeniedException") Some("r-1") no role"#);
     }
@@ -148,17 +146,17 @@ mod tests {
     #[test]
     fn what_may_quote_the_learner_is_not_logged() {
         let quoting = format!("invalid input: \"{SAID}\"");
-        let failure = opening_failure(&SdkError::service_error(invalid(&quoting), response(400)));
+        let failure = opening_error(&SdkError::service_error(invalid(&quoting), response(400)));
         assert_eq!(failure.message, quoting, "the text decides what follows");
         assert!(!logged(&failure).contains(SAID), "{}", logged(&failure));
 
         let unreadable: SdkError<OpenError, _> = SdkError::response_error(quoting.clone(), response(200));
-        let failure = opening_failure(&unreadable);
+        let failure = opening_error(&unreadable);
         assert_eq!(failure.class, FailureClass::Transport);
         assert_eq!(logged(&failure), r#"Transport None Some("r-1") the response could not be read"#);
 
         let in_stream: SdkError<OutputError, String> = SdkError::response_error(quoting, SAID.to_owned());
-        let failure = stream_failure(&in_stream, Some("r-2".to_owned()));
+        let failure = read_error(&in_stream, Some("r-2".to_owned()));
         assert_eq!(logged(&failure), r#"Transport None Some("r-2") the response could not be read"#);
     }
 
@@ -166,7 +164,7 @@ mod tests {
     fn a_broken_connection_names_its_causes() {
         let reset = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset by peer");
         let error: SdkError<OpenError, _> = SdkError::dispatch_failure(ConnectorError::io(reset.into()));
-        let failure = opening_failure(&error);
+        let failure = opening_error(&error);
         assert_eq!(failure.class, FailureClass::Transport);
         assert!(logged(&failure).contains("reset by peer"), "{}", logged(&failure));
     }
@@ -174,7 +172,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut() {
         let long = invalid(&"가".repeat(MESSAGE_BYTES_MAX));
-        let failure = opening_failure(&SdkError::service_error(long, response(400)));
+        let failure = opening_error(&SdkError::service_error(long, response(400)));
         assert!(failure.message.len() <= MESSAGE_BYTES_MAX && failure.message.starts_with('가'));
     }
 }

@@ -1,7 +1,7 @@
-//! Signs the messages of a stream: the SDK's auth scheme `sigv4`, but with a signer of stream messages that keeps between
-//! messages what does not change. The SDK's own derives the day's key and formats the same words for each of 31 messages in
-//! a second, which was 7 % of the processor time of a conversation. The HTTP request, and so the first signature of the
-//! chain, is signed by the SDK; what is signed here is, to the byte, what `aws_sigv4::event_stream` would sign.
+//! Signs the messages of a stream: the SDK's auth scheme `sigv4` with a message signer that caches the day's key and the
+//! parts that stay the same for a second. The SDK's signer derives and formats them for each of 31 messages a second, which
+//! took 7 % of the processor time of a conversation. The SDK signs the HTTP request, and so the first signature of the
+//! chain; the messages signed here are equal, byte for byte, to those of `aws_sigv4::event_stream`.
 //!
 //! Each message carries the signature of itself and of the one before it (Amazon Transcribe developer guide, "Setting up
 //! an HTTP/2 stream", "signing").
@@ -70,19 +70,19 @@ impl Sign for StreamAuthScheme {
         if let (Some(sender), Some(credentials)) = (config.load::<DeferredSignerSender>(), credentials) {
             let time = components.time_source().unwrap_or_default();
             let signer = MessageSigner::new(credentials.clone(), time, Arc::clone(&start));
-            // The stream takes the first signer that it is sent; the SDK's comes after it.
+            // The stream uses the first signer it receives; the SDK sends its own later.
             sender.send::<Box<dyn SignMessage + Send + Sync>>(Box::new(signer))?;
         }
         self.sdk.signer().sign_http_request(request, identity, endpoint, components, config)?;
         let authorization = request.headers().get("authorization").and_then(Start::parse);
         let authorization = authorization.ok_or("the signed request has no authorization of a known form")?;
-        // It was made here and is set once.
+        // The cell was made above and is set once.
         let _ = start.set(authorization);
         Ok(())
     }
 }
 
-/// Where a chain of signatures begins: the signature of the HTTP request, and for what it is good.
+/// The start of the signature chain: the signature of the HTTP request and its scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Start {
     signature: String,
@@ -108,25 +108,25 @@ struct MessageSigner {
     credentials: Credentials,
     time: SharedTimeSource,
     start: Arc<OnceLock<Start>>,
-    /// The signature of the message before; of the HTTP request before the first.
+    /// The signature of the message before; `None` before the first message.
     last: Option<String>,
     day: Option<Day>,
     second: Option<Second>,
     to_sign: Vec<u8>,
 }
 
-/// What is the same for a day.
+/// The part of a signature that stays the same for a day.
 #[derive(Debug)]
 struct Day {
     number: u64,
     key: Vec<u8>,
 }
 
-/// What is the same for a second.
+/// The part of a signature that stays the same for a second.
 #[derive(Debug)]
 struct Second {
     number: u64,
-    /// The lines of the string to sign before the last signature.
+    /// The string to sign up to the last signature.
     head: String,
     date: Header,
     date_hash: String,
@@ -139,7 +139,7 @@ impl MessageSigner {
 
     fn sign_payload(&mut self, payload: Vec<u8>) -> Result<Message, SignMessageError> {
         let start = self.start.get().ok_or("a message is signed before its request")?;
-        // Signatures have no parts of a second.
+        // Signatures have a resolution of one second.
         let seconds = self.time.now().duration_since(UNIX_EPOCH)?.as_secs();
         let day = Day::of(&mut self.day, seconds, &self.credentials, start);
         let second = Second::of(&mut self.second, seconds, start)?;
@@ -170,17 +170,17 @@ impl SignMessage for MessageSigner {
 }
 
 impl Day {
-    /// The one in `kept`, or another one if it is over.
+    /// The cached value, or a new one if it is out of date.
     fn of<'a>(
-        kept: &'a mut Option<Self>,
+        cache: &'a mut Option<Self>,
         seconds: u64,
         credentials: &Credentials,
         start: &Start,
     ) -> &'a Self {
         let number = seconds / (24 * 60 * 60);
-        let over = kept.take_if(|day| day.number != number);
-        drop(over);
-        kept.get_or_insert_with(|| {
+        let outdated = cache.take_if(|day| day.number != number);
+        drop(outdated);
+        cache.get_or_insert_with(|| {
             let secret = credentials.secret_access_key();
             let key = generate_signing_key(secret, at(seconds), &start.region, &start.service);
             Self { number, key: key.as_ref().to_vec() }
@@ -189,13 +189,17 @@ impl Day {
 }
 
 impl Second {
-    /// The one in `kept`, or another one if it is over.
-    fn of<'a>(kept: &'a mut Option<Self>, seconds: u64, start: &Start) -> Result<&'a Self, SignMessageError> {
-        let current = match kept.take() {
+    /// The cached value, or a new one if it is out of date.
+    fn of<'a>(
+        cache: &'a mut Option<Self>,
+        seconds: u64,
+        start: &Start,
+    ) -> Result<&'a Self, SignMessageError> {
+        let current = match cache.take() {
             Some(second) if second.number == seconds => second,
             Some(_) | None => Self::new(seconds, start)?,
         };
-        Ok(kept.insert(current))
+        Ok(cache.insert(current))
     }
 
     fn new(seconds: u64, start: &Start) -> Result<Self, SignMessageError> {
@@ -265,7 +269,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the messages are and however far apart, also over midnight.
+        /// Any messages, any time apart, also over midnight.
         #[test]
         fn messages_are_signed_as_the_sdk_signs_them(
             messages in collection::vec((collection::vec(any::<u8>(), 0..3000), 0u64..100_000_000), 1..12),

@@ -127,7 +127,7 @@ fn unopened(capacity: usize) -> (Stream, mpsc::Receiver<Item>) {
         input: Some(input),
         closing: CancellationToken::new(),
         reader: AbortOnDropHandle::new(tokio::spawn(std::future::pending())),
-        asked_at: Instant::now(),
+        requested_at: Instant::now(),
     };
     (stream, items)
 }

@@ -1,5 +1,5 @@
-//! PURE. The JSON of Amazon Nova Sonic: builders for every input event and a tolerant decoder for the output
-//! events. Bytes in, values out; it neither opens streams nor decides what a conversation does with an event.
+//! PURE. The JSON of Amazon Nova Sonic: builders of the input events and a tolerant decoder of the output events. It opens
+//! no streams.
 //!
 //! Every event is one message `{"event":{"<name>":{…}}}` (Amazon Nova 2 user guide, "sonic-input-events" and
 //! "sonic-output-events"). Audio is PCM s16le mono at 16 kHz in both directions.

@@ -41,8 +41,8 @@ impl Floor {
     }
 
     /// The end was asked for: a tutor who is still speaking is not heard any more.
-    pub(in crate::live::conversation) fn leave(&mut self, at_ms: u64) {
-        self.leaving = true;
+    pub(in crate::live::conversation) fn begin_closing(&mut self, at_ms: u64) {
+        self.closing = true;
         if self.tutor.as_ref().is_some_and(|open| !open.turn.audio_over) {
             self.cut(CutBy::Model, at_ms);
         }
@@ -96,7 +96,7 @@ mod tests {
         live::conversation::model_event::{ModelEvent, Stage, StopReason},
         live::conversation::{
             Input, StreamId,
-            test_fixture::{Talk, settings},
+            test_fixture::{Harness, settings},
         },
         live::socket::message::ServerMessage,
     };
@@ -115,8 +115,8 @@ mod tests {
     const STYLES: [Style; 3] = [Style::Text, Style::Audio, Style::Marker];
 
     /// The tutor has been given four seconds of two sentences, of which the learner has heard 2.5 s.
-    fn interrupted_talk() -> Talk {
-        let mut talk = Talk::new(settings());
+    fn interrupted_talk() -> Harness {
+        let mut talk = Harness::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("There is a dog.", 2_000);
         talk.model(ModelEvent::AudioEnd { stop: StopReason::PartialTurn });
@@ -128,7 +128,7 @@ mod tests {
         talk
     }
 
-    fn signal(talk: &mut Talk, style: Style) {
+    fn signal(talk: &mut Harness, style: Style) {
         match style {
             Style::Text => talk.text(Speaker::Tutor, Stage::Final, "What is it", StopReason::Interrupted),
             Style::Audio => {
@@ -145,14 +145,14 @@ mod tests {
         }
     }
 
-    fn flushes(talk: &Talk) -> Vec<u32> {
+    fn flushes(talk: &Harness) -> Vec<u32> {
         let generation = |message: &&ServerMessage| {
             if let ServerMessage::Flush { generation } = message { Some(*generation) } else { None }
         };
         talk.sent().iter().filter_map(generation).collect()
     }
 
-    fn turn(talk: &Talk) -> Turn {
+    fn turn(talk: &Harness) -> Turn {
         let turns = talk.turns();
         assert_eq!(turns.len(), 1, "{turns:?}");
         turns[0].clone()
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_sentence_of_which_hardly_anything_was_spoken_before_the_marker_came_was_not_said() {
-        let mut talk = Talk::new(settings());
+        let mut talk = Harness::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("What is it doing now?", 60);
         talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_page_that_reports_nothing_leaves_the_played_time_open() {
-        let mut talk = Talk::new(settings());
+        let mut talk = Harness::new(settings());
         talk.open(StreamId(0));
         talk.tutor_begins("There is a dog.", 2_000);
         talk.pass(1_000);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_was_heard_to_its_end_is_not_interrupted() {
-        let mut talk = Talk::new(settings());
+        let mut talk = Harness::new(settings());
         talk.open(StreamId(0));
         talk.learner_says("I see a dog.", 1_000);
         talk.tutor_says("So do I.", 1_000);

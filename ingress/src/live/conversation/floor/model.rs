@@ -86,7 +86,7 @@ impl Floor {
     }
 
     fn speak(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
-        if self.leaving && self.tutor.as_ref().is_none_or(|open| open.turn.unspoken() == 0) {
+        if self.closing && self.tutor.as_ref().is_none_or(|open| open.turn.unspoken() == 0) {
             return;
         }
         if self.tutor.is_none() {

@@ -10,7 +10,7 @@ use super::SAMPLE_RATE_HZ;
 /// Sources differ on the limit (1 KB or 50 KB); the smaller one is safe.
 pub const TEXT_INPUT_BYTES_MAX: usize = 1024;
 
-/// The ids the client chooses for one stream.
+/// The ids that this service chooses for one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
     /// `promptName`: one for the whole stream.
@@ -19,7 +19,7 @@ pub struct Ids {
     pub audio: String,
 }
 
-/// How eagerly the model takes the turn after a pause of the speaker (Nova 2 only).
+/// The endpointing sensitivity (Nova 2 only).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
     /// After 1.5 s.
@@ -31,7 +31,7 @@ pub enum Sensitivity {
 }
 
 impl Sensitivity {
-    /// The pause after which the model takes the turn, in milliseconds (user guide, "sonic-turn-taking").
+    /// The pause that ends a turn, in milliseconds (user guide, "sonic-turn-taking").
     #[must_use]
     pub fn pause_ms(self) -> u64 {
         match self {
@@ -50,7 +50,7 @@ impl Sensitivity {
     }
 }
 
-/// Whose words a text block holds.
+/// The role of a text block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextRole {
     /// The system prompt.
@@ -76,9 +76,9 @@ impl TextRole {
 pub struct Block<'a> {
     /// `contentName`, fresh for each block.
     pub content_name: &'a str,
-    /// Whose words.
+    /// Whose words they are.
     pub role: TextRole,
-    /// Whether the model answers it at once (Nova 2, role USER), or takes it as history or instruction.
+    /// Whether the model answers it at once (Nova 2, role USER). Otherwise it is history or an instruction.
     pub interactive: bool,
     /// The words.
     pub text: &'a str,
@@ -141,8 +141,8 @@ pub fn text_block(ids: &Ids, block: Block<'_>) -> Vec<Vec<u8>> {
     events
 }
 
-/// `contentStart` of the one audio block, which stays open for the whole stream. Without `role` the service is
-/// silent for ever.
+/// `contentStart` of the one audio block, which stays open for the whole stream. Without `role` the service never
+/// responds.
 #[must_use]
 pub fn audio_start(ids: &Ids) -> Vec<u8> {
     event(
@@ -165,8 +165,7 @@ pub fn audio_start(ids: &Ids) -> Vec<u8> {
     )
 }
 
-/// Builds `audioInput` events: the text around the samples is made once for a stream, so an event costs one
-/// allocation.
+/// Builds `audioInput` events. The text around the samples is built once for a stream, so an event costs one allocation.
 #[derive(Clone, Debug)]
 pub struct AudioInput {
     head: Vec<u8>,
@@ -247,7 +246,7 @@ fn event(name: &str, body: Value) -> Vec<u8> {
     json!({ "event": events }).to_string().into_bytes()
 }
 
-/// Cuts `text` into pieces of at most [`TEXT_INPUT_BYTES_MAX`] bytes at character boundaries; never empty.
+/// Cuts `text` into pieces of at most [`TEXT_INPUT_BYTES_MAX`] bytes at character boundaries, at least one.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;

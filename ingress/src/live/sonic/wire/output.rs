@@ -1,5 +1,5 @@
-//! PURE. The tolerant decoder of output events: unknown events, fields and stop reasons are accepted; what a
-//! payload event belongs to is known from the `contentStart` of its block.
+//! PURE. The tolerant decoder of output events. It accepts unknown events, fields and stop reasons. The `contentStart` of a
+//! block says what the events of the block are.
 
 use std::borrow::Cow;
 
@@ -9,22 +9,22 @@ use serde::Deserialize;
 
 use crate::live::conversation::{AudioFrame, ModelEvent, Stage, StopReason};
 
-/// Blocks that may be open at one time. Sonic opens one after another; more than this is not its protocol.
+/// Most open blocks at a time. Sonic opens one after the other.
 pub const OPEN_BLOCKS_MAX: usize = 16;
 
-/// The sessionIds of the Bedrock simulator begin with this.
+/// Prefix of the session ids of the Bedrock simulator.
 const SIMULATED_PREFIX: &str = "simulated-";
 
 /// A decoded event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
-    /// With the first event that names its session: whether a simulator is speaking.
+    /// Whether the model is simulated; `Some` for the first event with a session id only.
     pub simulated: Option<bool>,
     /// The event.
     pub event: ModelEvent,
 }
 
-/// Why a message is not an event.
+/// Why a message cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Not the JSON of an event.
@@ -33,12 +33,12 @@ pub enum DecodeError {
     /// The audio is not base64 of whole samples.
     #[error("the audio of the model is not base64 of 16-bit samples")]
     Audio,
-    /// More blocks open than [`OPEN_BLOCKS_MAX`].
+    /// More than [`OPEN_BLOCKS_MAX`] blocks are open.
     #[error("the model has more than {OPEN_BLOCKS_MAX} blocks open at once")]
     TooManyBlocks,
 }
 
-/// Decodes the events of one stream in order.
+/// Decodes the events of one stream, in order.
 #[derive(Debug, Default)]
 pub struct Decoder {
     named: bool,
@@ -57,7 +57,7 @@ impl Decoder {
     /// Decodes one message.
     ///
     /// # Errors
-    /// See [`DecodeError`]. A stream that gives one can still be read, but has lost something.
+    /// See [`DecodeError`]. The next message can be decoded after it.
     pub fn decode(&mut self, json: &[u8]) -> Result<Decoded, DecodeError> {
         let Message { event } = serde_json::from_slice(json).map_err(|_| DecodeError::Malformed)?;
         let simulated = event.session_id().and_then(|id| self.first_name(id));
@@ -160,8 +160,8 @@ fn speaker(role: &str) -> Speaker {
     if role == "USER" { Speaker::Learner } else { Speaker::Tutor }
 }
 
-/// The generation stage stands in a JSON document inside a string; what cannot be read counts as final, so that
-/// no words are lost.
+/// The generation stage is in a JSON document inside a string. An unknown stage counts as final, so that no words are
+/// lost.
 fn stage(additional_model_fields: Option<&str>) -> Stage {
     #[derive(Deserialize)]
     struct Fields<'a> {
@@ -191,7 +191,7 @@ struct Message<'a> {
     event: Body<'a>,
 }
 
-/// One of the fields is present; an event of an unknown name leaves all of them empty.
+/// One of the fields is present; an unknown event has none of them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
