@@ -164,7 +164,7 @@ impl Conversation {
             Input::Interrupted => self.floor.interrupt(at_ms, &mut self.outputs),
             Input::EndRequested => self.close(EndReason::Learner, at_ms),
             Input::StreamOpened(stream) => self.stream_opened(stream, at_ms),
-            Input::StreamFailed(stream, failure) => self.stream_failed(stream, failure, at_ms),
+            Input::StreamFailed(stream, error) => self.stream_failed(stream, error, at_ms),
             Input::StreamEnded(stream) => self.stream_ended(stream, at_ms),
             Input::Simulated(simulated) => self.simulated(simulated),
             Input::Model(stream, event) => self.model(stream, event, at_ms),

@@ -1,8 +1,7 @@
-//! Whole spoken turns that a learner uploads, from the body of the request to PCM. What is done with the PCM is the
-//! conversation's business.
+//! Uploaded turns, from the body of the request to PCM. The conversation plays the PCM to the model.
 //!
-//! Files come from anybody, so everything is bounded: the bytes and the time of a body, the bodies in memory, the
-//! decoders at work, and by [`recording`] the work and the memory of each.
+//! The files are untrusted, so everything is bounded: the size and the duration of a body, the bodies in memory, the running
+//! decoders, and in [`recording`] the work and the memory of each decoder.
 
 mod error;
 pub mod format;
@@ -32,25 +31,25 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Nothing received yet.
+    /// No file received yet.
     #[must_use]
     pub fn new() -> Self {
         Self { files: Arc::new(Semaphore::new(FILES_MAX)), decoders: Arc::new(Semaphore::new(DECODERS_MAX)) }
     }
 
-    /// Receives a file, which the sender says is `declared`, and decodes it: PCM s16le, 16 kHz mono.
+    /// Receives a file whose Content-Type is `declared`, and decodes it to PCM s16le, 16 kHz mono.
     ///
     /// # Errors
     /// See [`AudioFileError`].
     pub async fn take(&self, body: Body, declared: Format) -> Result<Bytes, AudioFileError> {
-        let place = Arc::clone(&self.files).try_acquire_owned().map_err(|_| AudioFileError::Busy)?;
+        let file_permit = Arc::clone(&self.files).try_acquire_owned().map_err(|_| AudioFileError::Busy)?;
         let file = receive(body).await?;
-        let decoder = Arc::clone(&self.decoders).acquire_owned().await;
-        let decoder = decoder.expect("the semaphore is never closed");
-        // A request that is given up leaves its decoder at work; what that holds is given back when it is done.
+        let decoder_permit = Arc::clone(&self.decoders).acquire_owned().await;
+        let decoder_permit = decoder_permit.expect("the semaphore is never closed");
+        // A cancelled request does not stop its decoder, which holds its permits until it has finished.
         let decoded = tokio::task::spawn_blocking(move || {
             let decoded = recording::decode(&file, declared);
-            drop((file, decoder, place));
+            drop((file, decoder_permit, file_permit));
             decoded.map(|samples| samples.into_iter().flat_map(i16::to_le_bytes).collect())
         });
         decoded.await.unwrap_or_else(|error| {
@@ -159,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_is_allowed() {
-        assert!(AudioFileError::Rate(44_101).to_string().contains("44101 Hz is not taken"));
+        assert!(AudioFileError::Rate(44_101).to_string().contains("44101 Hz is not supported"));
         assert!(AudioFileError::Rate(44_101).to_string().contains("22050, 24000"));
         assert!(AudioFileError::TooLong.to_string().contains("30 seconds"));
         let other = AudioFileError::OtherContent { declared: Format::Mp3, format: Format::Wav };

@@ -1,19 +1,19 @@
-//! PURE. When the tutor is told in the learner's place to say something of its own: to a learner who is silent, and when
-//! the time is nearly over. Both need a quiet moment, a learner who is there, and a model that can be typed to.
+//! PURE. Stage directions during the conversation: nudges for a silent learner, and the wrap-up when the time is nearly
+//! over. Both need a quiet moment, a connected client, and a model that accepts text.
 
 use super::{Conversation, Phase, output::Output};
 
-/// How long after a direction the answer to it is waited for, in milliseconds: meanwhile there is no other direction, no
-/// planned renewal and no hand-over.
+/// How long to wait for the answer to a direction, in milliseconds. Meanwhile there is no other direction, no planned renewal
+/// and no handover.
 pub(super) const ANSWER_WAIT_MS: u64 = 5_000;
 
-/// What the tutor was told.
+/// The directions so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Directions {
-    /// Times that the tutor was told to speak to the learner since the learner last did something.
+    /// Nudges since the last activity of the learner.
     nudges: usize,
     nudged_ms: u64,
-    /// The answer to the last direction is waited for until then.
+    /// Deadline for the answer to the last direction.
     awaited_until_ms: u64,
     wrapped_up: bool,
 }
@@ -25,19 +25,19 @@ enum Direction {
 }
 
 impl Conversation {
-    /// Nobody is speaking, and nothing is waited for that the tutor was told to say.
+    /// Nobody is speaking, and no answer to a direction is pending.
     #[must_use]
     pub(super) fn is_quiet(&self, at_ms: u64) -> bool {
         self.floor.is_quiet() && at_ms >= self.directions.awaited_until_ms
     }
 
-    /// When [`Self::direct`] has something to say, if it stays quiet until then.
+    /// When the next direction is due, if it stays quiet until then.
     #[must_use]
     pub(super) fn direction_due_ms(&self) -> Option<u64> {
         self.next_direction().map(|(due_ms, _)| due_ms)
     }
 
-    /// Tells the tutor what is due.
+    /// Sends the direction that is due.
     pub(super) fn direct(&mut self, at_ms: u64) {
         let Some((due_ms, direction)) = self.next_direction() else { return };
         let (Some(stream), Some(texts)) = (self.link.listening(), &self.settings.texts) else { return };
@@ -71,16 +71,16 @@ impl Conversation {
         if !possible || self.directions.wrapped_up {
             return None;
         }
-        let told = self.directions;
-        let nudges = if self.active_ms > told.nudged_ms { 0 } else { told.nudges };
-        let silent_ms = self.active_ms.max(self.floor.playing_until_ms()).max(told.nudged_ms);
+        let sent = self.directions;
+        let nudges = if self.active_ms > sent.nudged_ms { 0 } else { sent.nudges };
+        let silent_ms = self.active_ms.max(self.floor.playing_until_ms()).max(sent.nudged_ms);
         let nudge = (nudges < texts.nudges.len())
             .then(|| (silent_ms + (limits.nudge_after_ms << nudges), Direction::Nudge(nudges)));
         let ends_ms = self.begun_ms + limits.conversation_ms_max;
         let wrap_up_ms = ends_ms.saturating_sub(limits.wrap_up_ms).max(self.floor.playing_until_ms());
         let next =
             nudge.into_iter().chain([(wrap_up_ms, Direction::WrapUp)]).min_by_key(|(due_ms, _)| *due_ms);
-        next.map(|(due_ms, direction)| (due_ms.max(told.awaited_until_ms), direction))
+        next.map(|(due_ms, direction)| (due_ms.max(sent.awaited_until_ms), direction))
     }
 }
 
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(talk.prompts().last(), Some(&texts().wrap_up));
         talk.tutor_says("You did well. Goodbye!", 2_000);
         talk.pass(limits().conversation_ms_max - talk.now_ms() + 10_000);
-        let told = talk.prompts().iter().filter(|text| **text == texts().wrap_up).count();
-        assert_eq!((told, talk.ended()), (1, Some(EndReason::TimeLimit)));
+        let wrap_ups = talk.prompts().iter().filter(|text| **text == texts().wrap_up).count();
+        assert_eq!((wrap_ups, talk.ended()), (1, Some(EndReason::TimeLimit)));
         assert_eq!(talk.turns().last().unwrap().text, "You did well. Goodbye!");
     }
 

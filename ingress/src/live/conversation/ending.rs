@@ -1,6 +1,6 @@
-//! PURE. How a conversation is brought to its end, or to the moment at which another task goes on with it. Before its
-//! end, what was said up to now gets a bounded chance to be transcribed, and the open turns are settled with what came
-//! of them. For another task, what the learner said of a turn that is not over is kept as audio.
+//! PURE. The end of a conversation, or its handover to another task. Before the end, the model gets a bounded time to
+//! transcribe what was said, and the open turns are recorded as far as they came. For a handover, the learner's audio of the
+//! unfinished turn is kept.
 
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Speaker};
@@ -11,25 +11,25 @@ use super::{
 };
 use crate::live::conversation::model_event::{ModelEvent, Stage};
 
-/// How long the model may take to say its last words after the closing sequence, in milliseconds.
+/// Deadline of the last events after the closing sequence, in milliseconds.
 pub(super) const CLOSE_MS_MAX: u64 = 5_000;
 
-/// How long a conversation that is to be handed over may wait for a quiet moment, in milliseconds.
+/// Longest wait for a quiet moment to hand over, in milliseconds.
 pub(super) const HAND_OVER_WAIT_MS_MAX: u64 = 10_000;
 
 impl Conversation {
-    /// Another task is to go on: at the next quiet moment, within [`HAND_OVER_WAIT_MS_MAX`].
+    /// Schedules the handover for the next quiet moment, within [`HAND_OVER_WAIT_MS_MAX`].
     pub(super) fn hand_over(&mut self, at_ms: u64) {
         self.hand_over_by_ms.get_or_insert(at_ms + HAND_OVER_WAIT_MS_MAX);
     }
 
-    /// Whether the moment to hand over has come. A page that has gone is on its way to another task.
+    /// Whether to hand over now. A client that has disconnected is on its way to another task.
     pub(super) fn is_hand_over_due(&self, at_ms: u64) -> bool {
         let ready = self.is_quiet(at_ms) || self.detached_ms.is_some();
         self.hand_over_by_ms.is_some_and(|by_ms| ready || at_ms >= by_ms)
     }
 
-    /// Begins the end: what was said up to now gets a bounded chance to be transcribed.
+    /// Begins the end: the model gets a bounded time to transcribe what was said.
     pub(super) fn close(&mut self, reason: EndReason, at_ms: u64) {
         if self.phase != Phase::Talking {
             return;
@@ -53,8 +53,8 @@ impl Conversation {
         }
     }
 
-    /// After the closing sequence, only words already spoken count: a new turn of the tutor is not heard by anybody,
-    /// and its beginning means that the learner's words are complete.
+    /// Handles an event after the closing sequence. Only words that were already spoken count: a new turn of the tutor is not
+    /// played, and its beginning means that the learner's words are complete.
     pub(super) fn model_while_closing(&mut self, reason: EndReason, event: ModelEvent, at_ms: u64) {
         match event {
             ModelEvent::TextStart { speaker: Speaker::Tutor, stage: Stage::Speculative } => {
@@ -78,7 +78,7 @@ impl Conversation {
         }
     }
 
-    /// The last output.
+    /// Emits the end.
     pub(super) fn finish(&mut self, reason: EndReason, at_ms: u64) {
         self.floor.finish(at_ms, &mut self.outputs);
         for stream in self.link.all() {
@@ -89,8 +89,8 @@ impl Conversation {
         self.outputs.push_back(Output::End(Ending { reason, totals }));
     }
 
-    /// The last output of this task: another one goes on. The learner's turn that is not over is not settled, because
-    /// the next stream hears it again from its beginning and then the rest of it.
+    /// Emits the handover. The learner's unfinished turn is not recorded: the stream of the next owner gets its audio from the
+    /// beginning, and then the rest.
     pub(super) fn release(&mut self, at_ms: u64) {
         if self.phase != Phase::Talking {
             return;
@@ -108,13 +108,12 @@ impl Conversation {
         self.outputs.push_back(Output::Release(Release { totals, heard_samples, unfinished }));
     }
 
-    /// Where the audio of a turn that was not over in this epoch is kept for the next task.
+    /// The key of the audio of the turn that is unfinished at the end of this epoch.
     #[must_use]
     pub fn unfinished_key(&self, epoch: u64) -> String {
         format!("{}unfinished-{epoch}.wav", self.settings.audio_prefix)
     }
 
-    /// What has come of the conversation so far.
     fn totals(&self) -> Totals {
         Totals {
             usage: self.link.usage(),

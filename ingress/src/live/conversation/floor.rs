@@ -1,10 +1,10 @@
-//! PURE. Who has the floor: collects the learner's and the tutor's turns from the model's events. How turns end and are
-//! recorded is in `floor/settle.rs`, how they are cut short in `floor/barge_in.rs`. Turns are recorded in the order in
-//! which they were taken, with indexes from 0 without gaps.
+//! PURE. Who has the floor: the open turns of the learner and the tutor. `floor/model.rs` builds them from the model's events,
+//! `floor/barge_in.rs` cuts them short, `floor/settle.rs` ends and records them. Turns are recorded in the order in which
+//! they began, with indexes from 0 without gaps.
 //!
-//! A learner turn ends when the first planned sentence or tool of the tutor begins. A tutor turn ends when as
-//! many FINAL as SPECULATIVE texts came and its last audio block ended with END_TURN, or when it was cut short
-//! and the model has said what was spoken, or a while later.
+//! A learner turn ends when the first planned sentence or tool of the tutor begins. A tutor turn ends when as many FINAL
+//! as SPECULATIVE texts came and its last audio block ended with END_TURN; or when it was cut short and the model has
+//! reported what was spoken; or after a timeout.
 
 mod barge_in;
 mod fading;
@@ -24,40 +24,40 @@ use super::{
 };
 use fading::Fading;
 
-/// How long a cut turn waits for the words that were spoken and for the page's report, in milliseconds.
+/// How long a cut turn waits for its spoken words and for the client's report, in milliseconds.
 const SETTLE_MS_MAX: u64 = 1_500;
 
-/// How long a turn whose audio is over waits for its FINAL texts, in milliseconds.
+/// How long a turn waits for its FINAL texts after its audio, in milliseconds.
 const FINAL_WAIT_MS_MAX: u64 = 10_000;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Floor {
     audio_prefix: String,
-    /// The learner's audio of the turn that is not over.
+    /// The learner's audio of the unfinished turn.
     pub(super) microphone: Microphone,
     generation: u32,
     turns: u32,
     learner_speech_ms: u64,
     learner: Words,
     tutor: Option<Open>,
-    /// The tutor's turn before it, whose stream is lost and which the page still plays.
+    /// The tutor's turn before it: its stream is lost, and the client still plays it.
     fading: Option<Fading>,
-    /// The tutor's turn was closed while the model goes on with it: the rest is nobody's.
+    /// The tutor's turn was ended while the model continues it: the rest is discarded.
     muted: bool,
-    /// FINAL blocks of a closed turn that may still come.
+    /// FINAL blocks of an ended turn that may still come. They are discarded.
     owed_finals: usize,
-    /// The model has begun to call a tool and has not gone on talking since.
+    /// The model has begun to call a tool and has not spoken since.
     tool_pending: bool,
-    /// What the model hears is not the learner: it makes the tutor begin.
+    /// The model gets the opening clip in place of the learner.
     prompting: bool,
-    /// The end was asked for: nothing new of the tutor is heard.
+    /// The end was requested: new turns of the tutor are discarded.
     closing: bool,
-    /// Audio given to the page in this generation, in milliseconds.
+    /// Audio sent to the client in this generation, in milliseconds.
     generation_ms: u64,
-    /// When the page has played all it was given.
+    /// When the client has played all audio that was sent.
     playing_until_ms: u64,
-    /// End of the learner's last recorded speech, until it is answered.
+    /// End of the learner's last recorded speech, while it is unanswered.
     unanswered_since_ms: Option<u64>,
     latencies: Latencies,
     history: History,
@@ -67,7 +67,7 @@ pub(super) struct Floor {
 #[derive(Debug, Default)]
 struct Words {
     blocks: Vec<String>,
-    /// Words that a lost stream had understood: they count if no other stream understands them anew.
+    /// The transcript of a lost stream. It counts if no other stream transcribes the words again.
     lost: Vec<String>,
 }
 
@@ -79,12 +79,12 @@ struct Open {
     generation: u32,
     /// Audio of the generation before this turn, in milliseconds.
     offset_ms: u64,
-    /// What the page says it has played of this turn, in milliseconds.
+    /// How much of this turn the client has reported as played, in milliseconds.
     reported_ms: Option<u64>,
-    /// The page has said so since the turn was cut.
+    /// The client has reported since the cut.
     reported_since_cut: bool,
     last_event_ms: u64,
-    /// By how much the page was behind the model when it began, in milliseconds.
+    /// How far the client was behind the model when the turn began, in milliseconds.
     behind_ms: u64,
 }
 
@@ -114,8 +114,8 @@ impl Floor {
         }
     }
 
-    /// Goes on after the turns of another task. Answers whether the tutor was cut short. An answer that is still due
-    /// is measured from now.
+    /// Continues after the turns of another task. Returns whether the tutor was cut short. The latency of an answer that is
+    /// still due counts from now.
     pub(super) fn resume(&mut self, resumed: &Resumed, at_ms: u64) -> bool {
         self.generation = resumed.first_generation();
         self.turns = u32::try_from(resumed.turns.len()).unwrap_or(u32::MAX);
@@ -132,7 +132,7 @@ impl Floor {
         last.is_some_and(|turn| turn.speaker == Speaker::Tutor && turn.interrupted)
     }
 
-    /// The generation of audio given to the page now.
+    /// The current generation of audio.
     #[must_use]
     pub(super) fn generation(&self) -> u32 {
         self.generation
@@ -162,7 +162,7 @@ impl Floor {
         self.turns > 0 || self.fading.is_some()
     }
 
-    /// When the page has played all it was given.
+    /// When the client has played all audio that was sent.
     #[must_use]
     pub(super) fn playing_until_ms(&self) -> u64 {
         self.playing_until_ms
@@ -183,7 +183,7 @@ impl Floor {
         !speaking && self.learner.blocks.is_empty() && self.unanswered_since_ms.is_none()
     }
 
-    /// The learner has said something that is not transcribed yet.
+    /// The learner has spoken, and no word of it is transcribed yet.
     #[must_use]
     pub(super) fn awaits_words(&self) -> bool {
         self.microphone.has_speech() && self.learner.blocks.is_empty()
@@ -213,12 +213,12 @@ impl Floor {
         [fading, open].into_iter().flatten().min()
     }
 
-    /// What the model hears from now on, until the tutor begins, is not the learner.
-    pub(super) fn prompt_aloud(&mut self) {
+    /// The model gets the opening clip in place of the learner, until the tutor begins.
+    pub(super) fn begin_opening_clip(&mut self) {
         self.prompting = true;
     }
 
-    /// The learner has typed a turn; it takes the floor.
+    /// The learner has typed a turn, which takes the floor.
     pub(super) fn typed(&mut self, text: &str, at_ms: u64, outputs: &mut VecDeque<Output>) {
         if self.fading.is_some() || self.tutor.as_ref().is_some_and(|open| !open.turn.is_complete()) {
             self.interrupt(at_ms, outputs);
@@ -235,9 +235,8 @@ impl Floor {
         self.record(turn, Vec::new(), outputs);
     }
 
-    /// The stream is gone: ends the tutor's turn with what the page plays of it, and forgets what the learner's words of
-    /// this turn were understood as, because the next stream hears them again. Answers whether the tutor was
-    /// cut short.
+    /// The stream is lost: ends the tutor's turn with the part that the client plays, and sets the transcript of the learner's
+    /// unfinished turn aside, because the next stream transcribes it again. Returns whether the tutor was cut short.
     pub(super) fn stream_lost(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) -> bool {
         self.muted = false;
         self.tool_pending = false;
@@ -250,7 +249,7 @@ impl Floor {
         let whole = open.turn.is_complete();
         if !whole && open.turn.cut.is_none() {
             let heard_ms = open.turn.produced_ms();
-            open.turn.cut = Some(Cut { at_ms, by: CutBy::Loss, heard_ms, told: true });
+            open.turn.cut = Some(Cut { at_ms, by: CutBy::Loss, heard_ms, confirmed: true });
         }
         self.fade(at_ms, outputs);
         self.owed_finals = 0;

@@ -1,6 +1,6 @@
-//! PURE. The conversation's streams: at most one that hears the learner, one spare that is being opened to take
-//! over, and those that were closed and still report their usage. Planned renewal, failures and the first
-//! opening are one path: a stream is asked for, and takes over when it is open.
+//! PURE. Which stream is current: at most one live stream, one spare that is being opened to replace it, and closed streams
+//! that still report their usage. The first opening, planned renewal and recovery follow one path: a stream is requested, and
+//! takes over when it is open.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::{
 /// Wait before another spare is opened after one failed, in milliseconds.
 const SPARE_RETRY_MS: u64 = 15_000;
 
-/// A stream that was open for this long has proved that streams work, in milliseconds.
+/// Age of a stream, in milliseconds, that resets the count of failures.
 const PROVEN_MS: u64 = 60_000;
 
-/// Streams whose usage is still listened to.
+/// Streams whose usage reports are tracked separately.
 const CLOSED_MAX: usize = 4;
 
 /// See the module.
@@ -28,17 +28,17 @@ pub(super) struct Link {
     state: State,
     next_id: u32,
     attempts: u32,
-    /// No stream hears the learner and the learner has been told.
+    /// No stream is live, and the client has been notified.
     lost: bool,
     /// The tutor was cut short by the loss.
     tutor_cut: bool,
-    /// The learner's last turn, if the next stream must answer it.
+    /// The learner's last turn, if the next stream has to answer it.
     pub(super) unanswered: Option<String>,
-    /// A spare is not tried before this.
+    /// No spare is opened before this.
     spare_after_ms: u64,
     current_usage: Vec<(StreamId, Usage)>,
     settled_usage: Usage,
-    /// Streams below this are no longer listened to: what they had used is in the settled usage.
+    /// Streams below this are no longer tracked: the settled usage includes theirs.
     settled_below: u32,
     /// Why the next stream replaces the last one.
     replacing: Option<Cause>,
@@ -85,36 +85,36 @@ struct Spare {
 /// A stream has taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opened {
-    /// The stream it takes over from, still to be closed.
+    /// The stream that it replaces, still to be closed.
     pub(super) replaces: Option<StreamId>,
-    /// The learner was told that the model does not hear.
+    /// The client was notified of the loss.
     pub(super) was_lost: bool,
     /// The tutor was cut short by the loss.
     pub(super) tutor_cut: bool,
 }
 
-/// What follows from the loss of the current stream.
+/// What happens after the loss of the current stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterLoss {
     /// A new stream is due at [`Link::deadline_ms`].
     Retrying {
-        /// The learner does not know yet.
+        /// The client has not been notified yet.
         first: bool,
     },
     /// A spare is being opened already.
     SpareTakesOver,
-    /// There is no use in trying again.
+    /// No further attempt is made.
     Failed,
 }
 
-/// What time asks for.
+/// An action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Nothing.
     Nothing,
     /// A new stream in place of a lost one.
     Reopen,
-    /// A spare, once nobody speaks.
+    /// A spare, at the next quiet moment.
     RenewWhenQuiet,
     /// The stream must be given up now.
     RenewNow(StreamId),
@@ -143,7 +143,7 @@ impl Link {
         }
     }
 
-    /// Goes on after the streams of another task.
+    /// Continues after the streams of another task.
     pub(super) fn resume(&mut self, usage: Usage, metrics: &ConversationMetrics, tutor_cut: bool) {
         self.settled_usage = usage;
         self.renewals = metrics.renewals;
@@ -163,7 +163,7 @@ impl Link {
         self.recoveries
     }
 
-    /// A stream is being opened: the first, one in place of a lost one, or a spare.
+    /// Requests a stream: the first one, one in place of a lost one, or a spare.
     pub(super) fn open(&mut self) -> StreamId {
         let stream = StreamId(self.next_id);
         self.next_id += 1;
@@ -174,7 +174,7 @@ impl Link {
         stream
     }
 
-    /// The stream is open. `None` if nobody waits for it.
+    /// The stream is open. `None` if it is no longer needed.
     pub(super) fn opened(&mut self, stream: StreamId, at_ms: u64) -> Option<Opened> {
         let replaces = match self.state {
             State::Opening { stream: opening } if opening == stream => None,
@@ -193,7 +193,7 @@ impl Link {
         Some(Opened { replaces, was_lost, tutor_cut: std::mem::take(&mut self.tutor_cut) })
     }
 
-    /// The stream that hears the learner now. `None` while audio is held back for a spare.
+    /// The stream that gets the learner's audio. `None` while audio is held back for a spare.
     #[must_use]
     pub(super) fn listening(&self) -> Option<StreamId> {
         match self.state {
@@ -202,7 +202,7 @@ impl Link {
         }
     }
 
-    /// Where `bytes` of audio go. What is held back for a spare is counted.
+    /// The stream for `bytes` of audio. `None` if there is none; audio that is held back for a spare is counted.
     pub(super) fn route_audio(&mut self, bytes: usize) -> Option<StreamId> {
         if let State::Live { spare: Some(spare), .. } = &mut self.state {
             spare.held += bytes;
@@ -210,7 +210,7 @@ impl Link {
         self.listening()
     }
 
-    /// The stream whose words count now.
+    /// The stream whose output counts.
     #[must_use]
     pub(super) fn live(&self) -> Option<StreamId> {
         match self.state {
@@ -219,7 +219,7 @@ impl Link {
         }
     }
 
-    /// Whether `stream` is the one whose words count.
+    /// Whether `stream` is the one whose output counts.
     #[must_use]
     pub(super) fn is_current(&self, stream: StreamId) -> bool {
         self.live() == Some(stream)
@@ -243,9 +243,9 @@ impl Link {
         matches!(self.state, State::Live { spare: Some(spare), .. } if spare.stream == stream)
     }
 
-    /// Whether `stream` was ever asked for.
+    /// Whether `stream` was ever requested.
     #[must_use]
-    pub(super) fn has_named(&self, stream: StreamId) -> bool {
+    pub(super) fn has_requested(&self, stream: StreamId) -> bool {
         stream.0 < self.next_id
     }
 
@@ -261,14 +261,14 @@ impl Link {
         }
     }
 
-    /// The live stream has given a sign of life.
+    /// Notes an event of the live stream.
     pub(super) fn alive(&mut self, at_ms: u64) {
         if let State::Live { live, .. } = &mut self.state {
             live.alive_ms = at_ms;
         }
     }
 
-    /// When the live stream last gave a sign of life.
+    /// Time of the last event of the live stream.
     #[must_use]
     pub(super) fn alive_ms(&self) -> Option<u64> {
         match self.state {
@@ -277,18 +277,18 @@ impl Link {
         }
     }
 
-    /// The streams work: a turn came through.
+    /// Resets the count of failures: a turn was recorded.
     pub(super) fn proven(&mut self) {
         self.attempts = 0;
     }
 
-    /// The spare could not be opened: answers how many of the last bytes were held back for it.
+    /// The spare could not be opened. Returns how many of the last bytes were held back for it.
     pub(super) fn spare_failed(&mut self, at_ms: u64) -> usize {
         self.spare_after_ms = at_ms + SPARE_RETRY_MS;
         self.give_up_spare().map_or(0, |(_, held)| held)
     }
 
-    /// Gives up the spare, if there is one: its id and how many of the last bytes were held back for it.
+    /// Gives up the spare, if there is one. Returns its id, and how many of the last bytes were held back for it.
     pub(super) fn give_up_spare(&mut self) -> Option<(StreamId, usize)> {
         match &mut self.state {
             State::Live { spare, .. } => spare.take().map(|spare| (spare.stream, spare.held)),
@@ -301,7 +301,7 @@ impl Link {
         self.replacing = Some(Cause::Age);
     }
 
-    /// The stream that was live or being opened is lost.
+    /// The current stream, live or being opened, is lost.
     pub(super) fn lost(&mut self, reaction: Reaction, tutor_cut: bool, at_ms: u64) -> AfterLoss {
         self.tutor_cut |= tutor_cut;
         self.replacing.get_or_insert(Cause::Failure);
@@ -323,7 +323,7 @@ impl Link {
         AfterLoss::Retrying { first: !std::mem::replace(&mut self.lost, true) }
     }
 
-    /// When [`Self::due`] has something to say.
+    /// When [`Self::due`] next changes by time alone.
     #[must_use]
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         match self.state {
@@ -333,7 +333,7 @@ impl Link {
         }
     }
 
-    /// What time asks for. A quiet moment is noticed at the next event, so it has no deadline of its own.
+    /// The action that is due. A quiet moment is noticed at the next input, so it has no deadline of its own.
     #[must_use]
     pub(super) fn due(&self, at_ms: u64) -> Due {
         match self.state {
@@ -352,13 +352,13 @@ impl Link {
         }
     }
 
-    /// Tokens that `stream` has used since it was opened.
+    /// Notes the tokens that `stream` has used since it was opened.
     pub(super) fn used(&mut self, stream: StreamId, usage: Usage) {
         if let Some((_, last)) = self.current_usage.iter_mut().find(|(id, _)| *id == stream) {
             *last = usage;
             return;
         }
-        if !self.has_named(stream) || stream.0 < self.settled_below {
+        if !self.has_requested(stream) || stream.0 < self.settled_below {
             return;
         }
         let place = self.current_usage.partition_point(|(id, _)| *id < stream);
@@ -412,11 +412,11 @@ mod tests {
         }
         let of_all = 100 * streams.len() as u64;
         assert_eq!(link.usage().input.speech_tokens, of_all);
-        // The oldest is no longer listened to, the others are.
+        // The oldest stream is no longer tracked, the others are.
         link.used(streams[0], tokens(1_000));
         link.used(streams[1], tokens(101));
         assert_eq!(link.usage().input.speech_tokens, of_all + 1);
-        // A stream that nobody has asked for uses nothing.
+        // A stream that was never requested uses nothing.
         link.used(StreamId(99), tokens(1));
         assert_eq!(link.usage().input.speech_tokens, of_all + 1);
     }

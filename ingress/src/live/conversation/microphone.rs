@@ -1,12 +1,12 @@
-//! PURE. The learner's audio of the turn that is not over yet. It is the recording of the turn, the measure of
-//! its speech, and what a new stream must hear again: one buffer, bounded by one turn, whatever the length of
-//! the conversation. Offsets and lengths are in bytes of PCM s16le at 16 kHz.
+//! PURE. The learner's audio of the unfinished turn. One buffer is the recording of the turn, the measure of its speech, and
+//! the audio to replay to a new stream. It is bounded by one turn, whatever the length of the conversation. Offsets and
+//! lengths are in bytes of PCM s16le at 16 kHz.
 
 use std::collections::VecDeque;
 
 use crate::live::sonic::wire::BYTES_PER_MS;
 
-/// Most audio of one learner turn that is kept, in milliseconds; of a longer turn the beginning is dropped.
+/// Longest audio of one learner turn, in milliseconds. The beginning of a longer turn is dropped.
 pub(super) const TURN_AUDIO_MS_MAX: u64 = 90_000;
 
 /// Audio kept before the first speech of a turn, in milliseconds.
@@ -15,13 +15,13 @@ const PRE_ROLL_MS: u64 = 1_000;
 /// Silence kept around the speech in the recording of a turn, in milliseconds.
 const MARGIN_MS: u64 = 300;
 
-/// Length of the windows in which speech is looked for, in milliseconds.
+/// Length of the windows of speech detection, in milliseconds.
 const WINDOW_MS: u64 = 20;
 
-/// A pause up to this belongs to the speech around it, in milliseconds.
+/// Longest pause that counts as speech, in milliseconds.
 const BREATH_MS: u64 = 300;
 
-/// Root mean square of a window that counts as speech, of 32768: about -40 dB.
+/// Least root mean square of a window with speech, of 32768: about -40 dB.
 const SPEECH_RMS_MIN: u64 = 330;
 
 /// The recording of one learner turn.
@@ -29,11 +29,11 @@ const SPEECH_RMS_MIN: u64 = 330;
 pub(super) struct TurnRecording {
     /// PCM s16le; empty when nothing was heard.
     pub(super) pcm: Vec<u8>,
-    /// When the first and the last speech arrived, where any was heard.
+    /// `None` without speech.
     pub(super) heard: Option<SpeechTimes>,
 }
 
-/// Speech in a recording.
+/// The speech in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SpeechTimes {
     /// Arrival of the first speech, in milliseconds of the conversation.
@@ -47,12 +47,12 @@ pub(super) struct SpeechTimes {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Microphone {
-    /// After a pause of this length, later speech is of the next turn.
+    /// Length of the pause that ends a turn.
     pause: usize,
     audio: VecDeque<u8>,
-    /// Speech of the turn that is not over.
+    /// Speech of the unfinished turn.
     turn: Option<Span>,
-    /// Speech after a pause that ends a turn: it is of the next turn if this one turns out to be over.
+    /// Speech after a pause that ends a turn. It belongs to the next turn if the model ends this one.
     next: Option<Span>,
 }
 
@@ -66,13 +66,13 @@ struct Span {
 }
 
 impl Microphone {
-    /// A microphone of which the model takes a pause of `pause_ms` as the end of a turn.
+    /// An empty buffer. The model ends a turn after a pause of `pause_ms`.
     #[must_use]
     pub(super) fn new(pause_ms: u64) -> Self {
         Self { pause: bytes(pause_ms), audio: VecDeque::new(), turn: None, next: None }
     }
 
-    /// Adds samples that arrived at `at_ms`. Answers whether there was speech in them.
+    /// Adds samples that arrived at `at_ms`. Returns whether they contain speech.
     pub(super) fn push(&mut self, pcm: &[u8], at_ms: u64) -> bool {
         let mut heard = false;
         for window in pcm.chunks(bytes(WINDOW_MS)) {
@@ -87,13 +87,13 @@ impl Microphone {
         heard
     }
 
-    /// Whether there is speech of the turn that is not over.
+    /// Whether the unfinished turn contains speech.
     #[must_use]
     pub(super) fn has_speech(&self) -> bool {
         self.turn.is_some()
     }
 
-    /// When the last speech arrived, in milliseconds of the conversation.
+    /// Arrival of the last speech, in milliseconds of the conversation.
     #[must_use]
     pub(super) fn last_speech_ms(&self) -> Option<u64> {
         self.next.or(self.turn).map(|span| span.end_ms)
@@ -106,7 +106,7 @@ impl Microphone {
         millis(self.audio.len().saturating_sub(end))
     }
 
-    /// All that a new stream must hear: the audio of the turn that is not over.
+    /// The audio to replay to a new stream: that of the unfinished turn.
     #[must_use]
     pub(super) fn replay(&self) -> Vec<u8> {
         self.audio.iter().copied().collect()
@@ -118,9 +118,9 @@ impl Microphone {
         self.audio.len()
     }
 
-    /// The model has understood something. What was said after the pause is of the same turn if the model has had
-    /// the time to understand that, too: it did not answer in between.
-    pub(super) fn understood(&mut self) {
+    /// The model has transcribed something. Speech after the pause belongs to the same turn if the model has had the time to
+    /// transcribe that as well: it did not answer in between.
+    pub(super) fn transcribed(&mut self) {
         let complete = self.next.is_some_and(|next| self.audio.len() - next.last >= self.pause);
         if let (Some(turn), true) = (&mut self.turn, complete)
             && let Some(next) = self.next.take()
@@ -131,7 +131,7 @@ impl Microphone {
         }
     }
 
-    /// The turn is over: gives its recording and keeps what is already of the next turn.
+    /// Ends the turn: returns its recording and keeps the audio of the next turn.
     pub(super) fn end_turn(&mut self) -> TurnRecording {
         let Some(turn) = self.turn.take() else {
             let pcm = self.audio.drain(..).collect();
@@ -264,9 +264,9 @@ mod tests {
         microphone.push(&tone(500), 500);
         microphone.push(&silence(1_600), 2_100);
         microphone.push(&tone(300), 2_400);
-        microphone.understood();
+        microphone.transcribed();
         microphone.push(&silence(1_500), 3_900);
-        microphone.understood();
+        microphone.transcribed();
         let both = microphone.end_turn();
         assert_eq!(both.heard, Some(SpeechTimes { start_ms: 500, end_ms: 2_400, speech_ms: 800 }));
         assert!(!microphone.has_speech());

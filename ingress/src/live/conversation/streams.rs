@@ -1,5 +1,5 @@
-//! PURE. The streams of a conversation: what a new one is told, what is owed to the learner when it takes over, and
-//! what follows when one ends, fails or grows old. Which stream counts is decided in `link`.
+//! PURE. The streams of a conversation: the setup of a new one, the replay and the prompt when it takes over, and the
+//! reaction to the end, the failure and the age of one. `link` decides which stream is current.
 
 use bytes::Bytes;
 use events::contract::{EndReason, Speaker};
@@ -32,11 +32,11 @@ impl Conversation {
         self.outputs.push_back(Output::OpenStream { stream, summary, history });
     }
 
-    /// The stream takes over: the learner's unfinished turn is heard again from its beginning, and the model is
-    /// told to do what it still owes.
+    /// The stream takes over: the learner's unfinished turn is replayed from its beginning, and the model is prompted for an
+    /// answer that it still owes.
     pub(super) fn stream_opened(&mut self, stream: StreamId, at_ms: u64) {
         let Some(opened) = self.link.opened(stream, at_ms) else {
-            if self.link.has_named(stream) && !self.link.knows(stream) {
+            if self.link.has_requested(stream) && !self.link.knows(stream) {
                 self.outputs.push_back(Output::DropStream(stream));
             }
             return;
@@ -62,8 +62,8 @@ impl Conversation {
         }
     }
 
-    /// What the model is told when a stream takes over: the learner's turn that it still owes an answer, or to
-    /// begin, or to go on. A learner who is speaking is not spoken over.
+    /// The prompt when a stream takes over: the learner's unanswered turn, or to begin, or to continue. There is none while
+    /// the learner speaks.
     fn prompt(&mut self, tutor_cut: bool) -> Option<String> {
         if let Some(unanswered) = self.link.unanswered.take() {
             return Some(unanswered);
@@ -88,15 +88,15 @@ impl Conversation {
         }
     }
 
-    pub(super) fn stream_failed(&mut self, stream: StreamId, failure: StreamError, at_ms: u64) {
+    pub(super) fn stream_failed(&mut self, stream: StreamId, error: StreamError, at_ms: u64) {
         if !self.link.knows(stream) {
             return;
         }
-        let reaction = failure.reaction();
-        self.outputs.push_back(Output::Failed(failure));
+        let reaction = error.reaction();
+        self.outputs.push_back(Output::Failed(error));
         self.outputs.push_back(Output::DropStream(stream));
         if self.link.is_spare(stream) {
-            // The old stream is still there and hears what was held back for the new one.
+            // The old stream continues, and gets the audio that was held back for the new one.
             let held = self.link.spare_failed(at_ms);
             let replay = self.floor.microphone.replay();
             let from = replay.len().saturating_sub(held);
@@ -106,7 +106,7 @@ impl Conversation {
         self.lose(reaction, at_ms);
     }
 
-    /// The current stream is lost, or given up.
+    /// The current stream has failed or is given up.
     pub(super) fn lose(&mut self, reaction: Reaction, at_ms: u64) {
         let tutor_cut = self.floor.stream_lost(at_ms, &mut self.outputs);
         if let Phase::Closing { reason, .. } = self.phase {
@@ -139,9 +139,9 @@ impl Conversation {
 
     pub(super) fn renew(&mut self, at_ms: u64) {
         if self.stall_due_ms().is_some_and(|due| at_ms >= due) {
-            let failure = StreamError::new(FailureClass::Stalled, "the model gives no sign of life");
+            let error = StreamError::new(FailureClass::Stalled, "the model gives no sign of life");
             if let Some(stream) = self.link.live() {
-                self.stream_failed(stream, failure, at_ms);
+                self.stream_failed(stream, error, at_ms);
             }
             return;
         }
@@ -161,7 +161,7 @@ impl Conversation {
         }
     }
 
-    /// When an open stream has given no sign of life for too long after the learner's last speech.
+    /// Deadline for an event of the stream after the learner's last speech.
     pub(super) fn stall_due_ms(&self) -> Option<u64> {
         let speech_ms = self.floor.microphone.last_speech_ms()?;
         let alive_ms = self.link.alive_ms()?;

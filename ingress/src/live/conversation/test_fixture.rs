@@ -1,5 +1,5 @@
-//! PURE. What the tests of the state machine share: settings, and a conversation on virtual time with a learner and a
-//! model that say what a test lets them say.
+//! PURE. Test fixture of the state machine: settings, and a conversation on virtual time with a scripted learner and a
+//! scripted model.
 
 use bytes::Bytes;
 use events::contract::{ConversationId, EndReason, Speaker, Turn};
@@ -52,12 +52,12 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-/// Loud samples that are all different from those of another `seed`.
+/// Loud samples that differ from those of any other `seed`.
 pub(super) fn speech(ms: u64, seed: u8) -> Vec<u8> {
     (0..ms * BYTES_PER_MS / 2).flat_map(|n| [seed, if n % 16 < 8 { 0x20 } else { 0xe0 }]).collect()
 }
 
-/// A conversation on virtual time, with all that it has put out.
+/// A conversation on virtual time, with all its outputs.
 pub(super) struct Harness {
     pub(super) conversation: Conversation,
     pub(super) outputs: Vec<Output>,
@@ -66,12 +66,12 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    /// A new conversation with a page, at 0 ms.
+    /// A new conversation with a connected client, at 0 ms.
     pub(super) fn new(settings: Settings) -> Self {
         Self::of(Conversation::new(settings, 0), 0)
     }
 
-    /// `conversation` with a page, at `now_ms`.
+    /// `conversation` with a connected client, at `now_ms`.
     pub(super) fn of(conversation: Conversation, now_ms: u64) -> Self {
         let mut talk = Self { conversation, outputs: Vec::new(), stream: StreamId(0), now_ms };
         talk.input(Input::Attached);
@@ -87,7 +87,7 @@ impl Harness {
         self.outputs.extend(std::iter::from_fn(|| self.conversation.poll()));
     }
 
-    /// The stream is open, and the model is heard on it from now on.
+    /// The stream is open; events of the model come from it from now on.
     pub(super) fn open(&mut self, stream: StreamId) {
         self.stream = stream;
         self.input(Input::StreamOpened(stream));
@@ -97,7 +97,7 @@ impl Harness {
         self.input(Input::Model(self.stream, event));
     }
 
-    /// Lets `ms` pass, by the deadlines that the conversation names.
+    /// Advances the time by `ms`, with a tick at every deadline of the conversation.
     pub(super) fn pass(&mut self, ms: u64) {
         let until_ms = self.now_ms + ms;
         while let Some(due_ms) = self.conversation.deadline_ms().filter(|due_ms| *due_ms <= until_ms) {
@@ -142,13 +142,13 @@ impl Harness {
         }
     }
 
-    /// The learner speaks for `ms`, and the model understands `words`.
+    /// The learner speaks for `ms`, and the model transcribes `words`.
     pub(super) fn learner_says(&mut self, words: &str, ms: u64) {
         self.learner_speaks(ms);
         self.text(Speaker::Learner, Stage::Final, words, StopReason::PartialTurn);
     }
 
-    /// The turns that are recorded.
+    /// The recorded turns.
     pub(super) fn turns(&self) -> Vec<&Turn> {
         self.outputs
             .iter()
@@ -156,7 +156,7 @@ impl Harness {
             .collect()
     }
 
-    /// What the model was told.
+    /// The texts sent to the model.
     pub(super) fn prompts(&self) -> Vec<String> {
         let text = |output: &Output| {
             if let Output::SendText { text, .. } = output { Some(text.clone()) } else { None }
@@ -164,7 +164,7 @@ impl Harness {
         self.outputs.iter().filter_map(text).collect()
     }
 
-    /// What the page was told.
+    /// The messages sent to the client.
     pub(super) fn sent(&self) -> Vec<&ServerMessage> {
         self.outputs
             .iter()
@@ -172,7 +172,7 @@ impl Harness {
             .collect()
     }
 
-    /// The streams that were asked for.
+    /// The requested streams.
     pub(super) fn opened(&self) -> Vec<StreamId> {
         let stream = |output: &Output| {
             if let Output::OpenStream { stream, .. } = output { Some(*stream) } else { None }
@@ -185,7 +185,7 @@ impl Harness {
         self.outputs.iter().find_map(reason)
     }
 
-    /// What has come of it when it was over.
+    /// The totals at the end or at the handover.
     pub(super) fn totals(&self) -> Option<Totals> {
         self.outputs.iter().find_map(|output| {
             if let Output::End(ending) = output {

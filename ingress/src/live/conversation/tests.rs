@@ -1,4 +1,4 @@
-//! PURE. Streams that are replaced, tasks that take over from one another, and what is measured of both.
+//! Tests of replaced streams, of handovers between tasks, and of their metrics.
 
 use events::contract::{ConversationMetrics, EndReason, Speaker, StreamUsage, Turn, Usage};
 
@@ -13,7 +13,7 @@ use crate::{
     live::socket::message::{ErrorCode, ServerMessage},
 };
 
-/// The tutor has said hello and the learner has answered it: two turns and a half.
+/// Three turns: a greeting, an answer, and a reply.
 fn talk(settings: Settings) -> Harness {
     let mut talk = Harness::new(settings);
     talk.open(StreamId(0));
@@ -24,7 +24,7 @@ fn talk(settings: Settings) -> Harness {
     talk
 }
 
-/// Settings with which a stream is renewed soon.
+/// Settings with an early renewal.
 fn renewing() -> Settings {
     let mut settings = settings();
     settings.limits.renew_after_ms = 20_000;
@@ -40,7 +40,7 @@ fn history(talk: &Harness) -> Vec<(Speaker, String)> {
     let history = talk.outputs.iter().rev().find_map(|output| {
         if let Output::OpenStream { history, .. } = output { Some(history) } else { None }
     });
-    let messages = history.expect("a stream was asked for").iter();
+    let messages = history.expect("a stream was requested").iter();
     messages.map(|message| (message.speaker, message.text.clone())).collect()
 }
 
@@ -283,21 +283,21 @@ fn a_renewed_stream_is_told_in_short_what_the_history_has_no_room_for() {
 
 #[test]
 fn a_page_is_told_who_has_the_first_word() {
-    fn told(talk: &Harness) -> bool {
+    fn tutor_begins(talk: &Harness) -> bool {
         let ready = |message: &&ServerMessage| {
             if let ServerMessage::Ready { tutor_begins, .. } = message { Some(*tutor_begins) } else { None }
         };
-        talk.sent().iter().rev().find_map(ready).expect("a page is ready")
+        talk.sent().iter().rev().find_map(ready).expect("ready was sent")
     }
     let mute = Settings { texts: None, ..settings() };
     let aloud = Settings { opening_clip: Some(super::test_fixture::speech(1_000, 3).into()), ..mute.clone() };
     for (settings, tutor) in [(settings(), true), (mute, false), (aloud, true)] {
-        assert_eq!(told(&Harness::new(settings)), tutor);
+        assert_eq!(tutor_begins(&Harness::new(settings)), tutor);
     }
     let mut talk = talk(settings());
     talk.input(Input::Detached);
     talk.input(Input::Attached);
-    assert!(!told(&talk), "the conversation goes on");
+    assert!(!tutor_begins(&talk), "the conversation goes on");
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn(
     let mut talk = Harness::new(settings);
     talk.open(StreamId(0));
     talk.pass(500);
-    // A stream that is lost meanwhile does not lose the greeting.
+    // The loss of a stream meanwhile does not lose the clip.
     fail(&mut talk, 0, FailureClass::Transport, "cut");
     talk.pass(100);
     let before = talk.outputs.len();
@@ -317,7 +317,7 @@ fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn(
         .iter()
         .flat_map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.to_vec() } else { Vec::new() })
         .collect();
-    assert!(heard.windows(clip.len()).any(|part| part == clip), "the new stream hears the whole greeting");
+    assert!(heard.windows(clip.len()).any(|part| part == clip), "the new stream gets the whole clip");
     talk.text(Speaker::Learner, Stage::Final, "Hello.", StopReason::PartialTurn);
     talk.tutor_says("Hello! What do you see?", 1_000);
     talk.pass(1_000);

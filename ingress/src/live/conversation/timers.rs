@@ -1,4 +1,4 @@
-//! PURE. What time brings: the limits of a conversation, and silence in place of a page that sends nothing.
+//! PURE. The timers of a conversation: its limits, and silence in place of a client that sends no audio.
 
 use bytes::Bytes;
 use events::contract::EndReason;
@@ -8,15 +8,15 @@ use super::{
     upload::{FILL_BYTES, FILL_MS, Upload},
 };
 
-/// Without audio from the page for this long, silence is sent in its place, in milliseconds: the model needs to
-/// hear the pause that ends a turn.
+/// After this long without audio of the client, silence is sent in its place, in milliseconds: the model needs the pause
+/// that ends a turn.
 const GAP_MS: u64 = 600;
 
-/// The same while the learner is in the middle of speech: a stalled network is no pause.
+/// The same in the middle of speech, in milliseconds: a stalled network is not a pause.
 const SPEECH_GAP_MS: u64 = 3_000;
 
 impl Conversation {
-    /// When [`Input::Tick`](super::Input::Tick) is due, if nothing else happens.
+    /// When [`Input::Tick`](super::Input::Tick) is due, unless another input comes first.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
         let limits = &self.settings.limits;
@@ -72,7 +72,7 @@ impl Conversation {
         }
     }
 
-    /// Sends silence in place of a page that sends nothing, at the pace of time.
+    /// Sends silence in place of a client that sends no audio, in real time.
     fn fill(&mut self, at_ms: u64) {
         let silence = Bytes::from_static(&[0; FILL_BYTES]);
         if self.link.live().is_none() || at_ms < self.fill_due_ms() {
@@ -83,9 +83,9 @@ impl Conversation {
         self.forward(silence);
     }
 
-    /// The gap is measured in what was heard last: after speech it may be a stalled network, and only after a
-    /// while it is a pause. Once silence is being sent it goes on at the pace of time. A page that was lost in the
-    /// middle of speech keeps the rest of it until it comes back.
+    /// The gap depends on the last audio: after speech the network may have stalled, so that it takes longer to count as a
+    /// pause. Once silence is being sent, it continues in real time. A client that disconnects in the middle of speech keeps
+    /// the rest until it reconnects, so that no silence is filled in.
     fn fill_due_ms(&self) -> u64 {
         let microphone = &self.floor.microphone;
         let in_speech = microphone.has_speech() && microphone.silence_ms() < FILL_MS;

@@ -1,25 +1,25 @@
-//! PURE. One turn of the tutor while it happens: what it planned to say, what it said, how much of it was heard.
-//! Sonic announces each sentence (SPECULATIVE), gives its audio, and later says what was really spoken (FINAL).
+//! PURE. The tutor's turn in progress: what the tutor planned to say, what it said, and how much of it was played. Sonic
+//! announces each sentence (SPECULATIVE), sends its audio, and later reports what was spoken (FINAL).
 
 use crate::live::sonic::wire::BYTES_PER_MS;
 
-/// Most audio of one tutor turn that is recorded, in milliseconds; the rest is played but not recorded.
+/// Longest recording of one tutor turn, in milliseconds. The rest is played but not recorded.
 pub(super) const TURN_AUDIO_MS_MAX: u64 = 120_000;
 
-/// Most sentences in one turn; what is said beyond them is added to the last one.
+/// Most sentences in one turn. Further words are added to the last one.
 pub(super) const SENTENCES_MAX: usize = 200;
 
-/// Most text of one turn, in bytes.
+/// Longest text of one turn, in bytes.
 pub(super) const TURN_TEXT_BYTES_MAX: usize = 32 * 1024;
 
-/// A sentence counts as heard when all but this much of it was played, in milliseconds.
+/// A sentence counts as played to its end if at most this much of it is missing, in milliseconds.
 pub(super) const PLAYED_TOLERANCE_MS: u64 = 100;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TutorTurn {
     sentences: Vec<Sentence>,
-    /// The sentence that the open FINAL block speaks of.
+    /// The sentence of the open FINAL block.
     speaking: Option<usize>,
     audio: Vec<u8>,
     produced_bytes: u64,
@@ -35,36 +35,36 @@ struct Sentence {
     spoken: Option<String>,
     /// Audio of the turn when the sentence ended, in bytes.
     until_bytes: u64,
-    /// Its audio has come to its end.
+    /// Its audio is complete.
     whole: bool,
 }
 
 /// How a turn was cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
-    /// When, in milliseconds of the conversation.
+    /// Time of the cut, in milliseconds of the conversation.
     pub(super) at_ms: u64,
-    /// Who says so.
+    /// What reported it.
     pub(super) by: CutBy,
-    /// How much was heard by the play-out clock, in milliseconds of the turn.
+    /// How much was played by the play-out clock, in milliseconds of the turn.
     pub(super) heard_ms: u64,
-    /// The model has said what was spoken.
-    pub(super) told: bool,
+    /// The model has reported what was spoken.
+    pub(super) confirmed: bool,
 }
 
-/// Who says that a turn was cut short.
+/// What reported that a turn was cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CutBy {
     /// The model: its FINAL texts are what was spoken.
     Model,
-    /// The learner's page, while the model goes on: only what was played counts.
+    /// The client, while the model continues: only what was played counts.
     Learner,
-    /// The loss of the stream: the page goes on to play what it was given.
+    /// The loss of the stream: the client continues to play the audio that it has.
     Loss,
 }
 
 impl TutorTurn {
-    /// A planned sentence begins, and the one before it is over.
+    /// A planned sentence begins; the one before it ends.
     pub(super) fn plan(&mut self) {
         self.sentence_over();
         if self.sentences.len() < SENTENCES_MAX {
@@ -80,7 +80,7 @@ impl TutorTurn {
         }
     }
 
-    /// A FINAL block begins: it is the next one in order that was not spoken yet.
+    /// A FINAL block begins, of the first sentence that has none.
     pub(super) fn speak(&mut self) {
         let next = self.sentences.iter().position(|sentence| sentence.spoken.is_none());
         if next.is_none() {
@@ -102,13 +102,13 @@ impl TutorTurn {
         }
     }
 
-    /// The FINAL block ends. Answers whether it had words.
+    /// The FINAL block ends. Returns whether it had words.
     pub(super) fn spoken_to_end(&mut self) -> bool {
         let sentence = self.speaking.take().and_then(|index| self.sentences.get(index));
         sentence.and_then(|sentence| sentence.spoken.as_ref()).is_some_and(|words| !words.is_empty())
     }
 
-    /// The open FINAL block was a signal and no words.
+    /// The open FINAL block was a marker without words.
     pub(super) fn unspeak(&mut self) {
         let sentence = self.speaking.take().and_then(|index| self.sentences.get_mut(index));
         if let Some(sentence) = sentence {
@@ -127,15 +127,15 @@ impl TutorTurn {
         }
     }
 
-    /// The audio of the sentence ends. Of a turn that was cut it may be that not all of it was given out.
+    /// The audio of the sentence ends. After a cut it does not count as complete, because audio may have been discarded.
     pub(super) fn sentence_over(&mut self) {
         if let Some(sentence) = self.sentences.last_mut().filter(|_| self.cut.is_none()) {
             sentence.whole = true;
         }
     }
 
-    /// The model has broken off: that the audio of the last sentence has ended does not say that it was said to its end.
-    /// Only its FINAL text would.
+    /// The model has broken off: the end of the audio does not mean that the last sentence was said to its end. Only its FINAL
+    /// text says so.
     pub(super) fn broken_off(&mut self) {
         if let Some(sentence) = self.sentences.last_mut().filter(|sentence| sentence.spoken.is_none()) {
             sentence.whole = false;
@@ -148,21 +148,21 @@ impl TutorTurn {
         self.produced_bytes / BYTES_PER_MS
     }
 
-    /// Everything planned was spoken and the last audio has come.
+    /// Everything planned was spoken, and the last audio block has ended.
     #[must_use]
     pub(super) fn is_complete(&self) -> bool {
         self.audio_over && self.speaking.is_none() && self.unspoken() == 0
     }
 
-    /// Sentences that were planned and of which no FINAL text has come.
+    /// Planned sentences without a FINAL text.
     #[must_use]
     pub(super) fn unspoken(&self) -> usize {
         self.sentences.iter().filter(|sentence| sentence.spoken.is_none()).count()
     }
 
-    /// What was said, as far as `heard_ms` of the turn: the FINAL text where there is one and the cut, if any, is
-    /// the model's own; otherwise the sentences that were played to their end. Of a sentence that the learner's
-    /// page cut short, the share of its words that was played.
+    /// What was said in the first `heard_ms` of the turn: the FINAL text if there is one and the client did not report the
+    /// cut; otherwise the sentences that were played to their end, and the played share of the words of a sentence that the
+    /// client cut short.
     #[must_use]
     pub(super) fn text(&self, heard_ms: u64) -> String {
         let trusted = self.cut.is_none_or(|cut| cut.by != CutBy::Learner);
@@ -194,7 +194,7 @@ impl TutorTurn {
         std::mem::take(&mut self.audio)
     }
 
-    /// How fast the tutor speaks in this turn.
+    /// The rate of speech of this turn.
     fn pace(&self) -> Pace {
         let mut pace = Pace { ms: 0, bytes: 0 };
         let mut from_ms = 0;
@@ -219,7 +219,7 @@ impl TutorTurn {
     }
 }
 
-/// How fast somebody speaks: so many bytes of text in so many milliseconds.
+/// A rate of speech: bytes of text per milliseconds of audio.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     ms: u64,
@@ -227,10 +227,10 @@ struct Pace {
 }
 
 impl Pace {
-    /// About 150 words in a minute.
+    /// About 150 words a minute.
     const USUAL: Self = Self { ms: 66, bytes: 1 };
 
-    /// The words of `text` that are over after `ms`.
+    /// The words of `text` that are complete after `ms`.
     fn words(self, text: &str, ms: u64) -> String {
         let bytes = usize::try_from(self.bytes * ms / self.ms.max(1)).unwrap_or(usize::MAX);
         if bytes >= text.len() {
@@ -300,7 +300,7 @@ mod tests {
         turn.plan();
         turn.planned("One two three four.");
         produce(&mut turn, 1_000);
-        let cut = Some(Cut { at_ms: 0, by: CutBy::Loss, heard_ms: 1_000, told: true });
+        let cut = Some(Cut { at_ms: 0, by: CutBy::Loss, heard_ms: 1_000, confirmed: true });
         let broken = TutorTurn { cut, ..turn.clone() };
         // 15 bytes at the usual pace.
         assert_eq!(broken.text(1_000), "One two three");
@@ -316,7 +316,7 @@ mod tests {
             turn.plan();
             turn.planned("One two three four.");
             produce(&mut turn, 500);
-            turn.cut = Some(Cut { at_ms: 0, by, heard_ms: 400, told: false });
+            turn.cut = Some(Cut { at_ms: 0, by, heard_ms: 400, confirmed: false });
             turn.sentence_over();
             // 6 bytes at the usual pace.
             assert_eq!(turn.text(400), "One", "{by:?}");
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn cut_by_the_model_its_final_text_counts_and_what_was_not_spoken_does_not() {
         let mut turn = two_sentences();
-        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Model, heard_ms: 700, told: true });
+        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Model, heard_ms: 700, confirmed: true });
         speak(&mut turn, "One two three");
         assert_eq!(turn.text(700), "One two three");
     }
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn without_final_text_the_sentences_played_to_their_end_count() {
         let mut turn = two_sentences();
-        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Model, heard_ms: 1_500, told: false });
+        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Model, heard_ms: 1_500, confirmed: false });
         assert_eq!(turn.text(1_500), "One two three four.");
         assert_eq!(turn.text(500), "");
     }
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn cut_by_the_learner_only_what_was_played_counts_whatever_the_model_says() {
         let mut turn = two_sentences();
-        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Learner, heard_ms: 1_500, told: false });
+        turn.cut = Some(Cut { at_ms: 0, by: CutBy::Learner, heard_ms: 1_500, confirmed: false });
         speak(&mut turn, "One two three four.");
         speak(&mut turn, "Five six seven eight.");
         assert_eq!(turn.text(1_500), "One two three four. Five six");

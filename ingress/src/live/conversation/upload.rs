@@ -1,7 +1,6 @@
-//! PURE. A whole turn that was uploaded, spoken into the conversation as if from the microphone, at the pace of time:
-//! the model accepts no audio that is faster than speech, and everything that follows from speech, such as barge-in,
-//! follows here too. The pause that ends a turn is spoken after it. Until then the microphone of the page is not
-//! heard: two voices in one stream would be understood as neither.
+//! PURE. Plays an uploaded turn into the conversation as if it came from the microphone, in real time: the model accepts
+//! no faster audio, and the effects of speech, such as barge-in, stay the same. After the turn comes the pause that ends
+//! it. Until then the microphone is ignored, because the model could not transcribe two voices in one stream.
 
 use bytes::{Bytes, BytesMut};
 
@@ -15,20 +14,20 @@ pub(super) const FILL_MS: u64 = 100;
 pub(super) const FILL_BYTES: usize = 3_200;
 const _: () = assert!(FILL_BYTES as u64 == FILL_MS * BYTES_PER_MS);
 
-/// Silence after the turn beyond the pause that the model takes as its end, in milliseconds.
+/// Silence after the turn beyond the pause that ends it, in milliseconds.
 const PAUSE_MARGIN_MS: u64 = 500;
 
-/// The rest of a turn that is being spoken.
+/// The rest of an uploaded turn that is being played.
 #[derive(Debug)]
 pub(super) struct Upload {
     /// PCM s16le, in whole steps of [`FILL_MS`].
     pcm: Bytes,
-    /// When the next step is due.
+    /// Time of the next step.
     due_ms: u64,
 }
 
 impl Upload {
-    /// The turn and its pause, from `at_ms` on.
+    /// Plays the turn and its pause from `at_ms` on.
     fn new(turn: &[u8], pause_ms: u64, at_ms: u64) -> Self {
         let pause = usize::try_from((pause_ms + PAUSE_MARGIN_MS) * BYTES_PER_MS);
         let length = turn.len() + pause.expect("a pause is seconds");
@@ -38,17 +37,17 @@ impl Upload {
         Self { pcm: pcm.freeze(), due_ms: at_ms }
     }
 
-    /// When there is something to say.
+    /// Time of the next step.
     pub(super) fn due_ms(&self) -> u64 {
         self.due_ms
     }
 
-    /// What was not said yet.
+    /// The audio that was not played yet.
     pub(super) fn rest(self) -> Bytes {
         self.pcm
     }
 
-    /// What is to be said by `at_ms`, once; `None` when all was said.
+    /// The next step; empty before its time, `None` at the end.
     fn next(&mut self, at_ms: u64) -> Option<Bytes> {
         if at_ms < self.due_ms {
             return Some(Bytes::new());
@@ -62,21 +61,21 @@ impl Upload {
 }
 
 impl Conversation {
-    /// Whether an uploaded turn is being spoken. Until it is not, another one is not taken.
+    /// Whether an uploaded turn is being played. Meanwhile no other one is accepted.
     #[must_use]
     pub fn is_playing_upload(&self) -> bool {
         self.upload.is_some() && self.phase == Phase::Talking
     }
 
-    /// Begins to speak an uploaded turn.
+    /// Begins to play an uploaded turn.
     pub(super) fn uploaded(&mut self, turn: &[u8], at_ms: u64) {
         if self.phase == Phase::Talking && self.upload.is_none() {
             self.upload = Some(Upload::new(turn, self.settings.pause_ms, at_ms));
         }
     }
 
-    /// Begins to speak the clip that makes a model begin that cannot be typed to, if nobody has said anything yet. What
-    /// the model understands of it is no turn.
+    /// Begins to play the opening clip, which prompts a model without text input, if nothing was said yet. Its transcript is
+    /// not a turn.
     pub(super) fn play_opening(&mut self, at_ms: u64) {
         let unsaid = self.settings.texts.is_none() && !self.floor.has_begun();
         let silent = self.upload.is_none() && !self.floor.microphone.has_speech();
@@ -85,14 +84,14 @@ impl Conversation {
             && silent
             && self.phase == Phase::Talking
         {
-            self.floor.prompt_aloud();
+            self.floor.begin_opening_clip();
             self.upload = Some(Upload::new(&clip, self.settings.pause_ms, at_ms));
         }
     }
 
-    /// Speaks what is due of an uploaded turn.
+    /// Plays the due steps of an uploaded turn.
     pub(super) fn play_upload(&mut self, at_ms: u64) {
-        // Bounded: each step takes from the turn or ends it.
+        // Bounded: each step shortens the turn or ends it.
         while let Some(upload) = &mut self.upload {
             match upload.next(at_ms) {
                 Some(pcm) if pcm.is_empty() => return,

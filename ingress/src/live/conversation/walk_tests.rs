@@ -1,7 +1,7 @@
-//! PURE. Random walks over the state machine. One drives it with anything at any time and checks what must hold
-//! whatever happens; the other plays a learner and a model that transcribes what it really hears, through lost and
-//! renewed streams and tasks that take over from one another, and checks that every word is recorded once. A failure
-//! prints the seed; `NOVA_WALK_SEED=<seed> cargo test -p ingress --lib every_word` walks it again.
+//! Random walks over the state machine. One feeds arbitrary inputs at arbitrary times and checks the invariants. The other
+//! plays a learner and a model that transcribes the audio it gets, through lost and renewed streams and handovers, and
+//! checks that every word is recorded once. A failure prints the seed;
+//! `NOVA_WALK_SEED=<seed> cargo test -p ingress --lib every_word` replays it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -27,10 +27,10 @@ const WINDOW_MS: u64 = 20;
 const WINDOW_BYTES: usize = 640;
 const FAULTS_MAX: usize = 4;
 
-/// The environment variable with the seed of the one walk that is to be walked again.
+/// The environment variable with the seed of the walk to replay.
 const SEED: &str = "NOVA_WALK_SEED";
 
-/// Settings with which much happens in little time.
+/// Settings with short limits, so that much happens in little time.
 fn settings() -> Settings {
     let limits = Limits {
         conversation_ms_max: 150_000,
@@ -45,16 +45,16 @@ fn settings() -> Settings {
     Settings { limits, jitter_permille: 500, ..test_fixture::settings() }
 }
 
-/// Checks every output against what must always hold.
+/// Checks the invariants of every output.
 #[derive(Default)]
 struct Auditor {
     opened: HashSet<StreamId>,
-    let_go: HashSet<StreamId>,
+    closed: HashSet<StreamId>,
     generation: u32,
     turns: Vec<Turn>,
     ending: Option<Ending>,
     release: Option<Release>,
-    /// Sentences of every tutor turn, where that is known.
+    /// Sentences of every tutor turn; 0 if unknown.
     sentences: usize,
 }
 
@@ -71,16 +71,19 @@ impl Auditor {
             Output::OpenStream { stream, history, .. } => {
                 assert!(self.opened.insert(*stream), "streams are new");
                 assert!(history.first().is_none_or(|first| first.speaker == Speaker::Learner));
-                assert!(self.opened.len() - self.let_go.len() <= 2, "one stream and one spare");
+                assert!(self.opened.len() - self.closed.len() <= 2, "one stream and one spare");
             }
             Output::SendAudio { stream, .. }
             | Output::SendText { stream, .. }
             | Output::RefuseTool { stream, .. } => {
-                assert!(self.opened.contains(stream) && !self.let_go.contains(stream), "{stream:?} is gone");
+                assert!(
+                    self.opened.contains(stream) && !self.closed.contains(stream),
+                    "{stream:?} is closed"
+                );
             }
             Output::CloseStream(stream) | Output::DropStream(stream) => {
                 assert!(self.opened.contains(stream));
-                self.let_go.insert(*stream);
+                self.closed.insert(*stream);
             }
             Output::StoreAudio { key, pcm } => {
                 let longest = microphone::TURN_AUDIO_MS_MAX.max(tutor::TURN_AUDIO_MS_MAX);
@@ -96,7 +99,7 @@ impl Auditor {
             }
             Output::Release(release) => {
                 assert_eq!(release.totals.turns as usize, self.turns.len());
-                assert!(self.opened.difference(&self.let_go).next().is_none(), "no stream is left behind");
+                assert!(self.opened.difference(&self.closed).next().is_none(), "no stream is left behind");
                 self.release = Some(release.clone());
             }
             Output::End(ending) => {
@@ -106,10 +109,10 @@ impl Auditor {
         }
     }
 
-    /// Another task goes on, with what is in the journal and what was handed over.
+    /// The conversation on the next task, from the journal and the handover.
     fn next_task(&mut self, release: Release, epoch: u64, at_ms: u64) -> Conversation {
         self.opened.clear();
-        self.let_go.clear();
+        self.closed.clear();
         let Totals { usage, metrics, .. } = release.totals;
         let resumed = Resumed {
             epoch,
@@ -125,7 +128,7 @@ impl Auditor {
         conversation
     }
 
-    /// A turn of the fake model that was not cut short has both its sentences.
+    /// Whether a turn has both sentences of the fake model.
     fn is_whole(&self, turn: &Turn) -> bool {
         let sentences = turn.text.matches("sentence").count();
         turn.speaker == Speaker::Learner || sentences == self.sentences || self.sentences == 0
@@ -205,7 +208,7 @@ fn last_words() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// Seeds of walks: the one of the environment, or any.
+/// Seeds of walks: the one from the environment, or any.
 fn seeds() -> BoxedStrategy<u64> {
     match std::env::var(SEED) {
         Ok(seed) => Just(seed.parse().expect("the seed is a whole number")).boxed(),
@@ -236,7 +239,7 @@ proptest! {
             }
         }
         conversation.handle(last, at_ms);
-        // The deadlines alone must lead to the end: silence is sent ten times a second meanwhile.
+        // The deadlines alone have to lead to the end. Meanwhile silence is sent ten times a second.
         for _ in 0..500 {
             while let Some(output) = conversation.poll() {
                 auditor.audit(&output);
@@ -261,8 +264,8 @@ proptest! {
     }
 }
 
-/// A model that transcribes what it hears: each window of a loud value is a word of its own, so that a lost, a
-/// doubled or a moved window is seen in the transcript.
+/// A model that transcribes its audio: each window of a loud value is a word of its own, so that the transcript shows a lost,
+/// doubled or moved window.
 #[derive(Default)]
 struct FakeStream {
     open: bool,
@@ -327,7 +330,7 @@ impl FakeStream {
         }
     }
 
-    /// The learner speaks over what was not said yet. What was transcribed is told in any case.
+    /// Discards what was not said yet, because the learner speaks over it. Transcripts are sent in any case.
     fn stop_talking(&mut self) {
         let is_learner = |event: &ModelEvent| match event {
             ModelEvent::TextStart { speaker, .. }
@@ -359,18 +362,18 @@ struct Walk {
     streams: HashMap<StreamId, FakeStream>,
     opening: Vec<(StreamId, u64)>,
     closing: Vec<StreamId>,
-    /// The last usage that a stream has told.
-    told: HashMap<StreamId, u64>,
+    /// The last usage that each stream has reported.
+    reported: HashMap<StreamId, u64>,
     saying: VecDeque<i16>,
     next_word: i16,
     quiet_until_ms: u64,
     spoken: Vec<String>,
     /// Turns recorded at the last faults.
     faults_at: VecDeque<usize>,
-    /// Tasks that have held the conversation.
+    /// The number of owners so far.
     epoch: u64,
-    /// Tokens told on former tasks.
-    told_before: u64,
+    /// Tokens reported on former tasks.
+    reported_before: u64,
 }
 
 impl Walk {
@@ -383,14 +386,14 @@ impl Walk {
             streams: HashMap::new(),
             opening: Vec::new(),
             closing: Vec::new(),
-            told: HashMap::new(),
+            reported: HashMap::new(),
             saying: VecDeque::new(),
             next_word: 1_000,
             quiet_until_ms: 0,
             spoken: Vec::new(),
             faults_at: VecDeque::new(),
             epoch: 1,
-            told_before: 0,
+            reported_before: 0,
         };
         walk.input(Input::Attached);
         walk
@@ -401,8 +404,8 @@ impl Walk {
         for _ in 0..steps {
             self.step();
         }
-        // The learner ends when the last word is out, without a pause, while a stream hears: words said while no
-        // stream can be opened in time have nobody who could transcribe them.
+        // The learner ends right after the last word, while a stream is open: without one, the last words could not be
+        // transcribed.
         while !self.conversation.is_ended()
             && (!self.saying.is_empty() || !self.is_heard() || self.conversation.is_playing_upload())
         {
@@ -436,7 +439,7 @@ impl Walk {
     fn learner(&mut self) {
         let idle = self.saying.is_empty() && self.at_ms >= self.quiet_until_ms && self.next_word < 30_000;
         if idle && !self.conversation.is_playing_upload() && self.random.random_ratio(1, 6) {
-            self.other_ways_in();
+            self.type_or_upload();
         }
         if self.saying.is_empty()
             && self.at_ms >= self.quiet_until_ms
@@ -455,8 +458,8 @@ impl Walk {
         self.input(Input::Audio(sample.to_le_bytes().repeat(WINDOW_BYTES / 2).into()));
     }
 
-    /// A turn that is typed, if nothing said before it waits for its words, or uploaded.
-    fn other_ways_in(&mut self) {
+    /// An uploaded turn, or a typed one if no transcript is pending.
+    fn type_or_upload(&mut self) {
         let count = self.random.random_range(1..10);
         let words: Vec<i16> = (self.next_word..self.next_word + count).collect();
         let is_heard = self.conversation.link.listening().is_some() && self.conversation.floor.is_quiet();
@@ -491,7 +494,7 @@ impl Walk {
             next.sort_by_key(|(id, _)| *id);
             for (id, event) in next {
                 if let ModelEvent::Usage(usage) = &event {
-                    self.told.insert(id, usage.input.speech_tokens);
+                    self.reported.insert(id, usage.input.speech_tokens);
                 }
                 self.input(Input::Model(id, event));
             }
@@ -505,7 +508,7 @@ impl Walk {
     }
 
     fn fault(&mut self) {
-        // As many failures in a row, without a turn between them, as are still retried.
+        // At most as many failures without a turn between them as are retried.
         let turns = self.auditor.turns.len();
         if self.faults_at.len() == FAULTS_MAX && self.faults_at.iter().all(|at| *at == turns) {
             return;
@@ -529,14 +532,14 @@ impl Walk {
         }
     }
 
-    /// Another task goes on, with what is in the journal and what was handed over.
+    /// Hands the conversation over to the next task.
     fn hand_over(&mut self) {
         self.input(Input::TakeoverRequested);
-        let release = self.auditor.release.take().expect("a conversation that goes on is released");
+        let release = self.auditor.release.take().expect("a live conversation is handed over");
         self.epoch += 1;
-        self.told_before = self.tokens();
-        self.told.clear();
-        // Streams end with their task, those too that were closed and would still have told their usage.
+        self.reported_before = self.tokens();
+        self.reported.clear();
+        // Streams end with their task, also closed ones that would still have reported their usage.
         self.streams.clear();
         self.closing.clear();
         self.conversation = self.auditor.next_task(release, self.epoch, self.at_ms);
@@ -592,6 +595,6 @@ impl Walk {
     }
 
     fn tokens(&self) -> u64 {
-        self.told_before + self.told.values().sum::<u64>()
+        self.reported_before + self.reported.values().sum::<u64>()
     }
 }

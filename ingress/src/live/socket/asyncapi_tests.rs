@@ -1,6 +1,6 @@
-//! The AsyncAPI document of the live protocol, made from the types of the messages, the error codes and the close
-//! codes, so that it says what they are. It is published as `schemas/live/asyncapi.v1.json`; `schemas/live/README.md`
-//! is for people, and names everything that is in it.
+//! Generates the AsyncAPI document of the live protocol from the types of the messages, the error codes and the close codes,
+//! and compares it with `schemas/live/asyncapi.v1.json`. A test checks that `schemas/live/README.md` names every message
+//! and code.
 
 use std::{fs, path::PathBuf};
 
@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../schemas/live")
 }
 
-/// One side's messages.
+/// The messages of one side.
 struct Side {
     prefix: &'static str,
     file: &'static str,
@@ -35,7 +35,7 @@ impl Side {
         let audio = json!({
             "name": "audio",
             "title": "The learner's audio",
-            "summary": "A binary message: PCM s16le mono at 16 kHz, whole samples; 1024 bytes (32 ms) are a good size.",
+            "summary": "A binary message: PCM s16le mono at 16 kHz, whole samples; 1024 bytes (32 ms) are a suitable size.",
             "contentType": "application/octet-stream",
             "payload": { "type": "string", "format": "binary", "maxLength": AUDIO_BYTES_MAX },
         });
@@ -63,12 +63,12 @@ impl Side {
         }
     }
 
-    /// The types of the text messages and what they mean, in the order of the schema.
+    /// The types and the descriptions of the text messages, in the order of the schema.
     fn types(&self) -> Vec<(String, String)> {
         variants(&self.schema["oneOf"], |variant| &variant["properties"]["type"])
     }
 
-    /// The messages of this side by their names in the channel.
+    /// The messages by their names in the channel.
     fn messages(&self) -> Map<String, Value> {
         let mut messages = Map::new();
         for (index, (name, meaning)) in self.types().into_iter().enumerate() {
@@ -101,7 +101,7 @@ fn variants(one_of: &Value, constant: impl Fn(&Value) -> &Value) -> Vec<(String,
     variants.map(|variant| (text(&constant(variant)["const"]), text(&variant["description"]))).collect()
 }
 
-/// The codes of `error` and what they mean.
+/// The codes of `error` with their descriptions.
 fn error_codes() -> Vec<(String, String)> {
     variants(&Side::service().schema["$defs"]["ErrorCode"]["oneOf"], |variant| variant)
 }
@@ -116,9 +116,9 @@ fn document() -> Value {
         "info": {
             "title": "Nova English Learning: the live conversation",
             "version": "1.0.0",
-            "description": "One WebSocket between a learner's page and the service while they talk. Clients pass over \
+            "description": "One WebSocket between a client and the service for a live conversation. Clients ignore \
                 message types and fields that they do not know: a minor version may add some. README.md beside this \
-                document shows how a conversation goes.",
+                document shows the course of a conversation.",
             "license": { "name": "Apache-2.0" },
         },
         "defaultContentType": "application/json",
@@ -135,14 +135,14 @@ fn document() -> Value {
             "hear": {
                 "action": "receive",
                 "channel": { "$ref": "#/channels/live" },
-                "summary": "What the page sends. A message that is not one of these is answered with `error`; the \
-                    conversation goes on.",
+                "summary": "Messages of the client. For any other message the service sends `error`; the \
+                    conversation continues.",
                 "messages": learner.references(),
             },
             "speak": {
                 "action": "send",
                 "channel": { "$ref": "#/channels/live" },
-                "summary": "What the service sends. `ready` is the first message on every socket, `ended` the last.",
+                "summary": "Messages of the service. `ready` is the first message on every socket, `ended` the last.",
                 "messages": service.references(),
             },
         },
@@ -153,8 +153,8 @@ fn document() -> Value {
                     "name": "ticket",
                     "in": "query",
                     "description": format!(
-                        "From POST /api/conversations, or POST /api/conversations/{{conversationId}}/ticket to come \
-                        back. Good for {TICKET_SECONDS} s, one use and one conversation."
+                        "From POST /api/conversations, or POST /api/conversations/{{conversationId}}/ticket to \
+                        return. Valid for {TICKET_SECONDS} s, one use and one conversation."
                     ),
                 },
             },
@@ -171,11 +171,11 @@ fn channel(messages: &Map<String, Value>) -> Value {
     json!({
         "address": "/api/conversations/{conversationId}/live",
         "title": "A live conversation",
-        "description": "Refused before the upgrade with a problem document (RFC 9457): 400 for anything but a WebSocket \
-            that offers the sub-protocol, 401 for a ticket that is not good, 404 for a conversation whose picture is gone, 409 \
-            for a learner in another conversation, 503 with Retry-After when no seat is free or the task is stopping.",
+        "description": "Rejected before the upgrade with a problem document (RFC 9457): 400 for anything but a WebSocket \
+            that offers the sub-protocol, 401 for an invalid ticket, 404 for a conversation whose picture no longer exists, \
+            409 for a learner in another conversation, 503 with Retry-After when no slot is free or the task is shutting down.",
         "servers": [{ "$ref": "#/servers/local" }],
-        "parameters": { "conversationId": { "description": "The conversation, as POST /api/conversations answered." } },
+        "parameters": { "conversationId": { "description": "The id that POST /api/conversations returned." } },
         "messages": messages,
         "bindings": {
             "ws": {
@@ -188,7 +188,7 @@ fn channel(messages: &Map<String, Value>) -> Value {
                         "turns": {
                             "type": "integer",
                             "minimum": 0,
-                            "description": "Turns that a page that comes back has been told; those after them are told again.",
+                            "description": "Number of turns that a reconnecting client has received; the service sends those after them again.",
                         },
                     },
                 },

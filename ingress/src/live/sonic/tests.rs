@@ -1,5 +1,4 @@
-//! Streams against a far end in memory that is silent, never ends, or answers with any bytes; the time passes when
-//! nothing else happens.
+//! Streams against a far end in memory that is silent, never ends, or responds with arbitrary bytes; on paused time.
 
 use std::sync::{
     Mutex,
@@ -116,7 +115,7 @@ async fn failed(signalled: &mut mpsc::Receiver<(StreamId, Signal)>) -> FailureCl
     }
 }
 
-/// A stream of which nothing is open but the queue of what it is told.
+/// A stream without a call: only its input queue is open.
 fn unopened(capacity: usize) -> (Stream, mpsc::Receiver<Item>) {
     let (input, items) = mpsc::channel(capacity);
     let ids = Ids { prompt: "p".to_owned(), audio: "a".to_owned() };
@@ -304,6 +303,6 @@ async fn check_one_end(sonic: &Sonic) {
     };
     let signals = tokio::time::timeout(OPEN_TIMEOUT + CLOSE_TIMEOUT, all).await.expect("a response ends");
     let is_end = |signal: &Signal| matches!(signal, Signal::Failed(_) | Signal::Ended);
-    assert!(is_end(signals.last().expect("an end is told")), "{signals:?}");
+    assert!(is_end(signals.last().expect("the last signal is an end")), "{signals:?}");
     assert_eq!(signals.iter().filter(|signal| is_end(signal)).count(), 1, "{signals:?}");
 }

@@ -1,12 +1,12 @@
-//! PURE. What an uploaded turn is: by its Content-Type, and by its first bytes, which decide.
+//! PURE. The format of an uploaded file, by its Content-Type and by its first bytes. The first bytes decide.
 
-/// Tags that may stand before the audio of an MP3 file.
+/// Most tags before the audio of an MP3 file.
 const TAGS_MAX: usize = 4;
 
 /// Length of the header of an ID3v2 tag, and of its optional footer, in bytes.
 const TAG_HEADER_BYTES: usize = 10;
 
-/// A kind of file that is decoded.
+/// A supported file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// RIFF WAVE.
@@ -44,7 +44,7 @@ impl Format {
         }
     }
 
-    /// How the format is called.
+    /// The name, for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -54,8 +54,8 @@ impl Format {
     }
 }
 
-/// An MP3 file from its first frame: behind its ID3v2 tags (id3.org, "ID3v2.4.0 structure", section 3.1) and their
-/// padding. A tag that says it is longer than the file leaves nothing.
+/// An MP3 file from its first frame, without its ID3v2 tags (id3.org, "ID3v2.4.0 structure", section 3.1) and their padding.
+/// Empty if a tag claims to be longer than the file.
 #[must_use]
 pub(super) fn without_tags(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;

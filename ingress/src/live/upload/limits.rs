@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest file, in bytes: half a minute of 32-bit stereo at 48 kHz, and some.
+/// Largest file, in bytes: half a minute of 32-bit stereo at 48 kHz, and a margin.
 pub const FILE_BYTES_MAX: usize = 12 * 1024 * 1024;
 
 /// Longest turn, in milliseconds.
@@ -11,15 +11,15 @@ pub const TURN_MS_MAX: u64 = 30_000;
 /// Most channels of a file.
 pub const CHANNELS_MAX: u16 = 8;
 
-/// Files in memory at one time.
+/// Most files in memory at a time.
 pub const FILES_MAX: usize = 8;
 
-/// Files that are decoded at one time: the rest of the processor is for the conversations.
+/// Most running decoders: the rest of the processor is for the conversations.
 pub(super) const DECODERS_MAX: usize = 2;
 
-/// Longest time that a file may take to arrive; below the time of a whole request.
+/// Deadline for the arrival of a file, shorter than that of a whole request.
 pub(super) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Sample rates that are taken, in Hz. Their ratios to 16 kHz are short, which keeps the transforms small.
+/// Supported sample rates, in Hz. Their ratios to 16 kHz are short, which keeps the transforms small.
 pub const RATES_HZ: [u32; 13] =
     [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];

@@ -1,5 +1,5 @@
-//! PURE. An uploaded file as the PCM of a turn. The work and the memory are bounded by the file's own length and by
-//! the longest turn, whatever the file says of itself: no length it declares is used to reserve memory.
+//! PURE. Decodes an uploaded file to the PCM of a turn. The work and the memory are bounded by the size of the file and by the
+//! longest turn. Lengths that the file declares are never used to reserve memory.
 
 use std::io::{Cursor, ErrorKind, Read};
 
@@ -23,11 +23,10 @@ use super::{
     resample, wav,
 };
 
-/// Pieces of a file that are decoded, good or bad. A turn of the longest length at the highest rate has 5000.
+/// Most packets of a file, valid or damaged. The longest turn at the highest rate has 5000.
 const PACKETS_MAX: usize = 6_000;
 
-/// The samples of `file`, 16 kHz mono: channels are averaged, the rate is converted. `declared` is what the sender
-/// says the file is.
+/// The samples of `file`, converted to 16 kHz mono; channels are averaged. `declared` is the format of the Content-Type.
 ///
 /// # Errors
 /// See [`AudioFileError`]; all but the limits of a request.
@@ -52,14 +51,13 @@ pub fn decode(file: &[u8], declared: Format) -> Result<Vec<i16>, AudioFileError>
     resample::to_16_khz(mono, rate_hz)
 }
 
-/// A source that cannot be rewound: from one that can, the length of an MP3 file would be estimated, and its end cut
-/// off where the estimate is wrong.
+/// A source that cannot seek. With one that can, the reader estimates the length of an MP3 file, and a wrong estimate cuts off
+/// its end.
 fn stream<'a>(source: impl Read + Send + Sync + 'a) -> MediaSourceStream<'a> {
     MediaSourceStream::new(Box::new(ReadOnlySource::new(source)), Default::default())
 }
 
-/// Reads a file to its end: mono samples between -1 and 1, and their rate in Hz. A damaged piece is passed over, as a
-/// player does.
+/// Reads a file to its end: mono samples between -1 and 1, and their rate in Hz. Damaged packets are skipped, as in a player.
 fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), AudioFileError> {
     let mut decoder = decoder(file)?;
     let (mut mono, mut interleaved, mut rate_hz, mut damaged) = (Vec::new(), Vec::new(), 0, false);
@@ -110,7 +108,7 @@ fn finish(mono: Vec<f32>, rate_hz: u32, damaged: bool) -> Result<(Vec<f32>, u32)
     }
 }
 
-/// Adds the average of the channels. What is not a number is silence.
+/// Adds the average of the channels. Samples that are not finite count as silence.
 fn mix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) -> Result<(), AudioFileError> {
     if channels == 0 || channels > usize::from(CHANNELS_MAX) {
         return Err(AudioFileError::Channels(u16::try_from(channels).unwrap_or(u16::MAX)));

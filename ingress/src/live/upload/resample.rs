@@ -1,18 +1,18 @@
-//! PURE. Samples at any common rate as the form that a conversation carries: 16 kHz, 16 bit.
+//! PURE. Converts samples of the supported rates to 16 kHz, 16 bit.
 
 use rubato::{Fft, FixedSync, Resampler as _, audioadapter_buffers::direct::SequentialSlice};
 
 use super::{error::AudioFileError, limits::RATES_HZ};
 use crate::live::sonic::wire::SAMPLE_RATE_HZ;
 
-/// Audio that one transform takes, in milliseconds: enough for a steep filter, and at each of the rates an even number
-/// of samples in a short ratio to those that come out, so that the delay of the filter is a whole number of samples.
+/// Length of one transform, in milliseconds: enough for a steep filter, and at each rate an even number of samples in a short
+/// ratio to the output, so that the delay of the filter is a whole number of samples.
 const TRANSFORM_MS: usize = 80;
 
 /// Full scale of a 16-bit sample.
 const FULL_SCALE: f32 = 32_768.0;
 
-/// Whether a rate is taken.
+/// Checks that a rate is supported.
 ///
 /// # Errors
 /// [`AudioFileError::Rate`].
@@ -20,7 +20,7 @@ pub(super) fn check_rate(rate_hz: u32) -> Result<(), AudioFileError> {
     if RATES_HZ.contains(&rate_hz) { Ok(()) } else { Err(AudioFileError::Rate(rate_hz)) }
 }
 
-/// `mono` between -1 and 1 at `rate_hz`, converted. The length in seconds stays, and so does the loudness.
+/// Converts `mono` between -1 and 1 at `rate_hz`. Duration and loudness stay the same.
 ///
 /// # Errors
 /// [`AudioFileError::Rate`].

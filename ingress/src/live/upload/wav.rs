@@ -1,25 +1,24 @@
-//! PURE. The two chunks of a WAV file that matter, checked before a decoder sees them (Microsoft, "Multiple channel
-//! audio data and WAVE files"). The lengths a file declares are believed only as far as there are bytes; all other
-//! chunks are left out.
+//! PURE. Checks the format and data chunks of a WAV file before it is decoded (Microsoft, "Multiple channel audio data and WAVE
+//! files"). Declared lengths are limited to the bytes that are there; all other chunks are dropped.
 
 use super::{error::AudioFileError, limits::CHANNELS_MAX, resample};
 
-/// Chunks of a file.
+/// Most chunks of a file.
 const CHUNKS_MAX: usize = 64;
 
-/// Length of a chunk's name and length, in bytes.
+/// Length of a chunk header, in bytes: name and length.
 const CHUNK_HEADER_BYTES: usize = 8;
 
-/// Lengths of a format chunk, in bytes: plain, with an empty extension, and extensible.
+/// Valid lengths of a format chunk, in bytes: plain, with an empty extension, and extensible.
 const FORMAT_BYTES: [usize; 3] = [16, 18, 40];
 
-/// Encodings that are decoded, by their tags: PCM, float, A-law, mu-law, and extensible, which names one of these.
+/// Format tags of the supported encodings: PCM, float, A-law, mu-law, and extensible, which refers to one of these.
 const ENCODINGS: [u16; 5] = [1, 3, 6, 7, 0xfffe];
 
-/// A WAV file of nothing but a format and samples: `header`, then `samples`.
+/// A WAV file with a format and samples only: `header`, then `samples`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outline<'a> {
-    /// Everything before the samples, with true lengths.
+    /// Everything before the samples, with correct lengths.
     pub(super) header: Vec<u8>,
     /// The samples.
     pub(super) samples: &'a [u8],
@@ -45,7 +44,7 @@ pub(super) fn outline(file: &[u8]) -> Result<Outline<'_>, AudioFileError> {
     Err(AudioFileError::Broken)
 }
 
-/// The first chunk: its name, as much of its body as there is, and what follows.
+/// The first chunk: its name, its body as far as it is there, and the rest.
 fn chunk(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
     let (header, rest) = bytes.split_first_chunk::<CHUNK_HEADER_BYTES>()?;
     let (name, length) = header.split_first_chunk::<4>()?;

@@ -1,5 +1,5 @@
-//! PURE. When the learner speaks over the tutor: three signals of the model, a hint of the page, and what the page says it
-//! has played. Whichever comes first cuts the turn and flushes what the page has not played.
+//! PURE. Barge-in: the learner speaks over the tutor. There are three signals of the model and one of the client, and the
+//! client reports what it has played. The first signal cuts the turn and flushes the audio that was not played.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Floor {
-    /// The page has played `ms` of `generation`.
+    /// The client has played `ms` of `generation`.
     pub(in crate::live::conversation) fn played(
         &mut self,
         generation: u32,
@@ -30,7 +30,7 @@ impl Floor {
         self.settle(at_ms, outputs);
     }
 
-    /// The learner speaks over the tutor, as the page hears it.
+    /// The client has detected that the learner speaks over the tutor.
     pub(in crate::live::conversation) fn interrupt(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         let playing = self.playing_until_ms > at_ms;
         let cut = self.cut(CutBy::Learner, at_ms);
@@ -40,7 +40,7 @@ impl Floor {
         self.settle(at_ms, outputs);
     }
 
-    /// The end was asked for: a tutor who is still speaking is not heard any more.
+    /// The end was requested: a tutor who is still speaking is cut short.
     pub(in crate::live::conversation) fn begin_closing(&mut self, at_ms: u64) {
         self.closing = true;
         if self.tutor.as_ref().is_some_and(|open| !open.turn.audio_over) {
@@ -48,8 +48,8 @@ impl Floor {
         }
     }
 
-    /// The model says that the learner spoke over the tutor.
-    pub(super) fn interrupted(&mut self, told: bool, at_ms: u64, outputs: &mut VecDeque<Output>) {
+    /// The model has reported that the learner spoke over the tutor; `confirmed`: with the spoken words.
+    pub(super) fn interrupted(&mut self, confirmed: bool, at_ms: u64, outputs: &mut VecDeque<Output>) {
         self.muted = false;
         let playing = self.playing_until_ms > at_ms;
         let cut = self.cut(CutBy::Model, at_ms);
@@ -59,7 +59,7 @@ impl Floor {
                 open.turn.broken_off();
             }
             if let Some(cut) = &mut open.turn.cut {
-                cut.told |= told;
+                cut.confirmed |= confirmed;
             }
         }
         if cut || (self.tutor.is_none() && playing) {
@@ -67,14 +67,14 @@ impl Floor {
         }
     }
 
-    /// Cuts the tutor's turn short, if there is one and it was not cut before.
+    /// Cuts the tutor's turn short. Returns whether there was one that was not cut before.
     pub(super) fn cut(&mut self, by: CutBy, at_ms: u64) -> bool {
         let unplayed_ms = self.playing_until_ms.saturating_sub(at_ms);
         let Some(open) = self.tutor.as_mut().filter(|open| open.turn.cut.is_none()) else { return false };
         let heard_ms = open.turn.produced_ms().saturating_sub(unplayed_ms);
-        // The model believes that the learner has heard what the page has not yet played.
+        // The model assumes that the client has played audio that it has not.
         let by = if open.behind_ms > PLAYED_TOLERANCE_MS { CutBy::Learner } else { by };
-        open.turn.cut = Some(Cut { at_ms, by, heard_ms, told: false });
+        open.turn.cut = Some(Cut { at_ms, by, heard_ms, confirmed: false });
         true
     }
 
@@ -101,7 +101,7 @@ mod tests {
         live::socket::message::ServerMessage,
     };
 
-    /// How the model says that the learner spoke over the tutor.
+    /// How the model reports a barge-in.
     #[derive(Clone, Copy, Debug)]
     enum Style {
         /// The FINAL text of the cut sentence ends with INTERRUPTED.
@@ -114,7 +114,7 @@ mod tests {
 
     const STYLES: [Style; 3] = [Style::Text, Style::Audio, Style::Marker];
 
-    /// The tutor has been given four seconds of two sentences, of which the learner has heard 2.5 s.
+    /// Two sentences of four seconds, of which the client has played 2.5 s.
     fn interrupted_talk() -> Harness {
         let mut talk = Harness::new(settings());
         talk.open(StreamId(0));
@@ -164,7 +164,7 @@ mod tests {
             let mut talk = interrupted_talk();
             signal(&mut talk, style);
             assert_eq!(flushes(&talk), [1], "{style:?}");
-            // The page has stopped, and says how far it came.
+            // The client has stopped and reports its position.
             talk.input(Input::Played { generation: 0, ms: 2_500 });
             talk.pass(SETTLE_MS_MAX);
             let turn = turn(&talk);
@@ -206,7 +206,7 @@ mod tests {
         talk.input(Input::Played { generation: 0, ms: 2_500 });
         talk.pass(SETTLE_MS_MAX);
         let turns = talk.turns().len();
-        // The model has not noticed yet; then it says how far it believes to have come.
+        // The model has not noticed yet; then it reports its own position.
         talk.tutor_begins("Can you see its tail?", 1_000);
         talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
         talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", StopReason::PartialTurn);
@@ -258,11 +258,11 @@ mod tests {
         talk.input(Input::Interrupted);
         assert_eq!(flushes(&talk), [1]);
         talk.input(Input::Played { generation: 0, ms: 2_500 });
-        // The model has not noticed and says that all was spoken.
+        // The model has not noticed and reports that all was spoken.
         talk.text(Speaker::Tutor, Stage::Final, "What is it doing now?", StopReason::EndTurn);
         talk.pass(SETTLE_MS_MAX);
         let turn = turn(&talk);
-        // A quarter of the second sentence's audio, so one of its five words.
+        // A quarter of the audio of the second sentence, so one of its five words.
         assert_eq!((turn.text.as_str(), turn.interrupted), ("There is a dog. What", true));
         assert_eq!((turn.played_ms, turn.end_ms), (Some(2_500), 2_500));
     }

@@ -1,6 +1,5 @@
-//! PURE. The tutor's turn whose stream is lost while the page still plays what it was given of it. Nothing more comes from
-//! the model, and what is heard of it is decided by the page: it ends when all of it was played, or where the learner
-//! speaks over it.
+//! PURE. A tutor's turn whose stream is lost while the client still plays its audio. No event of the model follows; the turn
+//! ends when all of it was played, or when the learner speaks over it.
 
 use std::collections::VecDeque;
 
@@ -16,12 +15,12 @@ use events::contract::Speaker;
 #[derive(Debug)]
 pub(super) struct Fading {
     pub(super) open: Open,
-    /// When the page has played it.
+    /// When the client has played it.
     until_ms: u64,
 }
 
 impl Fading {
-    /// When it ends without another event.
+    /// When it ends without a further event.
     pub(super) fn due_ms(&self) -> u64 {
         match self.open.turn.cut {
             Some(Cut { by: CutBy::Learner, at_ms, .. }) => at_ms + SETTLE_MS_MAX,
@@ -31,18 +30,18 @@ impl Fading {
 
     fn is_over(&self, at_ms: u64) -> bool {
         let reported_ms = self.open.reported_ms;
-        let told = match self.open.turn.cut {
+        let reported = match self.open.turn.cut {
             Some(Cut { by: CutBy::Learner, .. }) => reported_ms.is_none() || self.open.reported_since_cut,
             Some(_) | None => {
                 reported_ms.is_some_and(|ms| ms + PLAYED_TOLERANCE_MS >= self.open.turn.produced_ms())
             }
         };
-        told || at_ms >= self.due_ms()
+        reported || at_ms >= self.due_ms()
     }
 }
 
 impl Floor {
-    /// The tutor's turn loses its stream: it ends now, or when the page has played it.
+    /// The tutor's turn loses its stream: it ends now, or when the client has played it.
     pub(super) fn fade(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         self.end_fading(outputs);
         let (until_ms, generation) = (self.playing_until_ms, self.generation);
@@ -54,7 +53,7 @@ impl Floor {
             self.end_tutor_turn(outputs);
             return;
         };
-        // The next stream is told of it before it is recorded.
+        // The history of the next stream has it before it is recorded.
         let text = open.turn.text(open.turn.produced_ms());
         if !text.is_empty() {
             self.history.add(Message { speaker: Speaker::Tutor, text });
@@ -62,32 +61,32 @@ impl Floor {
         self.fading = Some(Fading { open, until_ms });
     }
 
-    /// What the page has not played of it is not heard.
+    /// Discards what the client has not played of it.
     pub(super) fn cut_fading(&mut self, at_ms: u64) {
         let Some(fading) = &mut self.fading else { return };
         if fading.open.turn.cut.is_some_and(|cut| cut.by == CutBy::Learner) || at_ms >= fading.until_ms {
             return;
         }
         let heard_ms = fading.open.turn.produced_ms().saturating_sub(fading.until_ms - at_ms);
-        fading.open.turn.cut = Some(Cut { at_ms, by: CutBy::Learner, heard_ms, told: true });
+        fading.open.turn.cut = Some(Cut { at_ms, by: CutBy::Learner, heard_ms, confirmed: true });
         fading.open.reported_since_cut = false;
     }
 
-    /// Ends it if nothing more is to be waited for.
+    /// Ends it if no further event can change it.
     pub(super) fn settle_fading(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         if self.fading.as_ref().is_some_and(|fading| fading.is_over(at_ms)) {
             self.end_fading(outputs);
         }
     }
 
-    /// Ends it with what was heard of it as far as is known.
+    /// Ends it with what was played, as far as is known.
     pub(super) fn end_fading(&mut self, outputs: &mut VecDeque<Output>) {
         if let Some(Fading { open, .. }) = self.fading.take() {
             self.record_tutor(open, true, outputs);
         }
     }
 
-    /// By how much the page is behind what the model has said, in milliseconds, when a turn begins now.
+    /// How far the client is behind the model, in milliseconds, if a turn begins now.
     pub(super) fn behind_ms(&self, at_ms: u64) -> u64 {
         self.fading.as_ref().map_or(0, |fading| fading.until_ms.saturating_sub(at_ms))
     }
@@ -111,8 +110,7 @@ mod tests {
         floor.model(ModelEvent::TextEnd { speaker, stage, stop: StopReason::PartialTurn }, at_ms, outputs);
     }
 
-    /// A floor whose tutor has said "One two." whole and half of a second sentence, all at once at 0 ms, and whose
-    /// stream is then lost.
+    /// A floor whose tutor has said "One two." whole and half of a second sentence, at 0 ms; then its stream is lost.
     fn lost(outputs: &mut VecDeque<Output>) -> Floor {
         let mut floor = Floor::new("audio/".to_owned(), 1_500);
         say(&mut floor, "One two.", Stage::Speculative, 0, outputs);

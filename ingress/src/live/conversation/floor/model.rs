@@ -31,16 +31,16 @@ impl Floor {
                 self.speak(at_ms, outputs)
             }
             ModelEvent::TextStart { speaker: Speaker::Learner, stage: Stage::Final } => {
-                self.microphone.understood();
+                self.microphone.transcribed();
                 self.learner.blocks.push(String::new());
             }
             ModelEvent::TextStart { speaker: Speaker::Learner, stage: Stage::Speculative } => {}
             ModelEvent::Text { speaker, stage, content } => self.text(speaker, stage, &content, outputs),
             ModelEvent::TextEnd { speaker: Speaker::Tutor, stage, stop } => {
                 let open = self.tutor.as_mut().filter(|_| stage == Stage::Final);
-                let told = open.is_some_and(|open| open.turn.spoken_to_end());
+                let confirmed = open.is_some_and(|open| open.turn.spoken_to_end());
                 if stop == StopReason::Interrupted {
-                    self.interrupted(told, at_ms, outputs);
+                    self.interrupted(confirmed, at_ms, outputs);
                 }
             }
             ModelEvent::TextEnd { speaker: Speaker::Learner, .. } => {
@@ -49,7 +49,7 @@ impl Floor {
             ModelEvent::InterruptedMarker => {
                 match &mut self.tutor {
                     Some(open) => open.turn.unspeak(),
-                    // Its block was no FINAL text of the closed turn: that is still to come.
+                    // The block of the marker was not a FINAL text of the ended turn, which is still to come.
                     None => self.owed_finals += 1,
                 }
                 self.interrupted(false, at_ms, outputs);
@@ -74,7 +74,7 @@ impl Floor {
 
     fn plan(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         if self.muted && self.learner.blocks.is_empty() {
-            // Its FINAL text is nobody's, too, also when it comes after the model has noticed the barge-in.
+            // Its FINAL text is discarded as well, also if it comes after the model has noticed the barge-in.
             self.owed_finals += 1;
             return;
         }

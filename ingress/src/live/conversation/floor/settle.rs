@@ -1,5 +1,5 @@
-//! PURE. How turns end and are recorded: when nothing more is to be waited for, when the next turn begins, or when the
-//! conversation does not go on here.
+//! PURE. Ends and records turns: when no further event can change them, when the next turn begins, and when the conversation
+//! ends or is handed over.
 
 use std::collections::VecDeque;
 
@@ -13,16 +13,15 @@ use crate::live::conversation::{
 };
 
 impl Floor {
-    /// Ends the tutor's turn if nothing more is to be waited for.
+    /// Ends the tutor's turn if no further event can change it.
     pub(in crate::live::conversation) fn settle(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         self.settle_fading(at_ms, outputs);
         let Some(open) = &self.tutor else { return };
         let over = if let Some(cut) = open.turn.cut {
-            let told = cut.told && (open.reported_ms.is_none() || open.reported_since_cut);
-            told || at_ms >= cut.at_ms + SETTLE_MS_MAX
+            let reported = cut.confirmed && (open.reported_ms.is_none() || open.reported_since_cut);
+            reported || at_ms >= cut.at_ms + SETTLE_MS_MAX
         } else if open.turn.is_complete() {
-            // A page that reports while the tutor speaks can still cut the turn short.
-            // So can a learner for whom the page is still playing what was said before it.
+            // The client can still report a cut while it plays this turn or the one before it.
             let unknown = open.reported_ms.is_none() && open.behind_ms <= PLAYED_TOLERANCE_MS;
             let reported =
                 open.reported_ms.is_some_and(|ms| ms + PLAYED_TOLERANCE_MS >= open.turn.produced_ms());
@@ -35,14 +34,14 @@ impl Floor {
         }
     }
 
-    /// The conversation is over: ends both turns with what came of them.
+    /// The conversation ends: ends both turns as far as they came.
     pub(in crate::live::conversation) fn finish(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         self.finish_tutor(at_ms, outputs);
         self.end_learner_turn(at_ms, outputs);
     }
 
-    /// Another task goes on: ends the tutor's turn with what was heard of it. The learner's words are understood anew,
-    /// from the audio of their turn.
+    /// The conversation is handed over: ends the tutor's turn with what was played. The next owner's stream transcribes the
+    /// learner's unfinished turn again, from its audio.
     pub(in crate::live::conversation) fn release(&mut self, at_ms: u64, outputs: &mut VecDeque<Output>) {
         self.finish_tutor(at_ms, outputs);
         if !self.microphone.has_speech() {
@@ -73,7 +72,7 @@ impl Floor {
         self.record_tutor(open, false, outputs);
     }
 
-    /// Records what came of a turn of the tutor, which is `in_history` already or not.
+    /// Records a tutor's turn as far as it was played. `in_history`: the history has it already.
     pub(super) fn record_tutor(&mut self, mut open: Open, in_history: bool, outputs: &mut VecDeque<Output>) {
         let heard_ms = match (open.reported_ms, open.turn.cut) {
             (_, Some(Cut { by: CutBy::Loss, heard_ms, .. })) => heard_ms,
