@@ -152,7 +152,7 @@ mod tests {
         talk.pass(5_000);
         assert_eq!(talk.prompts().len(), 1);
         talk.tutor_says("Sorry?", 1_000);
-        // A page that is away.
+        // The client is disconnected.
         let mut talk = greeted();
         talk.input(Input::Detached);
         talk.pass(NUDGE_MS * 2);

@@ -27,7 +27,7 @@ const SPEECH_RMS_MIN: u64 = 330;
 /// The recording of one learner turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TurnRecording {
-    /// PCM s16le; empty when nothing was heard.
+    /// PCM s16le; empty without audio.
     pub(super) pcm: Vec<u8>,
     /// `None` without speech.
     pub(super) heard: Option<SpeechTimes>,

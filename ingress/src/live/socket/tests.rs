@@ -239,7 +239,7 @@ async fn a_version_that_is_not_spoken_is_refused_in_words() {
     }
 }
 
-/// A message that a page of this or a later version could send.
+/// A message of a client of this or a later version.
 fn valid() -> impl Strategy<Value = ClientMessage> {
     prop_oneof![
         Just(ClientMessage::End),
@@ -249,7 +249,7 @@ fn valid() -> impl Strategy<Value = ClientMessage> {
     ]
 }
 
-/// Whatever comes, what is read of it is within the limits.
+/// Checks that a message is read within the limits.
 fn check(message: Message) {
     match read(message.clone()) {
         ClientEvent::Audio(pcm) => assert!(pcm.len() % 2 == 0 && pcm.len() <= AUDIO_BYTES_MAX),

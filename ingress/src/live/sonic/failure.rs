@@ -1,4 +1,4 @@
-//! PURE. Maps the SDK's errors to [`StreamError`]. The service's text is kept, because some transient faults differ from
+//! Maps the SDK's errors to [`StreamError`]. The service's text is kept, because some transient faults differ from
 //! others only by text. A raw response is not kept, because it may quote the conversation.
 
 use aws_sdk_bedrockruntime::{

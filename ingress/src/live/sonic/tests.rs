@@ -28,16 +28,16 @@ use tokio::time::Instant;
 use super::*;
 use crate::fuzz::cases;
 
-/// What is at the other end of every call.
+/// The far end of every call.
 #[derive(Clone, Debug)]
 enum Far {
-    /// Nothing answers, and nothing is taken.
+    /// No response, and no input is read.
     Silent,
-    /// The response begins and never ends.
+    /// A response that begins and never ends.
     Open,
-    /// The response is these bytes.
+    /// A response of these bytes.
     Says(Arc<Mutex<Bytes>>),
-    /// The response is audio without end, a numbered sample at a time: how many were taken.
+    /// A response of endless audio, one numbered sample at a time, with the count of samples read.
     Speaks(Arc<AtomicI16>),
 }
 

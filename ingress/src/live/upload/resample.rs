@@ -57,7 +57,7 @@ mod tests {
         (0_u32..).take(samples).map(|n| sample(n) as f32).collect()
     }
 
-    /// What is left of `samples` when a tone of half the full scale is taken away, of 32768.
+    /// The largest difference between `samples` and a tone of half the full scale, of 32768.
     fn difference(samples: &[i16], hz: f64) -> f64 {
         let expected = tone(hz, SAMPLE_RATE_HZ, samples.len());
         // Away from the ends, where the filter has not all it needs.
