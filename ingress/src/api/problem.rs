@@ -193,7 +193,7 @@ impl ApiError {
         };
         match self {
             Self::Admission(AdmissionError::InConversation(id)) => {
-                problem.conversation_id = Some(id.to_string())
+                problem.conversation_id = Some(id.to_string());
             }
             Self::Query { field, .. } | Self::Unprocessable { field, .. } => {
                 problem.field = Some(field.clone());

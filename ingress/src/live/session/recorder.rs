@@ -84,7 +84,7 @@ impl Recorder {
             let result = tokio::select! {
                 biased;
                 job = jobs.recv() => match job {
-                    Some(job) => self.perform(job).await,
+                    Some(job) => Box::pin(self.perform(job)).await,
                     None => return,
                 },
                 _ = renewal.tick() => self.polled(self.journal.renew(&self.own, Timestamp::now()).await),

@@ -28,7 +28,7 @@ impl Floor {
                 self.plan(at_ms, outputs);
             }
             ModelEvent::TextStart { speaker: Speaker::Tutor, stage: Stage::Final } => {
-                self.speak(at_ms, outputs)
+                self.speak(at_ms, outputs);
             }
             ModelEvent::TextStart { speaker: Speaker::Learner, stage: Stage::Final } => {
                 self.microphone.transcribed();
