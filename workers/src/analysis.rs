@@ -22,8 +22,7 @@ use aws_config::SdkConfig;
 use events::{
     bus::{Bus, BusError},
     contract::{
-        AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, Envelope, Event,
-        Measures, ObjectRef, Scores, StoredAnalysis, Turn,
+        AnalysisFailure, ConversationCompleted, Envelope, Event, Measures, ObjectRef, StoredAnalysis, Turn,
     },
     journal::{Journal, JournalError, JournalReader},
     pipeline::names::{analysis_effect, analysis_key},
@@ -48,6 +47,7 @@ use cost_metrics::CostMetrics;
 use lifecycle::{Lifecycle, lifecycle};
 use model::Model;
 use price::Prices;
+use publication::{Publication, analyzed, failed};
 
 mod assess;
 mod check;
@@ -61,6 +61,7 @@ mod model;
 mod picture;
 mod price;
 mod prompt;
+mod publication;
 mod unicode;
 
 pub use config::Config;
@@ -94,13 +95,6 @@ enum Finished {
     Stored,
     /// There will be no analysis.
     Failed { failure: AnalysisFailure, at: Timestamp, model_id: Option<String> },
-}
-
-/// An event to publish. A repetition publishes the same event with the same time.
-#[derive(Debug, PartialEq)]
-struct Publication {
-    event: Event,
-    occurred_at: Timestamp,
 }
 
 impl Analyses {
@@ -363,51 +357,9 @@ async fn finish_failed(
     Ok(failed(completed, failure, at, model_id))
 }
 
-/// The event for a stored analysis. It depends on nothing else.
-fn analyzed(completed: &ConversationCompleted, stored: StoredAnalysis, document: ObjectRef) -> Publication {
-    let StoredAnalysis { assessment, analyzed_at, .. } = stored;
-    let skills = &assessment.skills;
-    let event = Event::ConversationAnalyzed(ConversationAnalyzed {
-        conversation_id: stored.conversation_id,
-        user_id: stored.user_id,
-        image_id: stored.image_id,
-        time_zone: completed.time_zone.clone(),
-        started_at: completed.started_at,
-        document,
-        scores: Scores {
-            overall: assessment.overall,
-            fluency: skills.fluency.score,
-            vocabulary: skills.vocabulary.score,
-            grammar: skills.grammar.score,
-            relevance: skills.relevance.score,
-        },
-        cefr: assessment.cefr,
-        flags: assessment.flags,
-        model_id: stored.model_id,
-        simulated: stored.simulated,
-    });
-    Publication { event, occurred_at: analyzed_at }
-}
-
-fn failed(
-    completed: &ConversationCompleted,
-    failure: AnalysisFailure,
-    at: Timestamp,
-    model_id: Option<String>,
-) -> Publication {
-    let event = Event::AnalysisFailed(AnalysisFailed {
-        conversation_id: completed.conversation_id,
-        user_id: completed.user_id.clone(),
-        failure,
-        model_id,
-    });
-    Publication { event, occurred_at: at }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_samples;
 
     #[test]
     fn outcome_in_a_lease_survives() {
@@ -431,33 +383,5 @@ mod tests {
         }
         check_model(MODEL_ID_DEFAULT, now).unwrap();
         assert!(check_model("", now).is_err());
-    }
-
-    #[test]
-    fn event_repeats_the_stored_analysis_and_its_time() {
-        let completed = test_samples::completed(2);
-        let analyzed_at = "2026-11-23T15:40:00Z".parse().unwrap();
-        let stored = StoredAnalysis {
-            version: VERSION.to_owned(),
-            conversation_id: completed.conversation_id,
-            user_id: completed.user_id.clone(),
-            image_id: completed.image_id.clone(),
-            feedback_language: completed.feedback_language,
-            analyzed_at,
-            model_id: "model".to_owned(),
-            simulated: true,
-            input_tokens: 1,
-            output_tokens: 2,
-            cost: None,
-            measures: Measures::default(),
-            assessment: test_samples::assessment(70, "a quote"),
-        };
-        let expected = test_samples::analyzed(70, events::contract::Level::B1);
-        let document = expected.document.clone();
-        assert_eq!(document.key, analysis_key(&completed.user_id, completed.conversation_id));
-        assert_eq!(
-            analyzed(&completed, stored, document),
-            Publication { event: Event::ConversationAnalyzed(expected), occurred_at: analyzed_at }
-        );
     }
 }
