@@ -30,7 +30,7 @@ use crate::{
     api::problem::{ApiError, Code},
     app::AppState,
     store::{
-        learners::{EXAMINED_MAX, Filter, Learner, LearnerCursor},
+        learners::{EXAMINED_MAX, Filter, LearnerCursor, LearnerRecord},
         progress::{ActivityCursor, Total},
     },
 };
@@ -206,7 +206,7 @@ pub async fn scores(
     }
 }
 
-async fn found(app: &AppState, id: &UserId) -> Result<Learner, ApiError> {
+async fn found(app: &AppState, id: &UserId) -> Result<LearnerRecord, ApiError> {
     let learner = app.stores.learners.get(id).await.map_err(ApiError::Internal)?;
     learner.ok_or(ApiError::NotFound("learner"))
 }
@@ -268,8 +268,8 @@ fn heading() -> String {
     .map(Cell::Text))
 }
 
-fn cells(learner: &Learner) -> String {
-    let Learner { user, total } = learner;
+fn cells(learner: &LearnerRecord) -> String {
+    let LearnerRecord { user, total } = learner;
     let level = history::level(user.profile.level);
     let created_at = user.created_at.to_string();
     let level_now = total.trend.map(|trend| history::level(trend.level));
@@ -295,8 +295,8 @@ fn cells(learner: &Learner) -> String {
 }
 
 impl LearnerView {
-    fn new(learner: Learner) -> Self {
-        let Learner { user, total } = learner;
+    fn new(learner: LearnerRecord) -> Self {
+        let LearnerRecord { user, total } = learner;
         Self {
             user_id: user.user_id,
             name: user.profile.name,
@@ -329,7 +329,7 @@ mod tests {
     fn a_row_has_a_cell_for_each_name_and_no_formula() {
         let profile = Profile::new("=HYPERLINK(\"http://x\")".to_owned());
         let user = User::new("learner-1".parse().unwrap(), profile, Timestamp::UNIX_EPOCH);
-        let row = cells(&Learner { user, total: Total::default() });
+        let row = cells(&LearnerRecord { user, total: Total::default() });
         assert!(
             row.starts_with("learner-1,\"'=HYPERLINK(\"\"http://x\"\")\",B1,1970-01-01T00:00:00Z,0,"),
             "{row}"

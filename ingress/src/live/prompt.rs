@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use events::contract::Level;
 
-use crate::{live::conversation::Texts, live::sonic::wire::Sensitivity, store::images::Picture};
+use crate::{live::conversation::Texts, live::sonic::wire::Sensitivity, store::images::PictureDescription};
 
 /// The system prompt, with the facts of the picture in lines under headings.
 #[must_use]
-pub fn system(picture: &Picture, level: Level) -> String {
+pub fn system(picture: &PictureDescription, level: Level) -> String {
     let mut prompt = String::from(
         "You are a friendly English conversation partner. You and a learner of English look at the same picture \
          and talk about it. This is spoken conversation: answer in one to three short sentences, without lists \
@@ -51,7 +51,7 @@ pub fn with_summary(system_prompt: &Arc<str>, summary: Option<&str>) -> Arc<str>
 
 /// The stage directions, which the model receives in brackets as if the learner had typed them.
 #[must_use]
-pub fn texts(picture: &Picture) -> Texts {
+pub fn texts(picture: &PictureDescription) -> Texts {
     Texts {
         opening: format!(
             "[The learner is here. Greet the learner in one short sentence and ask your first question about \
@@ -130,8 +130,8 @@ mod tests {
 
     use super::*;
 
-    fn picture() -> Picture {
-        Picture {
+    fn picture() -> PictureDescription {
+        PictureDescription {
             title: "A market\nin the morning".to_owned(),
             description: "Three stalls with fruit.".to_owned(),
             objectives: vec!["Describe people".to_owned()],

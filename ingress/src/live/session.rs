@@ -31,7 +31,7 @@ use crate::{
         message::{ErrorCode, ServerMessage},
     },
     live::ticket::{Admission, Purpose},
-    store::images::Picture,
+    store::images::PictureDescription,
 };
 use briefing::Briefing;
 use inputs::{SessionInputs, UploadedTurn};
@@ -89,7 +89,7 @@ impl Sessions {
     }
 
     /// Spawns the task of a conversation, which begins it or takes it over from another ingress task.
-    pub fn begin(&self, admission: Admission, picture: &Picture, slot: Slot, first: Connect) {
+    pub fn begin(&self, admission: Admission, picture: &PictureDescription, slot: Slot, first: Connect) {
         let (connect_tx, connects) = mpsc::channel(1);
         let (uploads_tx, uploads) = mpsc::channel(1);
         let (stop_tx, stop) = oneshot::channel();

@@ -25,7 +25,7 @@ pub struct Images {
 
 /// The description of a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Picture {
+pub struct PictureDescription {
     /// The title.
     pub title: String,
     /// The full description of the content.
@@ -52,7 +52,7 @@ impl Images {
     ///
     /// # Errors
     /// The table cannot be read, or the item is not a picture.
-    pub async fn get(&self, image_id: &str) -> anyhow::Result<Option<Picture>> {
+    pub async fn get(&self, image_id: &str) -> anyhow::Result<Option<PictureDescription>> {
         if image_id.is_empty() || image_id.len() > IMAGE_ID_BYTES_MAX {
             return Ok(None);
         }
@@ -68,7 +68,7 @@ impl Images {
     }
 }
 
-impl Picture {
+impl PictureDescription {
     /// The questions for `level`, or else those of the nearest level with questions; of two, the easier.
     #[must_use]
     pub fn questions_for(&self, level: Level) -> &[String] {
@@ -106,7 +106,7 @@ mod tests {
             ("objectives".to_owned(), texts(&["Describe"])),
             ("questions".to_owned(), AttributeValue::M(HashMap::from([("B1".to_owned(), texts(&["Why?"]))]))),
         ]);
-        let picture: Picture = read_item(item).unwrap();
+        let picture: PictureDescription = read_item(item).unwrap();
         assert_eq!(picture.objectives, ["Describe"]);
         assert_eq!(picture.questions_for(Level::C2), ["Why?"]);
     }
@@ -114,6 +114,6 @@ mod tests {
     #[test]
     fn an_item_without_a_description_is_an_error() {
         let item = HashMap::from([("title".to_owned(), AttributeValue::S("A market".to_owned()))]);
-        assert!(read_item::<Picture>(item).unwrap_err().to_string().contains("description"));
+        assert!(read_item::<PictureDescription>(item).unwrap_err().to_string().contains("description"));
     }
 }

@@ -56,7 +56,7 @@ pub enum LearnerCursor {
 
 /// A learner with the total progress.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Learner {
+pub struct LearnerRecord {
     /// The record in the Users table.
     pub user: User,
     /// The progress over all days.
@@ -75,10 +75,10 @@ impl Learners {
     ///
     /// # Errors
     /// A table cannot be read.
-    pub async fn get(&self, user_id: &UserId) -> anyhow::Result<Option<Learner>> {
+    pub async fn get(&self, user_id: &UserId) -> anyhow::Result<Option<LearnerRecord>> {
         let Some(user) = self.users.get(user_id).await? else { return Ok(None) };
         let total = self.progress.total(user_id).await?;
-        Ok(Some(Learner { user, total }))
+        Ok(Some(LearnerRecord { user, total }))
     }
 
     /// At most `limit` matching learners after `after`, and the cursor of the next page if there may be one.
@@ -90,7 +90,7 @@ impl Learners {
         filter: &Filter,
         after: Option<&LearnerCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
+    ) -> anyhow::Result<(Vec<LearnerRecord>, Option<LearnerCursor>)> {
         let (mut found, mut after, mut examined) = (Vec::new(), after.cloned(), 0);
         loop {
             let wanted = (limit - found.len()).min(EXAMINED_MAX - examined);
@@ -112,7 +112,7 @@ impl Learners {
         since: Timestamp,
         after: Option<&LearnerCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
+    ) -> anyhow::Result<(Vec<LearnerRecord>, Option<LearnerCursor>)> {
         let after = match after {
             Some(LearnerCursor::Activity(cursor)) => Some(cursor),
             Some(LearnerCursor::Record(_)) | None => None,
@@ -121,9 +121,10 @@ impl Learners {
         let reads = active.into_iter().map(|active| async move {
             // Progress without a record belongs to a deleted account.
             let user = self.users.get(&active.user_id).await?;
-            anyhow::Ok(user.map(|user| Learner { user, total: active.total }))
+            anyhow::Ok(user.map(|user| LearnerRecord { user, total: active.total }))
         });
-        let read: Vec<Option<Learner>> = stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
+        let read: Vec<Option<LearnerRecord>> =
+            stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
         Ok((read.into_iter().flatten().collect(), next.map(LearnerCursor::Activity)))
     }
 
@@ -132,7 +133,7 @@ impl Learners {
         filter: &Filter,
         after: Option<&LearnerCursor>,
         limit: usize,
-    ) -> anyhow::Result<(Vec<Learner>, Option<LearnerCursor>)> {
+    ) -> anyhow::Result<(Vec<LearnerRecord>, Option<LearnerCursor>)> {
         let start = match after {
             Some(LearnerCursor::Record(id)) => Some(Item::from([("userId".to_owned(), text(id))])),
             Some(LearnerCursor::Activity(_)) | None => None,
@@ -150,7 +151,7 @@ impl Learners {
             .collect::<anyhow::Result<Vec<_>>>()?;
         let reads = users.into_iter().filter(|user| filter.matches(user)).map(|user| async move {
             let total = self.progress.total(&user.user_id).await?;
-            anyhow::Ok(Learner { user, total })
+            anyhow::Ok(LearnerRecord { user, total })
         });
         let read = stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
         Ok((read, next.map(LearnerCursor::Record)))

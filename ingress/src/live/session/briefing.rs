@@ -10,7 +10,7 @@ use crate::{
     live::sonic::{Setup, wire::Sensitivity},
     live::ticket::Admission,
     live::voice,
-    store::{audio::Recordings, images::Picture},
+    store::{audio::Recordings, images::PictureDescription},
 };
 
 /// Settings of a conversation for the state machine and for the model.
@@ -20,7 +20,7 @@ pub(super) struct Briefing {
 }
 
 impl Briefing {
-    pub(super) fn new(admission: &Admission, picture: &Picture, config: &Config) -> Self {
+    pub(super) fn new(admission: &Admission, picture: &PictureDescription, config: &Config) -> Self {
         let jitter_permille = rand::random_range(0..1_000);
         let sensitivity = prompt::sensitivity(admission.level);
         let second = is_second_generation(&config.sonic_model_id);
