@@ -1,4 +1,4 @@
-//! Accounts of learners: the user pool and its tokens, sign-up rules, the profile, the export of what is held about a
+//! Accounts of learners: the user pool and its tokens, the rules of sign-up, the profile, and the export of all data about a
 //! learner. The routes are in [`crate::api`].
 
 pub mod accounts;

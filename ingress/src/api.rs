@@ -1,10 +1,10 @@
-//! The API: one file for each resource, in which its handlers and its routes stand; [`route`] says how they are declared.
-//! The router, the OpenAPI document and the table of roles come from [`resources`].
+//! The HTTP API: one file for each resource, with its handlers and routes; [`route`] explains the declaration. The router, the
+//! OpenAPI document and the table of roles come from [`resources`].
 
 pub mod accept;
-pub mod answer;
 pub mod auth;
 pub mod cache;
+pub mod caller;
 pub mod conversations;
 pub mod csv;
 pub mod docs;
@@ -21,13 +21,15 @@ pub mod paging;
 pub mod pictures;
 pub mod problem;
 pub mod progress;
+pub mod response;
 pub mod results;
+pub mod role;
 pub mod route;
 pub mod turns;
 
 use route::Route;
 
-/// All routes, by the resource that they are documented under.
+/// All routes, by the tag that documents them.
 #[must_use]
 pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![

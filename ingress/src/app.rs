@@ -1,29 +1,25 @@
-//! The process as a whole: its clients, its routes, its start and its orderly end.
+//! The state of the process: what handlers and background tasks use, built once from the configuration.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt as _};
 use events::{
     account::ErasureQueue,
     bus::Bus,
     journal::{Journal, JournalConfig},
-    runtime::{aws, metrics::write_until},
+    runtime::aws,
 };
 use http::HeaderValue;
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     account::accounts::Accounts,
     account::auth::{Keys, Verifier},
     account::email::RefusedDomains,
-    account::export::{Exports, Held},
+    account::export::{Exports, OwnedData},
     account::user_pool::UserPool,
-    api,
-    api::middleware as edge,
-    api::problem::ApiError,
     config::Config,
     coordination::Coordination,
     live::admission::AdmissionControl,
@@ -32,22 +28,14 @@ use crate::{
     live::sonic::{Sonic, StreamAuthScheme},
     live::ticket::Tickets,
     live::upload::Intake,
-    metrics::{Metrics, measure},
-    startup_check,
+    metrics::Metrics,
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
         stores::Stores, users::Users,
     },
 };
 
-/// How long live conversations may take to end when the process is asked to stop: below the 120 s in which
-/// Fargate waits for a task.
-const STOP_TIMEOUT: Duration = Duration::from_secs(100);
-
-/// How long the last answers may take.
-const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the handlers of requests need.
+/// The state that handlers and background tasks share.
 #[derive(Debug)]
 pub struct AppState {
     /// Verifies access tokens.
@@ -60,118 +48,37 @@ pub struct AppState {
     pub user_pool: UserPool,
     /// E-mail domains that cannot sign up.
     pub refused_domains: RefusedDomains,
-    /// Proxies in front that are believed: [`Config::trusted_proxies`].
+    /// See [`Config::trusted_proxies`].
     pub trusted_proxies: u8,
     /// See [`Config::localhost_cookies`].
     pub localhost_cookies: bool,
-    /// Pictures.
+    /// What the tutor knows of the pictures.
     pub images: Images,
     /// The learners' accounts.
     pub accounts: Accounts,
-    /// What is held about a learner, to take along.
+    /// Exports of all data about a learner.
     pub exports: Exports,
-    /// Uploaded turns.
+    /// Accepts uploaded turns.
     pub intake: Intake,
-    /// What the tasks share.
+    /// Coordination with the other tasks.
     pub coordination: Arc<Coordination>,
-    /// Who is live where.
+    /// The tasks on which learners are live.
     pub presence: Presence,
-    /// The origin whose pages may call the API.
+    /// See [`Config::web_origin`].
     pub web_origin: Option<HeaderValue>,
     /// Live conversations.
     pub sessions: Sessions,
     /// The stores of the API.
     pub stores: Stores,
-    /// What is measured.
+    /// The metrics of this task.
     pub metrics: Arc<Metrics>,
 }
 
-/// Runs until `shutdown`, then ends the live conversations.
-///
-/// # Errors
-/// The configuration cannot work, or the port cannot be opened.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let sdk = aws::sdk_config().await?;
-    startup_check::check(&config, &sdk).await?;
-    let bedrock = bedrock_clients(&config, &sdk)?;
-    let app = Arc::new(AppState::new(&config, &sdk, bedrock, shutdown.clone())?);
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("failed to listen on {} (NOVA_LISTEN)", config.listen))?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
-    serve(app, listener, shutdown).await
-}
-
-/// Serves `app` on `listener` until `shutdown`, and while the live conversations end.
-///
-/// # Errors
-/// The listener fails.
-pub async fn serve(
-    app: Arc<AppState>,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let stopped = CancellationToken::new();
-    // A frame that follows another at once must not wait for the page's acknowledgement, which comes with its next
-    // frame.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::warn!(error = %error, "a connection delays what it sends");
-        }
-    });
-    let service = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
-    let ended = CancellationToken::new();
-    let _end_background = ended.clone().drop_guard();
-    let telling = tokio::spawn(write_until(ended.clone(), {
-        let app = Arc::clone(&app);
-        move || app.metrics.documents(app.sessions.count(), app.stores.results.places().count())
-    }));
-    let presence = app.presence.clone();
-    let _keeping = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
-    shutdown.cancelled().await;
-    app.admission_control.stop();
-    app.sessions.hand_over();
-    if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
-        tracing::error!("conversations are left to the watchdog: they did not end in time");
-    }
-    stopped.cancel();
-    let served = match tokio::time::timeout(LAST_ANSWERS_TIMEOUT, server).await {
-        Ok(served) => served.context("the server failed")?.context("the server failed"),
-        Err(_) => Ok(()),
-    };
-    ended.cancel();
-    telling.await.context("the metrics failed")?;
-    served
-}
-
-/// All routes, with what is around them.
-pub fn router(app: Arc<AppState>) -> Router {
-    let routes = api::resources().into_iter().flat_map(|(_, routes)| routes);
-    let router = routes
-        .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
-        .fallback(async || ApiError::NotFound("address"))
-        .method_not_allowed_fallback(async || ApiError::Method)
-        .layer(DefaultBodyLimit::max(edge::BODY_BYTES_MAX))
-        .layer(middleware::from_fn(edge::in_time))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), measure));
-    let router = match app.web_origin.clone() {
-        Some(origin) => router.layer(edge::cors(origin)),
-        None => router,
-    };
-    router
-        .layer(middleware::from_fn(edge::headers))
-        .layer(middleware::from_fn(edge::request_id))
-        .with_state(app)
-}
-
 impl AppState {
-    /// What the handlers need, from the configuration of the AWS clients. `bedrock` are the clients of the model,
-    /// see [`bedrock_clients`].
+    /// Builds the state. `bedrock` are the clients of the model, see [`bedrock_clients`]; `shutdown` ends the background tasks.
     ///
     /// # Errors
-    /// The HTTP client cannot be made.
+    /// A client cannot be built.
     pub fn new(
         config: &Config,
         sdk: &SdkConfig,
@@ -195,7 +102,7 @@ impl AppState {
             queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
             bus: bus.clone(),
         };
-        let exports = Exports::new(Held {
+        let exports = Exports::new(OwnedData {
             journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
             dynamodb: dynamodb.clone(),
             progress_table: config.progress_table.clone(),
@@ -223,7 +130,7 @@ impl AppState {
         let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
         Ok(Self {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
-            tickets: Tickets::new(config.ticket_key.reveal().as_bytes()),
+            tickets: Tickets::new(config.ticket_key.expose_secret().as_bytes()),
             admission_control: AdmissionControl::new(config.conversations_max),
             user_pool,
             refused_domains: config.refused_email_domains.clone(),
@@ -243,8 +150,8 @@ impl AppState {
     }
 }
 
-/// As many clients as the streams need, each with a connection of its own and without timeouts that would end a
-/// stream. A stream cannot be repeated by the SDK, so nothing is.
+/// As many clients as the streams need, each with its own connection. They have no timeouts, which would end a stream, and no
+/// retries, because the SDK cannot repeat a stream.
 ///
 /// # Errors
 /// The certificates of [`Config::ca_bundle`] cannot be read.

@@ -1,5 +1,4 @@
-//! The configuration: environment variables, parsed once. Nothing that points somewhere has a default. Secrets are
-//! not shown by `Debug`.
+//! The configuration: environment variables, parsed once. Names of resources have no defaults. `Debug` does not show secrets.
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
@@ -7,6 +6,7 @@ use bytes::Bytes;
 use clap::Parser;
 use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
 use http::HeaderValue;
+use secrecy::SecretString;
 
 use crate::{
     account::email::RefusedDomains,
@@ -31,19 +31,19 @@ pub struct Config {
     /// Users table
     #[arg(long, env = "NOVA_USERS_TABLE")]
     pub users_table: String,
-    /// Bucket of the recordings
+    /// Bucket for recordings
     #[arg(long, env = "NOVA_AUDIO_BUCKET")]
     pub audio_bucket: String,
-    /// Bucket of the transcripts and assessments
+    /// Bucket for transcripts and assessments
     #[arg(long, env = "NOVA_LOGS_BUCKET")]
     pub logs_bucket: String,
-    /// Bucket of the pictures
+    /// Bucket for image files
     #[arg(long, env = "NOVA_IMAGES_BUCKET")]
     pub images_bucket: String,
     /// UserProgress table
     #[arg(long, env = "NOVA_PROGRESS_TABLE")]
     pub progress_table: String,
-    /// Effects table, in which the workers mark what they have done
+    /// Effects table, with the workers' completion markers
     #[arg(long, env = "NOVA_EFFECTS_TABLE")]
     pub effects_table: String,
     /// Queue of the erasure worker
@@ -55,7 +55,7 @@ pub struct Config {
     /// Queue of the watchdog
     #[arg(long, env = "NOVA_WATCHDOG_QUEUE_URL")]
     pub watchdog_queue_url: String,
-    /// Seconds between two looks of the watchdog at a conversation, 1 to 900
+    /// Interval in which the watchdog checks a conversation, in seconds, 1 to 900
     #[arg(
         long,
         env = "NOVA_WATCH_DELAY_SECONDS",
@@ -66,21 +66,21 @@ pub struct Config {
     /// Issuer of the access tokens
     #[arg(long, env = "NOVA_TOKEN_ISSUER")]
     pub token_issuer: String,
-    /// Key set of the issuer
+    /// URL of the key set of the issuer
     #[arg(long, env = "NOVA_JWKS_URL")]
     pub jwks_url: String,
-    /// Client that the access tokens are for
+    /// App client of the access tokens
     #[arg(long, env = "NOVA_CLIENT_ID")]
     pub client_id: String,
-    /// User pool of that client
+    /// User pool of the app client
     #[arg(long, env = "NOVA_USER_POOL_ID")]
     pub user_pool_id: String,
-    /// E-mail domains that cannot sign up, beside the built-in ones, separated by commas; with a minus sign in front one is
-    /// taken out
+    /// E-mail domains that cannot sign up, besides the built-in ones, separated by commas; a leading minus sign removes one
+    /// from the built-in list
     #[arg(long, env = "NOVA_REFUSED_EMAIL_DOMAINS", default_value = "")]
     pub refused_email_domains: RefusedDomains,
-    /// Proxies in front of this task that each add the address of their caller to X-Forwarded-For, at most 8: a load balancer is
-    /// one, CloudFront in front of it another. With 0 the header is not believed
+    /// Trusted proxies in front of this task, at most 8, each of which appends the IP address of its client to
+    /// X-Forwarded-For: a load balancer is one, CloudFront in front of it another. With 0 the header is ignored
     #[arg(
         long,
         env = "NOVA_TRUSTED_PROXIES",
@@ -88,54 +88,55 @@ pub struct Config {
         value_parser = clap::value_parser!(u8).range(0..=8)
     )]
     pub trusted_proxies: u8,
-    /// Whether pages at http://localhost, which have no TLS, get their cookie without the attribute Secure. For development
+    /// Send cookies without the attribute Secure to pages at http://localhost, which have no TLS. For development
     #[arg(long, env = "NOVA_LOCALHOST_COOKIES")]
     pub localhost_cookies: bool,
     /// Key that signs tickets, at least 32 bytes
     #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
-    pub ticket_key: Secret,
-    /// Speech model
+    pub ticket_key: SecretString,
+    /// Id of the speech model
     #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = "amazon.nova-2-sonic-v1:0")]
     pub sonic_model_id: String,
-    /// WAV file in which somebody greets, at most 5 s: spoken to a first-generation model, which cannot be typed to, so that
-    /// the tutor begins. Without it the learner begins there
+    /// WAV file with a spoken greeting, at most 5 s. A first-generation model accepts no text, so the greeting is sent to it to
+    /// make the tutor begin. Without it the learner begins
     #[arg(long, env = "NOVA_OPENING_CLIP", value_parser = clip)]
     pub opening_clip: Option<Clip>,
-    /// Conversations at one time on this task; with the reserve, it stays under the model's quota
+    /// Maximum number of concurrent conversations of this task; with the reserve it must be below the model's quota
     #[arg(long, env = "NOVA_CONVERSATIONS_MAX", default_value_t = 200, value_parser = positive)]
     pub conversations_max: usize,
-    /// Streams kept free for renewals
+    /// Streams reserved for renewals
     #[arg(long, env = "NOVA_RENEWAL_RESERVE", default_value_t = 20)]
     pub renewal_reserve: usize,
-    /// Streams that share a connection to Bedrock
+    /// Maximum number of streams of a connection to Bedrock
     #[arg(long, env = "NOVA_STREAMS_PER_CONNECTION_MAX", default_value_t = 50, value_parser = positive)]
     pub streams_per_connection_max: usize,
-    /// Longest conversation, in seconds
+    /// Maximum duration of a conversation, in seconds
     #[arg(long, env = "NOVA_CONVERSATION_SECONDS_MAX", default_value_t = 3600)]
     pub conversation_seconds_max: u64,
-    /// Longest time in which nobody speaks, in seconds
+    /// Silence after which a conversation ends, in seconds
     #[arg(long, env = "NOVA_SILENCE_SECONDS_MAX", default_value_t = 300)]
     pub silence_seconds_max: u64,
-    /// Silence after which the tutor speaks to the learner, in seconds
+    /// Silence after which the tutor addresses the learner, in seconds
     #[arg(long, env = "NOVA_NUDGE_SECONDS", default_value_t = 25)]
     pub nudge_seconds: u64,
-    /// How long a dropped socket may take to come back, in seconds
+    /// Time for a client to reconnect after its connection was lost, in seconds
     #[arg(long, env = "NOVA_GRACE_SECONDS", default_value_t = 60)]
     pub grace_seconds: u64,
-    /// Age of a stream at which its renewal is prepared, in seconds; up to a minute, and to two thirds of the time until it is renewed in any case, is added by chance
+    /// Age from which a stream is renewed in a quiet moment, in seconds; a random delay of up to a minute, and of at most two thirds
+    /// of the time until the forced renewal, is added
     #[arg(long, env = "NOVA_RENEW_AFTER_SECONDS", default_value_t = 360)]
     pub renew_after_seconds: u64,
-    /// Age of a stream at which it is renewed in any case, in seconds
+    /// Age at which the renewal of a stream is forced, in seconds
     #[arg(long, env = "NOVA_RENEW_BY_SECONDS", default_value_t = 450)]
     pub renew_by_seconds: u64,
-    /// Redis that the tasks of the ingress share, `redis://…` or `rediss://…`; without it this task has to be the only one
+    /// URL of the Redis that the tasks of the ingress share, `redis://…` or `rediss://…`; without it this task must be the only one
     #[arg(long, env = "NOVA_REDIS_URL", hide_env_values = true, value_parser = redis_url)]
-    pub redis_url: Option<Secret>,
-    /// Origin of the web app, as `https://app.example.com`, whose pages may call the API; without it only pages of the
-    /// same origin may
+    pub redis_url: Option<SecretString>,
+    /// Origin of the web app, e.g. `https://app.example.com`, whose pages may call the API; without it only pages of the same
+    /// origin can
     #[arg(long, env = "NOVA_WEB_ORIGIN", value_parser = origin)]
     pub web_origin: Option<HeaderValue>,
-    /// PEM file of certificates to trust, beside the platform's
+    /// PEM file of certificates to trust, besides the platform's
     #[arg(long, env = "AWS_CA_BUNDLE")]
     pub ca_bundle: Option<PathBuf>,
 }
@@ -158,29 +159,11 @@ impl fmt::Debug for Clip {
     }
 }
 
-/// A value that is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
 impl Config {
     /// The limits of one conversation. `jitter_permille` is a random number below 1000.
     #[must_use]
     pub fn limits(&self, jitter_permille: u16) -> Limits {
-        // The last third of the time is left to find a quiet moment in.
+        // The last third of the window is left to find a quiet moment.
         let window_ms = 1_000 * self.renew_by_seconds.saturating_sub(self.renew_after_seconds);
         let spread_ms = (window_ms * 2 / 3).min(RENEWAL_SPREAD_MS_MAX);
         Limits {
@@ -195,44 +178,44 @@ impl Config {
         }
     }
 
-    /// Streams at one time.
+    /// Maximum number of concurrent streams.
     #[must_use]
     pub fn streams_max(&self) -> usize {
         self.conversations_max + self.renewal_reserve
     }
 }
 
-/// The longest time over which renewals of streams that were opened together are spread, in milliseconds.
+/// Maximum random delay of a renewal, in milliseconds: streams that were opened together are not renewed together.
 const RENEWAL_SPREAD_MS_MAX: u64 = 60_000;
 
-/// How long before the end of the longest conversation the tutor is asked to come to an end, in milliseconds; of a
-/// short conversation, a quarter.
+/// Time before the end of a conversation at which the tutor is instructed to wrap up, in milliseconds; at most a quarter of the
+/// conversation.
 const WRAP_UP_MS_MAX: u64 = 60_000;
 
-/// Longest opening clip, in samples at 16 kHz: 5 s.
+/// Maximum length of the opening clip, in samples at 16 kHz: 5 s.
 const CLIP_SAMPLES_MAX: usize = 80_000;
 
-/// How long an open stream may give no sign of life while the learner waits, in milliseconds.
+/// Time without output after which an open stream counts as stalled while the learner waits, in milliseconds.
 const STALL_MS_MAX: u64 = 15_000;
 
-fn ticket_key(text: &str) -> Result<Secret, String> {
+fn ticket_key(text: &str) -> Result<SecretString, String> {
     if text.len() < KEY_BYTES_MIN {
-        return Err(format!("it has {} bytes, at least {KEY_BYTES_MIN} are needed", text.len()));
+        return Err(format!("it has {} bytes, the minimum is {KEY_BYTES_MIN}", text.len()));
     }
-    Ok(Secret(text.to_owned()))
+    Ok(text.into())
 }
 
-fn redis_url(text: &str) -> Result<Secret, String> {
-    // The text may hold a password: it is not repeated.
+fn redis_url(text: &str) -> Result<SecretString, String> {
+    // The text may hold a password, so the error does not quote it.
     let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
     match rest {
-        Some(rest) if !rest.is_empty() => Ok(Secret(text.to_owned())),
-        Some(_) | None => Err("it begins with redis:// or rediss:// and names a host".to_owned()),
+        Some(rest) if !rest.is_empty() => Ok(text.into()),
+        Some(_) | None => Err("it must begin with redis:// or rediss:// and have a host".to_owned()),
     }
 }
 
 fn origin(text: &str) -> Result<HeaderValue, String> {
-    let wrong = || "an origin is a scheme and a host, as https://app.example.com, without a path".to_owned();
+    let wrong = || "an origin is a scheme and a host without a path, e.g. https://app.example.com".to_owned();
     let uri: http::Uri = text.parse().map_err(|_| wrong())?;
     let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(wrong());
@@ -255,13 +238,15 @@ fn clip(path: &str) -> Result<Clip, String> {
 
 fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("a whole number above 0 is needed".to_owned()),
+        Ok(0) | Err(_) => Err("it must be a whole number above 0".to_owned()),
         Ok(number) => Ok(number),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn parse(extra: &[&str]) -> Result<Config, clap::Error> {
@@ -299,7 +284,7 @@ mod tests {
         let key = "--ticket-key=0123456789abcdef0123456789abcdef";
         let config = parse(&[key, "--redis-url=rediss://:tangerine@cache.example:6379"]).unwrap();
         assert!(!format!("{config:?}").contains("tangerine"));
-        assert_eq!(config.redis_url.unwrap().reveal(), "rediss://:tangerine@cache.example:6379");
+        assert_eq!(config.redis_url.unwrap().expose_secret(), "rediss://:tangerine@cache.example:6379");
         for wrong in ["cache.example:6379", "http://cache.example", "redis://"] {
             let error = parse(&[key, &format!("--redis-url={wrong}")]).unwrap_err().to_string();
             assert!(error.contains("rediss://"), "{error}");

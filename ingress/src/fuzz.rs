@@ -1,13 +1,14 @@
-//! For tests: how many cases a property over hostile input is tried with.
+//! For tests: the number of cases of property tests over hostile input.
 
 use proptest::prelude::ProptestConfig;
 
-/// So many cases of each such property, in place of its own number.
+/// Overrides the number of cases of every such property.
 const CASES_VARIABLE: &str = "NOVA_FUZZ_CASES";
 
-/// `own` cases, which the check of every commit can afford, or as many as the environment asks for.
-pub(crate) fn cases(own: u32) -> ProptestConfig {
-    let asked = std::env::var(CASES_VARIABLE).ok().map(|asked| asked.parse());
-    let cases = asked.transpose().unwrap_or_else(|_| panic!("{CASES_VARIABLE} is a number")).unwrap_or(own);
+/// `default` cases, or the number in the environment.
+pub(crate) fn cases(default: u32) -> ProptestConfig {
+    let given = std::env::var(CASES_VARIABLE).ok().map(|given| given.parse());
+    let cases =
+        given.transpose().unwrap_or_else(|_| panic!("{CASES_VARIABLE} is a number")).unwrap_or(default);
     ProptestConfig { cases, ..ProptestConfig::default() }
 }

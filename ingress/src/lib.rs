@@ -1,8 +1,9 @@
 //! The realtime ingress: live conversations with Amazon Nova Sonic over WebSocket, and the API.
 //!
-//! Three groups of modules: [`live`] holds conversations, [`account`] the learners' accounts, [`api`] the HTTP resources. They
-//! stand over [`store`], which reads and writes S3 and DynamoDB, and [`results`], which watches for what the workers
-//! stored. The ingress journals and publishes what happens; it consumes no queue.
+//! Three groups of modules: [`live`] runs conversations, [`account`] manages the learners' accounts, [`api`] has the HTTP
+//! resources. They use [`store`], which reads and writes S3 and DynamoDB, [`results`], which watches for what the workers
+//! store, and [`coordination`] between the tasks. [`server`] and [`app`] put them together; nothing below imports `api`, `app`
+//! or `server`. The ingress writes the journal and publishes events; it consumes no queue.
 
 pub mod account;
 pub mod api;
@@ -12,6 +13,7 @@ pub mod coordination;
 pub mod live;
 pub mod metrics;
 pub mod results;
+pub mod server;
 pub mod startup_check;
 pub mod store;
 

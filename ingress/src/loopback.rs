@@ -1,5 +1,5 @@
-//! For tests: HTTP and WebSockets over connections in memory. Nothing waits for a kernel, so a test may pause the
-//! time, and what is on the way is bounded by the connection's buffer to the byte.
+//! For tests: HTTP and WebSockets over in-memory connections. They involve no kernel, so a test can pause time, and the bytes in
+//! flight are bounded exactly by the buffer of the connection.
 
 use std::io;
 
@@ -10,21 +10,21 @@ use tokio_tungstenite::{
     tungstenite::{Error, client::IntoClientRequest as _},
 };
 
-/// What is on the way in each direction of a connection, in bytes.
+/// Buffer of each direction of a connection, in bytes.
 const BUFFER_BYTES: usize = 4 * 1024;
 
 /// The client's end of a WebSocket.
 pub(crate) type Socket = WebSocketStream<DuplexStream>;
 
-/// A server that is reached over memory.
+/// A server on in-memory connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    door: mpsc::Sender<DuplexStream>,
+    connect_tx: mpsc::Sender<DuplexStream>,
 }
 
-struct Door(mpsc::Receiver<DuplexStream>);
+struct InMemoryListener(mpsc::Receiver<DuplexStream>);
 
-impl Listener for Door {
+impl Listener for InMemoryListener {
     type Io = DuplexStream;
     type Addr = ();
 
@@ -43,19 +43,19 @@ impl Listener for Door {
 impl Server {
     /// Serves `router` until the test ends.
     pub(crate) fn new(router: Router) -> Self {
-        let (door, connections) = mpsc::channel(8);
-        tokio::spawn(async move { axum::serve(Door(connections), router).await });
-        Self { door }
+        let (connect_tx, connections) = mpsc::channel(8);
+        tokio::spawn(async move { axum::serve(InMemoryListener(connections), router).await });
+        Self { connect_tx }
     }
 
-    /// A connection.
+    /// Opens a connection.
     pub(crate) async fn connect(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(BUFFER_BYTES);
-        self.door.send(far).await.expect("the server runs as long as the test");
+        self.connect_tx.send(far).await.expect("the server runs as long as the test");
         near
     }
 
-    /// A WebSocket at `path` with the protocols offered there, or the status and the body with which it is refused.
+    /// Opens a WebSocket at `path` with the sub-protocols `protocols`, or returns status and body of the rejection.
     pub(crate) async fn websocket(
         &self,
         path: &str,
@@ -64,10 +64,10 @@ impl Server {
         let mut request = format!("ws://ingress{path}").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_str(protocols).unwrap());
         match client_async(request, self.connect().await).await {
-            Ok((socket, answer)) => Ok((socket, answer.headers().get("sec-websocket-protocol").cloned())),
-            Err(Error::Http(answer)) => {
-                let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-                Err((answer.status().as_u16(), body.into_owned()))
+            Ok((socket, response)) => Ok((socket, response.headers().get("sec-websocket-protocol").cloned())),
+            Err(Error::Http(response)) => {
+                let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+                Err((response.status().as_u16(), body.into_owned()))
             }
             Err(error) => panic!("no WebSocket: {error}"),
         }

@@ -1,11 +1,11 @@
-//! The `ingress` binary: wires and exits.
+//! The `ingress` binary.
 
 use std::process::ExitCode;
 
-use ingress::{app, config::Config};
+use ingress::{config::Config, server};
 
 fn main() -> ExitCode {
     events::runtime::main("ingress", |boot: events::runtime::Boot<Config>| {
-        app::run(boot.config, boot.shutdown)
+        server::run(boot.config, boot.shutdown)
     })
 }

@@ -1,5 +1,5 @@
-//! What the ingress measures. The names and their meaning stand in ARCHITECTURE.md, "What is measured". Nothing here is
-//! called for a frame of audio: what happens once for each turn, conversation or request is counted when it happens.
+//! The metrics of the ingress. ARCHITECTURE.md, "What is measured", lists the names and their meaning. Nothing here is called
+//! for a frame of audio: it counts events of turns, conversations and requests.
 
 use std::{
     collections::BTreeMap,
@@ -7,45 +7,38 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
-    response::Response,
-};
 use events::{
-    contract::EndReason,
+    contract::{ConversationMetrics, EndReason},
     runtime::metrics::{Counter, Document, Timings, Unit},
 };
-use tokio::time::Instant;
+use http::StatusCode;
 
-use crate::{app::AppState, live::admission::AdmissionError, live::conversation::Ending};
-
-/// The numbers of this task.
+/// The metrics of this task since they were last written.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Conversations that began here.
+    /// Conversations that started on this task.
     pub started: Counter,
-    /// Conversations of another task that went on here.
+    /// Conversations that this task took over.
     pub taken_up: Counter,
-    /// Conversations that another task was asked to go on with.
+    /// Conversations that were handed over to another task.
     pub handed_over: Counter,
-    /// From the end of the learner's speech to the first audio of the answer.
+    /// Time from the end of the learner's speech to the first audio of the reply.
     pub answers: Timings,
-    /// From the wish for a stream of the model to its opening.
+    /// Time to open a stream of the model.
     pub openings: Timings,
     /// Streams of the model that failed or could not be opened.
     pub failed_streams: Counter,
-    /// Requests that the kept catalogue of pictures served.
+    /// Requests that the cached catalogue of pictures served.
     pub picture_hits: Counter,
-    /// Times that the catalogue was read.
+    /// Reads of the catalogue.
     pub picture_reads: Counter,
-    /// Times that it could not be read.
+    /// Failed reads of the catalogue.
     pub failed_picture_reads: Counter,
-    /// Looks for what came of a conversation.
+    /// Polls for the results of a conversation.
     pub result_looks: Counter,
-    /// Such looks that failed.
+    /// Failed polls.
     pub failed_result_looks: Counter,
-    /// Calls of what the tasks share that had no answer.
+    /// Failed calls of [`crate::coordination`].
     pub failed_coordination_calls: Counter,
     durations: Timings,
     renewals: Counter,
@@ -57,7 +50,7 @@ pub struct Metrics {
     endpoints: Mutex<BTreeMap<String, Arc<Endpoint>>>,
 }
 
-/// The numbers of one endpoint.
+/// The metrics of one endpoint.
 #[derive(Debug, Default)]
 struct Endpoint {
     requests: Counter,
@@ -67,28 +60,22 @@ struct Endpoint {
 }
 
 impl Metrics {
-    /// A conversation ended here, `age` after its start. What another task had measured of it is in its end.
-    pub fn ended(&self, ending: &Ending, age: Duration) {
-        *lock(&self.ended).entry(reason(ending.reason)).or_default() += 1;
+    /// Counts a conversation that ended on this task, `age` after its start. `metrics` covers the time on other tasks too.
+    pub fn ended(&self, end: EndReason, metrics: &ConversationMetrics, age: Duration) {
+        *lock(&self.ended).entry(reason(end)).or_default() += 1;
         self.durations.record_duration(age);
-        let metrics = &ending.totals.metrics;
         self.renewals.add(metrics.renewals.into());
         self.recoveries.add(metrics.recoveries.into());
         self.reconnects.add(metrics.reconnects.into());
         self.takeovers.add(metrics.takeovers.into());
     }
 
-    /// A learner found no seat.
-    pub fn refused(&self, why: AdmissionError) {
-        let why = match why {
-            AdmissionError::Stopping => "stopping",
-            AdmissionError::Full => "full",
-            AdmissionError::InConversation(_) => "in_conversation",
-        };
-        *lock(&self.refused).entry(why).or_default() += 1;
+    /// Counts a conversation that was not admitted, for `reason`.
+    pub fn refused(&self, reason: &'static str) {
+        *lock(&self.refused).entry(reason).or_default() += 1;
     }
 
-    /// What was measured since the last time; `live` conversations are held and `streams` of results are open now.
+    /// Takes the metrics since the last call. `live` conversations and `streams` of results are open now.
     pub fn documents(&self, live: usize, streams: usize) -> Vec<Document> {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let mut documents = vec![
@@ -135,25 +122,14 @@ impl Metrics {
         documents
     }
 
-    fn answered(&self, endpoint: String, response: &Response, took: Duration) {
+    /// Counts a request of `endpoint`, a method and a route, so that the names are as few as the routes.
+    pub fn request(&self, endpoint: String, status: StatusCode, took: Duration) {
         let endpoint = Arc::clone(lock(&self.endpoints).entry(endpoint).or_default());
-        let status = response.status();
         endpoint.requests.increment();
         endpoint.client_errors.add(status.is_client_error().into());
         endpoint.server_errors.add(status.is_server_error().into());
         endpoint.time.record_duration(took);
     }
-}
-
-/// Measures each request by its route, so that the names are as few as the routes. A WebSocket counts until it is
-/// accepted.
-pub async fn measure(State(app): State<Arc<AppState>>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
-    let endpoint = format!("{} {path}", request.method());
-    let start = Instant::now();
-    let response = next.run(request).await;
-    app.metrics.answered(endpoint, &response, start.elapsed());
-    response
 }
 
 fn document(more: Option<(&'static str, String)>) -> Document {
@@ -181,15 +157,12 @@ fn reason(reason: EndReason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use events::contract::{ConversationId, ConversationMetrics, Usage};
-    use http::StatusCode;
     use jiff::Timestamp;
     use serde_json::Value;
 
     use super::*;
-    use crate::live::conversation::Totals;
 
-    fn told(metrics: &Metrics) -> Vec<Value> {
+    fn taken(metrics: &Metrics) -> Vec<Value> {
         let documents = metrics.documents(3, 0).into_iter();
         documents.filter_map(|document| document.encode(Timestamp::UNIX_EPOCH)).collect()
     }
@@ -205,20 +178,13 @@ mod tests {
         let metrics = Metrics::default();
         [&metrics.answers, &metrics.openings].into_iter().for_each(|timings| timings.record(700));
         let counted = ConversationMetrics { renewals: 2, ..ConversationMetrics::default() };
-        let totals = Totals { usage: Usage::default(), turns: 1, learner_speech_ms: 0, metrics: counted };
-        let ending = Ending { reason: EndReason::Learner, totals };
-        metrics.ended(&ending, Duration::from_secs(61));
-        let id = ConversationId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-        [AdmissionError::Full, AdmissionError::Stopping, AdmissionError::InConversation(id)]
-            .into_iter()
-            .for_each(|why| metrics.refused(why));
+        metrics.ended(EndReason::Learner, &counted, Duration::from_secs(61));
+        ["full", "stopping", "in_conversation"].into_iter().for_each(|reason| metrics.refused(reason));
         for status in [StatusCode::CREATED, StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
-            let mut response = Response::default();
-            *response.status_mut() = status;
-            metrics.answered("POST /api/conversations".to_owned(), &response, Duration::from_millis(7));
+            metrics.request("POST /api/conversations".to_owned(), status, Duration::from_millis(7));
         }
 
-        let documents = told(&metrics);
+        let documents = taken(&metrics);
         let schema = include_str!("../../events/src/runtime/metrics/emf.schema.json");
         let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
         let page = include_str!("../../ARCHITECTURE.md");
@@ -240,6 +206,6 @@ mod tests {
         let counts =
             ["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(|name| api[name].as_u64().unwrap());
         assert_eq!(counts, [3, 1, 1]);
-        assert_eq!(told(&metrics).len(), 1, "what was told is not told again");
+        assert_eq!(taken(&metrics).len(), 1, "counters are reset when they are taken");
     }
 }

@@ -1,11 +1,11 @@
-//! Who waits for what comes of a conversation. The ingress is told nothing by the workers: it looks at what they stored.
+//! The results of conversations for their subscribers. The workers do not notify the ingress: it polls what they store.
 //!
-//! For each conversation that somebody waits for, one looks, however many wait: soon at first, later seldom, and no longer
-//! once everything has come or nobody waits any more. What it finds reaches all that wait. Of several tasks of the ingress
-//! one claims to look and tells the others; where that cannot be agreed on, each looks for itself.
+//! Each conversation with subscribers has one poller, however many there are: frequent at first, then less often, until all
+//! results are available or no subscriber is left. Of several tasks one claims the polling and publishes what it finds to the
+//! others; if they cannot coordinate, each task polls.
 
 pub mod feed;
-pub mod places;
+pub mod permits;
 pub mod snapshot;
 
 use std::{
@@ -23,49 +23,49 @@ use crate::{
     metrics::Metrics,
     store::results::{Found, ResultReader},
 };
-use places::Places;
+use permits::StreamPermits;
 use snapshot::{AssessmentFailed, Snapshot};
 
-/// The shortest and the longest time between two looks.
-const LOOK_MIN: Duration = Duration::from_millis(400);
-const LOOK_MAX: Duration = Duration::from_secs(10);
+/// Minimum and maximum interval between two polls.
+const POLL_INTERVAL_MIN: Duration = Duration::from_millis(400);
+const POLL_INTERVAL_MAX: Duration = Duration::from_secs(10);
 
-/// The time until the next look is this part of how long has been waited: after a minute, every 7 seconds.
-const LOOK_DIVISOR: u32 = 8;
+/// The interval is this fraction of the time since the first poll: after a minute, 7 seconds.
+const POLL_INTERVAL_DIVISOR: u32 = 8;
 
-/// How long a claim to look outlives the next look: then another task takes over from one that was lost.
+/// A claim outlives the next poll by this time; then another task takes over from a lost one.
 const CLAIM_MARGIN: Duration = Duration::from_secs(5);
 
-/// The longest time that a stream is open. Whoever still waits then comes back with the id of the last event.
+/// Maximum duration of a stream. The client then reconnects with the id of its last event.
 pub const STREAM_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Those who wait for results.
+/// Polls results for subscribers.
 #[derive(Clone, Debug)]
-pub struct Results(Arc<Inner>);
+pub struct ResultsWatcher(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     store: ResultReader,
-    places: Places,
+    permits: StreamPermits,
     watched: Mutex<HashMap<ConversationId, watch::Sender<Seen>>>,
     coordination: Arc<Coordination>,
-    /// The name of this task among those that share.
+    /// The name of this task in claims.
     owner: String,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 }
 
-/// What was seen of a conversation so far.
+/// What was found of a conversation so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// What has come of it.
+    /// The results so far.
     pub snapshot: Snapshot,
-    /// It is gone: nothing will come of it.
+    /// The conversation was deleted, so no more results will come.
     pub gone: bool,
 }
 
-impl Results {
-    /// Nobody waits yet. All streams end with `shutdown`.
+impl ResultsWatcher {
+    /// A watcher without subscribers. All streams end with `shutdown`.
     #[must_use]
     pub fn new(
         store: ResultReader,
@@ -75,7 +75,7 @@ impl Results {
     ) -> Self {
         Self(Arc::new(Inner {
             store,
-            places: Places::default(),
+            permits: StreamPermits::default(),
             watched: Mutex::default(),
             coordination,
             owner: uuid::Uuid::new_v4().to_string(),
@@ -84,7 +84,7 @@ impl Results {
         }))
     }
 
-    /// Waits for what comes of a conversation.
+    /// Subscribes to the results of a conversation.
     #[must_use]
     pub fn watch(&self, id: ConversationId) -> watch::Receiver<Seen> {
         let mut watched = self.watched();
@@ -97,13 +97,13 @@ impl Results {
         receiver
     }
 
-    /// The places for streams.
+    /// The permits for streams.
     #[must_use]
-    pub fn places(&self) -> &Places {
-        &self.0.places
+    pub fn permits(&self) -> &StreamPermits {
+        &self.0.permits
     }
 
-    /// Why a conversation has no assessment, if that is known.
+    /// Returns why a conversation has no assessment, if that is known.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -111,44 +111,44 @@ impl Results {
         self.0.store.failure(id).await
     }
 
-    /// Ends the streams.
+    /// Ends all streams.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
         &self.0.shutdown
     }
 
-    /// Until everything has come, the conversation is gone, or nobody waits any more: looks, or hears from the task that
-    /// does.
+    /// Polls, or receives from the task that polls, until all results are available, the conversation is deleted or no
+    /// subscriber is left.
     async fn follow(self, id: ConversationId, sender: watch::Sender<Seen>) {
         let began = Instant::now();
         let name = format!("results:{id}");
-        // Before the first look, so that what is found between the two is heard.
+        // Before the first poll, so that nothing that is found in between is missed.
         let mut others = self.0.coordination.subscribe(&name).await.ok();
-        self.look(id, &sender, &name).await;
+        self.poll(id, &sender, &name).await;
         while !self.is_over(id, &sender) {
             let pause = pause(began.elapsed());
             if others.is_none() {
                 others = self.0.coordination.subscribe(&name).await.ok();
             }
-            let looks = others.is_none() || self.claims(&name, pause).await;
+            let polls = others.is_none() || self.claims(&name, pause).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {
-                    if looks {
-                        self.look(id, &sender, &name).await;
+                    if polls {
+                        self.poll(id, &sender, &name).await;
                     }
                 }
-                heard = next(&mut others) => self.hear(id, &sender, &name, heard).await,
+                heard = next(&mut others) => self.receive(id, &sender, &name, heard).await,
                 () = sender.closed() => {}
                 () = self.0.shutdown.cancelled() => {}
             }
         }
-        // Another task that still waits looks from now on.
+        // Another task with subscribers polls from now on.
         let _ = self.0.coordination.release(&name, &self.0.owner).await;
     }
 
-    /// Whether to look at the conversation no more. Then nobody finds this task any more.
+    /// Whether to stop. If so, new subscribers start a new poller.
     fn is_over(&self, id: ConversationId, sender: &watch::Sender<Seen>) -> bool {
-        // Under the lock nobody can begin to wait for what is given up.
+        // The lock is held so that no subscriber joins a poller that stops.
         let mut watched = self.watched();
         let settled = {
             let seen = sender.borrow();
@@ -161,33 +161,33 @@ impl Results {
         over
     }
 
-    /// Whether this task is the one that looks. Where that cannot be agreed on, every task does.
+    /// Whether this task polls. Without coordination every task does.
     async fn claims(&self, name: &str, pause: Duration) -> bool {
         let claim = self.0.coordination.claim(name, &self.0.owner, pause + CLAIM_MARGIN).await;
         !matches!(claim, Ok(Claim::Held(_)))
     }
 
-    async fn look(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str) {
+    async fn poll(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str) {
         self.0.metrics.result_looks.increment();
         let known = sender.borrow().snapshot.clone();
         match self.0.store.look(id, &known).await {
             Ok(Found::New(new)) if *new != Snapshot::default() => {
                 let message = new.encode();
                 sender.send_modify(|seen| seen.snapshot.add(*new));
-                // Who does not hear it looks by itself.
+                // A task that misses the message polls itself.
                 let _ = self.0.coordination.publish(name, &message).await;
             }
             Ok(Found::New(_) | Found::Live) => {}
             Ok(Found::Gone) => sender.send_modify(|seen| seen.gone = true),
             Err(error) => {
                 self.0.metrics.failed_result_looks.increment();
-                tracing::warn!(conversation.id = %id, error = format!("{error:#}"), "results cannot be seen");
+                tracing::warn!(conversation.id = %id, error = format!("{error:#}"), "failed to poll results");
             }
         }
     }
 
-    /// Another task has found something, or may have.
-    async fn hear(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str, heard: Heard) {
+    /// Handles a message of another task. After a gap this task polls.
+    async fn receive(&self, id: ConversationId, sender: &watch::Sender<Seen>, name: &str, heard: Heard) {
         let news = match heard {
             Heard::Message(message) => Snapshot::decode(&message),
             Heard::Lagged => None,
@@ -200,7 +200,7 @@ impl Results {
                     seen.snapshot != before
                 });
             }
-            None => self.look(id, sender, name).await,
+            None => self.poll(id, sender, name).await,
         }
     }
 
@@ -209,7 +209,7 @@ impl Results {
     }
 }
 
-/// What another task says next; nothing where it cannot be heard.
+/// The next message of another task; pending without a subscription.
 async fn next(others: &mut Option<Subscription>) -> Heard {
     match others {
         Some(others) => others.next().await,
@@ -217,9 +217,9 @@ async fn next(others: &mut Option<Subscription>) -> Heard {
     }
 }
 
-/// How long to wait until the next look, after having waited for so long.
+/// The interval to the next poll, `waited` after the first one.
 fn pause(waited: Duration) -> Duration {
-    (waited / LOOK_DIVISOR).clamp(LOOK_MIN, LOOK_MAX)
+    (waited / POLL_INTERVAL_DIVISOR).clamp(POLL_INTERVAL_MIN, POLL_INTERVAL_MAX)
 }
 
 #[cfg(test)]
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn looks_come_soon_at_first_and_seldom_later() {
-        assert_eq!(pause(Duration::ZERO), LOOK_MIN);
+        assert_eq!(pause(Duration::ZERO), POLL_INTERVAL_MIN);
         assert_eq!(pause(Duration::from_secs(40)), Duration::from_secs(5));
-        assert_eq!(pause(STREAM_MAX), LOOK_MAX);
+        assert_eq!(pause(STREAM_MAX), POLL_INTERVAL_MAX);
         let (mut at, mut looks) = (Duration::ZERO, 0);
         while at < STREAM_MAX {
             at += pause(at);

@@ -1,5 +1,5 @@
-//! The self-check at start-up: what the ingress depends on exists and has the shape that the code expects. The model
-//! is not asked: a conversation says at once when it cannot be reached.
+//! The check at startup that all resources of the configuration exist and have the expected schema. The model is not checked: a
+//! conversation reports at once if it is unreachable.
 
 use aws_config::SdkConfig;
 use events::runtime::{
@@ -9,17 +9,17 @@ use events::runtime::{
 
 use crate::config::Config;
 
-/// Checks everything that `config` names.
+/// Checks all resources in `config`.
 ///
 /// # Errors
-/// The first thing that is missing, not accessible or of another shape.
+/// The first resource that is missing, not accessible or has another schema.
 pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
     let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(aws::s3_force_path_style()).build();
     let s3 = aws_sdk_s3::Client::from_conf(s3);
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let bridge = aws_sdk_eventbridge::Client::new(sdk);
-    // Boxed: together these futures are larger than what a caller should carry.
+    // Boxed because the combined future is large.
     Box::pin(async {
         tokio::try_join!(
             table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),

@@ -6,10 +6,7 @@ use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::Client as UserPool;
 use events::contract::ConversationId;
 use infra::learner::Learner;
-use ingress::api::{
-    self,
-    route::{Role, Route},
-};
+use ingress::api::{self, role::Role, route::Route};
 use reqwest::{Method, Response, StatusCode, header};
 use serde_json::Value;
 use tests::{

@@ -12,9 +12,13 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::Method;
 use infra::{learner::Script, simulator::faults::PlannedFault};
 use ingress::{
-    account::auth::{Analyst, Caller, Learner, Operator, Roles},
-    api::problem::Code,
-    api::{self, route::Role},
+    account::auth::{Caller, Roles},
+    api::{
+        self,
+        caller::{Analyst, Learner, Operator},
+        problem::Code,
+        role::Role,
+    },
 };
 use serde_json::{Value, json};
 use tests::live::{Live, LiveOptions, block_on};

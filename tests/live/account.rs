@@ -11,7 +11,7 @@ use events::{
 };
 use ingress::{
     account::profile::Profile,
-    api::{self, route::Role},
+    api::{self, role::Role},
     store::users::{User, Users},
 };
 use jiff::Timestamp;

@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use infra::local::{Progress, RedisServer};
 use ingress::{
+    api::problem::ApiError,
     coordination::{CALL_TIMEOUT, Claim, Coordination, CoordinationError, Heard, WAITING_MESSAGES_MAX},
     metrics::Metrics,
 };
@@ -52,7 +53,7 @@ async fn attempts_are_counted_within_their_window(one: &Coordination, other: &Co
     other.forget("forgotten").await.unwrap();
     assert_eq!(one.attempt("forgotten", 1, LONG).await.unwrap(), Ok(()));
     let refused = one.limit("forgotten", 1, LONG).await.unwrap_err();
-    assert_eq!(refused.code().name(), "too_many_requests");
+    assert_eq!(ApiError::from(refused).code().name(), "too_many_requests");
 }
 
 async fn messages_reach_those_who_listen(one: &Coordination, other: &Coordination) {

@@ -14,7 +14,7 @@ use ingress::{
     account::profile::Profile,
     coordination::Coordination,
     metrics::Metrics,
-    results::{Results, places::STREAMS_OF_CALLER_MAX},
+    results::{ResultsWatcher, permits::STREAMS_OF_CALLER_MAX},
     store::{
         documents::Documents,
         learners::EXAMINED_MAX,
@@ -137,7 +137,7 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
             let journal = Journal::reader(dynamodb.clone(), CONVERSATIONS);
             let store = ResultReader::new(journal, documents.clone(), dynamodb.clone(), EFFECTS.to_owned());
             let metrics = Arc::new(Metrics::default());
-            let results = Results::new(
+            let results = ResultsWatcher::new(
                 store,
                 Arc::clone(&coordination),
                 Arc::clone(&metrics),

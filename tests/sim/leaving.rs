@@ -53,7 +53,7 @@ pub(crate) async fn leave(cloud: Cloud, user_id: UserId, skew_max_seconds: f64, 
         let asking = user_id.clone();
         let mut asked = process.spawn(async move {
             let user = accounts.users.get(&asking).await.ok()??;
-            accounts.leave(&user, env::now()).await.ok()
+            accounts.request_deletion(&user, env::now()).await.ok()
         });
         let dies_after = {
             let mut state = cloud.state();

@@ -42,8 +42,9 @@ use infra::{
     simulator::{Simulator, SimulatorOptions},
 };
 use ingress::{
-    app::{self, AppState},
+    app::{AppState, bedrock_clients},
     config::Config,
+    server,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -168,12 +169,12 @@ impl Live {
         // The simulator is not part of the model: signatures for it have the machine's time.
         let time = SystemTimeSource::new();
         let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).time_source(time).build();
-        let bedrock = app::bedrock_clients(&config, &bedrock)?;
+        let bedrock = bedrock_clients(&config, &bedrock)?;
         let shutdown = CancellationToken::new();
         let app = Arc::new(AppState::new(&config, &sdk, bedrock, shutdown.clone())?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(app::serve(Arc::clone(&app), listener, shutdown.clone()));
+        let server = tokio::spawn(server::serve(Arc::clone(&app), listener, shutdown.clone()));
         let http = infra::local::http_client()?;
         Ok(Self { cloud, simulator, app, url, issuer, http, shutdown, server, _certificates: certificates })
     }

@@ -1,9 +1,8 @@
-//! The accounts of learners: their record, made where it is missing, and its end.
+//! The accounts of learners: the record of each, which is created where it is missing, and the deletion.
 //!
 //! The record in the Users table is the source of truth for the profile. Level and interests are mirrored into the
-//! attributes of the user pool for those who look there, with the caller's own token: should that fail, the record
-//! stands and the next change mirrors both again. Nothing is read back from there but by a record that is made anew, here
-//! and nowhere else.
+//! attributes of the user pool for tools that read them there, with the caller's own token. If that fails, the record
+//! stands and the next change mirrors both again. The attributes are read only here, to create a missing record.
 
 use anyhow::anyhow;
 use events::{
@@ -12,26 +11,26 @@ use events::{
     contract::UserId,
 };
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 
-use crate::{
-    account::auth::Caller,
-    account::profile::Profile,
-    account::user_pool::{UserPool, problem::ended},
-    api::problem::{ApiError, Code},
-    store::{
-        erasures::Erasures,
-        users::{UpdateError, User, Users},
-    },
+use super::{
+    auth::Caller,
+    profile::Profile,
+    user_pool::{PoolError, UserPool},
+};
+use crate::store::{
+    erasures::Erasures,
+    users::{UpdateError, User, Users},
 };
 
-/// Accounts.
+/// Reads, changes and deletes accounts.
 #[derive(Clone, Debug)]
 pub struct Accounts {
     /// The records.
     pub users: Users,
-    /// Whose data is erased.
+    /// The marks of learners whose data was erased.
     pub erasures: Erasures,
-    /// The user pool, which is asked with the caller's token.
+    /// The user pool, called with the caller's token.
     pub pool: UserPool,
     /// The erasure worker's queue.
     pub queue: ErasureQueue,
@@ -39,35 +38,53 @@ pub struct Accounts {
     pub bus: Bus,
 }
 
+/// Why an operation on an account fails.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The deletion of the account was requested.
+    #[error("the deletion of this account was requested; it cannot be used any more")]
+    Deleted,
+    /// The profile was changed meanwhile and has this version now.
+    #[error("the profile has version {0} now: read it again and apply the change to that version")]
+    Changed(u64),
+    /// The user pool rejected the caller's token, or failed.
+    #[error(transparent)]
+    Pool(PoolError),
+    /// A store or the queue failed.
+    #[error("a store failed")]
+    Failed(#[source] anyhow::Error),
+}
+
 impl Accounts {
-    /// The record of the caller, made anew if it is missing.
+    /// Returns the record of the caller, which is created if it is missing.
     ///
     /// # Errors
-    /// 403 where the deletion of the account was asked for. Where the record is missing: 401 for a session that the user
-    /// pool has ended, 503 when it cannot be reached.
-    pub async fn open(&self, caller: &Caller) -> Result<User, ApiError> {
+    /// [`AccountError::Deleted`]; if the record is missing, also [`AccountError::Pool`].
+    pub async fn open(&self, caller: &Caller) -> Result<User, AccountError> {
         let user = self.find(caller).await?;
-        if user.deletion_requested_at.is_some() { Err(deleted()) } else { Ok(user) }
+        if user.deletion_requested_at.is_some() { Err(AccountError::Deleted) } else { Ok(user) }
     }
 
-    /// Sees that the account can be used.
+    /// Checks that the account can be used.
     ///
     /// # Errors
-    /// 403 where its deletion was asked for.
-    pub async fn usable(&self, user_id: &UserId) -> Result<(), ApiError> {
+    /// [`AccountError::Deleted`].
+    pub async fn require_usable(&self, user_id: &UserId) -> Result<(), AccountError> {
         self.defaults(user_id).await.map(drop)
     }
 
-    /// What the learner says of themselves, for what a request does not say. Without a record it is what a new one
-    /// says: a conversation does not wait for the user pool.
+    /// Returns the profile, for fields that a request leaves out. Without a record it is the profile of a new one: a
+    /// conversation does not wait for the user pool.
     ///
     /// # Errors
-    /// 403 where the deletion of the account was asked for.
-    pub async fn defaults(&self, user_id: &UserId) -> Result<Profile, ApiError> {
-        match self.users.get(user_id).await.map_err(ApiError::Internal)? {
-            Some(user) if user.deletion_requested_at.is_some() => Err(deleted()),
+    /// [`AccountError::Deleted`].
+    pub async fn defaults(&self, user_id: &UserId) -> Result<Profile, AccountError> {
+        match self.users.get(user_id).await.map_err(AccountError::Failed)? {
+            Some(user) if user.deletion_requested_at.is_some() => Err(AccountError::Deleted),
             Some(user) => Ok(user.profile),
-            None if self.erasures.has(user_id).await.map_err(ApiError::Internal)? => Err(deleted()),
+            None if self.erasures.has(user_id).await.map_err(AccountError::Failed)? => {
+                Err(AccountError::Deleted)
+            }
             None => Ok(Profile::new(String::new())),
         }
     }
@@ -75,74 +92,69 @@ impl Accounts {
     /// Replaces the profile of the record that has `version`.
     ///
     /// # Errors
-    /// 412 where it has another one by now, 403 where the deletion of the account was asked for.
-    pub async fn change(&self, caller: &Caller, version: u64, profile: &Profile) -> Result<User, ApiError> {
+    /// [`AccountError::Changed`] if the record has another version; [`AccountError::Deleted`].
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        version: u64,
+        profile: &Profile,
+    ) -> Result<User, AccountError> {
         let updated = self.users.update(&caller.user_id, version, profile, Timestamp::now()).await;
-        let user = updated.map_err(|refusal| match refusal {
-            UpdateError::Changed(standing) => changed(standing.version),
-            UpdateError::Deleting | UpdateError::NotFound => deleted(),
-            UpdateError::Failed(error) => ApiError::Internal(error),
+        let user = updated.map_err(|error| match error {
+            UpdateError::Changed(current) => AccountError::Changed(current.version),
+            UpdateError::Deleting | UpdateError::NotFound => AccountError::Deleted,
+            UpdateError::Failed(error) => AccountError::Failed(error),
         })?;
-        if let Err(error) = self.pool.mirror(caller.token.reveal(), &user.profile).await {
+        if let Err(error) = self.pool.mirror(caller.token.expose_secret(), &user.profile).await {
             let error = format!("{:#}", anyhow::Error::from(error));
-            tracing::warn!(error, "a profile was changed, and the user pool does not show it");
+            tracing::warn!(error, "failed to mirror a changed profile into the user pool");
         }
         Ok(user)
     }
 
-    /// Asks for the deletion of the caller's account, and answers since when it is asked for. Asking again is heard
-    /// again.
+    /// Requests the deletion of the caller's account and returns the time of the first request. Repeated requests are
+    /// published again.
     ///
     /// # Errors
-    /// Nothing is promised: the request was not recorded. 403 where the account is gone already.
-    pub async fn delete(&self, caller: &Caller) -> Result<Timestamp, ApiError> {
-        self.leave(&self.find(caller).await?, Timestamp::now()).await
+    /// [`AccountError::Deleted`] if the record is gone already; [`AccountError::Failed`] if the request was not recorded.
+    pub async fn delete(&self, caller: &Caller) -> Result<Timestamp, AccountError> {
+        self.request_deletion(&self.find(caller).await?, Timestamp::now()).await
     }
 
-    /// Asks for the deletion of the account of `user` at `now`, and answers since when it is asked for.
+    /// Requests the deletion of the account of `user` at `now` and returns the time of the first request.
     ///
     /// # Errors
-    /// Nothing is promised: the request was not recorded. 403 where the account is gone already.
-    pub async fn leave(&self, user: &User, now: Timestamp) -> Result<Timestamp, ApiError> {
+    /// As [`Self::delete`].
+    pub async fn request_deletion(&self, user: &User, now: Timestamp) -> Result<Timestamp, AccountError> {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let requested_at = user.deletion_requested_at.unwrap_or(now);
         let event = deletion_requested(&user.user_id, requested_at);
-        // First the copy that is heard later: alone it does no harm, while a record that nobody hears of would stay.
+        // The delayed copy comes first: alone it does no harm, while a record without any event would stay undeleted.
         let copied = self.queue.send(&event, COPY_DELAY_SECONDS).await;
-        copied.map_err(|failure| ApiError::Internal(anyhow!("{failure}")))?;
+        copied.map_err(|failure| AccountError::Failed(anyhow!("{failure}")))?;
         let noted =
-            self.users.request_deletion(&user.user_id, requested_at).await.map_err(ApiError::Internal)?;
-        let requested_at = noted.ok_or_else(deleted)?;
+            self.users.request_deletion(&user.user_id, requested_at).await.map_err(AccountError::Failed)?;
+        let requested_at = noted.ok_or(AccountError::Deleted)?;
         let event = deletion_requested(&user.user_id, requested_at);
         if let Err(error) = self.bus.publish(&[event]).await {
-            tracing::warn!(error = %error, "a deletion is heard of later: it could not be published");
+            tracing::warn!(error = %error, "failed to publish a deletion: the delayed copy triggers it");
         }
         Ok(requested_at)
     }
 
-    /// The record of the caller, also of one who leaves.
-    async fn find(&self, caller: &Caller) -> Result<User, ApiError> {
+    /// The record of the caller, even if its deletion was requested.
+    async fn find(&self, caller: &Caller) -> Result<User, AccountError> {
         let user_id = &caller.user_id;
-        if let Some(user) = self.users.get(user_id).await.map_err(ApiError::Internal)? {
+        if let Some(user) = self.users.get(user_id).await.map_err(AccountError::Failed)? {
             return Ok(user);
         }
-        if self.erasures.has(user_id).await.map_err(ApiError::Internal)? {
-            return Err(deleted());
+        if self.erasures.has(user_id).await.map_err(AccountError::Failed)? {
+            return Err(AccountError::Deleted);
         }
-        let (_, profile) = self.pool.owner(caller.token.reveal()).await.map_err(ended)?;
+        let owner = self.pool.owner(caller.token.expose_secret()).await;
+        let (_, profile) = owner.map_err(AccountError::Pool)?;
         let user = User::new(user_id.clone(), profile, Timestamp::now());
-        tracing::warn!("a learner had no record: it is made from what the user pool knows");
-        self.users.create_if_missing(user).await.map_err(ApiError::Internal)
+        tracing::warn!("creating the missing record of a learner from the attributes of the user pool");
+        self.users.create_if_missing(user).await.map_err(AccountError::Failed)
     }
-}
-
-/// The profile is of another version than the caller saw.
-pub(crate) fn changed(version: u64) -> ApiError {
-    let detail = format!("the profile has the version {version} by now: read it and change that one");
-    ApiError::refused(Code::ProfileChanged, detail)
-}
-
-fn deleted() -> ApiError {
-    let detail = "the deletion of this account was asked for; it cannot be used any more";
-    ApiError::refused(Code::AccountDeleted, detail)
 }

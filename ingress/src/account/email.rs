@@ -1,66 +1,65 @@
-//! PURE. E-mail addresses: which of them can sign up, and the one spelling in which they are sent to the user pool.
+//! PURE. E-mail addresses: which of them can sign up, and the normalized form that is sent to the user pool.
 //!
-//! What is taken is what mail servers really deliver to: a dot-atom before the `@` and a host name after it (RFC
-//! 5321, section 4.1.2, without quoted strings and address literals), in ASCII. Whether anybody reads there, only
-//! the code shows that is sent there.
+//! Accepted is what mail servers deliver in practice: a dot-atom before the `@` and a host name after it (RFC 5321, section
+//! 4.1.2, without quoted strings and address literals), in ASCII. Only the code that is sent there proves that it is read.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-/// Longest address, in bytes (RFC 5321, section 4.5.3.1.3, without its angle brackets).
+/// Maximum length of an address, in bytes (RFC 5321, section 4.5.3.1.3, without the angle brackets).
 pub const EMAIL_BYTES_MAX: usize = 254;
 
-/// Longest part before the `@`, in bytes (RFC 5321, section 4.5.3.1.1).
+/// Maximum length of the part before the `@`, in bytes (RFC 5321, section 4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
 
-/// Longest domain, in bytes (RFC 1035, section 2.3.4, as it is written).
+/// Maximum length of a domain, in bytes (RFC 1035, section 2.3.4, in its text form).
 pub const DOMAIN_BYTES_MAX: usize = 253;
 
-/// Longest part of a domain between dots, in bytes (RFC 1035, section 2.3.4).
+/// Maximum length of a label of a domain, in bytes (RFC 1035, section 2.3.4).
 pub const LABEL_BYTES_MAX: usize = 63;
 
-/// Most domains that a configuration may add or take out.
+/// Maximum number of domains that a configuration adds or removes.
 pub const CONFIGURED_DOMAINS_MAX: usize = 1_000;
 
-/// The list that ships with the product.
+/// The built-in list.
 const BUILT_IN: &str = include_str!("email/refused_domains.txt");
 
-/// An address in lower case: the user name in the user pool. Two spellings of one address are one learner.
+/// An address in lower case: the user name in the user pool, so that two spellings of an address are one learner.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Email(String);
 
-/// Why an address is not taken. The text is what the learner reads.
+/// Why an address is rejected. The learner reads the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EmailRefused {
-    /// It is no address.
-    #[error("This is not an e-mail address: one looks like name@domain.com.")]
+pub enum EmailError {
+    /// The text is not an address.
+    #[error("This is not an e-mail address. Expected is a form like name@domain.com.")]
     Malformed,
-    /// It has letters that mail servers do not deliver to everywhere.
-    #[error("Please use an e-mail address in plain Latin letters, digits and the usual signs.")]
+    /// The address has characters that not all mail servers support.
+    #[error("Please use an e-mail address that has only Latin letters, digits and common punctuation.")]
     NotAscii,
-    /// It is too long.
+    /// The address is too long.
     #[error(
         "This e-mail address is too long: at most {LOCAL_PART_BYTES_MAX} characters before the @ and \
-         {EMAIL_BYTES_MAX} in all."
+         {EMAIL_BYTES_MAX} in total."
     )]
     TooLong,
-    /// Its domain is on the list.
-    #[error(
-        "Addresses of this domain cannot be used to sign up. Please use an e-mail address that you keep."
-    )]
+    /// The domain is on the list.
+    #[error("Addresses of this domain cannot be used to sign up. Please use a permanent e-mail address.")]
     Domain,
 }
 
-/// Domains whose addresses cannot sign up, with everything below them.
+/// Domains whose addresses, and those of their subdomains, cannot sign up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedDomains(BTreeSet<String>);
 
-/// A configured list that cannot be read.
+/// Why a configured list is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WrongList {
-    /// An entry is no domain.
-    #[error("{0:?} is not a domain; allowed are domains separated by commas, as spam.example,-kept.example")]
+pub enum DomainListError {
+    /// An entry is not a domain.
+    #[error(
+        "{0:?} is not a domain; expected are domains separated by commas, e.g. spam.example,-kept.example"
+    )]
     NoDomain(String),
-    /// There are too many.
+    /// The list is too long.
     #[error("the list has more than {CONFIGURED_DOMAINS_MAX} domains")]
     TooMany,
 }
@@ -77,7 +76,7 @@ impl Email {
     }
 }
 
-/// An address is personal: it is not shown.
+/// An address is personal data: `Debug` does not show it.
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email")
@@ -85,43 +84,43 @@ impl fmt::Debug for Email {
 }
 
 impl FromStr for Email {
-    type Err = EmailRefused;
+    type Err = EmailError;
 
-    /// Reads an address, with white space around it.
-    fn from_str(text: &str) -> Result<Self, EmailRefused> {
+    /// Parses an address; white space around it is ignored.
+    fn from_str(text: &str) -> Result<Self, EmailError> {
         let text = text.trim();
-        let (local, domain) = text.rsplit_once('@').ok_or(EmailRefused::Malformed)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(EmailError::Malformed)?;
         if !text.is_ascii() {
-            return Err(EmailRefused::NotAscii);
+            return Err(EmailError::NotAscii);
         }
         if text.len() > EMAIL_BYTES_MAX || local.len() > LOCAL_PART_BYTES_MAX {
-            return Err(EmailRefused::TooLong);
+            return Err(EmailError::TooLong);
         }
         if !local.split('.').all(is_atom) || !is_host_name(domain) {
-            return Err(EmailRefused::Malformed);
+            return Err(EmailError::Malformed);
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
 }
 
 impl RefusedDomains {
-    /// The list that ships with the product.
+    /// The built-in list.
     #[must_use]
     pub fn built_in() -> Self {
         let lines = BUILT_IN.lines().map(str::trim);
         Self(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
     }
 
-    /// The address, if it may sign up.
+    /// Parses an address that may sign up.
     ///
     /// # Errors
-    /// It is no address, or its domain is on the list.
-    pub fn check(&self, text: &str) -> Result<Email, EmailRefused> {
+    /// See [`EmailError`].
+    pub fn check(&self, text: &str) -> Result<Email, EmailError> {
         let email: Email = text.parse()?;
         let mut domain = Some(email.domain());
         while let Some(name) = domain {
             if self.0.contains(name) {
-                return Err(EmailRefused::Domain);
+                return Err(EmailError::Domain);
             }
             domain = name.split_once('.').map(|(_, above)| above);
         }
@@ -130,26 +129,25 @@ impl RefusedDomains {
 }
 
 impl FromStr for RefusedDomains {
-    type Err = WrongList;
+    type Err = DomainListError;
 
-    /// The built-in list with the changes of a configuration: domains separated by commas, which are added, or taken
-    /// out with a `-` in front.
-    fn from_str(changes: &str) -> Result<Self, WrongList> {
+    /// Parses the changes to the built-in list: domains separated by commas, each added, or removed if it begins with `-`.
+    fn from_str(changes: &str) -> Result<Self, DomainListError> {
         let mut list = Self::built_in();
         let entries = changes.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         for (number, entry) in entries.enumerate() {
             if number == CONFIGURED_DOMAINS_MAX {
-                return Err(WrongList::TooMany);
+                return Err(DomainListError::TooMany);
             }
-            let (out, domain) = match entry.strip_prefix('-') {
+            let (remove, domain) = match entry.strip_prefix('-') {
                 Some(domain) => (true, domain),
                 None => (false, entry),
             };
             let domain = domain.to_ascii_lowercase();
             if !is_domain(&domain) {
-                return Err(WrongList::NoDomain(entry.to_owned()));
+                return Err(DomainListError::NoDomain(entry.to_owned()));
             }
-            if out {
+            if remove {
                 list.0.remove(&domain);
             } else {
                 list.0.insert(domain);
@@ -165,7 +163,7 @@ fn is_atom(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
-/// A domain of at least two labels whose last one is no number.
+/// A domain of at least two labels, the last of which is not a number.
 fn is_host_name(text: &str) -> bool {
     let top = text.rsplit_once('.').map(|(_, top)| top);
     is_domain(text) && top.is_some_and(|top| top.len() > 1 && !top.bytes().all(|byte| byte.is_ascii_digit()))
@@ -188,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(text: &str) -> EmailRefused {
+    fn refused(text: &str) -> EmailError {
         text.parse::<Email>().unwrap_err()
     }
 
@@ -230,10 +228,10 @@ mod tests {
             "mi\u{0}na@school.kr",
         ];
         for text in malformed {
-            assert_eq!(refused(text), EmailRefused::Malformed, "{text:?}");
+            assert_eq!(refused(text), EmailError::Malformed, "{text:?}");
         }
-        assert_eq!(refused("미나@school.kr"), EmailRefused::NotAscii);
-        assert_eq!(refused("mina@bücher.de"), EmailRefused::NotAscii);
+        assert_eq!(refused("미나@school.kr"), EmailError::NotAscii);
+        assert_eq!(refused("mina@bücher.de"), EmailError::NotAscii);
     }
 
     #[test]
@@ -241,14 +239,14 @@ mod tests {
         let local = "x".repeat(LOCAL_PART_BYTES_MAX);
         let label = "y".repeat(LABEL_BYTES_MAX);
         assert!(format!("{local}@{label}.kr").parse::<Email>().is_ok());
-        assert_eq!(refused(&format!("{local}x@school.kr")), EmailRefused::TooLong);
-        assert_eq!(refused(&format!("mina@{label}y.kr")), EmailRefused::Malformed);
+        assert_eq!(refused(&format!("{local}x@school.kr")), EmailError::TooLong);
+        assert_eq!(refused(&format!("mina@{label}y.kr")), EmailError::Malformed);
         let domain = |last: usize| format!("{label}.{label}.{label}.{}.kr", "z".repeat(last));
         let longest = format!("m@{}", domain(EMAIL_BYTES_MAX - 2 - 192 - 3));
         assert_eq!(longest.len(), EMAIL_BYTES_MAX);
         // The address is short enough, and its domain with 252 bytes as well.
         assert!(longest.parse::<Email>().is_ok());
-        assert_eq!(refused(&format!("m{longest}")), EmailRefused::TooLong);
+        assert_eq!(refused(&format!("m{longest}")), EmailError::TooLong);
         assert!(!is_domain(&format!("{}.{}", domain(58), "aa")));
         assert_eq!(domain(58).len(), DOMAIN_BYTES_MAX);
         assert!(is_domain(&domain(58)));
@@ -260,7 +258,7 @@ mod tests {
         for text in
             ["a@mailinator.com", "a@MAILINATOR.com", "a@x.y.mailinator.com", "a@nova.example", "a@host.local"]
         {
-            assert_eq!(list.check(text), Err(EmailRefused::Domain), "{text}");
+            assert_eq!(list.check(text), Err(EmailError::Domain), "{text}");
         }
         for text in ["a@notmailinator.com", "a@mailinator.com.kr", "a@gmail.com", "a@test.kr"] {
             assert!(list.check(text).is_ok(), "{text}");
@@ -270,9 +268,9 @@ mod tests {
     #[test]
     fn the_list_is_changed_by_configuration() {
         let list: RefusedDomains = " Spam.KR, -example,,-yopmail.com ".parse().unwrap();
-        assert_eq!(list.check("a@in.spam.kr"), Err(EmailRefused::Domain));
+        assert_eq!(list.check("a@in.spam.kr"), Err(EmailError::Domain));
         assert!(list.check("a@nova.example").is_ok() && list.check("a@yopmail.com").is_ok());
-        assert_eq!(list.check("a@example.com"), Err(EmailRefused::Domain));
+        assert_eq!(list.check("a@example.com"), Err(EmailError::Domain));
         assert_eq!("".parse(), Ok(RefusedDomains::built_in()));
         let wrong = "a.kr,b c.kr".parse::<RefusedDomains>().unwrap_err();
         assert!(
@@ -281,7 +279,7 @@ mod tests {
         );
         let full = vec!["a.kr"; CONFIGURED_DOMAINS_MAX].join(",");
         assert!(full.parse::<RefusedDomains>().is_ok());
-        assert_eq!(format!("{full},a.kr").parse::<RefusedDomains>(), Err(WrongList::TooMany));
+        assert_eq!(format!("{full},a.kr").parse::<RefusedDomains>(), Err(DomainListError::TooMany));
     }
 
     #[test]

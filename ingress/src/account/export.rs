@@ -1,7 +1,7 @@
-//! Everything that is held about a learner, as one JSON document that is written while it is read: its pieces are made
-//! one conversation at a time and wait for whoever reads them, so memory stays bounded whatever the learner's past.
+//! The export of all data about a learner, as one JSON document that is streamed: its pieces are produced one conversation
+//! at a time and wait for the reader, so memory stays bounded however much there is.
 //!
-//! A failure breaks the answer off: what arrived is no JSON then, and cannot be taken for the whole.
+//! A failure cuts the response: what arrived is then invalid JSON and cannot be mistaken for the whole document.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -21,83 +21,79 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::{
-    api::problem::{ApiError, Code},
-    store::users::User,
-};
+use crate::store::users::User;
 
-mod held;
+mod owned_data;
 
-pub use held::Held;
+pub use owned_data::OwnedData;
 
-/// The version of the document's shape. A later minor version has more fields.
+/// The version of the document's schema. A later minor version only adds fields.
 pub const VERSION: &str = "1.0";
 
-/// Exports at one time on a task.
+/// Maximum number of concurrent exports of a task.
 pub const EXPORTS_MAX: usize = 4;
 
-/// Longest time that an export may take, with all waiting for its reader.
+/// Timeout of an export, including the time that it waits for its reader.
 pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Pieces that wait for the reader; a piece is one conversation at most.
+/// Pieces that wait for the reader; a piece is at most one conversation.
 const PIECES_WAITING: usize = 2;
 
-/// Makes exports.
+/// Produces exports.
 #[derive(Clone, Debug)]
 pub struct Exports {
-    held: Held,
+    data: OwnedData,
     permits: Arc<Semaphore>,
 }
 
-/// Everything that is held about a learner. The document is written piece by piece and not from this type, which says
-/// what it looks like.
+/// All data about a learner. This type only gives the schema: the document is written piece by piece.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Export {
-    /// The version of the document's shape, major.minor.
+    /// The version of the schema, `major.minor`.
     version: String,
-    /// When it was begun.
+    /// Start of the export.
     #[schemars(with = "String", extend("format" = "date-time"))]
     exported_at: Timestamp,
-    /// The record of the account. E-mail address and password are in the user pool alone.
+    /// The record of the account. Only the user pool holds the e-mail address and the password.
     account: User,
-    /// Progress by day, `YYYY-MM-DD`, and over all days, as `total`: sums, and texts as they are stored.
+    /// Progress by day (`YYYY-MM-DD`) and over all days (`total`), as stored.
     progress: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Conversations, the oldest first.
-    conversations: Vec<Exported>,
+    /// The conversations, oldest first.
+    conversations: Vec<ExportedConversation>,
 }
 
-/// A conversation.
+/// A conversation with all its data.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Exported {
-    /// Its id.
+pub struct ExportedConversation {
+    /// The id.
     conversation_id: ConversationId,
     /// The learner.
     user_id: UserId,
-    /// The picture.
+    /// The id of the picture.
     image_id: String,
-    /// The learner's level when it began.
+    /// The level of the conversation.
     level: Level,
     /// The language of the assessment.
     feedback_language: FeedbackLanguage,
-    /// The learner's time zone when it began.
+    /// The IANA time zone of the conversation.
     time_zone: String,
-    /// Who the tutor sounded like.
+    /// The voice of the tutor.
     voice: Option<String>,
-    /// When it began.
+    /// Start.
     #[schemars(with = "String", extend("format" = "date-time"))]
     started_at: Timestamp,
-    /// When it ended, once it has.
+    /// End; absent while it is live.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     ended_at: Option<Timestamp>,
-    /// Why it ended.
+    /// Reason of the end.
     end_reason: Option<EndReason>,
     /// Tokens used.
     usage: Option<Usage>,
-    /// What was measured.
+    /// Technical metrics.
     metrics: Option<ConversationMetrics>,
-    /// What was said, as the journal holds it.
+    /// The turns, as recorded in the journal.
     turns: Vec<Turn>,
     /// The stored transcript.
     #[schemars(with = "Option<Transcript>")]
@@ -105,67 +101,72 @@ pub struct Exported {
     /// The stored assessment.
     #[schemars(with = "Option<StoredAnalysis>")]
     assessment: Option<Value>,
-    /// The recordings that are kept.
-    recordings: Vec<Recording>,
+    /// The stored recordings.
+    recordings: Vec<RecordingLink>,
 }
 
 /// A recording.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Recording {
-    /// Its name in the store, to which the turns refer.
+pub struct RecordingLink {
+    /// The storage key, which turns refer to.
     key: String,
-    /// Where the WAV file can be fetched for an hour.
+    /// URL of the WAV file, valid for an hour.
     url: String,
 }
 
+/// [`EXPORTS_MAX`] exports are running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many exports are running at the moment")]
+pub struct ExportBusyError;
+
 impl Exports {
-    /// Exports of what is `held`.
+    /// Exports from `data`.
     #[must_use]
-    pub fn new(held: Held) -> Self {
-        Self { held, permits: Arc::new(Semaphore::new(EXPORTS_MAX)) }
+    pub fn new(data: OwnedData) -> Self {
+        Self { data, permits: Arc::new(Semaphore::new(EXPORTS_MAX)) }
     }
 
-    /// Begins the export of the learner of `user`: the pieces of the document.
+    /// Starts the export of `user` and returns the pieces of the document.
     ///
     /// # Errors
-    /// 503 while as many exports as may run are running.
-    pub fn begin(&self, user: User) -> Result<ReceiverStream<io::Result<Bytes>>, ApiError> {
+    /// [`EXPORTS_MAX`] exports are running.
+    pub fn begin(&self, user: User) -> Result<ReceiverStream<io::Result<Bytes>>, ExportBusyError> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
-        let permit = permit.map_err(|_| ApiError::refused(Code::Busy, "too many exports at the moment"))?;
+        let permit = permit.map_err(|_| ExportBusyError)?;
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
-        tokio::spawn(run(self.held.clone(), user, sender, permit));
+        tokio::spawn(run(self.data.clone(), user, sender, permit));
         Ok(ReceiverStream::new(receiver))
     }
 }
 
 type Pieces = mpsc::Sender<io::Result<Bytes>>;
 
-/// Writes the document to its end, to a failure, or until nobody reads it.
-async fn run(held: Held, user: User, pieces: Pieces, _permit: OwnedSemaphorePermit) {
-    let written = tokio::time::timeout(EXPORT_TIMEOUT, Box::pin(write(&held, user, &pieces))).await;
+/// Writes the document until its end, a failure, or the loss of its reader.
+async fn run(data: OwnedData, user: User, pieces: Pieces, _permit: OwnedSemaphorePermit) {
+    let written = tokio::time::timeout(EXPORT_TIMEOUT, Box::pin(write(&data, user, &pieces))).await;
     let written = written.unwrap_or_else(|_| Err(anyhow!("it took longer than {EXPORT_TIMEOUT:?}")));
     if let Err(error) = written
         && !pieces.is_closed()
     {
-        tracing::error!(error = format!("{error:#}"), "an export broke off");
-        // Without room for it the answer breaks off all the same, when the sender goes: the document has no end.
-        let _ = pieces.try_send(Err(io::Error::other("the export broke off")));
+        tracing::error!(error = format!("{error:#}"), "an export failed");
+        // If there is no room for it, the response is cut all the same when the sender is dropped: the document has no end.
+        let _ = pieces.try_send(Err(io::Error::other("the export failed")));
     }
 }
 
-async fn write(held: &Held, user: User, pieces: &Pieces) -> anyhow::Result<()> {
+async fn write(data: &OwnedData, user: User, pieces: &Pieces) -> anyhow::Result<()> {
     let user_id = user.user_id.clone();
     let head = Head { version: VERSION, exported_at: Timestamp::now(), account: user };
     send(pieces, open(&head)?).await?;
-    send(pieces, ",\"progress\":".to_owned() + &serde_json::to_string(&held.progress(&user_id).await?)?)
+    send(pieces, ",\"progress\":".to_owned() + &serde_json::to_string(&data.progress(&user_id).await?)?)
         .await?;
     send(pieces, ",\"conversations\":[".to_owned()).await?;
     let (mut after, mut separator) = (None, "");
     loop {
-        let page = held.journal.ids_of_learner(&user_id, after).await?;
+        let page = data.journal.ids_of_learner(&user_id, after).await?;
         for id in page.conversations {
-            let Some(conversation) = Box::pin(exported(held, id)).await? else { continue };
+            let Some(conversation) = Box::pin(exported(data, id)).await? else { continue };
             send(pieces, separator.to_owned() + &serde_json::to_string(&conversation)?).await?;
             separator = ",";
         }
@@ -177,7 +178,7 @@ async fn write(held: &Held, user: User, pieces: &Pieces) -> anyhow::Result<()> {
     send(pieces, "]}".to_owned()).await
 }
 
-/// What the document begins with.
+/// The beginning of the document.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
@@ -186,26 +187,26 @@ struct Head {
     account: User,
 }
 
-/// The JSON of an object without its last brace.
+/// The JSON of an object without its closing brace.
 fn open(object: &impl Serialize) -> anyhow::Result<String> {
     let mut json = serde_json::to_string(object)?;
     anyhow::ensure!(json.pop() == Some('}'), "only an object is left open");
     Ok(json)
 }
 
-/// Waits until the reader has room.
+/// Sends a piece once the reader has room.
 async fn send(pieces: &Pieces, piece: String) -> anyhow::Result<()> {
-    pieces.send(Ok(piece.into())).await.ok().context("nobody reads the export any more")
+    pieces.send(Ok(piece.into())).await.ok().context("the reader of the export is gone")
 }
 
-/// A conversation with everything that belongs to it. `None` where the index was late and it is gone.
-async fn exported(held: &Held, id: ConversationId) -> anyhow::Result<Option<Exported>> {
-    let Some(conversation) = held.journal.load(id).await? else { return Ok(None) };
+/// Reads a conversation with all its data. `None` if it was deleted after the index was read.
+async fn exported(data: &OwnedData, id: ConversationId) -> anyhow::Result<Option<ExportedConversation>> {
+    let Some(conversation) = data.journal.load(id).await? else { return Ok(None) };
     let user_id = conversation.header.start.user_id.clone();
     let (transcript, assessment, recordings) = tokio::try_join!(
-        held.transcript(&user_id, id),
-        held.assessment(&user_id, id),
-        held.recordings(&user_id, id),
+        data.transcript(&user_id, id),
+        data.assessment(&user_id, id),
+        data.recordings(&user_id, id),
     )?;
     Ok(Some(assembled(conversation, transcript, assessment, recordings)))
 }
@@ -214,11 +215,11 @@ fn assembled(
     conversation: Conversation,
     transcript: Option<Value>,
     assessment: Option<Value>,
-    recordings: Vec<Recording>,
-) -> Exported {
+    recordings: Vec<RecordingLink>,
+) -> ExportedConversation {
     let Conversation { header, turns } = conversation;
     let (start, ended) = (header.start, header.ended);
-    Exported {
+    ExportedConversation {
         conversation_id: start.conversation_id,
         user_id: start.user_id,
         image_id: start.image_id,
@@ -246,7 +247,7 @@ mod tests {
     use super::*;
     use crate::account::profile::Profile;
 
-    /// Exports from stores that are nowhere: the connection is refused at once.
+    /// Exports from stores that do not exist: the connection is refused at once.
     fn exports() -> Exports {
         let sdk = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -254,7 +255,7 @@ mod tests {
             .endpoint_url("http://127.0.0.1:1")
             .build();
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
-        Exports::new(Held {
+        Exports::new(OwnedData {
             journal: Journal::reader(dynamodb.clone(), "c"),
             dynamodb,
             progress_table: "p".to_owned(),
@@ -273,10 +274,10 @@ mod tests {
     async fn exports_at_one_time_are_bounded() {
         let exports = exports();
         let running: Vec<_> = (0..EXPORTS_MAX).map(|_| exports.begin(user()).unwrap()).collect();
-        assert_eq!(exports.begin(user()).unwrap_err().code(), Code::Busy);
-        // Whoever stops reading gives the place back.
+        assert_eq!(exports.begin(user()).unwrap_err(), ExportBusyError);
+        // A reader that is dropped frees its permit.
         drop(running);
-        let _place = exports.permits.acquire().await.unwrap();
+        let _permit = exports.permits.acquire().await.unwrap();
     }
 
     #[tokio::test]
@@ -293,7 +294,7 @@ mod tests {
         let account = user();
         let (user_id, now) = (account.user_id.clone(), account.created_at);
         let head = Head { version: VERSION, exported_at: now, account };
-        let conversation = Exported {
+        let conversation = ExportedConversation {
             conversation_id: ConversationId::new(now, [7; 10]),
             user_id,
             image_id: "street-market".to_owned(),
@@ -309,7 +310,10 @@ mod tests {
             turns: Vec::new(),
             transcript: None,
             assessment: None,
-            recordings: vec![Recording { key: "audio/a/b/0.wav".to_owned(), url: "https://s3/".to_owned() }],
+            recordings: vec![RecordingLink {
+                key: "audio/a/b/0.wav".to_owned(),
+                url: "https://s3/".to_owned(),
+            }],
         };
         let conversation = serde_json::to_string(&conversation).unwrap();
         let progress = serde_json::json!({ "total": { "conversations": 1, "level": "B1" } });
@@ -321,9 +325,9 @@ mod tests {
         let schema = schemars::schema_for!(Export).to_value();
         let validator = jsonschema::validator_for(&schema).unwrap();
         assert!(validator.validate(&document).is_ok(), "{:?}", validator.validate(&document));
-        let mut spoilt = document.clone();
-        spoilt["conversations"][0]["startedAt"] = Value::Null;
-        assert!(!validator.is_valid(&spoilt));
+        let mut invalid = document.clone();
+        invalid["conversations"][0]["startedAt"] = Value::Null;
+        assert!(!validator.is_valid(&invalid));
         assert!(open(&1).is_err());
     }
 }

@@ -1,57 +1,57 @@
-//! PURE. What a learner says of themselves: the rules of each field, and how it stands in an attribute of the user
-//! pool. Who keeps it is [`crate::store::users`].
+//! PURE. The profile of a learner: the rules of each field, and its form in the attributes of the user pool. Stored by
+//! [`crate::store::users`].
 
 use events::contract::{FeedbackLanguage, Level};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Longest name, in characters.
+/// Maximum length of a name, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
 
-/// Most interests.
+/// Maximum number of interests.
 pub const INTERESTS_MAX: usize = 20;
 
-/// Longest interest, in characters. All together, with the commas between them, they fit in the 1024 characters
-/// that the user pool's attribute holds.
+/// Maximum length of an interest, in characters. All interests, separated by commas, fit into the 1024 characters of the user
+/// pool's attribute.
 pub const INTEREST_CHARS_MAX: usize = 50;
 
-/// Longest time zone name, in bytes.
+/// Maximum length of a time zone name, in bytes.
 pub const TIME_ZONE_BYTES_MAX: usize = 64;
 
-/// What a learner is called who has told no name.
+/// The name of a learner whose attributes hold none.
 const NAMELESS: &str = "Learner";
 
-/// What a learner says of themselves. [`Profile::checked`] is the only way to one that is stored.
+/// The profile of a learner. Only the result of [`Profile::checked`] is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
-    /// What the learner is called, 1 to 100 characters.
+    /// The learner's name, 1 to 100 characters.
     #[schemars(length(min = 1, max = 100))]
     pub name: String,
-    /// The level that conversations begin with.
+    /// The default level of conversations.
     pub level: Level,
-    /// What the learner likes to talk about: at most 20, each of 1 to 50 characters without a comma.
+    /// Topics of interest: at most 20, each of 1 to 50 characters without commas.
     #[schemars(length(max = 20), inner(length(min = 1, max = 50)))]
     pub interests: Vec<String>,
-    /// The IANA name of the zone in which the learner's days begin.
+    /// The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`.
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,
-    /// The language of assessments.
+    /// The default language of assessments.
     pub feedback_language: FeedbackLanguage,
 }
 
-/// A field that is not as it has to be.
+/// A field breaks its rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {allowed}")]
-pub struct Wrong {
-    /// The field, as the API writes it.
+pub struct ProfileError {
+    /// The name of the field in the API.
     pub field: &'static str,
-    /// What is allowed.
+    /// The rule.
     pub allowed: String,
 }
 
 impl Profile {
-    /// A profile that says no more than a name.
+    /// A profile with default values but the name.
     #[must_use]
     pub fn new(name: String) -> Self {
         Self {
@@ -63,8 +63,8 @@ impl Profile {
         }
     }
 
-    /// The profile of somebody who signed up, from the attributes of the user pool: `name`, `custom:learning_level` and
-    /// `custom:interests`. They can be written past the API, so what breaks a rule is cut or left out.
+    /// The profile in the attributes `name`, `custom:learning_level` and `custom:interests` of the user pool. They can be
+    /// written without the API, so values that break a rule are cut or left out.
     #[must_use]
     pub fn of_attributes(name: Option<&str>, level: Option<&str>, interests: Option<&str>) -> Self {
         let plain = name.unwrap_or_default().replace(char::is_control, " ");
@@ -78,32 +78,27 @@ impl Profile {
         }
     }
 
-    /// The same in its stored form: white space around and within is made single spaces, an interest that was said
-    /// twice stands once.
+    /// Returns the stored form: white space is trimmed and collapsed, repeated interests are removed.
     ///
     /// # Errors
     /// The first field that breaks its rule.
-    pub fn checked(self) -> Result<Self, Wrong> {
-        let name = line(&self.name, NAME_CHARS_MAX).ok_or_else(|| Wrong {
+    pub fn checked(self) -> Result<Self, ProfileError> {
+        let name = line(&self.name, NAME_CHARS_MAX).ok_or_else(|| ProfileError {
             field: "name",
             allowed: format!("1 to {NAME_CHARS_MAX} characters, without control characters"),
         })?;
         let interests = interests(&self.interests)?;
-        if !is_time_zone(&self.time_zone) {
-            let allowed = "an IANA name, as Asia/Seoul".to_owned();
-            return Err(Wrong { field: "timeZone", allowed });
-        }
+        check_time_zone(&self.time_zone)?;
         Ok(Self { name, interests, ..self })
     }
 
-    /// The interests as the attribute `custom:interests` of the user pool holds them.
+    /// The interests in the form of the attribute `custom:interests`.
     #[must_use]
     pub fn interests_attribute(&self) -> String {
         self.interests.join(",")
     }
 
-    /// Reads the attribute `custom:interests`. It can be written past the API, so what breaks the rules is left
-    /// out.
+    /// Parses the attribute `custom:interests`. Values that break a rule are left out.
     #[must_use]
     pub fn interests_of_attribute(value: &str) -> Vec<String> {
         let mut all = Vec::new();
@@ -115,40 +110,47 @@ impl Profile {
         all
     }
 
-    /// The level as the attribute `custom:learning_level` of the user pool holds it.
+    /// The level in the form of the attribute `custom:learning_level`.
     #[must_use]
     pub fn level_attribute(&self) -> String {
         format!("{:?}", self.level)
     }
 
-    /// Reads the attribute `custom:learning_level`; nothing when it names no level.
+    /// Parses the attribute `custom:learning_level`; `None` if it is not a level.
     #[must_use]
     pub fn level_of_attribute(value: &str) -> Option<Level> {
         serde_json::from_value(serde_json::Value::String(value.to_owned())).ok()
     }
 }
 
-/// Whether `name` is a time zone of the IANA database, at most [`TIME_ZONE_BYTES_MAX`] long.
-#[must_use]
-pub fn is_time_zone(name: &str) -> bool {
-    name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(name).is_ok()
+/// Checks that `name` is an IANA time zone.
+///
+/// # Errors
+/// The rule of the field `timeZone`.
+pub fn check_time_zone(name: &str) -> Result<(), ProfileError> {
+    let known = name.len() <= TIME_ZONE_BYTES_MAX && jiff::tz::TimeZone::get(name).is_ok();
+    if known {
+        Ok(())
+    } else {
+        Err(ProfileError { field: "timeZone", allowed: "an IANA time zone, e.g. Asia/Seoul".to_owned() })
+    }
 }
 
-fn interests(told: &[String]) -> Result<Vec<String>, Wrong> {
-    let wrong = || Wrong {
+fn interests(given: &[String]) -> Result<Vec<String>, ProfileError> {
+    let error = || ProfileError {
         field: "interests",
         allowed: format!(
             "at most {INTERESTS_MAX}, each of 1 to {INTEREST_CHARS_MAX} characters, without commas and control \
              characters"
         ),
     };
-    if told.len() > INTERESTS_MAX {
-        return Err(wrong());
+    if given.len() > INTERESTS_MAX {
+        return Err(error());
     }
-    let mut all = Vec::with_capacity(told.len());
-    for interest in told {
+    let mut all = Vec::with_capacity(given.len());
+    for interest in given {
         let interest = line(interest, INTEREST_CHARS_MAX).filter(|text| !text.contains(','));
-        let interest = interest.ok_or_else(wrong)?;
+        let interest = interest.ok_or_else(error)?;
         if !all.contains(&interest) {
             all.push(interest);
         }
@@ -156,9 +158,9 @@ fn interests(told: &[String]) -> Result<Vec<String>, Wrong> {
     Ok(all)
 }
 
-/// The text with single spaces, if it has 1 to `chars_max` characters then and no control characters.
+/// The text with collapsed white space, if that has 1 to `chars_max` characters and no control characters.
 fn line(text: &str, chars_max: usize) -> Option<String> {
-    // A character has at most four bytes, so a longer text is too long, or mostly white space.
+    // A character has at most four bytes, so a longer text is too long or mostly white space.
     if text.len() > 4 * chars_max || text.chars().any(char::is_control) {
         return None;
     }
@@ -172,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(change: impl FnOnce(&mut Profile)) -> Wrong {
+    fn refused(change: impl FnOnce(&mut Profile)) -> ProfileError {
         let mut profile = Profile::new("Mina".to_owned());
         change(&mut profile);
         profile.checked().unwrap_err()

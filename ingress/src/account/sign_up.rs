@@ -1,16 +1,16 @@
-//! PURE. What the triggers of the user pool are told and what follows from it: before a sign-up the address is checked,
-//! after its confirmation the learner gets a record (Amazon Cognito developer guide, "Customizing user pool
-//! workflows with Lambda triggers"). The function around it is `bin/sign_up.rs`.
+//! PURE. The decisions of the user pool's Lambda triggers: before a sign-up the e-mail address is checked, after its
+//! confirmation the learner's record is created (Amazon Cognito developer guide, "Customizing user pool workflows with Lambda
+//! triggers"). The function that carries them out is `bin/sign_up.rs`.
 
 use events::contract::UserId;
 use serde::Deserialize;
 
-use crate::{
-    account::email::{EmailRefused, RefusedDomains},
-    account::profile::Profile,
+use super::{
+    email::{EmailError, RefusedDomains},
+    profile::Profile,
 };
 
-/// An event of the user pool, as far as it matters here.
+/// The parts of a trigger event that are used.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerEvent {
@@ -25,7 +25,7 @@ struct TriggerRequest {
     user_attributes: UserAttributes,
 }
 
-/// The attributes of whoever signs up. They are personal and so are not shown.
+/// The attributes of the new user. They are personal data, so there is no `Debug`.
 #[derive(Default, Deserialize)]
 struct UserAttributes {
     sub: Option<UserId>,
@@ -37,39 +37,39 @@ struct UserAttributes {
     interests: Option<String>,
 }
 
-/// What is to be done.
+/// The decision for an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The pool goes on.
-    GoOn,
-    /// The record of this learner is made if there is none, then the pool goes on.
-    Record(UserId, Profile),
+pub enum TriggerAction {
+    /// The pool continues.
+    Continue,
+    /// Create the learner's record if it does not exist; then the pool continues.
+    CreateRecord(UserId, Profile),
 }
 
-/// Why the pool is not to go on.
+/// Why the pool must not continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Stop {
-    /// The address is not taken. The text is what the learner reads.
+pub enum TriggerError {
+    /// The e-mail address is rejected. The learner reads the text.
     #[error(transparent)]
-    Refused(#[from] EmailRefused),
-    /// The pool calls this function for something that it does not do: the pool's configuration is wrong.
-    #[error("the trigger {0} is none of this function's: PreSignUp and PostConfirmation are")]
+    Email(#[from] EmailError),
+    /// The pool is configured to call this function for another trigger.
+    #[error("the trigger {0} is not supported: supported are PreSignUp and PostConfirmation")]
     UnknownTrigger(String),
-    /// The event of a confirmation names nobody.
+    /// The event of a confirmation has no `sub`.
     #[error("the event has no sub")]
     NoSubject,
 }
 
-/// What follows from `event`.
+/// Decides what to do for `event`.
 ///
 /// # Errors
-/// See [`Stop`].
-pub fn step(event: TriggerEvent, refused: &RefusedDomains) -> Result<Step, Stop> {
+/// See [`TriggerError`].
+pub fn decide(event: TriggerEvent, refused: &RefusedDomains) -> Result<TriggerAction, TriggerError> {
     let attributes = event.request.user_attributes;
     match event.trigger_source.as_str() {
         "PreSignUp_SignUp" | "PreSignUp_AdminCreateUser" | "PreSignUp_ExternalProvider" => {
             refused.check(attributes.email.as_deref().unwrap_or_default())?;
-            Ok(Step::GoOn)
+            Ok(TriggerAction::Continue)
         }
         "PostConfirmation_ConfirmSignUp" => {
             let profile = Profile::of_attributes(
@@ -77,11 +77,11 @@ pub fn step(event: TriggerEvent, refused: &RefusedDomains) -> Result<Step, Stop>
                 attributes.level.as_deref(),
                 attributes.interests.as_deref(),
             );
-            Ok(Step::Record(attributes.sub.ok_or(Stop::NoSubject)?, profile))
+            Ok(TriggerAction::CreateRecord(attributes.sub.ok_or(TriggerError::NoSubject)?, profile))
         }
-        // A new password makes no new learner.
-        "PostConfirmation_ConfirmForgotPassword" => Ok(Step::GoOn),
-        _ => Err(Stop::UnknownTrigger(event.trigger_source)),
+        // A password reset creates no learner.
+        "PostConfirmation_ConfirmForgotPassword" => Ok(TriggerAction::Continue),
+        _ => Err(TriggerError::UnknownTrigger(event.trigger_source)),
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     const SUB: &str = "8f1d7c1e-0a5b-4a0e-9d38-1f5c72aae4b1";
 
-    fn stepped(source: &str, attributes: &Value) -> Result<Step, Stop> {
+    fn stepped(source: &str, attributes: &Value) -> Result<TriggerAction, TriggerError> {
         let event = json!({
             "version": "1",
             "triggerSource": source,
@@ -105,16 +105,16 @@ mod tests {
             "request": { "userAttributes": attributes, "validationData": null },
             "response": {},
         });
-        step(serde_json::from_value(event).unwrap(), &RefusedDomains::built_in())
+        decide(serde_json::from_value(event).unwrap(), &RefusedDomains::built_in())
     }
 
     #[test]
     fn before_a_sign_up_the_address_is_checked_whoever_makes_it() {
         for source in ["PreSignUp_SignUp", "PreSignUp_AdminCreateUser", "PreSignUp_ExternalProvider"] {
-            assert_eq!(stepped(source, &json!({"email": "mina@school.kr"})), Ok(Step::GoOn));
+            assert_eq!(stepped(source, &json!({"email": "mina@school.kr"})), Ok(TriggerAction::Continue));
             let refused = stepped(source, &json!({"email": "mina@mailinator.com"}));
-            assert_eq!(refused, Err(Stop::Refused(EmailRefused::Domain)));
-            assert_eq!(stepped(source, &json!({})), Err(Stop::Refused(EmailRefused::Malformed)));
+            assert_eq!(refused, Err(TriggerError::Email(EmailError::Domain)));
+            assert_eq!(stepped(source, &json!({})), Err(TriggerError::Email(EmailError::Malformed)));
         }
     }
 
@@ -128,7 +128,8 @@ mod tests {
             "custom:learning_level": "A2",
             "custom:interests": "cooking,trains",
         });
-        let Ok(Step::Record(user_id, profile)) = stepped("PostConfirmation_ConfirmSignUp", &attributes)
+        let Ok(TriggerAction::CreateRecord(user_id, profile)) =
+            stepped("PostConfirmation_ConfirmSignUp", &attributes)
         else {
             panic!("no record");
         };
@@ -136,13 +137,16 @@ mod tests {
         assert_eq!((profile.name.as_str(), profile.level), ("Mina Kim", Level::A2));
         assert_eq!(profile.interests, ["cooking", "trains"]);
         let nobody = stepped("PostConfirmation_ConfirmSignUp", &json!({"name": "Mina"}));
-        assert_eq!(nobody, Err(Stop::NoSubject));
+        assert_eq!(nobody, Err(TriggerError::NoSubject));
     }
 
     #[test]
     fn a_new_password_makes_no_record_and_another_trigger_is_a_wrong_configuration() {
         let attributes = json!({"sub": SUB, "email": "mina@school.kr", "name": "Mina"});
-        assert_eq!(stepped("PostConfirmation_ConfirmForgotPassword", &attributes), Ok(Step::GoOn));
+        assert_eq!(
+            stepped("PostConfirmation_ConfirmForgotPassword", &attributes),
+            Ok(TriggerAction::Continue)
+        );
         let wrong = stepped("PreTokenGeneration_Authentication", &attributes).unwrap_err();
         assert!(wrong.to_string().contains("PreTokenGeneration_Authentication"), "{wrong}");
     }

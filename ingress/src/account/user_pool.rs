@@ -1,13 +1,11 @@
-//! The user pool: the calls with which a learner signs up, in and out. Passwords, codes and tokens pass through here and stay
-//! nowhere. The calls carry what the learner has proved and need no permission of the task, but for the one that ends the
-//! sessions after a reset.
+//! The user pool: the calls with which a learner signs up, in and out. Passwords, codes and tokens pass through and are not
+//! stored.
+//!
+//! Each call carries the learner's own proof and needs no IAM permission, except [`UserPool::end_sessions`].
 
-mod failure;
+mod error;
 pub mod password;
-pub(crate) mod problem;
 mod step;
-
-use std::fmt;
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
@@ -18,17 +16,18 @@ use aws_sdk_cognitoidentityprovider::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use events::runtime::failure::describe;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{account::email::Email, account::profile::Profile};
-pub use failure::PoolError;
+use super::{email::Email, profile::Profile};
+pub use error::PoolError;
 pub use step::{Challenge, Session, SignedIn, Tokens};
 use step::{step, tokens_of};
 
-/// The attributes of the pool in which level and interests of a profile stand.
+/// The attributes of the pool that hold the level and the interests of a profile.
 const LEVEL: &str = "custom:learning_level";
 const INTERESTS: &str = "custom:interests";
 
-/// The user pool and our client of it.
+/// The client of the user pool.
 #[derive(Clone, Debug)]
 pub struct UserPool {
     cognito: Client,
@@ -36,45 +35,21 @@ pub struct UserPool {
     client_id: String,
 }
 
-/// A text that is not shown: a password, a code, a token.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The text.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Hidden {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden")
-    }
-}
-
 impl UserPool {
-    /// The pool `pool_id` and its client `client_id`.
+    /// Calls the pool `pool_id` as its app client `client_id`.
     #[must_use]
     pub fn new(sdk: &SdkConfig, pool_id: String, client_id: String) -> Self {
         Self { cognito: Client::new(sdk), pool_id, client_id }
     }
 
-    /// Signs somebody up and has a code sent to the address.
+    /// Signs a learner up; the pool sends a code to the e-mail address.
     ///
     /// # Errors
     /// [`PoolError::Exists`], [`PoolError::PasswordWeak`], [`PoolError::EmailRefused`] and others.
     pub async fn sign_up(
         &self,
         email: &Email,
-        password: &Hidden,
+        password: &SecretString,
         profile: &Profile,
     ) -> Result<(), PoolError> {
         let attributes = [
@@ -92,7 +67,7 @@ impl UserPool {
             .sign_up()
             .client_id(&self.client_id)
             .username(email.as_str())
-            .password(password.reveal())
+            .password(password.expose_secret())
             .set_user_attributes(Some(attributes.map_err(PoolError::Unavailable)?))
             .send()
             .await
@@ -103,14 +78,14 @@ impl UserPool {
     /// Confirms a sign-up with the code that was sent.
     ///
     /// # Errors
-    /// [`PoolError::CodeWrong`]; [`PoolError::Refused`] for an address that waits for no confirmation.
-    pub async fn confirm(&self, email: &Email, code: &Hidden) -> Result<(), PoolError> {
+    /// [`PoolError::CodeWrong`]; [`PoolError::Refused`] for an e-mail address that awaits no confirmation.
+    pub async fn confirm(&self, email: &Email, code: &SecretString) -> Result<(), PoolError> {
         let confirm = self.cognito.confirm_sign_up().client_id(&self.client_id).username(email.as_str());
-        let confirmed = confirm.confirmation_code(code.reveal()).send().await;
+        let confirmed = confirm.confirmation_code(code.expose_secret()).send().await;
         confirmed.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Has another code sent to an address that is to be confirmed.
+    /// Sends another code to an e-mail address that awaits confirmation.
     ///
     /// # Errors
     /// See [`PoolError`].
@@ -124,14 +99,14 @@ impl UserPool {
     ///
     /// # Errors
     /// [`PoolError::Refused`], [`PoolError::ResetRequired`] and others.
-    pub async fn sign_in(&self, email: &Email, password: &Hidden) -> Result<SignedIn, PoolError> {
+    pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<SignedIn, PoolError> {
         let signed_in = self
             .cognito
             .initiate_auth()
             .auth_flow(AuthFlowType::UserPasswordAuth)
             .client_id(&self.client_id)
             .auth_parameters("USERNAME", email.as_str())
-            .auth_parameters("PASSWORD", password.reveal())
+            .auth_parameters("PASSWORD", password.expose_secret())
             .send()
             .await
             .map_err(|error| failed(&error))?;
@@ -144,7 +119,7 @@ impl UserPool {
         )
     }
 
-    /// Answers a challenge.
+    /// Responds to a challenge.
     ///
     /// # Errors
     /// [`PoolError::CodeWrong`]; [`PoolError::Refused`] for a session that has ended; others.
@@ -152,16 +127,16 @@ impl UserPool {
         &self,
         challenge: Challenge,
         session: &Session,
-        answer: &Hidden,
+        answer: &SecretString,
     ) -> Result<SignedIn, PoolError> {
         let signed_in = self
             .cognito
             .respond_to_auth_challenge()
             .client_id(&self.client_id)
             .challenge_name(challenge.name())
-            .session(session.session.reveal())
+            .session(session.session.expose_secret())
             .challenge_responses("USERNAME", session.username())
-            .challenge_responses(challenge.answer(), answer.reveal())
+            .challenge_responses(challenge.answer(), answer.expose_secret())
             .send()
             .await
             .map_err(|error| failed(&error))?;
@@ -174,30 +149,31 @@ impl UserPool {
         )
     }
 
-    /// A new access token.
+    /// Returns a new access token.
     ///
     /// # Errors
     /// [`PoolError::Refused`] for a refresh token that was revoked or has expired.
-    pub async fn refresh(&self, refresh_token: &Hidden) -> Result<Tokens, PoolError> {
+    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens, PoolError> {
         let refreshed = self
             .cognito
             .initiate_auth()
             .auth_flow(AuthFlowType::RefreshTokenAuth)
             .client_id(&self.client_id)
-            .auth_parameters("REFRESH_TOKEN", refresh_token.reveal())
+            .auth_parameters("REFRESH_TOKEN", refresh_token.expose_secret())
             .send()
             .await
             .map_err(|error| failed(&error))?;
-        let tokens = refreshed.authentication_result.context("the pool gave no tokens");
+        let tokens = refreshed.authentication_result.context("the pool returned no tokens");
         tokens.and_then(tokens_of).map_err(PoolError::Unavailable)
     }
 
-    /// Ends the session of a refresh token. Ending it again changes nothing.
+    /// Ends the session of a refresh token. Idempotent.
     ///
     /// # Errors
     /// See [`PoolError`].
-    pub async fn revoke(&self, refresh_token: &Hidden) -> Result<(), PoolError> {
-        let revoke = self.cognito.revoke_token().client_id(&self.client_id).token(refresh_token.reveal());
+    pub async fn revoke(&self, refresh_token: &SecretString) -> Result<(), PoolError> {
+        let revoke =
+            self.cognito.revoke_token().client_id(&self.client_id).token(refresh_token.expose_secret());
         revoke.send().await.map(drop).map_err(|error| failed(&error))
     }
 
@@ -210,7 +186,7 @@ impl UserPool {
         sign_out.send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Has a code sent with which the password can be replaced.
+    /// Sends a code with which the password can be replaced.
     ///
     /// # Errors
     /// See [`PoolError`].
@@ -223,14 +199,19 @@ impl UserPool {
     ///
     /// # Errors
     /// [`PoolError::CodeWrong`], [`PoolError::PasswordWeak`] and others.
-    pub async fn reset(&self, email: &Email, code: &Hidden, password: &Hidden) -> Result<(), PoolError> {
+    pub async fn reset(
+        &self,
+        email: &Email,
+        code: &SecretString,
+        password: &SecretString,
+    ) -> Result<(), PoolError> {
         let reset = self.cognito.confirm_forgot_password().client_id(&self.client_id);
-        let reset = reset.username(email.as_str()).confirmation_code(code.reveal());
-        let reset = reset.password(password.reveal()).send().await;
+        let reset = reset.username(email.as_str()).confirmation_code(code.expose_secret());
+        let reset = reset.password(password.expose_secret()).send().await;
         reset.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Ends all sessions of the owner of an address. Who may, the task's role says.
+    /// Ends all sessions of the owner of an e-mail address. Needs `cognito-idp:AdminUserGlobalSignOut`.
     ///
     /// # Errors
     /// See [`PoolError`].
@@ -246,37 +227,37 @@ impl UserPool {
     pub async fn change_password(
         &self,
         access_token: &str,
-        old: &Hidden,
-        new: &Hidden,
+        old: &SecretString,
+        new: &SecretString,
     ) -> Result<(), PoolError> {
         let change = self.cognito.change_password().access_token(access_token);
-        let change = change.previous_password(old.reveal()).proposed_password(new.reveal());
+        let change = change.previous_password(old.expose_secret()).proposed_password(new.expose_secret());
         change.send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// The secret of a new authenticator app, in base 32.
+    /// Returns the secret for a new authenticator app, in base 32.
     ///
     /// # Errors
     /// See [`PoolError`].
-    pub async fn new_totp_secret(&self, access_token: &str) -> Result<Hidden, PoolError> {
+    pub async fn new_totp_secret(&self, access_token: &str) -> Result<SecretString, PoolError> {
         let associated = self.cognito.associate_software_token().access_token(access_token).send().await;
         let secret = associated.map_err(|error| failed(&error))?.secret_code;
-        secret.map(Hidden).context("the pool gave no secret").map_err(PoolError::Unavailable)
+        secret.map(SecretString::from).context("the pool returned no secret").map_err(PoolError::Unavailable)
     }
 
-    /// Makes the authenticator app that shows `code` the second proof of every sign-in.
+    /// Makes the authenticator app that shows `code` the second factor of every sign-in.
     ///
     /// # Errors
     /// [`PoolError::CodeWrong`] and others.
-    pub async fn enable_totp(&self, access_token: &str, code: &Hidden) -> Result<(), PoolError> {
+    pub async fn enable_totp(&self, access_token: &str, code: &SecretString) -> Result<(), PoolError> {
         let verify = self.cognito.verify_software_token().access_token(access_token);
-        verify.user_code(code.reveal()).send().await.map_err(|error| failed(&error))?;
+        verify.user_code(code.expose_secret()).send().await.map_err(|error| failed(&error))?;
         let totp = SoftwareTokenMfaSettingsType::builder().enabled(true).preferred_mfa(true).build();
         let prefer = self.cognito.set_user_mfa_preference().access_token(access_token);
         prefer.software_token_mfa_settings(totp).send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// From here on the password is enough.
+    /// Turns the second factor off.
     ///
     /// # Errors
     /// See [`PoolError`].
@@ -288,10 +269,10 @@ impl UserPool {
         disable.send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// The e-mail address of the owner of an access token, and what the pool knows of the owner's profile.
+    /// Returns the e-mail address of the owner of an access token and the profile in the pool's attributes.
     ///
     /// # Errors
-    /// [`PoolError::Refused`] for the token of somebody who was signed out or deleted.
+    /// [`PoolError::Refused`] if the owner was signed out or deleted.
     pub async fn owner(&self, access_token: &str) -> Result<(Email, Profile), PoolError> {
         let user = self.cognito.get_user().access_token(access_token).send().await;
         let user = user.map_err(|error| failed(&error))?;
@@ -304,7 +285,7 @@ impl UserPool {
         Ok((email.map_err(PoolError::Unavailable)?, profile))
     }
 
-    /// Writes level and interests into the attributes of the owner of an access token.
+    /// Writes the level and the interests into the attributes of the owner of an access token.
     ///
     /// # Errors
     /// See [`PoolError`].
@@ -321,14 +302,14 @@ impl UserPool {
     }
 }
 
-/// The pool's own text is not repeated: it may quote what was sent.
+/// Maps an error of the SDK. The pool's own message is left out: it may quote the request.
 fn failed<E>(error: &SdkError<E, HttpResponse>) -> PoolError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    match error.code().map(|code| (code, failure::of_code(code))) {
+    match error.code().map(|code| (code, error::of_code(code))) {
         Some((_, Some(known))) => known,
-        Some((code, None)) => PoolError::Unavailable(anyhow::anyhow!("the user pool answers {code}")),
+        Some((code, None)) => PoolError::Unavailable(anyhow::anyhow!("the user pool returned {code}")),
         None => PoolError::Unavailable(describe(error)),
     }
 }

@@ -1,22 +1,22 @@
-//! PURE. Which of two media types a caller wants, by the header Accept (RFC 9110, section 12.5.1).
+//! Content negotiation between two media types by the header `Accept` (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
-use super::route::{Input, Sketch};
+use super::route::{HandlerInput, OperationBuilder};
 
-/// The header Accept: an argument of a handler that has more than one form of its answer.
+/// The header `Accept`: an argument of handlers with two representations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accept(String);
 
 impl Accept {
-    /// Whether `other` is wanted rather than `usual`, both as `type/subtype`. Without a wish, and where both are as
-    /// welcome, it is the usual one.
+    /// Whether the caller prefers `other` to `usual`, both as `type/subtype`. Without the header, and if both have the same
+    /// quality, it does not.
     #[must_use]
     pub fn prefers(&self, other: &str, usual: &str) -> bool {
         self.weight(other) > self.weight(usual)
     }
 
-    /// How welcome a media type is, in thousandths: the most specific range that includes it says so.
+    /// The quality of a media type in thousandths, from the most specific range that includes it.
     fn weight(&self, media_type: &str) -> u32 {
         let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
         let (mut best, mut specific) = (0, 0);
@@ -42,7 +42,7 @@ impl Accept {
     }
 }
 
-/// A quality: `0` to `1` with at most three digits behind the point.
+/// Parses a quality: `0` to `1` with at most three decimals.
 fn thousandths(text: &str) -> Option<u32> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -71,9 +71,9 @@ impl Accept {
     }
 }
 
-/// OpenAPI knows the header from the media types of the answers.
-impl Input for Accept {
-    fn describe(_: &mut Sketch<'_>) {}
+/// OpenAPI does not list the header: the media types of the responses imply it.
+impl HandlerInput for Accept {
+    fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
 #[cfg(test)]

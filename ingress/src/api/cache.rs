@@ -1,5 +1,5 @@
-//! Answers that are kept: how long, and whether what the caller has is still good, to be read again ([`IfNoneMatch`]) or
-//! to be changed ([`IfMatch`]). An answer that says nothing of it is not kept at all.
+//! Cacheable responses: their lifetime, and conditional requests to read ([`IfNoneMatch`]) or to change ([`IfMatch`]) a resource.
+//! Other responses are not cacheable.
 
 use std::{convert::Infallible, fmt, marker::PhantomData, time::Duration};
 
@@ -12,36 +12,38 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::route::{Input, Output, Sketch};
-use crate::api::problem::{ApiError, Code};
+use super::{
+    problem::{ApiError, Code},
+    route::{HandlerInput, HandlerOutput, OperationBuilder},
+};
 
-/// Bytes of the hash that an entity tag shows.
+/// Length of the hash in an entity tag, in bytes.
 const TAG_BYTES: usize = 16;
 
-/// How long an answer is good.
+/// How long a response is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// It is asked for again each time, and answered with 304 while it is the same.
+    /// Caches revalidate it with each use; 304 while it is unchanged.
     Revalidated,
-    /// So long, for this caller alone.
+    /// Fresh for this time, for this caller only.
     Private(Duration),
-    /// So long, for everybody.
+    /// Fresh for this time, for all callers.
     Public(Duration),
 }
 
-/// An entity tag (RFC 9110, section 8.8.3): equal content has an equal tag.
+/// A strong entity tag (RFC 9110, section 8.8.3), a hash of the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityTag(String);
 
-/// What the caller has already: an argument of a handler.
+/// The header `If-None-Match`: an argument of handlers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IfNoneMatch(Option<String>);
 
-/// The content on which a change was made: an argument of a handler that must not overwrite another one.
+/// The header `If-Match`: an argument of handlers that must not overwrite a concurrent change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IfMatch(String);
 
-/// `T` as JSON with an entity tag, or 304 for a caller who has it.
+/// `T` as JSON with an entity tag, or 304 if the caller has it.
 #[derive(Debug)]
 pub struct Cached<T> {
     response: Response,
@@ -60,20 +62,20 @@ impl EntityTag {
     /// The tag of `value` as JSON, which is that of [`IfNoneMatch::json`].
     ///
     /// # Errors
-    /// The value is none of JSON.
+    /// The value cannot be serialized.
     pub fn of_json(value: &impl Serialize) -> Result<Self, ApiError> {
         encoded(value).map(|content| Self::of(&content))
     }
 
-    /// Whether a header If-Match or If-None-Match names this tag. Tags are compared weakly (RFC 9110, section 8.8.3.2):
-    /// a proxy that compresses an answer makes its tag a weak one.
+    /// Whether the value of `If-Match` or `If-None-Match` includes this tag. The comparison is weak (RFC 9110, section 8.8.3.2),
+    /// because a proxy that compresses a response weakens its tag.
     #[must_use]
     pub fn is_in(&self, header: &str) -> bool {
         let mut tags = header.split(',').map(str::trim);
         tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.0)
     }
 
-    /// The value of the header ETag.
+    /// The value of the header `ETag`.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("a tag is hexadecimal digits between quotes")
@@ -87,7 +89,7 @@ impl fmt::Display for EntityTag {
 }
 
 impl Freshness {
-    /// The value of the header Cache-Control.
+    /// The value of the header `Cache-Control`.
     #[must_use]
     pub fn header(self) -> HeaderValue {
         let text = match self {
@@ -95,14 +97,14 @@ impl Freshness {
             Self::Private(age) => format!("private, max-age={}", age.as_secs()),
             Self::Public(age) => format!("public, max-age={}", age.as_secs()),
         };
-        HeaderValue::from_str(&text).expect("numbers and words are plain")
+        HeaderValue::from_str(&text).expect("numbers and words are valid in a header")
     }
 }
 
 impl IfNoneMatch {
-    /// `content` of a media type, or 304 for a caller who has it.
+    /// `content` with its media type, or 304 if the caller has it.
     #[must_use]
-    pub fn answer(&self, freshness: Freshness, media_type: &'static str, content: Vec<u8>) -> Response {
+    pub fn respond(&self, freshness: Freshness, media_type: &'static str, content: Vec<u8>) -> Response {
         let tag = EntityTag::of(&content);
         let kept = [(header::ETAG, tag.header()), (header::CACHE_CONTROL, freshness.header())];
         if self.0.as_deref().is_some_and(|header| tag.is_in(header)) {
@@ -111,20 +113,20 @@ impl IfNoneMatch {
         (kept, [(header::CONTENT_TYPE, media_type)], content).into_response()
     }
 
-    /// `value` as JSON, or 304 for a caller who has it.
+    /// `value` as JSON, or 304 if the caller has it.
     ///
     /// # Errors
-    /// The value is none of JSON.
+    /// The value cannot be serialized.
     pub fn json<T: Serialize>(&self, freshness: Freshness, value: &T) -> Result<Cached<T>, ApiError> {
         let content = encoded(value)?;
-        Ok(Cached { response: self.answer(freshness, "application/json", content), of: PhantomData })
+        Ok(Cached { response: self.respond(freshness, "application/json", content), of: PhantomData })
     }
 }
 
 impl IfMatch {
-    /// Whether the change was made on the content with this tag.
+    /// Whether the change is based on the content with this tag.
     #[must_use]
-    pub fn is_on(&self, tag: &EntityTag) -> bool {
+    pub fn includes(&self, tag: &EntityTag) -> bool {
         tag.is_in(&self.0)
     }
 }
@@ -143,30 +145,34 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let missing = || {
-            let detail = "If-Match is missing: it has to be the ETag of what is changed, or *";
+            let detail =
+                "If-Match is missing: send the ETag of the version that the change is based on, or *";
             ApiError::refused(Code::IfMatchMissing, detail)
         };
         let value = parts.headers.get(header::IF_MATCH).ok_or_else(missing)?;
-        // What is no text is no tag of ours.
+        // A value that is not text matches no tag.
         Ok(Self(value.to_str().unwrap_or_default().to_owned()))
     }
 }
 
-impl Input for IfMatch {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.header("If-Match", "The ETag of the answer that is changed, or * for whatever stands.");
-        sketch.problem(Code::IfMatchMissing);
+impl HandlerInput for IfMatch {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.header(
+            "If-Match",
+            "The ETag of the version that the change is based on, or `*` for any version.",
+        );
+        operation.problem(Code::IfMatchMissing);
     }
 }
 
-impl Input for IfNoneMatch {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.header("If-None-Match", "The ETag of the answer that the caller has.");
+impl HandlerInput for IfNoneMatch {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.header("If-None-Match", "The ETag of the response that the caller has.");
         for status in [200, 304] {
-            sketch.answer_header(status, "ETag", "Equal content has an equal tag.");
-            sketch.answer_header(status, "Cache-Control", "How long the answer is good.");
+            operation.response_header(status, "ETag", "Entity tag of the content.");
+            operation.response_header(status, "Cache-Control", "How long the response is fresh.");
         }
-        sketch.answer(304, "The caller has it.", None);
+        operation.response(304, "Unchanged: the caller has the current content.", None);
     }
 }
 
@@ -180,10 +186,10 @@ impl<T> IntoResponse for Cached<T> {
     }
 }
 
-impl<T: JsonSchema> Output for Cached<T> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        let schema = sketch.schema::<T>();
-        sketch.answer(200, "What was asked for.", Some(("application/json", schema)));
+impl<T: JsonSchema> HandlerOutput for Cached<T> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        let schema = operation.schema::<T>();
+        operation.response(200, "Success.", Some(("application/json", schema)));
     }
 }
 
@@ -245,11 +251,11 @@ mod tests {
         let seen = ask(None).await.json(Freshness::Revalidated, &["a"]).unwrap().into_response();
         let seen = change(Some(seen.headers()[header::ETAG].to_str().unwrap())).await.unwrap();
         let tag = |value: &str| EntityTag::of_json(&[value]).unwrap();
-        assert!(seen.is_on(&tag("a")) && !seen.is_on(&tag("b")));
+        assert!(seen.includes(&tag("a")) && !seen.includes(&tag("b")));
         let any = change(Some("*")).await.unwrap();
-        assert!(any.is_on(&tag("a")) && any.is_on(&tag("b")));
+        assert!(any.includes(&tag("a")) && any.includes(&tag("b")));
         for other in ["", "\"\"", "\"7\"", "a"] {
-            assert!(!change(Some(other)).await.unwrap().is_on(&tag("a")), "{other}");
+            assert!(!change(Some(other)).await.unwrap().includes(&tag("a")), "{other}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! `POST /api/conversations`: a learner asks for a conversation about a picture and gets a ticket for the live
-//! endpoint. `POST /api/conversations/{id}/ticket`: its owner comes back to it after the socket dropped. Nothing
-//! is written here: the conversation begins when its socket is accepted.
+//! `POST /api/conversations` issues a ticket for the live endpoint, to start a conversation about a picture.
+//! `POST /api/conversations/{id}/ticket` issues one to reconnect to it. Nothing is stored here: the conversation starts when its
+//! WebSocket is accepted.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::Created,
+    caller::Learner,
     extract::{Body, Path},
+    problem::{ApiError, Code},
+    response::Created,
     route::{Route, post},
 };
 use crate::{
-    account::auth::{Caller, Learner},
-    account::profile::is_time_zone,
-    api::problem::{ApiError, Code},
+    account::{auth::Caller, profile::check_time_zone},
     app::AppState,
     live::admission::AdmissionError,
     live::session::Returning,
@@ -27,45 +27,49 @@ use crate::{
     live::voice,
 };
 
-/// The header in which a caller tells its trace (W3C Trace Context).
+/// The header with the caller's trace (W3C Trace Context).
 const TRACEPARENT: &str = "traceparent";
 
-/// What a learner asks for.
+/// The request for a conversation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StartRequest {
-    /// The picture.
+    /// The id of the picture.
     image_id: String,
-    /// The learner's level; that of the profile without it.
+    /// The level of the conversation; by default that of the profile.
     level: Option<Level>,
-    /// Who the tutor sounds like.
+    /// The voice of the tutor.
     voice: Option<String>,
-    /// The learner's IANA time zone, as Asia/Seoul; that of the profile without it.
+    /// The learner's IANA time zone, e.g. `Asia/Seoul`; by default that of the profile.
     time_zone: Option<String>,
-    /// The language of the assessment; that of the profile without it.
+    /// The language of the assessment; by default that of the profile.
     feedback_language: Option<FeedbackLanguage>,
 }
 
-/// Where the conversation is held.
+/// A ticket for a conversation.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Started {
-    /// The conversation.
+    /// The id of the conversation.
     conversation_id: ConversationId,
-    /// What opens the live endpoint, once.
+    /// The ticket, which opens the live endpoint once.
     ticket: String,
-    /// Until when.
+    /// Expiry of the ticket.
     #[schemars(with = "String", extend("format" = "date-time"))]
     ticket_expires_at: Timestamp,
-    /// The address of the live endpoint, to which `?ticket=` is added.
+    /// Path of the live endpoint; add `?ticket=`.
     live: String,
 }
 
-/// Starting a conversation and coming back to it.
+/// Starting a conversation and reconnecting to it.
 pub fn routes() -> Vec<Route> {
     vec![
         post("/api/conversations", "startConversation", start)
-            .says("Ask for a conversation about a picture", "It begins when its live endpoint is opened.")
+            .summary(
+                "Start a conversation",
+                "Returns a ticket for a conversation about a picture. The conversation starts when its live endpoint is \
+                 opened.",
+            )
             .problems(&[
                 Code::AccountDeleted,
                 Code::NotFound,
@@ -74,7 +78,10 @@ pub fn routes() -> Vec<Route> {
                 Code::Stopping,
             ]),
         post("/api/conversations/{id}/ticket", "returnToConversation", ticket)
-            .says("Come back to a conversation", "It has not ended, and may be live on another task.")
+            .summary(
+                "Reconnect to a conversation",
+                "Returns a ticket for a conversation that has not ended. It may be live on another task.",
+            )
             .problems(&[Code::ConversationEnded]),
     ]
 }
@@ -82,7 +89,8 @@ pub fn routes() -> Vec<Route> {
 /// Starts a conversation.
 ///
 /// # Errors
-/// 400, 401, 413, 415 and 422 as every route with a body, 404 for an unknown picture, 409 for a learner in another conversation, 503 without a free seat.
+/// 400, 401, 413, 415 and 422 as every route with a body, 404 for an unknown picture, 409 if the learner is in another
+/// conversation, 503 if no slot is free.
 pub async fn start(
     State(app): State<Arc<AppState>>,
     caller: Caller,
@@ -91,7 +99,7 @@ pub async fn start(
 ) -> Result<Created<Started>, ApiError> {
     let voice = voice::choose(request.voice.as_deref());
     let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
-    let time_zone = request.time_zone.map(time_zone).transpose()?;
+    request.time_zone.as_deref().map(check_time_zone).transpose()?;
     let user_id = caller.user_id;
     let profile = app.accounts.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
@@ -100,14 +108,14 @@ pub async fn start(
     }
     if let Some(elsewhere) = app.presence.elsewhere(&user_id).await {
         let why = AdmissionError::InConversation(elsewhere);
-        app.metrics.refused(why);
+        app.metrics.refused(why.reason());
         return Err(why.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
     app.admission_control
         .reserve(&user_id, conversation_id, now)
-        .inspect_err(|why| app.metrics.refused(*why))?;
+        .inspect_err(|why| app.metrics.refused(why.reason()))?;
     let admission = Admission {
         conversation_id,
         user_id,
@@ -115,17 +123,17 @@ pub async fn start(
         image_id: request.image_id,
         level: request.level.unwrap_or(profile.level),
         voice,
-        time_zone: time_zone.unwrap_or(profile.time_zone),
+        time_zone: request.time_zone.unwrap_or(profile.time_zone),
         feedback_language: request.feedback_language.unwrap_or(profile.feedback_language),
         traceparent: Some(trace(&headers, conversation_id).to_string()),
     };
     Ok(Created(issue(&app, admission, now)))
 }
 
-/// Issues a ticket to come back to a conversation that has not ended, live on this task or on another.
+/// Issues a ticket to reconnect to a conversation that has not ended, live on this task or on another.
 ///
 /// # Errors
-/// 401, 404 for a conversation that is not the learner's, 410 for one that has ended.
+/// 401, 404 for a conversation of another learner, 410 for one that has ended.
 pub async fn ticket(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
@@ -155,7 +163,7 @@ fn issue(app: &AppState, admission: Admission, now: Timestamp) -> Started {
     }
 }
 
-/// The span of the conversation: in the caller's trace where it tells a valid one, or else the first of a new trace.
+/// The span of the conversation: a child of the caller's span if the header is valid, otherwise the root of a new trace.
 fn trace(headers: &HeaderMap, conversation_id: ConversationId) -> TraceParent {
     let caller = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse::<TraceParent>().ok());
     match caller {
@@ -164,18 +172,9 @@ fn trace(headers: &HeaderMap, conversation_id: ConversationId) -> TraceParent {
     }
 }
 
-fn time_zone(name: String) -> Result<String, ApiError> {
-    if is_time_zone(&name) {
-        Ok(name)
-    } else {
-        Err(ApiError::field("timeZone", "it is an IANA name, as Asia/Seoul"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::profile::TIME_ZONE_BYTES_MAX;
 
     #[test]
     fn only_the_picture_is_required() {
@@ -203,8 +202,8 @@ mod tests {
 
     #[test]
     fn time_zones_are_checked() {
-        assert_eq!(time_zone("Asia/Seoul".to_owned()).unwrap(), "Asia/Seoul");
-        assert!(time_zone("Mars/Olympus".to_owned()).is_err());
-        assert!(time_zone("x".repeat(TIME_ZONE_BYTES_MAX + 1)).is_err());
+        assert!(check_time_zone("Asia/Seoul").is_ok());
+        assert!(check_time_zone("Mars/Olympus").is_err());
+        assert!(check_time_zone(&"x".repeat(crate::account::profile::TIME_ZONE_BYTES_MAX + 1)).is_err());
     }
 }

@@ -1,13 +1,13 @@
-//! PURE. Tables as text (RFC 4180) that a spreadsheet can open without doing what a cell says: a text that a spreadsheet
-//! would take for a formula is written behind an apostrophe.
+//! PURE. CSV (RFC 4180) that is safe to open in a spreadsheet: a text that a spreadsheet would interpret as a formula is prefixed
+//! with an apostrophe.
 
-/// What a formula can begin with in one of the common spreadsheets (OWASP, "CSV Injection").
+/// First characters of formulas in common spreadsheets (OWASP, "CSV Injection").
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// The media type.
+/// The media type of CSV.
 pub const CSV: &str = "text/csv; charset=utf-8";
 
-/// A row, with its end.
+/// A row with its line end.
 #[must_use]
 pub fn row<'a>(cells: impl IntoIterator<Item = Cell<'a>>) -> String {
     let cells: Vec<String> = cells.into_iter().map(Cell::write).collect();
@@ -17,18 +17,18 @@ pub fn row<'a>(cells: impl IntoIterator<Item = Cell<'a>>) -> String {
 /// A cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// Words, which may be anybody's.
+    /// Untrusted text.
     Text(&'a str),
     /// A whole number.
     Count(u64),
-    /// A number to a tenth.
+    /// A number with one decimal.
     Tenths(f64),
-    /// Nothing.
+    /// An empty cell.
     Empty,
 }
 
 impl<'a> Cell<'a> {
-    /// The text, or nothing.
+    /// The text, or an empty cell.
     #[must_use]
     pub fn maybe(text: Option<&'a str>) -> Self {
         text.map_or(Self::Empty, Self::Text)
@@ -45,7 +45,7 @@ impl<'a> Cell<'a> {
 }
 
 fn quoted(text: &str) -> String {
-    // White space before it does not keep a spreadsheet from seeing a formula.
+    // Spreadsheets ignore leading spaces before a formula.
     let dangerous = text.trim_start_matches(' ').starts_with(FORMULA);
     let text = if dangerous { format!("'{text}") } else { text.to_owned() };
     if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

@@ -1,18 +1,26 @@
-//! `GET /api/docs`: the OpenAPI document as a page for people. It is plain HTML without a script, made once, so it needs
-//! nothing from elsewhere and nothing can be run in it.
+//! `GET /api/docs`: the OpenAPI document as an HTML page. It is plain HTML without scripts and external resources, so nothing in
+//! it can be executed.
 
 use std::{fmt::Write as _, sync::LazyLock};
 
-use axum::response::{IntoResponse as _, Response};
+use axum::{
+    Extension,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
 use http::header;
 use serde_json::{Map, Value};
 
 use super::{
-    openapi,
-    route::{Route, get},
+    problem::PROBLEM_JSON,
+    route::{HandlerInput, OperationBuilder, Route, get},
 };
 
-/// Styles of the page itself are all that it may load.
+/// The page, built once by the server.
+#[derive(Clone, Debug)]
+pub struct ReferencePage(Bytes);
+
+/// The page may only load its own styles.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
@@ -27,18 +35,28 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
     @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}a,nav a{color:#7fb2ff}\
     pre{background:#1d232d}details,h2,th,td{border-color:#333b48}.role{color:#a6afbd}}";
 
-/// The reference page.
+/// The route of the page.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/docs", "getReference", docs)
-            .says("The reference page", "This API for people.")
-            .answers_with::<String>(200, "text/html", "The page."),
+            .summary("Reference page", "The documentation of this API as an HTML page.")
+            .returns_content::<String>(200, "text/html", "The page."),
     ]
 }
 
-/// The page of an OpenAPI `document`.
-#[must_use]
-pub fn page(document: &Value) -> String {
+impl ReferencePage {
+    /// The page of an OpenAPI `document`.
+    #[must_use]
+    pub fn new(document: &Value) -> Self {
+        Self(page(document).into())
+    }
+}
+
+impl HandlerInput for Extension<ReferencePage> {
+    fn describe(_: &mut OperationBuilder<'_>) {}
+}
+
+fn page(document: &Value) -> String {
     let mut page = String::new();
     let title = escaped(text(&document["info"]["title"]));
     // Writing into a string cannot fail.
@@ -47,7 +65,7 @@ pub fn page(document: &Value) -> String {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}: API</title>\
          <style>{STYLE}</style><h1>{title}: API</h1><p>{}</p>\
-         <p>The same for programs: <a href=\"/api/openapi.json\">openapi.json</a>.</p>",
+         <p>The machine-readable form is <a href=\"/api/openapi.json\">openapi.json</a>.</p>",
         prose(text(&document["info"]["description"])),
     );
     let tags: Vec<&str> = array(&document["tags"]).iter().map(|tag| text(&tag["name"])).collect();
@@ -72,12 +90,10 @@ pub fn page(document: &Value) -> String {
     page
 }
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(&openapi::document(&super::resources())));
-
-async fn docs() -> Response {
+async fn docs(Extension(ReferencePage(page)): Extension<ReferencePage>) -> Response {
     let headers =
         [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
-    (headers, PAGE.as_str()).into_response()
+    (headers, page).into_response()
 }
 
 fn contents(page: &mut String, document: &Value, tags: &[&str]) {
@@ -126,10 +142,10 @@ fn operation_of(page: &mut String, method: &str, path: &str, operation: &Value) 
     for (media_type, body) in object(&operation["requestBody"]["content"]) {
         let _ = write!(page, "<p>Body: <code>{}</code>, {}</p>", escaped(media_type), shape(&body["schema"]));
     }
-    page.push_str("<table><tr><th>Answer<th>Meaning<th>Content</tr>");
+    page.push_str("<table><tr><th>Status<th>Meaning<th>Content</tr>");
     for (status, answer) in object(&operation["responses"]) {
         let contents = object(&answer["content"]).map(|(media_type, content)| {
-            let problem = media_type == crate::api::problem::PROBLEM_JSON;
+            let problem = media_type == PROBLEM_JSON;
             let shape = if problem { reference("Problem") } else { shape(&content["schema"]) };
             format!("<code>{}</code>, {shape}", escaped(media_type))
         });
@@ -146,7 +162,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
     })
 }
 
-/// A schema in a few words: its name where it has one.
+/// A short form of a schema: its name if it has one.
 fn shape(schema: &Value) -> String {
     match schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
         Some(name) => reference(name),
@@ -164,7 +180,7 @@ fn json(value: &Value) -> String {
     format!("<pre>{}</pre>", escaped(&format!("{value:#}")))
 }
 
-/// Text with `code` in it.
+/// Text with `code` between backquotes, as HTML.
 fn prose(text: &str) -> String {
     let mut prose = String::new();
     for (index, part) in text.split('`').enumerate() {
@@ -194,10 +210,13 @@ fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{openapi, resources};
+
+    static PAGE: LazyLock<String> = LazyLock::new(|| page(&openapi::document(&resources())));
 
     #[test]
     fn the_reference_page_has_every_route_and_needs_nothing_from_elsewhere() {
-        for route in super::super::resources().iter().flat_map(|(_, routes)| routes) {
+        for route in resources().iter().flat_map(|(_, routes)| routes) {
             assert!(PAGE.contains(&format!("id=\"{}\"", route.id)), "{}", route.id);
             assert!(PAGE.contains(&escaped(route.path)), "{}", route.path);
         }

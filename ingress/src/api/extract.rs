@@ -1,5 +1,5 @@
-//! What handlers take from a request: its address, its query, its body. What is wrong with one of them is answered with a
-//! problem document that names it.
+//! Extractors for the path, the query and the body of a request. An invalid value is rejected with a problem document that names
+//! it.
 
 use std::fmt;
 
@@ -12,10 +12,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::route::{Input, Sketch};
-use crate::api::problem::{ApiError, Code};
+use super::{
+    problem::{ApiError, Code},
+    route::{HandlerInput, OperationBuilder},
+};
 
-/// Longest part of a parser's message that is repeated, in characters: it quotes what was sent.
+/// Maximum length of a parser's message in a problem document, in characters: messages quote the input.
 const MESSAGE_CHARS_MAX: usize = 300;
 
 /// A JSON body.
@@ -26,7 +28,7 @@ pub struct Body<T>(pub T);
 #[derive(Clone, Debug)]
 pub struct Query<T>(pub T);
 
-/// The parameters of the address. What cannot be one of them names nothing: 404.
+/// The parameters of the path. A value that cannot be one identifies nothing: 404.
 #[derive(Clone, Debug)]
 pub struct Path<T>(pub T);
 
@@ -38,7 +40,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             let detail = "Content-Type must be application/json";
             return Err(ApiError::refused(Code::ContentTypeUnsupported, detail));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| incomplete(&rejection))?;
         decode(&body).map(Self)
     }
 }
@@ -65,26 +67,26 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-impl<T: JsonSchema> Input for Body<T> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.body::<T>("application/json");
+impl<T: JsonSchema> HandlerInput for Body<T> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.body::<T>("application/json");
         [Code::BodyInvalid, Code::BodyTooLarge, Code::ContentTypeUnsupported, Code::FieldInvalid]
             .into_iter()
-            .for_each(|code| sketch.problem(code));
+            .for_each(|code| operation.problem(code));
     }
 }
 
-impl<T: JsonSchema> Input for Query<T> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.query::<T>();
-        sketch.problem(Code::QueryInvalid);
+impl<T: JsonSchema> HandlerInput for Query<T> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.query::<T>();
+        operation.problem(Code::QueryInvalid);
     }
 }
 
-impl<T: JsonSchema> Input for Path<T> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.path::<T>();
-        sketch.problem(Code::NotFound);
+impl<T: JsonSchema> HandlerInput for Path<T> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.path::<T>();
+        operation.problem(Code::NotFound);
     }
 }
 
@@ -109,16 +111,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn unread(rejection: &BytesRejection) -> ApiError {
+fn incomplete(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        ApiError::refused(Code::BodyTooLarge, "the body is longer than the limit of this address")
+        ApiError::refused(Code::BodyTooLarge, "the body is larger than this endpoint allows")
     } else {
-        ApiError::refused(Code::BodyInvalid, "the body did not arrive whole")
+        ApiError::refused(Code::BodyInvalid, "the body is incomplete")
     }
 }
 
-/// The field that is wrong. A parser tells of a field that is missing, unknown or there twice where it looks at the
-/// object around it, and names it in the message.
+/// The invalid field. The path of a missing, unknown or duplicate field is that of the object around it; only the message names
+/// the field.
 fn field(path: &str, message: &str) -> String {
     let named = ["missing field `", "unknown field `", "duplicate field `"]
         .iter()

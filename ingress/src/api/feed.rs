@@ -1,5 +1,5 @@
-//! `GET /api/results`: the results of all learners as they are counted, as server-sent events, for analysts. A stream that
-//! was lost is taken up with `Last-Event-ID`, up to a day later.
+//! `GET /api/results`: the results of all learners as they are counted, as server-sent events, for analysts. A lost stream
+//! resumes with `Last-Event-ID`, up to a day later.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
@@ -14,30 +14,30 @@ use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    results::{EVENT_STREAM, last_event_id, no_place, sse},
+    caller::Analyst,
+    problem::{ApiError, Code},
+    results::{EVENT_STREAM, last_event_id, sse},
     route::{Route, get},
 };
 use crate::{
-    account::auth::Analyst,
-    api::problem::{ApiError, Code},
     app::AppState,
-    results::{STREAM_MAX, feed::LearnerResult, places::Place},
+    results::{STREAM_MAX, feed::LearnerResult, permits::StreamPermit},
 };
 
 /// The name of an event.
 const RESULT: &str = "result";
 
-/// Results of everybody.
+/// Results of all learners.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/results", "followAllResults", feed)
-            .says(
-                "Everybody's results as they come",
-                "Server-sent events named `result`: a learner of whom something was counted, and where the learner stands \
-                 since. Two within a few seconds are told as one. `Last-Event-ID` takes a stream up, up to a day later. A \
-                 stream is open for ten minutes at most.",
+            .summary(
+                "Follow the results of all learners",
+                "Server-sent events named `result`: a learner for whom something was counted, with the totals after it. Two \
+                 results of a learner within a few seconds are sent as one. `Last-Event-ID` resumes a stream, up to a day \
+                 later. A stream is open for at most ten minutes.",
             )
-            .answers_with::<LearnerResult>(200, EVENT_STREAM, "The events; the schema is that of their data.")
+            .returns_content::<LearnerResult>(200, EVENT_STREAM, "The events. The schema is that of their data.")
             .problems(&[Code::TooManyRequests, Code::Busy]),
     ]
 }
@@ -45,15 +45,15 @@ pub fn routes() -> Vec<Route> {
 /// The stream.
 ///
 /// # Errors
-/// 401, 403, 429 for too many streams of the caller, 503 for too many in all.
+/// 401, 403, 429 for too many streams of the caller, 503 for too many in total.
 pub async fn feed(
     State(app): State<Arc<AppState>>,
     Analyst(user_id): Analyst,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let results = &app.stores.results;
-    let place = results.places().take(&user_id).map_err(no_place)?;
-    // First the stream, then the past: what is counted meanwhile is in one of them.
+    let permit = results.permits().take(&user_id)?;
+    // Subscribing comes first: what is counted meanwhile is then in one of the two.
     let coming = app.stores.feed.follow();
     let past = app.stores.feed.since(last_event_id(&headers), Timestamp::now()).await;
     let past = past.map_err(ApiError::Internal)?;
@@ -62,7 +62,7 @@ pub async fn feed(
         coming,
         deadline: Instant::now() + STREAM_MAX,
         shutdown: results.shutdown().clone(),
-        _place: place,
+        _permit: permit,
     };
     Ok(sse(stream::unfold(following, next)))
 }
@@ -73,7 +73,7 @@ struct Following {
     coming: broadcast::Receiver<Arc<LearnerResult>>,
     deadline: Instant,
     shutdown: CancellationToken,
-    _place: Place,
+    _permit: StreamPermit,
 }
 
 async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Following)> {
@@ -81,7 +81,7 @@ async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Fo
         return Some((Ok(event(&result)), following));
     }
     tokio::select! {
-        // Whoever is too far behind is let go, and comes back with the id of the last event.
+        // A stream that is too far behind is closed; the client resumes with the id of its last event.
         result = following.coming.recv() => result.ok().map(|result| (Ok(event(&result)), following)),
         () = tokio::time::sleep_until(following.deadline) => None,
         () = following.shutdown.cancelled() => None,
@@ -96,7 +96,7 @@ fn event(result: &LearnerResult) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{results::places::Places, store::progress::Total};
+    use crate::{results::permits::StreamPermits, store::progress::Total};
 
     #[tokio::test]
     async fn whoever_is_too_far_behind_is_let_go() {
@@ -107,7 +107,7 @@ mod tests {
             coming,
             deadline: Instant::now() + STREAM_MAX,
             shutdown: CancellationToken::new(),
-            _place: Places::default().take(&caller).unwrap(),
+            _permit: StreamPermits::default().take(&caller).unwrap(),
         };
         let result = LearnerResult {
             user_id: "learner-1".parse().unwrap(),

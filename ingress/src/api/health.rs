@@ -1,4 +1,4 @@
-//! `GET /health`: whether the task takes conversations, for the load balancer and the container's health check.
+//! `GET /health`: whether the task accepts conversations, for the load balancer and the container's health check.
 
 use std::sync::Arc;
 
@@ -14,32 +14,32 @@ use serde::Serialize;
 use super::route::{Route, get};
 use crate::app::AppState;
 
-/// How the task is.
+/// The health of the task.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Health {
-    /// Whether it takes conversations.
+    /// Whether the task accepts conversations.
     status: Status,
-    /// Conversations that it holds.
+    /// Number of live conversations.
     conversations: usize,
 }
 
-/// Whether a task takes conversations.
+/// Whether the task accepts conversations.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// It does.
+    /// It accepts conversations.
     Ok,
-    /// It is being stopped.
+    /// It is shutting down.
     Stopping,
 }
 
-/// The health of the task.
+/// The health check.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/health", "getHealth", health)
-            .says("Whether the task takes conversations", "For load balancers.")
-            .answers_with::<Health>(200, "application/json", "It does.")
-            .answers_with::<Health>(503, "application/json", "It is being stopped."),
+            .summary("Health of the task", "Whether the task accepts conversations. For load balancers.")
+            .returns_content::<Health>(200, "application/json", "The task accepts conversations.")
+            .returns_content::<Health>(503, "application/json", "The task is shutting down."),
     ]
 }
 

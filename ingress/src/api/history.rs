@@ -1,5 +1,5 @@
-//! Conversations that a learner has held: the list, one with its way through the pipeline, its transcript, the recording of
-//! a turn, its assessment; and its deletion. Somebody else's conversation is answered like one that there is not.
+//! Past conversations of a learner: the list, one with its progress through the pipeline, its transcript, the recording of a
+//! turn, its assessment, and its deletion. Conversations of other learners return the same 404 as unknown ones.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accept::Accept,
-    answer::NoContent,
     cache::{Cached, Freshness, IfNoneMatch},
+    caller::Learner,
     extract::Path,
-    paging::{Page, Paging, Position},
+    paging::{CursorPosition, Page, Paging},
+    problem::{ApiError, Code},
+    response::NoContent,
     route::{Route, delete, get},
 };
 use crate::{
-    account::auth::Learner,
-    api::problem::{ApiError, Code},
     app::AppState,
     store::{signed::SignedUrl, stores::DeleteError},
 };
@@ -34,52 +34,50 @@ pub use view::{ConversationSummary, ScoresView};
 
 pub mod view;
 
-/// A transcript and an assessment never change once they are stored, but they can be deleted.
+/// Transcripts and assessments never change, but they can be deleted.
 const FRESHNESS: Freshness = Freshness::Private(Duration::from_secs(60));
 
-/// A place in a learner's list of conversations.
+/// A position in a learner's list of conversations.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct After(ConversationId);
 
-impl Position for After {
+impl CursorPosition for After {
     const LIST: &'static str = "conversations";
 }
 
-/// Conversations that were held.
+/// The routes of past conversations.
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/api/conversations", "listConversations", list).says(
-            "The learner's conversations",
-            "The newest first, those of the last 90 days. A page can have fewer items than asked for although there is \
-             a next one.",
+        get("/api/conversations", "listConversations", list).summary(
+            "List the caller's conversations",
+            "Newest first, of the last 90 days. A page can have fewer items than `limit` although there is a next page.",
         ),
         get("/api/conversations/{id}", "getConversation", one)
-            .says("A conversation", "With where it is on its way through transcript, assessment and progress."),
+            .summary("Get a conversation", "With its progress through transcript, assessment and progress counts."),
         get("/api/conversations/{id}/transcript", "getTranscript", transcript)
-            .says("What was said", "JSON, or text for people where `Accept` prefers `text/plain`.")
-            .answers_with::<TranscriptView>(200, "application/json", "The transcript.")
-            .answers_with::<String>(200, "text/plain", "The transcript.")
+            .summary("Get the transcript", "JSON, or readable text if `Accept` prefers `text/plain`.")
+            .returns_content::<TranscriptView>(200, "application/json", "The transcript.")
+            .returns_content::<String>(200, "text/plain", "The transcript.")
             .problems(&[Code::NotReady]),
-        get("/api/conversations/{id}/turns/{index}/audio", "getTurnAudio", audio).says(
-            "The recording of a turn",
-            "An address from which the WAV file can be read for a while. Recordings are kept for 30 days; a turn that was \
-             typed, or whose recording was lost, has none.",
+        get("/api/conversations/{id}/turns/{index}/audio", "getTurnAudio", audio).summary(
+            "Get the recording of a turn",
+            "Returns a temporary URL of the WAV file. Recordings are kept for 30 days; a typed turn, or one whose recording \
+             was lost, has none.",
         ),
         get("/api/conversations/{id}/assessment", "getAssessment", assessment)
-            .says("How it was assessed", "")
+            .summary("Get the assessment", "")
             .problems(&[Code::NotReady, Code::NotAssessed]),
         delete("/api/conversations/{id}", "deleteConversation", remove)
-            .says(
+            .summary(
                 "Delete a conversation",
-                "Turns, transcript, assessment and recordings of a conversation that has ended. What it added to the \
-                 learner's progress stays: sums say how much was practised, and nothing of what was said. Deleting it \
-                 again is no error.",
+                "Deletes turns, transcript, assessment and recordings of a conversation that has ended. Its counts in the \
+                 learner's progress remain; they contain nothing of what was said. Idempotent.",
             )
             .problems(&[Code::ConversationLive, Code::ConversationInPipeline]),
     ]
 }
 
-/// The caller's conversations.
+/// Returns the caller's conversations.
 ///
 /// # Errors
 /// 400 that names the parameter, 401.
@@ -91,7 +89,7 @@ pub async fn list(
     listed(&app, &user_id, paging).await.map(Json)
 }
 
-/// The conversations of `user_id`.
+/// Reads a page of the conversations of `user_id`.
 pub(super) async fn listed(
     app: &AppState,
     user_id: &UserId,
@@ -104,7 +102,7 @@ pub(super) async fn listed(
     Ok(Page::new(items, page.next.map(After)))
 }
 
-/// One conversation.
+/// Returns one conversation.
 ///
 /// # Errors
 /// 401, 404.
@@ -114,14 +112,14 @@ pub async fn one(
     Path(id): Path<ConversationId>,
 ) -> Result<Json<ConversationView>, ApiError> {
     let found = app.stores.pipeline.find(id).await.map_err(|error| ApiError::Internal(error.into()))?;
-    let found = found.filter(|found| is_of(&found.header, &user_id)).ok_or(ApiError::NotFound(NAME))?;
+    let found = found.filter(|found| belongs_to(&found.header, &user_id)).ok_or(ApiError::NotFound(NAME))?;
     Ok(Json(ConversationView::new(&found)))
 }
 
-/// What was said.
+/// Returns the transcript.
 ///
 /// # Errors
-/// 401, 404 also while it is not stored.
+/// 401, 404, also while it is not stored yet.
 pub async fn transcript(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
@@ -134,14 +132,14 @@ pub async fn transcript(
     if accept.prefers("text/plain", "application/json") {
         let text = documents.readable(&user_id, id).await.map_err(ApiError::Internal)?;
         let text = text.ok_or_else(not_ready)?;
-        return Ok(have.answer(FRESHNESS, "text/plain; charset=utf-8", text.into_bytes()));
+        return Ok(have.respond(FRESHNESS, "text/plain; charset=utf-8", text.into_bytes()));
     }
     let transcript = documents.transcript(&user_id, id).await.map_err(ApiError::Internal)?;
     let transcript = TranscriptView::new(transcript.ok_or_else(not_ready)?);
     Ok(have.json(FRESHNESS, &transcript)?.into_response())
 }
 
-/// The recording of a turn.
+/// Returns a URL of the recording of a turn.
 ///
 /// # Errors
 /// 401, 404.
@@ -157,10 +155,10 @@ pub async fn audio(
     url.map(Json).ok_or(ApiError::NotFound("recording"))
 }
 
-/// How it was assessed.
+/// Returns the assessment.
 ///
 /// # Errors
-/// 401, 404 also while it is not assessed, or will not be.
+/// 401, 404, also while there is no assessment yet and if there will be none.
 pub async fn assessment(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
@@ -178,7 +176,7 @@ pub async fn assessment(
 /// Deletes a conversation.
 ///
 /// # Errors
-/// 401, 404, 409 while it goes on or workers are at it.
+/// 401, 404, 409 while it is live or being processed.
 pub async fn remove(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
@@ -195,16 +193,16 @@ pub async fn remove(
     }
 }
 
-/// What a conversation is called where there is none.
+/// The name of the resource in problem documents.
 const NAME: &str = "conversation";
 
-/// The conversation, if it is the learner's and was not deleted.
+/// Reads the conversation, if it is the learner's and was not deleted.
 pub(super) async fn own(app: &AppState, user_id: &UserId, id: ConversationId) -> Result<Header, ApiError> {
     let header = app.stores.journal.header(id).await.map_err(|error| ApiError::Internal(error.into()))?;
-    header.filter(|header| is_of(header, user_id)).ok_or(ApiError::NotFound(NAME))
+    header.filter(|header| belongs_to(header, user_id)).ok_or(ApiError::NotFound(NAME))
 }
 
-/// Why a conversation has no assessment.
+/// The problem of a missing assessment.
 pub(super) async fn unassessed(app: &AppState, id: ConversationId) -> Result<ApiError, ApiError> {
     let failed = app.stores.results.failure(id).await.map_err(ApiError::Internal)?;
     Ok(match failed {
@@ -213,15 +211,15 @@ pub(super) async fn unassessed(app: &AppState, id: ConversationId) -> Result<Api
     })
 }
 
-fn is_of(header: &Header, user_id: &UserId) -> bool {
+fn belongs_to(header: &Header, user_id: &UserId) -> bool {
     header.start.user_id == *user_id && header.deleted_at.is_none()
 }
 
 fn not_ready() -> ApiError {
-    ApiError::refused(Code::NotReady, "it is not there yet: the stream of results tells when it is")
+    ApiError::refused(Code::NotReady, "not available yet; the stream of results announces it")
 }
 
-/// A level as it is written.
+/// The name of a level, e.g. `B1`.
 pub(super) fn level(level: Level) -> String {
     format!("{level:?}")
 }

@@ -1,5 +1,5 @@
-//! What analysts see of learners: everybody's progress and scores. No transcripts, no recordings, no e-mail addresses, and
-//! of an assessment no word that was said: who looks after learning needs the numbers, and the words are the learner's.
+//! Learners, for analysts: progress and scores of all learners. No transcripts, no recordings, no e-mail addresses and no text of
+//! assessments: analysts need the numbers, and the words belong to the learner.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accept::Accept,
+    caller::Analyst,
     csv::{CSV, Cell, row},
     extract::{Path, Query},
     history::{self, After, ConversationSummary, ScoresView},
-    paging::{Page, Paging, Position},
+    paging::{CursorPosition, Page, Paging},
+    problem::{ApiError, Code},
     progress::{self, DaysQuery, ProgressView},
     route::{Route, get},
 };
 use crate::{
-    account::auth::Analyst,
     account::profile::NAME_CHARS_MAX,
-    api::problem::{ApiError, Code},
     app::AppState,
     store::{
         learners::{EXAMINED_MAX, Filter, LearnerCursor, LearnerRecord},
@@ -35,82 +35,82 @@ use crate::{
     },
 };
 
-/// Which learners are wanted.
+/// A filter of learners.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LearnersQuery {
-    /// Of this level.
+    /// Only learners of this level.
     level: Option<Level>,
-    /// Of whom something was counted at this time or later; the latest come first then.
+    /// Only learners with counted activity since this time, most recent first.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     active_since: Option<Timestamp>,
-    /// Whose name begins like this, whatever the case.
+    /// Only learners whose name begins with this, case insensitive.
     #[schemars(length(min = 1, max = 100))]
     name: Option<String>,
 }
 
-/// A place in the list of learners.
+/// A position in the list of learners.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AfterLearner {
     user_id: UserId,
-    /// In the list by activity.
+    /// Set in the list by activity.
     at: Option<Timestamp>,
 }
 
-impl Position for AfterLearner {
+impl CursorPosition for AfterLearner {
     const LIST: &'static str = "learners";
 }
 
-/// A learner as analysts see one.
+/// A learner, for analysts.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LearnerView {
-    /// The learner.
+    /// The id of the learner.
     user_id: UserId,
-    /// What the learner is called.
+    /// The learner's name.
     name: String,
-    /// The level that the learner's conversations begin with.
+    /// The default level of the learner's conversations.
     level: Level,
-    /// What the learner likes to talk about.
+    /// Topics of interest.
     interests: Vec<String>,
-    /// The IANA name of the learner's time zone.
+    /// The learner's IANA time zone.
     time_zone: String,
-    /// Since when there is the account.
+    /// Creation of the account.
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: Timestamp,
-    /// Where the learner stands.
+    /// The totals of the learner.
     total: Total,
 }
 
-/// Learners, for analysts.
+/// The routes for analysts.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/learners", "listLearners", list)
-            .says(
-                "Everybody who learns",
-                "JSON in pages, or all that match as one table where `Accept` prefers `text/csv`. A page looks at a bounded \
-                 number of learners, so with a filter it can have fewer items than asked for although there is a next one.",
+            .summary(
+                "List learners",
+                "JSON in pages, or all matches as one table if `Accept` prefers `text/csv`. A page examines a bounded number \
+                 of learners, so with a filter it can have fewer items than `limit` although there is a next page.",
             )
-            .answers_with::<Page<LearnerView>>(200, "application/json", "A page.")
-            .answers_with::<String>(200, "text/csv", "All of them."),
+            .returns_content::<Page<LearnerView>>(200, "application/json", "A page of learners.")
+            .returns_content::<String>(200, "text/csv", "All matching learners."),
         get("/api/learners.csv", "exportLearners", export)
-            .says("Everybody who learns, as a table", "The same table, for callers that cannot say what they accept.")
-            .answers_with::<String>(200, "text/csv", "All of them."),
-        get("/api/learners/{id}", "getLearner", one).says("A learner", ""),
+            .summary("Export learners as CSV", "The same table, for clients that cannot send `Accept`.")
+            .returns_content::<String>(200, "text/csv", "All matching learners."),
+        get("/api/learners/{id}", "getLearner", one).summary("Get a learner", ""),
         get("/api/learners/{id}/progress", "getLearnerProgress", days)
-            .says("A learner's progress", "JSON, or a row for each day where `Accept` prefers `text/csv`.")
-            .answers_with::<ProgressView>(200, "application/json", "The progress.")
-            .answers_with::<String>(200, "text/csv", "The days."),
+            .summary("Get a learner's progress", "JSON, or a table with a row for each day if `Accept` prefers `text/csv`.")
+            .returns_content::<ProgressView>(200, "application/json", "The progress.")
+            .returns_content::<String>(200, "text/csv", "The days as a table."),
         get("/api/learners/{id}/conversations", "listLearnerConversations", conversations)
-            .says("A learner's conversations", "The newest first: when, about which picture, how long."),
+            .summary("List a learner's conversations", "Newest first, with time, picture and duration."),
         get("/api/learners/{id}/conversations/{conversation}/assessment", "getLearnerScores", scores)
-            .says("How a conversation was scored", "Scores, flags and measures; no word of the learner.")
+            .summary("Get the scores of a conversation", "Scores, flags and measures, without the learner's words.")
             .problems(&[Code::NotReady, Code::NotAssessed]),
     ]
 }
 
-/// A page of learners, or all of them as a table.
+/// Returns a page of learners, or all as a table.
 ///
 /// # Errors
 /// 400 that names the parameter, 401, 403.
@@ -132,7 +132,7 @@ pub async fn list(
     Ok(Json(Page::new(items, next.map(AfterLearner::new))).into_response())
 }
 
-/// All learners that match, as a table.
+/// Returns all matching learners as a table.
 ///
 /// # Errors
 /// 400 that names the parameter, 401, 403.
@@ -144,7 +144,7 @@ pub async fn export(
     Ok(table(app, filter(query)?))
 }
 
-/// A learner.
+/// Returns a learner.
 ///
 /// # Errors
 /// 401, 403, 404.
@@ -156,7 +156,7 @@ pub async fn one(
     found(&app, &id).await.map(LearnerView::new).map(Json)
 }
 
-/// A learner's progress.
+/// Returns a learner's progress.
 ///
 /// # Errors
 /// 400 that names the parameter, 401, 403, 404.
@@ -175,7 +175,7 @@ pub async fn days(
     Ok(Json(progress).into_response())
 }
 
-/// A learner's conversations.
+/// Returns a learner's conversations.
 ///
 /// # Errors
 /// 400 that names the parameter, 401, 403, 404.
@@ -189,10 +189,10 @@ pub async fn conversations(
     history::listed(&app, &id, paging).await.map(Json)
 }
 
-/// The scores of a conversation.
+/// Returns the scores of a conversation.
 ///
 /// # Errors
-/// 401, 403, 404 also while it is not assessed, or will not be.
+/// 401, 403, 404, also while there is no assessment yet and if there will be none.
 pub async fn scores(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
@@ -214,30 +214,30 @@ async fn found(app: &AppState, id: &UserId) -> Result<LearnerRecord, ApiError> {
 fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
     let LearnersQuery { level, active_since, name } = query;
     if name.as_ref().is_some_and(|name| !(1..=NAME_CHARS_MAX).contains(&name.chars().count())) {
-        return Err(ApiError::query("name", format!("it has 1 to {NAME_CHARS_MAX} characters")));
+        return Err(ApiError::query("name", format!("1 to {NAME_CHARS_MAX} characters")));
     }
     Ok(Filter { level, active_since, name })
 }
 
-/// Where the list goes on. A cursor of the list by activity is none of the other list.
+/// The position of a cursor. A cursor of the list by activity is invalid in the other list, and vice versa.
 fn place(after: AfterLearner, filter: &Filter) -> Result<LearnerCursor, ApiError> {
     match (after, filter.active_since) {
         (AfterLearner { user_id, at: None }, None) => Ok(LearnerCursor::Record(user_id)),
         (AfterLearner { user_id, at: Some(updated_at) }, Some(_)) => {
             Ok(LearnerCursor::Activity(ActivityCursor { updated_at, user_id }))
         }
-        _ => Err(ApiError::query("cursor", "it is of a list with another `activeSince`")),
+        _ => Err(ApiError::query("cursor", "it belongs to a list with another `activeSince`")),
     }
 }
 
-/// The table, written while it is read. What fails on the way cuts the connection: half a table must not look whole.
+/// The table, streamed. A failure cuts the connection, so that an incomplete table does not look complete.
 fn table(app: Arc<AppState>, filter: Filter) -> Response {
-    let begin = Some(None);
-    let rows = stream::try_unfold((app, filter, begin), async |(app, filter, at)| {
+    let start = Some(None);
+    let rows = stream::try_unfold((app, filter, start), async |(app, filter, at)| {
         let Some(after) = at else { return Ok(None) };
         let page = app.stores.learners.page(&filter, after.as_ref(), EXAMINED_MAX).await;
         let (found, next) = page.inspect_err(|error| {
-            tracing::error!(error = format!("{error:#}"), "an export was cut");
+            tracing::error!(error = format!("{error:#}"), "an export failed");
         })?;
         let mut text = if after.is_none() { heading() } else { String::new() };
         text.extend(found.iter().map(cells));

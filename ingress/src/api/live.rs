@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::{
     extract::{Path, Query},
+    problem::{ApiError, Code},
     route::{Route, get},
 };
 use crate::{
-    api::problem::{ApiError, Code},
     app::AppState,
     live::admission::AdmissionError,
     live::session::Connect,
@@ -27,9 +27,9 @@ use crate::{
 /// The query of the live endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct LiveQuery {
-    /// What opens it, once.
+    /// The ticket, valid once.
     ticket: String,
-    /// Turns that the page has been told, when it comes back.
+    /// On reconnect: the number of turns that the client has received.
     turns: Option<u32>,
 }
 
@@ -37,9 +37,9 @@ pub struct LiveQuery {
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/conversations/{id}/live", "openLiveConversation", live)
-            .says(
+            .summary(
                 "Open the WebSocket of a conversation",
-                "Sub-protocol `nova.live.v1`, which `schemas/live` describes.",
+                "The sub-protocol is `nova.live.v1`, see `schemas/live`.",
             )
             .by_ticket()
             .problems(&[Code::AccountDeleted, Code::ConversationInProgress, Code::Busy, Code::Stopping]),
@@ -49,8 +49,8 @@ pub fn routes() -> Vec<Route> {
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// 400 for anything but a WebSocket of the protocol, 401 for a ticket that is not good, 403 for an account that is to be
-/// deleted, 409 and 503 as at the start.
+/// 400 if the request is not a WebSocket upgrade with the sub-protocol, 401 for an invalid ticket, 403 for a deleted account,
+/// 409 and 503 as for [`super::conversations::start`].
 pub async fn live(
     State(app): State<Arc<AppState>>,
     Path(conversation_id): Path<ConversationId>,
@@ -61,8 +61,8 @@ pub async fn live(
     let upgrade = socket::accept(upgrade).map_err(|error| ApiError::Invalid(error.to_string()))?;
     let now = Timestamp::now();
     let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
-    // The ticket may be older than the wish to have the account deleted.
-    app.accounts.usable(&admission.user_id).await?;
+    // The deletion of the account may have been requested after the ticket was issued.
+    app.accounts.require_usable(&admission.user_id).await?;
     let turns = query.turns.unwrap_or(0);
     if admission.purpose == Purpose::Return
         && let Some(connect_tx) = app.sessions.connect_tx(conversation_id)
@@ -75,10 +75,10 @@ pub async fn live(
     let picture = app.images.get(&admission.image_id).await.map_err(ApiError::Internal)?;
     let picture = picture.ok_or(ApiError::NotFound("picture"))?;
     let slot = app.admission_control.acquire(&admission.user_id, conversation_id, now);
-    let slot = slot.inspect_err(|why| app.metrics.refused(*why))?;
+    let slot = slot.inspect_err(|why| app.metrics.refused(why.reason()))?;
     let present =
         app.presence.enter(&admission.user_id, conversation_id).await.map_err(AdmissionError::InConversation);
-    let slot = slot.with_presence(present.inspect_err(|why| app.metrics.refused(*why))?);
+    let slot = slot.with_presence(present.inspect_err(|why| app.metrics.refused(why.reason()))?);
     let sessions = app.sessions.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         sessions.begin(admission, &picture, slot, Connect { client: ClientConnection::new(socket), turns });

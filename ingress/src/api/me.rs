@@ -1,5 +1,5 @@
-//! `/api/me`: the caller's account. `GET` shows it, `PATCH` changes the profile, `DELETE` has the account deleted with
-//! everything that is held about its learner, and `GET /api/me/export` hands that out.
+//! `/api/me`: the caller's account. `GET` returns it, `PATCH` changes the profile, `DELETE` requests the deletion of the account
+//! and of all data about its learner, and `GET /api/me/export` exports that data.
 
 use std::sync::Arc;
 
@@ -15,77 +15,77 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::Accepted,
     cache::{Cached, EntityTag, Freshness, IfMatch, IfNoneMatch},
     extract::Body,
+    problem::{ApiError, Code},
+    response::Accepted,
     route::{Route, delete, get, patch},
 };
 use crate::{
-    account::accounts::changed,
+    account::accounts::AccountError,
     account::auth::{Caller, Roles},
     account::export::Export,
-    account::profile::{Profile, Wrong},
-    api::problem::{ApiError, Code},
+    account::profile::Profile,
     app::AppState,
     store::users::User,
 };
 
-/// What has to be said for an account to be deleted.
+/// The confirmation of a deletion.
 const CONFIRMATION: &str = "delete my account";
 
 /// The caller's account.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
-    /// The learner.
+    /// The id of the learner.
     user_id: UserId,
-    /// What the learner says of themselves.
+    /// The profile.
     #[serde(flatten)]
     profile: Profile,
-    /// What the caller may do: `learner`, `analyst`, `operator`.
+    /// The roles of the caller: `learner`, `analyst`, `operator`.
     roles: Vec<&'static str>,
-    /// 1 at first, one more with each change.
+    /// Version of the profile: 1 at first, incremented with each change.
     version: u64,
-    /// Since when there is an account.
+    /// Creation of the account.
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: Timestamp,
-    /// When the profile was last changed.
+    /// Last change of the profile.
     #[schemars(with = "String", extend("format" = "date-time"))]
     updated_at: Timestamp,
 }
 
-/// What is to be changed; the rest stays as it is.
+/// A change of the profile. Absent fields stay unchanged.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Change {
-    /// What the learner is called, 1 to 100 characters.
+pub struct ProfileChange {
+    /// The learner's name, 1 to 100 characters.
     #[schemars(length(min = 1, max = 100))]
     name: Option<String>,
-    /// The level that conversations begin with.
+    /// The default level of conversations.
     level: Option<Level>,
-    /// What the learner likes to talk about: at most 20, each of 1 to 50 characters without a comma.
+    /// Topics of interest: at most 20, each of 1 to 50 characters without commas.
     #[schemars(length(max = 20), inner(length(min = 1, max = 50)))]
     interests: Option<Vec<String>>,
-    /// The IANA name of the zone in which the learner's days begin.
+    /// The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`.
     #[schemars(length(min = 1, max = 64))]
     time_zone: Option<String>,
-    /// The language of assessments.
+    /// The default language of assessments.
     feedback_language: Option<FeedbackLanguage>,
 }
 
-/// The wish to have the account deleted.
+/// The confirmation of a deletion.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deletion {
-    /// `delete my account`, word for word: nobody deletes an account by accident.
+    /// Must be `delete my account`, to prevent accidental deletion.
     confirm: String,
 }
 
-/// An account that is being deleted.
+/// A requested deletion.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Leaving {
-    /// Since when the deletion is asked for.
+pub struct DeletionRequested {
+    /// Time of the first request.
     #[schemars(with = "String", extend("format" = "date-time"))]
     deletion_requested_at: Timestamp,
 }
@@ -94,35 +94,35 @@ pub struct Leaving {
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/me", "getMe", show)
-            .says("The caller's account", "It is made anew where its record is missing.")
+            .summary("Get the caller's account", "A missing record is created again.")
             .problems(&[Code::AccountDeleted, Code::SessionEnded, Code::AccountsUnavailable]),
         patch("/api/me", "changeMe", change)
-            .says(
+            .summary(
                 "Change the profile",
-                "`If-Match` says on which version, with the `ETag` of an earlier answer, so that a change that was \
-                 made elsewhere meanwhile is not overwritten; `*` for whatever version.",
+                "`If-Match` must be the `ETag` of the version that the change is based on, so that a concurrent change is not \
+                 overwritten, or `*` for any version.",
             )
-            .answers(200, "The account as it is now, with its new `ETag`.")
+            .returns(200, "The changed account, with its new `ETag`.")
             .problems(&[
                 Code::AccountDeleted,
                 Code::ProfileChanged,
                 Code::SessionEnded,
                 Code::AccountsUnavailable,
             ]),
-        delete("/api/me", "deleteMe", leave)
-            .says(
+        delete("/api/me", "deleteMe", request_deletion)
+            .summary(
                 "Delete the account",
-                "The account cannot be used from now on. It is deleted with everything that is held about its \
-                 learner within minutes; a conversation that is live ends. It cannot be undone.",
+                "Requests the deletion of the account and of all data about its learner, which completes within minutes. \
+                 The account cannot be used from now on, and a live conversation ends. This cannot be undone.",
             )
             .problems(&[Code::AccountDeleted, Code::SessionEnded, Code::AccountsUnavailable]),
         get("/api/me/export", "exportMe", export)
-            .says(
-                "Everything that is held about the caller",
-                "One JSON document, written while it is read. An answer that breaks off is not whole. Recordings are \
-                 listed with addresses that are good for an hour, or less if the service changes its credentials.",
+            .summary(
+                "Export all data about the caller",
+                "One JSON document, which is streamed. If the response is cut, the document is incomplete. Recordings are \
+                 listed with URLs that are valid for an hour, or less if the service's credentials expire earlier.",
             )
-            .answers_with::<Export>(200, "application/json", "The document.")
+            .returns_content::<Export>(200, "application/json", "The document.")
             .problems(&[
                 Code::AccountDeleted,
                 Code::Busy,
@@ -145,14 +145,13 @@ async fn change(
     State(app): State<Arc<AppState>>,
     caller: Caller,
     seen: IfMatch,
-    Body(change): Body<Change>,
+    Body(change): Body<ProfileChange>,
 ) -> Result<Cached<Me>, ApiError> {
     let user = app.accounts.open(&caller).await?;
-    // What would be refused in any case is not refused for its version (RFC 9110, section 13.2.1).
-    let profile = change.of(user.profile.clone()).checked();
-    let profile = profile.map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
-    if !seen.is_on(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
-        return Err(changed(user.version));
+    // Other errors come before the precondition (RFC 9110, section 13.2.1).
+    let profile = change.apply(user.profile.clone()).checked()?;
+    if !seen.includes(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
+        return Err(AccountError::Changed(user.version).into());
     }
     let user = if profile == user.profile {
         user
@@ -162,21 +161,21 @@ async fn change(
     IfNoneMatch::default().json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
 
-async fn leave(
+async fn request_deletion(
     State(app): State<Arc<AppState>>,
     caller: Caller,
     Body(deletion): Body<Deletion>,
-) -> Result<Accepted<Leaving>, ApiError> {
+) -> Result<Accepted<DeletionRequested>, ApiError> {
     if deletion.confirm != CONFIRMATION {
-        return Err(ApiError::field("confirm", format!("it has to be {CONFIRMATION:?}, word for word")));
+        return Err(ApiError::field("confirm", format!("must be {CONFIRMATION:?}")));
     }
     let deletion_requested_at = app.accounts.delete(&caller).await?;
-    Ok(Accepted(Leaving { deletion_requested_at }))
+    Ok(Accepted(DeletionRequested { deletion_requested_at }))
 }
 
 async fn export(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
     let user = app.accounts.open(&caller).await?;
-    let pieces = app.exports.begin(user)?;
+    let pieces = app.exports.begin(user).map_err(|error| ApiError::refused(Code::Busy, error.to_string()))?;
     let mut response = Content::from_stream(pieces).into_response();
     for (name, value) in [
         (header::CONTENT_TYPE, "application/json"),
@@ -188,9 +187,9 @@ async fn export(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Resp
     Ok(response)
 }
 
-impl Change {
-    /// `profile` with the change.
-    fn of(self, profile: Profile) -> Profile {
+impl ProfileChange {
+    /// Applies the change to `profile`.
+    fn apply(self, profile: Profile) -> Profile {
         Profile {
             name: self.name.unwrap_or(profile.name),
             level: self.level.unwrap_or(profile.level),
@@ -225,12 +224,12 @@ mod tests {
 
     #[test]
     fn what_is_not_named_is_not_changed() {
-        let change: Change = serde_json::from_str(r#"{"level":"C2","interests":[]}"#).unwrap();
-        let changed = change.of(profile());
+        let change: ProfileChange = serde_json::from_str(r#"{"level":"C2","interests":[]}"#).unwrap();
+        let changed = change.apply(profile());
         assert_eq!(changed, Profile { level: Level::C2, interests: Vec::new(), ..profile() });
-        assert_eq!(Change::default().of(profile()), profile());
+        assert_eq!(ProfileChange::default().apply(profile()), profile());
         for unknown in [r#"{"email":"a@b.example"}"#, r#"{"roles":["analyst"]}"#, r#"{"level":"D1"}"#] {
-            assert!(serde_json::from_str::<Change>(unknown).is_err(), "{unknown}");
+            assert!(serde_json::from_str::<ProfileChange>(unknown).is_err(), "{unknown}");
         }
     }
 

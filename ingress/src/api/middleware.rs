@@ -1,30 +1,39 @@
-//! What is around every request, whichever route answers it: its id, its time, who may read the answer in a browser, and
-//! what a browser may do with it.
+//! Middleware of all routes: request id, timeout, metrics, CORS, and the response headers that protect a browser.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::{extract::Request, middleware::Next, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderName, HeaderValue, Method, header};
+use tokio::time::Instant;
+use tower_http::{
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
 
-use crate::api::problem::{ApiError, REQUEST_ID};
+use super::problem::{ApiError, REQUEST_ID};
+use crate::metrics::Metrics;
 
-/// Longest body of a request, in bytes; a route that takes more says so.
+/// Maximum size of a request body, in bytes; a route can set another.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// Longest time to the beginning of an answer; a WebSocket is answered when it is accepted.
+/// Timeout until the response begins, or a WebSocket is accepted.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a browser need not ask again which origin may call, in seconds.
+/// How long a browser caches a CORS preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
-/// The id of a request.
+/// The header of the request id.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Longest request id that is taken over from the caller, in bytes.
+/// Maximum length of a request id from the caller, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// What a page of another origin may send beside the headers that every page may.
+/// Request headers that another origin may send, besides the CORS-safelisted ones.
 const REQUEST_HEADERS: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
@@ -37,8 +46,8 @@ const REQUEST_HEADERS: [HeaderName; 9] = [
     REQUEST_ID_HEADER,
 ];
 
-/// What it may read of an answer beside the headers that every page may.
-const ANSWER_HEADERS: [HeaderName; 6] = [
+/// Response headers that another origin may read, besides the CORS-safelisted ones.
+const RESPONSE_HEADERS: [HeaderName; 6] = [
     header::CONTENT_DISPOSITION,
     header::ETAG,
     header::LOCATION,
@@ -47,25 +56,26 @@ const ANSWER_HEADERS: [HeaderName; 6] = [
     REQUEST_ID_HEADER,
 ];
 
-/// What every answer says unless its handler says something else.
+/// Headers of every response, unless its handler sets them.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::REFERRER_POLICY, "no-referrer"),
-    // Two years. Over plain HTTP, as on this machine, a browser passes it over.
+    // Two years. Browsers ignore it over plain HTTP, as in local development.
     (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Gives every request an id, the caller's own where it is a plain one, and every answer the same.
+/// Gives every request an id and returns it with the response. An id from the caller is kept if it has only letters, digits
+/// and hyphens.
 pub async fn request_id(request: Request, next: Next) -> Response {
-    let own = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| {
+    let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
+    let is_plain = |id: &&str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(allowed)
     };
-    let id = own.filter(plain).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+    let id = given.filter(is_plain).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
     let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
@@ -73,35 +83,38 @@ pub async fn request_id(request: Request, next: Next) -> Response {
     response
 }
 
-/// Gives a request up that is not answered in time. A stream that follows the beginning of an answer, such as server-sent
-/// events, may take longer.
-pub async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
+/// Limits the time until a response begins. The stream that follows, e.g. server-sent events, may take longer.
+pub async fn timeout(request: Request, next: Next) -> Result<Response, ApiError> {
     tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| ApiError::Timeout)
 }
 
-/// Adds the headers that keep browsers from guessing, framing, telling and keeping.
-pub async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    add_headers(response.headers_mut());
+/// Records the duration and the status of each request by its route. A WebSocket counts until it is accepted.
+pub async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
+    let endpoint = format!("{} {path}", request.method());
+    let start = Instant::now();
+    let response = next.run(request).await;
+    metrics.request(endpoint, response.status(), start.elapsed());
     response
 }
 
-/// Lets pages of `origin`, and of no other, call the API and read its answers, with cookies. Without this, only pages of
-/// the API's own origin may.
+/// Adds [`HEADERS`] to the responses of `router`.
+pub fn default_headers<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    HEADERS.into_iter().fold(router, |router, (name, value)| {
+        router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)))
+    })
+}
+
+/// Allows pages of `origin`, and of no other, to call the API with cookies and to read the responses. Without this, only
+/// pages of the API's own origin can.
 pub fn cors(origin: HeaderValue) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list([origin]))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(REQUEST_HEADERS)
-        .expose_headers(ANSWER_HEADERS)
+        .expose_headers(RESPONSE_HEADERS)
         .max_age(PREFLIGHT_AGE)
-}
-
-fn add_headers(headers: &mut HeaderMap) {
-    for (name, value) in HEADERS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
 }
 
 #[cfg(test)]
@@ -124,12 +137,12 @@ mod tests {
             .route("/kept", get(kept))
             .route("/never", get(std::future::pending::<()>))
             .route("/stream", get(stream))
-            .layer(middleware::from_fn(in_time));
+            .layer(middleware::from_fn(timeout));
         let router = match origin {
             Some(origin) => router.layer(cors(HeaderValue::from_static(origin))),
             None => router,
         };
-        router.layer(middleware::from_fn(headers)).layer(middleware::from_fn(request_id))
+        default_headers(router).layer(middleware::from_fn(request_id))
     }
 
     /// An event each time, as long as a request may take.
@@ -196,7 +209,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_begins_in_time_and_a_stream_goes_on() {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let answer = ask(router(None), Method::GET, "/never", &[]).await;
         assert_eq!((answer.status(), begun.elapsed()), (StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT));
         let answer = ask(router(None), Method::GET, "/stream", &[]).await;

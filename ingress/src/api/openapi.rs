@@ -1,26 +1,37 @@
-//! The OpenAPI document, from the routes: `GET /api/openapi.json`, published as `schemas/api/openapi.json`. OpenAPI 3.1
-//! uses JSON Schema 2020-12, so the schemas are those of the types, unchanged.
+//! The OpenAPI document, generated from the routes: `GET /api/openapi.json`, published as `schemas/api/openapi.json`. OpenAPI 3.1
+//! uses JSON Schema 2020-12, so the schemas of the types are used unchanged.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
-use axum::response::{IntoResponse as _, Response};
+use axum::{
+    Extension,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
 use http::header;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::route::{Operation, Role, Route, get};
-use crate::api::problem::{Code, PROBLEM_JSON, Problem};
+use super::{
+    problem::{Code, PROBLEM_JSON, Problem},
+    role::Role,
+    route::{HandlerInput, Operation, OperationBuilder, Route, get},
+};
 
-/// The document itself.
+/// The document as text, built once by the server.
+#[derive(Clone, Debug)]
+pub struct OpenApi(Bytes);
+
+/// The route of the document.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/openapi.json", "getOpenApi", openapi)
-            .says("This document", "OpenAPI 3.1.")
-            .answers_with::<Map<String, Value>>(200, "application/json", "The document."),
+            .summary("This document", "OpenAPI 3.1.")
+            .returns_content::<Map<String, Value>>(200, "application/json", "The document."),
     ]
 }
 
-/// The document of `resources`: names with their routes.
+/// Builds the document of `resources`: tags with their routes.
 #[must_use]
 pub fn document(resources: &[(&'static str, Vec<Route>)]) -> Value {
     let mut generator = generator();
@@ -60,7 +71,7 @@ pub fn document(resources: &[(&'static str, Vec<Route>)]) -> Value {
                     "type": "apiKey",
                     "in": "query",
                     "name": "ticket",
-                    "description": "Good for a minute, one use and one conversation.",
+                    "description": "Valid for one minute, one use and one conversation.",
                 },
             },
         },
@@ -68,14 +79,24 @@ pub fn document(resources: &[(&'static str, Vec<Route>)]) -> Value {
 }
 
 const ABOUT: &str = "Errors are problem documents (RFC 9457): `code` is for programs and keeps its meaning, `detail` is for \
-    people, `requestId` is the `x-request-id` of the answer and of the log. Unknown addresses answer 404, other methods \
-    405 with `Allow`. What is somebody else's is answered exactly as what does not exist. New fields may be added to \
-    answers at any time.";
+    people, `requestId` is the `x-request-id` of the response and of the log. Unknown paths return 404, unsupported methods \
+    405 with `Allow`. Resources of other learners return the same 404 as resources that do not exist. New properties may be \
+    added to responses at any time.";
 
-static PUBLISHED: LazyLock<String> = LazyLock::new(|| document(&super::resources()).to_string());
+impl OpenApi {
+    /// The text of `document`.
+    #[must_use]
+    pub fn new(document: &Value) -> Self {
+        Self(document.to_string().into())
+    }
+}
 
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], PUBLISHED.as_str()).into_response()
+impl HandlerInput for Extension<OpenApi> {
+    fn describe(_: &mut OperationBuilder<'_>) {}
+}
+
+async fn openapi(Extension(OpenApi(document)): Extension<OpenApi>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
 fn generator() -> SchemaGenerator {
@@ -94,22 +115,23 @@ fn described(tag: &str, route: &Route, operation: &Operation, problem: &Value) -
         "security": security(operation.role),
         "responses": responses(operation, problem),
     });
-    if !route.about.is_empty() {
-        described["description"] = json!(route.about);
+    if !route.description.is_empty() {
+        described["description"] = json!(route.description);
     }
-    // The ticket is a security scheme; that it stands in the query is said there.
+    // The ticket is a security scheme, which says that it is a query parameter.
     let shown = |name: &str| operation.role != Role::Ticket || name != "ticket";
     let parameters = operation.parameters.iter().filter(|parameter| shown(&parameter.name));
     let parameters: Vec<Value> = parameters
         .map(|parameter| {
             let mut schema = parameter.schema.clone();
-            let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-            let (place, name, required) = (parameter.place, &parameter.name, parameter.required);
-            let mut told = json!({ "in": place, "name": name, "required": required, "schema": schema });
-            if let Some(about) = about {
-                told["description"] = about;
+            let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let (location, name, required) = (parameter.location, &parameter.name, parameter.required);
+            let mut described =
+                json!({ "in": location, "name": name, "required": required, "schema": schema });
+            if let Some(description) = description {
+                described["description"] = description;
             }
-            told
+            described
         })
         .collect();
     if !parameters.is_empty() {
@@ -135,15 +157,16 @@ fn content(content: &BTreeMap<&'static str, Value>) -> Value {
 
 fn responses(operation: &Operation, problem: &Value) -> Value {
     let mut responses = Map::new();
-    for (status, answer) in &operation.answers {
-        let mut told = json!({ "description": answer.about });
-        if !answer.content.is_empty() {
-            told["content"] = content(&answer.content);
+    for (status, documented) in &operation.responses {
+        let mut response = json!({ "description": documented.description });
+        if !documented.content.is_empty() {
+            response["content"] = content(&documented.content);
         }
-        for (name, about) in &answer.headers {
-            told["headers"][*name] = json!({ "description": about, "schema": { "type": "string" } });
+        for (name, description) in &documented.headers {
+            response["headers"][*name] =
+                json!({ "description": description, "schema": { "type": "string" } });
         }
-        responses.insert(status.to_string(), told);
+        responses.insert(status.to_string(), response);
     }
     let mut problems: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in &operation.problems {

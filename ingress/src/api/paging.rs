@@ -1,7 +1,7 @@
-//! PURE. Lists in pages: `?limit=` and `?cursor=` of a request, `items` and `nextCursor` of an answer.
+//! Pagination: `?limit=` and `?cursor=` of a request, `items` and `nextCursor` of a response.
 //!
-//! A cursor is opaque to pages and says where a list goes on. It is no secret and grants nothing: whose list it is comes
-//! from the caller's token on every page, so a position holds what orders the list and never whose it is.
+//! A cursor is opaque to clients. It is not secret and grants nothing: the owner of the list comes from the access token of each
+//! request, so a cursor only holds the position in the order of the list.
 
 use axum::extract::FromRequestParts;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -11,31 +11,31 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     extract::Query,
-    route::{Input, Sketch},
+    problem::{ApiError, Code},
+    route::{HandlerInput, OperationBuilder},
 };
-use crate::api::problem::{ApiError, Code};
 
-/// Items of a page, where the request does not say.
+/// Default number of items of a page.
 pub const PAGE_ITEMS: u16 = 20;
 
-/// Most items of a page.
+/// Maximum number of items of a page.
 pub const PAGE_ITEMS_MAX: u16 = 100;
 
-/// Longest cursor, in bytes.
+/// Maximum length of a cursor, in bytes.
 const CURSOR_BYTES_MAX: usize = 1_024;
 
-/// Where a list goes on: what orders its items. A cursor of another list is refused.
-pub trait Position: Serialize + DeserializeOwned {
+/// A position in a list: the sort key of an item. A cursor of another list is rejected.
+pub trait CursorPosition: Serialize + DeserializeOwned {
     /// The name of the list.
     const LIST: &'static str;
 }
 
-/// Which page is asked for: an argument of a handler.
+/// The requested page: an argument of handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging<P> {
-    /// Items at most, 1 to [`PAGE_ITEMS_MAX`].
+    /// Maximum number of items, 1 to [`PAGE_ITEMS_MAX`].
     pub limit: u16,
-    /// The position of the last item of the page before; `None` for the first page.
+    /// The position of the last item of the previous page; `None` for the first page.
     pub after: Option<P>,
 }
 
@@ -46,17 +46,17 @@ pub struct Paging<P> {
 pub struct Page<T> {
     /// The items, in the order of the list.
     pub items: Vec<T>,
-    /// What `cursor` is for the next page; missing on the last one.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct PageQuery {
-    /// Items at most.
+    /// Maximum number of items; 20 by default.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u16>,
-    /// `nextCursor` of the page before.
+    /// `nextCursor` of the previous page.
     #[schemars(length(max = 1024))]
     cursor: Option<String>,
 }
@@ -68,42 +68,42 @@ struct Cursor<P> {
 }
 
 impl<T> Page<T> {
-    /// A page, and where the next one goes on if there is one.
-    pub fn new<P: Position>(items: Vec<T>, next: Option<P>) -> Self {
+    /// A page, with the position after which the next page begins, if there is one.
+    pub fn new<P: CursorPosition>(items: Vec<T>, next: Option<P>) -> Self {
         Self { items, next_cursor: next.map(encode) }
     }
 }
 
-impl<P: Position, S: Send + Sync> FromRequestParts<S> for Paging<P> {
+impl<P: CursorPosition, S: Send + Sync> FromRequestParts<S> for Paging<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Query(query) = Query::<PageQuery>::from_request_parts(parts, state).await?;
         let limit = query.limit.unwrap_or(PAGE_ITEMS);
         if !(1..=PAGE_ITEMS_MAX).contains(&limit) {
-            return Err(ApiError::query("limit", format!("it is 1 to {PAGE_ITEMS_MAX}, not {limit}")));
+            return Err(ApiError::query("limit", format!("must be 1 to {PAGE_ITEMS_MAX}, not {limit}")));
         }
         let after = query.cursor.as_deref().map(|cursor| {
-            decode(cursor).ok_or_else(|| ApiError::query("cursor", "it is no `nextCursor` of this list"))
+            decode(cursor).ok_or_else(|| ApiError::query("cursor", "must be a `nextCursor` of this list"))
         });
         Ok(Self { limit, after: after.transpose()? })
     }
 }
 
-impl<P> Input for Paging<P> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.query::<PageQuery>();
-        sketch.problem(Code::QueryInvalid);
+impl<P> HandlerInput for Paging<P> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.query::<PageQuery>();
+        operation.problem(Code::QueryInvalid);
     }
 }
 
-fn encode<P: Position>(after: P) -> String {
+fn encode<P: CursorPosition>(after: P) -> String {
     let cursor = Cursor { list: P::LIST.to_owned(), after };
     let json = serde_json::to_vec(&cursor).expect("a position is plain data with string keys");
     BASE64_URL_SAFE_NO_PAD.encode(json)
 }
 
-fn decode<P: Position>(cursor: &str) -> Option<P> {
+fn decode<P: CursorPosition>(cursor: &str) -> Option<P> {
     if cursor.len() > CURSOR_BYTES_MAX {
         return None;
     }
@@ -124,11 +124,11 @@ mod tests {
         name: String,
     }
 
-    impl Position for Of<1> {
+    impl CursorPosition for Of<1> {
         const LIST: &'static str = "one";
     }
 
-    impl Position for Of<2> {
+    impl CursorPosition for Of<2> {
         const LIST: &'static str = "two";
     }
 

@@ -1,5 +1,5 @@
-//! `GET /api/pictures`: the pictures that a learner can talk about, and `GET /api/pictures/{id}`: one of them. The
-//! description that the tutor is given is not told: it would spoil the exercise.
+//! `GET /api/pictures`: the pictures for conversations, and `GET /api/pictures/{id}`: one of them. The tutor's description of a
+//! picture is left out: it would spoil the exercise.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,41 +11,41 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cache::{Cached, Freshness, IfNoneMatch},
+    caller::Learner,
     extract::{Path, Query},
+    problem::ApiError,
     route::{Route, get},
 };
 use crate::{
-    account::auth::Learner,
-    api::problem::ApiError,
     app::AppState,
     store::{pictures::Entry, signed::SignedUrl},
 };
 
-/// How long an answer is good for its caller. It is short against the time for which the addresses in it are.
+/// How long a response is fresh: short compared with the lifetime of the URLs in it.
 const FRESHNESS: Freshness = Freshness::Private(Duration::from_secs(5 * 60));
 
-/// Longest category, in bytes.
+/// Maximum length of a category, in bytes.
 const CATEGORY_BYTES_MAX: usize = 64;
 
-/// Which pictures are wanted.
+/// A filter of pictures.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PicturesQuery {
-    /// Those of this category alone.
+    /// Only pictures of this category.
     #[schemars(length(max = 64))]
     category: Option<String>,
 }
 
-/// For whom a picture is.
+/// Options for a picture.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PictureQuery {
-    /// The level of the questions; B1 without it.
+    /// The level of the questions.
     #[serde(default)]
     level: Level,
 }
 
-/// All pictures, by category and title.
+/// Pictures, sorted by category and title.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PictureList {
@@ -57,47 +57,47 @@ pub struct PictureList {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PictureSummary {
-    /// Its id, which starts a conversation.
+    /// The id.
     image_id: String,
-    /// Its category.
+    /// The category.
     category: String,
-    /// Its name.
+    /// The title.
     title: String,
-    /// What can be seen, for those who cannot see it.
+    /// Alternative text.
     alt: String,
-    /// Where it can be seen; absent of one that is not published yet.
+    /// The image file; absent if it is not published yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<PictureFile>,
 }
 
-/// A picture.
+/// A picture with its learning material.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Picture {
-    /// What a list says of it.
+pub struct PictureDetails {
+    /// The summary.
     #[serde(flatten)]
     summary: PictureSummary,
-    /// What a learner can practise with it.
+    /// Learning objectives.
     objectives: Vec<String>,
-    /// Words to practise.
+    /// Vocabulary to practise.
     vocabulary: Vec<String>,
-    /// Guiding questions for the level, or for the nearest one that has some.
+    /// Guiding questions for the level, or for the nearest level that has questions.
     questions: Vec<String>,
 }
 
-/// The picture itself.
+/// An image file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PictureFile {
-    /// Where it is.
+    /// The URL.
     #[serde(flatten)]
     at: SignedUrl,
-    /// Its media type.
+    /// The media type.
     content_type: String,
-    /// Its width, in pixels.
+    /// Width in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     width: Option<u32>,
-    /// Its height, in pixels.
+    /// Height in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
 }
@@ -105,12 +105,10 @@ pub struct PictureFile {
 /// Pictures.
 pub fn routes() -> Vec<Route> {
     vec![
-        get("/api/pictures", "listPictures", list).says(
-            "The pictures to talk about",
-            "By category and title. A category that there is not has no pictures.",
-        ),
+        get("/api/pictures", "listPictures", list)
+            .summary("List pictures", "Sorted by category and title. An unknown category has no pictures."),
         get("/api/pictures/{id}", "getPicture", one)
-            .says("A picture", "With what can be practised with it, and questions for a level."),
+            .summary("Get a picture", "With its learning material and questions for a level."),
     ]
 }
 
@@ -125,12 +123,12 @@ pub async fn list(
     have: IfNoneMatch,
 ) -> Result<Cached<PictureList>, ApiError> {
     if query.category.as_ref().is_some_and(|category| category.len() > CATEGORY_BYTES_MAX) {
-        return Err(ApiError::query("category", format!("it has at most {CATEGORY_BYTES_MAX} bytes")));
+        return Err(ApiError::query("category", format!("at most {CATEGORY_BYTES_MAX} bytes")));
     }
     let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
-    let wanted = |entry: &&Entry| query.category.as_ref().is_none_or(|category| entry.category == *category);
+    let matches = |entry: &&Entry| query.category.as_ref().is_none_or(|category| entry.category == *category);
     let mut items = Vec::new();
-    for entry in all.iter().filter(wanted) {
+    for entry in all.iter().filter(matches) {
         items.push(summary(&app, entry).await?);
     }
     have.json(FRESHNESS, &PictureList { items })
@@ -146,10 +144,10 @@ pub async fn one(
     Path(id): Path<String>,
     Query(query): Query<PictureQuery>,
     have: IfNoneMatch,
-) -> Result<Cached<Picture>, ApiError> {
+) -> Result<Cached<PictureDetails>, ApiError> {
     let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
     let entry = all.iter().find(|entry| entry.image_id == id).ok_or(ApiError::NotFound("picture"))?;
-    let picture = Picture {
+    let picture = PictureDetails {
         summary: summary(&app, entry).await?,
         objectives: entry.objectives.clone(),
         vocabulary: entry.vocabulary.clone(),

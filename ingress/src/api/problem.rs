@@ -1,9 +1,10 @@
-//! Errors of the API as `application/problem+json` (RFC 9457). An error of ours is logged here, once; the caller
-//! learns only that there was one.
+//! Errors of the API as `application/problem+json` (RFC 9457). An internal error is logged here, once; the response does not
+//! contain it.
 //!
-//! A new kind of refusal is a row in [`codes`] and [`ApiError::refused`] where it happens, or a variant of
-//! [`ApiError`] where it carries more than a text.
+//! A new error is a row in [`codes`] and [`ApiError::refused`] where it occurs, or a variant of [`ApiError`] if it carries more
+//! than a text. Modules outside `api` have their own error types, which are converted here and in `account.rs`.
 
+pub(crate) mod account;
 pub mod codes;
 
 pub use codes::Code;
@@ -18,82 +19,87 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::role::Role;
 use crate::{
-    account::auth::Unauthorized, api::route::Role, live::admission::AdmissionError,
-    live::session::TurnUploadError, live::ticket::TicketError, live::upload::AudioFileError,
+    account::{auth::TokenError, profile::ProfileError},
+    coordination::RateLimitError,
+    live::admission::AdmissionError,
+    live::session::TurnUploadError,
+    live::ticket::TicketError,
+    live::upload::AudioFileError,
 };
 
-/// When a caller who found no free slot may come back, in seconds.
+/// `Retry-After` of a response with status 503, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 10;
 
-/// The media type of an error.
+/// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Why a request is refused.
+/// Why a request fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The request is not one of the API.
+    /// The request does not conform to the API.
     #[error("{0}")]
     Invalid(String),
-    /// A parameter of the query is wrong.
+    /// A query parameter is invalid.
     #[error("{field}: {message}")]
     Query {
-        /// The parameter.
+        /// The name of the parameter.
         field: String,
-        /// What is wrong with it and what is allowed.
+        /// What is wrong and what is allowed.
         message: String,
     },
-    /// A field of the body is wrong.
+    /// A field of the body is invalid.
     #[error("{field}: {message}")]
     Unprocessable {
         /// The path to the field, as `interests[2]`.
         field: String,
-        /// What is wrong with it and what is allowed.
+        /// What is wrong and what is allowed.
         message: String,
     },
-    /// The access token is missing or not good.
+    /// The access token is missing or not valid.
     #[error(transparent)]
-    Unauthorized(#[from] Unauthorized),
-    /// The caller lacks a role.
-    #[error("the role {} is needed", .0.name())]
+    Unauthorized(#[from] TokenError),
+    /// The caller does not have this role.
+    #[error("the role {} is required", .0.name())]
     Forbidden(Role),
-    /// The ticket is not good.
+    /// The ticket is not valid.
     #[error(transparent)]
     Ticket(#[from] TicketError),
-    /// There is nothing of that name, or not for this learner.
-    #[error("there is no {0} of that name")]
+    /// The resource does not exist, or belongs to another learner.
+    #[error("the {0} does not exist")]
     NotFound(&'static str),
-    /// The address has other methods.
-    #[error("the address does not have this method")]
+    /// The endpoint has other methods.
+    #[error("the endpoint does not support this method")]
     Method,
     /// No slot is free, or the learner is in another conversation.
     #[error(transparent)]
     Admission(#[from] AdmissionError),
-    /// No turn can be uploaded to the conversation.
+    /// The conversation accepts no uploaded turn.
     #[error(transparent)]
     TurnUpload(#[from] TurnUploadError),
-    /// The uploaded turn is not taken.
+    /// The uploaded file is rejected.
     #[error(transparent)]
     Upload(#[from] AudioFileError),
-    /// The caller tries too often.
+    /// A rate limit is exceeded.
     #[error("too many attempts; try again in {} s", seconds(*.after))]
     TooManyRequests {
-        /// When another attempt is taken.
+        /// Time until the next attempt is allowed.
         after: Duration,
     },
-    /// Any other refusal.
+    /// Any other error of the caller.
     #[error("{detail}")]
     Refused {
-        /// What is wrong, for programs.
+        /// The code, for programs.
         code: Code,
         /// What is wrong and what is allowed.
         detail: String,
     },
-    /// The answer took too long.
-    #[error("the answer took too long")]
+    /// The response did not begin in time.
+    #[error("the response took too long")]
     Timeout,
-    /// An error of ours.
-    #[error("something went wrong on our side")]
+    /// An internal error.
+    #[error("an internal error occurred")]
     Internal(#[source] anyhow::Error),
 }
 
@@ -101,50 +107,50 @@ pub enum ApiError {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// Always `about:blank`: the code says what it is.
+    /// Always `about:blank`; `code` identifies the problem.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The name of the status.
+    /// The name of the HTTP status.
     title: &'static str,
-    /// The status.
+    /// The HTTP status.
     #[schemars(range(min = 400, max = 599))]
     status: u16,
-    /// What is wrong, and where it helps, what is allowed: for people.
+    /// What is wrong and what is allowed, for people.
     detail: String,
-    /// What is wrong: for programs.
+    /// The code of the problem, for programs.
     code: &'static str,
-    /// The id of the request, which stands in the log.
+    /// The id of the request, which is in the log.
     request_id: String,
-    /// The field or parameter that is wrong.
+    /// The invalid field or parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// The role that is needed.
+    /// The required role.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
-    /// The conversation that the learner is in.
+    /// The conversation in which the learner is.
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation_id: Option<String>,
 }
 
 tokio::task_local! {
-    /// The id of the request that is being answered.
+    /// The id of the current request.
     pub static REQUEST_ID: String;
 }
 
 impl ApiError {
-    /// A refusal with a code.
+    /// An error with a code.
     #[must_use]
     pub fn refused(code: Code, detail: impl Into<String>) -> Self {
         Self::Refused { code, detail: detail.into() }
     }
 
-    /// A field of the body that is wrong.
+    /// An invalid field of the body.
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Unprocessable { field: field.into(), message: message.into() }
     }
 
-    /// A parameter of the query that is wrong.
+    /// An invalid query parameter.
     #[must_use]
     pub fn query(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Query { field: field.into(), message: message.into() }
@@ -157,10 +163,10 @@ impl ApiError {
             Self::Invalid(_) => Code::InvalidRequest,
             Self::Query { .. } => Code::QueryInvalid,
             Self::Unprocessable { .. } => Code::FieldInvalid,
-            Self::Unauthorized(Unauthorized::KeysUnavailable) => Code::KeysUnavailable,
-            Self::Unauthorized(Unauthorized::Missing) => Code::TokenMissing,
-            Self::Unauthorized(Unauthorized::Expired) => Code::TokenExpired,
-            Self::Unauthorized(Unauthorized::Invalid(_)) => Code::TokenInvalid,
+            Self::Unauthorized(TokenError::KeysUnavailable) => Code::KeysUnavailable,
+            Self::Unauthorized(TokenError::Missing) => Code::TokenMissing,
+            Self::Unauthorized(TokenError::Expired) => Code::TokenExpired,
+            Self::Unauthorized(TokenError::Invalid(_)) => Code::TokenInvalid,
             Self::Forbidden(_) => Code::RoleMissing,
             Self::Ticket(TicketError::Invalid) => Code::TicketInvalid,
             Self::Ticket(TicketError::Used) => Code::TicketUsed,
@@ -191,31 +197,35 @@ impl ApiError {
             role: None,
             conversation_id: None,
         };
-        match self {
-            Self::Admission(AdmissionError::InConversation(id)) => {
-                problem.conversation_id = Some(id.to_string());
-            }
-            Self::Query { field, .. } | Self::Unprocessable { field, .. } => {
-                problem.field = Some(field.clone());
-            }
-            Self::Forbidden(role) => problem.role = Some(role.name()),
-            Self::Internal(source) => {
-                let id = &problem.request_id;
-                tracing::error!(request.id = id, error = format!("{source:#}"), "the request failed");
-            }
-            Self::Invalid(_)
-            | Self::Unauthorized(_)
-            | Self::Ticket(_)
-            | Self::NotFound(_)
-            | Self::Method
-            | Self::TurnUpload(_)
-            | Self::Upload(_)
-            | Self::TooManyRequests { .. }
-            | Self::Refused { .. }
-            | Self::Timeout
-            | Self::Admission(AdmissionError::Full | AdmissionError::Stopping) => {}
+        if let Self::Admission(AdmissionError::InConversation(id)) = self {
+            problem.conversation_id = Some(id.to_string());
+        }
+        if let Self::Query { field, .. } | Self::Unprocessable { field, .. } = self {
+            problem.field = Some(field.clone());
+        }
+        if let Self::Forbidden(role) = self {
+            problem.role = Some(role.name());
+        }
+        if let Self::Internal(source) = self {
+            let id = &problem.request_id;
+            tracing::error!(request.id = id, error = format!("{source:#}"), "the request failed");
         }
         problem
+    }
+}
+
+impl From<ProfileError> for ApiError {
+    fn from(error: ProfileError) -> Self {
+        Self::field(error.field, error.allowed)
+    }
+}
+
+impl From<RateLimitError> for ApiError {
+    fn from(error: RateLimitError) -> Self {
+        match error {
+            RateLimitError::Exceeded { after } => Self::TooManyRequests { after },
+            RateLimitError::Failed(error) => Self::Internal(error.into()),
+        }
     }
 }
 
@@ -255,7 +265,7 @@ fn upload_code(refusal: &AudioFileError) -> Code {
     }
 }
 
-/// Whole seconds, at least one: whoever waits them finds the time passed.
+/// Whole seconds, rounded up and at least one, so that the wait is over after them.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero())
 }

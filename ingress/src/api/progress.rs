@@ -1,4 +1,4 @@
-//! `GET /api/progress`: a learner's days and the total over all of them.
+//! `GET /api/progress`: the progress of a learner by day and in total.
 
 use std::sync::Arc;
 
@@ -9,61 +9,61 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    caller::Learner,
     csv::{Cell, row},
     extract::Query,
+    problem::ApiError,
     route::{Route, get},
 };
 use crate::{
-    account::auth::Learner,
-    api::problem::ApiError,
     app::AppState,
     store::progress::{Day, Total},
 };
 
-/// Longest range, in days.
+/// Maximum length of a range, in days.
 pub const DAYS_MAX: i32 = 366;
 
-/// Days of a range that says only where it ends, or nothing.
+/// Length of a range without a first day, in days.
 const DAYS: i32 = 30;
 
-/// Which days are wanted.
+/// A range of days.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DaysQuery {
-    /// The first day; without it, 30 days are told.
+    /// First day; by default 30 days up to the last day.
     #[schemars(with = "Option<String>", extend("format" = "date"))]
     from: Option<Date>,
-    /// The last day; without it, tomorrow in UTC, which is today at the latest of all zones.
+    /// Last day; by default tomorrow in UTC, which covers today in every time zone.
     #[schemars(with = "Option<String>", extend("format" = "date"))]
     to: Option<Date>,
 }
 
-/// A learner's progress.
+/// The progress of a learner.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressView {
-    /// The first day that was asked for.
+    /// First day of the range.
     #[schemars(with = "String", extend("format" = "date"))]
     from: Date,
-    /// The last one.
+    /// Last day of the range.
     #[schemars(with = "String", extend("format" = "date"))]
     to: Date,
-    /// The days with a conversation, in order, each on the learner's own calendar.
+    /// The days with a conversation, in order, in the learner's time zone.
     pub(super) days: Vec<Day>,
-    /// All days together, not only those that were asked for.
+    /// Totals over all days, not only the range.
     total: Total,
 }
 
-/// A learner's progress.
+/// The caller's progress.
 pub fn routes() -> Vec<Route> {
-    vec![get("/api/progress", "getProgress", own).says(
-        "The learner's progress",
-        "The days of a range, at most 366, and the total over all days. A conversation is counted within seconds of its \
-         end, its scores once it is assessed.",
+    vec![get("/api/progress", "getProgress", own).summary(
+        "Get the caller's progress",
+        "The days of a range of at most 366 days, and the totals over all days. A conversation is counted within seconds of \
+         its end, its scores once it is assessed.",
     )]
 }
 
-/// The caller's progress.
+/// Returns the caller's progress.
 ///
 /// # Errors
 /// 400 that names the parameter, 401.
@@ -75,7 +75,7 @@ pub async fn own(
     of(&app, &user_id, &query).await.map(Json)
 }
 
-/// The progress of `user_id`.
+/// Reads the progress of `user_id`.
 pub(super) async fn of(
     app: &AppState,
     user_id: &UserId,
@@ -88,7 +88,7 @@ pub(super) async fn of(
     Ok(ProgressView { from, to, days, total })
 }
 
-/// The days as a table, one row a day.
+/// The days as CSV, one row a day.
 pub(super) fn table(days: &[Day]) -> String {
     let names = ["date", "conversations", "turns", "speechMs", "durationMs", "scored"];
     let scores = ["overall", "fluency", "vocabulary", "grammar", "relevance"];
@@ -112,10 +112,10 @@ fn range(query: &DaysQuery, now: Timestamp) -> Result<(Date, Date), ApiError> {
     let from = query.from.unwrap_or_else(first);
     let days = from.until(to).map_or(i32::MAX, |span| span.get_days().max(0));
     if from > to {
-        return Err(ApiError::query("from", format!("{from} is after {to}, the last day")));
+        return Err(ApiError::query("from", format!("{from} is after the last day, {to}")));
     }
     if days >= DAYS_MAX {
-        let message = format!("from {from} to {to} are {} days, at most {DAYS_MAX} are told", days + 1);
+        let message = format!("the range {from} to {to} has {} days, the maximum is {DAYS_MAX}", days + 1);
         return Err(ApiError::query("from", message));
     }
     Ok((from, to))

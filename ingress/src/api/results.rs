@@ -1,9 +1,9 @@
-//! `GET /api/conversations/{id}/results`: what comes of a conversation, as server-sent events, each fact once: `transcript`,
-//! `assessment` or `failed`, `progress` twice (the conversation is counted, then its scores), and at last `complete`.
+//! `GET /api/conversations/{id}/results`: the results of a conversation as server-sent events, each once: `transcript`,
+//! `assessment` or `failed`, `progress` twice (for the conversation, then for its scores), and finally `complete`.
 //!
-//! A page that lost the stream comes back with the header `Last-Event-ID` and is told the rest, by any task. A page without
-//! one is told everything that has come so far. Streams are opened with an access token in the header, so a page reads them
-//! with `fetch`; `EventSource` cannot send one.
+//! A client that lost the stream reconnects with the header `Last-Event-ID` and receives the rest from any task; without it, it
+//! receives all results so far. The access token is in a header, so browsers read the stream with `fetch`: `EventSource` cannot
+//! send one.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -21,45 +21,45 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    caller::Learner,
     extract::Path,
     history::own,
+    problem::{ApiError, Code},
     route::{Route, get},
 };
 use crate::{
-    account::auth::Learner,
-    api::problem::{ApiError, Code},
     app::AppState,
     results::{
         STREAM_MAX, Seen,
-        places::{NoPlace, Place},
-        snapshot::{Fact, Told},
+        permits::{StreamLimitError, StreamPermit},
+        snapshot::{Fact, SentFacts},
     },
 };
 
-/// The header with which a caller takes a stream up.
+/// The header with which a client resumes a stream.
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The media type of a stream.
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
-/// A comment is sent when nothing else was for so long: below the idle timeout of the load balancer (60 s).
+/// Interval of keep-alive comments: below the idle timeout of the load balancer (60 s).
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// When a caller who has too many streams may try again.
+/// `Retry-After` for a caller with too many streams.
 const CALLER_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Results of a conversation.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/conversations/{id}/results", "followResults", results)
-            .says(
-                "What comes of a conversation",
+            .summary(
+                "Follow the results of a conversation",
                 "Server-sent events: `transcript`, `assessment` or `failed`, `progress` when the conversation is counted and \
-                 again when its scores are, and `complete`, after which the stream ends. `Last-Event-ID` takes a stream \
-                 up. A stream is open for ten minutes at most; a caller has four at most.",
+                 again when its scores are, and `complete`, after which the stream ends. `Last-Event-ID` resumes a stream. \
+                 A stream is open for at most ten minutes; a caller has at most four.",
             )
-            .answers_with::<String>(200, EVENT_STREAM, "The events.")
-            .answers(204, "The caller has been told everything.")
+            .returns_content::<String>(200, EVENT_STREAM, "The events.")
+            .returns(204, "The client has received all events.")
             .problems(&[Code::TooManyRequests, Code::Busy]),
     ]
 }
@@ -67,7 +67,7 @@ pub fn routes() -> Vec<Route> {
 /// The stream.
 ///
 /// # Errors
-/// 401, 404, 429 for too many streams of the caller, 503 for too many in all.
+/// 401, 404, 429 for too many streams of the caller, 503 for too many in total.
 pub async fn results(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
@@ -75,21 +75,21 @@ pub async fn results(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     own(&app, &user_id, id).await?;
-    let told = Told::until(last_event_id(&headers));
-    if told.is_complete() {
+    let sent = SentFacts::parse(last_event_id(&headers));
+    if sent.is_complete() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let results = &app.stores.results;
-    let place = results.places().take(&user_id).map_err(no_place)?;
+    let permit = results.permits().take(&user_id)?;
     let following = Following {
         id,
-        told,
+        sent,
         seen: results.watch(id),
         waiting: VecDeque::new(),
         deadline: Instant::now() + STREAM_MAX,
         shutdown: results.shutdown().clone(),
         over: false,
-        _place: place,
+        _permit: permit,
     };
     Ok(sse(stream::unfold(following, next)))
 }
@@ -97,14 +97,14 @@ pub async fn results(
 /// One open stream.
 struct Following {
     id: ConversationId,
-    told: Told,
+    sent: SentFacts,
     seen: watch::Receiver<Seen>,
     waiting: VecDeque<Fact>,
     deadline: Instant,
     shutdown: CancellationToken,
-    /// Nothing more will come.
+    /// The stream ends after the waiting facts.
     over: bool,
-    _place: Place,
+    _permit: StreamPermit,
 }
 
 async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Following)> {
@@ -118,10 +118,10 @@ async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Fo
         }
         let gone = {
             let seen = following.seen.borrow_and_update();
-            following.waiting.extend(seen.snapshot.tell(following.id, &mut following.told));
+            following.waiting.extend(seen.snapshot.take_unsent(following.id, &mut following.sent));
             seen.gone
         };
-        following.over = gone || following.told.is_complete();
+        following.over = gone || following.sent.is_complete();
         if following.over || !following.waiting.is_empty() {
             continue;
         }
@@ -133,24 +133,25 @@ async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Fo
     }
 }
 
-/// The answer that is `events`.
+/// A response that streams `events`.
 pub(super) fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
-    // A proxy that collects an answer before it passes it on would hold events back.
+    // A proxy that buffers responses would delay the events.
     response.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));
     response
 }
 
-/// What the caller was told last.
+/// The id of the last event that the client received.
 pub(super) fn last_event_id(headers: &HeaderMap) -> &str {
     headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The refusal of a caller for whom there is no place.
-pub(super) fn no_place(why: NoPlace) -> ApiError {
-    match why {
-        NoPlace::Caller => ApiError::TooManyRequests { after: CALLER_RETRY_AFTER },
-        NoPlace::Full => ApiError::refused(Code::Busy, why.to_string()),
+impl From<StreamLimitError> for ApiError {
+    fn from(error: StreamLimitError) -> Self {
+        match error {
+            StreamLimitError::Caller => Self::TooManyRequests { after: CALLER_RETRY_AFTER },
+            StreamLimitError::Full => Self::refused(Code::Busy, error.to_string()),
+        }
     }
 }
 
@@ -158,7 +159,7 @@ pub(super) fn no_place(why: NoPlace) -> ApiError {
 mod tests {
     use super::*;
     use crate::results::{
-        places::Places,
+        permits::StreamPermits,
         snapshot::{Snapshot, TranscriptReady},
     };
 
@@ -169,13 +170,13 @@ mod tests {
     fn following(seen: watch::Receiver<Seen>) -> Following {
         Following {
             id: id(),
-            told: Told::default(),
+            sent: SentFacts::default(),
             seen,
             waiting: VecDeque::new(),
             deadline: Instant::now() + STREAM_MAX,
             shutdown: CancellationToken::new(),
             over: false,
-            _place: Places::default().take(&"learner-1".parse().unwrap()).unwrap(),
+            _permit: StreamPermits::default().take(&"learner-1".parse().unwrap()).unwrap(),
         }
     }
 

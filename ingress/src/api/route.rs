@@ -1,5 +1,5 @@
-//! How a route is declared: once, by its handler. From the handler's arguments and answer come the extraction at run
-//! time, the role that is needed and the documentation, so that none of them can say something else than the others.
+//! The declaration of routes. A route is declared once, by its handler: the handler's arguments and return type determine the
+//! extraction at run time, the required role and the documentation, so these cannot contradict each other.
 //!
 //! A resource is a file with its handlers and
 //!
@@ -7,23 +7,23 @@
 //! pub fn routes() -> Vec<Route> {
 //!     vec![
 //!         get("/api/things/{id}", "getThing", one)
-//!             .says("A thing", "What it is, for people.")
+//!             .summary("Get a thing", "A longer description.")
 //!             .problems(&[Code::ThingGone]),
 //!     ]
 //! }
 //!
 //! async fn one(
 //!     State(app): State<Arc<AppState>>,
-//!     Learner(user_id): Learner,           // 401 without a token, 403 for an account that is to be deleted; so `Analyst`, `Operator`
-//!     Path(id): Path<ThingId>,             // 404 for what is no id; `Path<(ThingId, u32)>` for two, in their order
+//!     Learner(user_id): Learner,           // 401 without a token, 403 for a deleted account; likewise `Analyst`, `Operator`
+//!     Path(id): Path<ThingId>,             // 404 for an invalid id; `Path<(ThingId, u32)>` for two, in order
 //!     Query(query): Query<ThingQuery>,     // 400 that names the parameter
-//!     Body(request): Body<ThingRequest>,   // 400, 413, 415, 422 that names the field; comes last
-//! ) -> Result<Json<Thing>, ApiError>       // 200; `Created`, `Accepted`, `NoContent`, or `Response` with `answers`
+//!     Body(request): Body<ThingRequest>,   // 400, 413, 415, or 422 that names the field; must be last
+//! ) -> Result<Json<Thing>, ApiError>       // 200; or `Created`, `Accepted`, `NoContent`, or `Response` with `returns`
 //! ```
 //!
-//! and a line in [`super::resources`]. Types of bodies, queries and paths derive `JsonSchema`. An error of the handler's own
-//! is a row in [`crate::api::problem::codes`] that `problems` names here. The test `every_route_with_its_role` in `api.rs` lists
-//! the route; `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes `schemas/api/openapi.json`.
+//! and a line in [`super::resources`]. Types of bodies, queries and paths derive `JsonSchema`. An error of the handler is a row in
+//! [`super::problem::codes`], listed with `problems`. The test `every_route_with_its_role` in `api/tests.rs` lists the route;
+//! `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes `schemas/api/openapi.json`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,79 +38,64 @@ use http::{HeaderMap, Method};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use crate::{
-    api::problem::{ApiError, Code},
-    app::AppState,
+use super::{
+    problem::{ApiError, Code},
+    role::Role,
 };
+use crate::app::AppState;
 
-/// Who may call a route; each of the last three is a learner too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Everybody.
-    #[default]
-    Public,
-    /// The holder of a ticket.
-    Ticket,
-    /// The owner of a good access token, for what is the owner's.
-    Learner,
-    /// An analyst.
-    Analyst,
-    /// An operator.
-    Operator,
-}
-
-/// A method of an address, with what answers it and what is said of it.
+/// A method of a path, with its handler and its documentation.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// The method.
     pub method: Method,
-    /// The address, with parameters as `{id}`.
+    /// The path, with parameters like `{id}`.
     pub path: &'static str,
-    /// The operation's id, unique.
+    /// The operation id, unique.
     pub id: &'static str,
-    /// What it does, in a few words.
+    /// The summary, a few words.
     pub summary: &'static str,
-    /// More of it.
-    pub about: &'static str,
+    /// The description; may be empty.
+    pub description: &'static str,
     handler: MethodRouter<Arc<AppState>>,
-    describe: fn(&mut Sketch<'_>),
+    describe: fn(&mut OperationBuilder<'_>),
     by_ticket: bool,
     problems: Vec<Code>,
-    answers: Vec<Declared>,
-    files: Vec<&'static str>,
+    responses: Vec<Declared>,
+    uploads: Vec<&'static str>,
 }
 
-/// Makes the schema of a body.
-type Describe = fn(&mut Sketch<'_>) -> Value;
+/// Produces the schema of a body.
+type Describe = fn(&mut OperationBuilder<'_>) -> Value;
 
-/// An answer that the handler's type does not tell.
+/// A response that the return type of the handler does not determine.
 #[derive(Clone, Debug)]
 struct Declared {
     status: u16,
-    about: &'static str,
+    description: &'static str,
     content: Option<(&'static str, Describe)>,
 }
 
-/// What is said of an operation, while it is put together.
+/// Builds the documentation of an operation.
 #[derive(Debug)]
-pub struct Sketch<'a> {
+pub struct OperationBuilder<'a> {
     path: &'static str,
     generator: &'a mut SchemaGenerator,
     operation: Operation,
 }
 
-/// What is said of an operation.
+/// The documentation of an operation.
 #[derive(Clone, Debug, Default)]
 pub struct Operation {
-    /// Who may call it.
+    /// The required role.
     pub role: Role,
-    /// Its parameters.
+    /// The parameters.
     pub parameters: Vec<Parameter>,
-    /// The media types of the body and their schemas.
+    /// The media types of the body with their schemas.
     pub body: BTreeMap<&'static str, Value>,
-    /// The answers that are no problem, by status.
-    pub answers: BTreeMap<u16, Answer>,
-    /// The codes of its problems.
+    /// The successful responses, by status.
+    pub responses: BTreeMap<u16, DocumentedResponse>,
+    /// The codes of the problems.
     pub problems: Vec<Code>,
 }
 
@@ -118,45 +103,45 @@ pub struct Operation {
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// `path`, `query` or `header`.
-    pub place: &'static str,
-    /// Its name.
+    pub location: &'static str,
+    /// The name.
     pub name: String,
-    /// Whether there is no request without it.
+    /// Whether it is required.
     pub required: bool,
-    /// Its JSON schema.
+    /// The JSON schema.
     pub schema: Value,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
-    /// What it means.
-    pub about: &'static str,
-    /// Its media types and their schemas.
+pub struct DocumentedResponse {
+    /// The description.
+    pub description: &'static str,
+    /// The media types with their schemas.
     pub content: BTreeMap<&'static str, Value>,
-    /// Its headers and what they mean.
+    /// The headers with their descriptions.
     pub headers: BTreeMap<&'static str, &'static str>,
 }
 
-/// An argument of a handler, which knows what it takes from a request.
-pub trait Input {
-    /// Adds it to what is said of the operation.
-    fn describe(sketch: &mut Sketch<'_>);
+/// An argument of a handler that documents what it extracts from a request.
+pub trait HandlerInput {
+    /// Adds its documentation to the operation.
+    fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-/// The answer of a handler, which knows what it looks like.
-pub trait Output {
-    /// Adds it to what is said of the operation.
-    fn describe(sketch: &mut Sketch<'_>);
+/// The return type of a handler, which documents the response.
+pub trait HandlerOutput {
+    /// Adds its documentation to the operation.
+    fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-/// A handler whose arguments and answer say what they are. `M` tells the implementations apart.
+/// A handler whose arguments and return type are documented. `M` distinguishes the implementations.
 pub trait Documented<M> {
-    /// Adds them to what is said of the operation.
-    fn describe(sketch: &mut Sketch<'_>);
+    /// Adds their documentation to the operation.
+    fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-/// `GET path`, answered by `handler`.
+/// `GET path`, handled by `handler`.
 pub fn get<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -165,7 +150,7 @@ where
     Route::new(Method::GET, path, id, handler)
 }
 
-/// `POST path`, answered by `handler`.
+/// `POST path`, handled by `handler`.
 pub fn post<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -174,7 +159,7 @@ where
     Route::new(Method::POST, path, id, handler)
 }
 
-/// `PUT path`, answered by `handler`.
+/// `PUT path`, handled by `handler`.
 pub fn put<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -183,7 +168,7 @@ where
     Route::new(Method::PUT, path, id, handler)
 }
 
-/// `PATCH path`, answered by `handler`.
+/// `PATCH path`, handled by `handler`.
 pub fn patch<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -192,27 +177,13 @@ where
     Route::new(Method::PATCH, path, id, handler)
 }
 
-/// `DELETE path`, answered by `handler`.
+/// `DELETE path`, handled by `handler`.
 pub fn delete<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
     M: 'static,
 {
     Route::new(Method::DELETE, path, id, handler)
-}
-
-impl Role {
-    /// Its name in problems and in the documentation.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Ticket => "ticket",
-            Self::Learner => "learner",
-            Self::Analyst => "analyst",
-            Self::Operator => "operator",
-        }
-    }
 }
 
 impl Route {
@@ -227,106 +198,106 @@ impl Route {
             path,
             id,
             summary: "",
-            about: "",
+            description: "",
             handler: on(filter, handler),
             describe: <H as Documented<D>>::describe,
             by_ticket: false,
             problems: Vec::new(),
-            answers: Vec::new(),
-            files: Vec::new(),
+            responses: Vec::new(),
+            uploads: Vec::new(),
         }
     }
 
-    /// What the route does: in a few words, and in some sentences or "".
+    /// Sets the summary, a few words, and the description, which may be empty.
     #[must_use]
-    pub fn says(self, summary: &'static str, about: &'static str) -> Self {
-        Self { summary, about, ..self }
+    pub fn summary(self, summary: &'static str, description: &'static str) -> Self {
+        Self { summary, description, ..self }
     }
 
-    /// The codes of the problems that the handler itself answers with; those of its arguments are known.
+    /// Adds the codes of problems that the handler itself returns; those of its arguments are known.
     #[must_use]
     pub fn problems(mut self, codes: &[Code]) -> Self {
         self.problems.extend(codes);
         self
     }
 
-    /// The handler reads a body of this media type by itself.
+    /// The handler reads a body of this media type from the request itself.
     #[must_use]
-    pub fn takes(mut self, media_type: &'static str) -> Self {
-        self.files.push(media_type);
+    pub fn accepts(mut self, media_type: &'static str) -> Self {
+        self.uploads.push(media_type);
         self
     }
 
-    /// The handler redeems a ticket of the query.
+    /// The handler redeems a ticket in the query.
     #[must_use]
     pub fn by_ticket(self) -> Self {
         Self { by_ticket: true, ..self }
     }
 
-    /// An answer without content, or what an answer means whose content the handler's type tells.
+    /// Adds a response without content, or the description of a response whose content the return type determines.
     #[must_use]
-    pub fn answers(mut self, status: u16, about: &'static str) -> Self {
-        self.answers.push(Declared { status, about, content: None });
+    pub fn returns(mut self, status: u16, description: &'static str) -> Self {
+        self.responses.push(Declared { status, description, content: None });
         self
     }
 
-    /// An answer of another media type than JSON, or one that the handler's type does not tell. `T` is the schema of its
+    /// Adds a response that the return type does not determine, e.g. of another media type than JSON. `T` is the schema of its
     /// content: `String` for text.
     #[must_use]
-    pub fn answers_with<T: JsonSchema>(
+    pub fn returns_content<T: JsonSchema>(
         mut self,
         status: u16,
         media_type: &'static str,
-        about: &'static str,
+        description: &'static str,
     ) -> Self {
-        let content = Some((media_type, (|sketch| sketch.schema::<T>()) as Describe));
-        self.answers.push(Declared { status, about, content });
+        let content = Some((media_type, (|operation| operation.schema::<T>()) as Describe));
+        self.responses.push(Declared { status, description, content });
         self
     }
 
-    /// What answers it.
+    /// The handler.
     pub fn handler(&self) -> MethodRouter<Arc<AppState>> {
         self.handler.clone()
     }
 
-    /// Who may call it.
+    /// The required role.
     #[must_use]
     pub fn role(&self) -> Role {
         self.describe(&mut SchemaGenerator::default()).role
     }
 
-    /// What is said of it. Schemas that it shares with others are left in the generator.
+    /// The documentation. Named schemas are collected in `generator`.
     pub fn describe(&self, generator: &mut SchemaGenerator) -> Operation {
-        let mut sketch = Sketch { path: self.path, generator, operation: Operation::default() };
-        (self.describe)(&mut sketch);
-        for media_type in &self.files {
-            sketch
+        let mut operation = OperationBuilder { path: self.path, generator, operation: Operation::default() };
+        (self.describe)(&mut operation);
+        for media_type in &self.uploads {
+            operation
                 .operation
                 .body
                 .insert(media_type, serde_json::json!({ "type": "string", "format": "binary" }));
         }
         if self.by_ticket {
-            sketch.role(Role::Ticket);
+            operation.role(Role::Ticket);
         }
-        for declared in &self.answers {
-            let schema = declared.content.map(|(media_type, schema)| (media_type, schema(&mut sketch)));
-            sketch.answer(declared.status, declared.about, schema);
+        for declared in &self.responses {
+            let schema = declared.content.map(|(media_type, schema)| (media_type, schema(&mut operation)));
+            operation.response(declared.status, declared.description, schema);
         }
         for code in self.problems.iter().chain(&[Code::InternalError, Code::Timeout]) {
-            sketch.problem(*code);
+            operation.problem(*code);
         }
-        sketch.operation.problems.sort_unstable();
-        sketch.operation
+        operation.operation.problems.sort_unstable();
+        operation.operation
     }
 }
 
-impl Sketch<'_> {
-    /// The schema of `T`.
+impl OperationBuilder<'_> {
+    /// Returns the schema of `T`.
     pub fn schema<T: JsonSchema>(&mut self) -> Value {
         self.generator.subschema_for::<T>().to_value()
     }
 
-    /// The caller needs `role`.
+    /// Requires `role`.
     pub fn role(&mut self, role: Role) {
         self.operation.role = self.operation.role.max(role);
         let codes: &[Code] = match role {
@@ -346,26 +317,26 @@ impl Sketch<'_> {
         codes.iter().for_each(|code| self.problem(*code));
     }
 
-    /// It may answer with the problem `code`.
+    /// Adds the problem `code`.
     pub fn problem(&mut self, code: Code) {
         if !self.operation.problems.contains(&code) {
             self.operation.problems.push(code);
         }
     }
 
-    /// It takes `T` as a body of the media type.
+    /// Adds `T` as a body of the media type.
     pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
         let schema = self.schema::<T>();
         self.operation.body.insert(media_type, schema);
     }
 
-    /// It takes the properties of `T` as parameters of the query.
+    /// Adds the properties of `T` as query parameters.
     pub fn query<T: JsonSchema>(&mut self) {
         let schema = T::json_schema(self.generator).to_value();
         self.operation.parameters.extend(properties(&schema, "query"));
     }
 
-    /// It takes `T` from the parameters of the address: one value, a tuple in their order, or a struct by their names.
+    /// Adds `T` as path parameters: one value, a tuple in their order, or a struct by name.
     pub fn path<T: JsonSchema>(&mut self) {
         let schema = T::json_schema(self.generator).to_value();
         let named = properties(&schema, "path");
@@ -380,7 +351,7 @@ impl Sketch<'_> {
             None => vec![self.schema::<T>()],
         };
         let parameter = |(name, schema): (&str, Value)| Parameter {
-            place: "path",
+            location: "path",
             name: name.to_owned(),
             required: true,
             schema,
@@ -388,36 +359,42 @@ impl Sketch<'_> {
         self.operation.parameters.extend(names.zip(schemas).map(parameter));
     }
 
-    /// It looks at the header `name`, where there is one.
-    pub fn header(&mut self, name: &str, about: &str) {
-        let schema = serde_json::json!({ "type": "string", "description": about });
-        let parameter = Parameter { place: "header", name: name.to_owned(), required: false, schema };
+    /// Adds the optional request header `name`.
+    pub fn header(&mut self, name: &str, description: &str) {
+        let schema = serde_json::json!({ "type": "string", "description": description });
+        let parameter = Parameter { location: "header", name: name.to_owned(), required: false, schema };
         self.operation.parameters.push(parameter);
     }
 
-    /// It answers with `status`; what was said of this answer before is kept where nothing else is said.
-    pub fn answer(&mut self, status: u16, about: &'static str, content: Option<(&'static str, Value)>) {
-        let answer = self.operation.answers.entry(status).or_default();
-        if !about.is_empty() {
-            answer.about = about;
+    /// Adds a response. An empty description keeps that of an earlier call with the same status.
+    pub fn response(
+        &mut self,
+        status: u16,
+        description: &'static str,
+        content: Option<(&'static str, Value)>,
+    ) {
+        let response = self.operation.responses.entry(status).or_default();
+        if !description.is_empty() {
+            response.description = description;
         }
-        answer.content.extend(content);
+        response.content.extend(content);
     }
 
-    /// Its answers with `status` have the header `name`.
-    pub fn answer_header(&mut self, status: u16, name: &'static str, about: &'static str) {
-        self.operation.answers.entry(status).or_default().headers.insert(name, about);
+    /// Adds the header `name` to responses with `status`.
+    pub fn response_header(&mut self, status: u16, name: &'static str, description: &'static str) {
+        self.operation.responses.entry(status).or_default().headers.insert(name, description);
     }
 }
 
 /// The properties of an object as parameters.
-fn properties(schema: &Value, place: &'static str) -> Vec<Parameter> {
+fn properties(schema: &Value, location: &'static str) -> Vec<Parameter> {
     let required = |name: &str| {
-        place == "path" || schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n == name))
+        location == "path"
+            || schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n == name))
     };
     let properties = schema["properties"].as_object().into_iter().flatten();
     let parameter = |(name, schema): (&String, &Value)| Parameter {
-        place,
+        location,
         name: name.clone(),
         required: required(name),
         schema: without_null(schema.clone()),
@@ -425,7 +402,7 @@ fn properties(schema: &Value, place: &'static str) -> Vec<Parameter> {
     properties.map(parameter).collect()
 }
 
-/// A query cannot say `null`: what may be left out is said by `required`.
+/// Removes `null` from a schema: query parameters are absent instead.
 fn without_null(mut schema: Value) -> Value {
     if let Some(kind) = schema.get_mut("type")
         && let Some(types) = kind.as_array_mut()
@@ -447,41 +424,41 @@ fn without_null(mut schema: Value) -> Value {
     schema
 }
 
-impl Input for State<Arc<AppState>> {
-    fn describe(_: &mut Sketch<'_>) {}
+impl HandlerInput for State<Arc<AppState>> {
+    fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
-impl Input for HeaderMap {
-    fn describe(_: &mut Sketch<'_>) {}
+impl HandlerInput for HeaderMap {
+    fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
-/// A handler that takes the whole request says what it takes with [`Route`]'s methods.
-impl Input for Request {
-    fn describe(_: &mut Sketch<'_>) {}
+/// A handler that takes the whole request documents it with the methods of [`Route`].
+impl HandlerInput for Request {
+    fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
-impl<R> Input for Result<WebSocketUpgrade, R> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.answer(101, "The WebSocket is open.", None);
-        sketch.problem(Code::InvalidRequest);
+impl<R> HandlerInput for Result<WebSocketUpgrade, R> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.response(101, "The WebSocket is open.", None);
+        operation.problem(Code::InvalidRequest);
     }
 }
 
-impl<T: JsonSchema> Output for Json<T> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        let schema = sketch.schema::<T>();
-        sketch.answer(200, "What was asked for.", Some(("application/json", schema)));
+impl<T: JsonSchema> HandlerOutput for Json<T> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        let schema = operation.schema::<T>();
+        operation.response(200, "Success.", Some(("application/json", schema)));
     }
 }
 
-/// What the answer looks like is said with [`Route::answers`].
-impl Output for Response {
-    fn describe(_: &mut Sketch<'_>) {}
+/// The response is documented with [`Route::returns_content`].
+impl HandlerOutput for Response {
+    fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
-impl<T: Output> Output for Result<T, ApiError> {
-    fn describe(sketch: &mut Sketch<'_>) {
-        T::describe(sketch);
+impl<T: HandlerOutput> HandlerOutput for Result<T, ApiError> {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        T::describe(operation);
     }
 }
 
@@ -491,12 +468,12 @@ macro_rules! documented {
         where
             F: FnOnce($($input),*) -> Fut,
             Fut: Future<Output = Out>,
-            Out: Output,
-            $($input: Input,)*
+            Out: HandlerOutput,
+            $($input: HandlerInput,)*
         {
-            fn describe(sketch: &mut Sketch<'_>) {
-                $($input::describe(sketch);)*
-                Out::describe(sketch);
+            fn describe(operation: &mut OperationBuilder<'_>) {
+                $($input::describe(operation);)*
+                Out::describe(operation);
             }
         }
     };

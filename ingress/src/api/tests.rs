@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use super::{openapi, resources, route::Role};
+use super::{openapi, resources, role::Role};
 
-/// Who may call what. A route that is not here, or here with another role, fails the build.
+/// The required role of each route. A route that is missing here, or has another role, fails the test.
 const ROLES: &[(&str, &str, Role)] = &[
     ("DELETE", "/api/conversations/{id}", Role::Learner),
     ("GET", "/api/conversations", Role::Learner),
@@ -69,11 +69,11 @@ fn every_route_is_described_and_has_a_name_of_its_own() {
         assert!(ids.insert(route.id), "{} is the name of two routes", route.id);
         assert!(!route.summary.is_empty(), "{} says nothing", route.id);
         let operation = route.describe(&mut schemars::SchemaGenerator::default());
-        assert!(!operation.answers.is_empty(), "{} answers nothing but problems", route.id);
-        for (status, answer) in &operation.answers {
-            assert!(!answer.about.is_empty(), "{} does not say what {status} means", route.id);
+        assert!(!operation.responses.is_empty(), "{} returns nothing but problems", route.id);
+        for (status, response) in &operation.responses {
+            assert!(!response.description.is_empty(), "{} does not say what {status} means", route.id);
         }
-        let named = operation.parameters.iter().filter(|parameter| parameter.place == "path");
+        let named = operation.parameters.iter().filter(|parameter| parameter.location == "path");
         let named: Vec<String> = named.map(|parameter| format!("{{{}}}", parameter.name)).collect();
         assert_eq!(named.len(), route.path.matches('{').count(), "{} names its parameters", route.id);
         assert!(named.iter().all(|name| route.path.contains(name)), "{}: {named:?}", route.id);

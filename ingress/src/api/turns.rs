@@ -1,5 +1,5 @@
-//! `POST /api/conversations/{id}/turns`: a learner says a whole turn by uploading a recording of it, WAV or MP3. The
-//! turn is spoken into the live conversation; what comes of it arrives on the conversation's WebSocket.
+//! `POST /api/conversations/{id}/turns`: uploads a recording, WAV or MP3, as a whole turn of the learner. The turn is streamed
+//! into the live conversation; the results arrive on its WebSocket.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    answer::Accepted,
+    caller::Learner,
     extract::Path,
+    problem::{ApiError, Code},
+    response::Accepted,
     route::{Route, post},
 };
 use crate::{
-    account::auth::Learner,
-    api::problem::{ApiError, Code},
     app::AppState,
     live::session::UploadPermit,
     live::sonic::wire::BYTES_PER_MS,
     live::upload::{AudioFileError, format::Format},
 };
 
-/// A turn that is being spoken.
+/// An accepted turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Spoken {
-    /// Its length, in milliseconds.
+pub struct UploadedTurn {
+    /// Duration of the turn, in milliseconds.
     duration_ms: u64,
 }
 
@@ -35,13 +35,13 @@ pub struct Spoken {
 pub fn routes() -> Vec<Route> {
     vec![
         post("/api/conversations/{id}/turns", "uploadTurn", upload)
-            .says(
-                "Say a whole turn",
-                "WAV or MP3, at most 30 s and 12 MiB. The turn is spoken into the live conversation at the pace of time.",
+            .summary(
+                "Upload a turn",
+                "A recording, WAV or MP3, of at most 30 s and 12 MiB. It is streamed into the live conversation in real time.",
             )
-            .takes("audio/wav")
-            .takes("audio/x-wav")
-            .takes("audio/mpeg")
+            .accepts("audio/wav")
+            .accepts("audio/x-wav")
+            .accepts("audio/mpeg")
             .problems(&[
                 Code::ConversationNotLive,
                 Code::TurnInProgress,
@@ -61,25 +61,24 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Takes a turn.
+/// Accepts a turn.
 ///
 /// # Errors
-/// 401; 404 for a conversation that is not the learner's; 409 for one that is not live on this task, or in which
-/// another turn is being uploaded or spoken; 408, 413, 415 and 422 for a file that is not taken; 503 when too many
-/// are being uploaded.
+/// 401; 404 for a conversation of another learner; 409 if it is not live on this task, or another turn is being uploaded or
+/// spoken; 408, 413, 415 and 422 for a file that is rejected; 503 if too many uploads are running.
 pub async fn upload(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,
     request: Request,
-) -> Result<Accepted<Spoken>, ApiError> {
+) -> Result<Accepted<UploadedTurn>, ApiError> {
     let permit = acquire_permit(&app, conversation_id, &user_id).await?;
     let declared = content_type(request.headers())?;
     let pcm = app.intake.take(request.into_body(), declared).await?;
     let duration_ms = pcm.len() as u64 / BYTES_PER_MS;
     permit.play(pcm)?;
-    tracing::info!(conversation.id = %conversation_id, duration_ms, "an uploaded turn is spoken");
-    Ok(Accepted(Spoken { duration_ms }))
+    tracing::info!(conversation.id = %conversation_id, duration_ms, "accepted an uploaded turn");
+    Ok(Accepted(UploadedTurn { duration_ms }))
 }
 
 async fn acquire_permit(
@@ -87,7 +86,7 @@ async fn acquire_permit(
     id: ConversationId,
     user_id: &UserId,
 ) -> Result<UploadPermit, ApiError> {
-    // A conversation whose socket has not come yet is in no journal.
+    // A conversation whose WebSocket is not open yet is not in the journal.
     if !app.admission_control.holds(user_id, id) {
         let learner = app.sessions.learner(id).await.map_err(|error| ApiError::Internal(error.into()))?;
         if learner.as_ref() != Some(user_id) {

@@ -1,8 +1,8 @@
-//! The `sign_up` function: what the user pool calls before a sign-up and after its confirmation. See
-//! [`ingress::account::sign_up`] for what is decided; here it is done.
+//! The `sign_up` Lambda function, which the user pool calls before a sign-up and after its confirmation. It carries out the
+//! decisions of [`ingress::account::sign_up`].
 //!
-//! Cognito waits at most 5 s for a trigger. A record that cannot be made in time does not fail the confirmation, which
-//! has happened: the learner's next sign-in makes it.
+//! Cognito waits at most 5 s for a trigger. A failure to create the record does not fail the confirmation, which has already
+//! happened: the learner's next sign-in creates it.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -11,7 +11,7 @@ use clap::Parser;
 use events::runtime::{self, Boot, aws};
 use ingress::{
     account::email::RefusedDomains,
-    account::sign_up::{Step, Stop, TriggerEvent, step},
+    account::sign_up::{TriggerAction, TriggerError, TriggerEvent, decide},
     store::users::{User, Users},
 };
 use jiff::Timestamp;
@@ -19,13 +19,13 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-/// Longest time to connect to the table.
+/// Timeout of a connection to DynamoDB.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Longest time of one attempt at the table.
+/// Timeout of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// Longest time of a call with all its attempts: with a consistent read after it, below the 5 s that Cognito waits.
+/// Timeout of a call with all its attempts: two calls stay below the 5 s that Cognito waits.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The triggers of the user pool of Nova English Learning.
@@ -35,8 +35,8 @@ struct Config {
     /// Users table
     #[arg(long, env = "NOVA_USERS_TABLE")]
     users_table: String,
-    /// E-mail domains that cannot sign up, beside the built-in ones, separated by commas; with a minus sign in front one is
-    /// taken out
+    /// E-mail domains that cannot sign up, besides the built-in ones, separated by commas; a leading minus sign removes one
+    /// from the built-in list
     #[arg(long, env = "NOVA_REFUSED_EMAIL_DOMAINS", default_value = "")]
     refused_email_domains: RefusedDomains,
 }
@@ -64,19 +64,19 @@ async fn run(boot: Boot<Config>) -> anyhow::Result<()> {
     }
 }
 
-/// The event itself is the answer: the pool goes on with what it was about to do.
-async fn answer(event: Value, users: &Users, refused: &RefusedDomains) -> Result<Value, Refusal> {
-    let read = TriggerEvent::deserialize(&event).map_err(|_| Refusal::Unreadable)?;
-    match step(read, refused)? {
-        Step::GoOn => {}
-        Step::Record(user_id, profile) => {
+/// Returns the event itself, which lets the pool continue.
+async fn answer(event: Value, users: &Users, refused: &RefusedDomains) -> Result<Value, FunctionError> {
+    let read = TriggerEvent::deserialize(&event).map_err(|_| FunctionError::Unreadable)?;
+    match decide(read, refused)? {
+        TriggerAction::Continue => {}
+        TriggerAction::CreateRecord(user_id, profile) => {
             let user = User::new(user_id, profile, Timestamp::now());
             let user_id = user.user_id.clone();
             match users.create_if_missing(user).await {
-                Ok(_) => tracing::info!(user.id = %user_id, "the learner has a record"),
+                Ok(_) => tracing::info!(user.id = %user_id, "created the learner's record"),
                 Err(error) => {
                     let error = format!("{error:#}");
-                    tracing::error!(user.id = %user_id, error, "the learner has no record yet");
+                    tracing::error!(user.id = %user_id, error, "failed to create the learner's record; the next sign-in creates it");
                 }
             }
         }
@@ -84,21 +84,22 @@ async fn answer(event: Value, users: &Users, refused: &RefusedDomains) -> Result
     Ok(event)
 }
 
-/// Why the pool is not to go on. Its text is what the pool hands to the caller; neither of its forms quotes the event.
+/// Why the function fails. The pool passes the text on to its caller, so it does not quote the event.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum FunctionError {
     #[error(transparent)]
-    Stop(#[from] Stop),
-    #[error("the event is not one of a user pool")]
+    Trigger(#[from] TriggerError),
+    #[error("the event is not a trigger event of a user pool")]
     Unreadable,
 }
 
-impl From<Refusal> for Diagnostic {
-    fn from(refusal: Refusal) -> Self {
-        let error_type = match refusal {
-            Refusal::Stop(Stop::Refused(_)) => "EmailRefused",
-            Refusal::Stop(Stop::UnknownTrigger(_) | Stop::NoSubject) | Refusal::Unreadable => "WrongEvent",
+impl From<FunctionError> for Diagnostic {
+    fn from(error: FunctionError) -> Self {
+        let error_type = match error {
+            FunctionError::Trigger(TriggerError::Email(_)) => "EmailRefused",
+            FunctionError::Trigger(TriggerError::UnknownTrigger(_) | TriggerError::NoSubject)
+            | FunctionError::Unreadable => "WrongEvent",
         };
-        Self { error_type: error_type.to_owned(), error_message: refusal.to_string() }
+        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
     }
 }

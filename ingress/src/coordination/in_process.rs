@@ -1,26 +1,22 @@
-//! What is shared, in this process alone. The channels of all subscribers of the process are here too when the messages
-//! come from Redis.
+//! Coordination within one process, in memory.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{
-    sync::broadcast::{self, Sender},
-    time::Instant,
+use tokio::time::Instant;
+
+use super::{
+    channels::{Channels, Heard, Subscription},
+    outcome::{Claim, CoordinationError},
 };
 
-use super::{Claim, CoordinationError, Heard, Subscription, WAITING_MESSAGES_MAX};
-
-/// Keys of attempts, and of claims, that are remembered.
+/// Maximum number of keys of attempts, and of claims.
 pub(super) const KEYS_MAX: usize = 100_000;
 
-/// Channels that somebody listens to.
-pub(super) const CHANNELS_MAX: usize = 10_000;
-
-/// What this process knows.
+/// The state of the process.
 #[derive(Debug, Default)]
 pub struct InProcess {
     attempts: Mutex<HashMap<String, Attempts>>,
@@ -28,7 +24,7 @@ pub struct InProcess {
     channels: Channels,
 }
 
-/// Attempts within a window.
+/// The attempts within a window.
 #[derive(Clone, Copy, Debug)]
 struct Attempts {
     count: u32,
@@ -39,17 +35,6 @@ struct Attempts {
 struct Claimed {
     owner: String,
     until: Instant,
-}
-
-/// Who listens to what in this process.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Channels(Arc<Mutex<HashMap<String, Sender<Heard>>>>);
-
-/// Ends a channel that nobody listens to any more, when it is dropped.
-pub(super) struct End {
-    channels: Channels,
-    channel: String,
-    ended: Option<Box<dyn FnOnce(String) + Send>>,
 }
 
 impl InProcess {
@@ -77,11 +62,11 @@ impl InProcess {
     }
 
     pub(super) fn publish(&self, channel: &str, message: &str) {
-        self.channels.tell(channel, Heard::Message(message.to_owned()));
+        self.channels.send(channel, Heard::Message(message.to_owned()));
     }
 
     pub(super) fn subscribe(&self, channel: &str) -> Result<Subscription, CoordinationError> {
-        self.channels.listen(channel, None)
+        self.channels.subscribe(channel, None)
     }
 
     pub(super) fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, CoordinationError> {
@@ -117,65 +102,7 @@ impl InProcess {
     }
 }
 
-impl Channels {
-    /// Tells those who listen to `channel`.
-    pub(super) fn tell(&self, channel: &str, heard: Heard) {
-        if let Some(sender) = lock(&self.0).get(channel) {
-            // Whoever left meanwhile hears nothing.
-            let _ = sender.send(heard);
-        }
-    }
-
-    /// Tells everybody that messages may have been missed.
-    pub(super) fn tell_of_a_gap(&self) {
-        for sender in lock(&self.0).values() {
-            let _ = sender.send(Heard::Lagged);
-        }
-    }
-
-    /// Listens to `channel`; `ended` is called once nobody does any more.
-    pub(super) fn listen(
-        &self,
-        channel: &str,
-        ended: Option<Box<dyn FnOnce(String) + Send>>,
-    ) -> Result<Subscription, CoordinationError> {
-        let mut channels = lock(&self.0);
-        if !channels.contains_key(channel) && channels.len() >= CHANNELS_MAX {
-            return Err(CoordinationError::Full);
-        }
-        let sender = channels.entry(channel.to_owned());
-        let receiver = sender.or_insert_with(|| broadcast::channel(WAITING_MESSAGES_MAX).0).subscribe();
-        let end = End { channels: self.clone(), channel: channel.to_owned(), ended };
-        Ok(Subscription { receiver, _end: end })
-    }
-
-    /// Whether somebody listens to `channel`.
-    pub(super) fn is_heard(&self, channel: &str) -> bool {
-        lock(&self.0).get(channel).is_some_and(|sender| sender.receiver_count() > 0)
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        let mut channels = lock(&self.channels.0);
-        let nobody = channels.get(&self.channel).is_some_and(|sender| sender.receiver_count() == 0);
-        if nobody {
-            channels.remove(&self.channel);
-            drop(channels);
-            if let Some(ended) = self.ended.take() {
-                ended(std::mem::take(&mut self.channel));
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("End").field(&self.channel).finish()
-    }
-}
-
-/// Room for `key`: what is over is forgotten first.
+/// Makes room for `key`: removes expired entries if the map is full.
 fn make_room<V>(
     map: &mut HashMap<String, V>,
     key: &str,
@@ -196,7 +123,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::channels::CHANNELS_MAX, *};
 
     #[tokio::test(start_paused = true)]
     async fn what_one_process_keeps_is_bounded() {
@@ -222,6 +149,6 @@ mod tests {
         listening.pop();
         assert!(in_process.subscribe("more").is_ok());
         drop(listening);
-        assert!(lock(&in_process.channels.0).is_empty(), "channels end with those who listen");
+        assert!(in_process.channels.is_empty(), "channels end with those who listen");
     }
 }

@@ -1,6 +1,6 @@
-//! What is shared, in Redis: one connection for each task, which the connection manager of the `redis` crate keeps and
-//! renews, with jitter and for as long as it takes. RESP3 carries messages of channels on the same connection, so Redis 6
-//! or later is needed (or Valkey).
+//! Coordination through Redis: one connection for each task, which the connection manager of the `redis` crate re-establishes
+//! with jitter and without limit. RESP3 carries the messages of channels on the same connection, which needs Redis 6 or later
+//! (or Valkey).
 
 use std::{
     path::Path,
@@ -19,25 +19,28 @@ use ::redis::{
 use anyhow::Context as _;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{Claim, CoordinationError, Heard, Subscription, in_process::Channels};
+use super::{
+    channels::{Channels, Heard, Subscription},
+    outcome::{Claim, CoordinationError},
+};
 use crate::metrics::Metrics;
 
-/// Longest time of a call.
+/// Timeout of a call.
 pub const CALL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Longest time of a call while Redis is known to be away: nobody waits long for what will not come.
+/// Timeout of a call while Redis is known to be down, so that callers do not wait in vain.
 pub const DOWN_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Longest time of opening a connection.
+/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// First and longest pause between two attempts at a connection.
+/// First and maximum delay between two attempts to connect.
 const RECONNECT_DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
-/// Everything of ours in a Redis begins with this.
+/// Prefix of all keys and channels.
 const PREFIX: &str = "nova:";
 
-/// Counts, and says how long the window lasts in milliseconds when the count is over the limit, otherwise -1.
+/// Counts an attempt; returns the rest of the window in milliseconds if the count exceeds the limit, otherwise -1.
 const ATTEMPT: &str = r"
     local count = redis.call('INCR', KEYS[1])
     local left = redis.call('PTTL', KEYS[1])
@@ -48,7 +51,7 @@ const ATTEMPT: &str = r"
     if count > tonumber(ARGV[1]) then return left end
     return -1";
 
-/// Claims; the holder is the answer.
+/// Claims a key; returns its owner.
 const CLAIM: &str = r"
     local holder = redis.call('GET', KEYS[1])
     if holder and holder ~= ARGV[1] then return holder end
@@ -64,11 +67,11 @@ const RELEASE: &str = r"
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
     return redis.call('DEL', KEYS[1])";
 
-/// A Redis.
+/// A connection to Redis.
 pub struct Redis {
     connection: ConnectionManager,
     channels: Channels,
-    /// Subscribing and its end follow one another.
+    /// Serializes subscribing and unsubscribing.
     subscribing: Arc<tokio::sync::Mutex<()>>,
     attempt: Script,
     claim: Script,
@@ -79,10 +82,9 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The Redis at `url`, `redis://` or `rediss://`. It need not be there yet. `ca_bundle` is a PEM file of certificates
-    /// to trust in place of the platform's.
+    /// See [`super::Coordination::redis`].
     pub(super) fn new(url: &str, ca_bundle: Option<&Path>, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
-        // The URL may hold a password, so that it is in no message.
+        // The URL may hold a password, so messages do not contain it.
         let info = url.into_connection_info().map_err(|error| anyhow::anyhow!("NOVA_REDIS_URL: {error}"))?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let info = info.set_redis_settings(settings);
@@ -105,7 +107,7 @@ impl Redis {
             .set_max_delay(RECONNECT_DELAYS[1])
             .set_number_of_retries(usize::MAX)
             .set_push_sender(move |push: PushInfo| -> Result<(), SendError> {
-                hear(&heard, &push);
+                receive(&heard, &push);
                 Ok(())
             })
             .set_automatic_resubscription();
@@ -150,15 +152,15 @@ impl Redis {
     }
 
     pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, CoordinationError> {
-        let turn = self.subscribing.lock().await;
-        let is_new = !self.channels.is_heard(channel);
-        let subscription = self.channels.listen(channel, Some(self.unsubscribe()))?;
+        let guard = self.subscribing.lock().await;
+        let is_new = !self.channels.has_subscribers(channel);
+        let subscription = self.channels.subscribe(channel, Some(self.unsubscribe()))?;
         if is_new {
             let mut connection = self.connection.clone();
             let name = format!("{PREFIX}{channel}");
             self.call(async move { connection.subscribe(name).await }).await?;
         }
-        drop(turn);
+        drop(guard);
         Ok(subscription)
     }
 
@@ -204,7 +206,7 @@ impl Redis {
         self.call(async move { script.invoke_async(&mut connection).await }).await
     }
 
-    /// Waits for a call within its time, and tells once when Redis goes away and when it is back.
+    /// Awaits a call with its timeout. Logs once when Redis goes down and once when it is back.
     async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
@@ -214,32 +216,32 @@ impl Redis {
         let failure = match timeout(longest, call).await {
             Ok(Ok(answer)) => {
                 if self.is_down.swap(false, Ordering::Relaxed) {
-                    tracing::info!("Redis answers again");
+                    tracing::info!("Redis is reachable again");
                 }
                 return Ok(answer);
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "it does not answer in time".to_owned(),
+            Err(_) => "timeout".to_owned(),
         };
         self.metrics.failed_coordination_calls.increment();
         if !self.is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 error = failure,
-                "Redis does not answer: attempts are not counted, presence is this task's, results are polled"
+                "Redis is unreachable: attempts are not counted, presence is local to this task, results are polled"
             );
         }
         Err(CoordinationError::Unavailable)
     }
 
-    /// Ends the subscription of a channel that nobody of this task listens to any more.
+    /// A callback that unsubscribes from a channel without subscribers in this task.
     fn unsubscribe(&self) -> Box<dyn FnOnce(String) + Send> {
         let (mut connection, channels) = (self.connection.clone(), self.channels.clone());
         let (subscribing, runtime) = (Arc::clone(&self.subscribing), Handle::current());
         Box::new(move |channel| {
             runtime.spawn(async move {
-                let _turn = subscribing.lock().await;
-                if !channels.is_heard(&channel) {
-                    // A channel that stays subscribed costs messages that nobody hears.
+                let _guard = subscribing.lock().await;
+                if !channels.has_subscribers(&channel) {
+                    // If this fails, the only cost is unused messages.
                     let _ = timeout(CALL_TIMEOUT, connection.unsubscribe(format!("{PREFIX}{channel}"))).await;
                 }
             });
@@ -253,17 +255,17 @@ impl std::fmt::Debug for Redis {
     }
 }
 
-fn hear(channels: &Channels, push: &PushInfo) {
+fn receive(channels: &Channels, push: &PushInfo) {
     match (&push.kind, push.data.as_slice()) {
         (PushKind::Message, [channel, message]) => {
             if let (Some(channel), Some(message)) = (text(channel), text(message))
                 && let Some(channel) = channel.strip_prefix(PREFIX)
             {
-                channels.tell(channel, Heard::Message(message));
+                channels.send(channel, Heard::Message(message));
             }
         }
-        // What is published until the connection is back is heard by nobody here.
-        (PushKind::Disconnection | PushKind::Subscribe, _) => channels.tell_of_a_gap(),
+        // What is published until the connection is back is lost here.
+        (PushKind::Disconnection | PushKind::Subscribe, _) => channels.notify_gap(),
         _ => {}
     }
 }

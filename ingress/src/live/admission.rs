@@ -152,6 +152,18 @@ impl Drop for Slot {
     }
 }
 
+impl AdmissionError {
+    /// The reason in metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::Full => "full",
+            Self::InConversation(_) => "in_conversation",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

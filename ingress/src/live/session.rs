@@ -238,7 +238,11 @@ async fn run(
                 learner_speech_ms = ending.totals.learner_speech_ms,
                 "the conversation ended"
             );
-            dependencies.metrics.ended(&ending, Duration::from_millis(age_ms(id)));
+            dependencies.metrics.ended(
+                ending.reason,
+                &ending.totals.metrics,
+                Duration::from_millis(age_ms(id)),
+            );
             session.send_ended(ending).await;
             session.finish_uploads(UPLOADS_TIMEOUT).await;
             publish(dependencies, id, &envelope).await;

@@ -1,8 +1,8 @@
-//! The results of all learners as they are counted, for analysts. The index of activity is looked at by one task, however
-//! many analysts follow, and only while somebody does.
+//! The results of all learners as they are counted, for analysts. Each task of the ingress has at most one poller of the
+//! activity index, however many analysts follow, and none without analysts.
 //!
-//! The clocks of the workers differ, and the index lags, so each look goes back a little, and what was told is not told
-//! again. Two results of a learner between two looks are told as one: where the learner stands after both.
+//! The clocks of the workers differ and the index lags, so each poll overlaps with the one before, and what was sent is filtered
+//! out. Two results of a learner between two polls are sent as one, with the totals after both.
 
 use std::{
     collections::HashMap,
@@ -22,61 +22,61 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::progress::{ActiveLearner, Order, Progress, Total};
 
-/// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Interval between two polls.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How far each look goes back behind the latest that was seen, in seconds.
+/// Overlap of a poll with the one before, in seconds.
 const OVERLAP_SECONDS: i64 = 30;
 
-/// Learners that one request tells of.
+/// Learners of one request to the index.
 const PAGE: usize = 200;
 
-/// Requests of one look. What does not fit in is told with the next one.
+/// Maximum number of requests of one poll. The rest follows with the next poll.
 const PAGES_MAX: usize = 5;
 
-/// Results that a slow analyst may be behind by. Whoever is further behind is let go, and comes back with the id of the
-/// last event.
+/// Buffered results for a slow analyst. A stream that falls further behind is closed; the client reconnects with the id of
+/// its last event.
 const BEHIND_MAX: usize = 1_024;
 
-/// How far back a stream can be taken up, in seconds: a day. Whoever comes back later begins a day ago.
+/// How far back a stream can be resumed, in seconds: a day. An older stream resumes a day ago.
 pub const BACK_SECONDS_MAX: i64 = 24 * 60 * 60;
 
 /// A result of a learner.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LearnerResult {
-    /// The learner.
+    /// The id of the learner.
     pub user_id: UserId,
-    /// When it was counted.
+    /// Time of the count.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
-    /// The conversation that was counted last.
+    /// The latest counted conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<ConversationId>,
-    /// Where the learner stands.
+    /// The totals of the learner.
     pub total: Total,
 }
 
-/// The feed.
+/// The feed of results.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     progress: Progress,
-    /// While somebody follows.
+    /// `Some` while there are analysts.
     results: Mutex<Option<broadcast::Sender<Arc<LearnerResult>>>>,
     shutdown: CancellationToken,
 }
 
 impl Feed {
-    /// The results in `progress`. It ends with `shutdown`.
+    /// A feed of the results in `progress`, which ends with `shutdown`.
     #[must_use]
     pub fn new(progress: Progress, shutdown: CancellationToken) -> Self {
         Self(Arc::new(Inner { progress, results: Mutex::default(), shutdown }))
     }
 
-    /// What is counted from now on.
+    /// Subscribes to the results from now on.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<LearnerResult>> {
         let mut results = self.results();
@@ -85,30 +85,30 @@ impl Feed {
         }
         let (sender, receiver) = broadcast::channel(BEHIND_MAX);
         *results = Some(sender.clone());
-        tokio::spawn(self.clone().look_on(sender));
+        tokio::spawn(self.clone().poll(sender));
         receiver
     }
 
-    /// What was counted since the event with the id `last_event_id`, at most [`BACK_SECONDS_MAX`] ago, the oldest first;
-    /// nothing when it is no id of ours.
+    /// Reads the results since the event `last_event_id`, at most [`BACK_SECONDS_MAX`] ago, oldest first; none if the id is
+    /// invalid.
     ///
     /// # Errors
     /// The table cannot be read.
     pub async fn since(&self, last_event_id: &str, now: Timestamp) -> anyhow::Result<Vec<LearnerResult>> {
-        let Some(last) = taken_up(last_event_id, now) else { return Ok(Vec::new()) };
+        let Some(last) = resume_after(last_event_id, now) else { return Ok(Vec::new()) };
         let active = self.active(last).await?;
         Ok(active.into_iter().filter(|active| active.updated_at > last).map(LearnerResult::new).collect())
     }
 
-    async fn look_on(self, sender: broadcast::Sender<Arc<LearnerResult>>) {
-        let mut seen = SeenLately::new(Timestamp::now());
+    async fn poll(self, sender: broadcast::Sender<Arc<LearnerResult>>) {
+        let mut seen = RecentlySent::new(Timestamp::now());
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 () = self.0.shutdown.cancelled() => {}
             }
             {
-                // Under the lock nobody can begin to follow what is given up.
+                // The lock is held so that no analyst joins a poller that stops.
                 let mut results = self.results();
                 if sender.receiver_count() == 0 || self.0.shutdown.is_cancelled() {
                     *results = None;
@@ -118,11 +118,13 @@ impl Feed {
             match self.active(seen.from()).await {
                 Ok(active) => {
                     for active in seen.new_among(active) {
-                        // That nobody is left is seen above.
+                        // A send without receivers is noticed above.
                         let _ = sender.send(Arc::new(LearnerResult::new(active)));
                     }
                 }
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "the feed of results is behind"),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "failed to poll the feed of results")
+                }
             }
         }
     }
@@ -152,49 +154,49 @@ impl LearnerResult {
         Self { user_id, at: updated_at, conversation_id: updated_by, total }
     }
 
-    /// Its id on the stream: a stream is taken up behind its time.
+    /// The id of the event: its time, after which a stream resumes.
     #[must_use]
     pub fn event_id(&self) -> String {
         sortable(self.at)
     }
 }
 
-/// What was told lately: as much as a look may meet again.
+/// The recently sent results: those that the next poll can return again.
 #[derive(Debug)]
-struct SeenLately {
+struct RecentlySent {
     began: Timestamp,
     latest: Timestamp,
-    told: HashMap<UserId, Timestamp>,
+    sent: HashMap<UserId, Timestamp>,
 }
 
-impl SeenLately {
+impl RecentlySent {
     fn new(now: Timestamp) -> Self {
-        Self { began: now, latest: now, told: HashMap::new() }
+        Self { began: now, latest: now, sent: HashMap::new() }
     }
 
-    /// From when to look.
+    /// The start of the next poll.
     fn from(&self) -> Timestamp {
         ago(self.latest, OVERLAP_SECONDS).max(self.began)
     }
 
-    /// What of `active` was not told yet.
+    /// Filters out what was sent already.
     fn new_among(&mut self, active: Vec<ActiveLearner>) -> Vec<ActiveLearner> {
         let mut new = Vec::new();
         for active in active {
-            let before = self.told.insert(active.user_id.clone(), active.updated_at);
+            let before = self.sent.insert(active.user_id.clone(), active.updated_at);
             self.latest = self.latest.max(active.updated_at);
             if before.is_none_or(|before| before < active.updated_at) {
                 new.push(active);
             }
         }
         let from = self.from();
-        self.told.retain(|_, at| *at >= from);
+        self.sent.retain(|_, at| *at >= from);
         new
     }
 }
 
-/// Behind which moment a stream is taken up; `None` when the id is none of ours.
-fn taken_up(last_event_id: &str, now: Timestamp) -> Option<Timestamp> {
+/// The time after which a stream resumes; `None` if the id is invalid.
+fn resume_after(last_event_id: &str, now: Timestamp) -> Option<Timestamp> {
     let last: Timestamp = last_event_id.parse().ok()?;
     Some(last.max(ago(now, BACK_SECONDS_MAX)))
 }
@@ -220,14 +222,14 @@ mod tests {
         }
     }
 
-    fn told(seen: &mut SeenLately, active: Vec<ActiveLearner>) -> Vec<(String, Timestamp)> {
+    fn told(seen: &mut RecentlySent, active: Vec<ActiveLearner>) -> Vec<(String, Timestamp)> {
         let new = seen.new_among(active).into_iter();
         new.map(|active| (active.user_id.to_string(), active.updated_at)).collect()
     }
 
     #[test]
     fn a_result_is_told_once_and_one_that_comes_late_into_the_index_too() {
-        let mut seen = SeenLately::new(at(0));
+        let mut seen = RecentlySent::new(at(0));
         assert_eq!(seen.from(), at(0), "what was before is not told");
         assert_eq!(told(&mut seen, vec![active(1, 5), active(2, 100)]).len(), 2);
         assert_eq!(seen.from(), at(100 - OVERLAP_SECONDS));
@@ -240,24 +242,24 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_by_the_overlap() {
-        let mut seen = SeenLately::new(at(0));
+        let mut seen = RecentlySent::new(at(0));
         for second in 0..1_000 {
             let learner = u32::try_from(second).unwrap();
             seen.new_among(vec![active(learner, second)]);
         }
-        assert!(seen.told.len() <= usize::try_from(OVERLAP_SECONDS).unwrap() + 1, "{}", seen.told.len());
+        assert!(seen.sent.len() <= usize::try_from(OVERLAP_SECONDS).unwrap() + 1, "{}", seen.sent.len());
     }
 
     #[test]
     fn a_stream_is_taken_up_at_most_a_day_later() {
         let now = at(2 * BACK_SECONDS_MAX);
         assert_eq!(
-            taken_up(&sortable(at(2 * BACK_SECONDS_MAX - 5)), now),
+            resume_after(&sortable(at(2 * BACK_SECONDS_MAX - 5)), now),
             Some(at(2 * BACK_SECONDS_MAX - 5))
         );
-        assert_eq!(taken_up(&sortable(at(0)), now), Some(at(BACK_SECONDS_MAX)));
-        assert_eq!(taken_up("", now), None);
-        assert_eq!(taken_up("transcript", now), None);
+        assert_eq!(resume_after(&sortable(at(0)), now), Some(at(BACK_SECONDS_MAX)));
+        assert_eq!(resume_after("", now), None);
+        assert_eq!(resume_after("transcript", now), None);
     }
 
     #[test]

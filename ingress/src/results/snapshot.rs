@@ -1,8 +1,7 @@
-//! PURE. What has come of a conversation so far, as the facts that its watchers are told, each once.
+//! PURE. The results of a conversation so far, as facts that each subscriber receives once.
 //!
-//! Facts are only ever added, and each watcher is told them in the same order of kinds. The id of an event on the stream is
-//! the list of the facts that were told until then, so a watcher that comes back with the last id it has is told the
-//! others, by any task and without anything being kept for it.
+//! Facts are only added, and are sent in a fixed order of kinds. The id of an event lists the kinds sent so far, so a subscriber
+//! that reconnects with its last id receives the rest from any task, and no task stores anything for it.
 
 use events::contract::{
     AnalysisFailure, ConversationId, Direction, EndReason, Level, Milestone, Standing, StoredAnalysis,
@@ -10,30 +9,30 @@ use events::contract::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Longest `Last-Event-ID` that is read, in bytes: one that is longer is none of ours.
+/// Maximum length of a `Last-Event-ID`, in bytes; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
 
-/// What stands between the kinds in an id.
+/// Separates the kinds in an id.
 const SEPARATOR: char = '.';
 
-/// A kind of fact.
+/// The kind of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The transcript is stored.
     Transcript,
     /// The assessment is stored.
     Assessment,
-    /// There will be no assessment.
+    /// The assessment failed for good.
     Failed,
-    /// The conversation is counted.
+    /// The conversation is counted in the progress.
     Activity,
-    /// Its scores are counted.
+    /// Its scores are counted in the progress.
     Scores,
-    /// Nothing more will come.
+    /// All results are available.
     Complete,
 }
 
-/// What has come of a conversation.
+/// The results of a conversation so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Snapshot {
@@ -41,11 +40,11 @@ pub struct Snapshot {
     pub transcript: Option<TranscriptReady>,
     /// The assessment, once it is stored.
     pub assessment: Option<AssessmentReady>,
-    /// Why there will be no assessment, once that is known.
+    /// Why the assessment failed, once that is known.
     pub failed: Option<AssessmentFailed>,
-    /// What counting the conversation came to.
+    /// The progress after the conversation was counted.
     pub activity: Option<ProgressCounted>,
-    /// What counting its scores came to.
+    /// The progress after its scores were counted.
     pub scores: Option<ProgressCounted>,
 }
 
@@ -53,13 +52,13 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TranscriptReady {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: ConversationId,
-    /// Its turns.
+    /// Number of turns.
     pub turns: u32,
-    /// Why it ended.
+    /// Reason of the end.
     pub reason: EndReason,
-    /// Where the transcript is.
+    /// Path of the transcript.
     pub href: String,
 }
 
@@ -67,15 +66,15 @@ pub struct TranscriptReady {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssessmentReady {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: ConversationId,
-    /// The score of the whole, from 0 to 100.
+    /// Overall score, 0 to 100.
     pub overall: u8,
-    /// The level the learner spoke at.
+    /// Estimated CEFR level of the learner.
     pub cefr: Level,
-    /// Whether the model was simulated.
+    /// Whether a simulated model assessed the conversation.
     pub simulated: bool,
-    /// Where the assessment is.
+    /// Path of the assessment.
     pub href: String,
 }
 
@@ -83,9 +82,9 @@ pub struct AssessmentReady {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssessmentFailed {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: ConversationId,
-    /// Why there is no assessment.
+    /// Reason of the failure.
     pub failure: AnalysisFailure,
 }
 
@@ -93,25 +92,25 @@ pub struct AssessmentFailed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressCounted {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: ConversationId,
     /// What was counted.
     pub counted: Counted,
-    /// The learner's local day to which it was added.
+    /// The day in the learner's time zone to which it was added.
     #[schemars(extend("format" = "date"))]
     pub date: String,
-    /// Milestones that were reached with it.
+    /// Milestones that it reached.
     pub milestones: Vec<Milestone>,
-    /// Days in a row, the longest run of all, and conversations, once this was counted.
+    /// Current streak, in days.
     pub current_streak_days: u32,
-    /// The longest run of days of all.
+    /// Longest streak, in days.
     pub longest_streak_days: u32,
-    /// Conversations in all.
+    /// Total number of conversations.
     pub conversations: u64,
-    /// The level over the latest assessments; absent without any.
+    /// Level over the latest assessments; absent without assessments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
-    /// Whether the later assessments are better than the earlier ones; absent without any.
+    /// Trend over the latest assessments; absent without assessments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
 }
@@ -120,7 +119,7 @@ pub struct ProgressCounted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Counted {
-    /// The conversation: its day, turns and time.
+    /// The conversation: day, turns and duration.
     Activity,
     /// Its scores.
     Scores,
@@ -130,22 +129,22 @@ pub enum Counted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Complete {
-    /// The conversation.
+    /// The id of the conversation.
     pub conversation_id: ConversationId,
 }
 
-/// What a watcher was told, in the order of kinds.
+/// The kinds of facts that a subscriber has received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told(Vec<Kind>);
+pub struct SentFacts(Vec<Kind>);
 
 /// An event of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// Its name.
+    /// The name of the event.
     pub name: &'static str,
-    /// Its id: what was told with it and before.
+    /// The id: the kinds sent with it and before.
     pub id: String,
-    /// Its data, JSON.
+    /// The data, JSON.
     pub data: String,
 }
 
@@ -153,7 +152,7 @@ impl Kind {
     const ALL: [Self; 6] =
         [Self::Transcript, Self::Assessment, Self::Failed, Self::Activity, Self::Scores, Self::Complete];
 
-    /// Its name in an id.
+    /// The name in an id.
     fn name(self) -> &'static str {
         match self {
             Self::Transcript => "transcript",
@@ -165,7 +164,7 @@ impl Kind {
         }
     }
 
-    /// The name of its event.
+    /// The name of the event.
     fn event(self) -> &'static str {
         match self {
             Self::Transcript => "transcript",
@@ -178,14 +177,14 @@ impl Kind {
 }
 
 impl Snapshot {
-    /// Whether nothing more will come.
+    /// Whether all results are available.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let assessed = self.failed.is_some() || (self.assessment.is_some() && self.scores.is_some());
         self.transcript.is_some() && self.activity.is_some() && assessed
     }
 
-    /// Adds what `other` knows beyond it.
+    /// Adds the facts of `other` that are missing.
     pub fn add(&mut self, other: Self) {
         let Self { transcript, assessment, failed, activity, scores } = other;
         self.transcript = self.transcript.take().or(transcript);
@@ -195,20 +194,20 @@ impl Snapshot {
         self.scores = self.scores.take().or(scores);
     }
 
-    /// Itself as a message between tasks.
+    /// Encodes the snapshot as a message between tasks.
     #[must_use]
     pub fn encode(&self) -> String {
         json(self)
     }
 
-    /// The snapshot in a message; `None` where this build cannot read it.
+    /// Decodes a message; `None` if this version cannot read it.
     #[must_use]
     pub fn decode(message: &str) -> Option<Self> {
         serde_json::from_str(message).ok()
     }
 
-    /// What there is to tell of conversation `id` beyond what was `told`, which it then is.
-    pub fn tell(&self, id: ConversationId, told: &mut Told) -> Vec<Fact> {
+    /// Returns the facts about conversation `id` that are not in `sent`, and adds them to it.
+    pub fn take_unsent(&self, id: ConversationId, sent: &mut SentFacts) -> Vec<Fact> {
         let data = |kind: Kind| match kind {
             Kind::Transcript => self.transcript.as_ref().map(json),
             Kind::Assessment => self.assessment.as_ref().map(json),
@@ -219,11 +218,11 @@ impl Snapshot {
         };
         let mut facts = Vec::new();
         for kind in Kind::ALL {
-            if !told.0.contains(&kind)
+            if !sent.0.contains(&kind)
                 && let Some(data) = data(kind)
             {
-                told.0.push(kind);
-                facts.push(Fact { name: kind.event(), id: told.id(), data });
+                sent.0.push(kind);
+                facts.push(Fact { name: kind.event(), id: sent.id(), data });
             }
         }
         facts
@@ -231,7 +230,7 @@ impl Snapshot {
 }
 
 impl AssessmentReady {
-    /// What is told of `stored`, which is at `href`.
+    /// The fact about `stored`, whose path is `href`.
     #[must_use]
     pub fn new(stored: &StoredAnalysis, href: String) -> Self {
         Self {
@@ -245,7 +244,7 @@ impl AssessmentReady {
 }
 
 impl ProgressCounted {
-    /// What is told of a conversation that was `counted`.
+    /// The fact about a conversation that was counted on the day `date`.
     #[must_use]
     pub fn new(
         conversation_id: ConversationId,
@@ -270,23 +269,22 @@ impl ProgressCounted {
     }
 }
 
-impl Told {
-    /// What a watcher was told that has the event `last_event_id`. Words that this build does not know are passed over:
-    /// then a fact may be told again, and none is left out.
+impl SentFacts {
+    /// Parses a `Last-Event-ID`. Unknown kinds are ignored, so a fact may be sent again but none is left out.
     #[must_use]
-    pub fn until(last_event_id: &str) -> Self {
+    pub fn parse(last_event_id: &str) -> Self {
         if last_event_id.len() > EVENT_ID_BYTES_MAX {
             return Self::default();
         }
-        let mut told = Self::default();
+        let mut sent = Self::default();
         for word in last_event_id.split(SEPARATOR) {
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == word);
-            told.0.extend(kind.filter(|kind| !told.0.contains(kind)));
+            sent.0.extend(kind.filter(|kind| !sent.0.contains(kind)));
         }
-        told
+        sent
     }
 
-    /// Whether there is nothing more to tell.
+    /// Whether the subscriber has received everything.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.0.contains(&Kind::Complete)
@@ -344,13 +342,13 @@ mod tests {
 
     #[test]
     fn everything_is_told_once_and_then_that_it_is_complete() {
-        let mut told = Told::default();
-        let facts = snapshot(0b11011).tell(id(), &mut told);
+        let mut told = SentFacts::default();
+        let facts = snapshot(0b11011).take_unsent(id(), &mut told);
         let names: Vec<_> = facts.iter().map(|fact| fact.name).collect();
         assert_eq!(names, ["transcript", "assessment", "progress", "progress", "complete"]);
         assert_eq!(facts[1].id, "transcript.assessment");
         assert!(facts[2].data.contains(r#""counted":"activity""#), "{}", facts[2].data);
-        assert!(snapshot(0b11011).tell(id(), &mut told).is_empty());
+        assert!(snapshot(0b11011).take_unsent(id(), &mut told).is_empty());
         assert!(told.is_complete());
     }
 
@@ -372,7 +370,7 @@ mod tests {
     #[test]
     fn an_id_that_is_none_of_ours_leaves_nothing_out() {
         for text in ["", "7", "transcript,assessment", "….…", &"transcript.".repeat(30)] {
-            assert_eq!(Told::until(text), Told::default(), "{text:?}");
+            assert_eq!(SentFacts::parse(text), SentFacts::default(), "{text:?}");
         }
     }
 
@@ -382,7 +380,7 @@ mod tests {
             order in vec(0u8..5, 0..12), cuts in vec(any::<Index>(), 0..4), failed in any::<bool>(),
         ) {
             let mut known = Snapshot::default();
-            let (mut told, mut names, mut last) = (Told::default(), Vec::new(), String::new());
+            let (mut told, mut names, mut last) = (SentFacts::default(), Vec::new(), String::new());
             let all: Vec<u8> = order.into_iter().chain(0..5).collect();
             for (step, bit) in all.iter().enumerate() {
                 // An assessment that failed has no scores, and the other way round.
@@ -392,13 +390,13 @@ mod tests {
                     (bit, _) => *bit,
                 };
                 known.add(snapshot(1 << bit));
-                for fact in known.tell(id(), &mut told) {
+                for fact in known.take_unsent(id(), &mut told) {
                     names.push(fact.data.clone());
                     last.clone_from(&fact.id);
                     prop_assert!(fact.id.len() <= EVENT_ID_BYTES_MAX);
                 }
                 if cuts.iter().any(|cut| cut.index(all.len()) == step) {
-                    told = Told::until(&last);
+                    told = SentFacts::parse(&last);
                 }
             }
             let distinct: std::collections::BTreeSet<_> = names.iter().cloned().collect();
@@ -409,7 +407,7 @@ mod tests {
 
         #[test]
         fn any_last_event_id_is_read(text in any::<String>()) {
-            let told = Told::until(&text);
+            let told = SentFacts::parse(&text);
             prop_assert!(told.0.len() <= Kind::ALL.len());
         }
     }

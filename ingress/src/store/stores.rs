@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     coordination::Coordination,
     metrics::Metrics,
-    results::{Results, feed::Feed},
+    results::{ResultsWatcher, feed::Feed},
 };
 
 /// The stores of the API.
@@ -40,7 +40,7 @@ pub struct Stores {
     /// Records of learners with their progress.
     pub learners: Learners,
     /// Streams of the results of one conversation.
-    pub results: Results,
+    pub results: ResultsWatcher,
     /// Streams of the results of all learners.
     pub feed: Feed,
 }
@@ -104,7 +104,12 @@ impl Stores {
             pipeline: PipelineReader::new(pipeline),
             pictures,
             learners: Learners::new(dynamodb, config.users_table.clone(), progress.clone()),
-            results: Results::new(results, Arc::clone(coordination), Arc::clone(metrics), shutdown.clone()),
+            results: ResultsWatcher::new(
+                results,
+                Arc::clone(coordination),
+                Arc::clone(metrics),
+                shutdown.clone(),
+            ),
             feed: Feed::new(progress.clone(), shutdown),
             documents,
             progress,

@@ -1,5 +1,5 @@
-//! The key set of the user pool, fetched when a key is not known and from time to time. A key that is not in the
-//! set is remembered for a while, and fetches keep a distance, so that made-up key ids cost the pool nothing.
+//! The key set of the user pool, fetched when a key is unknown and when the set is old. Unknown key ids are remembered for a
+//! while and fetches are rate limited, so invented key ids do not load the pool.
 
 use std::{
     collections::HashMap,
@@ -14,32 +14,32 @@ use jsonwebtoken::{
 };
 use tokio::sync::Mutex;
 
-use super::Unauthorized;
+use super::TokenError;
 
-/// Shortest time between two fetches.
+/// Minimum time between two fetches.
 const REFETCH_AFTER: Duration = Duration::from_secs(10);
 
-/// Keys older than this are fetched again.
+/// Maximum age of the key set before it is fetched again.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
 
-/// Longest time of one fetch.
+/// Timeout of one fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Longest key set, in bytes.
+/// Maximum size of a key set, in bytes.
 const SET_BYTES_MAX: usize = 256 * 1024;
 
-/// Unknown keys that are remembered.
+/// Maximum number of unknown key ids that are remembered.
 const UNKNOWN_MAX: usize = 1_000;
 
-/// How long an unknown key stays unknown.
+/// How long an unknown key id is remembered.
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 
-/// Longest key id, in bytes.
+/// Maximum length of a key id, in bytes.
 const KID_BYTES_MAX: usize = 256;
 
-const UNKNOWN: Unauthorized = Unauthorized::Invalid("its key is unknown");
+const UNKNOWN: TokenError = TokenError::Invalid("its key is unknown");
 
-/// See the module.
+/// The cached key set.
 #[derive(Debug)]
 pub struct Keys {
     url: String,
@@ -68,15 +68,15 @@ impl Keys {
         Self { url, http, cache: Mutex::default() }
     }
 
-    /// The key `kid`.
+    /// Returns the key `kid`.
     ///
     /// # Errors
-    /// [`Unauthorized::Invalid`] for a key that is not in the set, [`Unauthorized::KeysUnavailable`] without a set.
-    pub async fn get(&self, kid: &str) -> Result<DecodingKey, Unauthorized> {
+    /// [`TokenError::Invalid`] for a key that is not in the set, [`TokenError::KeysUnavailable`] if no set could be fetched yet.
+    pub async fn get(&self, kid: &str) -> Result<DecodingKey, TokenError> {
         if kid.len() > KID_BYTES_MAX {
             return Err(UNKNOWN);
         }
-        // Held over the fetch on purpose: whoever else needs the new set waits for this one fetch.
+        // Held during the fetch on purpose: other callers that need the new set wait for this one fetch.
         let mut cache = self.cache.lock().await;
         if let Some(known) = cache.known(kid, Instant::now()) {
             return known.ok_or(UNKNOWN);
@@ -85,14 +85,14 @@ impl Keys {
             match self.fetch().await {
                 Ok(keys) => cache.replace(keys, Instant::now()),
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "the key set could not be fetched");
+                    tracing::warn!(error = format!("{error:#}"), "failed to fetch the key set");
                 }
             }
         }
         if cache.fetched_at.is_none() {
-            return Err(Unauthorized::KeysUnavailable);
+            return Err(TokenError::KeysUnavailable);
         }
-        cache.settle(kid, Instant::now()).ok_or(UNKNOWN)
+        cache.look_up(kid, Instant::now()).ok_or(UNKNOWN)
     }
 
     async fn fetch(&self) -> anyhow::Result<HashMap<String, DecodingKey>> {
@@ -111,7 +111,7 @@ impl Keys {
 }
 
 impl Cache {
-    /// What is known of a key without a fetch: the key, or that there is none.
+    /// What the cache knows about a key: `Some(None)` if the key is known to be unknown, `None` if a fetch is needed.
     fn known(&self, kid: &str, now: Instant) -> Option<Option<DecodingKey>> {
         let is_fresh = self.fetched_at.is_some_and(|at| now - at <= STALE_AFTER);
         if let Some(key) = self.keys.get(kid)
@@ -122,7 +122,7 @@ impl Cache {
         self.unknown.get(kid).is_some_and(|at| now - *at < UNKNOWN_FOR).then_some(None)
     }
 
-    /// Whether the last fetch is long enough ago; the next one counts from `now`.
+    /// Whether a fetch is allowed at `now`; if so, the next one must wait from `now`.
     fn may_fetch(&mut self, now: Instant) -> bool {
         let may = self.tried_at.is_none_or(|at| now - at >= REFETCH_AFTER);
         if may {
@@ -136,8 +136,8 @@ impl Cache {
         self.fetched_at = Some(now);
     }
 
-    /// The key, old as the set may be. One that is not in the set is remembered, if there is room.
-    fn settle(&mut self, kid: &str, now: Instant) -> Option<DecodingKey> {
+    /// Looks `kid` up in the set, however old it is. An unknown id is remembered if there is room.
+    fn look_up(&mut self, kid: &str, now: Instant) -> Option<DecodingKey> {
         let key = self.keys.get(kid).cloned();
         if key.is_none() {
             self.unknown.retain(|_, at| now - *at < UNKNOWN_FOR);
@@ -201,7 +201,7 @@ mod tests {
         assert!(matches!(cache.known("a", start + STALE_AFTER), Some(Some(_))));
         let later = start + STALE_AFTER + Duration::from_millis(1);
         assert!(cache.known("a", later).is_none());
-        assert!(cache.settle("a", later).is_some());
+        assert!(cache.look_up("a", later).is_some());
     }
 
     #[test]
@@ -218,13 +218,13 @@ mod tests {
         let start = Instant::now();
         let mut cache = Cache::default();
         for number in 0..UNKNOWN_MAX + 10 {
-            assert!(cache.settle(&number.to_string(), start).is_none());
+            assert!(cache.look_up(&number.to_string(), start).is_none());
         }
         assert_eq!(cache.unknown.len(), UNKNOWN_MAX);
         let before = start + UNKNOWN_FOR - Duration::from_millis(1);
         assert!(matches!(cache.known("0", before), Some(None)));
         assert!(cache.known("0", start + UNKNOWN_FOR).is_none());
-        cache.settle("new", start + UNKNOWN_FOR);
+        cache.look_up("new", start + UNKNOWN_FOR);
         assert_eq!(cache.unknown.len(), 1, "what is forgotten makes room");
     }
 
@@ -246,7 +246,7 @@ mod tests {
         for body in [long, "no set".to_owned()] {
             let (keys, fetches) = served(body).await;
             for _ in 0..3 {
-                assert_eq!(keys.get("ours").await.err(), Some(Unauthorized::KeysUnavailable));
+                assert_eq!(keys.get("ours").await.err(), Some(TokenError::KeysUnavailable));
             }
             assert_eq!(fetches.load(Ordering::Relaxed), 1, "failed fetches keep their distance, too");
         }
@@ -262,7 +262,7 @@ mod tests {
             let _ = connection.read_to_end(&mut Vec::new()).await;
         });
         let begun = tokio::time::Instant::now();
-        assert_eq!(keys.get("ours").await.err(), Some(Unauthorized::KeysUnavailable));
+        assert_eq!(keys.get("ours").await.err(), Some(TokenError::KeysUnavailable));
         assert_eq!(begun.elapsed().as_secs(), FETCH_TIMEOUT.as_secs());
     }
 }

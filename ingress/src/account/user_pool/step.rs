@@ -1,79 +1,86 @@
-//! PURE. A sign-in step by step: what an answer of the user pool asks for next, and what the learner carries back.
+//! PURE. The steps of a sign-in: the next challenge in a response of the user pool, and the session that connects the steps.
 
 use std::collections::HashMap;
 
 use anyhow::Context as _;
 use aws_sdk_cognitoidentityprovider::types::{AuthenticationResultType, ChallengeNameType};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Hidden, PoolError};
+use super::error::PoolError;
 
-/// What follows a correct password, or a step after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The result of a correct password or of a correct response to a challenge.
+#[derive(Clone, Debug)]
 pub enum SignedIn {
-    /// All that was needed.
+    /// The sign-in is complete.
     Tokens(Tokens),
-    /// One more proof is needed.
+    /// Another factor is required.
     Challenge {
-        /// Which one.
+        /// The factor.
         kind: Challenge,
-        /// What the answer carries back.
+        /// Must be sent with the response.
         session: Session,
-        /// Where a code was sent, as the pool masks it.
+        /// Where the code was sent, masked by the pool.
         destination: Option<String>,
     },
 }
 
-/// A sign-in that waits for one more proof: the pool's own session, and the user name in the pool, to which the pool has
-/// bound it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An incomplete sign-in: the pool's session and the user name to which the pool has bound it.
+#[derive(Clone, Debug)]
 pub struct Session {
-    username: Hidden,
-    pub(super) session: Hidden,
+    username: SecretString,
+    pub(super) session: SecretString,
 }
 
-/// The tokens of somebody who has signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The tokens of a completed sign-in.
+#[derive(Clone, Debug)]
 pub struct Tokens {
-    /// For the API.
-    pub access: Hidden,
-    /// For new ones; none when it was itself used to get these.
-    pub refresh: Option<Hidden>,
-    /// How long the access token is good, in seconds.
+    /// The access token.
+    pub access: SecretString,
+    /// The refresh token; `None` if these tokens came from a refresh.
+    pub refresh: Option<SecretString>,
+    /// Lifetime of the access token, in seconds.
     pub expires_in: u32,
 }
 
-/// A proof that the pool asks for beside the password.
+/// A factor that the pool requires besides the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// A code of an authenticator app.
     Totp,
     /// A code that was sent by SMS.
     Sms,
-    /// A new password in place of the one that an administrator set.
+    /// A new password that replaces the one an administrator set.
     NewPassword,
 }
 
 impl Session {
-    /// As it is given to the learner.
+    /// The text form for the client.
     #[must_use]
     pub fn to_text(&self) -> String {
-        format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(self.username.reveal()), self.session.reveal())
+        format!(
+            "{}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(self.username.expose_secret()),
+            self.session.expose_secret()
+        )
     }
 
-    /// Reads what [`Self::to_text`] wrote.
+    /// Parses the text form.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let (username, session) = text.split_once('.')?;
         let username = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(username).ok()?).ok()?;
         let is_one = !username.is_empty() && !session.is_empty();
-        is_one.then(|| Self { username: Hidden(username), session: Hidden(session.to_owned()) })
+        is_one.then(|| Self {
+            username: SecretString::from(username),
+            session: SecretString::from(session.to_owned()),
+        })
     }
 
-    /// Who signs in, for counting attempts.
+    /// The user name, for counting attempts.
     #[must_use]
     pub fn username(&self) -> &str {
-        self.username.reveal()
+        self.username.expose_secret()
     }
 }
 
@@ -95,8 +102,8 @@ impl Challenge {
     }
 }
 
-/// What follows from an answer of the pool to a password or to a challenge of `username`. The pool names the user as the
-/// answer to a challenge has to, which need not be the e-mail address.
+/// Interprets a response of the pool to the password or a challenge of `username`. The user name that the next response must
+/// carry is `USER_ID_FOR_SRP`, which can differ from the e-mail address.
 pub(super) fn step(
     username: &str,
     result: Option<AuthenticationResultType>,
@@ -110,21 +117,21 @@ pub(super) fn step(
     let kind = [Challenge::Totp, Challenge::Sms, Challenge::NewPassword]
         .into_iter()
         .find(|known| challenge == Some(&known.name()))
-        .with_context(|| format!("the pool asks for something unknown: {challenge:?}"))
+        .with_context(|| format!("the pool requires an unknown challenge: {challenge:?}"))
         .map_err(PoolError::Unavailable)?;
-    let session = session.context("the pool gave no session").map_err(PoolError::Unavailable)?;
+    let session = session.context("the pool returned no session").map_err(PoolError::Unavailable)?;
     let mut parameters = parameters.unwrap_or_default();
     let username = parameters.remove("USER_ID_FOR_SRP").unwrap_or_else(|| username.to_owned());
-    let session = Session { username: Hidden(username), session: Hidden(session) };
+    let session = Session { username: SecretString::from(username), session: SecretString::from(session) };
     let destination = parameters.remove("CODE_DELIVERY_DESTINATION");
     Ok(SignedIn::Challenge { kind, session, destination })
 }
 
 pub(super) fn tokens_of(result: AuthenticationResultType) -> anyhow::Result<Tokens> {
     Ok(Tokens {
-        access: Hidden(result.access_token.context("the pool gave no access token")?),
-        refresh: result.refresh_token.map(Hidden),
-        expires_in: u32::try_from(result.expires_in).context("the token's life is not one")?,
+        access: SecretString::from(result.access_token.context("the pool returned no access token")?),
+        refresh: result.refresh_token.map(SecretString::from),
+        expires_in: u32::try_from(result.expires_in).context("the token's lifetime is negative")?,
     })
 }
 
@@ -139,12 +146,9 @@ mod tests {
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let sms = Some(&ChallengeNameType::SmsMfa);
         let found = step("mina@school.kr", None, sms, session(), Some(HashMap::from(parameters))).unwrap();
-        let expected = SignedIn::Challenge {
-            kind: Challenge::Sms,
-            session: Session { username: Hidden("8f1d".to_owned()), session: Hidden("session".to_owned()) },
-            destination: Some("+*******1234".to_owned()),
-        };
-        assert_eq!(found, expected);
+        let SignedIn::Challenge { kind, session: given, destination } = found else { panic!("a challenge") };
+        assert_eq!((kind, destination.as_deref()), (Challenge::Sms, Some("+*******1234")));
+        assert_eq!((given.username(), given.session.expose_secret()), ("8f1d", "session"));
         for (name, kind) in [
             (ChallengeNameType::SoftwareTokenMfa, Challenge::Totp),
             (ChallengeNameType::NewPasswordRequired, Challenge::NewPassword),
@@ -164,12 +168,13 @@ mod tests {
 
     #[test]
     fn a_session_is_read_as_it_was_given_and_what_is_none_is_not() {
-        let username = Hidden("mina@school.kr".to_owned());
-        let session = Session { username, session: Hidden("AYABe.x+/=".to_owned()) };
-        assert_eq!(Session::read(&session.to_text()), Some(session.clone()));
+        let username = SecretString::from("mina@school.kr".to_owned());
+        let session = Session { username, session: SecretString::from("AYABe.x+/=".to_owned()) };
+        let read = Session::read(&session.to_text()).unwrap();
+        assert_eq!((read.username(), read.session.expose_secret()), ("mina@school.kr", "AYABe.x+/="));
         assert!(!format!("{session:?}").contains("mina"));
         for text in ["", ".", "AYABe", "!!.AYABe", ".AYABe", "bWluYQ."] {
-            assert_eq!(Session::read(text), None, "{text}");
+            assert!(Session::read(text).is_none(), "{text}");
         }
     }
 

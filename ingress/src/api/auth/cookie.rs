@@ -1,18 +1,18 @@
-//! PURE. The cookie that keeps a session: the refresh token, where no script can read it. The browser sends it to `/auth`
-//! only, and only from pages of the same site.
+//! PURE. The cookie of a session: it holds the refresh token, which no script can read. The browser sends it to `/auth` only,
+//! and only from pages of the same site.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// The cookie's name.
+/// The name of the cookie.
 pub(super) const NAME: &str = "nova_refresh";
 
-/// How long the cookie is kept, in seconds: as long as the user pool's refresh token is good.
+/// Lifetime of the cookie, in seconds: that of the user pool's refresh token.
 pub(super) const MAX_AGE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
-/// Longest refresh token, in bytes: browsers keep cookies of 4096 bytes with their name and attributes.
+/// Maximum length of a refresh token, in bytes: browsers store cookies of 4096 bytes with name and attributes.
 pub(super) const TOKEN_BYTES_MAX: usize = 3_900;
 
-/// `Set-Cookie` that keeps `token`; nothing for one that no browser would keep.
+/// `Set-Cookie` that stores `token`; `None` if no browser would store it.
 pub(super) fn keep(token: &str, secure: bool) -> Option<HeaderValue> {
     if !is_token(token) {
         return None;
@@ -20,7 +20,7 @@ pub(super) fn keep(token: &str, secure: bool) -> Option<HeaderValue> {
     set(token, MAX_AGE_SECONDS, secure)
 }
 
-/// `Set-Cookie` that ends it.
+/// `Set-Cookie` that removes the cookie.
 pub(super) fn end(secure: bool) -> Option<HeaderValue> {
     set("", 0, secure)
 }
@@ -33,9 +33,9 @@ pub(super) fn read(headers: &HeaderMap) -> Option<String> {
     token.filter(|token| is_token(token)).map(str::to_owned)
 }
 
-/// Whether the cookie has the attribute `Secure`. It has, unless the configuration allows pages of this computer to do
-/// without and the request comes from one: `Origin` is written by the browser, and no script can change it. What the
-/// connection to this task looks like says nothing, because TLS ends before it.
+/// Whether the cookie gets the attribute `Secure`. It does, unless the configuration exempts pages on localhost and the
+/// request comes from one: the browser sets `Origin`, and no script can change it. The scheme of the connection to this task
+/// is irrelevant, because TLS is terminated before it.
 pub(super) fn is_secure(headers: &HeaderMap, localhost_cookies: bool) -> bool {
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
     let host = origin.and_then(|origin| origin.strip_prefix("http://")).map(|host| {
@@ -54,7 +54,7 @@ fn set(token: &str, max_age_seconds: u32, secure: bool) -> Option<HeaderValue> {
     Some(cookie)
 }
 
-/// What stands in a cookie without quotes, and what tokens are made of.
+/// Whether `text` has only characters that tokens use and that cookies allow without quotes.
 fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)

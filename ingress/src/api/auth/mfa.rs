@@ -1,40 +1,42 @@
-//! The second proof of a sign-in: an authenticator app. It is set up in two steps, so that nobody is locked out by a secret
-//! that no app has; it is given up with the password, so that a token alone does not take it away.
+//! The second factor of a sign-in: an authenticator app. It is set up in two steps, so that a secret that no app has cannot lock
+//! the learner out. Turning it off needs the password, so that an access token alone is not enough.
 
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use schemars::JsonSchema;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    code, known_password, private_json,
-    visitor::{CODES, PASSWORDS},
+    fields::{code, known_password},
+    rate_limit::{CODES, PASSWORDS},
+    session::private_json,
 };
 use crate::{
     account::auth::Caller,
     account::email::Email,
-    account::user_pool::{PoolError, SignedIn, problem::ended},
-    api::problem::{ApiError, Code},
+    account::user_pool::{PoolError, SignedIn},
     api::{
-        answer::NoContent,
         extract::Body,
+        problem::{ApiError, Code, account::ended},
+        response::NoContent,
         route::{Route, post},
     },
     app::AppState,
 };
 
-/// What an authenticator app needs.
+/// The secret for an authenticator app.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct TotpSecret {
-    /// The secret in base 32, for typing.
+    /// The secret in base 32, to type in.
     secret: String,
-    /// The same as `otpauth://…`, for a QR code.
+    /// The secret as an `otpauth://` URI, for a QR code.
     uri: String,
 }
 
-/// A code of the app.
+/// A code of an authenticator app.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct TotpCode {
@@ -43,11 +45,11 @@ struct TotpCode {
     code: String,
 }
 
-/// The learner's password.
+/// The proof that turns the second factor off.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Password {
-    /// The password.
+struct MfaOff {
+    /// The current password.
     #[schemars(length(min = 1, max = 256))]
     password: String,
 }
@@ -55,15 +57,15 @@ struct Password {
 pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/auth/totp", "newTotpSecret", associate)
-            .says(
-                "Begin with an authenticator app",
-                "Nothing changes until `/auth/totp/verify` takes a code of the app.",
+            .summary(
+                "Set up an authenticator app",
+                "Returns a new secret. Nothing changes until `/auth/totp/verify` accepts a code of the app.",
             )
-            .answers_with::<TotpSecret>(200, "application/json", "What the app needs.")
+            .returns_content::<TotpSecret>(200, "application/json", "The secret.")
             .problems(&[Code::SessionEnded, Code::AccountDeleted, Code::AccountsUnavailable]),
         post("/auth/totp/verify", "enableTotp", verify)
-            .says("Use the authenticator app", "From here on each sign-in asks for a code of the app.")
-            .answers(204, "The app is the second proof.")
+            .summary("Turn the authenticator app on", "From now on each sign-in requires a code of the app.")
+            .returns(204, "The app is the second factor.")
             .problems(&[
                 Code::CodeWrong,
                 Code::TooManyRequests,
@@ -72,11 +74,11 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::AccountsUnavailable,
             ]),
         post("/auth/mfa/off", "disableMfa", off)
-            .says(
-                "Go without a second proof",
-                "The password is enough from here on; it is asked for once more.",
+            .summary(
+                "Turn the second factor off",
+                "Requires the password. From now on the password alone signs in.",
             )
-            .answers(204, "The password is enough.")
+            .returns(204, "The second factor is off.")
             .problems(&[
                 Code::PasswordWrong,
                 Code::TooManyRequests,
@@ -88,10 +90,10 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn associate(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
-    app.accounts.usable(&caller.user_id).await?;
-    let token = caller.token.reveal();
+    app.accounts.require_usable(&caller.user_id).await?;
+    let token = caller.token.expose_secret();
     let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
-    let secret = app.user_pool.new_totp_secret(token).await.map_err(ended)?.reveal().to_owned();
+    let secret = app.user_pool.new_totp_secret(token).await.map_err(ended)?.expose_secret().to_owned();
     let uri = uri(&email, &secret);
     Ok(private_json(&TotpSecret { secret, uri }, None))
 }
@@ -101,10 +103,10 @@ async fn verify(
     caller: Caller,
     Body(request): Body<TotpCode>,
 ) -> Result<NoContent, ApiError> {
-    app.accounts.usable(&caller.user_id).await?;
+    app.accounts.require_usable(&caller.user_id).await?;
     let code = code(&request.code)?;
     CODES.count(&app, "totp", caller.user_id.as_str()).await?;
-    app.user_pool.enable_totp(caller.token.reveal(), &code).await.map_err(ended)?;
+    app.user_pool.enable_totp(caller.token.expose_secret(), &code).await.map_err(ended)?;
     CODES.forget(&app, "totp", caller.user_id.as_str()).await;
     Ok(NoContent)
 }
@@ -112,15 +114,15 @@ async fn verify(
 async fn off(
     State(app): State<Arc<AppState>>,
     caller: Caller,
-    Body(request): Body<Password>,
+    Body(request): Body<MfaOff>,
 ) -> Result<NoContent, ApiError> {
-    app.accounts.usable(&caller.user_id).await?;
+    app.accounts.require_usable(&caller.user_id).await?;
     let password = known_password("password", request.password)?;
-    let token = caller.token.reveal();
+    let token = caller.token.expose_secret();
     PASSWORDS.count(&app, "mfa", caller.user_id.as_str()).await?;
     let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
     match app.user_pool.sign_in(&email, &password).await {
-        // The session that came of the question is of no use to anybody.
+        // The session of this check is not used.
         Ok(SignedIn::Tokens(tokens)) => {
             if let Some(refresh) = &tokens.refresh {
                 app.user_pool.revoke(refresh).await.map_err(ended)?;
@@ -128,7 +130,7 @@ async fn off(
         }
         Ok(SignedIn::Challenge { .. }) => {}
         Err(PoolError::Refused) => {
-            return Err(ApiError::refused(Code::PasswordWrong, "the present password is another one"));
+            return Err(ApiError::refused(Code::PasswordWrong, "the current password is wrong"));
         }
         Err(error) => return Err(ended(error)),
     }
@@ -137,7 +139,7 @@ async fn off(
     Ok(NoContent)
 }
 
-/// What authenticator apps read from a QR code: the key URI format, with the values that are usual everywhere.
+/// The key URI format of authenticator apps, with their default parameters.
 fn uri(email: &Email, secret: &str) -> String {
     let email: String = form_urlencoded::byte_serialize(email.as_str().as_bytes()).collect();
     format!(

@@ -1,54 +1,54 @@
-//! Passwords: a forgotten one, with a code by mail, and a known one.
+//! Passwords: reset with a code by e-mail, and change.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use schemars::JsonSchema;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::{
-    Address, code, email, known_password, new_password,
-    sign_up::MailAsked,
-    visitor::{CODES, MAILS, PASSWORDS, Visitor},
+    fields::{CodeRequested, EmailAddress, code, email, known_password, new_password},
+    rate_limit::{CODES, ClientAddress, MAILS, PASSWORDS},
 };
 use crate::{
     account::auth::Caller,
-    account::user_pool::{
-        PoolError,
-        problem::{ended, mail_asked, mailed_code},
-    },
-    api::problem::{ApiError, Code},
+    account::user_pool::PoolError,
     api::{
-        answer::{Accepted, NoContent},
         extract::Body,
+        problem::{
+            ApiError, Code,
+            account::{code_requested, ended, mailed_code},
+        },
+        response::{Accepted, NoContent},
         route::{Route, post},
     },
     app::AppState,
 };
 
-/// A new password in place of a forgotten one.
+/// A password reset.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Reset {
-    /// The e-mail address, in any case.
+struct PasswordReset {
+    /// The e-mail address, case insensitive.
     #[schemars(length(max = 254))]
     email: String,
-    /// The code, 1 to 10 digits.
+    /// The code from the e-mail, 1 to 10 digits.
     #[schemars(length(min = 1, max = 20))]
     code: String,
-    /// 8 to 256 characters, among them a capital letter, a small letter and a digit.
+    /// The new password: 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit.
     #[schemars(length(min = 8, max = 256))]
     password: String,
 }
 
-/// A new password in place of a known one.
+/// A change of the password.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Change {
-    /// The present one.
+struct PasswordChange {
+    /// The current password.
     #[schemars(length(min = 1, max = 256))]
     old_password: String,
-    /// 8 to 256 characters, among them a capital letter, a small letter and a digit.
+    /// The new password: 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit.
     #[schemars(length(min = 8, max = 256))]
     new_password: String,
 }
@@ -56,19 +56,19 @@ struct Change {
 pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/auth/forgot", "forgotPassword", forgot)
-            .says("Ask for a code", "With which a forgotten password can be replaced.")
-            .answers(202, "The code is asked for.")
+            .summary("Request a code", "To reset a forgotten password.")
+            .returns(202, "The request was accepted.")
             .problems(&[Code::AccountsUnavailable]),
         post("/auth/reset", "resetPassword", reset)
-            .says(
-                "Replace a forgotten password",
-                "With the code that was sent to the address. All sessions end.",
+            .summary(
+                "Reset the password",
+                "With the code that was sent to the e-mail address. Ends all sessions.",
             )
-            .answers(204, "The new password is good.")
+            .returns(204, "The password was replaced.")
             .problems(&[Code::CodeWrong, Code::PasswordWeak, Code::AccountsUnavailable]),
         post("/auth/password", "changePassword", change)
-            .says("Replace a known password", "Sessions go on; `/auth/sign-out-everywhere` ends them.")
-            .answers(204, "The new password is good.")
+            .summary("Change the password", "Sessions stay valid; `/auth/sign-out-everywhere` ends them.")
+            .returns(204, "The password was replaced.")
             .problems(&[
                 Code::PasswordWrong,
                 Code::PasswordWeak,
@@ -82,31 +82,34 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn forgot(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
-    Body(request): Body<Address>,
-) -> Result<Accepted<MailAsked>, ApiError> {
-    visitor.count(&app).await?;
+    client: ClientAddress,
+    Body(request): Body<EmailAddress>,
+) -> Result<Accepted<CodeRequested>, ApiError> {
+    client.count(&app).await?;
     let email = email(&request.email)?;
     MAILS.count(&app, "", email.as_str()).await?;
-    mail_asked(app.user_pool.forgot(&email).await)?;
-    Ok(Accepted(MailAsked::CODE))
+    code_requested(app.user_pool.forgot(&email).await)?;
+    Ok(Accepted(CodeRequested::CODE))
 }
 
 async fn reset(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
-    Body(request): Body<Reset>,
+    client: ClientAddress,
+    Body(request): Body<PasswordReset>,
 ) -> Result<NoContent, ApiError> {
-    visitor.count(&app).await?;
+    client.count(&app).await?;
     let (email, code) = (email(&request.email)?, code(&request.code)?);
     let password = new_password(request.password)?;
     CODES.count(&app, "reset", email.as_str()).await?;
     app.user_pool.reset(&email, &code, &password).await.map_err(mailed_code)?;
-    // The password is replaced, and the code is used: there is nothing that the learner could do again.
+    // The password is replaced and the code is used, so the learner cannot retry.
     if let Err(error) = app.user_pool.end_sessions(&email).await {
-        tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "sessions outlive a reset");
+        tracing::error!(
+            error = format!("{:#}", anyhow::Error::from(error)),
+            "failed to end the sessions after a password reset"
+        );
     }
-    // Whoever can read the mail is not kept out by attempts of others.
+    // The owner of the e-mail address is not locked out by attempts of others.
     PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
     Ok(NoContent)
 }
@@ -114,21 +117,21 @@ async fn reset(
 async fn change(
     State(app): State<Arc<AppState>>,
     caller: Caller,
-    Body(request): Body<Change>,
+    Body(request): Body<PasswordChange>,
 ) -> Result<NoContent, ApiError> {
-    app.accounts.usable(&caller.user_id).await?;
+    app.accounts.require_usable(&caller.user_id).await?;
     let old = known_password("oldPassword", request.old_password)?;
     let new = new_password(request.new_password)?;
     PASSWORDS.count(&app, "change", caller.user_id.as_str()).await?;
-    let token = caller.token.reveal();
+    let token = caller.token.expose_secret();
     match app.user_pool.change_password(token, &old, &new).await {
         Ok(()) => {
             PASSWORDS.forget(&app, "change", caller.user_id.as_str()).await;
             Ok(NoContent)
         }
-        // The pool says the same of a wrong password and of a session that has ended.
+        // The pool returns the same error for a wrong password and for an ended session.
         Err(PoolError::Refused) => match app.user_pool.owner(token).await {
-            Ok(_) => Err(ApiError::refused(Code::PasswordWrong, "the present password is another one")),
+            Ok(_) => Err(ApiError::refused(Code::PasswordWrong, "the current password is wrong")),
             Err(error) => Err(ended(error)),
         },
         Err(error) => Err(ended(error)),

@@ -1,4 +1,4 @@
-//! Signing in, staying signed in, and signing out.
+//! Signing in, refreshing the session, and signing out.
 
 use std::sync::Arc;
 
@@ -8,35 +8,38 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RefreshCookie, code, cookie, email, end_cookie, known_password, new_password, private, private_json,
-    visitor::{CODES, PASSWORDS, Visitor},
+    cookie,
+    fields::{code, email, known_password, new_password},
+    rate_limit::{CODES, ClientAddress, PASSWORDS},
+    session::{RefreshCookie, end_cookie, private, private_json},
 };
 use crate::{
-    account::auth::Caller,
-    account::user_pool::{
-        self, Hidden, PoolError, Session, SignedIn, Tokens,
-        problem::{ended, problem},
-    },
-    api::problem::{ApiError, Code},
+    account::user_pool::{self, PoolError, Session, SignedIn, Tokens},
+    account::{accounts::AccountError, auth::Caller},
     api::{
         extract::Body,
+        problem::{
+            ApiError, Code,
+            account::{ended, problem},
+        },
         route::{Route, post},
     },
     app::AppState,
     store::users::User,
 };
 
-/// Longest session of a challenge, in bytes.
+/// Maximum length of the session of a challenge, in bytes.
 const SESSION_BYTES_MAX: usize = 4_096;
 
-/// Who signs in.
+/// A sign-in.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SignIn {
-    /// The e-mail address, in any case.
+    /// The e-mail address, case insensitive.
     #[schemars(length(max = 254))]
     email: String,
     /// The password.
@@ -44,68 +47,75 @@ struct SignIn {
     password: String,
 }
 
-/// The answer to a challenge.
+/// The response to a challenge.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Respond {
-    /// As it was given with the challenge.
+struct ChallengeResponse {
+    /// The session of the challenge.
     #[schemars(length(min = 1, max = 4096))]
     session: String,
-    /// Which challenge it was.
+    /// The challenge.
     challenge: Challenge,
-    /// The code of the authenticator app or the text message; a new password for `newPassword`.
+    /// The code of the authenticator app or the text message; for `newPassword`, the new password.
     #[schemars(length(min = 1, max = 256))]
     answer: String,
 }
 
-/// A proof that is asked for beside the password.
+/// A factor that is required besides the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 enum Challenge {
-    /// The code that an authenticator app shows.
+    /// The code of an authenticator app.
     Totp,
-    /// The code that was sent by text message.
+    /// The code in a text message.
     Sms,
-    /// A password of the learner's own, in place of the one that an administrator set.
+    /// A new password, to replace the one that an administrator set.
     NewPassword,
 }
 
-/// What a sign-in comes to.
+/// The result of a sign-in.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum SignInAnswer {
-    /// The learner is signed in. The session is kept by a cookie.
+enum SignInResult {
+    /// The learner is signed in. A cookie holds the session.
     SignedIn(Access),
-    /// One more proof is needed, which `/auth/challenge` takes.
+    /// Another factor is required; send it to `/auth/challenge`.
     Challenge {
-        /// Which one.
+        /// The factor.
         challenge: Challenge,
-        /// Belongs to the answer, within three minutes.
+        /// Must be sent with the response, within three minutes.
         session: String,
-        /// Where a code was sent, masked.
+        /// Where the code was sent, masked.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
         destination: Option<String>,
     },
 }
 
-/// What opens the API.
+/// An access token.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Access {
-    /// `Authorization: Bearer` takes it.
+    /// The token, for `Authorization: Bearer`.
     access_token: String,
-    /// How long it is good, in seconds.
+    /// Lifetime of the token, in seconds.
     expires_in: u32,
-    /// Who has signed in.
+    /// The signed-in user.
     user: User,
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/auth/sign-in", "signIn", sign_in)
-            .says("Sign in", "With a password. The session is kept by a cookie that only `/auth` sees.")
-            .answers_with::<SignInAnswer>(200, "application/json", "The learner is signed in, or one more proof is needed.")
+            .summary(
+                "Sign in",
+                "With a password. The session is in a cookie that browsers send only to `/auth`.",
+            )
+            .returns_content::<SignInResult>(
+                200,
+                "application/json",
+                "The learner is signed in, or another factor is required.",
+            )
             .problems(&[
                 Code::CredentialsWrong,
                 Code::PasswordResetRequired,
@@ -113,8 +123,12 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::AccountsUnavailable,
             ]),
         post("/auth/challenge", "answerChallenge", respond)
-            .says("Answer a challenge", "The second proof of a sign-in.")
-            .answers_with::<SignInAnswer>(200, "application/json", "The learner is signed in, or one more proof is needed.")
+            .summary("Respond to a challenge", "Sends the second factor of a sign-in.")
+            .returns_content::<SignInResult>(
+                200,
+                "application/json",
+                "The learner is signed in, or another factor is required.",
+            )
             .problems(&[
                 Code::CodeWrong,
                 Code::ChallengeEnded,
@@ -123,8 +137,8 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::AccountsUnavailable,
             ]),
         post("/auth/refresh", "refreshSession", refresh)
-            .says("Get a new access token", "With the cookie of the session.")
-            .answers_with::<Access>(200, "application/json", "The learner is still signed in.")
+            .summary("Refresh the access token", "With the cookie of the session.")
+            .returns_content::<Access>(200, "application/json", "A new access token.")
             .problems(&[
                 Code::SessionMissing,
                 Code::SessionEnded,
@@ -132,48 +146,48 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::AccountsUnavailable,
             ]),
         post("/auth/sign-out", "signOut", sign_out)
-            .says(
-                "Sign out here",
-                "The session of this browser ends. An access token that was given out is good until it expires.",
+            .summary(
+                "Sign out",
+                "Ends the session of this browser. Access tokens stay valid until they expire.",
             )
-            .answers(204, "The session has ended.")
+            .returns(204, "The session has ended.")
             .problems(&[Code::AccountsUnavailable]),
         post("/auth/sign-out-everywhere", "signOutEverywhere", sign_out_everywhere)
-            .says(
+            .summary(
                 "Sign out everywhere",
-                "All sessions of the learner end. Access tokens that were given out are good until they expire.",
+                "Ends all sessions of the learner. Access tokens stay valid until they expire.",
             )
-            .answers(204, "The sessions have ended.")
+            .returns(204, "The sessions have ended.")
             .problems(&[Code::SessionEnded, Code::AccountsUnavailable]),
     ]
 }
 
 async fn sign_in(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
+    client: ClientAddress,
     headers: HeaderMap,
     Body(request): Body<SignIn>,
 ) -> Result<Response, ApiError> {
-    visitor.count(&app).await?;
+    client.count(&app).await?;
     let email = email(&request.email)?;
     let password = known_password("password", request.password)?;
     PASSWORDS.count(&app, "sign-in", email.as_str()).await?;
     let signed_in = app.user_pool.sign_in(&email, &password).await.map_err(|error| {
-        // What the pool says of known addresses only.
-        let tells = matches!(error, PoolError::Exhausted | PoolError::Invalid);
-        problem(if tells { PoolError::Refused } else { error })
+        // The pool returns these for known addresses only.
+        let reveals = matches!(error, PoolError::Exhausted | PoolError::Invalid);
+        problem(if reveals { PoolError::Refused } else { error })
     })?;
     PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
-    answer(&app, &headers, signed_in).await
+    respond_signed_in(&app, &headers, signed_in).await
 }
 
 async fn respond(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
+    client: ClientAddress,
     headers: HeaderMap,
-    Body(request): Body<Respond>,
+    Body(request): Body<ChallengeResponse>,
 ) -> Result<Response, ApiError> {
-    visitor.count(&app).await?;
+    client.count(&app).await?;
     let session = Some(request.session).filter(|session| session.len() <= SESSION_BYTES_MAX);
     let session = session.as_deref().and_then(Session::read).ok_or_else(challenge_ended)?;
     let (challenge, given) = match request.challenge {
@@ -187,18 +201,18 @@ async fn respond(
         if is_over { challenge_ended() } else { problem(error) }
     })?;
     CODES.forget(&app, "challenge", session.username()).await;
-    answer(&app, &headers, signed_in).await
+    respond_signed_in(&app, &headers, signed_in).await
 }
 
 async fn refresh(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
+    client: ClientAddress,
     headers: HeaderMap,
     RefreshCookie(token): RefreshCookie,
 ) -> Result<Response, ApiError> {
-    visitor.count(&app).await?;
+    client.count(&app).await?;
     let Some(token) = token else {
-        return Err(ApiError::refused(Code::SessionMissing, "there is no session; please sign in"));
+        return Err(ApiError::refused(Code::SessionMissing, "there is no session cookie; please sign in"));
     };
     match app.user_pool.refresh(&token).await {
         Ok(tokens) => match access(&app, &tokens, tokens.refresh.as_ref().or(Some(&token))).await {
@@ -206,8 +220,8 @@ async fn refresh(
                 let cookie = keep(&app, &headers, tokens.refresh.as_ref())?;
                 Ok(private_json(&access, cookie))
             }
-            Err(gone) if gone.code() == Code::AccountDeleted => {
-                Ok(private(gone.into_response(), end_cookie(&app, &headers)))
+            Err(deleted) if deleted.code() == Code::AccountDeleted => {
+                Ok(private(deleted.into_response(), end_cookie(&app, &headers)))
             }
             Err(error) => Err(error),
         },
@@ -222,13 +236,13 @@ async fn refresh(
 async fn sign_out(
     State(app): State<Arc<AppState>>,
     headers: HeaderMap,
-    visitor: Visitor,
+    client: ClientAddress,
     RefreshCookie(token): RefreshCookie,
 ) -> Result<Response, ApiError> {
-    visitor.count(&app).await?;
+    client.count(&app).await?;
     if let Some(token) = token {
         match app.user_pool.revoke(&token).await {
-            // A token that the pool does not know keeps no session.
+            // A token that the pool does not know has no session.
             Ok(()) | Err(PoolError::Refused | PoolError::Invalid) => {}
             Err(error) => return Err(problem(error)),
         }
@@ -241,17 +255,21 @@ async fn sign_out_everywhere(
     headers: HeaderMap,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    app.user_pool.sign_out_everywhere(caller.token.reveal()).await.map_err(ended)?;
+    app.user_pool.sign_out_everywhere(caller.token.expose_secret()).await.map_err(ended)?;
     Ok(signed_out(&app, &headers))
 }
 
-/// The answer to a correct proof.
-async fn answer(app: &AppState, headers: &HeaderMap, signed_in: SignedIn) -> Result<Response, ApiError> {
+/// The response to a correct factor.
+async fn respond_signed_in(
+    app: &AppState,
+    headers: &HeaderMap,
+    signed_in: SignedIn,
+) -> Result<Response, ApiError> {
     match signed_in {
         SignedIn::Tokens(tokens) => {
             let access = access(app, &tokens, tokens.refresh.as_ref()).await?;
             let cookie = keep(app, headers, tokens.refresh.as_ref())?;
-            Ok(private_json(&SignInAnswer::SignedIn(access), cookie))
+            Ok(private_json(&SignInResult::SignedIn(access), cookie))
         }
         SignedIn::Challenge { kind, session, destination } => {
             let challenge = match kind {
@@ -260,36 +278,35 @@ async fn answer(app: &AppState, headers: &HeaderMap, signed_in: SignedIn) -> Res
                 user_pool::Challenge::NewPassword => Challenge::NewPassword,
             };
             let session = session.to_text();
-            Ok(private_json(&SignInAnswer::Challenge { challenge, session, destination }, None))
+            Ok(private_json(&SignInResult::Challenge { challenge, session, destination }, None))
         }
     }
 }
 
-/// The owner of the token is read from the token, after it was verified as any other. An account whose deletion was asked
-/// for opens nothing more, and its session, which `refresh` keeps, ends.
-async fn access(app: &AppState, tokens: &Tokens, refresh: Option<&Hidden>) -> Result<Access, ApiError> {
-    let caller = app.verifier.verify(tokens.access.reveal()).await?;
+/// The access token with its owner. The token is verified like any other. If the deletion of the account was requested, this
+/// fails and the session of `refresh` ends.
+async fn access(app: &AppState, tokens: &Tokens, refresh: Option<&SecretString>) -> Result<Access, ApiError> {
+    let caller = app.verifier.verify(tokens.access.expose_secret()).await?;
     let opened = app.accounts.open(&caller).await;
-    if let (Err(gone), Some(refresh)) = (&opened, refresh)
-        && gone.code() == Code::AccountDeleted
+    if let (Err(AccountError::Deleted), Some(refresh)) = (&opened, refresh)
         && let Err(error) = app.user_pool.revoke(refresh).await
     {
         let error = format!("{:#}", anyhow::Error::from(error));
-        tracing::warn!(error, "the session of a deleted account goes on, and opens nothing");
+        tracing::warn!(error, "failed to end the session of a deleted account");
     }
     let user = opened?;
-    let access_token = tokens.access.reveal().to_owned();
+    let access_token = tokens.access.expose_secret().to_owned();
     Ok(Access { access_token, expires_in: tokens.expires_in, user })
 }
 
 fn keep(
     app: &AppState,
     headers: &HeaderMap,
-    token: Option<&Hidden>,
+    token: Option<&SecretString>,
 ) -> Result<Option<http::HeaderValue>, ApiError> {
     let Some(token) = token else { return Ok(None) };
-    let cookie = cookie::keep(token.reveal(), cookie::is_secure(headers, app.localhost_cookies));
-    let cookie = cookie.ok_or_else(|| anyhow::anyhow!("no browser keeps a refresh token of this size"));
+    let cookie = cookie::keep(token.expose_secret(), cookie::is_secure(headers, app.localhost_cookies));
+    let cookie = cookie.ok_or_else(|| anyhow::anyhow!("the refresh token is too long for a cookie"));
     cookie.map(Some).map_err(ApiError::Internal)
 }
 
@@ -298,5 +315,5 @@ fn signed_out(app: &AppState, headers: &HeaderMap) -> Response {
 }
 
 fn challenge_ended() -> ApiError {
-    ApiError::refused(Code::ChallengeEnded, "the sign-in took too long; begin again with the password")
+    ApiError::refused(Code::ChallengeEnded, "the sign-in took too long; start again with the password")
 }

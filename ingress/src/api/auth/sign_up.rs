@@ -1,4 +1,4 @@
-//! Signing up: the address, the code that was sent there, and another code. What is answered does not depend on whether the
+//! Signing up: with an e-mail address, the code that is sent to it, and another code. Responses do not depend on whether the
 //! address is known.
 
 use std::sync::Arc;
@@ -6,106 +6,90 @@ use std::sync::Arc;
 use axum::extract::State;
 use events::contract::{FeedbackLanguage, Level};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
-    Address, code, email, new_password,
-    visitor::{CODES, MAILS, Visitor},
+    fields::{CodeRequested, EmailAddress, code, email, new_password},
+    rate_limit::{CODES, ClientAddress, MAILS},
 };
 use crate::{
-    account::email::EmailRefused,
-    account::profile::{Profile, Wrong},
-    account::user_pool::{
-        PoolError,
-        problem::{mail_asked, mailed_code, problem},
-    },
-    api::problem::{ApiError, Code},
+    account::email::EmailError,
+    account::profile::Profile,
+    account::user_pool::PoolError,
     api::{
-        answer::{Accepted, NoContent},
         extract::Body,
+        problem::{
+            ApiError, Code,
+            account::{code_requested, mailed_code, problem},
+        },
+        response::{Accepted, NoContent},
         route::{Route, post},
     },
     app::AppState,
 };
 
-/// Somebody who wants to learn.
+/// A new learner.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SignUp {
-    /// The e-mail address, in any case. A code is sent there.
+    /// The e-mail address, case insensitive. A code is sent to it.
     #[schemars(length(max = 254))]
     email: String,
-    /// 8 to 256 characters, among them a capital letter, a small letter and a digit.
+    /// 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit.
     #[schemars(length(min = 8, max = 256))]
     password: String,
-    /// What the learner is called, 1 to 100 characters.
+    /// The learner's name, 1 to 100 characters.
     #[schemars(length(min = 1, max = 100))]
     name: String,
-    /// The level that conversations begin with; B1 if it is not told.
+    /// The default level of conversations.
     #[serde(default)]
     level: Level,
-    /// What the learner likes to talk about: at most 20, each of 1 to 50 characters without a comma.
+    /// Topics of interest: at most 20, each of 1 to 50 characters without commas.
     #[serde(default)]
     #[schemars(length(max = 20), inner(length(min = 1, max = 50)))]
     interests: Vec<String>,
 }
 
-/// The code that was sent.
+/// The confirmation of a sign-up.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Confirm {
-    /// The e-mail address, in any case.
+    /// The e-mail address, case insensitive.
     #[schemars(length(max = 254))]
     email: String,
-    /// The code, 1 to 10 digits.
+    /// The code from the e-mail, 1 to 10 digits.
     #[schemars(length(min = 1, max = 20))]
     code: String,
-}
-
-/// What happens next.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct MailAsked {
-    /// For people.
-    detail: &'static str,
-}
-
-impl MailAsked {
-    pub(super) const CODE: Self = Self { detail: "if the address can use one, a code is on its way to it" };
-    const SIGN_UP: Self = Self {
-        detail: "a code is on its way to the address, unless it has signed up before: then sign in, or replace a forgotten \
-                 password",
-    };
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/auth/sign-up", "signUp", sign_up)
-            .says(
+            .summary(
                 "Sign up",
-                "A code is sent to the address, which `/auth/confirm` takes. An address that has signed up before is answered \
-                 in the same way and gets no code.",
+                "Sends a code to the e-mail address, for `/auth/confirm`. An address that has signed up before gets no code, \
+                 and the response is the same.",
             )
-            .answers(202, "The code is asked for.")
+            .returns(202, "The request was accepted.")
             .problems(&[Code::EmailRefused, Code::PasswordWeak, Code::AccountsUnavailable]),
         post("/auth/confirm", "confirmSignUp", confirm)
-            .says("Confirm a sign-up", "With the code that was sent to the address.")
-            .answers(204, "The learner can sign in.")
+            .summary("Confirm a sign-up", "With the code that was sent to the e-mail address.")
+            .returns(204, "The learner can sign in.")
             .problems(&[Code::CodeWrong, Code::AccountsUnavailable]),
         post("/auth/resend", "resendCode", resend)
-            .says("Ask for another code", "For an address that has signed up and was not confirmed.")
-            .answers(202, "The code is asked for.")
+            .summary("Request another code", "For an e-mail address that has signed up and is not confirmed.")
+            .returns(202, "The request was accepted.")
             .problems(&[Code::AccountsUnavailable]),
     ]
 }
 
 async fn sign_up(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
+    client: ClientAddress,
     Body(request): Body<SignUp>,
-) -> Result<Accepted<MailAsked>, ApiError> {
-    visitor.count(&app).await?;
-    let email = app.refused_domains.check(&request.email).map_err(|why| refused(&why))?;
+) -> Result<Accepted<CodeRequested>, ApiError> {
+    client.count(&app).await?;
+    let email = app.refused_domains.check(&request.email).map_err(|error| email_problem(&error))?;
     let password = new_password(request.password)?;
     let profile = Profile {
         level: request.level,
@@ -113,22 +97,22 @@ async fn sign_up(
         feedback_language: FeedbackLanguage::default(),
         ..Profile::new(request.name)
     };
-    let profile = profile.checked().map_err(|Wrong { field, allowed }| ApiError::field(field, allowed))?;
+    let profile = profile.checked()?;
     MAILS.count(&app, "", email.as_str()).await?;
     match app.user_pool.sign_up(&email, &password, &profile).await {
-        Ok(()) => tracing::info!("somebody signs up"),
-        Err(PoolError::Exists) => tracing::info!("somebody signs a known address up"),
+        Ok(()) => tracing::info!("a learner signed up"),
+        Err(PoolError::Exists) => tracing::info!("sign-up of a known e-mail address"),
         Err(error) => return Err(problem(error)),
     }
-    Ok(Accepted(MailAsked::SIGN_UP))
+    Ok(Accepted(CodeRequested::SIGN_UP))
 }
 
 async fn confirm(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
+    client: ClientAddress,
     Body(request): Body<Confirm>,
 ) -> Result<NoContent, ApiError> {
-    visitor.count(&app).await?;
+    client.count(&app).await?;
     let (email, code) = (email(&request.email)?, code(&request.code)?);
     CODES.count(&app, "confirm", email.as_str()).await?;
     app.user_pool.confirm(&email, &code).await.map_err(mailed_code)?;
@@ -137,21 +121,21 @@ async fn confirm(
 
 async fn resend(
     State(app): State<Arc<AppState>>,
-    visitor: Visitor,
-    Body(request): Body<Address>,
-) -> Result<Accepted<MailAsked>, ApiError> {
-    visitor.count(&app).await?;
+    client: ClientAddress,
+    Body(request): Body<EmailAddress>,
+) -> Result<Accepted<CodeRequested>, ApiError> {
+    client.count(&app).await?;
     let email = email(&request.email)?;
     MAILS.count(&app, "", email.as_str()).await?;
-    mail_asked(app.user_pool.resend(&email).await)?;
-    Ok(Accepted(MailAsked::CODE))
+    code_requested(app.user_pool.resend(&email).await)?;
+    Ok(Accepted(CodeRequested::CODE))
 }
 
-fn refused(refused: &EmailRefused) -> ApiError {
-    match refused {
-        EmailRefused::Domain => ApiError::refused(Code::EmailRefused, refused.to_string()),
-        EmailRefused::Malformed | EmailRefused::NotAscii | EmailRefused::TooLong => {
-            ApiError::field("email", refused.to_string())
+fn email_problem(error: &EmailError) -> ApiError {
+    match error {
+        EmailError::Domain => ApiError::refused(Code::EmailRefused, error.to_string()),
+        EmailError::Malformed | EmailError::NotAscii | EmailError::TooLong => {
+            ApiError::field("email", error.to_string())
         }
     }
 }

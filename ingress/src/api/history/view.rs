@@ -1,4 +1,4 @@
-//! PURE. How the API shows a conversation: without what only the service needs, as names of buckets and keys, tokens and
+//! PURE. The representation of conversations in the API: without internal data, e.g. names of buckets and keys, token counts and
 //! costs.
 
 use events::{
@@ -17,20 +17,20 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationSummary {
-    /// Its id.
+    /// The id.
     conversation_id: ConversationId,
-    /// The picture it is about.
+    /// The id of the picture.
     image_id: String,
-    /// The learner's level when it began.
+    /// The level of the conversation.
     level: Level,
-    /// The language of its assessment.
+    /// The language of the assessment.
     feedback_language: FeedbackLanguage,
-    /// The IANA time zone that decides its day.
+    /// The IANA time zone that decides the day of the conversation.
     time_zone: String,
     /// Start.
     #[schemars(with = "String", extend("format" = "date-time"))]
     started_at: Timestamp,
-    /// Its end; absent while it goes on.
+    /// The end; absent while the conversation is live.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<EndView>,
 }
@@ -39,61 +39,61 @@ pub struct ConversationSummary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndView {
-    /// When.
+    /// Time of the end.
     #[schemars(with = "String", extend("format" = "date-time"))]
     at: Timestamp,
-    /// Why.
+    /// Reason of the end.
     reason: EndReason,
-    /// Turns of both sides.
+    /// Number of turns of both sides.
     turns: u32,
-    /// The learner's speech, in milliseconds.
+    /// Duration of the learner's speech, in milliseconds.
     learner_speech_ms: u64,
 }
 
-/// A conversation.
+/// A conversation with its progress through the pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationView {
-    /// What a list says of it.
+    /// The summary.
     #[serde(flatten)]
     summary: ConversationSummary,
-    /// Its way through the pipeline, in order.
+    /// The stages of the pipeline, in order.
     pipeline: Vec<StageView>,
-    /// Where to go from here.
+    /// Paths of related resources.
     links: Links,
 }
 
-/// A stage of a conversation's way.
+/// A stage of the pipeline for a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StageView {
     /// The stage.
     stage: Stage,
-    /// Whether it was passed.
+    /// Whether the stage is complete.
     status: StageStatus,
-    /// When, where that is known.
+    /// Time of completion, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     at: Option<Timestamp>,
 }
 
-/// Whether a stage was passed.
+/// Whether a stage is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StageStatus {
-    /// It was.
+    /// Complete.
     Passed,
-    /// Not yet.
+    /// Not complete yet.
     Missing,
-    /// It does not belong to this conversation's way.
+    /// Not applicable to this conversation.
     NotNeeded,
 }
 
-/// Where to go from a conversation. What is not there is absent.
+/// Paths of the resources of a conversation. Those that do not exist are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Links {
-    /// The stream of its results.
+    /// The stream of results.
     results: String,
     /// The transcript.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,11 +107,11 @@ pub struct Links {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TranscriptView {
-    /// The conversation.
+    /// The id of the conversation.
     conversation_id: ConversationId,
-    /// The picture it was about.
+    /// The id of the picture.
     image_id: String,
-    /// The learner's level when it began.
+    /// The level of the conversation.
     level: Level,
     /// Start.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -119,7 +119,7 @@ pub struct TranscriptView {
     /// End.
     #[schemars(with = "String", extend("format" = "date-time"))]
     ended_at: Timestamp,
-    /// Why it ended.
+    /// Reason of the end.
     reason: EndReason,
     /// The turns, in order.
     turns: Vec<TurnView>,
@@ -129,21 +129,21 @@ pub struct TranscriptView {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TurnView {
-    /// Its position, from 0.
+    /// Index of the turn, from 0.
     index: u32,
     /// Who spoke.
     speaker: Speaker,
-    /// What was said.
+    /// The text.
     text: String,
     /// Start, in milliseconds since the start of the conversation.
     start_ms: u64,
     /// End, in milliseconds since the start of the conversation.
     end_ms: u64,
-    /// Whether the other side cut it short.
+    /// Whether the other side interrupted it.
     interrupted: bool,
     /// Whether it was typed.
     typed: bool,
-    /// Where the address of its recording is; absent without one.
+    /// Path that returns the URL of the recording; absent without a recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     audio: Option<String>,
 }
@@ -152,58 +152,58 @@ pub struct TurnView {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssessmentView {
-    /// The conversation.
+    /// The id of the conversation.
     conversation_id: ConversationId,
-    /// The picture it was about.
+    /// The id of the picture.
     image_id: String,
     /// The language of the comments.
     feedback_language: FeedbackLanguage,
-    /// When it was assessed.
+    /// Time of the assessment.
     #[schemars(with = "String", extend("format" = "date-time"))]
     analyzed_at: Timestamp,
-    /// The model that assessed it.
+    /// The id of the model.
     model_id: String,
-    /// Whether the model was simulated.
+    /// Whether a simulated model assessed the conversation.
     simulated: bool,
-    /// What was measured.
+    /// Measures of the conversation.
     measures: Measures,
-    /// The model's opinion.
+    /// The model's assessment.
     assessment: Assessment,
 }
 
-/// An assessment as analysts see it: scores and measures, and no word of the learner or about what the learner said.
+/// An assessment for analysts: scores and measures, without quotes of the learner and comments on them.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoresView {
-    /// The conversation.
+    /// The id of the conversation.
     conversation_id: ConversationId,
-    /// The picture it was about.
+    /// The id of the picture.
     image_id: String,
-    /// When it was assessed.
+    /// Time of the assessment.
     #[schemars(with = "String", extend("format" = "date-time"))]
     analyzed_at: Timestamp,
-    /// Whether the model was simulated.
+    /// Whether a simulated model assessed the conversation.
     simulated: bool,
-    /// The whole conversation, from 0 to 100.
+    /// Overall score, 0 to 100.
     overall: u8,
-    /// Flow and pace.
+    /// Fluency score, 0 to 100: flow and pace.
     fluency: u8,
-    /// Range and choice of words.
+    /// Vocabulary score, 0 to 100: range and choice of words.
     vocabulary: u8,
-    /// Correctness.
+    /// Grammar score, 0 to 100.
     grammar: u8,
-    /// How far the talk was about the picture.
+    /// Relevance score, 0 to 100: how far the conversation was about the picture.
     relevance: u8,
-    /// The level the learner spoke at.
+    /// Estimated CEFR level of the learner.
     cefr: Level,
-    /// What a person should look at.
+    /// Flags for human review.
     flags: Vec<Flag>,
-    /// What was measured.
+    /// Measures of the conversation.
     measures: Measures,
 }
 
 impl ConversationSummary {
-    /// The conversation of `header`.
+    /// The summary of the conversation `header`.
     #[must_use]
     pub fn new(header: &Header) -> Self {
         let start = &header.start;
@@ -225,13 +225,13 @@ impl ConversationSummary {
 }
 
 impl ConversationView {
-    /// The conversation of which this was found.
+    /// The view of a conversation found in the pipeline.
     #[must_use]
     pub fn new(found: &Found) -> Self {
         let id = found.header.start.conversation_id;
         let pipeline: Vec<StageView> = found.trail().steps.iter().map(StageView::new).collect();
         let passed = |stage: Stage| pipeline.iter().any(|step| step.is(stage, StageStatus::Passed));
-        // Without an assessment there are no scores to wait for.
+        // A failed assessment has no scores.
         let failed = pipeline.iter().any(|step| step.is(Stage::Scores, StageStatus::NotNeeded));
         let link = |name: &str| format!("/api/conversations/{id}/{name}");
         let links = Links {
@@ -259,7 +259,7 @@ impl StageView {
 }
 
 impl TranscriptView {
-    /// What is shown of `transcript`.
+    /// The view of `transcript`.
     #[must_use]
     pub fn new(transcript: Transcript) -> Self {
         let id = transcript.conversation_id;
@@ -293,7 +293,7 @@ impl TurnView {
 }
 
 impl AssessmentView {
-    /// What is shown of `stored`.
+    /// The view of `stored`.
     #[must_use]
     pub fn new(stored: StoredAnalysis) -> Self {
         Self {
@@ -310,7 +310,7 @@ impl AssessmentView {
 }
 
 impl ScoresView {
-    /// What analysts are shown of `stored`.
+    /// The view of `stored` for analysts.
     #[must_use]
     pub fn new(stored: &StoredAnalysis) -> Self {
         let Assessment { overall, skills, cefr, flags, .. } = &stored.assessment;

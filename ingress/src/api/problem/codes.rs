@@ -1,11 +1,11 @@
-//! PURE. The closed list of the codes of problems: what they mean and with which status they are answered. Pages branch
-//! on them, so a code that was published keeps its meaning.
+//! PURE. The closed list of problem codes with their status and meaning. Clients branch on the codes, so a published code keeps
+//! its meaning.
 
 use http::StatusCode;
 
 macro_rules! codes {
     ($($status:ident { $($variant:ident $name:literal $meaning:literal)* })*) => {
-        /// What is wrong, for programs.
+        /// The code of a problem, for programs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
             $($(#[doc = $meaning] $variant,)*)*
@@ -15,7 +15,7 @@ macro_rules! codes {
             /// All codes, by status.
             pub const ALL: &'static [Self] = &[$($(Self::$variant,)*)*];
 
-            /// How it is written.
+            /// The code in JSON.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
@@ -23,7 +23,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The status with which it is answered.
+            /// The HTTP status.
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self {
@@ -31,7 +31,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What it means, for the documentation.
+            /// The meaning, for the documentation.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self {
@@ -44,90 +44,90 @@ macro_rules! codes {
 
 codes! {
     BAD_REQUEST {
-        BodyInvalid "body_invalid" "The body is not JSON, or did not arrive whole."
-        InvalidRequest "invalid_request" "The request is not one of the API."
-        QueryInvalid "query_invalid" "The parameter of the query that `field` names is wrong."
+        BodyInvalid "body_invalid" "The body is not valid JSON or is incomplete."
+        InvalidRequest "invalid_request" "The request does not conform to the API."
+        QueryInvalid "query_invalid" "The query parameter `field` is invalid."
     }
     UNAUTHORIZED {
-        ChallengeEnded "challenge_ended" "The sign-in has taken too long: it begins again with the password."
-        CredentialsWrong "credentials_wrong" "The e-mail or the password is wrong, or the address was never confirmed."
-        SessionEnded "session_ended" "The session was signed out or has expired: a new sign-in is needed."
-        SessionMissing "session_missing" "There is no cookie of a session: a sign-in is needed."
-        TicketInvalid "ticket_invalid" "The ticket is of another conversation, or has expired."
-        TicketUsed "ticket_used" "The ticket was used before."
+        ChallengeEnded "challenge_ended" "The sign-in has taken too long. Start again with the password."
+        CredentialsWrong "credentials_wrong" "The e-mail or the password is wrong, or the e-mail address was never confirmed."
+        SessionEnded "session_ended" "The session was signed out or has expired. Sign in again."
+        SessionMissing "session_missing" "The session cookie is missing. Sign in."
+        TicketInvalid "ticket_invalid" "The ticket is for another conversation, or has expired."
+        TicketUsed "ticket_used" "The ticket was already used."
         TokenExpired "token_expired" "The access token has expired."
-        TokenInvalid "token_invalid" "The access token is not one that is taken here."
-        TokenMissing "token_missing" "There is no access token."
+        TokenInvalid "token_invalid" "The access token is not valid."
+        TokenMissing "token_missing" "The access token is missing."
     }
     FORBIDDEN {
-        CsrfHeaderMissing "csrf_header_missing" "A request that the cookie proves needs the header `x-nova-csrf: 1`."
-        PasswordResetRequired "password_reset_required" "The password has to be replaced first, with a code by e-mail."
-        PasswordWrong "password_wrong" "The present password is another one."
-        AccountDeleted "account_deleted" "The learner asked for the deletion of the account; nothing can be done with it any more."
-        RoleMissing "role_missing" "The caller lacks the role that `role` names."
+        CsrfHeaderMissing "csrf_header_missing" "A request with the session cookie requires the header `x-nova-csrf: 1`."
+        PasswordResetRequired "password_reset_required" "The password must be reset first, with a code by e-mail."
+        PasswordWrong "password_wrong" "The current password is wrong."
+        AccountDeleted "account_deleted" "The deletion of the account was requested. It cannot be used any more."
+        RoleMissing "role_missing" "The caller does not have the role `role`."
     }
     NOT_FOUND {
-        NotAssessed "not_assessed" "There is no assessment of the conversation, and there will be none."
-        NotFound "not_found" "There is nothing of that name, or not for the caller."
-        NotReady "not_ready" "It is not there yet: the stream of results tells when it is."
+        NotAssessed "not_assessed" "The conversation has no assessment and will not get one."
+        NotFound "not_found" "The resource does not exist, or the caller has no access to it."
+        NotReady "not_ready" "The resource does not exist yet. The stream of results announces it."
     }
     METHOD_NOT_ALLOWED {
-        MethodNotAllowed "method_not_allowed" "`Allow` says which methods the address has."
+        MethodNotAllowed "method_not_allowed" "The endpoint does not support the method. `Allow` lists those it supports."
     }
     REQUEST_TIMEOUT {
-        UploadTooSlow "upload_too_slow" "The file did not arrive in time."
+        UploadTooSlow "upload_too_slow" "The upload of the file took too long."
     }
     CONFLICT {
-        ConversationInProgress "conversation_in_progress" "The learner is in `conversationId`."
-        ConversationInPipeline "conversation_in_pipeline" "The conversation is still being assessed."
-        ConversationLive "conversation_live" "The conversation has not ended."
+        ConversationInProgress "conversation_in_progress" "The learner is in another conversation, `conversationId`."
+        ConversationInPipeline "conversation_in_pipeline" "The conversation is still being processed."
+        ConversationLive "conversation_live" "The conversation has not ended yet."
         ConversationNotLive "conversation_not_live" "The conversation is not live on this task."
         TurnInProgress "turn_in_progress" "Another turn is being uploaded or spoken."
     }
     GONE {
-        ConversationEnded "conversation_ended" "The conversation has ended; what came of it is among its results."
+        ConversationEnded "conversation_ended" "The conversation has ended. See its results."
     }
     PRECONDITION_FAILED {
-        ProfileChanged "profile_changed" "The profile was changed since the version that `If-Match` names."
+        ProfileChanged "profile_changed" "The profile has changed since the version in `If-Match`."
     }
     PAYLOAD_TOO_LARGE {
-        BodyTooLarge "body_too_large" "The body is longer than is taken."
-        FileTooLarge "file_too_large" "The file is longer than is taken."
+        BodyTooLarge "body_too_large" "The body is too large."
+        FileTooLarge "file_too_large" "The file is too large."
     }
     UNSUPPORTED_MEDIA_TYPE {
-        ContentTypeUnsupported "content_type_unsupported" "The Content-Type is not taken here."
-        ContentTypeWrong "content_type_wrong" "The content is not what the Content-Type says."
-        ContentUnsupported "content_unsupported" "The content is of no format that is taken."
+        ContentTypeUnsupported "content_type_unsupported" "The Content-Type is not supported."
+        ContentTypeWrong "content_type_wrong" "The content does not match the Content-Type."
+        ContentUnsupported "content_unsupported" "The format of the content is not supported."
     }
     UNPROCESSABLE_ENTITY {
         AudioBroken "audio_broken" "The file is damaged or incomplete."
-        AudioEmpty "audio_empty" "There is no audio in the file."
+        AudioEmpty "audio_empty" "The file has no audio."
         CodeWrong "code_wrong" "The code is wrong or has expired."
-        ChannelsUnsupported "channels_unsupported" "The file has no channels or too many."
-        EmailRefused "email_refused" "Addresses of this domain cannot sign up."
-        EncodingUnsupported "encoding_unsupported" "The encoding of the WAV file is not taken."
-        FieldInvalid "field_invalid" "The field of the body that `field` names is wrong."
-        PasswordWeak "password_weak" "The new password breaks the rules that `detail` tells."
-        SampleRateUnsupported "sample_rate_unsupported" "The sample rate is not taken."
-        TurnTooLong "turn_too_long" "The turn is longer than is taken."
+        ChannelsUnsupported "channels_unsupported" "The number of channels is not supported."
+        EmailRefused "email_refused" "E-mail addresses of this domain cannot sign up."
+        EncodingUnsupported "encoding_unsupported" "The encoding of the WAV file is not supported."
+        FieldInvalid "field_invalid" "The field `field` of the body is invalid."
+        PasswordWeak "password_weak" "The new password breaks the rules in `detail`."
+        SampleRateUnsupported "sample_rate_unsupported" "The sample rate is not supported."
+        TurnTooLong "turn_too_long" "The turn is too long."
     }
     PRECONDITION_REQUIRED {
-        IfMatchMissing "if_match_missing" "`If-Match` has to say on which version the change was made."
+        IfMatchMissing "if_match_missing" "`If-Match` is required: the version that the change is based on."
     }
     TOO_MANY_REQUESTS {
-        TooManyRequests "too_many_requests" "`Retry-After` says when to try again."
+        TooManyRequests "too_many_requests" "A rate limit is exceeded. `Retry-After` says when to try again."
     }
     INTERNAL_SERVER_ERROR {
-        InternalError "internal_error" "Something went wrong on our side."
+        InternalError "internal_error" "An internal error occurred."
     }
     SERVICE_UNAVAILABLE {
-        AccountsUnavailable "accounts_unavailable" "The user pool cannot be reached at the moment."
-        Busy "busy" "Everything is in use; `Retry-After` says when to come back."
+        AccountsUnavailable "accounts_unavailable" "The user pool is unavailable at the moment."
+        Busy "busy" "The capacity is exhausted. `Retry-After` says when to try again."
         KeysUnavailable "keys_unavailable" "Access tokens cannot be verified at the moment."
-        Stopping "stopping" "The task is stopping; another one is there at once."
+        Stopping "stopping" "The task is stopping. Try again at once: another task takes over."
     }
     GATEWAY_TIMEOUT {
-        Timeout "timeout" "The answer took too long."
+        Timeout "timeout" "The response took too long."
     }
 }
 

@@ -1,42 +1,56 @@
-//! What a caller of the API is told of an error of the user pool.
+//! The problem documents of account and user pool errors.
+//!
+//! Errors that only a known e-mail address can cause look like those of an unknown one ([`mailed_code`], [`code_requested`]).
 
 use std::time::Duration;
 
-use super::{PoolError, password};
-use crate::{
-    account::email::EmailRefused,
-    api::problem::{ApiError, Code},
+use super::{ApiError, Code};
+use crate::account::{
+    accounts::AccountError,
+    email::EmailError,
+    user_pool::{PoolError, password},
 };
 
-/// When a call that the user pool did not take may be made again, where the pool does not say.
+/// `Retry-After` when the user pool throttles, since it does not say.
 const POOL_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// An error of the pool where nothing more particular is known.
-pub(crate) fn problem(error: PoolError) -> ApiError {
-    match error {
-        PoolError::Refused => {
-            let detail = "the e-mail or the password is wrong, or the address was never confirmed";
-            ApiError::refused(Code::CredentialsWrong, detail)
-        }
-        PoolError::CodeWrong => wrong_code(),
-        PoolError::PasswordWeak => ApiError::refused(Code::PasswordWeak, password::RULES),
-        PoolError::EmailRefused => ApiError::refused(Code::EmailRefused, EmailRefused::Domain.to_string()),
-        PoolError::ResetRequired => {
-            let detail = "the password has to be replaced: ask for a code with /auth/forgot";
-            ApiError::refused(Code::PasswordResetRequired, detail)
-        }
-        PoolError::Exhausted | PoolError::TooMany => ApiError::TooManyRequests { after: POOL_RETRY_AFTER },
-        PoolError::Exists | PoolError::Invalid => {
-            ApiError::Invalid("the user pool does not take the request".to_owned())
-        }
-        PoolError::Unavailable(error) => {
-            tracing::error!(error = format!("{error:#}"), "the user pool failed");
-            ApiError::refused(Code::AccountsUnavailable, "accounts cannot be reached at the moment")
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Deleted => Self::refused(Code::AccountDeleted, error.to_string()),
+            AccountError::Changed(_) => Self::refused(Code::ProfileChanged, error.to_string()),
+            AccountError::Pool(error) => ended(error),
+            AccountError::Failed(error) => Self::Internal(error),
         }
     }
 }
 
-/// An error of the pool at a call with an access token, which was good when it was verified.
+/// The problem of a pool error where the call gives it no more specific meaning.
+pub(crate) fn problem(error: PoolError) -> ApiError {
+    match error {
+        PoolError::Refused => {
+            let detail = "the e-mail or the password is wrong, or the e-mail address was never confirmed";
+            ApiError::refused(Code::CredentialsWrong, detail)
+        }
+        PoolError::CodeWrong => wrong_code(),
+        PoolError::PasswordWeak => ApiError::refused(Code::PasswordWeak, password::RULES),
+        PoolError::EmailRefused => ApiError::refused(Code::EmailRefused, EmailError::Domain.to_string()),
+        PoolError::ResetRequired => {
+            let detail = "the password must be replaced: request a code with /auth/forgot";
+            ApiError::refused(Code::PasswordResetRequired, detail)
+        }
+        PoolError::Exhausted | PoolError::TooMany => ApiError::TooManyRequests { after: POOL_RETRY_AFTER },
+        PoolError::Exists | PoolError::Invalid => {
+            ApiError::Invalid("the user pool does not accept the request".to_owned())
+        }
+        PoolError::Unavailable(error) => {
+            tracing::error!(error = format!("{error:#}"), "the user pool failed");
+            ApiError::refused(Code::AccountsUnavailable, "accounts are unavailable at the moment")
+        }
+    }
+}
+
+/// The problem of a call with an access token that was valid when it was verified.
 pub(crate) fn ended(error: PoolError) -> ApiError {
     if matches!(error, PoolError::Refused) {
         ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")
@@ -45,7 +59,7 @@ pub(crate) fn ended(error: PoolError) -> ApiError {
     }
 }
 
-/// An error of the pool at a code that was sent by mail. What only a known address could meet is a wrong code.
+/// The problem of a call with a code from an e-mail. What only a known address can cause is a wrong code.
 pub(crate) fn mailed_code(error: PoolError) -> ApiError {
     match error {
         PoolError::Refused
@@ -59,8 +73,8 @@ pub(crate) fn mailed_code(error: PoolError) -> ApiError {
     }
 }
 
-/// Whether a mail was asked for: all that only a known address could meet is not told.
-pub(crate) fn mail_asked(result: Result<(), PoolError>) -> Result<(), ApiError> {
+/// The result of a request for a code by e-mail. What only a known address can cause counts as success.
+pub(crate) fn code_requested(result: Result<(), PoolError>) -> Result<(), ApiError> {
     match result {
         Err(error @ (PoolError::TooMany | PoolError::Unavailable(_))) => Err(problem(error)),
         Ok(()) | Err(_) => Ok(()),
@@ -68,8 +82,7 @@ pub(crate) fn mail_asked(result: Result<(), PoolError>) -> Result<(), ApiError> 
 }
 
 fn wrong_code() -> ApiError {
-    let detail = "the code is wrong or has expired; look again, or ask for another one";
-    ApiError::refused(Code::CodeWrong, detail)
+    ApiError::refused(Code::CodeWrong, "the code is wrong or has expired; check it, or request another one")
 }
 
 #[cfg(test)]
@@ -98,9 +111,9 @@ mod tests {
         assert_eq!(code_of(&mailed_code(PoolError::TooMany)), "too_many_requests");
         for error in [PoolError::Refused, PoolError::Exhausted, PoolError::Invalid, PoolError::ResetRequired]
         {
-            assert!(mail_asked(Err(error)).is_ok());
+            assert!(code_requested(Err(error)).is_ok());
         }
-        assert_eq!(code_of(&mail_asked(Err(down())).unwrap_err()), "accounts_unavailable");
+        assert_eq!(code_of(&code_requested(Err(down())).unwrap_err()), "accounts_unavailable");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Where a request comes from, and how often it may: attempts are counted for each account and for each address, by all tasks
-//! together where there is a Redis.
+//! Rate limits for each account and for each IP address, counted by all tasks together if there is a Redis.
 
 use std::{
     convert::Infallible,
@@ -14,52 +13,52 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api::problem::{ApiError, Code},
-    api::route::{Input, Sketch},
+    api::route::{HandlerInput, OperationBuilder},
     app::AppState,
 };
 
-/// In which each proxy tells the address of its caller.
+/// The header to which each proxy appends the IP address of its client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Requests of one address, all kinds together: a class that sits behind one address signs in within it.
-pub(super) const FROM_ADDRESS: Limit = Limit { name: "address", max: 200, window: Duration::from_secs(600) };
+/// Requests of one IP address, of all kinds: enough for a class behind one address to sign in.
+const REQUESTS: RateLimit = RateLimit { name: "address", max: 200, window: Duration::from_secs(600) };
 
-/// Passwords of one account.
-pub(super) const PASSWORDS: Limit = Limit { name: "password", max: 10, window: Duration::from_secs(900) };
+/// Attempts to prove the password of one account.
+pub(super) const PASSWORDS: RateLimit =
+    RateLimit { name: "password", max: 10, window: Duration::from_secs(900) };
 
-/// Codes of one account, of each kind: a code has a million values.
-pub(super) const CODES: Limit = Limit { name: "code", max: 10, window: Duration::from_secs(900) };
+/// Attempts to enter a code of one account, for each purpose: a code has a million values.
+pub(super) const CODES: RateLimit = RateLimit { name: "code", max: 10, window: Duration::from_secs(900) };
 
-/// Mails to one address.
-pub(super) const MAILS: Limit = Limit { name: "mail", max: 5, window: Duration::from_secs(3_600) };
+/// E-mails to one address.
+pub(super) const MAILS: RateLimit = RateLimit { name: "mail", max: 5, window: Duration::from_secs(3_600) };
 
-/// How often something may be tried.
+/// A rate limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(super) struct RateLimit {
     name: &'static str,
-    /// Attempts.
-    pub(super) max: u32,
-    /// Within which time.
+    /// Attempts within the window.
+    max: u32,
     window: Duration,
 }
 
-/// The address that a request comes from, if it is known.
+/// The IP address of the client, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Visitor(Option<IpAddr>);
+pub(super) struct ClientAddress(Option<IpAddr>);
 
-impl Limit {
-    /// Counts an attempt of `who`, who is not shown to the store.
+impl RateLimit {
+    /// Counts an attempt for `who`, whose hash is the key.
     ///
     /// # Errors
     /// 429 beyond the limit.
     pub(super) async fn count(self, app: &AppState, kind: &str, who: &str) -> Result<(), ApiError> {
-        app.coordination.limit(&self.key(kind, who), self.max, self.window).await
+        Ok(app.coordination.limit(&self.key(kind, who), self.max, self.window).await?)
     }
 
-    /// Forgets the attempts of `who`. One that is not forgotten only makes the next ones fewer.
+    /// Resets the attempts for `who`. A failure only leaves fewer attempts.
     pub(super) async fn forget(self, app: &AppState, kind: &str, who: &str) {
         if let Err(error) = app.coordination.forget(&self.key(kind, who)).await {
-            tracing::debug!(error = %error, "attempts are not forgotten");
+            tracing::debug!(error = %error, "failed to reset a count of attempts");
         }
     }
 
@@ -69,20 +68,20 @@ impl Limit {
     }
 }
 
-impl Visitor {
-    /// Counts a request of this address.
+impl ClientAddress {
+    /// Counts a request of this IP address.
     ///
     /// # Errors
-    /// 429 beyond [`FROM_ADDRESS`].
+    /// 429 beyond [`REQUESTS`].
     pub(super) async fn count(self, app: &AppState) -> Result<(), ApiError> {
         match self.0 {
-            Some(address) => FROM_ADDRESS.count(app, "", &network(address)).await,
+            Some(address) => REQUESTS.count(app, "", &network(address)).await,
             None => Ok(()),
         }
     }
 }
 
-impl FromRequestParts<Arc<AppState>> for Visitor {
+impl FromRequestParts<Arc<AppState>> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, Infallible> {
@@ -91,14 +90,14 @@ impl FromRequestParts<Arc<AppState>> for Visitor {
     }
 }
 
-impl Input for Visitor {
-    fn describe(sketch: &mut Sketch<'_>) {
-        sketch.problem(Code::TooManyRequests);
+impl HandlerInput for ClientAddress {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.problem(Code::TooManyRequests);
     }
 }
 
-/// The address of the caller before `proxies` proxies, of which each has added that of its own caller at the end of
-/// `X-Forwarded-For`. What stands before those entries, the caller wrote; so it is not looked at.
+/// The IP address of the client in front of `proxies` proxies, each of which has appended the address of its own client to
+/// `X-Forwarded-For`. Earlier entries come from the client and are ignored.
 fn caller(peer: Option<IpAddr>, headers: &HeaderMap, proxies: u8) -> Option<IpAddr> {
     let Some(before) = usize::from(proxies).checked_sub(1) else { return peer };
     let values = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
@@ -106,12 +105,12 @@ fn caller(peer: Option<IpAddr>, headers: &HeaderMap, proxies: u8) -> Option<IpAd
     entries.nth(before).and_then(|entry| address(entry.trim())).or(peer)
 }
 
-/// An address, with or without a port.
+/// Parses an IP address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// What one visitor has: an IPv4 address, or the 64 bits of an IPv6 network, in which anybody picks addresses at will.
+/// What one client has: an IPv4 address, or a /64 IPv6 network, in which it can choose addresses freely.
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -1,50 +1,49 @@
-//! PURE. What an error of the user pool means to us. Where the pool would tell whether an address is known, several of its
-//! errors are one of ours.
+//! PURE. The errors of the user pool. Error codes that would reveal whether an e-mail address is known map to one error.
 
-/// Why the user pool does not do what it is asked.
+/// Why a call of the user pool fails.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// The e-mail, the password or the token is wrong, the address is not known or not confirmed, or the account is
-    /// disabled. Which of them, nobody is told.
-    #[error("the user pool refuses")]
+    /// The e-mail, the password or the token is wrong, the e-mail address is unknown or not confirmed, or the account is
+    /// disabled. Callers cannot distinguish these.
+    #[error("the user pool rejected the credentials")]
     Refused,
-    /// The address has signed up before.
-    #[error("the address is known")]
+    /// The e-mail address has signed up before.
+    #[error("the e-mail address has signed up before")]
     Exists,
     /// The code is wrong or has expired.
-    #[error("the code is wrong")]
+    #[error("the code is wrong or has expired")]
     CodeWrong,
     /// The password breaks the pool's policy.
     #[error("the password is weak")]
     PasswordWeak,
-    /// The trigger before the sign-up does not take the address.
-    #[error("the address is not taken")]
+    /// The pre-sign-up trigger rejects the e-mail address.
+    #[error("the e-mail address is not accepted")]
     EmailRefused,
-    /// An administrator demands a new password by e-mail.
-    #[error("the password has to be reset")]
+    /// An administrator requires a password reset.
+    #[error("the password must be reset")]
     ResetRequired,
-    /// The pool takes no more attempts at this account for a while. It says so of known accounts only.
-    #[error("the user pool takes no more attempts at the account for a while")]
+    /// The pool throttles attempts at this account, which it does for known accounts only.
+    #[error("the user pool throttles attempts at the account")]
     Exhausted,
-    /// The pool takes no more calls for the moment.
-    #[error("the user pool takes no more calls for the moment")]
+    /// The pool throttles the caller.
+    #[error("the user pool throttles calls")]
     TooMany,
-    /// The request is nothing that the pool can do.
-    #[error("the user pool does not take the request")]
+    /// The pool does not accept the request.
+    #[error("the user pool does not accept the request")]
     Invalid,
-    /// The pool failed or cannot be reached.
+    /// The pool failed or is unreachable.
     #[error("the user pool failed")]
     Unavailable(#[source] anyhow::Error),
 }
 
-/// What the error `code` of the user pool means; nothing for one that is no answer to the request.
+/// The error for an error code of the user pool; `None` for a failure of the pool itself.
 pub(super) fn of_code(code: &str) -> Option<PoolError> {
     Some(match code {
         "NotAuthorizedException" | "UserNotFoundException" | "UserNotConfirmedException" => {
             PoolError::Refused
         }
         "UsernameExistsException" => PoolError::Exists,
-        // The last one says that somebody else has confirmed the address.
+        // The last one means that another account has confirmed the e-mail address.
         "CodeMismatchException"
         | "ExpiredCodeException"
         | "EnableSoftwareTokenMFAException"

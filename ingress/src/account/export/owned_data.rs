@@ -1,4 +1,4 @@
-//! The stores from which an export is read. Nothing is written.
+//! The stores that hold data about a learner. Read-only.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,15 +17,15 @@ use events::{
 };
 use serde_json::Value;
 
-use super::Recording;
+use super::RecordingLink;
 use crate::store::audio::Recordings;
 
-/// How long the address of a recording is good.
+/// Lifetime of a URL of a recording.
 const URL_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// What is held about learners.
+/// Reads the data about learners.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct OwnedData {
     /// The journal.
     pub journal: JournalReader,
     /// DynamoDB.
@@ -40,8 +40,8 @@ pub struct Held {
     pub audio_bucket: String,
 }
 
-impl Held {
-    /// The learner's progress by day and in all: one item a day, so a year is some hundred.
+impl OwnedData {
+    /// Reads the progress by day and in total. There is one item a day, so the result stays in the hundreds a year.
     pub(super) async fn progress(
         &self,
         user_id: &UserId,
@@ -71,7 +71,7 @@ impl Held {
         }
     }
 
-    /// The stored transcript.
+    /// Reads the stored transcript.
     pub(super) async fn transcript(
         &self,
         user_id: &UserId,
@@ -80,7 +80,7 @@ impl Held {
         self.document(&transcript_key(user_id, id)).await
     }
 
-    /// The stored assessment.
+    /// Reads the stored assessment.
     pub(super) async fn assessment(
         &self,
         user_id: &UserId,
@@ -89,12 +89,12 @@ impl Held {
         self.document(&analysis_key(user_id, id)).await
     }
 
-    /// The recordings that are kept, with addresses to fetch them.
+    /// Lists the stored recordings, with URLs to fetch them.
     pub(super) async fn recordings(
         &self,
         user_id: &UserId,
         id: ConversationId,
-    ) -> anyhow::Result<Vec<Recording>> {
+    ) -> anyhow::Result<Vec<RecordingLink>> {
         let (mut recordings, mut after) = (Vec::new(), None);
         loop {
             let page = self
@@ -108,7 +108,7 @@ impl Held {
                 .map_err(|error| describe(&error))
                 .context("failed to list recordings")?;
             for key in page.contents().iter().filter_map(|object| object.key()) {
-                recordings.push(Recording { key: key.to_owned(), url: self.address(key).await? });
+                recordings.push(RecordingLink { key: key.to_owned(), url: self.signed_url(key).await? });
             }
             after = page.next_continuation_token().map(str::to_owned);
             if after.is_none() {
@@ -117,7 +117,7 @@ impl Held {
         }
     }
 
-    async fn address(&self, key: &str) -> anyhow::Result<String> {
+    async fn signed_url(&self, key: &str) -> anyhow::Result<String> {
         let signed = self
             .s3
             .get_object()
@@ -126,7 +126,7 @@ impl Held {
             .presigned(PresigningConfig::expires_in(URL_LIFETIME)?)
             .await
             .map_err(|error| describe(&error))
-            .context("failed to sign an address")?;
+            .context("failed to sign a URL")?;
         Ok(signed.uri().to_owned())
     }
 

@@ -1,0 +1,109 @@
+//! The server: start, routes with their middleware, and orderly shutdown.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt as _};
+use events::runtime::{aws, metrics::write_until};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::{
+    api::{
+        self,
+        docs::ReferencePage,
+        middleware::{BODY_BYTES_MAX, cors, default_headers, measure, request_id, timeout},
+        openapi::{OpenApi, document},
+        problem::ApiError,
+    },
+    app::{AppState, bedrock_clients},
+    config::Config,
+    startup_check,
+};
+
+/// Time for live conversations to end or be handed over on shutdown: below the 120 s that Fargate waits for a task.
+const STOP_TIMEOUT: Duration = Duration::from_secs(100);
+
+/// Time for the last responses on shutdown.
+const LAST_RESPONSES_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs the ingress until `shutdown`, then ends the live conversations.
+///
+/// # Errors
+/// The configuration does not work, or the port cannot be opened.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let sdk = aws::sdk_config().await?;
+    startup_check::check(&config, &sdk).await?;
+    let bedrock = bedrock_clients(&config, &sdk)?;
+    let app = Arc::new(AppState::new(&config, &sdk, bedrock, shutdown.clone())?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("failed to listen on {} (NOVA_LISTEN)", config.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    serve(app, listener, shutdown).await
+}
+
+/// Serves requests on `listener` until `shutdown`, and then until the live conversations have ended.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    app: Arc<AppState>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let stopped = CancellationToken::new();
+    // With Nagle's algorithm a frame waits for the acknowledgement of the frame before it, which the client delays.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::warn!(error = %error, "failed to set TCP_NODELAY on a connection");
+        }
+    });
+    let service = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
+    let server = tokio::spawn(server.into_future());
+    let ended = CancellationToken::new();
+    let _end_background = ended.clone().drop_guard();
+    let writing_metrics = tokio::spawn(write_until(ended.clone(), {
+        let app = Arc::clone(&app);
+        move || app.metrics.documents(app.sessions.count(), app.stores.results.permits().count())
+    }));
+    let presence = app.presence.clone();
+    let _renewing = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
+    shutdown.cancelled().await;
+    app.admission_control.stop();
+    app.sessions.hand_over();
+    if tokio::time::timeout(STOP_TIMEOUT, app.sessions.ended()).await.is_err() {
+        tracing::error!("conversations did not end in time; the watchdog completes them");
+    }
+    stopped.cancel();
+    let served = match tokio::time::timeout(LAST_RESPONSES_TIMEOUT, server).await {
+        Ok(served) => served.context("the server failed")?.context("the server failed"),
+        Err(_) => Ok(()),
+    };
+    ended.cancel();
+    writing_metrics.await.context("the metrics failed")?;
+    served
+}
+
+/// All routes with their middleware.
+pub fn router(app: Arc<AppState>) -> Router {
+    let resources = api::resources();
+    let document = document(&resources);
+    let router = resources
+        .into_iter()
+        .flat_map(|(_, routes)| routes)
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
+        .fallback(async || ApiError::NotFound("endpoint"))
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(Extension(ReferencePage::new(&document)))
+        .layer(Extension(OpenApi::new(&document)))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(timeout))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics), measure));
+    let router = match app.web_origin.clone() {
+        Some(origin) => router.layer(cors(origin)),
+        None => router,
+    };
+    default_headers(router).layer(middleware::from_fn(request_id)).with_state(app)
+}
