@@ -34,7 +34,7 @@ use crate::{
     store::images::PictureDescription,
 };
 use briefing::Briefing;
-use inputs::{SessionInputs, UploadedTurn};
+use inputs::{SessionInputs, UploadedAudio};
 use session_loop::{ActiveConversation, Outcome, SessionLoop, age_ms};
 use takeover::{ActivationError, take_over};
 
@@ -48,7 +48,7 @@ const UPLOADS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The live conversations of this task.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    dependencies: Arc<Dependencies>,
+    deps: Arc<Dependencies>,
     live: Arc<Mutex<HashMap<ConversationId, Live>>>,
     tasks: TaskTracker,
     /// Cancelled when this task shuts down.
@@ -59,7 +59,7 @@ pub struct Sessions {
 struct Live {
     admission: Admission,
     connect_tx: mpsc::Sender<Connect>,
-    uploads_tx: mpsc::Sender<UploadedTurn>,
+    uploads_tx: mpsc::Sender<UploadedAudio>,
     /// One uploaded turn at a time.
     upload_permits: Arc<Semaphore>,
     /// Asks the loop to hand over. Each conversation has its own signal, because a shared one would be locked for every
@@ -79,9 +79,9 @@ pub enum Returning {
 impl Sessions {
     /// No conversation yet.
     #[must_use]
-    pub fn new(dependencies: Dependencies) -> Self {
+    pub fn new(deps: Dependencies) -> Self {
         Self {
-            dependencies: Arc::new(dependencies),
+            deps: Arc::new(deps),
             live: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -105,12 +105,12 @@ impl Sessions {
         if self.stopping.is_cancelled() {
             self.hand_over();
         }
-        let briefing = Briefing::new(&admission, picture, &self.dependencies.config);
+        let briefing = Briefing::new(&admission, picture, &self.deps.config);
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
             let inputs = SessionInputs { first, connects, uploads, stop };
-            Box::pin(run(&sessions.dependencies, admission, briefing, inputs, slot)).await;
+            Box::pin(run(&sessions.deps, admission, briefing, inputs, slot)).await;
             drop(entry);
         });
     }
@@ -123,7 +123,7 @@ impl Sessions {
         if let Some(admission) = self.admission(id) {
             return Ok(Some(Returning::Open(Admission { purpose: Purpose::Return, ..admission })));
         }
-        let header = self.dependencies.journal.header(id).await?;
+        let header = self.deps.journal.header(id).await?;
         Ok(header.map(|header| match header.state() {
             State::Active => Returning::Open(takeover::admission(header.start)),
             State::Ended => Returning::Ended(header.start.user_id),
@@ -162,7 +162,7 @@ impl Sessions {
         if let Some(admission) = self.admission(id) {
             return Ok(Some(admission.user_id));
         }
-        let header = self.dependencies.journal.header(id).await?;
+        let header = self.deps.journal.header(id).await?;
         Ok(header.map(|header| header.start.user_id))
     }
 
@@ -207,7 +207,7 @@ impl Drop for Entry<'_> {
 }
 
 async fn run(
-    dependencies: &Dependencies,
+    deps: &Dependencies,
     admission: Admission,
     briefing: Briefing,
     inputs: SessionInputs,
@@ -216,17 +216,17 @@ async fn run(
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
     let active = match admission.purpose {
-        Purpose::Start => Box::pin(start(dependencies, &admission, briefing)).await,
+        Purpose::Start => Box::pin(start(deps, &admission, briefing)).await,
         Purpose::Return => {
-            let briefing = briefing.with_advice(dependencies, &admission.user_id).await;
-            take_over(dependencies, id, briefing).await.inspect(|_| dependencies.metrics.taken_up.increment())
+            let briefing = briefing.with_advice(deps, &admission.user_id).await;
+            take_over(deps, id, briefing).await.inspect(|_| deps.metrics.taken_up.increment())
         }
     };
     let active = match active {
         Ok(active) => active,
         Err(why) => return turn_away(id, why, inputs.first.client).await,
     };
-    let mut session = SessionLoop::new(dependencies, active);
+    let mut session = SessionLoop::new(deps, active);
     let outcome = session.run(inputs).await;
     drop(slot);
     let close_reason = match outcome {
@@ -238,18 +238,14 @@ async fn run(
                 learner_speech_ms = ending.totals.learner_speech_ms,
                 "the conversation ended"
             );
-            dependencies.metrics.ended(
-                ending.reason,
-                &ending.totals.metrics,
-                Duration::from_millis(age_ms(id)),
-            );
+            deps.metrics.ended(ending.reason, &ending.totals.metrics, Duration::from_millis(age_ms(id)));
             session.send_ended(ending).await;
             session.finish_uploads(UPLOADS_TIMEOUT).await;
-            publish(dependencies, id, &envelope).await;
+            publish(deps, id, &envelope).await;
             CloseReason::Ended
         }
         Outcome::HandedOver => {
-            dependencies.metrics.handed_over.increment();
+            deps.metrics.handed_over.increment();
             tracing::info!(conversation.id = conversation_id, "the conversation was handed over");
             let close_reason = session.send_reconnect();
             session.finish_uploads(UPLOADS_TIMEOUT).await;
@@ -270,18 +266,18 @@ async fn run(
 }
 
 async fn start(
-    dependencies: &Dependencies,
+    deps: &Dependencies,
     admission: &Admission,
     briefing: Briefing,
 ) -> Result<ActiveConversation, ActivationError> {
-    let start = journal_start(admission, &dependencies.owner);
+    let start = journal_start(admission, &deps.owner);
     let (own, briefing) = tokio::join!(
-        dependencies.journal.start(&start, Timestamp::now()),
-        briefing.with_advice(dependencies, &admission.user_id)
+        deps.journal.start(&start, Timestamp::now()),
+        briefing.with_advice(deps, &admission.user_id)
     );
     let own = own?;
     let conversation_id = admission.conversation_id.to_string();
-    dependencies.metrics.started.increment();
+    deps.metrics.started.increment();
     tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
     let begun_ms = age_ms(admission.conversation_id);
     let conversation = Conversation::new(briefing.settings, begun_ms);
@@ -320,13 +316,13 @@ fn journal_start(admission: &Admission, owner: &str) -> Start {
 }
 
 /// The header in the journal is the outbox: if publishing fails here, the watchdog publishes.
-async fn publish(dependencies: &Dependencies, id: ConversationId, envelope: &Envelope) {
+async fn publish(deps: &Dependencies, id: ConversationId, envelope: &Envelope) {
     let conversation_id = id.to_string();
-    if let Err(error) = dependencies.bus.publish(std::slice::from_ref(envelope)).await {
+    if let Err(error) = deps.bus.publish(std::slice::from_ref(envelope)).await {
         tracing::error!(conversation.id = conversation_id, error = %error, "the end was not published");
         return;
     }
-    if let Err(error) = dependencies.journal.mark_published(id, Timestamp::now()).await {
+    if let Err(error) = deps.journal.mark_published(id, Timestamp::now()).await {
         tracing::warn!(conversation.id = conversation_id, error = %error, "the end is not marked as published");
     }
 }

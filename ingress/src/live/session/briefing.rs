@@ -43,8 +43,8 @@ impl Briefing {
     }
 
     /// Adds the recommendations of the learner's last assessments, if they can be read in time.
-    pub(super) async fn with_advice(mut self, dependencies: &Dependencies, user_id: &UserId) -> Self {
-        let advice = dependencies.analyses.advice(user_id).await;
+    pub(super) async fn with_advice(mut self, deps: &Dependencies, user_id: &UserId) -> Self {
+        let advice = deps.analyses.advice(user_id).await;
         self.setup.system_prompt = prompt::with_advice(&self.setup.system_prompt, &advice).into();
         self
     }

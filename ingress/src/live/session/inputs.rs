@@ -17,13 +17,13 @@ pub struct Connect {
 /// Permission to upload one turn to a live conversation. A conversation has one such permit.
 #[derive(Debug)]
 pub struct UploadPermit {
-    pub(super) uploads_tx: mpsc::Sender<UploadedTurn>,
+    pub(super) uploads_tx: mpsc::Sender<UploadedAudio>,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// An uploaded turn.
+/// The audio of an uploaded turn.
 #[derive(Debug)]
-pub(super) struct UploadedTurn {
+pub(super) struct UploadedAudio {
     /// PCM s16le, 16 kHz mono.
     pub(super) pcm: Bytes,
     pub(super) permit: OwnedSemaphorePermit,
@@ -44,7 +44,7 @@ pub enum TurnUploadError {
 pub(super) struct SessionInputs {
     pub(super) first: Connect,
     pub(super) connects: mpsc::Receiver<Connect>,
-    pub(super) uploads: mpsc::Receiver<UploadedTurn>,
+    pub(super) uploads: mpsc::Receiver<UploadedAudio>,
     pub(super) stop: oneshot::Receiver<()>,
 }
 
@@ -55,7 +55,7 @@ impl UploadPermit {
     /// [`TurnUploadError::NotLive`]: the conversation has ended.
     pub fn play(self, pcm: Bytes) -> Result<(), TurnUploadError> {
         // The queue has room: a turn in it would hold the permit.
-        let turn = UploadedTurn { pcm, permit: self.permit };
+        let turn = UploadedAudio { pcm, permit: self.permit };
         self.uploads_tx.try_send(turn).map_err(|_| TurnUploadError::NotLive)
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     dependencies::Dependencies,
-    inputs::{Connect, SessionInputs, UploadedTurn},
+    inputs::{Connect, SessionInputs, UploadedAudio},
     recorder::{Done, Job, Recorder},
     uploads::Uploads,
 };
@@ -78,7 +78,7 @@ pub(super) struct ActiveConversation {
 
 /// See the module.
 pub(super) struct SessionLoop<'a> {
-    dependencies: &'a Dependencies,
+    deps: &'a Dependencies,
     own: Ownership,
     conversation: Conversation,
     conversation_id: String,
@@ -115,23 +115,23 @@ enum Wake {
     Stop(bool),
     Signal(StreamId, Signal),
     Connect(Connect),
-    Upload(UploadedTurn),
+    Upload(UploadedAudio),
     Client(ClientEvent),
     Timer,
 }
 
 impl<'a> SessionLoop<'a> {
-    pub(super) fn new(dependencies: &'a Dependencies, active: ActiveConversation) -> Self {
+    pub(super) fn new(deps: &'a Dependencies, active: ActiveConversation) -> Self {
         let ActiveConversation { own, conversation, begun_ms, setup, turns } = active;
         let (signals_tx, signals) = mpsc::channel(SIGNALS_MAX);
         let (jobs, jobs_rx) = mpsc::channel(JOBS_MAX);
         let (done_tx, done) = mpsc::channel(JOBS_MAX);
         let conversation_id = own.conversation_id.to_string();
-        let (journal, recordings) = (dependencies.journal.clone(), dependencies.recordings.clone());
+        let (journal, recordings) = (deps.journal.clone(), deps.recordings.clone());
         tokio::spawn(Recorder { journal, recordings, own }.run(jobs_rx, done_tx));
-        let uploads = Some(Uploads::new(dependencies.recordings.clone(), conversation_id.clone()));
+        let uploads = Some(Uploads::new(deps.recordings.clone(), conversation_id.clone()));
         let mut session = Self {
-            dependencies,
+            deps,
             own,
             conversation,
             conversation_id,
@@ -204,7 +204,7 @@ impl<'a> SessionLoop<'a> {
                 }
                 Wake::Signal(stream, signal) => self.handle_signal(stream, signal),
                 Wake::Connect(connect) => self.attach(connect),
-                Wake::Upload(UploadedTurn { pcm, permit }) => {
+                Wake::Upload(UploadedAudio { pcm, permit }) => {
                     self.upload_permit = Some(permit);
                     self.input(Input::Uploaded(pcm));
                 }
@@ -271,7 +271,7 @@ impl<'a> SessionLoop<'a> {
         match signal {
             Signal::Opened => {
                 if let Some(opened) = self.streams.get(&stream) {
-                    self.dependencies.metrics.openings.record_duration(opened.age());
+                    self.deps.metrics.openings.record_duration(opened.age());
                 }
                 self.input(Input::StreamOpened(stream));
             }

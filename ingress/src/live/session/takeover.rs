@@ -60,16 +60,15 @@ pub(super) fn admission(start: Start) -> Admission {
 
 /// Takes the conversation over.
 pub(super) async fn take_over(
-    dependencies: &Dependencies,
+    deps: &Dependencies,
     id: ConversationId,
     briefing: Briefing,
 ) -> Result<ActiveConversation, ActivationError> {
-    await_handover(dependencies, id).await?;
-    let Seized { own, progress } =
-        dependencies.journal.seize(id, &dependencies.owner, Timestamp::now()).await?;
+    await_handover(deps, id).await?;
+    let Seized { own, progress } = deps.journal.seize(id, &deps.owner, Timestamp::now()).await?;
     // From here on no other task can add a turn.
-    let turns = dependencies.journal.load(id).await?.ok_or(JournalError::NotFound)?.turns;
-    let unfinished = unfinished_audio(dependencies, id, &progress).await;
+    let turns = deps.journal.load(id).await?.ok_or(JournalError::NotFound)?.turns;
+    let unfinished = unfinished_audio(deps, id, &progress).await;
     let resumed = Resumed {
         epoch: own.epoch,
         turns: turns.clone(),
@@ -91,11 +90,11 @@ pub(super) async fn take_over(
 }
 
 /// Returns when the owner has handed over, has lost its lease, or has not reacted for too long.
-async fn await_handover(dependencies: &Dependencies, id: ConversationId) -> Result<(), ActivationError> {
+async fn await_handover(deps: &Dependencies, id: ConversationId) -> Result<(), ActivationError> {
     let deadline = Instant::now() + HANDOVER_WAIT;
     let mut requested = false;
     loop {
-        let header = dependencies.journal.header(id).await?.ok_or(JournalError::NotFound)?;
+        let header = deps.journal.header(id).await?.ok_or(JournalError::NotFound)?;
         if let Some(ended) = header.ended {
             return Err(ActivationError::Ended(ended));
         }
@@ -104,7 +103,7 @@ async fn await_handover(dependencies: &Dependencies, id: ConversationId) -> Resu
             return Ok(());
         }
         if !std::mem::replace(&mut requested, true) {
-            dependencies.journal.request_handover(id, &dependencies.owner).await?;
+            deps.journal.request_handover(id, &deps.owner).await?;
         }
         sleep(POLL_INTERVAL).await;
     }
@@ -112,13 +111,9 @@ async fn await_handover(dependencies: &Dependencies, id: ConversationId) -> Resu
 
 /// The learner's audio of the unfinished turn; empty if there is none. `None` if it cannot be read: then the learner has
 /// to repeat the turn.
-async fn unfinished_audio(
-    dependencies: &Dependencies,
-    id: ConversationId,
-    progress: &Progress,
-) -> Option<Vec<u8>> {
+async fn unfinished_audio(deps: &Dependencies, id: ConversationId, progress: &Progress) -> Option<Vec<u8>> {
     let Some(key) = &progress.unfinished_audio_key else { return Some(Vec::new()) };
-    match dependencies.recordings.load(key).await {
+    match deps.recordings.load(key).await {
         Ok(pcm) => Some(pcm),
         Err(error) => {
             tracing::error!(

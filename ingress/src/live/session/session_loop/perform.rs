@@ -31,7 +31,7 @@ impl SessionLoop<'_> {
                 Output::OpenStream { stream, summary, history } => {
                     let system_prompt = prompt::with_summary(&self.setup.system_prompt, summary.as_deref());
                     let setup = Setup { system_prompt, history, ..self.setup.clone() };
-                    let opened = self.dependencies.sonic.open(stream, setup, self.signals_tx.clone());
+                    let opened = self.deps.sonic.open(stream, setup, self.signals_tx.clone());
                     self.streams.insert(stream, opened);
                 }
                 Output::SendAudio { stream, pcm } => {
@@ -52,7 +52,7 @@ impl SessionLoop<'_> {
                 Output::StoreAudio { key, pcm } => self.store(key, pcm),
                 Output::Record(turn) => {
                     if let Some(latency_ms) = turn.answer_latency_ms {
-                        self.dependencies.metrics.answers.record(latency_ms);
+                        self.deps.metrics.answers.record(latency_ms);
                     }
                     self.journal(Job::Turn(turn));
                 }
@@ -98,7 +98,7 @@ impl SessionLoop<'_> {
     }
 
     fn log_stream_error(&self, error: &StreamError) {
-        self.dependencies.metrics.failed_streams.increment();
+        self.deps.metrics.failed_streams.increment();
         tracing::warn!(
             conversation.id = self.conversation_id,
             class = ?error.class,
@@ -124,7 +124,7 @@ impl SessionLoop<'_> {
         let key = (!unfinished.is_empty()).then(|| self.conversation.unfinished_key(epoch));
         let progress =
             journal::Progress { usage, metrics: Some(metrics), heard_samples, unfinished_audio_key: key };
-        let grace = i64::try_from(self.dependencies.config.grace_seconds).unwrap_or(i64::MAX);
+        let grace = i64::try_from(self.deps.config.grace_seconds).unwrap_or(i64::MAX);
         let until = Timestamp::now().saturating_add(SignedDuration::from_secs(grace));
         let handover = Handover { reason: self.end_reason_without_takeover(), progress };
         self.end_by = Some(Instant::now() + END_TIMEOUT);
