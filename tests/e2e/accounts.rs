@@ -318,7 +318,7 @@ async fn check_limits(page: &Page) -> anyhow::Result<()> {
 async fn check_log(system: &System, page: &Page) -> anyhow::Result<()> {
     let ingress = system.stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
     let log = std::fs::read_to_string(ingress.log())?;
-    ensure!(log.contains("somebody signs up"), "the log tells of no sign-up");
+    ensure!(log.contains("a learner signed up"), "the log tells of no sign-up");
     let cookie = page.cookie.as_deref().unwrap_or("no cookie");
     for secret in ["nova.example", "Speak-English", "mailinator", "Mina", "eyJ", cookie] {
         ensure!(!log.contains(secret), "{secret} stands in {}", ingress.log().display());
