@@ -15,7 +15,7 @@ mod history;
 mod input;
 mod link;
 mod microphone;
-mod model_event;
+pub(in crate::live) mod model_event;
 mod output;
 mod resumed;
 mod streams;

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use events::contract::{Speaker, StreamUsage, Usage};
 use serde::Deserialize;
 
-use crate::live::conversation::{AudioFrame, ModelEvent, Stage, StopReason};
+use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 
 /// Most open blocks at a time. Sonic opens one after the other.
 pub const OPEN_BLOCKS_MAX: usize = 16;
