@@ -17,6 +17,7 @@ pub mod live;
 pub mod me;
 pub mod middleware;
 pub mod openapi;
+pub mod operation;
 pub mod paging;
 pub mod pictures;
 pub mod problem;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::route::{HandlerInput, OperationBuilder};
+use super::{operation::OperationBuilder, route::HandlerInput};
 
 /// The header `Accept`: an argument of handlers with two representations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,8 +13,9 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    operation::OperationBuilder,
     problem::{ApiError, Code},
-    route::{HandlerInput, HandlerOutput, OperationBuilder},
+    route::{HandlerInput, HandlerOutput},
 };
 
 /// Length of the hash in an entity tag, in bytes.

@@ -11,9 +11,10 @@ use events::contract::UserId;
 use http::{header, request::Parts};
 
 use super::{
+    operation::OperationBuilder,
     problem::{ApiError, Code},
     role::Role,
-    route::{HandlerInput, OperationBuilder},
+    route::HandlerInput,
 };
 use crate::{
     account::auth::{Caller, TokenError},

@@ -12,8 +12,9 @@ use http::header;
 use serde_json::{Map, Value};
 
 use super::{
+    operation::OperationBuilder,
     problem::PROBLEM_JSON,
-    route::{HandlerInput, OperationBuilder, Route, get},
+    route::{HandlerInput, Route, get},
 };
 
 /// The page, built once by the server.

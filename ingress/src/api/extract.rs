@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::{
+    operation::OperationBuilder,
     problem::{ApiError, Code},
-    route::{HandlerInput, OperationBuilder},
+    route::HandlerInput,
 };
 
 /// Maximum length of a parser's message in a problem document, in characters: messages quote the input.

@@ -13,9 +13,10 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
+    operation::{Operation, OperationBuilder},
     problem::{Code, PROBLEM_JSON, Problem},
     role::Role,
-    route::{HandlerInput, Operation, OperationBuilder, Route, get},
+    route::{HandlerInput, Route, get},
 };
 
 /// The document as text, built once by the server.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     extract::Query,
+    operation::OperationBuilder,
     problem::{ApiError, Code},
-    route::{HandlerInput, OperationBuilder},
+    route::HandlerInput,
 };
 
 /// Default number of items of a page.

@@ -8,7 +8,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::route::{HandlerOutput, OperationBuilder};
+use super::{operation::OperationBuilder, route::HandlerOutput};
 
 /// 201 with the created resource.
 #[derive(Clone, Debug)]

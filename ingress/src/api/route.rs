@@ -25,7 +25,7 @@
 //! [`super::problem::codes`], listed with `problems`. The test `every_route_with_its_role` in `api/tests.rs` lists the route;
 //! `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes `schemas/api/openapi.json`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -39,6 +39,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{
+    operation::{Operation, OperationBuilder},
     problem::{ApiError, Code},
     role::Role,
 };
@@ -74,53 +75,6 @@ struct Declared {
     status: u16,
     description: &'static str,
     content: Option<(&'static str, Describe)>,
-}
-
-/// Builds the documentation of an operation.
-#[derive(Debug)]
-pub struct OperationBuilder<'a> {
-    path: &'static str,
-    generator: &'a mut SchemaGenerator,
-    operation: Operation,
-}
-
-/// The documentation of an operation.
-#[derive(Clone, Debug, Default)]
-pub struct Operation {
-    /// The required role.
-    pub role: Role,
-    /// The parameters.
-    pub parameters: Vec<Parameter>,
-    /// The media types of the body with their schemas.
-    pub body: BTreeMap<&'static str, Value>,
-    /// The successful responses, by status.
-    pub responses: BTreeMap<u16, DocumentedResponse>,
-    /// The codes of the problems.
-    pub problems: Vec<Code>,
-}
-
-/// A parameter.
-#[derive(Clone, Debug)]
-pub struct Parameter {
-    /// `path`, `query` or `header`.
-    pub location: &'static str,
-    /// The name.
-    pub name: String,
-    /// Whether it is required.
-    pub required: bool,
-    /// The JSON schema.
-    pub schema: Value,
-}
-
-/// A response.
-#[derive(Clone, Debug, Default)]
-pub struct DocumentedResponse {
-    /// The description.
-    pub description: &'static str,
-    /// The media types with their schemas.
-    pub content: BTreeMap<&'static str, Value>,
-    /// The headers with their descriptions.
-    pub headers: BTreeMap<&'static str, &'static str>,
 }
 
 /// An argument of a handler that documents what it extracts from a request.
@@ -268,13 +222,10 @@ impl Route {
 
     /// The documentation. Named schemas are collected in `generator`.
     pub fn describe(&self, generator: &mut SchemaGenerator) -> Operation {
-        let mut operation = OperationBuilder { path: self.path, generator, operation: Operation::default() };
+        let mut operation = OperationBuilder::new(self.path, generator);
         (self.describe)(&mut operation);
         for media_type in &self.uploads {
-            operation
-                .operation
-                .body
-                .insert(media_type, serde_json::json!({ "type": "string", "format": "binary" }));
+            operation.file(media_type);
         }
         if self.by_ticket {
             operation.role(Role::Ticket);
@@ -286,142 +237,8 @@ impl Route {
         for code in self.problems.iter().chain(&[Code::InternalError, Code::Timeout]) {
             operation.problem(*code);
         }
-        operation.operation.problems.sort_unstable();
-        operation.operation
+        operation.build()
     }
-}
-
-impl OperationBuilder<'_> {
-    /// Returns the schema of `T`.
-    pub fn schema<T: JsonSchema>(&mut self) -> Value {
-        self.generator.subschema_for::<T>().to_value()
-    }
-
-    /// Requires `role`.
-    pub fn role(&mut self, role: Role) {
-        self.operation.role = self.operation.role.max(role);
-        let codes: &[Code] = match role {
-            Role::Public => &[],
-            Role::Ticket => &[Code::TicketInvalid, Code::TicketUsed],
-            Role::Learner => {
-                &[Code::TokenMissing, Code::TokenExpired, Code::TokenInvalid, Code::KeysUnavailable]
-            }
-            Role::Analyst | Role::Operator => &[
-                Code::TokenMissing,
-                Code::TokenExpired,
-                Code::TokenInvalid,
-                Code::KeysUnavailable,
-                Code::RoleMissing,
-            ],
-        };
-        codes.iter().for_each(|code| self.problem(*code));
-    }
-
-    /// Adds the problem `code`.
-    pub fn problem(&mut self, code: Code) {
-        if !self.operation.problems.contains(&code) {
-            self.operation.problems.push(code);
-        }
-    }
-
-    /// Adds `T` as a body of the media type.
-    pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
-        let schema = self.schema::<T>();
-        self.operation.body.insert(media_type, schema);
-    }
-
-    /// Adds the properties of `T` as query parameters.
-    pub fn query<T: JsonSchema>(&mut self) {
-        let schema = T::json_schema(self.generator).to_value();
-        self.operation.parameters.extend(properties(&schema, "query"));
-    }
-
-    /// Adds `T` as path parameters: one value, a tuple in their order, or a struct by name.
-    pub fn path<T: JsonSchema>(&mut self) {
-        let schema = T::json_schema(self.generator).to_value();
-        let named = properties(&schema, "path");
-        if !named.is_empty() {
-            self.operation.parameters.extend(named);
-            return;
-        }
-        let names =
-            self.path.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name));
-        let schemas = match schema["prefixItems"].as_array() {
-            Some(items) => items.clone(),
-            None => vec![self.schema::<T>()],
-        };
-        let parameter = |(name, schema): (&str, Value)| Parameter {
-            location: "path",
-            name: name.to_owned(),
-            required: true,
-            schema,
-        };
-        self.operation.parameters.extend(names.zip(schemas).map(parameter));
-    }
-
-    /// Adds the optional request header `name`.
-    pub fn header(&mut self, name: &str, description: &str) {
-        let schema = serde_json::json!({ "type": "string", "description": description });
-        let parameter = Parameter { location: "header", name: name.to_owned(), required: false, schema };
-        self.operation.parameters.push(parameter);
-    }
-
-    /// Adds a response. An empty description keeps that of an earlier call with the same status.
-    pub fn response(
-        &mut self,
-        status: u16,
-        description: &'static str,
-        content: Option<(&'static str, Value)>,
-    ) {
-        let response = self.operation.responses.entry(status).or_default();
-        if !description.is_empty() {
-            response.description = description;
-        }
-        response.content.extend(content);
-    }
-
-    /// Adds the header `name` to responses with `status`.
-    pub fn response_header(&mut self, status: u16, name: &'static str, description: &'static str) {
-        self.operation.responses.entry(status).or_default().headers.insert(name, description);
-    }
-}
-
-/// The properties of an object as parameters.
-fn properties(schema: &Value, location: &'static str) -> Vec<Parameter> {
-    let required = |name: &str| {
-        location == "path"
-            || schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n == name))
-    };
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let parameter = |(name, schema): (&String, &Value)| Parameter {
-        location,
-        name: name.clone(),
-        required: required(name),
-        schema: without_null(schema.clone()),
-    };
-    properties.map(parameter).collect()
-}
-
-/// Removes `null` from a schema: query parameters are absent instead.
-fn without_null(mut schema: Value) -> Value {
-    if let Some(kind) = schema.get_mut("type")
-        && let Some(types) = kind.as_array_mut()
-    {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            *kind = only.clone();
-        }
-    }
-    let alternatives = schema["anyOf"].as_array().map(|all| {
-        all.iter().filter(|alternative| alternative["type"] != "null").cloned().collect::<Vec<_>>()
-    });
-    if let Some([only]) = alternatives.as_deref()
-        && let Some(object) = schema.as_object_mut()
-    {
-        object.remove("anyOf");
-        object.extend(only.as_object().cloned().unwrap_or_default());
-    }
-    schema
 }
 
 impl HandlerInput for State<Arc<AppState>> {

@@ -12,8 +12,9 @@ use http::{HeaderMap, request::Parts};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    api::operation::OperationBuilder,
     api::problem::{ApiError, Code},
-    api::route::{HandlerInput, OperationBuilder},
+    api::route::HandlerInput,
     app::AppState,
 };
 

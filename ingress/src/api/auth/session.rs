@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use super::cookie;
 use crate::{
+    api::operation::OperationBuilder,
     api::problem::{ApiError, Code},
-    api::route::{HandlerInput, OperationBuilder},
+    api::route::HandlerInput,
     app::AppState,
 };
 
