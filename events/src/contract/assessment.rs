@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConversationId, FeedbackLanguage, Level, UserId};
+use super::{ConversationId, FeedbackLanguage, Level, ObjectRef, UserId};
 
 /// What the model says of a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -188,4 +188,81 @@ pub struct StoredAnalysis {
     pub measures: Measures,
     /// The model's opinion.
     pub assessment: Assessment,
+}
+
+/// Data of `conversation.analyzed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationAnalyzed {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The picture they talked about.
+    pub image_id: String,
+    /// The learner's IANA time zone, which decides the day in UserProgress.
+    pub time_zone: String,
+    /// Start of the conversation.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: Timestamp,
+    /// The assessment as compressed JSON.
+    pub document: ObjectRef,
+    /// Its scores.
+    pub scores: Scores,
+    /// The level the conversation was at.
+    pub cefr: Level,
+    /// What a person should look at.
+    pub flags: Vec<Flag>,
+    /// The model that assessed.
+    pub model_id: String,
+    /// Whether the model was simulated.
+    pub simulated: bool,
+}
+
+/// Scores of an assessment, each from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scores {
+    /// The whole conversation.
+    #[schemars(range(max = 100))]
+    pub overall: u8,
+    /// Fluency.
+    #[schemars(range(max = 100))]
+    pub fluency: u8,
+    /// Vocabulary.
+    #[schemars(range(max = 100))]
+    pub vocabulary: u8,
+    /// Grammar.
+    #[schemars(range(max = 100))]
+    pub grammar: u8,
+    /// Relevance to the picture.
+    #[schemars(range(max = 100))]
+    pub relevance: u8,
+}
+
+/// Data of `analysis.failed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalysisFailed {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// Why.
+    pub failure: AnalysisFailure,
+    /// The model that was asked, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+}
+
+/// Why a conversation has no assessment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnalysisFailure {
+    /// The learner said nothing that could be assessed.
+    NothingSaid,
+    /// The model's answer did not fit the schema, the ranges or the transcript, twice.
+    InvalidOutput,
+    /// The model refused to answer.
+    Refused,
 }

@@ -1,7 +1,10 @@
 //! PURE. The vocabulary of a conversation: who speaks, at which level, what a turn is, how it can end.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{ConversationId, ConversationMetrics, UserId};
 
 /// A learner's level on the Common European Framework of Reference (CEFR).
 #[derive(
@@ -132,4 +135,39 @@ pub struct StreamUsage {
     pub speech_tokens: u64,
     /// Text tokens.
     pub text_tokens: u64,
+}
+
+/// Data of `conversation.completed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationCompleted {
+    /// The conversation; its turns are in the Conversations table under this id.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The picture they talked about.
+    pub image_id: String,
+    /// The learner's level when the conversation began.
+    pub level: Level,
+    /// The language in which the learner reads the assessment.
+    pub feedback_language: FeedbackLanguage,
+    /// The learner's IANA time zone, which decides the day in UserProgress.
+    pub time_zone: String,
+    /// Start.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: Timestamp,
+    /// End.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub ended_at: Timestamp,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// Turns in the journal.
+    pub turns: u32,
+    /// The learner's speech, in milliseconds.
+    pub learner_speech_ms: u64,
+    /// Tokens used.
+    pub usage: Usage,
+    /// What was measured; absent where the process that measured was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<ConversationMetrics>,
 }

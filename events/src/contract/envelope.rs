@@ -1,25 +1,22 @@
-//! PURE. The envelope and the events. Decoding is total: any text is an envelope or a [`DecodeError`].
+//! PURE. The envelope of an event, its JSON text and its version. Decoding is total: any text is an envelope or a
+//! [`DecodeError`]. The events are in `event.rs`.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::{
-    AccountDeletionRequested, ConversationId, ConversationMetrics, ConversationStalled, EndReason, EventId,
-    FeedbackLanguage, Flag, Level, ProgressUpdated, Usage, UserId, id::caused,
-};
+use super::{Event, EventId};
 
-/// The version written by this build, for every event. 1.1 added optional fields: what was measured, and where a
-/// learner stands.
+/// The version that this build writes, for every event. 1.1 added optional fields: metrics of a conversation, and a
+/// learner's standing.
 const VERSION: &str = "1.1";
 
-/// The major version understood by this build, for every event.
+/// The major version that this build reads, for every event.
 const MAJOR: u32 = 1;
 
-/// An event with its identity, as it stands in the `detail` of an EventBridge entry.
+/// An event with its identity: the `detail` of an EventBridge entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
-    /// What identifies the fact, whoever publishes it.
+    /// Identifies the fact: every publisher of the same fact uses the same id.
     pub id: EventId,
     /// When the fact occurred.
     pub occurred_at: Timestamp,
@@ -29,166 +26,7 @@ pub struct Envelope {
     pub event: Event,
 }
 
-/// Everything that can be published. `detail-type` on the bus is [`Event::schema`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// A conversation ended and its turns are in the journal.
-    ConversationCompleted(ConversationCompleted),
-    /// The transcript of a conversation is in S3.
-    TranscriptStored(TranscriptStored),
-    /// The assessment of a conversation is in S3.
-    ConversationAnalyzed(ConversationAnalyzed),
-    /// The conversation will not be assessed.
-    AnalysisFailed(AnalysisFailed),
-    /// UserProgress of one learner's day changed.
-    ProgressUpdated(ProgressUpdated),
-    /// A conversation has stopped on its way through the pipeline.
-    ConversationStalled(ConversationStalled),
-    /// An account and all its data are to be deleted.
-    AccountDeletionRequested(AccountDeletionRequested),
-}
-
-/// Data of `conversation.completed`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ConversationCompleted {
-    /// The conversation; its turns are in the Conversations table under this id.
-    pub conversation_id: ConversationId,
-    /// The learner.
-    pub user_id: UserId,
-    /// The picture they talked about.
-    pub image_id: String,
-    /// The learner's level when the conversation began.
-    pub level: Level,
-    /// The language in which the learner reads the assessment.
-    pub feedback_language: FeedbackLanguage,
-    /// The learner's IANA time zone, which decides the day in UserProgress.
-    pub time_zone: String,
-    /// Start.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub started_at: Timestamp,
-    /// End.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub ended_at: Timestamp,
-    /// Why it ended.
-    pub reason: EndReason,
-    /// Turns in the journal.
-    pub turns: u32,
-    /// The learner's speech, in milliseconds.
-    pub learner_speech_ms: u64,
-    /// Tokens used.
-    pub usage: Usage,
-    /// What was measured; absent where the process that measured was lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<ConversationMetrics>,
-}
-
-/// Data of `transcript.stored`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TranscriptStored {
-    /// The conversation.
-    pub conversation_id: ConversationId,
-    /// The learner.
-    pub user_id: UserId,
-    /// The transcript as compressed JSON.
-    pub document: ObjectRef,
-    /// The transcript as readable text.
-    pub text: ObjectRef,
-    /// Turns in it.
-    pub turns: u32,
-}
-
-/// Data of `conversation.analyzed`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ConversationAnalyzed {
-    /// The conversation.
-    pub conversation_id: ConversationId,
-    /// The learner.
-    pub user_id: UserId,
-    /// The picture they talked about.
-    pub image_id: String,
-    /// The learner's IANA time zone, which decides the day in UserProgress.
-    pub time_zone: String,
-    /// Start of the conversation.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub started_at: Timestamp,
-    /// The assessment as compressed JSON.
-    pub document: ObjectRef,
-    /// Its scores.
-    pub scores: Scores,
-    /// The level the conversation was at.
-    pub cefr: Level,
-    /// What a person should look at.
-    pub flags: Vec<Flag>,
-    /// The model that assessed.
-    pub model_id: String,
-    /// Whether the model was simulated.
-    pub simulated: bool,
-}
-
-/// Scores of an assessment, each from 0 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Scores {
-    /// The whole conversation.
-    #[schemars(range(max = 100))]
-    pub overall: u8,
-    /// Fluency.
-    #[schemars(range(max = 100))]
-    pub fluency: u8,
-    /// Vocabulary.
-    #[schemars(range(max = 100))]
-    pub vocabulary: u8,
-    /// Grammar.
-    #[schemars(range(max = 100))]
-    pub grammar: u8,
-    /// Relevance to the picture.
-    #[schemars(range(max = 100))]
-    pub relevance: u8,
-}
-
-/// Data of `analysis.failed`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AnalysisFailed {
-    /// The conversation.
-    pub conversation_id: ConversationId,
-    /// The learner.
-    pub user_id: UserId,
-    /// Why.
-    pub failure: AnalysisFailure,
-    /// The model that was asked, where one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_id: Option<String>,
-}
-
-/// Why a conversation has no assessment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AnalysisFailure {
-    /// The learner said nothing that could be assessed.
-    NothingSaid,
-    /// The model's answer did not fit the schema, the ranges or the transcript, twice.
-    InvalidOutput,
-    /// The model refused to answer.
-    Refused,
-}
-
-/// An object in S3.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ObjectRef {
-    /// Bucket.
-    pub bucket: String,
-    /// Key.
-    pub key: String,
-    /// SHA-256 of the stored bytes, in lower-case hex.
-    pub sha256: String,
-}
-
-/// Why a text is not an event this build can handle.
+/// Why this build cannot read a text as an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Not an envelope, or its data does not fit its schema.
@@ -197,8 +35,8 @@ pub enum DecodeError {
     /// A schema outside the closed list.
     #[error("the event schema {0:?} is unknown")]
     UnknownSchema(String),
-    /// A major version this build does not understand; a newer build may.
-    #[error("version {version:?} of {schema} is unknown, this build understands {MAJOR}.x")]
+    /// A major version that this build does not read; a newer build may.
+    #[error("version {version:?} of {schema} is unknown, this build reads {MAJOR}.x")]
     UnknownMajor {
         /// The event's schema.
         schema: String,
@@ -207,7 +45,7 @@ pub enum DecodeError {
     },
 }
 
-/// The envelope as it is written: the published shape.
+/// The published shape of the envelope.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -220,93 +58,23 @@ struct Wire {
     data: serde_json::Value,
 }
 
-impl Event {
-    /// The name of the event, for example `conversation.completed`.
-    #[must_use]
-    pub fn schema(&self) -> &'static str {
-        match self {
-            Self::ConversationCompleted(_) => "conversation.completed",
-            Self::TranscriptStored(_) => "transcript.stored",
-            Self::ConversationAnalyzed(_) => "conversation.analyzed",
-            Self::AnalysisFailed(_) => "analysis.failed",
-            Self::ProgressUpdated(_) => "progress.updated",
-            Self::ConversationStalled(_) => "conversation.stalled",
-            Self::AccountDeletionRequested(_) => "account.deletion_requested",
-        }
-    }
-
-    /// The conversation the event is about, if it is about one.
-    #[must_use]
-    pub fn conversation_id(&self) -> Option<ConversationId> {
-        match self {
-            Self::ConversationCompleted(data) => Some(data.conversation_id),
-            Self::TranscriptStored(data) => Some(data.conversation_id),
-            Self::ConversationAnalyzed(data) => Some(data.conversation_id),
-            Self::AnalysisFailed(data) => Some(data.conversation_id),
-            Self::ProgressUpdated(data) => Some(data.conversation_id),
-            Self::ConversationStalled(data) => Some(data.conversation_id),
-            Self::AccountDeletionRequested(_) => None,
-        }
-    }
-
-    /// The learner the event is about.
-    #[must_use]
-    pub fn user_id(&self) -> &UserId {
-        match self {
-            Self::ConversationCompleted(data) => &data.user_id,
-            Self::TranscriptStored(data) => &data.user_id,
-            Self::ConversationAnalyzed(data) => &data.user_id,
-            Self::AnalysisFailed(data) => &data.user_id,
-            Self::ProgressUpdated(data) => &data.user_id,
-            Self::ConversationStalled(data) => &data.user_id,
-            Self::AccountDeletionRequested(data) => &data.user_id,
-        }
-    }
-
-    /// The id of what the event is about, a conversation or a learner: events with the same subject belong to one
-    /// trace.
-    #[must_use]
-    pub fn subject(&self) -> String {
-        self.conversation_id().map_or_else(|| self.user_id().to_string(), |id| id.to_string())
-    }
-
-    /// The id of this fact; `qualified` is its schema, with what tells it from others of its kind.
-    fn id(&self, qualified: &str) -> EventId {
-        match self.conversation_id() {
-            Some(id) => EventId::derive(id, qualified),
-            None => EventId::derive_of_user(self.user_id(), qualified),
-        }
-    }
-
-    fn data(&self) -> serde_json::Result<serde_json::Value> {
-        match self {
-            Self::ConversationCompleted(data) => serde_json::to_value(data),
-            Self::TranscriptStored(data) => serde_json::to_value(data),
-            Self::ConversationAnalyzed(data) => serde_json::to_value(data),
-            Self::AnalysisFailed(data) => serde_json::to_value(data),
-            Self::ProgressUpdated(data) => serde_json::to_value(data),
-            Self::ConversationStalled(data) => serde_json::to_value(data),
-            Self::AccountDeletionRequested(data) => serde_json::to_value(data),
-        }
-    }
-}
-
 impl Envelope {
-    /// Wraps `event`, giving it the id that every publisher of the same fact gives it.
+    /// Wraps an `event` that occurs once for its subject. The id is derived, so every publisher of the same fact
+    /// gives it the same id.
     ///
-    /// A `progress.updated` is caused by two events of one conversation, so its id is derived by
+    /// An event that can occur several times for one conversation, such as `progress.updated`, needs
     /// [`Envelope::caused_by`].
     #[must_use]
     pub fn new(event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
-        let id = event.id(event.schema());
+        let id = event.id();
         Self { id, occurred_at, traceparent, event }
     }
 
-    /// Wraps an `event` of which there can be several about one conversation: `cause` tells them apart. It is the
+    /// Wraps an `event` that can occur several times for one conversation. `cause` distinguishes the occurrences: the
     /// schema of the event that caused this one, or the stage at which a conversation stalled.
     #[must_use]
     pub fn caused_by(cause: &str, event: Event, occurred_at: Timestamp, traceparent: Option<String>) -> Self {
-        let id = event.id(&caused(event.schema(), cause));
+        let id = event.id_caused_by(cause);
         Self { id, occurred_at, traceparent, event }
     }
 
@@ -333,8 +101,8 @@ impl Envelope {
         Self::from_wire(wire)
     }
 
-    /// Reads an envelope from the body of an SQS message: an EventBridge event whose `detail` is the envelope,
-    /// or the bare envelope.
+    /// Reads an envelope from the body of an SQS message: an EventBridge event with the envelope as its `detail`, or
+    /// the bare envelope.
     ///
     /// # Errors
     /// See [`DecodeError`].
@@ -355,22 +123,12 @@ impl Envelope {
         if major != MAJOR {
             return Err(DecodeError::UnknownMajor { schema: wire.schema, version: wire.version });
         }
-        let event = match wire.schema.as_str() {
-            "conversation.completed" => Event::ConversationCompleted(data(wire.data)?),
-            "transcript.stored" => Event::TranscriptStored(data(wire.data)?),
-            "conversation.analyzed" => Event::ConversationAnalyzed(data(wire.data)?),
-            "analysis.failed" => Event::AnalysisFailed(data(wire.data)?),
-            "progress.updated" => Event::ProgressUpdated(data(wire.data)?),
-            "conversation.stalled" => Event::ConversationStalled(data(wire.data)?),
-            "account.deletion_requested" => Event::AccountDeletionRequested(data(wire.data)?),
-            _ => return Err(DecodeError::UnknownSchema(wire.schema)),
+        let Some(event) = Event::from_data(&wire.schema, wire.data) else {
+            return Err(DecodeError::UnknownSchema(wire.schema));
         };
+        let event = event.map_err(malformed)?;
         Ok(Self { id: wire.id, occurred_at: wire.occurred_at, traceparent: wire.traceparent, event })
     }
-}
-
-fn data<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, DecodeError> {
-    serde_json::from_value(value).map_err(malformed)
 }
 
 // serde_json's messages quote at most a field name or a scalar of the wrong type; events carry no spoken words.
@@ -385,7 +143,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::contract::samples::{any_envelope, conversation_id};
+    use crate::contract::{
+        ProgressUpdated,
+        test_samples::{any_envelope, conversation_id},
+    };
 
     proptest! {
         #[test]

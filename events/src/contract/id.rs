@@ -56,20 +56,20 @@ impl fmt::Display for ConversationId {
 }
 
 impl FromStr for ConversationId {
-    type Err = InvalidConversationId;
+    type Err = ConversationIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::parse_str(text).map_err(|_| InvalidConversationId)?.try_into()
+        Uuid::parse_str(text).map_err(|_| ConversationIdError)?.try_into()
     }
 }
 
 impl TryFrom<Uuid> for ConversationId {
-    type Error = InvalidConversationId;
+    type Error = ConversationIdError;
 
     fn try_from(uuid: Uuid) -> Result<Self, Self::Error> {
         let id = Self(uuid);
         let in_range = Timestamp::from_millisecond(id.started_at_ms()).is_ok();
-        if uuid.get_version_num() == 7 && in_range { Ok(id) } else { Err(InvalidConversationId) }
+        if uuid.get_version_num() == 7 && in_range { Ok(id) } else { Err(ConversationIdError) }
     }
 }
 
@@ -82,7 +82,7 @@ impl From<ConversationId> for Uuid {
 /// The text or UUID is not a conversation id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a conversation id: a UUID of version 7 is expected")]
-pub struct InvalidConversationId;
+pub struct ConversationIdError;
 
 /// A published fact: UUIDv5 over (conversation or learner, event type).
 ///
@@ -164,20 +164,16 @@ impl fmt::Display for UserId {
 }
 
 impl TryFrom<String> for UserId {
-    type Error = InvalidUserId;
+    type Error = UserIdError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let allowed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if allowed && (1..=Self::CHARS_MAX).contains(&text.len()) {
-            Ok(Self(text))
-        } else {
-            Err(InvalidUserId)
-        }
+        if allowed && (1..=Self::CHARS_MAX).contains(&text.len()) { Ok(Self(text)) } else { Err(UserIdError) }
     }
 }
 
 impl FromStr for UserId {
-    type Err = InvalidUserId;
+    type Err = UserIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.to_owned().try_into()
@@ -193,7 +189,7 @@ impl From<UserId> for String {
 /// The text is not a user id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a user id: 1 to 128 letters, digits and hyphens are expected")]
-pub struct InvalidUserId;
+pub struct UserIdError;
 
 #[cfg(test)]
 mod tests {

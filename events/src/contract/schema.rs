@@ -1,46 +1,15 @@
-//! PURE. JSON Schemas of the events and of the documents they point to, derived from the types that encode and decode
-//! them. They are published in `schemas/event`, one file for each; nothing here runs while events are handled.
+//! PURE. JSON Schemas of event envelopes and stored documents, derived from the Rust types. Tests compare them with the
+//! published files in `schemas/event`; the service does not validate with them.
 //!
-//! A schema describes what a reader may rely on: unknown fields are allowed, and `version` may be any 1.x.
+//! A schema states what a reader may rely on: unknown fields are allowed, and `version` may be any 1.x.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{
-    AccountDeletionRequested, AnalysisFailed, Assessment, ConversationAnalyzed, ConversationCompleted,
-    ConversationStalled, EventId, ProgressUpdated, StoredAnalysis, Transcript, TranscriptStored,
-};
+use super::{Assessment, EventId, StoredAnalysis, Transcript};
 
-/// The names of all events.
-pub const EVENT_NAMES: [&str; 7] = [
-    "conversation.completed",
-    "transcript.stored",
-    "conversation.analyzed",
-    "analysis.failed",
-    "progress.updated",
-    "conversation.stalled",
-    "account.deletion_requested",
-];
-
-/// The names of all documents that events point to or that travel inside them.
+/// The names of all stored documents.
 pub const DOCUMENT_NAMES: [&str; 3] = ["transcript", "assessment", "stored-analysis"];
-
-/// The JSON Schema (2020-12) of the whole envelope of the event `name`, for example `conversation.completed`. `None`
-/// for a name outside [`EVENT_NAMES`].
-#[must_use]
-pub fn schema_of(name: &str) -> Option<Value> {
-    let schema = match name {
-        "conversation.completed" => envelope::<ConversationCompleted>(name),
-        "transcript.stored" => envelope::<TranscriptStored>(name),
-        "conversation.analyzed" => envelope::<ConversationAnalyzed>(name),
-        "analysis.failed" => envelope::<AnalysisFailed>(name),
-        "progress.updated" => envelope::<ProgressUpdated>(name),
-        "conversation.stalled" => envelope::<ConversationStalled>(name),
-        "account.deletion_requested" => envelope::<AccountDeletionRequested>(name),
-        _ => return None,
-    };
-    Some(schema)
-}
 
 /// The JSON Schema (2020-12) of the document `name`, for example `transcript`. `None` for a name outside
 /// [`DOCUMENT_NAMES`].
@@ -55,17 +24,8 @@ pub fn document_schema_of(name: &str) -> Option<Value> {
     Some(named(schema, name))
 }
 
-fn generator() -> SchemaGenerator {
-    SchemaSettings::draft2020_12().into_generator()
-}
-
-fn named(schema: Schema, name: &str) -> Value {
-    let mut schema = schema.to_value();
-    schema["title"] = json!(name);
-    schema
-}
-
-fn envelope<T: JsonSchema>(name: &str) -> Value {
+/// The JSON Schema of the envelope of the event `name`, whose data is a `T`.
+pub(super) fn envelope<T: JsonSchema>(name: &str) -> Value {
     let mut generator = generator();
     let id = generator.subschema_for::<EventId>();
     let data = generator.subschema_for::<T>();
@@ -95,6 +55,16 @@ fn envelope<T: JsonSchema>(name: &str) -> Value {
     })
 }
 
+fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12().into_generator()
+}
+
+fn named(schema: Schema, name: &str) -> Value {
+    let mut schema = schema.to_value();
+    schema["title"] = json!(name);
+    schema
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::PathBuf};
@@ -102,7 +72,7 @@ mod tests {
     use jsonschema::Validator;
 
     use super::*;
-    use crate::contract::{Envelope, Event, samples::any_envelope};
+    use crate::contract::{EVENT_NAMES, Envelope, schema_of, test_samples::any_envelope};
     use proptest::prelude::*;
 
     fn schemas() -> PathBuf {
@@ -139,7 +109,7 @@ mod tests {
                 fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
             assert!(
                 stored == Some(schema),
-                "{} is not what the types say: NOVA_BLESS=1 writes it",
+                "{} differs from the types; NOVA_BLESS=1 writes it",
                 path.display()
             );
         }
@@ -196,16 +166,11 @@ mod tests {
 
     fn id_of(envelope: &Envelope) -> EventId {
         let (event, at) = (envelope.event.clone(), envelope.occurred_at);
-        match event {
-            Event::ProgressUpdated(_) => Envelope::caused_by("conversation.completed", event, at, None).id,
-            Event::ConversationStalled(ref data) => {
-                Envelope::caused_by(data.stage.name(), event.clone(), at, None).id
-            }
-            Event::ConversationCompleted(_)
-            | Event::TranscriptStored(_)
-            | Event::ConversationAnalyzed(_)
-            | Event::AnalysisFailed(_)
-            | Event::AccountDeletionRequested(_) => Envelope::new(event, at, None).id,
+        let cause = event.as_stalled().map(|data| data.stage.name());
+        let cause = cause.or(event.as_progress_updated().map(|_| "conversation.completed"));
+        match cause {
+            Some(cause) => Envelope::caused_by(cause, event, at, None).id,
+            None => Envelope::new(event, at, None).id,
         }
     }
 

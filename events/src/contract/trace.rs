@@ -25,7 +25,7 @@ pub struct TraceParent {
 /// The text is not a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a traceparent of W3C trace context")]
-pub struct InvalidTraceParent;
+pub struct TraceParentError;
 
 impl TraceParent {
     /// The first span of a new trace.
@@ -77,28 +77,28 @@ impl TraceParent {
 }
 
 impl FromStr for TraceParent {
-    type Err = InvalidTraceParent;
+    type Err = TraceParentError;
 
     /// Reads version 00, and what a newer version has in common with it ("Versioning of traceparent").
-    fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
+    fn from_str(text: &str) -> Result<Self, TraceParentError> {
         let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let mut fields = text.splitn(5, '-');
         let mut field = |digits: usize| {
-            let field = fields.next().ok_or(InvalidTraceParent)?;
+            let field = fields.next().ok_or(TraceParentError)?;
             let fits = field.len() == digits && field.bytes().all(lower_hex);
-            if fits { Ok(field) } else { Err(InvalidTraceParent) }
+            if fits { Ok(field) } else { Err(TraceParentError) }
         };
         let (version, trace, span, flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
         let more = fields.next().is_some();
         if version == "ff" || (version == "00" && more) {
-            return Err(InvalidTraceParent);
+            return Err(TraceParentError);
         }
         let (mut trace_id, mut span_id, mut bits) = ([0; 16], [0; 8], [0; 1]);
-        hex::decode_to_slice(trace, &mut trace_id).map_err(|_| InvalidTraceParent)?;
-        hex::decode_to_slice(span, &mut span_id).map_err(|_| InvalidTraceParent)?;
-        hex::decode_to_slice(flags, &mut bits).map_err(|_| InvalidTraceParent)?;
+        hex::decode_to_slice(trace, &mut trace_id).map_err(|_| TraceParentError)?;
+        hex::decode_to_slice(span, &mut span_id).map_err(|_| TraceParentError)?;
+        hex::decode_to_slice(flags, &mut bits).map_err(|_| TraceParentError)?;
         if trace_id == [0; 16] || span_id == [0; 8] {
-            return Err(InvalidTraceParent);
+            return Err(TraceParentError);
         }
         // The other flags are unknown to version 00 and are not passed on.
         Ok(Self { trace_id, span_id, flags: bits[0] & SAMPLED })
@@ -135,7 +135,7 @@ mod tests {
         let (longer, forbidden) = (format!("{EXAMPLE}-00"), EXAMPLE.replacen("00", "ff", 1));
         let short = &EXAMPLE[..EXAMPLE.len() - 1];
         for text in ["", "00", zeros, no_span, upper.as_str(), &longer, &forbidden, short] {
-            assert_eq!(text.parse::<TraceParent>(), Err(InvalidTraceParent), "{text}");
+            assert_eq!(text.parse::<TraceParent>(), Err(TraceParentError), "{text}");
         }
         let newer: TraceParent = format!("{}-more", EXAMPLE.replacen("00", "cc", 1)).parse().unwrap();
         assert_eq!(newer.to_string(), EXAMPLE, "a newer version is read as far as it is known");

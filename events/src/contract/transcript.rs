@@ -56,3 +56,31 @@ pub struct TranscriptTurn {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audio_missing: bool,
 }
+
+/// Data of `transcript.stored`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptStored {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The learner.
+    pub user_id: UserId,
+    /// The transcript as compressed JSON.
+    pub document: ObjectRef,
+    /// The transcript as readable text.
+    pub text: ObjectRef,
+    /// Turns in it.
+    pub turns: u32,
+}
+
+/// An object in S3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// SHA-256 of the stored bytes, in lower-case hex.
+    pub sha256: String,
+}

@@ -122,7 +122,7 @@ mod tests {
     use crate::{
         contract::{
             Envelope,
-            samples::{any_turn, end_reason, ids, language, level, metrics, timestamp, usage},
+            test_samples::{any_turn, end_reason, ids, language, level, metrics, timestamp, usage},
         },
         dynamo::name,
     };

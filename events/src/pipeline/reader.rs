@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn events_that_were_looked_at_are_read_by_their_ids() {
-        let event = EventId::derive(crate::contract::samples::conversation_id(), "conversation.completed");
+        let event =
+            EventId::derive(crate::contract::test_samples::conversation_id(), "conversation.completed");
         let at = AttributeValue::N("1795485600123".to_owned());
         let found = considered(&item(&[
             (&event.to_string(), at.clone()),

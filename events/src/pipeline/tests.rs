@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    contract::{EndReason, FeedbackLanguage, Level, Usage, samples::conversation_id},
+    contract::{EndReason, FeedbackLanguage, Level, Usage, test_samples::conversation_id},
     journal::{End, Ended, Start},
 };
 

@@ -4,7 +4,7 @@
 
 use events::contract::{
     AnalysisFailed, AnalysisFailure, ConversationAnalyzed, ConversationCompleted, ConversationId,
-    ConversationStalled, EndReason, Envelope, Event, Flag, Milestone, ProgressUpdated, Stage, UserId,
+    ConversationStalled, EndReason, Envelope, Flag, Milestone, ProgressUpdated, Stage, UserId,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -63,14 +63,14 @@ impl Severity {
 pub(super) fn alerts(envelope: &Envelope) -> Vec<Alert> {
     // All rules are about conversations.
     let Some(conversation_id) = envelope.event.conversation_id() else { return Vec::new() };
-    let findings: Vec<Finding> = match &envelope.event {
-        Event::ConversationCompleted(data) => abnormal_end(data).into_iter().collect(),
-        Event::AnalysisFailed(data) => vec![no_assessment(data)],
-        Event::ConversationAnalyzed(data) => low_score(data).into_iter().chain(flagged(data)).collect(),
-        Event::ProgressUpdated(data) => milestones(data),
-        Event::ConversationStalled(data) => vec![stalled(data)],
-        Event::TranscriptStored(_) | Event::AccountDeletionRequested(_) => vec![],
-    };
+    let event = &envelope.event;
+    let mut findings = Vec::new();
+    findings.extend(event.as_completed().and_then(abnormal_end));
+    findings.extend(event.as_analysis_failed().map(no_assessment));
+    findings.extend(event.as_analyzed().and_then(low_score));
+    findings.extend(event.as_analyzed().and_then(flagged));
+    findings.extend(event.as_progress_updated().into_iter().flat_map(milestones));
+    findings.extend(event.as_stalled().map(stalled));
     findings
         .into_iter()
         .map(|finding| Alert {

@@ -41,16 +41,17 @@ pub(super) enum ChangeError {
 /// # Errors
 /// See [`ChangeError`].
 pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
-    match event {
-        Event::ConversationCompleted(completed) => Ok(Change {
+    if let Some(completed) = event.as_completed() {
+        Ok(Change {
             user_id: completed.user_id.clone(),
             conversation_id: completed.conversation_id,
             day: local_day(completed.started_at, &completed.time_zone)?,
             added: activity(completed),
             counts_conversation: true,
             assessed: None,
-        }),
-        Event::ConversationAnalyzed(analyzed) => Ok(Change {
+        })
+    } else if let Some(analyzed) = event.as_analyzed() {
+        Ok(Change {
             user_id: analyzed.user_id.clone(),
             conversation_id: analyzed.conversation_id,
             day: local_day(analyzed.started_at, &analyzed.time_zone)?,
@@ -61,12 +62,9 @@ pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
                 conversation_id: analyzed.conversation_id,
                 level: analyzed.cefr,
             }),
-        }),
-        Event::TranscriptStored(_)
-        | Event::AnalysisFailed(_)
-        | Event::ProgressUpdated(_)
-        | Event::ConversationStalled(_)
-        | Event::AccountDeletionRequested(_) => Err(ChangeError::OtherEvent(event.schema())),
+        })
+    } else {
+        Err(ChangeError::OtherEvent(event.schema()))
     }
 }
 

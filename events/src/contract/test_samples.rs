@@ -1,4 +1,4 @@
-//! PURE. Arbitrary events for property tests.
+//! PURE. Test only: arbitrary events and turns for property tests.
 
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -14,38 +14,14 @@ pub(crate) fn conversation_id() -> ConversationId {
     "01a20ace-c800-7c7a-b47c-ea47bd68d012".parse().unwrap()
 }
 
+/// Arbitrary data of one event. The list of events requires it of every event.
+pub(crate) trait Sample: Sized {
+    fn any() -> BoxedStrategy<Self>;
+}
+
 /// Any envelope of any event.
 pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
-    let event = prop_oneof![
-        completed().prop_map(Event::ConversationCompleted),
-        (ids(), object(), object(), any::<u32>()).prop_map(
-            |((conversation_id, user_id), document, text, turns)| {
-                Event::TranscriptStored(TranscriptStored { conversation_id, user_id, document, text, turns })
-            }
-        ),
-        analyzed().prop_map(Event::ConversationAnalyzed),
-        (ids(), failure(), option::of(any::<String>())).prop_map(
-            |((conversation_id, user_id), failure, model_id)| {
-                Event::AnalysisFailed(AnalysisFailed { conversation_id, user_id, failure, model_id })
-            }
-        ),
-        (ids(), "[0-9]{4}-[0-9]{2}-[0-9]{2}", vec(milestone(), 0..3), option::of(standing())).prop_map(
-            |((conversation_id, user_id), date, milestones, standing)| {
-                let updated = ProgressUpdated { conversation_id, user_id, date, milestones, standing };
-                Event::ProgressUpdated(updated)
-            },
-        ),
-        (ids(), select(Stage::ALL.to_vec()), timestamp()).prop_map(
-            |((conversation_id, user_id), stage, since)| {
-                let stalled = ConversationStalled { conversation_id, user_id, stage, since };
-                Event::ConversationStalled(stalled)
-            },
-        ),
-        (ids(), timestamp()).prop_map(|((_, user_id), requested_at)| {
-            Event::AccountDeletionRequested(AccountDeletionRequested { user_id, requested_at })
-        }),
-    ];
-    (event, timestamp(), option::of(any::<String>()))
+    (Event::any(), timestamp(), option::of(any::<String>()))
         .prop_map(|(event, at, trace)| Envelope::new(event, at, trace))
 }
 
@@ -130,58 +106,135 @@ pub(crate) fn ids() -> impl Strategy<Value = (ConversationId, UserId)> {
         .prop_map(|(at, random, user)| (ConversationId::new(at, random), user.parse().unwrap()))
 }
 
-fn completed() -> impl Strategy<Value = ConversationCompleted> {
-    let texts = (any::<String>(), any::<String>());
-    let times = (timestamp(), timestamp());
-    let spent = (usage(), option::of(metrics()));
-    (ids(), texts, level(), language(), times, end_reason(), any::<(u32, u64)>(), spent).prop_map(
-        |(ids, texts, level, feedback_language, (started_at, ended_at), reason, counts, (usage, metrics))| {
-            ConversationCompleted {
-                conversation_id: ids.0,
-                user_id: ids.1,
-                image_id: texts.0,
-                level,
-                feedback_language,
-                time_zone: texts.1,
-                started_at,
-                ended_at,
-                reason,
-                turns: counts.0,
-                learner_speech_ms: counts.1,
-                usage,
-                metrics,
-            }
-        },
-    )
+impl Sample for ConversationCompleted {
+    fn any() -> BoxedStrategy<Self> {
+        let texts = (any::<String>(), any::<String>());
+        let times = (timestamp(), timestamp());
+        let spent = (usage(), option::of(metrics()));
+        (ids(), texts, level(), language(), times, end_reason(), any::<(u32, u64)>(), spent)
+            .prop_map(
+                |(
+                    ids,
+                    texts,
+                    level,
+                    feedback_language,
+                    (started_at, ended_at),
+                    reason,
+                    counts,
+                    (usage, metrics),
+                )| {
+                    ConversationCompleted {
+                        conversation_id: ids.0,
+                        user_id: ids.1,
+                        image_id: texts.0,
+                        level,
+                        feedback_language,
+                        time_zone: texts.1,
+                        started_at,
+                        ended_at,
+                        reason,
+                        turns: counts.0,
+                        learner_speech_ms: counts.1,
+                        usage,
+                        metrics,
+                    }
+                },
+            )
+            .boxed()
+    }
 }
 
-fn analyzed() -> impl Strategy<Value = ConversationAnalyzed> {
-    let texts = (any::<String>(), any::<String>(), any::<String>());
-    let flags = vec(
-        select(vec![
-            Flag::Distress,
-            Flag::Unsafe,
-            Flag::PersonalData,
-            Flag::Manipulation,
-            Flag::LittleSpeech,
-        ]),
-        0..5,
-    );
-    (ids(), texts, timestamp(), object(), scores(), level(), flags, any::<bool>()).prop_map(
-        |(ids, texts, started_at, document, scores, cefr, flags, simulated)| ConversationAnalyzed {
-            conversation_id: ids.0,
-            user_id: ids.1,
-            image_id: texts.0,
-            time_zone: texts.1,
-            started_at,
-            document,
-            scores,
-            cefr,
-            flags,
-            model_id: texts.2,
-            simulated,
-        },
-    )
+impl Sample for TranscriptStored {
+    fn any() -> BoxedStrategy<Self> {
+        (ids(), object(), object(), any::<u32>())
+            .prop_map(|((conversation_id, user_id), document, text, turns)| Self {
+                conversation_id,
+                user_id,
+                document,
+                text,
+                turns,
+            })
+            .boxed()
+    }
+}
+
+impl Sample for ConversationAnalyzed {
+    fn any() -> BoxedStrategy<Self> {
+        let texts = (any::<String>(), any::<String>(), any::<String>());
+        let flags = vec(
+            select(vec![
+                Flag::Distress,
+                Flag::Unsafe,
+                Flag::PersonalData,
+                Flag::Manipulation,
+                Flag::LittleSpeech,
+            ]),
+            0..5,
+        );
+        (ids(), texts, timestamp(), object(), scores(), level(), flags, any::<bool>())
+            .prop_map(|(ids, texts, started_at, document, scores, cefr, flags, simulated)| {
+                ConversationAnalyzed {
+                    conversation_id: ids.0,
+                    user_id: ids.1,
+                    image_id: texts.0,
+                    time_zone: texts.1,
+                    started_at,
+                    document,
+                    scores,
+                    cefr,
+                    flags,
+                    model_id: texts.2,
+                    simulated,
+                }
+            })
+            .boxed()
+    }
+}
+
+impl Sample for AnalysisFailed {
+    fn any() -> BoxedStrategy<Self> {
+        (ids(), failure(), option::of(any::<String>()))
+            .prop_map(|((conversation_id, user_id), failure, model_id)| Self {
+                conversation_id,
+                user_id,
+                failure,
+                model_id,
+            })
+            .boxed()
+    }
+}
+
+impl Sample for ProgressUpdated {
+    fn any() -> BoxedStrategy<Self> {
+        (ids(), "[0-9]{4}-[0-9]{2}-[0-9]{2}", vec(milestone(), 0..3), option::of(standing()))
+            .prop_map(|((conversation_id, user_id), date, milestones, standing)| Self {
+                conversation_id,
+                user_id,
+                date,
+                milestones,
+                standing,
+            })
+            .boxed()
+    }
+}
+
+impl Sample for ConversationStalled {
+    fn any() -> BoxedStrategy<Self> {
+        (ids(), select(Stage::ALL.to_vec()), timestamp())
+            .prop_map(|((conversation_id, user_id), stage, since)| Self {
+                conversation_id,
+                user_id,
+                stage,
+                since,
+            })
+            .boxed()
+    }
+}
+
+impl Sample for AccountDeletionRequested {
+    fn any() -> BoxedStrategy<Self> {
+        (ids(), timestamp()).prop_map(|((_, user_id), requested_at)| Self { user_id, requested_at }).boxed()
+    }
 }
 
 fn scores() -> impl Strategy<Value = Scores> {
