@@ -1,5 +1,5 @@
-//! The code shared by the ingress and the workers: the event contract, the conversation journal, the event bus, the progress
-//! of conversations through the pipeline, and the consumer runtime.
+//! The code shared by the ingress and the workers: the event contract, the list of workers, the conversation journal, the
+//! event bus, the progress of conversations through the pipeline, and the consumer runtime.
 //!
 //! Only this package calls `PutEvents` and reads SQS, and only it writes the Conversations table.
 
@@ -11,3 +11,4 @@ pub mod dynamo;
 pub mod journal;
 pub mod pipeline;
 pub mod runtime;
+pub mod workers;

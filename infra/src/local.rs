@@ -6,6 +6,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
+//! use events::workers::Worker;
 //! use infra::{
 //!     learner::{Learner, Script},
 //!     local::{Instance, Progress, Service, Stack, StackOptions, build},
@@ -16,8 +17,8 @@
 //! let (cloud, outputs) = (stack.cloud().endpoint(), stack.outputs());
 //! let learner = Learner::sign_up(cloud, &outputs.client_id, stack.url(), "one@nova.example").await?;
 //! let talk = learner.converse(&Script::new("street-market", ["I can see a stall."]).at_pace(8.0)).await?;
-//! stack.kill(Instance { service: Service::Progress, copy: 0 }).await?;
-//! stack.restart(Instance { service: Service::Progress, copy: 0 }).await?;
+//! stack.kill(Instance { service: Worker::Progress.into(), copy: 0 }).await?;
+//! stack.restart(Instance { service: Worker::Progress.into(), copy: 0 }).await?;
 //! let transcript = stack.cloud().s3().get_object().bucket(&outputs.logs_bucket);
 //! # drop((talk, transcript));
 //! # Ok(())

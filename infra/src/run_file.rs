@@ -68,6 +68,7 @@ impl Drop for RunFolder {
 mod tests {
     use std::collections::BTreeMap;
 
+    use events::workers::Worker;
     use infra::local::{CredentialSource, Outputs, Queue};
 
     use super::*;
@@ -92,12 +93,7 @@ mod tests {
                 audio_bucket: text("audio"),
                 images_bucket: text("pictures"),
                 bus_name: text("nova"),
-                transcript_queue: queue(),
-                analysis_queue: queue(),
-                progress_queue: queue(),
-                alerts_queue: queue(),
-                erasure_queue: queue(),
-                watchdog_queue: queue(),
+                queues: Worker::ALL.map(|worker| (worker, queue())).into(),
                 events_dead_letter_url: text("events"),
                 critical_topic: text("critical"),
                 warning_topic: text("warning"),

@@ -12,6 +12,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::TimeToLiveStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
+use events::workers::Worker;
 use infra::{
     learner::Learner,
     local::{
@@ -64,15 +65,15 @@ async fn the_templates_are_deployed_with_all_they_demand() {
     assert_eq!(encryption.server_side_encryption_configuration.unwrap().rules().len(), 1);
 
     let sqs = aws_sdk_sqs::Client::new(&cloud.root());
-    for service in Service::WORKERS {
-        let queue = service.queue(&outputs).unwrap();
+    for worker in Worker::ALL {
+        let queue = outputs.queue(worker).unwrap();
         let attributes = sqs.get_queue_attributes().queue_url(&queue.url);
         let attributes = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap();
         let attributes = attributes.attributes.unwrap();
-        let visibility = if service == Service::Analysis { "120" } else { "60" };
-        assert_eq!(attributes[&QueueAttributeName::VisibilityTimeout], visibility, "{service}");
-        assert_eq!(attributes[&QueueAttributeName::MessageRetentionPeriod], "1209600", "{service}");
-        assert!(attributes[&QueueAttributeName::RedrivePolicy].contains(&format!("nova-{service}-dlq")));
+        let visibility = worker.spec().visibility_seconds.to_string();
+        assert_eq!(attributes[&QueueAttributeName::VisibilityTimeout], visibility, "{worker}");
+        assert_eq!(attributes[&QueueAttributeName::MessageRetentionPeriod], "1209600", "{worker}");
+        assert!(attributes[&QueueAttributeName::RedrivePolicy].contains(&format!("nova-{worker}-dlq")));
     }
 }
 
@@ -105,7 +106,7 @@ async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
     let Local { cloud, outputs, _state } = local().await;
     let server = CredentialServer::start(&cloud.root(), &outputs).await.unwrap();
 
-    let progress = as_service(&cloud, &server, Service::Progress).await;
+    let progress = as_service(&cloud, &server, Worker::Progress.into()).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&progress);
     dynamodb.describe_table().table_name(&outputs.user_progress_table).send().await.unwrap();
     let refused = dynamodb.describe_table().table_name(&outputs.conversations_table).send().await;
@@ -113,8 +114,8 @@ async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
 
     let sqs = aws_sdk_sqs::Client::new(&progress);
     let receive = |url: &str| sqs.receive_message().queue_url(url).wait_time_seconds(0).send();
-    receive(&outputs.progress_queue.url).await.unwrap();
-    let refused = receive(&outputs.alerts_queue.url).await;
+    receive(&outputs.queue(Worker::Progress).unwrap().url).await.unwrap();
+    let refused = receive(&outputs.queue(Worker::Alerts).unwrap().url).await;
     assert!(format!("{:?}", refused.unwrap_err()).contains("AccessDenied"));
 }
 
@@ -122,14 +123,14 @@ async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
 async fn credentials_are_given_for_the_right_token_only() {
     let Local { cloud, outputs, _state } = local().await;
     let server = CredentialServer::start(&cloud.root(), &outputs).await.unwrap();
-    let [(_, url), _] = server.environment(Service::Progress).unwrap();
-    let [_, (_, token_of_another)] = server.environment(Service::Alerts).unwrap();
+    let [(_, url), _] = server.environment(Worker::Progress.into()).unwrap();
+    let [_, (_, token_of_another)] = server.environment(Worker::Alerts.into()).unwrap();
     let http = http_client().unwrap();
     assert_eq!(http.get(&url).send().await.unwrap().status(), 401);
     let other = http.get(&url).header("Authorization", token_of_another).send().await.unwrap();
     assert_eq!(other.status(), 401);
-    let first = session(&server, Service::Progress).await;
-    let second = session(&server, Service::Progress).await;
+    let first = session(&server, Worker::Progress.into()).await;
+    let second = session(&server, Worker::Progress.into()).await;
     assert_eq!(first.access_key_id, second.access_key_id, "a session is used until it is about to end");
 }
 

@@ -1,6 +1,7 @@
 //! A learner's account: the profile, everything that is held about its learner, and its end, after which nothing of the
 //! learner is left and nothing comes back, while somebody else's data is untouched.
 
+use events::workers::Worker;
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, ensure};
@@ -11,7 +12,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use events::{contract::UserId, journal::Journal, pipeline::names::erasure_effect};
 use infra::{
     learner::Learner,
-    local::{Instance, Service, http_client},
+    local::{Instance, http_client},
 };
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ const SETTLE: &str = "NOVA_ERASURE_SETTLE_SECONDS";
 async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyhow::Result<()> {
     let _place = beside_others().await;
     let system = System::start_with("account", Delivery::Once, |options| {
-        options.environment.push((Service::Erasure, SETTLE.to_owned(), SETTLE_SECONDS.to_owned()));
+        options.environment.push((Worker::Erasure.into(), SETTLE.to_owned(), SETTLE_SECONDS.to_owned()));
     })
     .await?;
     let learners = talk::learners(&system, 2).await?;
@@ -52,7 +53,7 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
 
     delete(&leaving).await?;
     // Whatever it is at, it goes on where it was.
-    let worker = Instance { service: Service::Erasure, copy: 0 };
+    let worker = Instance { service: Worker::Erasure.into(), copy: 0 };
     system.stack.kill(worker).await?;
     system.stack.restart(worker).await?;
     await_gone(&system, &leaving.user_id).await?;
@@ -292,11 +293,11 @@ async fn late_events(system: &System, user_id: &UserId) -> anyhow::Result<()> {
         bridge.put_events().entries(entry).send().await?;
     }
     let outputs = system.stack.outputs();
-    let queues = [&outputs.transcript_queue, &outputs.analysis_queue, &outputs.progress_queue];
+    let queues = [Worker::Transcript, Worker::Analysis, Worker::Progress];
     await_some("late events are done with", IGNORED_WITHIN, async || {
         let mut left = 0;
-        for queue in queues {
-            left += messages(system, &queue.url).await?;
+        for worker in queues {
+            left += messages(system, &outputs.queue(worker)?.url).await?;
         }
         Ok(if left == 0 { Ok(()) } else { Err(format!("{left} messages")) })
     })

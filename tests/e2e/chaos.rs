@@ -13,6 +13,7 @@ mod plan;
 mod processes;
 mod talk;
 
+use events::workers::Worker;
 use std::{env, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
@@ -81,7 +82,7 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
     }
     let seen = oracle::look(&system, told, books).await?;
     let alerts: Vec<_> =
-        all.into_iter().filter(|(instance, _)| instance.service == Service::Alerts).collect();
+        all.into_iter().filter(|(instance, _)| instance.service == Worker::Alerts.into()).collect();
     let (found, numbers) = oracle::judge(&seen, processes::sum(&alerts).troubles());
     eprintln!("{numbers:?}; {:?} in all", began.elapsed());
     ensure!(found.is_empty(), "{}", found.join("\n"));
@@ -98,20 +99,19 @@ async fn prepare(
 ) -> anyhow::Result<(FaultProxy, Arc<Ingress>)> {
     let sqs = aws_sdk_sqs::Client::new(&cloud.root());
     let visibility = VISIBILITY.as_secs().to_string();
-    for service in Service::WORKERS {
-        let queue = service.queue(outputs).context("a worker has a queue")?;
+    for queue in outputs.queues.values() {
         let set = sqs.set_queue_attributes().queue_url(&queue.url);
         set.attributes(QueueAttributeName::VisibilityTimeout, &visibility).send().await?;
     }
     let mut proxy = FaultProxy::new(cloud.endpoint(), VISIBILITY, seed)?;
-    for service in Service::WORKERS {
-        options.endpoints.insert(service, proxy.open(service.name()).await?);
+    for worker in Worker::ALL {
+        options.endpoints.insert(worker.into(), proxy.open(worker.name()).await?);
     }
-    let model = proxy.open_to_model(Service::Analysis.name()).await?;
-    options.environment.push((Service::Analysis, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME".to_owned(), model));
+    let model = proxy.open_to_model(Worker::Analysis.name()).await?;
+    options.environment.push((Worker::Analysis.into(), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME".to_owned(), model));
     let delay = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), WATCH_DELAY_SECONDS.to_string());
-    options.environment.push((Service::Watchdog, delay.0, delay.1));
-    options.services = Service::WORKERS.to_vec();
+    options.environment.push((Worker::Watchdog.into(), delay.0, delay.1));
+    options.services = Worker::ALL.map(Service::from).to_vec();
     options.copies = COPIES.try_into()?;
     let ingress = Ingress::new(&proxy.open("ingress").await?, cloud, outputs);
     Ok((proxy, ingress))
@@ -158,10 +158,10 @@ async fn storm(
 async fn poison(system: &System, seed: u64, length: Duration) -> anyhow::Result<()> {
     let sqs = aws_sdk_sqs::Client::new(&system.stack.cloud().root());
     let mut random = StdRng::seed_from_u64(seed);
-    for (service, body) in POISON {
+    for (worker, body) in POISON {
         // Not a wait for a condition: the moment itself.
         tokio::time::sleep(length.mul_f64(random.random_range(0.0..0.19))).await;
-        let queue = service.queue(system.stack.outputs()).context("a worker has a queue")?;
+        let queue = system.stack.outputs().queue(worker)?;
         sqs.send_message().queue_url(&queue.url).message_body(body).send().await?;
     }
     Ok(())

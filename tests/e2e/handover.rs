@@ -1,6 +1,7 @@
 //! Conversations that change their task: because theirs stops, because their learner reaches another one, because
 //! theirs is killed; and what comes of them when there is no other.
 
+use events::workers::Worker;
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
@@ -70,7 +71,7 @@ async fn conversations_go_on_at_another_task_word_for_word() -> anyhow::Result<(
         options.ingress_copies = NonZeroUsize::MIN.saturating_add(1);
         let grace = ("NOVA_GRACE_SECONDS".to_owned(), GRACE_SECONDS.to_string());
         options.environment.push((Service::Ingress, grace.0, grace.1));
-        for service in [Service::Ingress, Service::Watchdog] {
+        for service in [Service::Ingress, Worker::Watchdog.into()] {
             options.environment.push((service, "NOVA_WATCH_DELAY_SECONDS".to_owned(), "4".to_owned()));
         }
     })

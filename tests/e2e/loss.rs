@@ -1,13 +1,14 @@
 //! The same with everything that AWS may do and a machine can do: every event reaches every queue twice, every message
 //! comes back after its delete, and every worker is killed once at a random moment.
 
+use events::workers::Worker;
 use std::time::Duration;
 
 use anyhow::ensure;
 use futures_util::future::{try_join, try_join_all};
 use infra::local::Instance;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tests::system::{Delivery, System, WORKERS};
+use tests::system::{Delivery, System};
 
 use crate::{beside_others, talk};
 
@@ -31,13 +32,13 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
     let system = System::start("loss", Delivery::Twice).await?;
     let learners = talk::learners(&system, AT_ONCE).await?;
     let kills =
-        WORKERS.map(|service| (service, Duration::from_millis(random.random_range(0..KILLED_WITHIN_MS))));
-    let killing = try_join_all(kills.map(|(service, after)| {
+        Worker::ALL.map(|worker| (worker, Duration::from_millis(random.random_range(0..KILLED_WITHIN_MS))));
+    let killing = try_join_all(kills.map(|(worker, after)| {
         let system = &system;
         async move {
             // Not a wait for a condition: the random moment itself.
             tokio::time::sleep(after).await;
-            let instance = Instance { service, copy: 0 };
+            let instance = Instance { service: worker.into(), copy: 0 };
             system.stack.kill(instance).await?;
             system.stack.restart(instance).await
         }

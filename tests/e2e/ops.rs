@@ -1,5 +1,6 @@
 //! The operator's commands, as they are run, and the audit that says when they are needed.
 
+use events::workers::Worker;
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -35,7 +36,7 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
             ("NOVA_AUDIT_STAGE_SECONDS", "6"),
             ("NOVA_AUDIT_LATE_DELAY_SECONDS", "2"),
         ] {
-            options.environment.push((Service::Watchdog, name.to_owned(), value.to_owned()));
+            options.environment.push((Worker::Watchdog.into(), name.to_owned(), value.to_owned()));
         }
         let delay = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), "2".to_owned());
         options.environment.push((Service::Ingress, delay.0, delay.1));
@@ -51,7 +52,7 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
 
 /// One worker is not there: the conversation is reported at its stage, once, and goes on when the worker is back.
 async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
-    let transcript = Instance { service: Service::Transcript, copy: 0 };
+    let transcript = Instance { service: Worker::Transcript.into(), copy: 0 };
     let learners = talk::learners(system, 1).await?;
     // It is asked to stop and not killed: a message that its last poll takes is given back.
     let (talked, _) = try_join(talk::talk_at_once(&learners), system.stack.terminate(transcript)).await?;
@@ -114,7 +115,7 @@ async fn ages(system: &System, ops: &Ops) -> anyhow::Result<()> {
 
 /// What nobody can read, what is rejected and what is too new: each is explained, and put right as it should be.
 async fn dead_letters(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Result<()> {
-    let queue = &system.stack.outputs().transcript_queue;
+    let queue = system.stack.outputs().queue(Worker::Transcript)?;
     let completed = ops.completed(id).await?;
     let unknown = completed.replace(&id.to_string(), UNKNOWN_CONVERSATION);
     ops.send(&queue.url, POISON).await?;
@@ -183,7 +184,7 @@ async fn replay(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Resul
     ops.json(&["replay", &id_text, "--apply"]).await?;
     system.await_quiet(WITHIN).await?;
 
-    let queue = &system.stack.outputs().progress_queue;
+    let queue = system.stack.outputs().queue(Worker::Progress)?;
     let completed = ops.completed(id).await?;
     for _ in 0..2 {
         ops.send(&queue.dead_letter_url, &completed).await?;

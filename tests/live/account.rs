@@ -17,7 +17,10 @@ use ingress::{
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::live::{CONVERSATIONS, EFFECTS, Live, LiveOptions, USERS, block_on};
+use tests::{
+    deployment::{CONVERSATIONS, EFFECTS, USERS},
+    live::{Live, LiveOptions, block_on},
+};
 
 use super::visitor::Visitor;
 

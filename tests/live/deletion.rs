@@ -13,7 +13,10 @@ use events::{
 use infra::learner::Script;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tests::live::{CONVERSATIONS, LOGS, Live, LiveOptions, block_on};
+use tests::{
+    deployment::{CONVERSATIONS, LOGS},
+    live::{Live, LiveOptions, block_on},
+};
 
 use super::workers;
 

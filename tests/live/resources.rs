@@ -26,7 +26,8 @@ use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
-    live::{CONVERSATIONS, EFFECTS, IMAGES, LOGS, Live, LiveOptions, PROGRESS, USERS, block_on},
+    deployment::{CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, USERS},
+    live::{Live, LiveOptions, block_on},
     sse::Event,
 };
 use tokio_util::sync::CancellationToken;

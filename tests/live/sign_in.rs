@@ -13,7 +13,8 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use tests::{
-    live::{Live, LiveOptions, USERS, block_on},
+    deployment::USERS,
+    live::{Live, LiveOptions, block_on},
     model::{PoolUser, SESSION_VALIDITY},
 };
 

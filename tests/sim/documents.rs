@@ -10,7 +10,7 @@ use events::{
 use ingress::store::documents::Documents;
 use tests::model::Cloud;
 
-use crate::world::LOGS;
+use tests::deployment::LOGS;
 
 #[tokio::test(start_paused = true)]
 async fn document_of_any_size_that_is_stored_is_read_by_the_api() {

@@ -20,8 +20,9 @@ use tokio::time::Instant;
 
 use crate::{
     leaving,
-    world::{BUS, CONVERSATIONS, LEARNERS, Told, USERS, skew},
+    world::{LEARNERS, Told, skew},
 };
+use tests::deployment::{BUS, CONVERSATIONS, USERS};
 
 /// Attempts at a write whose outcome is unknown, before the process gives up and leaves it to the watchdog.
 const ATTEMPTS_MAX: u32 = 4;

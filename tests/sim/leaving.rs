@@ -18,8 +18,9 @@ use tests::model::{Cloud, queue_url};
 
 use crate::{
     ingress::learner,
-    world::{BUS, EFFECTS, LEARNERS, Told, USERS, skew},
+    world::{LEARNERS, Told, skew},
 };
+use tests::deployment::{BUS, EFFECTS, USERS};
 
 /// The accounts as an ingress sees them.
 pub(crate) fn open(sdk: &SdkConfig) -> Accounts {

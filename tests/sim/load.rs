@@ -25,19 +25,21 @@ use events::{
     },
     journal::{End, Journal, JournalConfig, Start},
     runtime::env,
+    workers::Worker,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use infra::local::{
-    Binaries, Outputs, Process, ProcessGroup, Progress, Queue, Service, build, free_port, http_client,
-};
+use infra::local::{Binaries, Process, ProcessGroup, Progress, Service, build, free_port, http_client};
 use serde_json::json;
-use tests::model::{Cloud, Served, queue_url};
+use tests::{
+    deployment::{BUS, CONVERSATIONS, outputs},
+    model::{Cloud, Served, queue_url},
+};
 use tokio::{process::Command, time::Instant};
 
 use crate::{
     number, oracle,
     plan::Plan,
-    world::{AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, QUEUES, TOPICS, Told, furnish},
+    world::{Told, furnish},
 };
 
 /// Conversations of one run, unless `NOVA_LOAD_CONVERSATIONS` says otherwise.
@@ -96,8 +98,8 @@ struct Measured {
     watchdog: Cost,
 }
 
-struct Worker {
-    service: Service,
+struct Started {
+    worker: Worker,
     process: Process,
 }
 
@@ -147,12 +149,12 @@ impl Site {
             .buffer_unordered(AT_ONCE)
             .try_collect();
         let completed: Vec<_> = within(self.patience, "conversations are journalled", journalled).await?;
-        let pipeline = [Service::Transcript, Service::Analysis, Service::Progress, Service::Alerts];
+        let pipeline = [Worker::Transcript, Worker::Analysis, Worker::Progress, Worker::Alerts];
         let pipeline = self.start(&pipeline).await?;
         let publish = within(self.patience, "events are published", publish(&sdk, &completed));
         let costs = self.costs(&pipeline, publish).await?;
         // It would look again and again at conversations that wait for the others.
-        let watchdog = self.start(&[Service::Watchdog]).await?;
+        let watchdog = self.start(&[Worker::Watchdog]).await?;
         let audit = self.costs(&watchdog, std::future::ready(Ok(()))).await?;
         for worker in pipeline.into_iter().chain(watchdog) {
             let status = worker.process.stop(PATIENCE).await;
@@ -165,7 +167,7 @@ impl Site {
     /// What it costs `workers` to empty their queues after `work`.
     async fn costs(
         &self,
-        workers: &[Worker],
+        workers: &[Started],
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<BTreeMap<&'static str, Cost>> {
         let before = spent(workers)?;
@@ -174,8 +176,8 @@ impl Site {
         let ended = self.empty(workers).await?;
         let seconds = ended.duration_since(began).as_secs_f64();
         let after = spent(workers)?;
-        let cost = |worker: &Worker| {
-            let name = worker.service.name();
+        let cost = |started: &Started| {
+            let name = started.worker.name();
             let messages = self.cloud.state().sqs.queues[&format!("nova-{name}")].deleted;
             (name, Cost { messages, seconds, cpu_ms: after[name] - before[name] })
         };
@@ -183,18 +185,18 @@ impl Site {
     }
 
     /// Starts processes and waits until all are healthy.
-    async fn start(&self, services: &[Service]) -> anyhow::Result<Vec<Worker>> {
+    async fn start(&self, workers: &[Worker]) -> anyhow::Result<Vec<Started>> {
         let outputs = outputs();
         let http = http_client()?;
-        let mut workers = Vec::new();
-        for service in services {
+        let mut processes = Vec::new();
+        for worker in workers {
             let health = format!("127.0.0.1:{}", free_port()?);
-            let mut command = Command::new(self.binaries.path(service.name()));
+            let mut command = Command::new(self.binaries.path(worker.name()));
             command
                 .env_clear()
                 .env("AWS_REGION", "us-east-1")
                 .env("AWS_ENDPOINT_URL", self.served.endpoint())
-                .env("AWS_ACCESS_KEY_ID", service.name())
+                .env("AWS_ACCESS_KEY_ID", worker.name())
                 .env("AWS_SECRET_ACCESS_KEY", "secret")
                 .env("AWS_CONFIG_FILE", "/dev/null")
                 .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -203,25 +205,25 @@ impl Site {
                 // The oracle looks for every alert by itself.
                 .env("NOVA_ALERTS_STORM_AFTER", "1000")
                 .env("NOVA_ALERTS_STORM_SECONDS", "10")
-                .envs(service.environment(&outputs));
-            let log = self.logs.join(format!("{service}.log"));
-            let process = Process::spawn(service.name(), command, &log, &self.group)?;
+                .envs(Service::from(*worker).environment(&outputs)?);
+            let log = self.logs.join(format!("{worker}.log"));
+            let process = Process::spawn(worker.name(), command, &log, &self.group)?;
             let until = Instant::now() + PATIENCE;
             let look = || http.get(format!("http://{health}/health")).timeout(LOOK_MAX).send();
             while !look().await.is_ok_and(|answer| answer.status().is_success()) {
                 if let Some(status) = process.status() {
                     return Err(process.died(status).into());
                 }
-                ensure!(Instant::now() < until, "{service} is not healthy after {PATIENCE:?}");
+                ensure!(Instant::now() < until, "{worker} is not healthy after {PATIENCE:?}");
                 tokio::time::sleep(LOOK).await;
             }
-            workers.push(Worker { service: *service, process });
+            processes.push(Started { worker: *worker, process });
         }
-        Ok(workers)
+        Ok(processes)
     }
 
     /// Waits until the queues of `workers` have been empty for a while, and returns since when.
-    async fn empty(&self, workers: &[Worker]) -> anyhow::Result<Instant> {
+    async fn empty(&self, workers: &[Started]) -> anyhow::Result<Instant> {
         let until = Instant::now() + self.patience;
         let mut since = None;
         while Instant::now() < until {
@@ -230,8 +232,8 @@ impl Site {
                     return Err(worker.process.died(status).into());
                 }
             }
-            let left = |worker: &Worker| {
-                self.cloud.state().sqs.queues[&format!("nova-{}", worker.service)].messages.len()
+            let left = |started: &Started| {
+                self.cloud.state().sqs.queues[&started.worker.queue_name()].messages.len()
             };
             if workers.iter().any(|worker| left(worker) > 0) {
                 since = None;
@@ -244,8 +246,10 @@ impl Site {
             tokio::time::sleep(LOOK).await;
         }
         let state = self.cloud.state();
-        let left: Vec<_> =
-            QUEUES.iter().map(|(name, _)| (name, state.sqs.queues[*name].messages.len())).collect();
+        let left: Vec<_> = Worker::ALL
+            .iter()
+            .map(|worker| (worker, state.sqs.queues[&worker.queue_name()].messages.len()))
+            .collect();
         bail!("the queues are not empty after {:?}: {left:?}, {:?}", self.patience, state.violations)
     }
 }
@@ -368,55 +372,15 @@ async fn publish(sdk: &SdkConfig, completed: &[Envelope]) -> anyhow::Result<()> 
         .context("failed to publish")
 }
 
-/// What the model has, in the form in which a deployment tells it.
-fn outputs() -> Outputs {
-    let queue = |name: &str| Queue {
-        url: queue_url(&format!("nova-{name}")),
-        arn: String::new(),
-        dead_letter_url: queue_url(&format!("nova-{name}-dlq")),
-    };
-    let none = String::new;
-    let [critical, warning, info] = TOPICS.map(str::to_owned);
-    Outputs {
-        users_table: none(),
-        conversations_table: CONVERSATIONS.into(),
-        images_table: IMAGES.into(),
-        user_progress_table: PROGRESS.into(),
-        effects_table: EFFECTS.into(),
-        logs_bucket: LOGS.into(),
-        audio_bucket: AUDIO.into(),
-        images_bucket: none(),
-        bus_name: BUS.into(),
-        transcript_queue: queue("transcript"),
-        analysis_queue: queue("analysis"),
-        progress_queue: queue("progress"),
-        alerts_queue: queue("alerts"),
-        // Nobody is erased here, and its dead letters are watched all the same: those of a queue that is there.
-        erasure_queue: queue("watchdog"),
-        watchdog_queue: queue("watchdog"),
-        events_dead_letter_url: queue_url("nova-alerts-dlq"),
-        critical_topic: critical,
-        warning_topic: warning,
-        info_topic: info,
-        user_pool_id: none(),
-        client_id: none(),
-        sign_up_function: none(),
-        identity_pool_id: none(),
-        issuer: none(),
-        jwks_url: none(),
-        roles: BTreeMap::new(),
-    }
-}
-
 /// Milliseconds of a processor that each worker has used.
-fn spent(workers: &[Worker]) -> anyhow::Result<BTreeMap<&'static str, u64>> {
-    let read = |worker: &Worker| {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", worker.process.id()))?;
+fn spent(workers: &[Started]) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+    let read = |started: &Started| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", started.process.id()))?;
         // The name of the program stands in parentheses and may hold anything. Fields 14 and 15 of proc(5).
         let (_, fields) = stat.rsplit_once(") ").context("no name in the statistics of a process")?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
         let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
-        Ok((worker.service.name(), ticks * 1000 / TICKS_PER_SECOND))
+        Ok((started.worker.name(), ticks * 1000 / TICKS_PER_SECOND))
     };
     workers.iter().map(read).collect()
 }

@@ -14,6 +14,7 @@
 //! - I9: of a learner who left nothing is there, and one mark that keeps it so; who was promised to be deleted is, and
 //!   who did not leave has everything (`left`).
 
+use events::workers::Worker;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::PoisonError,
@@ -33,8 +34,9 @@ use tests::{
 
 use crate::{
     plan::{NEWER, Plan},
-    world::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS, QUEUES, Told, may_be_left},
+    world::{Told, may_be_left},
 };
+use tests::deployment::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS};
 
 mod left;
 
@@ -282,7 +284,8 @@ impl Judge<'_> {
 
     /// I5 and I7.
     fn queues(&mut self, plan: &Plan) {
-        for (name, _) in QUEUES {
+        for worker in Worker::ALL {
+            let name = worker.queue_name();
             let dead = &self.state.sqs.queues[&format!("{name}-dlq")].messages;
             let (newer, poison): (BTreeSet<&str>, BTreeSet<&str>) = plan
                 .poison
@@ -305,7 +308,7 @@ impl Judge<'_> {
                 let told = letters.iter().all(|message| message.attributes.contains_key("reason"));
                 self.check(told, || format!("I5: the dead letter {body:?} has no reason"));
             }
-            let left = self.state.sqs.queues[name].messages.iter().map(|message| message.body.as_str());
+            let left = self.state.sqs.queues[&name].messages.iter().map(|message| message.body.as_str());
             let left: BTreeSet<&str> =
                 left.filter(|body| *body == NEWER.1 || !may_be_left(self.state, plan, body)).collect();
             self.check(left == newer, || format!("I5: {left:?} is left in {name}, expected {newer:?}"));

@@ -1,6 +1,7 @@
 //! The events of one learner in every order, any number of times, several at once: UserProgress ends the same, and each
 //! milestone is published once. The real progress worker, on virtual time, against the model of AWS.
 
+use events::workers::Worker;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -19,10 +20,8 @@ use tests::model::{Cloud, Item, Weather};
 use tokio_util::sync::CancellationToken;
 use workers::progress::{Config, Progress};
 
-use crate::{
-    small,
-    world::{self, BUS, EFFECTS, PROGRESS},
-};
+use crate::small;
+use tests::deployment::{BUS, EFFECTS, PROGRESS, consumer};
 
 const QUEUE: &str = "nova-progress";
 
@@ -85,7 +84,7 @@ struct Left {
 async fn counted(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
     let (cloud, _world) = small::cloud(seed);
     let sdk = cloud.sdk_config("progress");
-    let consumer = world::consumer(QUEUE);
+    let consumer = consumer(Worker::Progress);
     let config = Config {
         consumer: consumer.clone(),
         progress_table: PROGRESS.into(),

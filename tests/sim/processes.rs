@@ -6,25 +6,35 @@ use std::{
     time::Duration,
 };
 
-use events::runtime::{
-    consumer::{Delivery, Events, Handler, consume},
-    failure::Failure,
+use aws_config::SdkConfig;
+use events::{
+    runtime::{
+        consumer::{Delivery, Events, Handler, consume},
+        failure::Failure,
+    },
+    workers::Worker,
 };
-use tests::model::{Cloud, queue_url};
+use tests::{
+    deployment::{config, consumer},
+    model::Cloud,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workers::{alerts, analysis, erasure, progress, transcript, watchdog};
 
 use crate::{
     plan::DEADLY,
-    world::{self, AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, Variant},
+    world::{self, Variant},
     wrong,
 };
 
-/// Workers by the names of their binaries; analysis has two replicas. The last one has nothing to do where no learner
-/// leaves.
-pub(crate) const WORKERS: &[&str] =
-    &["transcript", "analysis", "analysis", "progress", "alerts", "watchdog", "erasure"];
+/// The processes, in the order of their slots: one of each worker, and a second one of analysis. Without `deletions` no
+/// learner deletes an account, and erasure has nothing to do.
+pub(crate) fn slots(deletions: bool) -> Vec<Worker> {
+    let copies = |worker| if worker == Worker::Analysis { 2 } else { 1 };
+    let workers = Worker::ALL.into_iter().filter(|worker| deletions || *worker != Worker::Erasure);
+    workers.flat_map(|worker| std::iter::repeat_n(worker, copies(worker))).collect()
+}
 
 /// The longest time from the wish that a process stops until it has: its stop timeout, less what an orchestrator needs.
 const STOP_MAX: Duration = Duration::from_secs(115);
@@ -36,15 +46,22 @@ const BOOT_WAIT_MIN: Duration = Duration::from_secs(2);
 const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Longer than anything that a learner began before the account was to be deleted can take to come to its end.
-const SETTLE_SECONDS: i32 = 600;
+const SETTLE_SECONDS: &str = "600";
+
+/// The oracle checks every alert by itself, so none is held back as part of a storm; `telling` tests storms.
+const NO_STORM: &str = "1000";
+
+/// The model of the analysis and its prices.
+const MODEL: [(&str, &str); 1] = [("NOVA_ANALYSIS_MODEL_ID", "model")];
 
 /// The process that runs in each slot now.
 pub(crate) type Running = Arc<Mutex<BTreeMap<usize, (String, CancellationToken)>>>;
 
-/// Starts everybody, each kept alive until `over`.
+/// Starts a process of each of `workers` and restarts it when it ends, until `over`.
 pub(crate) fn start(
     cloud: &Cloud,
-    (variant, workers): (Variant, &'static [&'static str]),
+    variant: Variant,
+    workers: &[Worker],
     skew_max_seconds: f64,
     over: &CancellationToken,
 ) -> Running {
@@ -64,8 +81,8 @@ pub(crate) async fn trouble(
     (variant, skew_max_seconds): (Variant, f64),
     end: Instant,
 ) {
-    let slots = running.lock().unwrap_or_else(PoisonError::into_inner).len();
-    let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+    let count = running.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
     loop {
         // What is wrong with that one shows where it dies at the right moment.
         let often = variant == Variant::DeleteFirst;
@@ -77,7 +94,7 @@ pub(crate) async fn trouble(
         tokio::time::sleep(pause).await;
         let (slot, what, how_long) = {
             let mut state = cloud.state();
-            (state.below(slots), state.below(5), state.seconds(20.0, 200.0))
+            (state.below(count), state.below(5), state.seconds(20.0, 200.0))
         };
         let (slot, what) = if often { (0, 1) } else { (slot, what) };
         let slot = usize::try_from(slot).unwrap_or(0);
@@ -93,7 +110,7 @@ pub(crate) async fn trouble(
             3 => {
                 cloud.freeze(&name, how_long);
                 // Somebody else takes over while it is frozen, and both go on after that.
-                let worker = WORKERS[slot];
+                let worker = slots(true)[slot];
                 let other = Keeper {
                     cloud: cloud.clone(),
                     variant,
@@ -128,7 +145,7 @@ struct Keeper {
     cloud: Cloud,
     variant: Variant,
     slot: usize,
-    worker: &'static str,
+    worker: Worker,
     skew_max_seconds: f64,
     running: Running,
 }
@@ -145,7 +162,7 @@ impl Keeper {
             let death = self.cloud.death_of(&name);
             let sdk = self.cloud.sdk_config(&name);
             let deadly = Deadly { cloud: self.cloud.clone(), name: name.clone() };
-            let mut running = process.spawn(run(self.worker, self.variant, (sdk, deadly), shutdown.clone()));
+            let mut running = process.spawn(run(self.worker, self.variant, sdk, deadly, shutdown.clone()));
             let mut asked = None;
             let ended = loop {
                 tokio::select! {
@@ -215,133 +232,71 @@ impl<H: Handler> Handler for Mortal<H> {
     }
 }
 
+/// Runs a worker until `shutdown`: the production handler, or the mutant of `variant` in its place.
 async fn run(
-    worker: &'static str,
+    worker: Worker,
     variant: Variant,
-    (sdk, deadly): (aws_config::SdkConfig, Deadly),
+    sdk: SdkConfig,
+    deadly: Deadly,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let consumer = world::consumer(&format!("nova-{worker}"));
-    match (worker, variant) {
-        ("transcript", variant) => {
-            let config = transcript::Config {
-                consumer: consumer.clone(),
-                conversations_table: CONVERSATIONS.into(),
-                effects_table: EFFECTS.into(),
-                logs_bucket: LOGS.into(),
-                audio_bucket: AUDIO.into(),
-                event_bus: BUS.into(),
-            };
-            let handler = transcript::Transcripts::start(&config, &sdk).await?;
+    let process = Process { worker, sdk: sdk.clone(), shutdown };
+    let sdk = &sdk;
+    match worker {
+        Worker::Transcript => {
+            let handler = transcript::Transcripts::start(&config(worker, &[]), sdk).await?;
             if variant == Variant::DeleteFirst {
-                let handler = Events(wrong::DeleteFirst(Arc::new(handler)));
-                return consume(worker, &consumer, &sdk, shutdown, handler).await;
+                return process.consume(Events(wrong::DeleteFirst(Arc::new(handler)))).await;
             }
-            consume(worker, &consumer, &sdk, shutdown, Mortal(Events(handler), deadly)).await
+            process.consume(Mortal(Events(handler), deadly)).await
         }
-        ("analysis", Variant::UnfencedAnalysis) => {
-            consume(worker, &consumer, &sdk, shutdown, Events(wrong::Unfenced::new(&sdk))).await
+        Worker::Analysis if variant == Variant::UnfencedAnalysis => {
+            process.consume(Events(wrong::Unfenced::new(sdk))).await
         }
-        ("analysis", _) => {
-            let config = analysis::Config {
-                consumer: consumer.clone(),
-                conversations_table: CONVERSATIONS.into(),
-                images_table: IMAGES.into(),
-                effects_table: EFFECTS.into(),
-                logs_bucket: LOGS.into(),
-                event_bus: BUS.into(),
-                analysis_model_id: "model".into(),
-                analysis_max_tokens: 4096,
-                analysis_price_input_usd_micros: 1_100_000,
-                analysis_price_output_usd_micros: 5_500_000,
-            };
-            let handler = analysis::Analyses::start(&config, &sdk).await?;
-            consume(worker, &consumer, &sdk, shutdown, Events(handler)).await
+        Worker::Analysis => {
+            let config = config(worker, &MODEL);
+            process.consume(Events(analysis::Analyses::start(&config, sdk).await?)).await
         }
-        ("progress", Variant::Unmarked) => {
-            consume(worker, &consumer, &sdk, shutdown, Events(wrong::Unmarked::new(&sdk))).await
+        Worker::Progress if variant == Variant::Unmarked => {
+            process.consume(Events(wrong::Unmarked::new(sdk))).await
         }
-        ("progress", _) => {
-            let config = progress::Config {
-                consumer: consumer.clone(),
-                progress_table: PROGRESS.into(),
-                effects_table: EFFECTS.into(),
-                event_bus: BUS.into(),
-            };
-            let handler = progress::Progress::start(&config, &sdk).await?;
-            consume(worker, &consumer, &sdk, shutdown, Events(handler)).await
+        Worker::Progress => {
+            process.consume(Events(progress::Progress::start(&config(worker, &[]), sdk).await?)).await
         }
-        ("erasure", variant) => run_erasure(variant, sdk, shutdown).await,
-        (other, _) => run_quiet(other, sdk, shutdown).await,
+        Worker::Alerts => {
+            let mut config: alerts::Config = config(worker, &[("NOVA_ALERTS_STORM_AFTER", NO_STORM)]);
+            config.watched_queue_urls.clear();
+            process.consume(Events(alerts::Alerts::start(&config, sdk).await?)).await
+        }
+        Worker::Watchdog => {
+            process.consume(watchdog::Watchdog::start(&config(worker, &[]), sdk).await?).await
+        }
+        Worker::Erasure => {
+            let is_forgetful = variant == Variant::ForgetfulErasure;
+            let mut config: erasure::Config =
+                config(worker, &[("NOVA_ERASURE_SETTLE_SECONDS", SETTLE_SECONDS)]);
+            if is_forgetful {
+                config.erasure_settle_seconds = 0;
+            }
+            let handler = erasure::Erasure::start(&config, sdk).await?;
+            if is_forgetful {
+                return process.consume(Events(wrong::Forgetful::new(sdk, handler))).await;
+            }
+            process.consume(Events(handler)).await
+        }
     }
 }
 
-async fn run_erasure(
-    variant: Variant,
-    sdk: aws_config::SdkConfig,
+/// One process of a worker.
+struct Process {
+    worker: Worker,
+    sdk: SdkConfig,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let consumer = world::consumer("nova-erasure");
-    let is_forgetful = variant == Variant::ForgetfulErasure;
-    let config = erasure::Config {
-        consumer: consumer.clone(),
-        users_table: USERS.into(),
-        conversations_table: CONVERSATIONS.into(),
-        progress_table: PROGRESS.into(),
-        effects_table: EFFECTS.into(),
-        logs_bucket: LOGS.into(),
-        audio_bucket: AUDIO.into(),
-        user_pool_id: "pool".into(),
-        erasure_settle_seconds: if is_forgetful { 0 } else { SETTLE_SECONDS },
-    };
-    let handler = erasure::Erasure::start(&config, &sdk).await?;
-    if is_forgetful {
-        let handler = Events(wrong::Forgetful::new(&sdk, handler));
-        return consume("erasure", &consumer, &sdk, shutdown, handler).await;
-    }
-    consume("erasure", &consumer, &sdk, shutdown, Events(handler)).await
 }
 
-/// The workers of which there is no wrong variant.
-async fn run_quiet(
-    worker: &'static str,
-    sdk: aws_config::SdkConfig,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let consumer = world::consumer(&format!("nova-{worker}"));
-    if worker == "alerts" {
-        let [critical, warning, info] = TOPICS.map(str::to_owned);
-        let config = alerts::Config {
-            consumer: consumer.clone(),
-            effects_table: EFFECTS.into(),
-            topic_critical_arn: critical,
-            topic_warning_arn: warning,
-            topic_info_arn: info,
-            watched_queue_urls: Vec::new(),
-            // The oracle looks for every alert by itself; storms are `telling`.
-            alerts_storm_after: 1000,
-            alerts_storm_seconds: 300,
-            alerts_quiet_hours: None,
-            alerts_quiet_zone: "UTC".into(),
-        };
-        let handler = alerts::Alerts::start(&config, &sdk).await?;
-        return consume(worker, &consumer, &sdk, shutdown, Events(handler)).await;
+impl Process {
+    async fn consume(self, handler: impl Handler) -> anyhow::Result<()> {
+        let consumer = consumer(self.worker);
+        consume(self.worker.name(), &consumer, &self.sdk, self.shutdown, handler).await
     }
-    let config = watchdog::Config {
-        consumer: consumer.clone(),
-        conversations_table: CONVERSATIONS.into(),
-        watchdog_queue_url: queue_url("nova-watchdog"),
-        watch_delay_seconds: events::journal::WATCH_DELAY_SECONDS,
-        audit: watchdog::AuditConfig {
-            effects_table: EFFECTS.into(),
-            logs_bucket: LOGS.into(),
-            audit_complete_seconds: 600,
-            audit_stage_seconds: 60,
-            audit_late_delay_seconds: 900,
-            audit_end_seconds: 86_400,
-        },
-        event_bus: BUS.into(),
-    };
-    let handler = watchdog::Watchdog::start(&config, &sdk).await?;
-    consume(worker, &consumer, &sdk, shutdown, handler).await
 }

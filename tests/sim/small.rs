@@ -1,13 +1,12 @@
 //! One worker by itself, without the rest of the pipeline: virtual time, calm weather, and the queues, tables and topics
 //! that it needs.
 
-use std::time::Duration;
-
-use events::runtime::env::Simulated;
+use events::{runtime::env::Simulated, workers::Worker};
 use jiff::Timestamp;
-use tests::model::{Cloud, EPOCH_MS};
-
-use crate::world::{BUS, EFFECTS, PROGRESS, QUEUES, RECEIVES_MAX, TOPICS};
+use tests::{
+    deployment::{BUS, EFFECTS, PROGRESS, TOPICS, create_queues_and_rules},
+    model::{Cloud, EPOCH_MS},
+};
 
 /// A runtime on virtual time.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -29,9 +28,7 @@ pub(crate) fn cloud(seed: u64) -> (Cloud, Simulated) {
     let world = Simulated::start(epoch(), seed);
     let cloud = Cloud::new(seed);
     let mut state = cloud.state();
-    for (name, visibility) in QUEUES {
-        state.create_queue(name, Duration::from_secs(visibility), RECEIVES_MAX);
-    }
+    create_queues_and_rules(&mut state, &Worker::ALL);
     state.create_table(EFFECTS, "effectId", None);
     state.create_table(PROGRESS, "userId", Some("date"));
     TOPICS.iter().for_each(|topic| state.create_topic(topic));

@@ -14,7 +14,8 @@ use events::{
 use jiff::SignedDuration;
 use tests::model::{Cloud, queue_url};
 
-use crate::world::{CONVERSATIONS, furnish};
+use crate::world::furnish;
+use tests::deployment::CONVERSATIONS;
 
 /// A journal, and a conversation that "ingress-1" has started in it.
 async fn started() -> (Simulated, Journal, Ownership) {

@@ -1,6 +1,7 @@
 //! Alerts that wait: storms are told together, information waits for the end of the quiet hours, and a restart loses
 //! none of them; dead letters are told. The real alerts worker, on virtual time, against the model of AWS.
 
+use events::workers::Worker;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -23,8 +24,8 @@ use workers::alerts::{Alerts, Config};
 use crate::{
     number,
     small::{self, epoch},
-    world::{self, EFFECTS, TOPICS},
 };
+use tests::deployment::{EFFECTS, TOPICS, consumer};
 
 const QUEUE: &str = "nova-alerts";
 const ALONE: u32 = 3;
@@ -45,7 +46,7 @@ const SEEDS: u64 = 3;
 fn config(window_seconds: u32, quiet_hours: Option<&str>) -> Config {
     let [critical, warning, info] = TOPICS.map(str::to_owned);
     Config {
-        consumer: world::consumer(QUEUE),
+        consumer: consumer(Worker::Alerts),
         effects_table: EFFECTS.into(),
         topic_critical_arn: critical,
         topic_warning_arn: warning,

@@ -10,59 +10,27 @@ use std::{
 use events::{
     contract::{Turn, UserId},
     journal::Watch,
-    runtime::{consumer::ConsumerConfig, delivery::FAILURES_MAX, env::Simulated},
+    runtime::env::Simulated,
+    workers::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
-use tests::model::{Cloud, EPOCH_MS, State, Weather, queue_url};
+use tests::{
+    deployment::{
+        AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, create_queues_and_rules,
+    },
+    model::{Cloud, EPOCH_MS, State, Weather},
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     ingress, leaving, oracle,
     plan::{NEWER, Plan},
-    processes::{self, WORKERS},
+    processes,
 };
-
-pub(crate) const BUS: &str = "nova";
-pub(crate) const CONVERSATIONS: &str = "nova-conversations";
-pub(crate) const EFFECTS: &str = "nova-effects";
-pub(crate) const IMAGES: &str = "nova-images";
-pub(crate) const PROGRESS: &str = "nova-user-progress";
-pub(crate) const USERS: &str = "nova-users";
-pub(crate) const LOGS: &str = "nova-conversation-logs";
-pub(crate) const AUDIO: &str = "nova-audio-files";
-pub(crate) const TOPICS: [&str; 3] = [
-    "arn:aws:sns:us-east-1:000000000000:critical",
-    "arn:aws:sns:us-east-1:000000000000:warning",
-    "arn:aws:sns:us-east-1:000000000000:info",
-];
-
-/// The workers' queues: names, visibility timeouts and receives as in `infra/templates/messaging.yaml`.
-pub(crate) const QUEUES: [(&str, u64); 6] = [
-    ("nova-transcript", 60),
-    ("nova-analysis", 120),
-    ("nova-progress", 60),
-    ("nova-alerts", 60),
-    ("nova-watchdog", 60),
-    ("nova-erasure", 60),
-];
-pub(crate) const RECEIVES_MAX: u32 = 100;
 
 /// Receives after which a wrong queue gives up, whatever spent them.
 const RECEIVES_MAX_WRONG: u32 = 2;
-
-const RULES: [(&str, &str); 10] = [
-    ("conversation.completed", "nova-transcript"),
-    ("conversation.completed", "nova-analysis"),
-    ("conversation.completed", "nova-progress"),
-    ("conversation.analyzed", "nova-progress"),
-    ("conversation.completed", "nova-alerts"),
-    ("conversation.analyzed", "nova-alerts"),
-    ("analysis.failed", "nova-alerts"),
-    ("progress.updated", "nova-alerts"),
-    ("conversation.stalled", "nova-alerts"),
-    ("account.deletion_requested", "nova-erasure"),
-];
 
 const CONVERSATIONS_STARTED: u32 = 4;
 
@@ -150,8 +118,8 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
     }
     let plan = if variant == Variant::Calm { Plan::calm() } else { Plan::of(seed) };
     let over = CancellationToken::new();
-    let workers = if plan.leaves.is_some() { WORKERS } else { &WORKERS[..WORKERS.len() - 1] };
-    let replicas = processes::start(&cloud, (variant, workers), plan.skew_max_seconds, &over);
+    let workers = processes::slots(plan.leaves.is_some());
+    let replicas = processes::start(&cloud, variant, &workers, plan.skew_max_seconds, &over);
     // The processes boot before the storm, so that a run is about messages.
     tokio::time::sleep(Duration::from_secs(5)).await;
     if plan.leaves.is_some() {
@@ -195,9 +163,7 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
 
 pub(crate) fn furnish(cloud: &Cloud) {
     let mut state = cloud.state();
-    for (name, visibility) in QUEUES {
-        state.create_queue(name, Duration::from_secs(visibility), RECEIVES_MAX);
-    }
+    create_queues_and_rules(&mut state, &Worker::ALL);
     state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
     state.create_table(EFFECTS, "effectId", None);
     state.create_table(IMAGES, "imageId", None);
@@ -206,7 +172,6 @@ pub(crate) fn furnish(cloud: &Cloud) {
     state.create_bucket(LOGS);
     state.create_bucket(AUDIO);
     TOPICS.iter().for_each(|topic| state.create_topic(topic));
-    state.create_bus(BUS, RULES.to_vec());
 }
 
 /// Waits until every queue has been empty for a while, but for what may be left.
@@ -217,7 +182,7 @@ async fn done(cloud: &Cloud, plan: &Plan) -> bool {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let empty = {
             let state = cloud.state();
-            let left = QUEUES.iter().flat_map(|(name, _)| &state.sqs.queues[*name].messages);
+            let left = Worker::ALL.iter().flat_map(|worker| &state.sqs.queues[&worker.queue_name()].messages);
             left.into_iter().all(|message| may_be_left(&state, plan, &message.body))
         };
         if !empty {
@@ -245,17 +210,4 @@ pub(crate) fn may_be_left(state: &State, plan: &Plan, body: &str) -> bool {
 pub(crate) fn skew(cloud: &Cloud, max_seconds: f64) -> SignedDuration {
     let ahead = cloud.state().seconds(0.0, 2.0 * max_seconds).as_secs_f64() - max_seconds;
     SignedDuration::from_secs_f64(ahead)
-}
-
-pub(crate) fn consumer(name: &str) -> ConsumerConfig {
-    ConsumerConfig {
-        queue_url: queue_url(name),
-        dead_letter_queue_url: queue_url(&format!("{name}-dlq")),
-        attempts_table: EFFECTS.to_owned(),
-        concurrency: 4.try_into().expect("it is not zero"),
-        failures_max: FAILURES_MAX,
-        poll_seconds: 20,
-        health_addr: None,
-        drain_seconds: 80,
-    }
 }

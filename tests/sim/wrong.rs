@@ -1,6 +1,7 @@
 //! Wrong workers, each with a mistake that is common elsewhere. They exist to be found.
 
 use std::sync::Arc;
+use tests::deployment::{BUS, CONVERSATIONS, EFFECTS, LOGS, PROGRESS};
 
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
@@ -21,8 +22,6 @@ use events::{
     },
 };
 use serde_json::json;
-
-use crate::world::{BUS, CONVERSATIONS, EFFECTS, LOGS, PROGRESS};
 
 /// Lets the message be deleted and does the work then.
 pub(crate) struct DeleteFirst<H>(pub(crate) Arc<H>);

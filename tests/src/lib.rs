@@ -5,6 +5,7 @@
 //! a reader of everything that was stored.
 
 pub mod cable;
+pub mod deployment;
 pub mod due;
 pub mod fault_proxy;
 pub mod inbox;

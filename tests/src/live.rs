@@ -35,6 +35,7 @@ use clap::Parser as _;
 use events::{
     contract::{ConversationId, UserId},
     journal::{Conversation, Journal},
+    workers::Worker,
 };
 use infra::{
     learner::Learner,
@@ -50,29 +51,13 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Cloud, Weather, queue_url};
+use crate::{
+    deployment::{
+        AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PICTURES, PROGRESS, USERS, create_queues_and_rules,
+    },
+    model::{Cloud, Weather, queue_url},
+};
 use issuer::{CLIENT_ID, ISSUER, Issuer};
-
-/// The Conversations table.
-pub const CONVERSATIONS: &str = "nova-conversations";
-/// The Images table.
-pub const IMAGES: &str = "nova-images";
-/// The Users table.
-pub const USERS: &str = "nova-users";
-/// The UserProgress table.
-pub const PROGRESS: &str = "nova-user-progress";
-/// The Effects table.
-pub const EFFECTS: &str = "nova-effects";
-/// The bucket of the pictures.
-pub const PICTURES: &str = "nova-learning-images";
-/// The bucket of the recordings.
-pub const AUDIO: &str = "nova-audio-files";
-
-/// The bucket of the assessments.
-pub const LOGS: &str = "nova-conversation-logs";
-
-const BUS: &str = "nova";
-const WATCHDOG: &str = "nova-watchdog";
 
 /// The name of the ingress in the model of AWS.
 pub const INGRESS: &str = "ingress";
@@ -327,7 +312,6 @@ impl Live {
 
 fn furnish(cloud: &Cloud) {
     let mut state = cloud.state();
-    state.create_queue(WATCHDOG, Duration::from_secs(60), 6);
     state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
     state.create_table(IMAGES, "imageId", None);
     state.create_table(USERS, "userId", None);
@@ -336,7 +320,7 @@ fn furnish(cloud: &Cloud) {
     state.create_bucket(AUDIO);
     state.create_bucket(LOGS);
     state.create_bucket(PICTURES);
-    state.create_bus(BUS, Vec::new());
+    create_queues_and_rules(&mut state, &[Worker::Watchdog]);
 }
 
 fn config(
@@ -356,7 +340,7 @@ fn config(
         ("progress-table", PROGRESS.to_owned()),
         ("effects-table", EFFECTS.to_owned()),
         ("event-bus", BUS.to_owned()),
-        ("watchdog-queue-url", queue_url(WATCHDOG)),
+        ("watchdog-queue-url", queue_url(&Worker::Watchdog.queue_name())),
         ("token-issuer", ISSUER.to_owned()),
         ("jwks-url", issuer.jwks_url.clone()),
         ("client-id", CLIENT_ID.to_owned()),

@@ -170,7 +170,7 @@ impl State {
     }
 
     /// Creates the bus, with rules from detail types to queues.
-    pub fn create_bus(&mut self, name: &str, rules: Vec<(&'static str, &'static str)>) {
+    pub fn create_bus(&mut self, name: &str, rules: Vec<(&'static str, String)>) {
         name.clone_into(&mut self.eventbridge.bus);
         self.eventbridge.rules = rules;
     }

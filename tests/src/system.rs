@@ -1,6 +1,7 @@
 //! The whole system for one test: the stack, with or without redelivery in front of the workers, a tap on the bus
 //! and an inbox for the alerts.
 
+use events::workers::Worker;
 use std::{
     collections::BTreeMap,
     fs,
@@ -27,9 +28,6 @@ const STREAMS_MAX: &str = "64";
 
 /// Seconds between two looks of the watchdog: its message keeps a test waiting until the look after the end.
 const WATCH_DELAY_SECONDS: &str = "15";
-
-/// The workers.
-pub const WORKERS: [Service; 6] = Service::WORKERS;
 
 /// How SQS and EventBridge behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +82,8 @@ impl System {
                 deliver_events_twice(&cloud.root(), &outputs.bus_name).await?;
                 let sqs = aws_sdk_sqs::Client::new(&cloud.root());
                 let proxy = Redelivery::start(cloud.endpoint(), sqs).await?;
-                for worker in WORKERS {
-                    options.endpoints.insert(worker, proxy.endpoint());
+                for worker in Worker::ALL {
+                    options.endpoints.insert(worker.into(), proxy.endpoint());
                 }
                 redelivery = Some(proxy);
             }
@@ -113,13 +111,13 @@ impl System {
         let mut options = StackOptions::new(state_dir.clone(), binaries.clone());
         // The quota of an account that serves more learners than the default of 20.
         options.simulator_arguments = ["--streams-max", STREAMS_MAX].map(str::to_owned).to_vec();
-        for service in [Service::Ingress, Service::Watchdog] {
+        for service in [Service::Ingress, Worker::Watchdog.into()] {
             let (name, value) = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), WATCH_DELAY_SECONDS.to_owned());
             options.environment.push((service, name, value));
         }
         // Every alert is looked for by itself; twenty learners at once are a storm.
         let alone = ("NOVA_ALERTS_STORM_AFTER".to_owned(), "1000".to_owned());
-        options.environment.push((Service::Alerts, alone.0, alone.1));
+        options.environment.push((Worker::Alerts.into(), alone.0, alone.1));
         let cloud =
             CloudOptions { state_dir: options.state_dir.clone(), port: None, progress: Progress::silent() };
         let cloud = Cloud::start(&cloud).await?;
@@ -144,10 +142,10 @@ impl System {
     pub async fn await_quiet(&self, within: Duration) -> anyhow::Result<()> {
         self.await_empty(within).await?;
         let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
-        for (name, queue) in &self.queues() {
+        for (worker, queue) in self.queues() {
             let messages = depth(&sqs, &queue.dead_letter_url).await?;
             if messages > 0 {
-                bail!("{messages} messages in the dead-letter queue of {name}");
+                bail!("{messages} messages in the dead-letter queue of {worker}");
             }
         }
         Ok(())
@@ -159,13 +157,12 @@ impl System {
     /// When a queue is not empty in time.
     pub async fn await_empty(&self, within: Duration) -> anyhow::Result<()> {
         let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
-        let queues = self.queues();
         await_some("every queue is empty", within, || async {
             let mut left = BTreeMap::new();
-            for (name, queue) in &queues {
+            for (worker, queue) in self.queues() {
                 let messages = depth(&sqs, &queue.url).await?;
                 if messages > 0 {
-                    left.insert(*name, messages);
+                    left.insert(worker.name(), messages);
                 }
             }
             if left.is_empty() { Ok(Ok(())) } else { Ok(Err(format!("{left:?}"))) }
@@ -185,18 +182,10 @@ impl System {
         fs::remove_dir_all(&self.state_dir).context("cannot remove the state of a finished test")
     }
 
-    /// The workers' queues, by the worker's name.
+    /// The queues of the workers.
     #[must_use]
-    pub fn queues(&self) -> [(&'static str, &Queue); 6] {
-        let outputs = self.stack.outputs();
-        [
-            ("transcript", &outputs.transcript_queue),
-            ("analysis", &outputs.analysis_queue),
-            ("progress", &outputs.progress_queue),
-            ("alerts", &outputs.alerts_queue),
-            ("erasure", &outputs.erasure_queue),
-            ("watchdog", &outputs.watchdog_queue),
-        ]
+    pub fn queues(&self) -> &BTreeMap<Worker, Queue> {
+        &self.stack.outputs().queues
     }
 }
 

@@ -158,7 +158,7 @@ async fn physical_names(cloudformation: &Client, stack: &str) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use saphyr::{LoadableYamlNode as _, Yaml};
     use serde_json::{Map, Value, json};
@@ -167,6 +167,7 @@ mod tests {
         contract::{ConversationId, EventId},
         pipeline::names,
         runtime::delivery::{FAILURES_MAX_LIMIT, RECEIVES_PER_FAILURE},
+        workers::Worker,
     };
 
     use super::{super::dropped, IDENTITY, TEMPLATES};
@@ -207,7 +208,6 @@ mod tests {
             .collect();
         assert_eq!(targets, dead);
         let rules = of_type(&messaging, "AWS::Events::Rule");
-        assert!(rules.len() >= 4, "{rules:?}");
         let policy = &messaging["EventsDeadLetterQueuePolicy"]["Properties"]["PolicyDocument"];
         let allowed = &policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
         for (name, rule) in rules {
@@ -219,6 +219,37 @@ mod tests {
             let arn = json!({ "Fn::GetAtt": format!("{name}.Arn") });
             assert!(allowed.as_array().unwrap().contains(&arn), "{name} may not use its dead-letter queue");
         }
+    }
+
+    #[test]
+    fn queues_rules_and_roles_are_those_of_the_list_of_workers() {
+        let (messaging, access) = (resources("nova-messaging"), resources("nova-access"));
+        let names: BTreeSet<String> = Worker::ALL.iter().map(|worker| format!("{worker:?}Queue")).collect();
+        let queues = of_type(&messaging, "AWS::SQS::Queue");
+        let queues = queues.iter().filter(|(name, _)| !is_dead_letter_queue(name));
+        assert_eq!(queues.map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), names);
+        let mut rules: BTreeMap<&str, &Value> =
+            of_type(&messaging, "AWS::Events::Rule").into_iter().collect();
+        for worker in Worker::ALL {
+            let queue = &messaging[&format!("{worker:?}Queue")]["Properties"];
+            assert_eq!(queue["QueueName"], worker.queue_name());
+            assert_eq!(queue["VisibilityTimeout"], worker.spec().visibility_seconds, "{worker}");
+            let rule = rules.remove(format!("{worker:?}Rule").as_str());
+            assert_eq!(rule.is_some(), !worker.spec().consumes.is_empty(), "the rule of {worker}");
+            if let Some(rule) = rule {
+                assert_eq!(rule["EventPattern"]["detail-type"], json!(worker.spec().consumes), "{worker}");
+                let target = json!({ "Fn::GetAtt": format!("{worker:?}Queue.Arn") });
+                assert_eq!(rule["Targets"][0]["Arn"], target, "{worker}");
+            }
+            let policies = |role: &str| access[role]["Properties"]["Policies"].to_string();
+            let (queue, dead) = (format!("nova-{worker}-queue-arn"), format!("nova-{worker}-dlq-arn"));
+            for role in [format!("{worker:?}Role"), "OpsRole".to_owned()] {
+                assert!(policies(&role).contains(&queue), "{role} may not use {queue}");
+                assert!(policies(&role).contains(&dead), "{role} may not use {dead}");
+            }
+            assert!(policies("AlertsRole").contains(&dead), "AlertsRole may not use {dead}");
+        }
+        assert!(rules.is_empty(), "rules of no worker: {rules:?}");
     }
 
     #[test]

@@ -1,45 +1,36 @@
-//! PURE. What the deployed stacks say of themselves, by name instead of by output key.
+//! PURE. The outputs of the deployed stacks, as one value.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use events::workers::{Resource, Worker};
 use serde::{Deserialize, Serialize};
 
-/// Everything deployed that somebody needs the name, URL or ARN of.
+/// Names, URLs and ARNs of the deployed resources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outputs {
-    /// Table of user records.
+    /// User records.
     pub users_table: String,
     /// The journal.
     pub conversations_table: String,
-    /// Table of pictures.
+    /// Pictures.
     pub images_table: String,
-    /// Table of progress by learner and day.
+    /// Progress by learner and day.
     pub user_progress_table: String,
-    /// Table that makes effects happen once.
+    /// Markers that make effects happen once.
     pub effects_table: String,
-    /// Bucket of transcripts and assessments.
+    /// Transcripts and assessments.
     pub logs_bucket: String,
-    /// Bucket of voices.
+    /// Recordings.
     pub audio_bucket: String,
-    /// Bucket of pictures.
+    /// Files of the pictures.
     pub images_bucket: String,
     /// The event bus.
     pub bus_name: String,
-    /// The transcript worker's queue.
-    pub transcript_queue: Queue,
-    /// The analysis worker's queue.
-    pub analysis_queue: Queue,
-    /// The progress worker's queue.
-    pub progress_queue: Queue,
-    /// The alerts worker's queue.
-    pub alerts_queue: Queue,
-    /// The erasure worker's queue.
-    pub erasure_queue: Queue,
-    /// The watchdog's queue.
-    pub watchdog_queue: Queue,
-    /// URL of the queue of events that no rule could deliver.
+    /// The workers' queues.
+    pub queues: BTreeMap<Worker, Queue>,
+    /// URL of the dead-letter queue of the rules: events that could not be delivered.
     pub events_dead_letter_url: String,
     /// ARN of the topic of critical alerts.
     pub critical_topic: String,
@@ -57,10 +48,10 @@ pub struct Outputs {
     pub identity_pool_id: String,
     /// The `iss` of access tokens.
     pub issuer: String,
-    /// Where the keys of access tokens are. On AWS it is below the issuer; an emulator issues the same `iss` but
+    /// URL of the public keys of access tokens. On AWS it is below the issuer; an emulator uses the same `iss` but
     /// serves the keys itself.
     pub jwks_url: String,
-    /// ARNs of the task roles by the name of the binary.
+    /// ARNs of the task roles, by the name of the binary.
     pub roles: BTreeMap<String, String>,
 }
 
@@ -77,19 +68,21 @@ pub struct Queue {
 }
 
 impl Outputs {
-    /// Reads the outputs of all stacks together, as deployed at `endpoint`.
+    /// Reads the outputs of all stacks, deployed at `endpoint`.
     ///
     /// # Errors
-    /// When an output is missing: it is named.
+    /// An output is missing. The error names it.
     pub fn from_stacks(all: &BTreeMap<String, String>, endpoint: &str) -> anyhow::Result<Self> {
         let get =
             |key: &str| all.get(key).cloned().with_context(|| format!("no template has the output {key}"));
-        let queue = |name: &str| {
-            anyhow::Ok(Queue {
+        let queue = |worker: Worker| {
+            let name = format!("{worker:?}");
+            let queue = Queue {
                 url: get(&format!("{name}QueueUrl"))?,
                 arn: get(&format!("{name}QueueArn"))?,
                 dead_letter_url: get(&format!("{name}DeadLetterQueueUrl"))?,
-            })
+            };
+            anyhow::Ok((worker, queue))
         };
         let roles = all.iter().filter_map(|(key, arn)| {
             key.strip_suffix("RoleArn").map(|binary| (binary.to_ascii_lowercase(), arn.clone()))
@@ -105,12 +98,7 @@ impl Outputs {
             audio_bucket: get("AudioBucket")?,
             images_bucket: get("ImagesBucket")?,
             bus_name: get("BusName")?,
-            transcript_queue: queue("Transcript")?,
-            analysis_queue: queue("Analysis")?,
-            progress_queue: queue("Progress")?,
-            alerts_queue: queue("Alerts")?,
-            erasure_queue: queue("Erasure")?,
-            watchdog_queue: queue("Watchdog")?,
+            queues: Worker::ALL.into_iter().map(queue).collect::<anyhow::Result<_>>()?,
             events_dead_letter_url: get("EventsDeadLetterQueueUrl")?,
             critical_topic: get("CriticalTopicArn")?,
             warning_topic: get("WarningTopicArn")?,
@@ -123,6 +111,62 @@ impl Outputs {
             user_pool_id,
             roles: roles.collect(),
         })
+    }
+
+    /// The queue of `worker`.
+    ///
+    /// # Errors
+    /// The worker has no queue here.
+    pub fn queue(&self, worker: Worker) -> anyhow::Result<&Queue> {
+        self.queues.get(&worker).with_context(|| format!("there is no queue of the worker {worker}"))
+    }
+
+    /// The environment of `worker`, without the variables that have a default.
+    ///
+    /// # Errors
+    /// A queue is missing.
+    pub fn environment(&self, worker: Worker) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let queue = self.queue(worker)?;
+        let mut environment = self.variables(worker.spec().needs)?;
+        environment.push(("NOVA_QUEUE_URL", queue.url.clone()));
+        environment.push(("NOVA_DEAD_LETTER_QUEUE_URL", queue.dead_letter_url.clone()));
+        environment.push(("NOVA_ATTEMPTS_TABLE", self.effects_table.clone()));
+        environment.push(("NOVA_CONCURRENCY", worker.spec().concurrency.to_string()));
+        Ok(environment)
+    }
+
+    /// The variables of `needs` with their values.
+    pub(super) fn variables(&self, needs: &[Resource]) -> anyhow::Result<Vec<(&'static str, String)>> {
+        needs.iter().map(|resource| Ok((resource.variable(), self.value(*resource)?))).collect()
+    }
+
+    fn value(&self, resource: Resource) -> anyhow::Result<String> {
+        let value = match resource {
+            Resource::ConversationsTable => &self.conversations_table,
+            Resource::ImagesTable => &self.images_table,
+            Resource::UsersTable => &self.users_table,
+            Resource::ProgressTable => &self.user_progress_table,
+            Resource::EffectsTable => &self.effects_table,
+            Resource::LogsBucket => &self.logs_bucket,
+            Resource::AudioBucket => &self.audio_bucket,
+            Resource::ImagesBucket => &self.images_bucket,
+            Resource::EventBus => &self.bus_name,
+            Resource::WatchdogQueueUrl => &self.queue(Worker::Watchdog)?.url,
+            Resource::ErasureQueueUrl => &self.queue(Worker::Erasure)?.url,
+            Resource::WatchedQueueUrls => {
+                let queues = self.queues.values().map(|queue| queue.dead_letter_url.as_str());
+                let urls: Vec<&str> = queues.chain([self.events_dead_letter_url.as_str()]).collect();
+                return Ok(urls.join(","));
+            }
+            Resource::TopicCriticalArn => &self.critical_topic,
+            Resource::TopicWarningArn => &self.warning_topic,
+            Resource::TopicInfoArn => &self.info_topic,
+            Resource::UserPoolId => &self.user_pool_id,
+            Resource::ClientId => &self.client_id,
+            Resource::TokenIssuer => &self.issuer,
+            Resource::JwksUrl => &self.jwks_url,
+        };
+        Ok(value.clone())
     }
 }
 

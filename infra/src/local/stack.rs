@@ -69,7 +69,7 @@ impl StackOptions {
             state_dir,
             binaries,
             ingress_port: None,
-            services: Service::ALL.to_vec(),
+            services: Service::all().collect(),
             copies: NonZeroUsize::MIN,
             ingress_copies: NonZeroUsize::MIN,
             environment: Vec::new(),

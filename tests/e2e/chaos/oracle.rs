@@ -1,6 +1,7 @@
 //! What must hold after the quiet: the invariants I1 to I8 of the simulation (`tests/sim/oracle.rs`), by what is stored
 //! and by the books of the proxy. Each finding begins with the invariant that it breaks.
 
+use events::workers::Worker;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
@@ -9,7 +10,6 @@ use events::{
     contract::{ConversationId, Envelope, Event, EventId, Milestone, StoredAnalysis, Transcript, Turn},
     journal::Journal,
 };
-use infra::local::Service;
 use serde_json::Value;
 use tests::{due, fault_proxy::Books, inbox::Alert, system::System, tap};
 
@@ -66,8 +66,8 @@ pub(crate) async fn look(system: &System, told: All, books: Books) -> anyhow::Re
         }
     }
     let mut letters = BTreeMap::new();
-    for (name, queue) in system.queues() {
-        letters.insert(name, letters_of(system, &queue.dead_letter_url).await?);
+    for (worker, queue) in system.queues() {
+        letters.insert(worker.name(), letters_of(system, &queue.dead_letter_url).await?);
     }
     letters.insert("events", letters_of(system, &system.stack.outputs().events_dead_letter_url).await?);
     Ok(Seen {
@@ -237,7 +237,7 @@ impl Judge<'_> {
         let open: Vec<_> = due.difference(&self.seen.finished).collect();
         self.check(open.is_empty(), || format!("I4: alerts that are not finished: {open:?}"));
         let again: u32 = sent.values().map(|count| count - 1).sum();
-        let unknown = self.seen.books.ambiguous.get(Service::Alerts.name()).copied().unwrap_or(0);
+        let unknown = self.seen.books.ambiguous.get(Worker::Alerts.name()).copied().unwrap_or(0);
         self.check(again <= unknown + deaths, || {
             format!("I4: {again} repetitions after {unknown} ambiguous calls and {deaths} deaths")
         });

@@ -1,8 +1,9 @@
 //! PURE. What is done to the processes, and when: the same for the same seed.
 
+use events::workers::Worker;
 use std::time::Duration;
 
-use infra::local::{Instance, Service};
+use infra::local::Instance;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 /// The visibility timeout of every queue: a fifth of the deployed ones, as everything else happens more often here.
@@ -12,12 +13,12 @@ pub(crate) const VISIBILITY: Duration = Duration::from_secs(11);
 pub(crate) const COPIES: usize = 2;
 
 /// What is sent to the workers' queues and nobody can handle.
-pub(crate) const POISON: [(Service, &str); 5] = [
-    (Service::Transcript, "not an event"),
-    (Service::Analysis, r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
-    (Service::Progress, "[]"),
-    (Service::Alerts, "{"),
-    (Service::Watchdog, r#"{"conversationId":"nobody","version":"1.0"}"#),
+pub(crate) const POISON: [(Worker, &str); 5] = [
+    (Worker::Transcript, "not an event"),
+    (Worker::Analysis, r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
+    (Worker::Progress, "[]"),
+    (Worker::Alerts, "{"),
+    (Worker::Watchdog, r#"{"conversationId":"nobody","version":"1.0"}"#),
 ];
 
 /// Between two troubles, in milliseconds.
@@ -50,7 +51,7 @@ pub(crate) fn troubles(seed: u64, length: Duration) -> Vec<Trouble> {
     let mut at = Duration::ZERO;
     loop {
         at += Duration::from_millis(random.random_range(PAUSE_MS));
-        let service = Service::WORKERS[random.random_range(0..Service::WORKERS.len())];
+        let service = Worker::ALL[random.random_range(0..Worker::ALL.len())].into();
         let instance = Instance { service, copy: random.random_range(0..COPIES) };
         let what = match random.random_range(0..10) {
             0..6 => What::Killed,
@@ -76,9 +77,9 @@ mod tests {
         let plan = troubles(1, length);
         assert_eq!(plan, troubles(1, length));
         assert_ne!(plan, troubles(2, length));
-        for service in Service::WORKERS {
+        for worker in Worker::ALL {
             for copy in 0..COPIES {
-                let instance = Instance { service, copy };
+                let instance = Instance { service: worker.into(), copy };
                 assert!(plan.iter().any(|trouble| trouble.instance == instance), "{instance}");
             }
         }

@@ -1,6 +1,7 @@
 //! Conversations, one after the other, written through the real journal and bus as an ingress does it, whose calls meet
 //! faults and which may die at any step. What the journal acknowledged is kept.
 
+use events::workers::Worker;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -70,10 +71,11 @@ impl Ingress {
             .timeout_config(aws::timeouts())
             .retry_config(RetryConfig::standard().with_max_attempts(aws::ATTEMPTS_MAX))
             .build();
+        let watchdog_queue_url = &outputs.queue(Worker::Watchdog).expect("the watchdog has a queue").url;
         let journal = |sdk: &aws_config::SdkConfig| {
             let config = JournalConfig {
                 table: outputs.conversations_table.clone(),
-                watchdog_queue_url: outputs.watchdog_queue.url.clone(),
+                watchdog_queue_url: watchdog_queue_url.clone(),
                 watch_delay_seconds: WATCH_DELAY_SECONDS,
             };
             Journal::new(aws_sdk_dynamodb::Client::new(sdk), aws_sdk_sqs::Client::new(sdk), config)

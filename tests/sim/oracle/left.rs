@@ -8,8 +8,9 @@ use super::Judge;
 use crate::{
     ingress::learner,
     plan::Plan,
-    world::{CONVERSATIONS, EFFECTS, LEARNERS, PROGRESS, Told, USERS},
+    world::{LEARNERS, Told},
 };
+use tests::deployment::{CONVERSATIONS, EFFECTS, PROGRESS, USERS};
 
 /// The learners whose records are gone.
 pub(super) fn learners(state: &State, plan: &Plan) -> BTreeSet<String> {

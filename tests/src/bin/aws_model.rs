@@ -6,7 +6,7 @@ use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use clap::Parser;
 use infra::local::Outputs;
-use tests::model::Cloud;
+use tests::{deployment::RECEIVES_MAX, model::Cloud};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves a model of SQS, DynamoDB, S3, EventBridge and SNS in memory, furnished as a deployment says. What is put into
@@ -20,12 +20,6 @@ struct Options {
     #[arg(long)]
     deployed: PathBuf,
 }
-
-/// How long a received message is nobody else's: as `messaging.yaml` has it for the slowest worker.
-const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// After so many receives a message goes to the dead-letter queue, as `messaging.yaml` has it.
-const RECEIVES_MAX: u32 = 100;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -48,17 +42,9 @@ fn furnish(cloud: &Cloud, deployed: &Outputs) {
     let mut state = cloud.state();
     state.traced = false;
     state.s3.forgets = true;
-    let queues = [
-        &deployed.transcript_queue,
-        &deployed.analysis_queue,
-        &deployed.progress_queue,
-        &deployed.alerts_queue,
-        &deployed.erasure_queue,
-        &deployed.watchdog_queue,
-    ];
-    for queue in queues {
+    for (worker, queue) in &deployed.queues {
         let name = queue.url.rsplit('/').next().unwrap_or_default();
-        state.create_queue(name, VISIBILITY_TIMEOUT, RECEIVES_MAX);
+        state.create_queue(name, Duration::from_secs(worker.spec().visibility_seconds), RECEIVES_MAX);
     }
     state.create_table(&deployed.conversations_table, "sessionId", Some("timestamp"));
     state.create_table(&deployed.effects_table, "effectId", None);

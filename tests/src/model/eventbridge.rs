@@ -17,7 +17,7 @@ pub struct EventBridge {
     /// Its name.
     pub(super) bus: String,
     /// Detail types and the queues they go to.
-    pub(super) rules: Vec<(&'static str, &'static str)>,
+    pub(super) rules: Vec<(&'static str, String)>,
     /// Every event that was ever put, in order: source and detail.
     pub events: Vec<(String, Value)>,
 }

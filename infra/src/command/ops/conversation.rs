@@ -142,7 +142,7 @@ async fn dead_letters_about(place: &Place, id: ConversationId) -> anyhow::Result
                 .collect::<Vec<_>>(),
         )
     };
-    Ok(try_join_all(QueueName::ALL.map(of_queue)).await?.into_iter().flatten().collect())
+    Ok(try_join_all(QueueName::all().map(of_queue)).await?.into_iter().flatten().collect())
 }
 
 fn lines(report: &Report) -> Vec<String> {

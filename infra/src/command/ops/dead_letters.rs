@@ -67,7 +67,7 @@ pub(super) enum DlqCommand {
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
     /// Whose dead letters: of a worker, or `events` for what no rule could deliver.
-    #[arg(value_enum, value_name = "QUEUE")]
+    #[arg(value_name = "QUEUE", value_parser = QueueName::parser())]
     queue: QueueName,
     /// The most letters.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=i64::from(LIMIT_MAX)))]
@@ -138,22 +138,22 @@ pub(super) async fn run(command: DlqCommand, place: &Place, shown: Shown<'_>) ->
 
 /// The dead letters of `queue`, at most `limit`. They are given back.
 pub(super) async fn letters(place: &Place, queue: QueueName, limit: u16) -> anyhow::Result<Vec<Letter>> {
-    let dlq = place.dead_letters(queue);
+    let dlq = place.dead_letters(queue)?;
     let held = dlq.take(limit.into()).await?;
     dlq.give_back(&held).await?;
     Ok(held.into_iter().map(|held| held.letter).collect())
 }
 
 impl Place {
-    fn dead_letters(&self, queue: QueueName) -> DeadLetterQueue<'_> {
-        DeadLetterQueue { sqs: &self.sqs, url: self.dead_letter_url(queue) }
+    fn dead_letters(&self, queue: QueueName) -> anyhow::Result<DeadLetterQueue<'_>> {
+        Ok(DeadLetterQueue { sqs: &self.sqs, url: self.dead_letter_url(queue)? })
     }
 }
 
 impl Which {
     /// Takes the letters that are meant.
     async fn take(&self, place: &Place) -> anyhow::Result<Vec<Held>> {
-        let dlq = place.dead_letters(self.queue);
+        let dlq = place.dead_letters(self.queue)?;
         let Some(id) = &self.message else { return dlq.take(self.limit.into()).await };
         let (meant, others): (Vec<Held>, Vec<Held>) =
             dlq.take(LIMIT_MAX.into()).await?.into_iter().partition(|held| held.letter.message_id == *id);
@@ -165,7 +165,7 @@ impl Which {
     /// Reads the letters that are meant. They are given back.
     async fn read(&self, place: &Place) -> anyhow::Result<Vec<Letter>> {
         let held = self.take(place).await?;
-        place.dead_letters(self.queue).give_back(&held).await?;
+        place.dead_letters(self.queue)?.give_back(&held).await?;
         Ok(held.into_iter().map(|held| held.letter).collect())
     }
 }
@@ -238,13 +238,13 @@ async fn explain(which: &Which, place: &Place, shown: Shown<'_>) -> anyhow::Resu
 }
 
 async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
-    let dlq = place.dead_letters(which.queue);
+    let dlq = place.dead_letters(which.queue)?;
     let held = which.take(place).await?;
     let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
     let mut groups: BTreeMap<(String, &str), Vec<&Held>> = BTreeMap::new();
     let mut rest: Vec<&Held> = Vec::new();
     for letter in &held {
-        match destination(place, which.queue, &letter.letter) {
+        match destination(place, which.queue, &letter.letter)? {
             Some(url) => groups.entry((letter.letter.key(which.queue), url)).or_default().push(letter),
             None => rest.push(letter),
         }
@@ -296,12 +296,13 @@ async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) ->
 }
 
 /// The URL of the queue that a letter goes back to; `None` for one that would only come back.
-fn destination<'a>(place: &'a Place, queue: QueueName, letter: &Letter) -> Option<&'a str> {
-    match (letter.content(queue), place.queue(queue)) {
+fn destination<'a>(place: &'a Place, queue: QueueName, letter: &Letter) -> anyhow::Result<Option<&'a str>> {
+    let url = match (letter.content(queue), place.queue(queue)?) {
         (Content::Unreadable, _) => None,
-        (_, Some(queue)) => Some(&queue.url),
-        (_, None) => place.queue_url_of(letter.target_arn()?),
-    }
+        (_, Some(queue)) => Some(queue.url.as_str()),
+        (_, None) => letter.target_arn().and_then(|arn| place.queue_url_of(arn)),
+    };
+    Ok(url)
 }
 
 /// Sends the text as it was. Why it was dead is not sent along.
@@ -341,7 +342,7 @@ async fn drop_letters(
     apply: bool,
     shown: Shown<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let dlq = place.dead_letters(which.queue);
+    let dlq = place.dead_letters(which.queue)?;
     let held = which.take(place).await?;
     let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
     if apply {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use events::{
     contract::{ConversationId, DecodeError, Envelope},
     journal::Watch,
+    workers::Worker,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -53,7 +54,7 @@ pub(super) struct Explanation {
 impl Letter {
     /// What it is, as a message of `queue`.
     pub(super) fn content(&self, queue: QueueName) -> Content {
-        if queue == QueueName::Watchdog {
+        if queue == QueueName::Worker(Worker::Watchdog) {
             return Watch::decode(&self.body)
                 .map_or(Content::Unreadable, |watch| Content::Watch(watch.conversation_id));
         }
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_letter_says_what_it_is_why_it_is_here_and_what_to_do() {
-        use QueueName::{Events, Transcript, Watchdog};
+        let [transcript, watchdog] = [Worker::Transcript, Worker::Watchdog].map(QueueName::Worker);
         let watch = format!(r#"{{"conversationId":"{CONVERSATION}","version":"1.0"}}"#);
         let mut newer: serde_json::Value = serde_json::from_str(&completed()).unwrap();
         newer["version"] = "2.0".into();
@@ -192,30 +193,30 @@ mod tests {
         let cases = [
             (
                 letter(&completed(), &rejected),
-                Transcript,
+                transcript,
                 "conversation.completed",
                 "turn 2",
                 "redrive transcript",
             ),
             (
                 letter(&completed(), &[]),
-                Transcript,
+                transcript,
                 CONVERSATION,
                 "as often as the queue allows",
                 "put the cause",
             ),
-            (letter(&newer, &[]), Transcript, "\"2.0\"", "newer build", "Deploy a worker"),
-            (letter("hello", &rejected), Transcript, "5 bytes", "rejected by", "drop transcript"),
+            (letter(&newer, &[]), transcript, "\"2.0\"", "newer build", "Deploy a worker"),
+            (letter("hello", &rejected), transcript, "5 bytes", "rejected by", "drop transcript"),
             (
                 letter(&watch, &[]),
-                Watchdog,
+                watchdog,
                 CONVERSATION,
                 "stopped or died again and again",
                 "redrive watchdog",
             ),
             (
                 letter(&completed(), &undelivered),
-                Events,
+                QueueName::Events,
                 CONVERSATION,
                 "NO_PERMISSIONS: denied",
                 "redrive events",
@@ -235,15 +236,15 @@ mod tests {
     #[test]
     fn copies_of_one_event_have_one_key_and_others_do_not() {
         let wrapped = format!(r#"{{"id":"other","detail":{}}}"#, completed());
-        let key = |body: &str| letter(body, &[]).key(QueueName::Transcript);
+        let key = |body: &str| letter(body, &[]).key(QueueName::Worker(Worker::Transcript));
         assert_eq!(key(&completed()), key(&wrapped));
         assert_ne!(key(&completed()), key("hello"));
-        assert_eq!(letter("hello", &[]).conversation_id(QueueName::Transcript), None);
+        assert_eq!(letter("hello", &[]).conversation_id(QueueName::Worker(Worker::Transcript)), None);
     }
 
     #[test]
     fn explanation_of_what_is_not_ours_does_not_repeat_it() {
-        let explained = letter("my secret", &[]).explain(QueueName::Alerts);
+        let explained = letter("my secret", &[]).explain(QueueName::Worker(Worker::Alerts));
         assert!(!format!("{explained:?}").contains("secret"), "{explained:?}");
     }
 }

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::{
     bus::Bus,
     journal::{self, Journal},
     pipeline::{self, PipelineStores},
     runtime::{aws, failure::describe},
+    workers::Worker,
 };
 use infra::local::{Outputs, Queue, RunFile, workspace};
 
@@ -52,39 +53,33 @@ pub(super) struct Place {
     pub(super) outputs: Outputs,
 }
 
-/// A queue of the service, by the name of what consumes it. `events` is what no rule could deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// A queue with a dead-letter queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueueName {
-    Transcript,
-    Analysis,
-    Progress,
-    Alerts,
-    Erasure,
-    Watchdog,
+    /// The queue of a worker.
+    Worker(Worker),
+    /// The events that no rule could deliver. There is a dead-letter queue only.
     Events,
 }
 
 impl QueueName {
-    pub(super) const ALL: [Self; 7] = [
-        Self::Transcript,
-        Self::Analysis,
-        Self::Progress,
-        Self::Alerts,
-        Self::Erasure,
-        Self::Watchdog,
-        Self::Events,
-    ];
+    /// The queues of all workers, then `events`.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Worker::ALL.into_iter().map(Self::Worker).chain([Self::Events])
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Transcript => "transcript",
-            Self::Analysis => "analysis",
-            Self::Progress => "progress",
-            Self::Alerts => "alerts",
-            Self::Erasure => "erasure",
-            Self::Watchdog => "watchdog",
+            Self::Worker(worker) => worker.name(),
             Self::Events => "events",
         }
+    }
+
+    /// Parses a name on the command line. The error lists all names.
+    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
+        PossibleValuesParser::new(Self::all().map(Self::name)).map(|name| {
+            Self::all().find(|queue| queue.name() == name).expect("clap admits the names of the list only")
+        })
     }
 }
 
@@ -143,32 +138,29 @@ impl Place {
         }
     }
 
-    /// A worker's queue; there is none of what no rule could deliver.
-    pub(super) fn queue(&self, name: QueueName) -> Option<&Queue> {
-        let outputs = &self.outputs;
+    /// The queue that a worker consumes; `None` for `events`.
+    ///
+    /// # Errors
+    /// The worker has no queue there: what runs is of another build.
+    pub(super) fn queue(&self, name: QueueName) -> anyhow::Result<Option<&Queue>> {
         match name {
-            QueueName::Transcript => Some(&outputs.transcript_queue),
-            QueueName::Analysis => Some(&outputs.analysis_queue),
-            QueueName::Progress => Some(&outputs.progress_queue),
-            QueueName::Alerts => Some(&outputs.alerts_queue),
-            QueueName::Erasure => Some(&outputs.erasure_queue),
-            QueueName::Watchdog => Some(&outputs.watchdog_queue),
-            QueueName::Events => None,
+            QueueName::Worker(worker) => self.outputs.queue(worker).map(Some),
+            QueueName::Events => Ok(None),
         }
     }
 
     /// URL of the dead-letter queue.
-    pub(super) fn dead_letter_url(&self, name: QueueName) -> &str {
-        self.queue(name).map_or(&self.outputs.events_dead_letter_url, |queue| &queue.dead_letter_url)
+    ///
+    /// # Errors
+    /// As [`Place::queue`].
+    pub(super) fn dead_letter_url(&self, name: QueueName) -> anyhow::Result<&str> {
+        let events = self.outputs.events_dead_letter_url.as_str();
+        Ok(self.queue(name)?.map_or(events, |queue| &queue.dead_letter_url))
     }
 
     /// URL of the worker's queue with this ARN.
     pub(super) fn queue_url_of(&self, arn: &str) -> Option<&str> {
-        QueueName::ALL
-            .into_iter()
-            .filter_map(|name| self.queue(name))
-            .find(|queue| queue.arn == arn)
-            .map(|queue| queue.url.as_str())
+        self.outputs.queues.values().find(|queue| queue.arn == arn).map(|queue| queue.url.as_str())
     }
 }
 

@@ -28,12 +28,12 @@ struct QueueState {
 
 pub(super) async fn run(place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
     let mut queues = Vec::new();
-    for name in QueueName::ALL {
+    for name in QueueName::all() {
         let mut state = QueueState { queue: name.name(), ..QueueState::default() };
-        if let Some(queue) = place.queue(name) {
+        if let Some(queue) = place.queue(name)? {
             [state.waiting, state.in_flight, state.delayed] = depths(place, &queue.url).await?;
         }
-        state.dead_letters = depths(place, place.dead_letter_url(name)).await?.iter().sum();
+        state.dead_letters = depths(place, place.dead_letter_url(name)?).await?.iter().sum();
         queues.push(state);
     }
     if let Err(error) = ages(place, &mut queues).await {
@@ -44,7 +44,7 @@ pub(super) async fn run(place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitC
 
 /// Asks how old the oldest message of each worker's queue is.
 async fn ages(place: &Place, queues: &mut [QueueState]) -> anyhow::Result<()> {
-    let urls: Vec<_> = QueueName::ALL.iter().filter_map(|name| Some(&place.queue(*name)?.url)).collect();
+    let urls: Vec<_> = place.outputs.queues.values().map(|queue| &queue.url).collect();
     let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap_or_default()).collect();
     let ages = place.ages.of(&names).await?;
     // The one queue without a worker is the last.

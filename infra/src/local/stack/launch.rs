@@ -93,12 +93,7 @@ impl Launcher {
                 command.env("NOVA_LISTEN", &address).env("NOVA_TICKET_KEY", &self.ticket_key);
                 address
             }
-            Service::Transcript
-            | Service::Analysis
-            | Service::Progress
-            | Service::Alerts
-            | Service::Erasure
-            | Service::Watchdog => {
+            Service::Worker(_) => {
                 let address = format!("127.0.0.1:{}", free_port()?);
                 command.env("NOVA_HEALTH_ADDR", &address);
                 address
@@ -137,7 +132,7 @@ impl Launcher {
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(self.credentials.environment(service)?)
-            .envs(service.environment(&self.outputs));
+            .envs(service.environment(&self.outputs)?);
         Ok(())
     }
 }
