@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn new_header_has_the_attributes_of_the_table_layout() {
-        let start = crate::contract::samples::conversation_id();
+        let start = crate::contract::test_samples::conversation_id();
         let start = Start {
             conversation_id: start,
             user_id: "learner-1".parse().unwrap(),
