@@ -255,7 +255,7 @@ fn milestones(updated: &ProgressUpdated) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::test_samples::{analyzed, completed, envelope};
-    use events::contract::{Level, ObjectRef, TranscriptStored};
+    use events::contract::{Event, Level, ObjectRef, TranscriptStored};
     use std::collections::HashSet;
 
     fn fired(event: Event) -> Vec<(&'static str, Severity)> {
