@@ -18,6 +18,6 @@ pub mod startup_check;
 pub mod store;
 
 #[cfg(test)]
-mod fuzz;
+mod test_fuzz;
 #[cfg(test)]
-mod loopback;
+mod test_loopback;

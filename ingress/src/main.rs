@@ -1,4 +1,4 @@
-//! The `ingress` binary.
+//! The `ingress` binary: reads the configuration and runs the server until shutdown.
 
 use std::process::ExitCode;
 

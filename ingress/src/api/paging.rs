@@ -165,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::fuzz::cases(256))]
+        #![proptest_config(crate::test_fuzz::cases(256))]
 
         #[test]
         fn whatever_a_cursor_says_is_taken_or_refused(at: i64, name in ".{0,40}", wrong in ".{0,200}") {

@@ -17,10 +17,10 @@ use super::{
     tutor,
 };
 use crate::{
-    fuzz,
     live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason},
     live::socket::message::ServerMessage,
     live::sonic::wire::BYTES_PER_MS,
+    test_fuzz,
 };
 
 const WINDOW_MS: u64 = 20;
@@ -217,7 +217,7 @@ fn seeds() -> BoxedStrategy<u64> {
 }
 
 proptest! {
-    #![proptest_config(fuzz::cases(128))]
+    #![proptest_config(test_fuzz::cases(128))]
 
     #[test]
     fn whatever_happens_it_ends_once_and_in_order(

@@ -9,8 +9,8 @@ use tokio_tungstenite::tungstenite::{self as client, protocol::frame::coding::Cl
 
 use super::*;
 use crate::{
-    fuzz::cases,
-    loopback::{Server, Socket},
+    test_fuzz::cases,
+    test_loopback::{Server, Socket},
 };
 
 /// A frame of audio as a client sends it.

@@ -26,7 +26,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::*;
-use crate::fuzz::cases;
+use crate::test_fuzz::cases;
 
 /// The far end of every call.
 #[derive(Clone, Debug)]

@@ -318,7 +318,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fuzz::cases;
+    use crate::test_fuzz::cases;
 
     fn decode_all(messages: &[&str]) -> Vec<ModelEvent> {
         let mut decoder = Decoder::default();

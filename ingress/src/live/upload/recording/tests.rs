@@ -9,7 +9,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{fuzz::cases, live::upload::RATES_HZ};
+use crate::{live::upload::RATES_HZ, test_fuzz::cases};
 
 const MP3: &[u8] = include_bytes!("../../../../tests/fixtures/audible-market.mp3");
 
