@@ -331,7 +331,7 @@ fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
     match lifecycle(model_id, TimeZone::UTC.to_datetime(now).date()) {
         Lifecycle::Active => {}
         Lifecycle::Ending(end) => {
-            tracing::warn!(model.id = model_id, %end, "the model reaches its end of life")
+            tracing::warn!(model.id = model_id, %end, "the model reaches its end of life");
         }
         Lifecycle::Ended(end) => bail!(
             "NOVA_ANALYSIS_MODEL_ID: {model_id:?} reached its end of life on {end}; name a current \

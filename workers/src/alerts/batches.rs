@@ -88,6 +88,13 @@ struct StoredBatch {
     closed_at_ms: Option<i64>,
 }
 
+impl StoredBatch {
+    /// Whether the next alert is held for the batch message.
+    fn holds_next(&self, assignment: &BatchAssignment) -> bool {
+        self.count >= assignment.individual_max
+    }
+}
+
 impl BatchStore {
     pub(super) fn new(
         dynamodb: aws_sdk_dynamodb::Client,
@@ -145,10 +152,10 @@ impl BatchStore {
             // The clock of the process that closed the batch is ahead of ours.
             return Ok(Placement::Individual);
         }
-        let held = stored.count >= assignment.individual_max;
+        let held = stored.holds_next(&assignment);
         let is_carrier = held && stored.carrier.is_none();
         let writes = self
-            .writes(alert, &assignment, &stored, held, now)
+            .writes(alert, &assignment, &stored, now)
             .context("failed to build the transaction")
             .map_err(|error| Retry::Permanent(Failure::reject(format!("{error:#}"))))?;
         let sent = self
@@ -189,9 +196,9 @@ impl BatchStore {
         alert: &Alert,
         assignment: &BatchAssignment,
         stored: &StoredBatch,
-        held: bool,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
+        let held = stored.holds_next(assignment);
         let batch = ("batch".to_owned(), text(&assignment.batch));
         let item = if held {
             finished("held", Item::from([batch, ("held".to_owned(), number(&1))]))

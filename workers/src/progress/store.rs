@@ -124,8 +124,10 @@ impl Store {
         let milestones = after.count(change);
         let applied = Applied { milestones, standing: Some(after.standing()) };
         let invalid = |error: anyhow::Error| Retry::Permanent(Failure::reject(format!("{error:#}")));
+        let attributes = marker_attributes(change, &applied, counted_at);
         let marker = self
-            .marker(cause, at, counted_at, change, &applied)
+            .effects
+            .marker(&progress_effect(cause), attributes, at)
             .context("failed to build the marker")
             .map_err(invalid)?;
         let writes = self
@@ -143,25 +145,6 @@ impl Store {
             Ok(_) => Ok(Some(applied)),
             Err(error) => after_failure(error).map(|()| None),
         }
-    }
-
-    fn marker(
-        &self,
-        cause: EventId,
-        at: Timestamp,
-        counted_at: Timestamp,
-        change: &Change,
-        applied: &Applied,
-    ) -> Result<Put, BuildError> {
-        let mut attributes = Item::from([
-            ("milestones".to_owned(), json_text(&applied.milestones)),
-            ("date".to_owned(), text(&change.day)),
-            ("conversationId".to_owned(), text(&change.conversation_id)),
-            ("countedAt".to_owned(), millis(counted_at)),
-        ]);
-        attributes
-            .extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
-        self.effects.marker(&progress_effect(cause), attributes, at)
     }
 
     fn writes(
@@ -213,6 +196,17 @@ impl Store {
             TransactWriteItem::builder().condition_check(self.effects.not_erased(&change.user_id)?).build(),
         ])
     }
+}
+
+fn marker_attributes(change: &Change, applied: &Applied, counted_at: Timestamp) -> Item {
+    let mut attributes = Item::from([
+        ("milestones".to_owned(), json_text(&applied.milestones)),
+        ("date".to_owned(), text(&change.day)),
+        ("conversationId".to_owned(), text(&change.conversation_id)),
+        ("countedAt".to_owned(), millis(counted_at)),
+    ]);
+    attributes.extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
+    attributes
 }
 
 /// The attributes of the total other than sums and revision.
