@@ -86,8 +86,7 @@ impl AppState {
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
-        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(aws::s3_force_path_style()).build();
-        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let s3 = aws::s3_client(sdk);
         let journal = JournalConfig {
             table: config.conversations_table.clone(),
             watchdog_queue_url: config.watchdog_queue_url.clone(),
@@ -113,7 +112,7 @@ impl AppState {
         let metrics = Arc::new(Metrics::default());
         let owner = uuid::Uuid::new_v4().to_string();
         let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
-        let stores = Stores::new(config, sdk, &s3, &coordination, &metrics, shutdown);
+        let stores = Stores::new(config, sdk, &coordination, &metrics, shutdown);
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),

@@ -15,8 +15,7 @@ use crate::config::Config;
 /// The first resource that is missing, not accessible or has another schema.
 pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
-    let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(aws::s3_force_path_style()).build();
-    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let s3 = aws::s3_client(sdk);
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let bridge = aws_sdk_eventbridge::Client::new(sdk);
     // Boxed because the combined future is large.

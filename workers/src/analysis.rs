@@ -27,6 +27,7 @@ use events::{
     journal::{Journal, JournalError, JournalReader},
     pipeline::names::{analysis_effect, analysis_key},
     runtime::{
+        aws::s3_client,
         consumer::{Delivery, EventHandler},
         env,
         failure::Failure,
@@ -104,7 +105,7 @@ impl Analyses {
     /// A store is missing, not accessible or of another shape, or the model has reached its end of life.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let s3 = startup_check::s3(aws);
+        let s3 = s3_client(aws);
         let Config { conversations_table, images_table, effects_table, logs_bucket, .. } = config;
         startup_check::table(
             &dynamodb,

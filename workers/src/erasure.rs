@@ -26,6 +26,7 @@ use events::{
     journal::{Eraser, Journal, JournalError, JournalReader},
     pipeline::names::{alerts_effect, analysis_effect, erasure_effect, progress_effect},
     runtime::{
+        aws::s3_client,
         consumer::{ConsumerConfig, Delivery, EventHandler},
         env,
         failure::{Failure, describe},
@@ -105,7 +106,7 @@ impl Erasure {
     /// A store is missing, not accessible or of another shape.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let (s3, sqs) = (startup_check::s3(aws), aws_sdk_sqs::Client::new(aws));
+        let (s3, sqs) = (s3_client(aws), aws_sdk_sqs::Client::new(aws));
         let cognito = aws_sdk_cognitoidentityprovider::Client::new(aws);
         let Config { users_table, conversations_table, progress_table, effects_table, .. } = config;
         let Config { logs_bucket, audio_bucket, user_pool_id, .. } = config;

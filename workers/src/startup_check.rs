@@ -20,11 +20,3 @@ pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) 
         .with_context(|| format!("{variable}: failed to find the topic {arn:?}"))?;
     Ok(())
 }
-
-/// The S3 client for `aws`.
-pub(crate) fn s3(aws: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(aws)
-        .force_path_style(events::runtime::aws::s3_force_path_style())
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
-}

@@ -25,6 +25,7 @@ use events::{
     journal::{Journal, JournalError, JournalReader},
     pipeline::names::{readable_transcript_key, transcript_key},
     runtime::{
+        aws::s3_client,
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
     },
@@ -84,7 +85,7 @@ impl Transcripts {
     /// A store is missing, not accessible or of another shape.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let s3 = startup_check::s3(aws);
+        let s3 = s3_client(aws);
         let table = &config.conversations_table;
         startup_check::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, startup_check::CONVERSATIONS)
             .await?;

@@ -23,6 +23,7 @@ use events::{
     },
     pipeline::{self, LIMITS, Limits, PipelineError, PipelineStores, Stall, Trail},
     runtime::{
+        aws::s3_client,
         consumer::{ConsumerConfig, Delivery, Handler},
         env,
         failure::Failure,
@@ -150,7 +151,7 @@ impl Watchdog {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let Config { conversations_table: table, watchdog_queue_url, event_bus, .. } = config;
         let AuditConfig { effects_table, logs_bucket, .. } = &config.audit;
-        let s3 = startup_check::s3(aws);
+        let s3 = s3_client(aws);
         startup_check::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, startup_check::CONVERSATIONS)
             .await?;
         startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;

@@ -84,6 +84,13 @@ pub fn http_client(ca_bundle: Option<&Path>) -> anyhow::Result<SharedHttpClient>
         .build_https())
 }
 
+/// The S3 client of `sdk`, with path-style requests where [`s3_force_path_style`] demands it.
+#[must_use]
+pub fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(s3_force_path_style()).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
 /// Whether S3 requests use `host/bucket` instead of `bucket.host`: with a configured endpoint, because its host name does not
 /// resolve with a bucket prefix.
 #[must_use]

@@ -123,7 +123,7 @@ impl Feed {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "failed to poll the feed of results")
+                    tracing::warn!(error = format!("{error:#}"), "failed to poll the feed of results");
                 }
             }
         }

@@ -7,6 +7,7 @@ use events::{
     contract::{ConversationId, UserId},
     journal::{Journal, JournalConfig},
     pipeline::{Found, LIMITS, PipelineReader, PipelineStores},
+    runtime::aws::s3_client,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -65,12 +66,12 @@ impl Stores {
     pub fn new(
         config: &Config,
         sdk: &SdkConfig,
-        s3: &aws_sdk_s3::Client,
         coordination: &Arc<Coordination>,
         metrics: &Arc<Metrics>,
         shutdown: CancellationToken,
     ) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+        let s3 = s3_client(sdk);
         let journal = JournalConfig {
             table: config.conversations_table.clone(),
             watchdog_queue_url: config.watchdog_queue_url.clone(),

@@ -298,7 +298,7 @@ impl<H: Handler> Runner<H> {
             (RunMode::Never, _) => return Ok(Ran::Never),
             (RunMode::Exclusive, Concurrency::Shared { .. }) => return Ok(Ran::NeedsExclusive),
             (RunMode::Exclusive, Concurrency::Exclusive { .. }) => {
-                self.ledger.runs_exclusively(entry).await?
+                self.ledger.runs_exclusively(entry).await?;
             }
             (RunMode::Shared, _) => {}
         }
