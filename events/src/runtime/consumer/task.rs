@@ -52,7 +52,7 @@ pub(super) struct Runner<H> {
     /// Ids of finished messages.
     pub(super) finished: Mutex<LruCache<String, ()>>,
     pub(super) metrics: Arc<ConsumerMetrics>,
-    /// Cancelled when the process is asked to stop.
+    /// Cancelled at SIGTERM or SIGINT.
     pub(super) shutdown: CancellationToken,
     /// Cancelled when the drain time is over.
     pub(super) stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! The consumer against a queue in memory, on tokio's clock.
+//! Tests of the consumer with a queue in memory, on tokio's clock.
 
 use std::{
     collections::HashMap,
@@ -28,11 +28,11 @@ mod options;
 
 use fake::{Fake, Fault, RECEIVE_COUNT_MAX, VISIBILITY};
 
-/// What a handler saw and what it does: the body says.
+/// A handler whose behaviour follows from the body, and the runs it has seen.
 #[derive(Clone, Default)]
 struct Script {
     runs: Arc<Mutex<HashMap<String, Runs>>>,
-    /// Handlers that run now, and the most that ever did.
+    /// Handlers that run now, and the maximum so far.
     running: Arc<Mutex<(u32, u32)>>,
     works_again_at: Option<Instant>,
 }
@@ -181,7 +181,7 @@ async fn handler_whose_lease_is_lost_ends_before_another_begins() {
             runs.begun == 1 && runs.now == 0
         })
         .await;
-        assert_eq!(fake.state().in_flight(), 1, "nobody else can have it yet ({fault:?})");
+        assert_eq!(fake.state().in_flight(), 1, "no other consumer can receive it yet ({fault:?})");
         eventually(MINUTE, "it is received again", || script.of("sleep 300").begun == 2).await;
         fake.state().fault = Fault::None;
         eventually(10 * MINUTE, "it is handled", || fake.state().messages.is_empty()).await;
@@ -248,7 +248,7 @@ async fn outage_of_a_service_dead_letters_nothing() {
     outage_dead_letters_nothing("unavailable", RECEIVE_COUNT_MAX - 3).await;
 }
 
-/// Also with messages that have few of their receives left: on their last one they are kept.
+/// Also with messages that have few receives left: on the last one they are held.
 async fn outage_dead_letters_nothing(what: &str, received: u32) {
     let fake = Fake::with_received((0..30).map(|n| format!("{what} {n}")), received);
     let works_again_at = Some(Instant::now() + 60 * MINUTE);
@@ -264,7 +264,7 @@ async fn outage_dead_letters_nothing(what: &str, received: u32) {
     consumer.stop().await;
 }
 
-/// Also when the messages that a service fails for are on their last receive; even then the others run.
+/// Also if the failing messages are on their last receive: the others still run.
 #[tokio::test(start_paused = true)]
 async fn message_that_alone_meets_a_failing_service_is_dead_lettered_and_delays_no_others_for_long() {
     let fake = Fake::with_received((0..3).map(|n| format!("hapless {n}")), RECEIVE_COUNT_MAX - 3);
@@ -314,7 +314,7 @@ async fn messages_of_the_last_poll_are_given_back() {
     let fake = Fake::default();
     let script = Script::default();
     let consumer = Consumer::start(&fake, 8, 40, script.clone());
-    // The first poll is running when the process is asked to stop.
+    // The first poll is running at the shutdown.
     tokio::time::sleep(Duration::from_secs(5)).await;
     consumer.shutdown.cancel();
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -397,7 +397,7 @@ async fn events_are_decoded_rejected_or_parked() {
     let mut names = EVENT_NAMES;
     names.sort_unstable();
     assert_eq!(seen.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
-    // Each handler has a span of its own, in the trace that its event travelled in.
+    // Each handler has its own span in the trace of its event.
     for (name, traceparent) in seen {
         let of_event = Envelope::decode(&example(name)).unwrap().traceparent;
         let of_event: Option<TraceParent> = of_event.map(|text| text.parse().unwrap());

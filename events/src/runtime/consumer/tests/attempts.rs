@@ -1,4 +1,5 @@
-//! What is counted against a message and what is not: work that kills its worker, throttling, waiting for somebody else.
+//! What counts as a failure of a message: crashes of its worker do; throttling, restarts and waiting for a busy resource do
+//! not.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +23,7 @@ use crate::runtime::{
     failure::Failure,
 };
 
-/// A worker that is started again whenever `kill` takes it down.
+/// The handler of a worker that is restarted after each crash.
 #[derive(Clone)]
 struct Killed {
     process: Process,
@@ -33,7 +34,7 @@ struct Killed {
 impl Handler for Killed {
     async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
         if delivery.body.starts_with("kill") {
-            // Long enough for its neighbours to be at it as well.
+            // Long enough for the other messages to be running as well.
             tokio::time::sleep(Duration::from_secs(2)).await;
             *self.kills.lock().unwrap() += 1;
             self.process.kill();
@@ -43,7 +44,7 @@ impl Handler for Killed {
     }
 }
 
-/// The receive that is not noted, the one beside others, and those alone.
+/// The unrecorded first receive, the shared attempt, and the exclusive attempts.
 const KILLS_MAX: u32 = 2 + EXCLUSIVE_MAX;
 
 #[tokio::test(start_paused = true)]
@@ -58,8 +59,8 @@ async fn message_that_kills_its_worker_kills_no_more_of_them_while_attempts_cann
     assert!(kills <= KILLS_MAX, "{kills} kills");
 }
 
-/// Returns how many workers died until the message was known for what it is. For as long as `unnoted` the table of
-/// attempts takes no write.
+/// Returns how many workers crashed until the message was dead-lettered. For the time `unnoted` the table of attempts
+/// rejects all writes.
 async fn found_out_whatever_it_kills(unnoted: Duration) -> u32 {
     let neighbours: Vec<_> = (0..7).map(|n| format!("sleep 3 {n}")).collect();
     let fake = Fake::with(neighbours.iter().cloned().chain(["kill 1".to_owned()]));
@@ -86,7 +87,7 @@ async fn found_out_whatever_it_kills(unnoted: Duration) -> u32 {
             }
         }
         shutdown.cancel();
-        // Killed, or asked to stop.
+        // Killed or stopped.
         let _ = worker.await;
     }
     let state = fake.state();
@@ -100,7 +101,7 @@ async fn found_out_whatever_it_kills(unnoted: Duration) -> u32 {
     kills
 }
 
-/// What waits for somebody else is given back by each worker that is asked to stop meanwhile.
+/// A stopping worker returns a message that waits for a busy resource.
 #[tokio::test(start_paused = true)]
 async fn stops_of_its_workers_are_no_attempts_however_many_they_are() {
     const STOPS: u32 = 30;
@@ -164,12 +165,12 @@ async fn throttled_worker_slows_down_and_no_message_pays_for_it() {
     let state = fake.state();
     assert!(state.rejected.is_empty() && state.exhausted.is_empty());
     assert_eq!(narrow.done.lock().unwrap().len(), 400);
-    // With all 64 at once, each success would be paid with more than thirty throttles.
+    // With all 64 at once, each success would cost more than thirty throttled calls.
     let throttles = *narrow.throttles.lock().unwrap();
     assert!((10..2000).contains(&throttles), "{throttles}");
 }
 
-/// The second receive leaves an attempt that never reported, so that those of the third run alone.
+/// The second receive leaves an attempt without a report, so that the attempts of the third run exclusively.
 #[tokio::test(start_paused = true)]
 async fn attempts_whose_reports_are_not_noted_are_not_taken_for_crashes_of_the_same_receive() {
     let fake = Fake::with_received(["wait".to_owned()], 1);
@@ -186,7 +187,7 @@ async fn attempts_whose_reports_are_not_noted_are_not_taken_for_crashes_of_the_s
     consumer.stop().await;
 }
 
-/// Something that somebody else is at until a moment.
+/// A resource that is in use until a given time.
 #[derive(Clone)]
 struct Taken {
     until: Instant,
@@ -197,16 +198,16 @@ impl Handler for Taken {
     async fn handle(&self, _: &Delivery) -> Result<(), Failure> {
         *self.asked.lock().unwrap() += 1;
         if Instant::now() < self.until {
-            return Err(Failure::busy(anyhow!("somebody else is at it"), Duration::from_secs(3)));
+            return Err(Failure::busy(anyhow!("the resource is in use"), Duration::from_secs(3)));
         }
         Ok(())
     }
 }
 
-/// Whether it is held for that or goes back to the queue.
+/// Both for a held message and for one that returns to the queue.
 #[tokio::test(start_paused = true)]
 async fn moment_that_was_asked_for_is_met() {
-    /// Something whose time has come at a moment.
+    /// Work that can be done from a given time on.
     #[derive(Clone)]
     struct Due(Instant);
 

@@ -1,5 +1,5 @@
-//! A queue, its dead-letter queue and the table of attempts in memory, behind the SDK's own HTTP seam: the real SDK
-//! client encodes, signs and decodes, and time is tokio's, so a test of hours takes milliseconds.
+//! A queue, its dead-letter queue and the table of attempts in memory, as an HTTP client of the SDK: the real SDK client
+//! encodes, signs and decodes, and time is tokio's, so a test of hours takes milliseconds.
 
 use std::{
     collections::BTreeMap,
@@ -32,9 +32,9 @@ pub(super) struct Fake(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) messages: Vec<Message>,
-    /// Bodies and reasons of what the consumer dead-lettered.
+    /// Bodies and reasons of messages dead-lettered by the consumer.
     pub(super) rejected: Vec<(String, String)>,
-    /// Bodies of what the queue gave up on.
+    /// Bodies of messages dead-lettered by the queue.
     pub(super) exhausted: Vec<String>,
     pub(super) fault: Fault,
     /// Writes of the table of attempts.
@@ -49,17 +49,17 @@ pub(super) enum Fault {
     None,
     /// Leases cannot be extended: the call fails.
     NoExtension,
-    /// Leases cannot be extended: the call is never answered.
+    /// Leases cannot be extended: the call has no response.
     SilentExtension,
-    /// Deletes are acknowledged and forgotten.
+    /// Deletes are acknowledged and not carried out.
     ForgottenDeletes,
     /// The first attempt at each delete fails for one entry.
     PartialDeletes,
-    /// Polls are never answered.
+    /// Polls have no response.
     SilentPolls,
-    /// The table of attempts takes no write.
+    /// The table of attempts rejects all writes.
     NoNotes,
-    /// The table of attempts takes no report of an attempt that has begun.
+    /// The table of attempts rejects reports of attempts.
     NoReports,
 }
 
@@ -80,7 +80,7 @@ impl Fake {
         fake
     }
 
-    /// Messages that were received as often as that already.
+    /// Messages with `receives` earlier receives.
     pub(super) fn with_received(bodies: impl IntoIterator<Item = String>, receives: u32) -> Self {
         let fake = Self::with(bodies);
         fake.state().messages.iter_mut().for_each(|message| message.receives = receives);
@@ -119,7 +119,7 @@ impl Fake {
         }
     }
 
-    async fn answer(&self, operation: &str, input: &Value) -> Result<Value, &'static str> {
+    async fn respond(&self, operation: &str, input: &Value) -> Result<Value, &'static str> {
         match operation {
             "GetQueueAttributes" => Ok(json!({ "Attributes": {
                 "VisibilityTimeout": VISIBILITY.as_secs().to_string(),
@@ -147,7 +147,7 @@ impl Fake {
                 { "AttributeName": "effectId", "KeyType": "HASH" },
             ]}})),
             "UpdateItem" if self.state().fault == Fault::NoNotes => Err("InternalServerError"),
-            // Which the SDK does not repeat.
+            // The SDK does not retry this error.
             "UpdateItem"
                 if self.state().fault == Fault::NoReports && input.get("ConditionExpression").is_some() =>
             {
@@ -246,7 +246,7 @@ impl State {
             if fault != Fault::ForgottenDeletes {
                 self.messages.retain(|message| message.receipt != receipt);
             }
-            // Like the emulator, and unlike AWS, which answers that all is well.
+            // Like the emulator. AWS reports success.
             let result = if known { &mut successful } else { &mut failed };
             result.push(json!({ "Id": entry["Id"], "SenderFault": true, "Code": "ReceiptHandleIsInvalid" }));
         }
@@ -255,7 +255,7 @@ impl State {
 }
 
 impl State {
-    /// `SET name = :value, name = if_not_exists(other, :value)` under `name = :value`: what the ledger says.
+    /// `SET name = :value, name = if_not_exists(other, :value)` under `name = :value`: the requests of the ledger.
     fn note(&mut self, input: &Value) -> Result<Value, &'static str> {
         self.notes += 1;
         let text = |name: &str| input[name].as_str().unwrap_or_default();
@@ -299,7 +299,7 @@ impl HttpConnector for Fake {
             let target = request.headers().get("x-amz-target").unwrap().to_owned();
             let input = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
             let (_, operation) = target.split_once('.').unwrap();
-            let (status, body) = match fake.answer(operation, &input).await {
+            let (status, body) = match fake.respond(operation, &input).await {
                 Ok(output) => (200, output),
                 Err(code @ "ConditionalCheckFailedException") => (400, json!({ "__type": code })),
                 Err(code) => (500, json!({ "__type": code })),

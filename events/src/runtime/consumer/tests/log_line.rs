@@ -37,7 +37,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Log {
-    /// The lines `handled`.
+    /// The `handled` lines.
     fn handled(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -59,8 +59,8 @@ async fn one_line_is_told_of_each_delivery_and_nothing_of_what_it_says() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
     let _logged = tracing::subscriber::set_default(subscriber);
-    // With one subscriber in the process, `tracing` asks the thread that first reaches a line whether it is wanted, and
-    // the threads of other tests have none; with two it asks both.
+    // With one subscriber in the process, `tracing` caches the interest of the thread that first reaches a callsite, and the
+    // threads of other tests have no subscriber; with two subscribers it queries both.
     let _another = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let path = format!("{}/../schemas/example/conversation.completed.json", env!("CARGO_MANIFEST_DIR"));
     let event = std::fs::read_to_string(path).unwrap();
@@ -94,6 +94,6 @@ async fn one_line_is_told_of_each_delivery_and_nothing_of_what_it_says() {
         .collect();
     assert_eq!(traces.len(), 1, "both deliveries are one span: {traces:?}");
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    // The queue of this test makes ids of what a message says.
+    // The queue of this test derives message ids from bodies.
     assert!(!text.replace("id of what a learner said", "").contains("learner said"));
 }
