@@ -48,7 +48,7 @@ mod tests {
         let taken = || cost_metrics.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
         let document = taken();
         let values = ["AnalysisInputTokens", "AnalysisOutputTokens", "AnalysisCostUsdMicros"].map(|name| {
-            let page = include_str!("../../../ARCHITECTURE.md");
+            let page = include_str!("../../../infra/runbooks/metrics.md");
             assert!(page.contains(&format!("| `{name}` | Count |")), "{name}");
             document[name].as_u64().unwrap()
         });

@@ -43,7 +43,7 @@ mod tests {
         audit_metrics.stalled.increment();
         let taken = || audit_metrics.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
         let document = taken();
-        let page = include_str!("../../../ARCHITECTURE.md");
+        let page = include_str!("../../../infra/runbooks/metrics.md");
         for name in ["ConversationsComplete", "StagesStalled", "StagesRecovered", "ConversationsGivenUp"] {
             assert!(page.contains(&format!("| `{name}` | Count |")), "{name}");
             assert!(document[name].is_u64(), "{name}");

@@ -1,4 +1,4 @@
-//! The metrics of a consumer. ARCHITECTURE.md, "What is metrics", documents their names and meaning.
+//! The metrics of a consumer. `infra/runbooks/metrics.md` documents their names and meaning.
 
 use crate::runtime::{
     delivery::OUTCOMES,
