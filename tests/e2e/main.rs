@@ -11,6 +11,8 @@ mod api;
 mod chaos;
 mod conversation;
 mod documents;
+#[path = "../tidy/documents.rs"]
+mod documents_against_code;
 mod handover;
 mod journey;
 mod load;

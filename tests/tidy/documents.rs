@@ -49,6 +49,22 @@ fn every_limit_is_that_of_the_code_and_names_its_tests() {
 }
 
 #[test]
+fn every_problem_code_is_in_the_api_guide() {
+    let (guide, codes) = (read("schemas/api/README.md"), read("ingress/src/api/problem/codes.rs"));
+    let (_, codes) = codes.split_once("\ncodes! {").expect("the list of codes");
+    let (codes, _) = codes.split_once("\n}\n").expect("the end of the list");
+    let codes: Vec<Vec<&str>> = codes.lines().map(|line| line.split('"').collect()).collect();
+    let codes = codes.iter().filter(|line| line.len() == 5).map(|line| (line[1], line[3]));
+    let codes: BTreeSet<(String, &str)> =
+        codes.map(|(name, meaning)| (format!("`{name}`"), meaning)).collect();
+    let (_, table) = guide.split_once("\n## Problem codes\n").expect("the table of codes");
+    let rows: BTreeSet<(String, &str)> =
+        rows(table).filter(|cells| cells.len() == 3).map(|cells| (cells[0].to_owned(), cells[2])).collect();
+    assert!(codes.len() > 40, "{} codes were found", codes.len());
+    assert_eq!(rows, codes);
+}
+
+#[test]
 fn readme_and_architecture_keep_their_size() {
     for (document, bytes_max) in [("README.md", 8 * 1024), ("ARCHITECTURE.md", 20 * 1024)] {
         let bytes = read(document).len();
