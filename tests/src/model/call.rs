@@ -78,10 +78,9 @@ impl Call {
 }
 
 fn form(body: &[u8]) -> Value {
-    let url = reqwest::Url::parse(&format!("http://form/?{}", String::from_utf8_lossy(body)));
-    let pairs = url.as_ref().map(reqwest::Url::query_pairs).into_iter().flatten();
-    let mut form: Map<String, Value> =
-        pairs.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+    let mut form: Map<String, Value> = form_urlencoded::parse(body)
+        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+        .collect();
     // The SDK numbers attributes in the order of a hash map: here they have their names.
     let mut attributes = Map::new();
     for number in 1.. {

@@ -1,4 +1,4 @@
-//! PURE. The outputs of a conversation.
+//! PURE. What the state machine of a conversation wants done, in order: messages, audio, stream calls, records.
 
 use bytes::Bytes;
 use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
