@@ -39,7 +39,7 @@ pub(crate) async fn sign_up(cloud: &Cloud) {
     let users = open(&cloud.sdk_config("sign-up")).users;
     for number in 0..LEARNERS {
         let user = User::new(learner(number), Profile::new("Somebody".to_owned()), env::now());
-        users.create_if_missing(user).await.expect("the weather is calm");
+        users.create_if_missing(user).await.expect("no fault is injected");
     }
 }
 

@@ -16,7 +16,7 @@ use events::{
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use tests::model::{Cloud, Item, Weather};
+use tests::model::{Cloud, FaultModel, Item};
 use tokio_util::sync::CancellationToken;
 use workers::progress::{Config, Progress};
 
@@ -81,7 +81,7 @@ struct Left {
 }
 
 /// Sends `bodies` to the worker and waits until all of them are handled.
-async fn counted(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
+async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Left {
     let (cloud, _world) = small::cloud(seed);
     let sdk = cloud.sdk_config("progress");
     let consumer = consumer(Worker::Progress);
@@ -97,12 +97,12 @@ async fn counted(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
     let running =
         tokio::spawn(async move { consume("progress", &consumer, &sdk, stop, Events(handler)).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    cloud.state().weather = weather;
+    cloud.state().fault_model = fault_model;
     for body in bodies {
         cloud.send(QUEUE, &body);
     }
     tokio::time::sleep(Duration::from_secs(120)).await;
-    cloud.state().weather = Weather::CALM;
+    cloud.state().fault_model = FaultModel::CALM;
     let is_empty = |cloud: &Cloud| cloud.state().sqs.queues[QUEUE].messages.is_empty();
     while !is_empty(&cloud) {
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -131,14 +131,14 @@ async fn counted(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
     Left { items, milestones }
 }
 
-fn run(seed: u64, weather: Weather, bodies: Vec<String>) -> Left {
-    small::runtime().block_on(Box::pin(counted(seed, weather, bodies)))
+fn run(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Left {
+    small::runtime().block_on(Box::pin(counted(seed, fault_model, bodies)))
 }
 
 #[test]
 fn any_order_and_duplication_of_events_leaves_the_same_progress() {
     let in_order: Vec<String> = events().iter().map(Envelope::encode).collect();
-    let expected = run(0, Weather::CALM, in_order.clone());
+    let expected = run(0, FaultModel::CALM, in_order.clone());
     let total = &expected.items[&("learner-1".to_owned(), "total".to_owned())];
     assert_eq!(total["conversations"]["N"], "8");
     assert_eq!(
@@ -160,7 +160,7 @@ fn any_order_and_duplication_of_events_leaves_the_same_progress() {
         let mut random = StdRng::seed_from_u64(seed);
         let mut bodies = [in_order.clone(), in_order.clone()].concat();
         bodies.shuffle(&mut random);
-        let left = run(seed, if seed % 2 == 0 { Weather::CALM } else { Weather::STORM }, bodies);
+        let left = run(seed, if seed % 2 == 0 { FaultModel::CALM } else { FaultModel::STORM }, bodies);
         assert_eq!(left.items, expected.items, "seed {seed}");
         let distinct: BTreeSet<_> = left.milestones.iter().copied().collect();
         assert_eq!((left.milestones.len(), distinct), (due.len(), due.into()), "seed {seed}");

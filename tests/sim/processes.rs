@@ -181,7 +181,7 @@ impl Keeper {
         }
     }
 
-    /// I8: a process that was asked to stop has stopped in time, and in calm weather leaves nothing behind.
+    /// I8: a process that was asked to stop has stopped in time, and without faults leaves nothing behind.
     fn look_back(
         &self,
         name: &str,

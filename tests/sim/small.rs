@@ -1,4 +1,4 @@
-//! One worker by itself, without the rest of the pipeline: virtual time, calm weather, and the queues, tables and topics
+//! One worker by itself, without the rest of the pipeline: virtual time, no faults, and the queues, tables and topics
 //! that it needs.
 
 use events::{runtime::env::Simulated, workers::Worker};
@@ -23,7 +23,7 @@ pub(crate) fn epoch() -> Timestamp {
     Timestamp::from_millisecond(millis).expect("it lies in this century")
 }
 
-/// A cloud in calm weather. The world ends with the second value.
+/// A cloud without faults. The world ends with the second value.
 pub(crate) fn cloud(seed: u64) -> (Cloud, Simulated) {
     let world = Simulated::start(epoch(), seed);
     let cloud = Cloud::new(seed);

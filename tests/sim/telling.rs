@@ -16,7 +16,7 @@ use events::{
 };
 use jiff::SignedDuration;
 use serde_json::Value;
-use tests::model::{Cloud, Weather, queue_url};
+use tests::model::{Cloud, FaultModel, queue_url};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use workers::alerts::{Alerts, Config};
@@ -154,7 +154,7 @@ async fn until_empty(cloud: &Cloud) {
     }
 }
 
-async fn storm(seed: u64, weather: Weather, window_seconds: u32) {
+async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     const ALERTS: u8 = 18;
     let (cloud, _world) = small::cloud(seed);
     let process = Process::start(&cloud, "alerts", config(window_seconds, None)).await;
@@ -162,15 +162,15 @@ async fn storm(seed: u64, weather: Weather, window_seconds: u32) {
     let window = Duration::from_secs(window_seconds.into());
     let pause = cloud.state().seconds(0.0, f64::from(window_seconds) - 15.0);
     tokio::time::sleep(pause).await;
-    cloud.state().weather = weather;
+    cloud.state().fault_model = fault_model;
     for number in 0..ALERTS {
         // Each twice, as SQS may.
         cloud.send(QUEUE, &lost(number).encode());
         cloud.send(QUEUE, &lost(number).encode());
     }
-    if weather != Weather::CALM {
+    if fault_model != FaultModel::CALM {
         tokio::time::sleep(Duration::from_secs(90)).await;
-        cloud.state().weather = Weather::CALM;
+        cloud.state().fault_model = FaultModel::CALM;
     }
     until_empty(&cloud).await;
     let emptied = cloud.state().now();
@@ -185,7 +185,7 @@ async fn storm(seed: u64, weather: Weather, window_seconds: u32) {
     let again: u32 = sent.values().map(|(_, times)| times - 1).sum();
     assert!(again <= cloud.state().ambiguous, "seed {seed}: {again} repetitions");
     assert_eq!(cloud.state().violations, Vec::<String>::new());
-    if weather == Weather::CALM {
+    if fault_model == FaultModel::CALM {
         assert_eq!((sent.len(), summaries.len()), (ALONE as usize + 1, 1), "seed {seed}: {sent:?}");
         let told_at = cloud.state().sns.published.iter().map(|published| published.at).max();
         let told_at = told_at.expect("alerts were sent");
@@ -198,9 +198,9 @@ async fn storm(seed: u64, weather: Weather, window_seconds: u32) {
 fn storm_of_alerts_is_told_together_and_none_is_lost() {
     for seed in 0..number("NOVA_SEEDS").unwrap_or(SEEDS) {
         for window_seconds in WINDOWS_SECONDS {
-            small::runtime().block_on(Box::pin(storm(seed, Weather::CALM, window_seconds)));
+            small::runtime().block_on(Box::pin(storm(seed, FaultModel::CALM, window_seconds)));
         }
-        small::runtime().block_on(Box::pin(storm(seed, Weather::STORM, WINDOWS_SECONDS[0])));
+        small::runtime().block_on(Box::pin(storm(seed, FaultModel::STORM, WINDOWS_SECONDS[0])));
     }
 }
 

@@ -18,7 +18,7 @@ use tests::{
     deployment::{
         AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, create_queues_and_rules,
     },
-    model::{Cloud, EPOCH_MS, State, Weather},
+    model::{Cloud, EPOCH_MS, FaultModel, State},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ const DONE_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 pub(crate) enum Variant {
     /// What is shipped.
     Real,
-    /// What is shipped, in calm weather, with processes that are only asked to stop.
+    /// What is shipped, without faults, with processes that are only asked to stop.
     Calm,
     /// An analysis worker whose lease has no epoch.
     UnfencedAnalysis,
@@ -127,7 +127,7 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
     }
     if variant != Variant::Calm {
         let mut state = cloud.state();
-        state.weather = Weather::STORM;
+        state.fault_model = FaultModel::STORM;
         state.outage = plan.outage;
     }
     let told = Arc::new(Told::default());
@@ -145,7 +145,7 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
             processes::stops(&cloud, &replicas, end).await;
         }
     });
-    cloud.state().weather = Weather::CALM;
+    cloud.state().fault_model = FaultModel::CALM;
     if let Some(outage) = plan.outage {
         let left = outage.until.saturating_sub(cloud.state().now());
         tokio::time::sleep(left).await;

@@ -55,7 +55,7 @@ use crate::{
     deployment::{
         AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PICTURES, PROGRESS, USERS, create_queues_and_rules,
     },
-    model::{Cloud, Weather, queue_url},
+    model::{Cloud, FaultModel, queue_url},
 };
 use issuer::{CLIENT_ID, ISSUER, Issuer};
 
@@ -71,7 +71,7 @@ pub struct LiveOptions {
     /// The seed of everything that AWS does by chance.
     pub seed: u64,
     /// How AWS behaves.
-    pub weather: Weather,
+    pub fault_model: FaultModel,
     /// The simulator.
     pub simulator: SimulatorOptions,
     /// Options of the ingress by their long names without dashes, see [`LiveOptions::with`].
@@ -116,11 +116,11 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
 }
 
 impl Default for LiveOptions {
-    /// Calm weather, and a simulator with room for many.
+    /// No faults, and a simulator with room for many.
     fn default() -> Self {
         let mut simulator = SimulatorOptions::default();
         simulator.tuning.streams_max = 1_000;
-        Self { seed: 1, weather: Weather::CALM, simulator, ingress: BTreeMap::new() }
+        Self { seed: 1, fault_model: FaultModel::CALM, simulator, ingress: BTreeMap::new() }
     }
 }
 
@@ -140,7 +140,7 @@ impl Live {
     /// # Errors
     /// Whatever kept a part from starting.
     pub async fn start(options: LiveOptions) -> anyhow::Result<Self> {
-        let LiveOptions { seed, weather, mut simulator, ingress } = options;
+        let LiveOptions { seed, fault_model, mut simulator, ingress } = options;
         let certificates = tempfile::tempdir()?;
         simulator.ca_file = Some(certificates.path().join("ca.pem"));
         let simulator = Simulator::start(simulator).await?;
@@ -149,7 +149,7 @@ impl Live {
         furnish(&cloud);
         let sdk = cloud.sdk_config(INGRESS);
         publish_pictures(&sdk, IMAGES, &Progress::silent()).await?;
-        cloud.state().weather = weather;
+        cloud.state().fault_model = fault_model;
         let config = config(&simulator, &issuer, ingress)?;
         // The simulator is not part of the model: signatures for it have the machine's time.
         let time = SystemTimeSource::new();

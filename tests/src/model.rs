@@ -21,6 +21,7 @@ mod cognito;
 mod dynamodb;
 mod eventbridge;
 mod expression;
+pub(crate) mod fault_model;
 mod hold;
 mod processes;
 pub(crate) mod reply;
@@ -29,24 +30,23 @@ mod seam;
 mod served;
 mod sns;
 mod sqs;
-pub(crate) mod weather;
 
 pub use bedrock::Bedrock;
 pub use cognito::{Cognito, PoolUser, SESSION_VALIDITY};
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;
+pub use fault_model::{FaultModel, Outage};
 pub use hold::Hold;
 pub use s3::{Object, S3};
 pub use served::Served;
 pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
-pub use weather::{Outage, Weather};
 
+use fault_model::Fault;
 use hold::Held;
 use processes::Processes;
-use reply::{Answer, Refusal};
-use weather::Fault;
+use reply::{Answer, ServiceError};
 
 /// The time of day at which every simulation starts, in milliseconds since the Unix epoch.
 pub const EPOCH_MS: u64 = 1_795_507_200_000;
@@ -79,7 +79,7 @@ pub struct State {
     /// The user pool.
     pub cognito: Cognito,
     /// How bad it is.
-    pub weather: Weather,
+    pub fault_model: FaultModel,
     /// What is not there at all.
     pub outage: Option<Outage>,
     /// Whether the clocks of all processes agree within a few seconds.
@@ -115,7 +115,7 @@ impl Cloud {
             sns: Sns::default(),
             bedrock: Bedrock::default(),
             cognito: Cognito::default(),
-            weather: Weather::CALM,
+            fault_model: FaultModel::CALM,
             outage: None,
             traced: true,
             sent: Arc::default(),
@@ -197,15 +197,15 @@ impl State {
     }
 
     fn prank(&mut self, probability: f64) -> bool {
-        self.random.random_bool(probability * self.weather.pranks)
+        self.random.random_bool(probability * self.fault_model.pranks)
     }
 
     fn fault(&mut self, service: &str, operation: &str) -> Fault {
         let now = self.now();
-        if let Some(refusal) = self.outage.as_ref().and_then(|outage| outage.refusal(service, now)) {
+        if let Some(refusal) = self.outage.as_ref().and_then(|outage| outage.error(service, now)) {
             return Fault::Refused(refusal);
         }
-        let fault = weather::fault(&mut self.random, self.weather, service, operation);
+        let fault = fault_model::fault(&mut self.random, self.fault_model, service, operation);
         if matches!(fault, Fault::LostReply | Fault::Late(_)) {
             self.ambiguous += 1;
         }
@@ -225,7 +225,7 @@ impl State {
         process: &str,
         (service, operation): (&str, &str),
         input: &Value,
-        outcome: &Result<Answer, Refusal>,
+        outcome: &Result<Answer, ServiceError>,
     ) {
         if let Err(refusal) = outcome
             && refusal.unsupported

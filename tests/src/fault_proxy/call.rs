@@ -5,8 +5,8 @@ use rand::{RngExt as _, rngs::StdRng};
 use serde_json::Value;
 
 use crate::model::{
-    reply::{Answer, Refusal},
-    weather::{conflict, throttled},
+    fault_model::{conflict, throttled},
+    reply::{Answer, ServiceError},
 };
 
 /// The polls of SQS.
@@ -60,8 +60,8 @@ impl Call {
     pub(super) fn refusal(&self, random: &mut StdRng) -> Answer {
         let is_write = matches!(self.operation.as_str(), "PutItem" | "UpdateItem" | "TransactWriteItems");
         let refusal = match random.random_range(0..if is_write { 4 } else { 3 }) {
-            0 => Refusal::new(500, "InternalServerError", "try again"),
-            1 => Refusal::new(503, "ServiceUnavailable", "try again"),
+            0 => ServiceError::new(500, "InternalServerError", "try again"),
+            1 => ServiceError::new(503, "ServiceUnavailable", "try again"),
             2 => throttled(self.service),
             _ => conflict(&self.operation),
         };

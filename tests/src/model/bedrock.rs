@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     State,
-    reply::{Answer, Refusal},
+    reply::{Answer, ServiceError},
 };
 
 /// The model.
@@ -74,12 +74,12 @@ impl State {
     }
 }
 
-pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, Refusal> {
+pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, ServiceError> {
     let said = learner(request);
     let quote = said
         .first()
         .cloned()
-        .ok_or_else(|| Refusal::unsupported("a question without a learner's words".to_owned()))?;
+        .ok_or_else(|| ServiceError::unsupported("a question without a learner's words".to_owned()))?;
     *state.bedrock.answers.entry(subject(request)).or_default() += 1;
     let first = request["messages"].as_array().is_some_and(|messages| messages.len() == 1);
     let refuses = state.prank(0.03);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     State,
-    reply::{Answer, Refusal},
+    reply::{Answer, ServiceError},
 };
 
 /// How long a sign-in may take: the pool's `AuthSessionValidity`, of which the template says nothing.
@@ -61,7 +61,7 @@ impl Cognito {
     }
 }
 
-pub(super) fn answer(state: &mut State, operation: &str, input: &Value) -> Result<Answer, Refusal> {
+pub(super) fn answer(state: &mut State, operation: &str, input: &Value) -> Result<Answer, ServiceError> {
     match (operation, input["AuthFlow"].as_str()) {
         ("InitiateAuth", Some("USER_PASSWORD_AUTH")) => begin(state, &input["AuthParameters"]),
         ("InitiateAuth", Some("REFRESH_TOKEN_AUTH")) => refresh(state, &input["AuthParameters"]),
@@ -76,7 +76,7 @@ pub(super) fn answer(state: &mut State, operation: &str, input: &Value) -> Resul
     }
 }
 
-fn answer_owner(state: &State, operation: &str, token: &str) -> Result<Answer, Refusal> {
+fn answer_owner(state: &State, operation: &str, token: &str) -> Result<Answer, ServiceError> {
     let user = owner(token).filter(|user| !state.cognito.deleted.contains(user));
     let user = user.ok_or_else(|| not_authorized("Invalid Access Token"))?;
     match operation {
@@ -93,11 +93,11 @@ fn answer_owner(state: &State, operation: &str, token: &str) -> Result<Answer, R
         "AssociateSoftwareToken" => {
             Ok(Answer::json(&json!({ "SecretCode": "NEVERUSEDANYWHERE234567ABCDEFGHI" })))
         }
-        other => Err(Refusal::unsupported(format!("Cognito {other}"))),
+        other => Err(ServiceError::unsupported(format!("Cognito {other}"))),
     }
 }
 
-fn begin(state: &mut State, parameters: &Value) -> Result<Answer, Refusal> {
+fn begin(state: &mut State, parameters: &Value) -> Result<Answer, ServiceError> {
     let email = text(&parameters["USERNAME"]);
     let user = state.cognito.users.get(email).filter(|user| user.password == text(&parameters["PASSWORD"]));
     let user = user.cloned().ok_or_else(|| not_authorized("Incorrect username or password."))?;
@@ -119,7 +119,7 @@ fn begin(state: &mut State, parameters: &Value) -> Result<Answer, Refusal> {
     })))
 }
 
-fn respond(state: &mut State, input: &Value) -> Result<Answer, Refusal> {
+fn respond(state: &mut State, input: &Value) -> Result<Answer, ServiceError> {
     let (name, responses) = (text(&input["Session"]), &input["ChallengeResponses"]);
     let invalid = || not_authorized("Invalid session for the user.");
     let session = state.cognito.sessions.get(name).ok_or_else(invalid)?;
@@ -130,22 +130,26 @@ fn respond(state: &mut State, input: &Value) -> Result<Answer, Refusal> {
     let user = state.cognito.users.get(&email).filter(|user| user.user_id == text(&responses["USERNAME"]));
     let user = user.cloned().ok_or_else(invalid)?;
     if session.code != text(&responses["SMS_MFA_CODE"]) {
-        return Err(Refusal::new(400, "CodeMismatchException", "Invalid code or auth state for the user."));
+        return Err(ServiceError::new(
+            400,
+            "CodeMismatchException",
+            "Invalid code or auth state for the user.",
+        ));
     }
     state.cognito.sessions.remove(name);
     Ok(signed_in(state, &email, &user))
 }
 
-fn refresh(state: &State, parameters: &Value) -> Result<Answer, Refusal> {
+fn refresh(state: &State, parameters: &Value) -> Result<Answer, ServiceError> {
     let email = state.cognito.refresh_tokens.get(text(&parameters["REFRESH_TOKEN"]));
     let user = email.and_then(|email| state.cognito.users.get(email));
     let user = user.ok_or_else(|| not_authorized("Refresh Token has been revoked"))?;
     Ok(Answer::json(&json!({ "AuthenticationResult": result(user) })))
 }
 
-fn delete(state: &mut State, user: &str) -> Result<Answer, Refusal> {
+fn delete(state: &mut State, user: &str) -> Result<Answer, ServiceError> {
     let deleted = state.cognito.deleted.insert(user.to_owned());
-    let missing = || Refusal::new(400, "UserNotFoundException", "User does not exist.");
+    let missing = || ServiceError::new(400, "UserNotFoundException", "User does not exist.");
     if deleted { Ok(Answer::json(&json!({}))) } else { Err(missing()) }
 }
 
@@ -166,8 +170,8 @@ fn random(state: &mut State) -> String {
     (0..4).map(|_| format!("{:08x}", state.below(u32::MAX))).collect()
 }
 
-fn not_authorized(message: &str) -> Refusal {
-    Refusal::new(400, "NotAuthorizedException", message)
+fn not_authorized(message: &str) -> ServiceError {
+    ServiceError::new(400, "NotAuthorizedException", message)
 }
 
 fn text(value: &Value) -> &str {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     State,
     expression::{Item, Scope},
-    reply::{Answer, Refusal},
+    reply::{Answer, ServiceError},
 };
 
 /// How long DynamoDB recognises a repeated token.
@@ -46,16 +46,16 @@ impl DynamoDb {
         self.tables.insert(name.to_owned(), Table { partition, sort, items: BTreeMap::new() });
     }
 
-    fn table(&self, request: &Value) -> Result<(&str, &Table), Refusal> {
+    fn table(&self, request: &Value) -> Result<(&str, &Table), ServiceError> {
         let name = request["TableName"].as_str().unwrap_or_default();
         let found = self.tables.get_key_value(name);
         found
             .map(|(name, table)| (name.as_str(), table))
-            .ok_or_else(|| Refusal::new(400, "ResourceNotFoundException", name))
+            .ok_or_else(|| ServiceError::new(400, "ResourceNotFoundException", name))
     }
 
     /// Checks one write of a request.
-    fn check(&self, kind: &str, request: &Value) -> Result<Result<Change, Refused>, Refusal> {
+    fn check(&self, kind: &str, request: &Value) -> Result<Result<Change, Refused>, ServiceError> {
         let (name, table) = self.table(request)?;
         let key = table.key(&request[if kind == "Put" { "Item" } else { "Key" }])?;
         let before = table.items.get(&key);
@@ -63,7 +63,7 @@ impl DynamoDb {
         let item = before.unwrap_or(&empty);
         let scope = Scope::of(request);
         if let Some(condition) = request["ConditionExpression"].as_str()
-            && !scope.holds(condition, item).map_err(Refusal::unsupported)?
+            && !scope.holds(condition, item).map_err(ServiceError::unsupported)?
         {
             return Ok(Err(("ConditionalCheckFailed", before.cloned())));
         }
@@ -71,15 +71,15 @@ impl DynamoDb {
             "Put" => Change::Put(name.to_owned(), key, object(&request["Item"])?),
             "Update" => {
                 let update = request["UpdateExpression"].as_str().unwrap_or_default();
-                let mut after = scope.updated(update, item).map_err(Refusal::unsupported)?;
+                let mut after = scope.updated(update, item).map_err(ServiceError::unsupported)?;
                 after.extend(object(&request["Key"])?);
                 Change::Put(name.to_owned(), key, after)
             }
             "Delete" => Change::Delete(name.to_owned(), key),
             "ConditionCheck" => Change::None,
-            other => return Err(Refusal::unsupported(format!("the write {other}"))),
+            other => return Err(ServiceError::unsupported(format!("the write {other}"))),
         };
-        scope.all_used().map_err(Refusal::unsupported)?;
+        scope.all_used().map_err(ServiceError::unsupported)?;
         Ok(Ok(change))
     }
 
@@ -95,7 +95,7 @@ impl DynamoDb {
         }
     }
 
-    fn single(&mut self, kind: &str, request: &Value) -> Result<Value, Refusal> {
+    fn single(&mut self, kind: &str, request: &Value) -> Result<Value, ServiceError> {
         match self.check(kind, request)? {
             Ok(change) => {
                 let mut answer = json!({});
@@ -108,7 +108,7 @@ impl DynamoDb {
                 Ok(answer)
             }
             Err((_, item)) => {
-                let mut refusal = Refusal::new(400, "ConditionalCheckFailedException", "refused");
+                let mut refusal = ServiceError::new(400, "ConditionalCheckFailedException", "refused");
                 let wants = request["ReturnValuesOnConditionCheckFailure"].as_str() == Some("ALL_OLD");
                 if let Some(item) = item.filter(|_| wants) {
                     refusal.more = json!({ "Item": item });
@@ -118,12 +118,12 @@ impl DynamoDb {
         }
     }
 
-    fn transact(&mut self, now: Duration, request: &Value) -> Result<Value, Refusal> {
+    fn transact(&mut self, now: Duration, request: &Value) -> Result<Value, ServiceError> {
         let items = request["TransactItems"].as_array().cloned().unwrap_or_default();
         let token = request["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
         if let Some((_, before)) = self.tokens.get(&token).filter(|(at, _)| now < *at + TOKEN_WINDOW) {
             let same = *before == request["TransactItems"];
-            let mismatch = Refusal::new(400, "IdempotentParameterMismatchException", "another request");
+            let mismatch = ServiceError::new(400, "IdempotentParameterMismatchException", "another request");
             return if same { Ok(json!({})) } else { Err(mismatch) };
         }
         let mut changes = Vec::new();
@@ -132,7 +132,7 @@ impl DynamoDb {
             let (kind, write) = item
                 .as_object()
                 .and_then(|item| item.iter().find(|(_, write)| write.is_object()))
-                .ok_or_else(|| Refusal::unsupported("an empty write".to_owned()))?;
+                .ok_or_else(|| ServiceError::unsupported("an empty write".to_owned()))?;
             match self.check(kind, write)? {
                 Ok(change) => {
                     changes.push(change);
@@ -150,7 +150,7 @@ impl DynamoDb {
     }
 
     /// A page of at most `page` items.
-    fn query(&self, request: &Value, page: usize) -> Result<Value, Refusal> {
+    fn query(&self, request: &Value, page: usize) -> Result<Value, ServiceError> {
         let (_, table) = self.table(request)?;
         if let Some(index) = request["IndexName"].as_str() {
             return table.by_index(index, request, page);
@@ -158,14 +158,15 @@ impl DynamoDb {
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
         let after = request.get("ExclusiveStartKey").map(|key| table.key(key)).transpose()?;
-        let partition = scope.equal_to(condition, table.partition).map_err(Refusal::unsupported)?;
-        let partition = partition.ok_or_else(|| Refusal::unsupported(format!("the query {condition}")))?;
+        let partition = scope.equal_to(condition, table.partition).map_err(ServiceError::unsupported)?;
+        let partition =
+            partition.ok_or_else(|| ServiceError::unsupported(format!("the query {condition}")))?;
         let partition = part(table.partition, partition)?;
         let mut found = Vec::new();
         let items = table.items.range((partition.clone(), String::new())..);
         for (key, item) in items.take_while(|(key, _)| key.0 == partition) {
             if after.as_ref().is_none_or(|after| key > after)
-                && scope.holds(condition, item).map_err(Refusal::unsupported)?
+                && scope.holds(condition, item).map_err(ServiceError::unsupported)?
             {
                 found.push(item);
             }
@@ -174,7 +175,7 @@ impl DynamoDb {
     }
 
     /// A page of a whole table, in the order of its keys.
-    fn scan(&self, request: &Value, page: usize) -> Result<Value, Refusal> {
+    fn scan(&self, request: &Value, page: usize) -> Result<Value, ServiceError> {
         let (_, table) = self.table(request)?;
         let after = request.get("ExclusiveStartKey").map(|key| table.key(key)).transpose()?;
         let items = table.items.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
@@ -183,7 +184,7 @@ impl DynamoDb {
 }
 
 /// Deletions only, of which some may be left unprocessed.
-fn batch(state: &mut State, request: &Value) -> Result<Value, Refusal> {
+fn batch(state: &mut State, request: &Value) -> Result<Value, ServiceError> {
     let mut left = Item::new();
     for (table, writes) in object(&request["RequestItems"])? {
         let mut unprocessed = Vec::new();
@@ -204,18 +205,18 @@ fn batch(state: &mut State, request: &Value) -> Result<Value, Refusal> {
 
 impl Table {
     /// A query of one of the indexes that there are. An item without the index's attributes is not in it.
-    fn by_index(&self, index: &str, request: &Value, page: usize) -> Result<Value, Refusal> {
+    fn by_index(&self, index: &str, request: &Value, page: usize) -> Result<Value, ServiceError> {
         let (partition, sort) = match index {
             "userId-timestamp-index" => ("userId", "timestamp"),
             "date-updatedAt-index" => ("date", "updatedAt"),
-            _ => return Err(Refusal::unsupported(format!("the index {index}"))),
+            _ => return Err(ServiceError::unsupported(format!("the index {index}"))),
         };
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
-        if scope.equal_to(condition, partition).map_err(Refusal::unsupported)?.is_none() {
-            return Err(Refusal::unsupported(format!("the query {condition}")));
+        if scope.equal_to(condition, partition).map_err(ServiceError::unsupported)?.is_none() {
+            return Err(ServiceError::unsupported(format!("the query {condition}")));
         }
-        let order = |item: &Value| Ok::<_, Refusal>((part(sort, &item[sort])?, self.key(item)?));
+        let order = |item: &Value| Ok::<_, ServiceError>((part(sort, &item[sort])?, self.key(item)?));
         let is_reversed = request["ScanIndexForward"] == json!(false);
         let after = request.get("ExclusiveStartKey").map(order).transpose()?;
         let mut found = Vec::new();
@@ -224,7 +225,7 @@ impl Table {
             let place = order(&Value::Object(item.clone()))?;
             let is_behind =
                 after.as_ref().is_none_or(|after| if is_reversed { place < *after } else { place > *after });
-            if is_behind && scope.holds(condition, item).map_err(Refusal::unsupported)? {
+            if is_behind && scope.holds(condition, item).map_err(ServiceError::unsupported)? {
                 found.push((place, item));
             }
         }
@@ -240,7 +241,7 @@ impl Table {
         request: &Value,
         page: usize,
         names: &[Option<&'static str>],
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, ServiceError> {
         let limit = request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX);
         let page = page.min(limit);
         // DynamoDB says that there may be more wherever it stopped at a limit.
@@ -254,7 +255,10 @@ impl Table {
         let mut kept = Vec::new();
         for item in found {
             let filter = request["FilterExpression"].as_str();
-            if filter.map_or(Ok(true), |filter| scope.holds(filter, item)).map_err(Refusal::unsupported)? {
+            if filter
+                .map_or(Ok(true), |filter| scope.holds(filter, item))
+                .map_err(ServiceError::unsupported)?
+            {
                 kept.push(item);
             }
         }
@@ -265,7 +269,7 @@ impl Table {
         Ok(answer)
     }
 
-    fn key(&self, item: &Value) -> Result<(String, String), Refusal> {
+    fn key(&self, item: &Value) -> Result<(String, String), ServiceError> {
         let part = |name: &str| part(name, &item[name]);
         Ok((part(self.partition)?, self.sort.map_or_else(|| Ok(String::new()), part)?))
     }
@@ -278,25 +282,25 @@ impl Table {
 }
 
 /// A part of a key as a text that sorts like it.
-fn part(name: &str, value: &Value) -> Result<String, Refusal> {
+fn part(name: &str, value: &Value) -> Result<String, ServiceError> {
     let number = value["N"].as_str().and_then(|digits| digits.parse::<u64>().ok());
     let text = value["S"].as_str().map(str::to_owned);
     number
         .map(|number| format!("{number:020}"))
         .or(text)
-        .ok_or_else(|| Refusal::unsupported(format!("the key attribute {name} is {value}")))
+        .ok_or_else(|| ServiceError::unsupported(format!("the key attribute {name} is {value}")))
 }
 
 /// A cancelled transaction with a reason for each of its writes.
-pub(super) fn canceled(reasons: &[Value]) -> Refusal {
-    let mut refusal = Refusal::new(400, "TransactionCanceledException", "Transaction cancelled");
+pub(super) fn canceled(reasons: &[Value]) -> ServiceError {
+    let mut refusal = ServiceError::new(400, "TransactionCanceledException", "Transaction cancelled");
     refusal.more = json!({ "CancellationReasons": reasons });
     refusal
 }
 
-pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, Refusal> {
+pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, ServiceError> {
     let now = state.now();
-    let page = if state.weather.is_calm() { 1000 } else { state.random.random_range(1..=8) };
+    let page = if state.fault_model.is_calm() { 1000 } else { state.random.random_range(1..=8) };
     if operation == "BatchWriteItem" {
         return Ok(Answer::json(&batch(state, request)?));
     }
@@ -317,11 +321,11 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         "Scan" => dynamodb.scan(request, page)?,
         "TransactWriteItems" => dynamodb.transact(now, request)?,
         "Query" => dynamodb.query(request, page)?,
-        other => return Err(Refusal::unsupported(format!("DynamoDB {other}"))),
+        other => return Err(ServiceError::unsupported(format!("DynamoDB {other}"))),
     };
     Ok(Answer::json(&answer))
 }
 
-fn object(value: &Value) -> Result<Item, Refusal> {
-    value.as_object().cloned().ok_or_else(|| Refusal::unsupported(format!("{value} is not an item")))
+fn object(value: &Value) -> Result<Item, ServiceError> {
+    value.as_object().cloned().ok_or_else(|| ServiceError::unsupported(format!("{value} is not an item")))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     State,
-    reply::{Answer, Refusal},
+    reply::{Answer, ServiceError},
 };
 
 /// The bus.
@@ -22,21 +22,21 @@ pub struct EventBridge {
     pub events: Vec<(String, Value)>,
 }
 
-pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, Refusal> {
+pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, ServiceError> {
     match operation {
         "PutEvents" => put_all(state, request),
         "DescribeEventBus" if request["Name"] == *state.eventbridge.bus => {
             Ok(Answer::json(&json!({ "Name": request["Name"] })))
         }
         "DescribeEventBus" => Err(no_such_bus()),
-        other => Err(Refusal::unsupported(format!("EventBridge {other}"))),
+        other => Err(ServiceError::unsupported(format!("EventBridge {other}"))),
     }
 }
 
-fn put_all(state: &mut State, request: &Value) -> Result<Answer, Refusal> {
+fn put_all(state: &mut State, request: &Value) -> Result<Answer, ServiceError> {
     let entries = request["Entries"].as_array().cloned().unwrap_or_default();
     if !(1..=10).contains(&entries.len()) {
-        return Err(Refusal::unsupported(format!("a call with {} entries", entries.len())));
+        return Err(ServiceError::unsupported(format!("a call with {} entries", entries.len())));
     }
     let mut outcomes = Vec::new();
     let mut failed = 0;
@@ -53,17 +53,17 @@ fn put_all(state: &mut State, request: &Value) -> Result<Answer, Refusal> {
     Ok(Answer::json(&json!({ "FailedEntryCount": failed, "Entries": outcomes })))
 }
 
-fn no_such_bus() -> Refusal {
-    Refusal::new(400, "ResourceNotFoundException", "no such bus")
+fn no_such_bus() -> ServiceError {
+    ServiceError::new(400, "ResourceNotFoundException", "no such bus")
 }
 
-fn put(state: &mut State, entry: &Value) -> Result<usize, Refusal> {
+fn put(state: &mut State, entry: &Value) -> Result<usize, ServiceError> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     if text("EventBusName") != state.eventbridge.bus {
         return Err(no_such_bus());
     }
     let detail: Value = serde_json::from_str(&text("Detail"))
-        .map_err(|_| Refusal::new(400, "MalformedDetail", "the detail is not JSON"))?;
+        .map_err(|_| ServiceError::new(400, "MalformedDetail", "the detail is not JSON"))?;
     let number = state.eventbridge.events.len();
     state.eventbridge.events.push((text("Source"), detail.clone()));
     let message = json!({

@@ -12,7 +12,7 @@ pub(crate) struct Answer {
 
 /// An error of a service.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ServiceError {
     pub(super) status: u16,
     pub(super) code: String,
     pub(super) message: String,
@@ -36,7 +36,7 @@ impl Answer {
     }
 }
 
-impl Refusal {
+impl ServiceError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
         Self { status, code, message, more: Value::Null, unsupported: false }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     State,
-    reply::{Answer, Refusal},
+    reply::{Answer, ServiceError},
 };
 
 /// The buckets.
@@ -42,12 +42,12 @@ pub(super) fn answer(
     operation: &str,
     request: &Value,
     body: &[u8],
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ServiceError> {
     let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
     let place = (text("bucket"), text("key"));
     let s3 = &mut state.s3;
     if !s3.buckets.contains(&place.0) {
-        return Err(Refusal::new(404, "NoSuchBucket", "no such bucket"));
+        return Err(ServiceError::new(404, "NoSuchBucket", "no such bucket"));
     }
     match operation {
         "HeadBucket" => Ok(Answer::empty(Vec::new())),
@@ -55,10 +55,10 @@ pub(super) fn answer(
             let stands = s3.objects.get(&place);
             match request["headers"]["if-none-match"].as_str() {
                 Some("*") if stands.is_some() => {
-                    return Err(Refusal::new(412, "PreconditionFailed", "the key exists"));
+                    return Err(ServiceError::new(412, "PreconditionFailed", "the key exists"));
                 }
                 Some("*") | None => {}
-                Some(other) => return Err(Refusal::unsupported(format!("If-None-Match: {other}"))),
+                Some(other) => return Err(ServiceError::unsupported(format!("If-None-Match: {other}"))),
             }
             let writes = stands.map_or(0, |object| object.writes) + 1;
             let kept = |name: &str| name.starts_with("x-amz-meta-") || name.starts_with("content-encoding");
@@ -73,7 +73,7 @@ pub(super) fn answer(
         }
         "GetObject" | "HeadObject" => {
             let object = s3.objects.get(&place);
-            let object = object.ok_or_else(|| Refusal::new(404, "NoSuchKey", "no such key"))?;
+            let object = object.ok_or_else(|| ServiceError::new(404, "NoSuchKey", "no such key"))?;
             let mut headers = object.headers.clone();
             headers.push(("content-length".to_owned(), object.body.len().to_string()));
             let body = if operation == "GetObject" { object.body.clone() } else { Vec::new() };
@@ -102,7 +102,7 @@ pub(super) fn answer(
             Ok(Answer::xml(listed))
         }
         "DeleteObjects" => Ok(delete(state, &place.0, body)),
-        other => Err(Refusal::unsupported(format!("S3 {other}"))),
+        other => Err(ServiceError::unsupported(format!("S3 {other}"))),
     }
 }
 

@@ -20,9 +20,9 @@ use super::{
     Cloud, bedrock,
     call::{Arrived, Call, is_read},
     cognito, dynamodb, eventbridge,
-    reply::{Answer, Refusal},
+    fault_model::Fault,
+    reply::{Answer, ServiceError},
     s3, sns, sqs,
-    weather::Fault,
 };
 
 /// How often an idle poll looks again, at the least.
@@ -35,7 +35,7 @@ pub(super) struct Seam {
     pub(super) process: String,
 }
 
-type Outcome = Result<Answer, Refusal>;
+type Outcome = Result<Answer, ServiceError>;
 
 impl fmt::Debug for Seam {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,7 +139,7 @@ impl Seam {
             "sns" => sns::answer(state, &call.operation, &call.input),
             "bedrock-runtime" => bedrock::answer(state, &call.input),
             "cognito-idp" => cognito::answer(state, &call.operation, &call.input),
-            other => Err(Refusal::unsupported(format!("the service {other}"))),
+            other => Err(ServiceError::unsupported(format!("the service {other}"))),
         };
         state.trace_call(&self.process, (&call.service, &call.operation), &call.input, &outcome);
         outcome

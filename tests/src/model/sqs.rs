@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     State,
-    reply::{Answer, Refusal},
+    reply::{Answer, ServiceError},
 };
 
 /// The account of all names.
@@ -85,10 +85,10 @@ impl Sqs {
         self.next
     }
 
-    fn queue(&mut self, request: &Value) -> Result<(String, &mut Queue), Refusal> {
+    fn queue(&mut self, request: &Value) -> Result<(String, &mut Queue), ServiceError> {
         let url = request["QueueUrl"].as_str().unwrap_or_default();
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
-        let missing = || Refusal::new(400, "QueueDoesNotExist", url);
+        let missing = || ServiceError::new(400, "QueueDoesNotExist", url);
         let queue = self.queues.get_mut(&name).ok_or_else(missing)?;
         Ok((name, queue))
     }
@@ -135,7 +135,7 @@ impl State {
     }
 
     /// What a poll finds now.
-    pub(super) fn receive(&mut self, process: &str, request: &Value) -> Result<Vec<Value>, Refusal> {
+    pub(super) fn receive(&mut self, process: &str, request: &Value) -> Result<Vec<Value>, ServiceError> {
         let now = self.now();
         let epoch_ms = self.epoch_ms;
         let (_, queue) = self.sqs.queue(request)?;
@@ -190,10 +190,10 @@ impl State {
         &mut self,
         request: &Value,
         mut one: impl FnMut(&mut Self, &Value) -> Result<(), &'static str>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, ServiceError> {
         let entries = request["Entries"].as_array().cloned().unwrap_or_default();
         if !(1..=10).contains(&entries.len()) {
-            return Err(Refusal::unsupported(format!("a batch of {} entries", entries.len())));
+            return Err(ServiceError::unsupported(format!("a batch of {} entries", entries.len())));
         }
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for entry in &entries {
@@ -248,7 +248,7 @@ impl State {
     }
 }
 
-pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, Refusal> {
+pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, ServiceError> {
     match operation {
         "GetQueueAttributes" => {
             let (name, queue) = state.sqs.queue(request)?;
@@ -279,7 +279,7 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         "ChangeMessageVisibilityBatch" => {
             state.batch(request, |state, entry| state.change_visibility(request, entry))
         }
-        other => Err(Refusal::unsupported(format!("SQS {other}"))),
+        other => Err(ServiceError::unsupported(format!("SQS {other}"))),
     }
 }
 

@@ -1,40 +1,40 @@
-//! PURE. What the network and the services do to a call besides answering it.
+//! PURE. The fault model: which faults of the network and of a service a call meets, drawn from the generator of the run.
 
 use std::time::Duration;
 
 use rand::{RngExt, rngs::StdRng};
 
-use super::reply::Refusal;
+use super::reply::ServiceError;
 
-/// How bad it is.
+/// How likely faults are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weather {
-    /// The probability that something happens to a call, from 0 to 1.
+pub struct FaultModel {
+    /// The probability that a call meets a fault, from 0 to 1.
     pub faults: f64,
     /// A factor over the probabilities of what services do on their own (copies, returns, parts that fail).
     pub pranks: f64,
 }
 
-impl Weather {
-    /// Nothing happens to anybody.
+impl FaultModel {
+    /// No faults.
     pub const CALM: Self = Self { faults: 0.0, pranks: 0.0 };
 
-    /// As bad as it gets.
+    /// The most faults that a simulation injects.
     pub const STORM: Self = Self { faults: 0.12, pranks: 1.0 };
 
-    /// Whether nothing happens to anybody.
+    /// Whether there are no faults.
     #[must_use]
     pub fn is_calm(&self) -> bool {
         *self == Self::CALM
     }
 }
 
-/// One service answers nobody.
+/// One service refuses every call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// The service, by the name of its endpoint: `dynamodb`, `s3`, `bedrock-runtime`.
     pub service: &'static str,
-    /// What it says: the status and the code of its protocol.
+    /// Its response: the status and the code of its protocol.
     pub says: (u16, &'static str),
     /// When it began, since the start.
     pub since: Duration,
@@ -43,10 +43,10 @@ pub struct Outage {
 }
 
 impl Outage {
-    pub(super) fn refusal(&self, service: &str, now: Duration) -> Option<Refusal> {
+    pub(super) fn error(&self, service: &str, now: Duration) -> Option<ServiceError> {
         let (status, code) = self.says;
         let hit = service == self.service && (self.since..self.until).contains(&now);
-        hit.then(|| Refusal::new(status, code, "not now"))
+        hit.then(|| ServiceError::new(status, code, "not now"))
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) enum Fault {
     /// The connection is reset before the call arrives.
     Reset,
     /// The service refuses without doing anything.
-    Refused(Refusal),
+    Refused(ServiceError),
     /// The service does it, and its answer is lost.
     LostReply,
     /// The call arrives after this time, whether or not its caller still waits.
@@ -66,14 +66,14 @@ pub(super) enum Fault {
 }
 
 /// The fault of one call of `operation` of `service`.
-pub(super) fn fault(random: &mut StdRng, weather: Weather, service: &str, operation: &str) -> Fault {
-    if !random.random_bool(weather.faults) {
+pub(super) fn fault(random: &mut StdRng, fault_model: FaultModel, service: &str, operation: &str) -> Fault {
+    if !random.random_bool(fault_model.faults) {
         return Fault::None;
     }
     let is_write = matches!(operation, "PutItem" | "UpdateItem" | "TransactWriteItems" | "PutObject");
     match random.random_range(0..if is_write { 7 } else { 5 }) {
         0 => Fault::Reset,
-        1 => Fault::Refused(Refusal::new(
+        1 => Fault::Refused(ServiceError::new(
             if random.random_bool(0.5) { 500 } else { 503 },
             "InternalServerError",
             "try again",
@@ -92,7 +92,7 @@ pub(super) fn fault(random: &mut StdRng, weather: Weather, service: &str, operat
     }
 }
 
-pub(crate) fn throttled(service: &str) -> Refusal {
+pub(crate) fn throttled(service: &str) -> ServiceError {
     let (status, code) = match service {
         "s3" => (503, "SlowDown"),
         "sqs" => (400, "RequestThrottled"),
@@ -100,16 +100,16 @@ pub(crate) fn throttled(service: &str) -> Refusal {
         "bedrock-runtime" => (429, "ThrottlingException"),
         _ => (400, "ThrottlingException"),
     };
-    Refusal::new(status, code, "slow down")
+    ServiceError::new(status, code, "slow down")
 }
 
-pub(crate) fn conflict(operation: &str) -> Refusal {
+pub(crate) fn conflict(operation: &str) -> ServiceError {
     match operation {
-        "PutObject" => Refusal::new(409, "ConditionalRequestConflict", "a race"),
+        "PutObject" => ServiceError::new(409, "ConditionalRequestConflict", "a race"),
         "TransactWriteItems" => super::dynamodb::canceled(&[
             serde_json::json!({ "Code": "TransactionConflict" }),
             serde_json::json!({ "Code": "None" }),
         ]),
-        _ => Refusal::new(400, "TransactionConflictException", "a race"),
+        _ => ServiceError::new(400, "TransactionConflictException", "a race"),
     }
 }
