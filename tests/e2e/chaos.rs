@@ -73,14 +73,14 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
         died = system.stack.died() => bail!("{died}"),
     }
     eprintln!("quiet after {:?}", quiet.elapsed());
-    let (books, _) = proxy.books();
-    let calls: u32 = books.calls.values().sum();
-    eprintln!("{calls} calls; messages by receives: {:?}", books.receives());
+    let (call_log, _) = proxy.call_log();
+    let calls: u32 = call_log.calls.values().sum();
+    eprintln!("{calls} calls; messages by receives: {:?}", call_log.receives());
     for kind in Kind::ALL {
-        eprintln!("{kind}: {}", books.of_kind(kind));
-        ensure!(books.of_kind(kind) > 0, "no call was {kind}");
+        eprintln!("{kind}: {}", call_log.of_kind(kind));
+        ensure!(call_log.of_kind(kind) > 0, "no call was {kind}");
     }
-    let seen = oracle::look(&system, told, books).await?;
+    let seen = oracle::look(&system, told, call_log).await?;
     let alerts: Vec<_> =
         all.into_iter().filter(|(instance, _)| instance.service == Worker::Alerts.into()).collect();
     let (found, numbers) = oracle::judge(&seen, processes::sum(&alerts).troubles());
@@ -144,8 +144,8 @@ async fn storm(
         // What the dead and the frozen had must not be taken for what the stopping keep.
         tokio::time::sleep(LENT_MAX).await;
         let took = processes::stop_all(stack).await?;
-        let (books, now) = proxy.books();
-        let kept: Vec<_> = books.held(now).collect();
+        let (call_log, now) = proxy.call_log();
+        let kept: Vec<_> = call_log.held(now).collect();
         ensure!(kept.is_empty(), "I8: kept after {took:?} by workers that were asked to stop: {kept:?}");
         enough.cancel();
         processes::start_all(stack).await?;

@@ -16,8 +16,8 @@ use infra::{
     local::{Instance, Service},
 };
 use tests::{
-    cable::Cable,
     system::{Delivery, System, await_some},
+    tcp_proxy::TcpProxy,
 };
 use tokio::sync::watch;
 
@@ -116,12 +116,12 @@ async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Ta
 
 /// The learner's connection is cut in the middle of a sentence; only the other ingress can be reached.
 async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
-    let cable = Cable::lay(&system.stack.urls()[0]).await?;
-    let learner = learner.at(&[&cable.url(), &system.stack.urls()[1]]);
+    let proxy = TcpProxy::start(&system.stack.urls()[0]).await?;
+    let learner = learner.at(&[&proxy.url(), &system.stack.urls()[1]]);
     let scene = Scene::new(vec![Doing::Waiting]);
     let cut = async {
         in_the_middle(&scene, |all| all[0] == Doing::Speaking(1)).await?;
-        cable.cut();
+        proxy.cut();
         anyhow::Ok(())
     };
     let (talked, ()) = futures_util::future::try_join(talk(&learner, 0, &scene), cut).await?;

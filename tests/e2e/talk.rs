@@ -15,7 +15,7 @@ use infra::{
     simulator::audible::Heard,
 };
 use tests::{
-    due::{self, LOW_OVERALL},
+    expected::{self, LOW_OVERALL},
     inbox::Alert,
     system::{System, await_some},
 };
@@ -160,12 +160,12 @@ async fn check_progress(
         zones.push(header(system, *id).await?.start.time_zone);
     }
     let all = transcripts.iter().zip(&zones);
-    let due = due::progress(all.map(|((id, transcript), zone)| {
+    let due = expected::progress(all.map(|((id, transcript), zone)| {
         (transcript, zone.as_str(), analyses.get(id).map(|stored| &stored.assessment))
     }))?;
     await_some("UserProgress has the sums", RESULTS_WITHIN, async || {
         let progress = system.results.progress().await?;
-        Ok(due::missing(&due, &progress).map_or(Ok(()), Err))
+        Ok(expected::missing(&due, &progress).map_or(Ok(()), Err))
     })
     .await
 }

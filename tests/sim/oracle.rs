@@ -28,7 +28,7 @@ use events::{
     document,
 };
 use tests::{
-    due,
+    expected,
     model::{Cloud, Item, State},
 };
 
@@ -253,7 +253,7 @@ impl Judge<'_> {
     /// I4: each alert that follows from the events is sent, noted once, and repeated only where a worker could not
     /// know.
     fn alerts(&mut self) {
-        let expected: BTreeSet<String> = self.events.values().flat_map(due::alert_ids).collect();
+        let expected: BTreeSet<String> = self.events.values().flat_map(expected::alert_ids).collect();
         let mut sent: BTreeMap<String, u32> = BTreeMap::new();
         for published in &self.state.sns.published {
             *sent.entry(published.alert_id.clone()).or_default() += 1;

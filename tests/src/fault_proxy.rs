@@ -1,13 +1,13 @@
 //! An HTTP proxy in front of the local cloud and the model that does to calls what networks and services do: they are
 //! refused, reset, done without an answer, never answered, late, answered by half, done twice. `fault` says how often.
 //!
-//! Each client has a door of its own, so that the faults and the books are kept by client. Requests pass unchanged, with
+//! Each client has a port of its own, so that the faults and the call log is kept by client. Requests pass unchanged, with
 //! the `Host` header that the client signed. One call is made anew: a long poll. The local cloud hands the next message
 //! to a poll whose client is gone; SQS notices that it is. So the proxy asks without waiting, again and again, as long as
 //! the client is there, with the root key in place of the client's.
 
-mod books;
 mod call;
+mod call_log;
 mod fault;
 
 use std::{
@@ -37,7 +37,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use books::{Books, Message};
+pub use call_log::{CallLog, ReceivedMessage};
 pub use fault::Kind;
 
 use call::{Call, RECEIVE};
@@ -70,7 +70,7 @@ pub struct FaultProxy {
 
 struct Shared {
     faults: Mutex<Faults>,
-    books: Mutex<Books>,
+    call_log: Mutex<CallLog>,
     calm: CancellationToken,
     began: Instant,
     visibility: Duration,
@@ -113,7 +113,7 @@ impl FaultProxy {
     pub fn new(cloud: &str, visibility: Duration, seed: u64) -> anyhow::Result<Self> {
         let shared = Shared {
             faults: Mutex::new(Faults::new(seed)),
-            books: Mutex::default(),
+            call_log: Mutex::default(),
             calm: CancellationToken::new(),
             began: Instant::now(),
             visibility,
@@ -158,10 +158,10 @@ impl FaultProxy {
         self.shared.calm.cancel();
     }
 
-    /// The books as they stand, and the time by which they were kept.
+    /// The call log so far, and the time on its clock.
     #[must_use]
-    pub fn books(&self) -> (Books, Duration) {
-        (self.shared.books().clone(), self.shared.began.elapsed())
+    pub fn call_log(&self) -> (CallLog, Duration) {
+        (self.shared.call_log().clone(), self.shared.began.elapsed())
     }
 
     async fn serve(&mut self, client: &str, upstream: Arc<OnceLock<Upstream>>) -> anyhow::Result<String> {
@@ -214,8 +214,8 @@ async fn connected(stream: TcpStream, door: Door) {
 }
 
 impl Shared {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn call_log(&self) -> MutexGuard<'_, CallLog> {
+        self.call_log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits, unless it is calm.
@@ -254,20 +254,20 @@ impl Door {
     }
 
     fn fault(&self, call: &Call) -> Option<Fault> {
-        let mut books = self.shared.books();
-        books.called(&self.client, call);
+        let mut call_log = self.shared.call_log();
+        call_log.called(&self.client, call);
         if self.shared.calm.is_cancelled() {
             return None;
         }
         let mut faults = self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults.next(&self.client, call)?;
-        books.met(&self.client, &fault);
+        call_log.met(&self.client, &fault);
         Some(fault)
     }
 
     /// Carries the call to its service after a while. All but a poll arrives whatever becomes of the caller.
     async fn carry(&self, arrived: Arrived, after: Duration) -> io::Result<Reply> {
-        self.shared.books().asked(&arrived.call, &arrived.body);
+        self.shared.call_log().asked(&arrived.call, &arrived.body);
         if arrived.call.operation == RECEIVE {
             self.shared.wait(after).await;
             return self.poll(&arrived).await;
@@ -291,7 +291,7 @@ impl Door {
         let deadline = Instant::now() + wait;
         loop {
             let reply = self.pass(&look).await?;
-            let is_empty = reply.status.is_success() && books::messages(&reply.body).is_empty();
+            let is_empty = reply.status.is_success() && call_log::messages(&reply.body).is_empty();
             if !is_empty || Instant::now() >= deadline {
                 return Ok(reply);
             }
@@ -316,7 +316,7 @@ impl Door {
         let body = response.bytes().await.map_err(io::Error::other)?;
         if status.is_success() {
             let times = (self.shared.began.elapsed(), self.shared.visibility);
-            self.shared.books().done((&self.client, &arrived.call), &body, times);
+            self.shared.call_log().done((&self.client, &arrived.call), &body, times);
         }
         Ok(Reply { status, headers, body })
     }
@@ -437,8 +437,8 @@ mod tests {
         for number in number..number + 100 {
             assert_eq!(ask(&http, &url, number).await, Some((200, Some(ANSWER.to_owned()))));
         }
-        let (books, _) = proxy.books();
-        assert_eq!(books.calls.values().sum::<u32>(), number + 100);
-        assert!(Kind::ALL.iter().all(|kind| books.of_kind(*kind) > 0));
+        let (call_log, _) = proxy.call_log();
+        assert_eq!(call_log.calls.values().sum::<u32>(), number + 100);
+        assert!(Kind::ALL.iter().all(|kind| call_log.of_kind(*kind) > 0));
     }
 }

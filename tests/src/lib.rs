@@ -4,9 +4,8 @@
 //! what tests need and operators do not: redelivery as SQS may do it, a tap on the bus, an inbox for alerts and
 //! a reader of everything that was stored.
 
-pub mod cable;
 pub mod deployment;
-pub mod due;
+pub mod expected;
 pub mod fault_proxy;
 pub mod inbox;
 pub mod live;
@@ -16,3 +15,4 @@ pub mod results;
 pub mod sse;
 pub mod system;
 pub mod tap;
+pub mod tcp_proxy;

@@ -1,5 +1,5 @@
 //! What must hold after the quiet: the invariants I1 to I8 of the simulation (`tests/sim/oracle.rs`), by what is stored
-//! and by the books of the proxy. Each finding begins with the invariant that it breaks.
+//! and by the call log of the proxy. Each finding begins with the invariant that it breaks.
 
 use events::workers::Worker;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use events::{
     journal::Journal,
 };
 use serde_json::Value;
-use tests::{due, fault_proxy::Books, inbox::Alert, system::System, tap};
+use tests::{expected, fault_proxy::CallLog, inbox::Alert, system::System, tap};
 
 use super::{plan::POISON, talk::All};
 
@@ -32,7 +32,7 @@ pub(crate) struct Seen {
     finished: BTreeSet<String>,
     /// By queue: text and reason.
     letters: BTreeMap<&'static str, Vec<(String, Option<String>)>>,
-    books: Books,
+    call_log: CallLog,
 }
 
 /// Numbers for the report.
@@ -54,7 +54,7 @@ pub(crate) struct Numbers {
 ///
 /// # Errors
 /// Something cannot be read, or an object was written twice.
-pub(crate) async fn look(system: &System, told: All, books: Books) -> anyhow::Result<Seen> {
+pub(crate) async fn look(system: &System, told: All, call_log: CallLog) -> anyhow::Result<Seen> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
     let reader = Journal::reader(dynamodb.clone(), &system.stack.outputs().conversations_table);
     let mut journal = BTreeMap::new();
@@ -80,7 +80,7 @@ pub(crate) async fn look(system: &System, told: All, books: Books) -> anyhow::Re
         alerts: system.inbox.drain().await?,
         finished: finished(&dynamodb, &system.stack.outputs().effects_table).await?,
         letters,
-        books,
+        call_log,
     })
 }
 
@@ -199,9 +199,9 @@ impl Judge<'_> {
             let assessment = seen.analyses.get(id).map(|stored| &stored.assessment);
             Some((transcript, seen.told.get(id)?.time_zone, assessment))
         });
-        match due::progress(all) {
+        match expected::progress(all) {
             Ok(due) => {
-                self.found.extend(due::missing(&due, &seen.progress).map(|what| format!("I3: {what}")));
+                self.found.extend(expected::missing(&due, &seen.progress).map(|what| format!("I3: {what}")));
             }
             Err(error) => self.found.push(format!("I3: {error:#}")),
         }
@@ -217,7 +217,7 @@ impl Judge<'_> {
 
     /// I4: each alert that follows from the events is sent, noted once, and repeated only where a worker could not know.
     fn alerts(&mut self, deaths: u32) {
-        let due: BTreeSet<String> = self.events.values().flat_map(due::alert_ids).collect();
+        let due: BTreeSet<String> = self.events.values().flat_map(expected::alert_ids).collect();
         let mut sent: BTreeMap<String, u32> = BTreeMap::new();
         let mut dead_letters = 0;
         for alert in &self.seen.alerts {
@@ -237,7 +237,7 @@ impl Judge<'_> {
         let open: Vec<_> = due.difference(&self.seen.finished).collect();
         self.check(open.is_empty(), || format!("I4: alerts that are not finished: {open:?}"));
         let again: u32 = sent.values().map(|count| count - 1).sum();
-        let unknown = self.seen.books.ambiguous.get(Worker::Alerts.name()).copied().unwrap_or(0);
+        let unknown = self.seen.call_log.ambiguous.get(Worker::Alerts.name()).copied().unwrap_or(0);
         self.check(again <= unknown + deaths, || {
             format!("I4: {again} repetitions after {unknown} ambiguous calls and {deaths} deaths")
         });
@@ -270,7 +270,7 @@ impl Judge<'_> {
 
     fn questions(&self, card: &str) -> usize {
         let about = |body: &&bytes::Bytes| body.windows(card.len()).any(|words| words == card.as_bytes());
-        self.seen.books.questions.iter().filter(about).count()
+        self.seen.call_log.questions.iter().filter(about).count()
     }
 
     fn numbers(&self) -> Numbers {
@@ -284,7 +284,7 @@ impl Judge<'_> {
             alerts: distinct.len(),
             repeated_alerts: self.seen.alerts.len() - distinct.len(),
             dead_letters: self.seen.letters.values().map(Vec::len).sum(),
-            questions: self.seen.books.questions.len(),
+            questions: self.seen.call_log.questions.len(),
             most_questions_about_one: asked.max().unwrap_or(0),
         }
     }

@@ -1,4 +1,4 @@
-//! PURE. What the proxy remembers: calls, faults, and of each message of SQS who has it and until when. Times are those
+//! PURE. The log of the proxy: calls, faults, and for each SQS message its holder and the end of its visibility timeout. Times are those
 //! since the proxy began.
 
 use std::{
@@ -14,9 +14,9 @@ use super::{
     fault::{Fault, Kind},
 };
 
-/// The books.
+/// The calls of all clients.
 #[derive(Clone, Debug, Default)]
-pub struct Books {
+pub struct CallLog {
     /// Calls that arrived at the proxy, by client and operation.
     pub calls: BTreeMap<(String, String), u32>,
     /// Faults by client and kind.
@@ -26,14 +26,14 @@ pub struct Books {
     /// Every question that reached the model.
     pub questions: Vec<Bytes>,
     /// By SQS's id.
-    pub messages: BTreeMap<String, Message>,
+    pub messages: BTreeMap<String, ReceivedMessage>,
     /// Receipt handle to id.
     handles: HashMap<String, String>,
 }
 
 /// A message that was received through the proxy.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct ReceivedMessage {
     /// Who received it last.
     pub client: String,
     /// Receives that SQS has counted, also those whose answer was lost.
@@ -43,7 +43,7 @@ pub struct Message {
     pub held_until: Option<Duration>,
 }
 
-impl Books {
+impl CallLog {
     /// How often `kind` happened.
     #[must_use]
     pub fn of_kind(&self, kind: Kind) -> u32 {
@@ -51,7 +51,7 @@ impl Books {
     }
 
     /// The messages that somebody has at `now`, by id.
-    pub fn held(&self, now: Duration) -> impl Iterator<Item = (&String, &Message)> {
+    pub fn held(&self, now: Duration) -> impl Iterator<Item = (&String, &ReceivedMessage)> {
         self.messages.iter().filter(move |(_, message)| message.held_until.is_some_and(|until| until > now))
     }
 
@@ -115,7 +115,7 @@ impl Books {
             let (id, client) = (text("MessageId"), client.to_owned());
             self.handles.insert(text("ReceiptHandle"), id.clone());
             self.messages
-                .insert(id, Message { client, receives: receives(message), held_until: Some(until) });
+                .insert(id, ReceivedMessage { client, receives: receives(message), held_until: Some(until) });
         }
     }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn message_is_held_from_its_receive_to_its_delete_or_its_return() {
-        let mut books = Books::default();
+        let mut call_log = CallLog::default();
         let at = Duration::from_secs;
         let message = |id: &str, receives: &str| {
             json!({"MessageId": id, "ReceiptHandle": format!("handle-{id}"),
@@ -160,20 +160,20 @@ mod tests {
         };
         let answer = json!({"Messages": [message("a", "1"), message("b", "3")]}).to_string();
         let poll = call(RECEIVE, Value::Null);
-        books.done(("alerts", &poll), &answer.into(), (at(0), VISIBILITY));
-        assert_eq!(books.held(at(9)).count(), 2);
-        assert_eq!(books.held(at(10)).count(), 0);
+        call_log.done(("alerts", &poll), &answer.into(), (at(0), VISIBILITY));
+        assert_eq!(call_log.held(at(9)).count(), 2);
+        assert_eq!(call_log.held(at(10)).count(), 0);
         let entry = |id: &str, seconds: u32| json!({"Id": id, "ReceiptHandle": format!("handle-{id}"), "VisibilityTimeout": seconds});
         let change =
             call("ChangeMessageVisibilityBatch", json!({"Entries": [entry("a", 10), entry("b", 0)]}));
         let both = Bytes::from(r#"{"Successful":[{"Id":"a"},{"Id":"b"}]}"#);
-        books.done(("alerts", &change), &both, (at(5), VISIBILITY));
-        assert_eq!(books.held(at(14)).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a"]);
+        call_log.done(("alerts", &change), &both, (at(5), VISIBILITY));
+        assert_eq!(call_log.held(at(14)).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a"]);
         let delete = call("DeleteMessageBatch", json!({"Entries": [entry("a", 0)]}));
-        books.done(("alerts", &delete), &Bytes::from(r#"{"Failed":[{"Id":"a"}]}"#), (at(6), VISIBILITY));
-        assert_eq!(books.held(at(6)).count(), 1, "what was not deleted is still held");
-        books.done(("alerts", &delete), &both, (at(7), VISIBILITY));
-        assert_eq!(books.held(at(7)).count(), 0);
-        assert_eq!(books.receives(), BTreeMap::from([(1, 1), (3, 1)]));
+        call_log.done(("alerts", &delete), &Bytes::from(r#"{"Failed":[{"Id":"a"}]}"#), (at(6), VISIBILITY));
+        assert_eq!(call_log.held(at(6)).count(), 1, "what was not deleted is still held");
+        call_log.done(("alerts", &delete), &both, (at(7), VISIBILITY));
+        assert_eq!(call_log.held(at(7)).count(), 0);
+        assert_eq!(call_log.receives(), BTreeMap::from([(1, 1), (3, 1)]));
     }
 }

@@ -1,4 +1,4 @@
-//! A network cable between a learner and the ingress that can be cut: connections through it end on both sides without
+//! A TCP proxy between a learner and the ingress that can be cut: connections through it end on both sides without
 //! a word, with what was under way in them, and no new one is made.
 
 use std::net::SocketAddr;
@@ -10,28 +10,28 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// See the module. Dropping it cuts it.
-pub struct Cable {
+/// The proxy. Dropping it cuts its connections.
+pub struct TcpProxy {
     address: SocketAddr,
     cut: CancellationToken,
 }
 
-impl Cable {
-    /// Lays a cable to `url`, an `http://host:port`.
+impl TcpProxy {
+    /// Starts a proxy in front of `url`, an `http://host:port`.
     ///
     /// # Errors
     /// When no port can be opened.
-    pub async fn lay(url: &str) -> anyhow::Result<Self> {
+    pub async fn start(url: &str) -> anyhow::Result<Self> {
         let upstream = url.trim_start_matches("http://").to_owned();
         let listener =
-            TcpListener::bind("127.0.0.1:0").await.context("failed to open a port for the cable")?;
+            TcpListener::bind("127.0.0.1:0").await.context("failed to open a port for the proxy")?;
         let address = listener.local_addr()?;
         let cut = CancellationToken::new();
         tokio::spawn(cut.clone().run_until_cancelled_owned(accept(listener, upstream, cut.clone())));
         Ok(Self { address, cut })
     }
 
-    /// Where its near end is.
+    /// The URL for clients.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -43,7 +43,7 @@ impl Cable {
     }
 }
 
-impl Drop for Cable {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.cut();
     }

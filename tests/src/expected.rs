@@ -1,4 +1,4 @@
-//! PURE. What must follow from what was said and published, told again here and not asked of the workers.
+//! PURE. The expected results: progress sums and alert ids that follow from transcripts and events, computed without the workers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,11 +19,11 @@ pub type Sums = BTreeMap<(String, String), BTreeMap<&'static str, u64>>;
 pub fn progress<'a>(
     conversations: impl IntoIterator<Item = (&'a Transcript, &'a str, Option<&'a Assessment>)>,
 ) -> anyhow::Result<Sums> {
-    let mut due = Sums::new();
+    let mut expected = Sums::new();
     for (transcript, time_zone, assessment) in conversations {
         let day = transcript.started_at.in_tz(time_zone)?.date().to_string();
         for date in [day, "total".to_owned()] {
-            let sums = due.entry((transcript.user_id.to_string(), date)).or_default();
+            let sums = expected.entry((transcript.user_id.to_string(), date)).or_default();
             let mut add = |name, value| *sums.entry(name).or_default() += value;
             add("conversations", 1);
             add("turns", transcript.turns.len() as u64);
@@ -38,16 +38,16 @@ pub fn progress<'a>(
             add("relevanceSum", u64::from(assessment.skills.relevance.score));
         }
     }
-    Ok(due)
+    Ok(expected)
 }
 
-/// The first difference between what is due and what is stored.
+/// The first difference between what is expected and what is stored.
 #[must_use]
-pub fn missing(due: &Sums, stored: &BTreeMap<(String, String), HashMap<String, u64>>) -> Option<String> {
-    if stored.len() != due.len() {
-        return Some(format!("{} items instead of {}", stored.len(), due.len()));
+pub fn missing(expected: &Sums, stored: &BTreeMap<(String, String), HashMap<String, u64>>) -> Option<String> {
+    if stored.len() != expected.len() {
+        return Some(format!("{} items instead of {}", stored.len(), expected.len()));
     }
-    due.iter().find_map(|(key, sums)| {
+    expected.iter().find_map(|(key, sums)| {
         sums.iter().find_map(|(name, value)| {
             let found = stored.get(key).and_then(|item| item.get(*name));
             (found != Some(value)).then(|| format!("{name} of {key:?} is {found:?} instead of {value}"))
