@@ -54,7 +54,7 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
     let began = Instant::now();
     let mut between = None;
     let system = System::start_behind("chaos", async |cloud, outputs, options| {
-        between = Some(prepare(seed, (cloud, outputs), options).await?);
+        between = Some(prepare(seed, cloud, outputs, options).await?);
         Ok(())
     })
     .await?;
@@ -94,7 +94,8 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
 /// Puts the proxy between the workers and everything else.
 async fn prepare(
     seed: u64,
-    (cloud, outputs): (&Cloud, &Outputs),
+    cloud: &Cloud,
+    outputs: &Outputs,
     options: &mut StackOptions,
 ) -> anyhow::Result<(FaultProxy, Arc<Ingress>)> {
     let sqs = aws_sdk_sqs::Client::new(&cloud.root());

@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use events::{
     bus::Bus,
-    contract::{
-        ConversationId, EndReason, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage, UserId,
-    },
+    contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage},
     journal::{
         End, Handover, Journal, JournalConfig, JournalError, Ownership, Progress, Start, WATCH_DELAY_SECONDS,
     },
@@ -19,8 +17,10 @@ use tests::model::{Cloud, queue_url};
 use tokio::time::Instant;
 
 use crate::{
-    leaving,
-    world::{LEARNERS, Told, skew},
+    account_deletion,
+    observed::Observed,
+    plan::{LEARNERS, learner},
+    processes::skew,
 };
 use tests::deployment::{BUS, CONVERSATIONS, USERS};
 
@@ -71,7 +71,7 @@ struct Ingress {
     bus: Bus,
     /// Where there are any.
     accounts: Option<Accounts>,
-    told: Arc<Told>,
+    observed: Arc<Observed>,
     steps: u32,
     fate: Fate,
     renewed: Instant,
@@ -80,13 +80,8 @@ struct Ingress {
 /// The process is dead, or has nothing more to write.
 struct Gone;
 
-/// The learner with this number.
-pub(crate) fn learner(number: u32) -> UserId {
-    format!("learner-{number}").parse().expect("it is a user's id")
-}
-
 /// One conversation from its first word to its event.
-pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, told: Arc<Told>) {
+pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, observed: Arc<Observed>) {
     let id = env::random_uuid().as_bytes()[..10].try_into().expect("a UUID has sixteen bytes");
     let (pause, fates, moves, talk) = {
         let mut state = cloud.state();
@@ -110,14 +105,14 @@ pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, t
     // How it ends does not matter here: the oracle looks at what is stored.
     let (one, other) = (format!("ingress-{number}"), format!("ingress-{number}b"));
     let process = cloud.process(&one, skew(&cloud, skew_max_seconds));
-    let mut ingress = Ingress::new(&cloud, one, fates.0, &told);
+    let mut ingress = Ingress::new(&cloud, one, fates.0, &observed);
     process.spawn(async move {
         let _ = ingress.begin(talk).await;
     });
     if let Some((way, after)) = moves {
         tokio::time::sleep(after).await;
         let process = cloud.process(&other, skew(&cloud, skew_max_seconds));
-        let mut ingress = Ingress::new(&cloud, other, fates.1, &told);
+        let mut ingress = Ingress::new(&cloud, other, fates.1, &observed);
         process.spawn(async move {
             let _ = ingress.take_up(talk, way).await;
         });
@@ -125,7 +120,7 @@ pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, t
 }
 
 impl Ingress {
-    fn new(cloud: &Cloud, name: String, fate: Fate, told: &Arc<Told>) -> Self {
+    fn new(cloud: &Cloud, name: String, fate: Fate, observed: &Arc<Observed>) -> Self {
         let sdk = cloud.sdk_config(&name);
         let config = JournalConfig {
             table: CONVERSATIONS.into(),
@@ -139,8 +134,8 @@ impl Ingress {
             name,
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(&sdk), config),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(&sdk), BUS, "nova.ingress"),
-            accounts: has_accounts.then(|| leaving::open(&sdk)),
-            told: Arc::clone(told),
+            accounts: has_accounts.then(|| account_deletion::open(&sdk)),
+            observed: Arc::clone(observed),
             steps: 0,
             fate,
             renewed: Instant::now(),
@@ -166,7 +161,7 @@ impl Ingress {
         };
         self.step().await;
         let own = self.journal.start(&start, env::now()).await.map_err(|_| Gone)?;
-        self.told.acknowledged((&talk.id.to_string(), &user_id), None);
+        self.observed.acknowledged(&talk.id.to_string(), &user_id, None);
         self.go_on(talk, own, Vec::new()).await
     }
 
@@ -216,7 +211,7 @@ impl Ingress {
                 }
             }
             let user_id = learner(talk.number % LEARNERS);
-            self.told.acknowledged((&talk.id.to_string(), &user_id), Some(turn.clone()));
+            self.observed.acknowledged(&talk.id.to_string(), &user_id, Some(turn.clone()));
             said.push(turn);
         }
         let end = End::of_turns(EndReason::Learner, Usage::default(), &said);

@@ -36,11 +36,7 @@ use tests::{
 };
 use tokio::{process::Command, time::Instant};
 
-use crate::{
-    number, oracle,
-    plan::Plan,
-    world::{Told, furnish},
-};
+use crate::{number, observed::Observed, oracle, plan::Plan, world::furnish};
 
 /// Conversations of one run, unless `NOVA_LOAD_CONVERSATIONS` says otherwise.
 const CONVERSATIONS_STARTED: u64 = 40;
@@ -90,7 +86,7 @@ struct Cost {
 }
 
 /// What was measured.
-struct Measured {
+struct Measurement {
     conversations: u64,
     /// Of the workers that events go to, at once.
     pipeline: BTreeMap<&'static str, Cost>,
@@ -114,7 +110,7 @@ struct Site {
 }
 
 /// Runs `conversations` through the pipeline. Returns what it took, and what the oracle says.
-async fn run(conversations: u64) -> anyhow::Result<(Measured, Vec<String>)> {
+async fn run(conversations: u64) -> anyhow::Result<(Measurement, Vec<String>)> {
     let binaries = within(BUILT_WITHIN, "the workers are built", build(&Progress::silent())).await?;
     let cloud = Cloud::new(0);
     furnish(&cloud);
@@ -128,12 +124,12 @@ async fn run(conversations: u64) -> anyhow::Result<(Measured, Vec<String>)> {
     let patience = PATIENCE + Duration::from_secs(conversations) / SLOWEST;
     let (served, group) = (cloud.serve().await?, Arc::new(ProcessGroup::new()?));
     let site = Site { cloud, served, binaries, group, logs, patience };
-    let told = Told::default();
-    let measured = site.measure(conversations, &told).await;
+    let observed = Observed::default();
+    let measured = site.measure(conversations, &observed).await;
     let measured =
         measured.with_context(|| format!("the logs of the workers are in {}", site.logs.display()))?;
     let plan = Plan { poison: Vec::new(), ..Plan::calm() };
-    let mut violations = oracle::judge(&site.cloud, &told, &plan);
+    let mut violations = oracle::judge(&site.cloud, &observed, &plan);
     violations.append(&mut site.cloud.state().violations);
     if violations.is_empty() {
         fs::remove_dir_all(&site.logs)?;
@@ -142,10 +138,10 @@ async fn run(conversations: u64) -> anyhow::Result<(Measured, Vec<String>)> {
 }
 
 impl Site {
-    async fn measure(&self, conversations: u64, told: &Told) -> anyhow::Result<Measured> {
+    async fn measure(&self, conversations: u64, observed: &Observed) -> anyhow::Result<Measurement> {
         let sdk = self.cloud.sdk_config("ingress");
         let journalled = stream::iter(0..conversations)
-            .map(|number| converse(&sdk, number, told))
+            .map(|number| converse(&sdk, number, observed))
             .buffer_unordered(AT_ONCE)
             .try_collect();
         let completed: Vec<_> = within(self.patience, "conversations are journalled", journalled).await?;
@@ -161,7 +157,7 @@ impl Site {
             ensure!(status.success(), "{}", worker.process.died(status));
         }
         let watchdog = audit.into_values().next().unwrap_or_default();
-        Ok(Measured { conversations, pipeline: costs, watchdog })
+        Ok(Measurement { conversations, pipeline: costs, watchdog })
     }
 
     /// What it costs `workers` to empty their queues after `work`.
@@ -254,7 +250,7 @@ impl Site {
     }
 }
 
-impl Measured {
+impl Measurement {
     /// A table and a line of JSON.
     fn report(&self) -> anyhow::Result<String> {
         let all = self.pipeline.values().fold(Cost::default(), |sum, one| Cost {
@@ -309,7 +305,7 @@ async fn within<T>(
 }
 
 /// Journals a conversation that has ended, and returns its event.
-async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<Envelope> {
+async fn converse(sdk: &SdkConfig, number: u64, observed: &Observed) -> anyhow::Result<Envelope> {
     let config = JournalConfig {
         table: CONVERSATIONS.into(),
         watchdog_queue_url: queue_url("nova-watchdog"),
@@ -330,12 +326,12 @@ async fn converse(sdk: &SdkConfig, number: u64, told: &Told) -> anyhow::Result<E
         voice: None,
     };
     let own = journal.start(&start, env::now()).await?;
-    told.acknowledged((&id.to_string(), &user_id), None);
+    observed.acknowledged(&id.to_string(), &user_id, None);
     let mut said = Vec::new();
     for index in 0..TURNS {
         let turn = turn(id, index);
         journal.append(&own, &turn).await?;
-        told.acknowledged((&id.to_string(), &user_id), Some(turn.clone()));
+        observed.acknowledged(&id.to_string(), &user_id, Some(turn.clone()));
         said.push(turn);
     }
     let end = End::of_turns(EndReason::Learner, Usage::default(), &said);

@@ -5,20 +5,21 @@
 //! `NOVA_SEEDS=n` chooses how many seeds are run, on all processors, and tells how far it is; `NOVA_SEED=x` repeats
 //! one. A seed that fails prints itself and its calls. `NOVA_LOAD_CONVERSATIONS=n` is the size of the load test.
 
+mod account_deletion;
+mod alert_batching;
 mod documents;
 mod ingress;
-mod leaving;
 mod load;
+mod mutants;
+mod observed;
 mod oracle;
 mod orders;
 mod plan;
 mod processes;
-mod small;
+mod small_scale;
 mod storm;
 mod takeover;
-mod telling;
 mod world;
-mod wrong;
 
 /// A setting of a run.
 fn number(name: &str) -> Option<u64> {

@@ -12,7 +12,7 @@
 //! - I7: no message that can be handled is received so often that its queue gives it up, whatever is out for how long.
 //! - I8: a process that is asked to stop does so in time and keeps nothing (`processes`, as it happens).
 //! - I9: of a learner who left nothing is there, and one mark that keeps it so; who was promised to be deleted is, and
-//!   who did not leave has everything (`left`).
+//!   who did not leave has everything (`leftovers`).
 
 use events::workers::Worker;
 use std::{
@@ -33,12 +33,12 @@ use tests::{
 };
 
 use crate::{
-    plan::{NEWER, Plan},
-    world::{Told, may_be_left},
+    observed::Observed,
+    plan::{NEWER, Plan, may_be_left},
 };
 use tests::deployment::{CONVERSATIONS, EFFECTS, LOGS, PROGRESS};
 
-mod left;
+mod leftovers;
 
 struct Judge<'a> {
     state: &'a State,
@@ -49,14 +49,14 @@ struct Judge<'a> {
     left: BTreeSet<String>,
 }
 
-pub(crate) fn judge(cloud: &Cloud, told: &Told, plan: &Plan) -> Vec<String> {
+pub(crate) fn judge(cloud: &Cloud, observed: &Observed, plan: &Plan) -> Vec<String> {
     let state = cloud.state();
-    let left = left::learners(&state, plan);
+    let left = leftovers::learners(&state, plan);
     let mut judge = Judge { state: &state, found: Vec::new(), events: BTreeMap::new(), left };
     judge.read_events();
-    judge.left(told);
+    judge.left(observed);
     judge.traces();
-    judge.conversations(told);
+    judge.conversations(observed);
     judge.progress();
     judge.alerts();
     judge.queues(plan);
@@ -94,7 +94,7 @@ impl Judge<'_> {
     }
 
     /// Every conversation that began has ended, is published, and has one transcript and one analysis or reason.
-    fn conversations(&mut self, told: &Told) {
+    fn conversations(&mut self, observed: &Observed) {
         let table = &self.state.dynamodb.tables[CONVERSATIONS];
         let mut stored: BTreeMap<String, (Option<&Item>, Vec<Turn>)> = BTreeMap::new();
         for ((id, _), item) in &table.items {
@@ -104,7 +104,7 @@ impl Judge<'_> {
                 None => entry.0 = Some(item),
             }
         }
-        for ((id, user), turns) in told.turns.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for ((id, user), turns) in observed.turns.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             if self.left.contains(user) {
                 self.check(!stored.contains_key(id), || {
                     format!("I9: {id} of {user} is still in the journal")
@@ -305,8 +305,8 @@ impl Judge<'_> {
             for body in poison {
                 let letters: Vec<_> = dead.iter().filter(|message| message.body == body).collect();
                 self.check(!letters.is_empty(), || format!("I5: {name} did not give up {body:?}"));
-                let told = letters.iter().all(|message| message.attributes.contains_key("reason"));
-                self.check(told, || format!("I5: the dead letter {body:?} has no reason"));
+                let has_reason = letters.iter().all(|message| message.attributes.contains_key("reason"));
+                self.check(has_reason, || format!("I5: the dead letter {body:?} has no reason"));
             }
             let left = self.state.sqs.queues[&name].messages.iter().map(|message| message.body.as_str());
             let left: BTreeSet<&str> =

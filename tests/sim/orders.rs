@@ -20,7 +20,7 @@ use tests::model::{Cloud, FaultModel, Item};
 use tokio_util::sync::CancellationToken;
 use workers::progress::{Config, Progress};
 
-use crate::small;
+use crate::small_scale;
 use tests::deployment::{BUS, EFFECTS, PROGRESS, consumer};
 
 const QUEUE: &str = "nova-progress";
@@ -82,7 +82,7 @@ struct Left {
 
 /// Sends `bodies` to the worker and waits until all of them are handled.
 async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Left {
-    let (cloud, _world) = small::cloud(seed);
+    let (cloud, _world) = small_scale::cloud(seed);
     let sdk = cloud.sdk_config("progress");
     let consumer = consumer(Worker::Progress);
     let config = Config {
@@ -132,7 +132,7 @@ async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Lef
 }
 
 fn run(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Left {
-    small::runtime().block_on(Box::pin(counted(seed, fault_model, bodies)))
+    small_scale::runtime().block_on(Box::pin(counted(seed, fault_model, bodies)))
 }
 
 #[test]

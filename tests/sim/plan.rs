@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tests::model::Outage;
+use events::{contract::UserId, journal::Watch};
+use tests::{
+    deployment::CONVERSATIONS,
+    model::{Outage, State},
+};
 
 /// When an outage begins, since the start: in the middle of the storm.
 const OUTAGE_SINCE: Duration = Duration::from_secs(100);
@@ -28,6 +32,28 @@ const POISON: [(&str, &str); 3] = [
     ("nova-alerts", r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
     ("nova-watchdog", r#"{"conversationId":"nobody","version":"1.0"}"#),
 ];
+
+/// Learners who have conversations.
+pub(crate) const LEARNERS: u32 = 2;
+
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// What is shipped.
+    Real,
+    /// What is shipped, without faults, with processes that are only asked to stop.
+    Calm,
+    /// An analysis worker whose lease has no epoch.
+    UnfencedAnalysis,
+    /// A transcript worker whose messages are deleted before the effect.
+    DeleteFirst,
+    /// A progress worker that counts without a marker.
+    Unmarked,
+    /// Queues that give a message up after as many receives as it may have failures.
+    FewReceives,
+    /// An erasure worker that neither waits for what is under way nor leaves a mark for what comes later.
+    ForgetfulErasure,
+}
 
 /// What is done to the pipeline beside the storm.
 #[derive(Clone, Debug)]
@@ -78,6 +104,23 @@ impl Plan {
             outlasts: false,
         }
     }
+}
+
+/// The learner with this number.
+pub(crate) fn learner(number: u32) -> UserId {
+    format!("learner-{number}").parse().expect("it is a user's id")
+}
+
+/// Whether nothing will come of the message with this body: it waits for a newer worker, or until the watchdog gives up a
+/// conversation that is not in the journal.
+pub(crate) fn may_be_left(state: &State, plan: &Plan, body: &str) -> bool {
+    let is_nobodys = || {
+        let Some(watch) = Watch::decode(body).ok() else { return false };
+        let id = watch.conversation_id.to_string();
+        let items = &state.dynamodb.tables[CONVERSATIONS].items;
+        items.range((id.clone(), String::new())..).next().is_none_or(|((found, _), _)| *found != id)
+    };
+    body == NEWER.1 || (!plan.outlasts && is_nobodys())
 }
 
 fn outage(number: u64) -> Outage {

@@ -14,6 +14,7 @@ use events::{
     },
     workers::Worker,
 };
+use jiff::SignedDuration;
 use tests::{
     deployment::{config, consumer},
     model::Cloud,
@@ -23,9 +24,8 @@ use tokio_util::sync::CancellationToken;
 use workers::{alerts, analysis, erasure, progress, transcript, watchdog};
 
 use crate::{
-    plan::DEADLY,
-    world::{self, Variant},
-    wrong,
+    mutants,
+    plan::{DEADLY, Variant},
 };
 
 /// The processes, in the order of their slots: one of each worker, and a second one of analysis. Without `deletions` no
@@ -48,7 +48,7 @@ const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Longer than anything that a learner began before the account was to be deleted can take to come to its end.
 const SETTLE_SECONDS: &str = "600";
 
-/// The oracle checks every alert by itself, so none is held back as part of a storm; `telling` tests storms.
+/// The oracle checks every alert by itself, so none is held back as part of a storm; `alert_batching` tests storms.
 const NO_STORM: &str = "1000";
 
 /// The model of the analysis and its prices.
@@ -126,6 +126,12 @@ pub(crate) async fn trouble(
     }
 }
 
+/// By how much the clock of a process that starts now is ahead of that of the world.
+pub(crate) fn skew(cloud: &Cloud, max_seconds: f64) -> SignedDuration {
+    let ahead = cloud.state().seconds(0.0, 2.0 * max_seconds).as_secs_f64() - max_seconds;
+    SignedDuration::from_secs_f64(ahead)
+}
+
 /// Asks one process after the other to stop until `end`, each several times within the lease of an effect.
 pub(crate) async fn stops(cloud: &Cloud, running: &Running, end: Instant) {
     let slots = running.lock().unwrap_or_else(PoisonError::into_inner).len();
@@ -158,7 +164,7 @@ impl Keeper {
             let shutdown = CancellationToken::new();
             let entry = (name.clone(), shutdown.clone());
             self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(self.slot, entry);
-            let process = self.cloud.process(&name, world::skew(&self.cloud, self.skew_max_seconds));
+            let process = self.cloud.process(&name, skew(&self.cloud, self.skew_max_seconds));
             let death = self.cloud.death_of(&name);
             let sdk = self.cloud.sdk_config(&name);
             let deadly = Deadly { cloud: self.cloud.clone(), name: name.clone() };
@@ -246,19 +252,19 @@ async fn run(
         Worker::Transcript => {
             let handler = transcript::Transcripts::start(&config(worker, &[]), sdk).await?;
             if variant == Variant::DeleteFirst {
-                return process.consume(Events(wrong::DeleteFirst(Arc::new(handler)))).await;
+                return process.consume(Events(mutants::DeleteFirst(Arc::new(handler)))).await;
             }
             process.consume(Mortal(Events(handler), deadly)).await
         }
         Worker::Analysis if variant == Variant::UnfencedAnalysis => {
-            process.consume(Events(wrong::Unfenced::new(sdk))).await
+            process.consume(Events(mutants::Unfenced::new(sdk))).await
         }
         Worker::Analysis => {
             let config = config(worker, &MODEL);
             process.consume(Events(analysis::Analyses::start(&config, sdk).await?)).await
         }
         Worker::Progress if variant == Variant::Unmarked => {
-            process.consume(Events(wrong::Unmarked::new(sdk))).await
+            process.consume(Events(mutants::Unmarked::new(sdk))).await
         }
         Worker::Progress => {
             process.consume(Events(progress::Progress::start(&config(worker, &[]), sdk).await?)).await
@@ -280,7 +286,7 @@ async fn run(
             }
             let handler = erasure::Erasure::start(&config, sdk).await?;
             if is_forgetful {
-                return process.consume(Events(wrong::Forgetful::new(sdk, handler))).await;
+                return process.consume(Events(mutants::Forgetful::new(sdk, handler))).await;
             }
             process.consume(Events(handler)).await
         }

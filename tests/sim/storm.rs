@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     number,
-    plan::Plan,
-    world::{Run, Variant, run},
+    plan::{Plan, Variant},
+    world::{Run, run},
 };
 
 /// Seeds of one run of the tests, unless `NOVA_SEEDS` says otherwise.

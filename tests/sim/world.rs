@@ -1,31 +1,24 @@
 //! One run: the workers as processes that are killed, frozen and stopped, learners whose conversations are written
 //! through the real journal, a storm, and then quiet until nothing is left to do.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use events::{
-    contract::{Turn, UserId},
-    journal::Watch,
-    runtime::env::Simulated,
-    workers::Worker,
-};
-use jiff::{SignedDuration, Timestamp};
+use events::{runtime::env::Simulated, workers::Worker};
+use jiff::Timestamp;
 use tests::{
     deployment::{
         AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, create_queues_and_rules,
     },
-    model::{Cloud, EPOCH_MS, FaultModel, State},
+    model::{Cloud, EPOCH_MS, FaultModel},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ingress, leaving, oracle,
-    plan::{NEWER, Plan},
+    account_deletion, ingress,
+    observed::Observed,
+    oracle,
+    plan::{Plan, Variant, learner, may_be_left},
     processes,
 };
 
@@ -33,9 +26,6 @@ use crate::{
 const RECEIVES_MAX_WRONG: u32 = 2;
 
 const CONVERSATIONS_STARTED: u32 = 4;
-
-/// Learners who have them.
-pub(crate) const LEARNERS: u32 = 2;
 
 const STORM: Duration = Duration::from_secs(300);
 
@@ -47,45 +37,6 @@ const QUIET: Duration = Duration::from_secs(30);
 
 /// The longest time after the storm in which everything has to be done.
 const DONE_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
-
-/// What is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Variant {
-    /// What is shipped.
-    Real,
-    /// What is shipped, without faults, with processes that are only asked to stop.
-    Calm,
-    /// An analysis worker whose lease has no epoch.
-    UnfencedAnalysis,
-    /// A transcript worker whose messages are deleted before the effect.
-    DeleteFirst,
-    /// A progress worker that counts without a marker.
-    Unmarked,
-    /// Queues that give a message up after as many receives as it may have failures.
-    FewReceives,
-    /// An erasure worker that neither waits for what is under way nor leaves a mark for what comes later.
-    ForgetfulErasure,
-}
-
-/// What is known from outside.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// By conversation and learner, the turns that the journal acknowledged.
-    pub(crate) turns: Mutex<BTreeMap<(String, String), Vec<Turn>>>,
-    /// Learners who were promised that their accounts are deleted.
-    pub(crate) promised: Mutex<BTreeSet<String>>,
-}
-
-impl Told {
-    pub(crate) fn acknowledged(&self, (id, user_id): (&str, &UserId), turn: Option<Turn>) {
-        let mut told = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        told.entry((id.to_owned(), user_id.to_string())).or_default().extend(turn);
-    }
-
-    pub(crate) fn promised(&self, user_id: &UserId) {
-        self.promised.lock().unwrap_or_else(PoisonError::into_inner).insert(user_id.to_string());
-    }
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -123,20 +74,25 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
     // The processes boot before the storm, so that a run is about messages.
     tokio::time::sleep(Duration::from_secs(5)).await;
     if plan.leaves.is_some() {
-        leaving::sign_up(&cloud).await;
+        account_deletion::sign_up(&cloud).await;
     }
     if variant != Variant::Calm {
         let mut state = cloud.state();
         state.fault_model = FaultModel::STORM;
         state.outage = plan.outage;
     }
-    let told = Arc::new(Told::default());
+    let observed = Arc::new(Observed::default());
     for number in 0..CONVERSATIONS_STARTED {
-        tokio::spawn(ingress::converse(cloud.clone(), number, plan.skew_max_seconds, Arc::clone(&told)));
+        tokio::spawn(ingress::converse(cloud.clone(), number, plan.skew_max_seconds, Arc::clone(&observed)));
     }
     if let Some(number) = plan.leaves {
-        let user_id = ingress::learner(number);
-        tokio::spawn(leaving::leave(cloud.clone(), user_id, plan.skew_max_seconds, Arc::clone(&told)));
+        let user_id = learner(number);
+        tokio::spawn(account_deletion::leave(
+            cloud.clone(),
+            user_id,
+            plan.skew_max_seconds,
+            Arc::clone(&observed),
+        ));
     }
     plan.poison.iter().for_each(|(queue, body)| cloud.send(queue, body));
     let (what, end) = ((variant, plan.skew_max_seconds), Instant::now() + STORM);
@@ -151,7 +107,7 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
         tokio::time::sleep(left).await;
     }
     let done = done(&cloud, &plan).await;
-    let mut violations = oracle::judge(&cloud, &told, &plan);
+    let mut violations = oracle::judge(&cloud, &observed, &plan);
     if !done {
         violations.push(format!("not done within {DONE_WITHIN:?} after the storm"));
     }
@@ -192,22 +148,4 @@ async fn done(cloud: &Cloud, plan: &Plan) -> bool {
         }
     }
     false
-}
-
-/// Whether nothing will come of the message with this body: it waits for a newer worker, or until the watchdog gives up a
-/// conversation that is not in the journal.
-pub(crate) fn may_be_left(state: &State, plan: &Plan, body: &str) -> bool {
-    let is_nobodys = || {
-        let Some(watch) = Watch::decode(body).ok() else { return false };
-        let id = watch.conversation_id.to_string();
-        let items = &state.dynamodb.tables[CONVERSATIONS].items;
-        items.range((id.clone(), String::new())..).next().is_none_or(|((found, _), _)| *found != id)
-    };
-    body == NEWER.1 || (!plan.outlasts && is_nobodys())
-}
-
-/// By how much the clock of a process that starts now is ahead of that of the world.
-pub(crate) fn skew(cloud: &Cloud, max_seconds: f64) -> SignedDuration {
-    let ahead = cloud.state().seconds(0.0, 2.0 * max_seconds).as_secs_f64() - max_seconds;
-    SignedDuration::from_secs_f64(ahead)
 }

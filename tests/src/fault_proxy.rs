@@ -316,7 +316,7 @@ impl Door {
         let body = response.bytes().await.map_err(io::Error::other)?;
         if status.is_success() {
             let times = (self.shared.began.elapsed(), self.shared.visibility);
-            self.shared.call_log().done((&self.client, &arrived.call), &body, times);
+            self.shared.call_log().done(&self.client, &arrived.call, &body, times);
         }
         Ok(Reply { status, headers, body })
     }

@@ -43,7 +43,7 @@ const ATTEMPTS_MAX: u32 = 4;
 
 /// What is known of a conversation from outside.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Journalled {
     pub(crate) time_zone: &'static str,
     /// Words that are said in no other conversation.
     pub(crate) card: String,
@@ -51,7 +51,7 @@ pub(crate) struct Told {
     pub(crate) turns: Vec<Turn>,
 }
 
-pub(crate) type All = BTreeMap<ConversationId, Told>;
+pub(crate) type All = BTreeMap<ConversationId, Journalled>;
 
 /// Where conversations are written.
 pub(crate) struct Ingress {
@@ -60,7 +60,7 @@ pub(crate) struct Ingress {
     /// time, or that waits for eleven minutes.
     first: Journal,
     bus: Bus,
-    told: Mutex<All>,
+    journalled: Mutex<All>,
 }
 
 impl Ingress {
@@ -82,7 +82,7 @@ impl Ingress {
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(&sdk), &outputs.bus_name, "nova.ingress");
         let (journal, first) = (journal(&sdk), journal(&cloud.root()));
-        Arc::new(Self { journal, first, bus, told: Mutex::default() })
+        Arc::new(Self { journal, first, bus, journalled: Mutex::default() })
     }
 
     /// Begins conversations until `enough`, waits until they are over and returns them.
@@ -104,7 +104,7 @@ impl Ingress {
         for talked in talks.join_all().await {
             talked?;
         }
-        Ok(self.told().clone())
+        Ok(self.journalled().clone())
     }
 
     async fn converse(&self, number: u32, mut random: StdRng) -> anyhow::Result<()> {
@@ -125,7 +125,7 @@ impl Ingress {
         let slow = SignedDuration::from_secs(LEASE_SECONDS - TRUSTED_SECONDS);
         let own = self.first.start(&start, now - slow).await.context("a conversation cannot begin")?;
         let card = format!("card K{number:04}K");
-        self.told().insert(id, Told { time_zone, card: card.clone(), turns: Vec::new() });
+        self.journalled().insert(id, Journalled { time_zone, card: card.clone(), turns: Vec::new() });
         let silent = random.random_bool(0.1);
         let turns: Vec<Turn> =
             (0..random.random_range(2..7)).map(|index| turn(index, &card, silent)).collect();
@@ -136,8 +136,8 @@ impl Ingress {
             if !steps.next().await || insist(|| self.journal.append(&own, turn)).await.is_none() {
                 return Ok(());
             }
-            if let Some(told) = self.told().get_mut(&id) {
-                told.turns.push(turn.clone());
+            if let Some(journalled) = self.journalled().get_mut(&id) {
+                journalled.turns.push(turn.clone());
             }
         }
         let end = End::of_turns(EndReason::Learner, Usage::default(), &turns);
@@ -156,8 +156,8 @@ impl Ingress {
         Ok(())
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, All> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn journalled(&self) -> std::sync::MutexGuard<'_, All> {
+        self.journalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -80,7 +80,8 @@ impl CallLog {
     /// Notes what a service did, whether or not its answer will arrive. `visibility` is that of every queue.
     pub(super) fn done(
         &mut self,
-        (client, call): (&str, &Call),
+        client: &str,
+        call: &Call,
         answer: &Bytes,
         (now, visibility): (Duration, Duration),
     ) {
@@ -160,19 +161,19 @@ mod tests {
         };
         let answer = json!({"Messages": [message("a", "1"), message("b", "3")]}).to_string();
         let poll = call(RECEIVE, Value::Null);
-        call_log.done(("alerts", &poll), &answer.into(), (at(0), VISIBILITY));
+        call_log.done("alerts", &poll, &answer.into(), (at(0), VISIBILITY));
         assert_eq!(call_log.held(at(9)).count(), 2);
         assert_eq!(call_log.held(at(10)).count(), 0);
         let entry = |id: &str, seconds: u32| json!({"Id": id, "ReceiptHandle": format!("handle-{id}"), "VisibilityTimeout": seconds});
         let change =
             call("ChangeMessageVisibilityBatch", json!({"Entries": [entry("a", 10), entry("b", 0)]}));
         let both = Bytes::from(r#"{"Successful":[{"Id":"a"},{"Id":"b"}]}"#);
-        call_log.done(("alerts", &change), &both, (at(5), VISIBILITY));
+        call_log.done("alerts", &change, &both, (at(5), VISIBILITY));
         assert_eq!(call_log.held(at(14)).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a"]);
         let delete = call("DeleteMessageBatch", json!({"Entries": [entry("a", 0)]}));
-        call_log.done(("alerts", &delete), &Bytes::from(r#"{"Failed":[{"Id":"a"}]}"#), (at(6), VISIBILITY));
+        call_log.done("alerts", &delete, &Bytes::from(r#"{"Failed":[{"Id":"a"}]}"#), (at(6), VISIBILITY));
         assert_eq!(call_log.held(at(6)).count(), 1, "what was not deleted is still held");
-        call_log.done(("alerts", &delete), &both, (at(7), VISIBILITY));
+        call_log.done("alerts", &delete, &both, (at(7), VISIBILITY));
         assert_eq!(call_log.held(at(7)).count(), 0);
         assert_eq!(call_log.receives(), BTreeMap::from([(1, 1), (3, 1)]));
     }

@@ -17,8 +17,9 @@ use ingress::{
 use tests::model::{Cloud, queue_url};
 
 use crate::{
-    ingress::learner,
-    world::{LEARNERS, Told, skew},
+    observed::Observed,
+    plan::{LEARNERS, learner},
+    processes::skew,
 };
 use tests::deployment::{BUS, EFFECTS, USERS};
 
@@ -44,7 +45,7 @@ pub(crate) async fn sign_up(cloud: &Cloud) {
 }
 
 /// The learner asks, until the answer says that it will be.
-pub(crate) async fn leave(cloud: Cloud, user_id: UserId, skew_max_seconds: f64, told: Arc<Told>) {
+pub(crate) async fn leave(cloud: Cloud, user_id: UserId, skew_max_seconds: f64, observed: Arc<Observed>) {
     let pause = cloud.state().seconds(0.0, 250.0);
     tokio::time::sleep(pause).await;
     for attempt in 0u32.. {
@@ -75,7 +76,7 @@ pub(crate) async fn leave(cloud: Cloud, user_id: UserId, skew_max_seconds: f64, 
             () = dying => None,
         };
         if answered.is_some() {
-            told.promised(&user_id);
+            observed.promised(&user_id);
             return;
         }
         let (lets_it_be, pause) = {

@@ -6,9 +6,8 @@ use tests::model::State;
 
 use super::Judge;
 use crate::{
-    ingress::learner,
-    plan::Plan,
-    world::{LEARNERS, Told},
+    observed::Observed,
+    plan::{LEARNERS, Plan, learner},
 };
 use tests::deployment::{CONVERSATIONS, EFFECTS, PROGRESS, USERS};
 
@@ -25,8 +24,8 @@ pub(super) fn learners(state: &State, plan: &Plan) -> BTreeSet<String> {
 impl Judge<'_> {
     /// Who was promised it has left, who asked has left or stays as a whole, and nothing is there of those who left but
     /// the mark, once.
-    pub(super) fn left(&mut self, told: &Told) {
-        let promised = told.promised.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pub(super) fn left(&mut self, observed: &Observed) {
+        let promised = observed.promised.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let left = self.left.clone();
         self.check(promised.is_subset(&left), || {
             format!("I9: {promised:?} were promised that they are deleted, and {left:?} are")

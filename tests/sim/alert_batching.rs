@@ -23,7 +23,7 @@ use workers::alerts::{Alerts, Config};
 
 use crate::{
     number,
-    small::{self, epoch},
+    small_scale::{self, epoch},
 };
 use tests::deployment::{EFFECTS, TOPICS, consumer};
 
@@ -156,7 +156,7 @@ async fn until_empty(cloud: &Cloud) {
 
 async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     const ALERTS: u8 = 18;
-    let (cloud, _world) = small::cloud(seed);
+    let (cloud, _world) = small_scale::cloud(seed);
     let process = Process::start(&cloud, "alerts", config(window_seconds, None)).await;
     // Somewhere in the first window, which ends so long after the start.
     let window = Duration::from_secs(window_seconds.into());
@@ -198,15 +198,15 @@ async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
 fn storm_of_alerts_is_told_together_and_none_is_lost() {
     for seed in 0..number("NOVA_SEEDS").unwrap_or(SEEDS) {
         for window_seconds in WINDOWS_SECONDS {
-            small::runtime().block_on(Box::pin(storm(seed, FaultModel::CALM, window_seconds)));
+            small_scale::runtime().block_on(Box::pin(storm(seed, FaultModel::CALM, window_seconds)));
         }
-        small::runtime().block_on(Box::pin(storm(seed, FaultModel::STORM, WINDOWS_SECONDS[0])));
+        small_scale::runtime().block_on(Box::pin(storm(seed, FaultModel::STORM, WINDOWS_SECONDS[0])));
     }
 }
 
 /// The simulation begins at 08:00 UTC.
 async fn night() {
-    let (cloud, _world) = small::cloud(1);
+    let (cloud, _world) = small_scale::cloud(1);
     let quiet = Some("06:00-17:00");
     let first = Process::start(&cloud, "alerts-1", config(WINDOWS_SECONDS[0], quiet)).await;
     for number in 0..5 {
@@ -241,12 +241,12 @@ async fn night() {
 
 #[test]
 fn information_waits_for_the_end_of_the_quiet_hours_through_a_restart() {
-    small::runtime().block_on(Box::pin(night()));
+    small_scale::runtime().block_on(Box::pin(night()));
 }
 
 async fn dead_letters() {
     const MINUTES_10: Duration = Duration::from_secs(600);
-    let (cloud, _world) = small::cloud(1);
+    let (cloud, _world) = small_scale::cloud(1);
     let process = Process::start(&cloud, "alerts", config(WINDOWS_SECONDS[0], None)).await;
     tokio::time::sleep(MINUTES_10).await;
     assert!(sent(&cloud).is_empty());
@@ -270,5 +270,5 @@ async fn dead_letters() {
 
 #[test]
 fn dead_letters_raise_an_alert_and_again_when_they_double() {
-    small::runtime().block_on(Box::pin(dead_letters()));
+    small_scale::runtime().block_on(Box::pin(dead_letters()));
 }
