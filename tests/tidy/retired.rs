@@ -31,7 +31,7 @@ pub(crate) const IDENTIFIERS: &[Retired] = &[
     retired("Place", "ingress/src/results/", "StreamPermit"),
     retired("NoPlace", "", "StreamLimitError"),
     retired("Talk", "ingress/src/live/session", "SessionLoop"),
-    retired("Held", "ingress/src/live/session", "ActiveConversation"),
+    retired("struct Held", "ingress/src/live/session", "ActiveConversation"),
     retired("Parts", "ingress/src/live/session", "Dependencies"),
     retired("App", "ingress/src/", "AppState"),
     retired("Records", "ingress/src/", "Stores"),
@@ -58,7 +58,8 @@ pub(crate) const IDENTIFIERS: &[Retired] = &[
     retired("NotKeepingUp", "", "BackpressureError"),
     retired("OtherProtocol", "", "UnsupportedProtocolError"),
     retired("InvalidTraceParent", "", "TraceParentError"),
-    retired("Refusal", "", "an error that ends in Error"),
+    retired("Refusal", "ingress/", "an error that ends in Error"),
+    retired("Refusal", "tests/src/", "ServiceError"),
 ];
 
 /// File names without `.rs`.
