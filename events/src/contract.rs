@@ -14,6 +14,7 @@ mod conversation;
 mod envelope;
 mod event;
 mod id;
+pub mod live;
 mod metrics;
 mod progress;
 mod schema;

@@ -7,7 +7,6 @@
 mod comeback;
 pub(crate) mod connection;
 pub(crate) mod live;
-pub(crate) mod message;
 pub(crate) mod playback;
 mod pool;
 mod wav;
@@ -15,17 +14,15 @@ mod wav;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use events::contract::{ConversationId, EndReason, FeedbackLanguage, Level, Turn, UserId};
+use events::contract::{
+    ConversationId, EndReason, FeedbackLanguage, Level, Speaker, Turn, UserId, live::CaptionStage,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::simulator::audible::Heard;
 
-pub use message::{Speaker, Stage};
 pub use pool::UserPool;
 pub use wav::read_wav;
-
-/// Samples in a second, in both directions of the live protocol.
-pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
 /// How long an API call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -88,7 +85,7 @@ pub enum Moment {
         /// Who speaks.
         speaker: Speaker,
         /// Whether the words can still change.
-        stage: Stage,
+        stage: CaptionStage,
         /// The words.
         text: String,
     },

@@ -33,7 +33,7 @@ async fn check_audio(system: &System) -> anyhow::Result<()> {
         for turn in &transcript.turns {
             let key = turn.turn.audio_key.as_deref().context("a turn without audio")?;
             let samples = read_wav(std::io::Cursor::new(system.results.audio(key).await?))?;
-            let mut decoder = Decoder::new(infra::learner::SAMPLE_RATE_HZ);
+            let mut decoder = Decoder::new(events::contract::live::SAMPLE_RATE_HZ);
             let mut heard = decoder.push(&samples);
             heard.extend(decoder.finish());
             let words: Vec<&str> = heard

@@ -9,10 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use events::contract::{EndReason, Speaker};
+use events::contract::{EndReason, Speaker, live::CaptionStage};
 use futures_util::future::try_join_all;
 use infra::{
-    learner::{Learner, Moment, Script, Stage},
+    learner::{Learner, Moment, Script},
     local::{Instance, Service},
 };
 use tests::{
@@ -184,7 +184,7 @@ async fn talk(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<Talk
                     lines = line + 1;
                     Doing::Speaking(*line)
                 }
-                Moment::Caption { speaker: Speaker::Tutor, stage: Stage::Speculative, .. } => {
+                Moment::Caption { speaker: Speaker::Tutor, stage: CaptionStage::Speculative, .. } => {
                     Doing::Hearing(lines)
                 }
                 Moment::Turn(turn) if turn.speaker == Speaker::Tutor => Doing::Waiting,

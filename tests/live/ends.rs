@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use events::contract::ConversationId;
-use ingress::live::socket::CloseReason;
+use events::contract::{ConversationId, live::CloseReason};
 use serde_json::Value;
 use tests::live::{Live, LiveOptions, block_on};
 

@@ -4,12 +4,10 @@
 
 use std::time::Duration;
 
+use events::contract::live::{AUDIO_BYTES_MAX, TYPED_CHARS_MAX};
 use ingress::{
     live::session::JOBS_MAX,
-    live::socket::{
-        IDLE_TIMEOUT, MESSAGE_BYTES_MAX, TYPED_INTERVAL,
-        message::{AUDIO_BYTES_MAX, TYPED_CHARS_MAX},
-    },
+    live::socket::{IDLE_TIMEOUT, MESSAGE_BYTES_MAX, TYPED_INTERVAL},
 };
 use reqwest::Method;
 use serde_json::{Value, json};

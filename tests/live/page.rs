@@ -4,14 +4,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use anyhow::{Context as _, bail, ensure};
-use events::contract::ConversationId;
-use futures_util::{SinkExt as _, StreamExt as _};
-use infra::{
-    learner::SAMPLE_RATE_HZ,
-    simulator::audible::{Decoder, Heard},
+use anyhow::{Context as _, bail};
+use events::contract::{
+    ConversationId,
+    live::{ClientMessage, PROTOCOL, SAMPLE_RATE_HZ, ServerMessage, decode_audio, encode_audio},
 };
-use ingress::live::socket::message::{ClientMessage, PROTOCOL, ServerMessage};
+use futures_util::{SinkExt as _, StreamExt as _};
+use infra::simulator::audible::{Decoder, Heard};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_tungstenite::{
@@ -67,8 +66,7 @@ impl Connection {
     }
 
     pub(crate) async fn send_audio(&mut self, samples: &[i16]) -> anyhow::Result<()> {
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        self.write(Message::Binary(bytes.into())).await
+        self.write(Message::Binary(encode_audio(samples).into())).await
     }
 
     /// Cancel safe.
@@ -76,11 +74,8 @@ impl Connection {
         loop {
             return Ok(match self.0.next().await {
                 Some(Ok(Message::Binary(frame))) => {
-                    let (generation, pcm) = frame.split_first_chunk::<4>().context("a broken frame")?;
-                    let (samples, rest) = pcm.as_chunks::<2>();
-                    ensure!(rest.is_empty(), "half a sample");
-                    let samples = samples.iter().copied().map(i16::from_le_bytes).collect();
-                    FromService::Audio { generation: u32::from_le_bytes(*generation), samples }
+                    let (generation, samples) = decode_audio(&frame).context("a broken frame")?;
+                    FromService::Audio { generation, samples }
                 }
                 Some(Ok(Message::Text(text))) => {
                     FromService::Message(serde_json::from_str(&text).context("a broken message")?)

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use events::contract::{ConversationId, EndReason, Speaker, Turn};
-use infra::{
-    learner::SAMPLE_RATE_HZ,
-    simulator::{audible, faults::Fault},
+use events::contract::{
+    ConversationId, EndReason, Speaker, Turn,
+    live::{CaptionStage, ClientMessage, SAMPLE_RATE_HZ, ServerMessage},
 };
-use ingress::live::socket::message::{CaptionStage, ClientMessage, ServerMessage};
+use infra::simulator::{audible, faults::Fault};
 use serde_json::json;
 use tests::live::Live;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -329,7 +328,8 @@ impl<'a> Talk<'a> {
                 self.phase = Phase::Over;
             }
             ServerMessage::Error { code, message } => bail!("the ingress reports {code:?}: {message}"),
-            ServerMessage::Caption { .. }
+            ServerMessage::Unknown
+            | ServerMessage::Caption { .. }
             | ServerMessage::Model { .. }
             | ServerMessage::Resumed
             | ServerMessage::Reconnect { .. } => {}

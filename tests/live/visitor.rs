@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use events::contract::live::PROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
-use ingress::live::socket::message::PROTOCOL;
 use serde_json::{Value, json};
 use tests::live::Live;
 use tokio::net::TcpStream;

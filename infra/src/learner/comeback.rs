@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use events::contract::ConversationId;
+use events::contract::{ConversationId, live::SAMPLE_RATE_HZ};
 use tokio::time::Instant;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Audio that is kept to be sent again, in samples: a minute.
-const KEPT_SAMPLES_MAX: usize = 60 * super::SAMPLE_RATE_HZ as usize;
+const KEPT_SAMPLES_MAX: usize = 60 * SAMPLE_RATE_HZ as usize;
 
 /// Comes back to `id` at the first address that has it, beginning with the one after `address`. `turns` have been heard
 /// of. Answers the connection and the address.
@@ -123,9 +123,9 @@ mod tests {
     fn a_minute_is_kept() {
         let mut sent = Sent::default();
         for _ in 0..100 {
-            sent.push(&[0; super::super::SAMPLE_RATE_HZ as usize]);
+            sent.push(&[0; SAMPLE_RATE_HZ as usize]);
         }
         assert_eq!(sent.last.len(), KEPT_SAMPLES_MAX);
-        assert!(sent.unheard(30 * u64::from(super::super::SAMPLE_RATE_HZ)).is_err());
+        assert!(sent.unheard(30 * u64::from(SAMPLE_RATE_HZ)).is_err());
     }
 }

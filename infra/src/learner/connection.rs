@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use events::contract::live::PROTOCOL;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
@@ -13,9 +14,6 @@ use tokio_tungstenite::{
         protocol::WebSocketConfig,
     },
 };
-
-/// The sub-protocol.
-const PROTOCOL: &str = "nova.live.v1";
 
 /// The largest message that is accepted.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -6,16 +6,18 @@
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use events::contract::Speaker;
+use events::contract::{
+    Speaker,
+    live::{ClientMessage, SAMPLE_RATE_HZ, ServerMessage, decode_audio, encode_audio},
+};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
-    Conversation, Learner, Line, Moment, SAMPLE_RATE_HZ, Script, Started,
+    Conversation, Learner, Line, Moment, Script, Started,
     comeback::{Sent, come_back},
     connection::{PATIENCE, Socket, connect},
-    message::{self, Down, Up},
     playback::Playback,
 };
 use crate::simulator::audible::{self, Decoder};
@@ -215,7 +217,7 @@ impl<'a> Talk<'a> {
             }
             Phase::Leaving { until } => {
                 ensure!(now < until, "the ingress did not say goodbye within {} s", PATIENCE.as_secs());
-                let end = std::mem::take(&mut self.end_unheard).then(|| text(&Up::End));
+                let end = std::mem::take(&mut self.end_unheard).then(|| text(&ClientMessage::End));
                 return end.into_iter().collect();
             }
             Phase::Speaking(_) | Phase::Recalling { .. } | Phase::Over => {}
@@ -225,12 +227,12 @@ impl<'a> Talk<'a> {
         let report = if due { self.playback.report(now) } else { None };
         let mut messages = report.iter().map(text).collect::<anyhow::Result<Vec<_>>>()?;
         messages.push(if self.is_leaving() {
-            text(&Up::End)?
+            text(&ClientMessage::End)?
         } else {
             let samples: Vec<i16> =
                 (0..FRAME_SAMPLES).map(|_| self.speech.pop_front().unwrap_or(0)).collect();
             self.sent.push(&samples);
-            Message::Binary(message::frame(samples.into_iter()).into())
+            Message::Binary(encode_audio(&samples).into())
         });
         Ok(messages)
     }
@@ -268,7 +270,7 @@ impl<'a> Talk<'a> {
         match message {
             Message::Binary(frame) => {
                 let (generation, samples) =
-                    message::audio(&frame).context("the ingress sent a broken frame")?;
+                    decode_audio(&frame).context("the ingress sent a broken frame")?;
                 if generation >= self.playback.generation {
                     self.play(generation, &samples);
                 }
@@ -302,15 +304,15 @@ impl<'a> Talk<'a> {
 
     fn understand(
         &mut self,
-        message: Down,
+        message: ServerMessage,
         observer: &mut (impl FnMut(&Moment) + Send),
     ) -> anyhow::Result<Option<Left>> {
         match message {
-            Down::Ready { generation, heard_samples, .. } if self.conversation.is_some() => {
+            ServerMessage::Ready { generation, heard_samples, .. } if self.conversation.is_some() => {
                 self.back(generation, heard_samples)?;
                 observer(&Moment::Back);
             }
-            Down::Ready { conversation_id, generation, tutor_begins, .. } => {
+            ServerMessage::Ready { conversation_id, generation, tutor_begins, .. } => {
                 self.playback.flush(generation, Instant::now());
                 self.phase = Phase::Opening { since: Instant::now(), tutor_begins };
                 self.conversation = Some(Conversation {
@@ -324,27 +326,29 @@ impl<'a> Talk<'a> {
                 });
                 observer(&Moment::Ready { conversation_id });
             }
-            Down::Model { simulated } => {
+            ServerMessage::Model { simulated } => {
                 self.conversation()?.simulated = simulated;
                 observer(&Moment::Model { simulated });
             }
-            Down::Caption { speaker, stage, text } => observer(&Moment::Caption { speaker, stage, text }),
-            Down::Turn { turn } if (turn.index as usize) < self.conversation()?.turns.len() => {}
-            Down::Turn { turn } => {
+            ServerMessage::Caption { speaker, stage, text, .. } => {
+                observer(&Moment::Caption { speaker, stage, text })
+            }
+            ServerMessage::Turn { turn } if (turn.index as usize) < self.conversation()?.turns.len() => {}
+            ServerMessage::Turn { turn } => {
                 self.answered |= turn.speaker == Speaker::Tutor;
                 observer(&Moment::Turn(turn.clone()));
                 let conversation = self.conversation()?;
                 ensure!(conversation.turns.len() < TURNS_MAX, "the conversation does not come to an end");
                 conversation.turns.push(turn);
             }
-            Down::Flush { generation } => {
+            ServerMessage::Flush { generation } => {
                 self.playback.flush(generation, Instant::now());
                 self.decoder = Decoder::new(SAMPLE_RATE_HZ);
                 observer(&Moment::Flush);
             }
-            Down::Reconnecting => observer(&Moment::Reconnecting),
-            Down::Resumed => observer(&Moment::Resumed),
-            Down::Ended { reason, turns } => {
+            ServerMessage::Reconnecting => observer(&Moment::Reconnecting),
+            ServerMessage::Resumed => observer(&Moment::Resumed),
+            ServerMessage::Ended { reason, turns } => {
                 let last = self.decoder.flush();
                 let conversation = self.conversation()?;
                 conversation.heard.extend(last);
@@ -352,9 +356,9 @@ impl<'a> Talk<'a> {
                 conversation.turn_count = turns;
                 self.phase = Phase::Over;
             }
-            Down::Reconnect => return Ok(Some(Left::Lost)),
-            Down::Error { code, message } => bail!("the ingress reports {code}: {message}"),
-            Down::Unknown => {}
+            ServerMessage::Reconnect { .. } => return Ok(Some(Left::Lost)),
+            ServerMessage::Error { code, message } => bail!("the ingress reports {code:?}: {message}"),
+            ServerMessage::Unknown => {}
         }
         Ok(None)
     }
@@ -403,6 +407,6 @@ impl<'a> Talk<'a> {
     }
 }
 
-pub(crate) fn text(message: &Up) -> anyhow::Result<Message> {
+pub(crate) fn text(message: &ClientMessage) -> anyhow::Result<Message> {
     Ok(Message::text(serde_json::to_string(message).context("a message is JSON")?))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{SAMPLE_RATE_HZ, message::Up};
+use events::contract::live::{ClientMessage, SAMPLE_RATE_HZ};
 
 #[derive(Debug)]
 pub(crate) struct Playback {
@@ -36,7 +36,7 @@ impl Playback {
     }
 
     /// What has been played of the generation, if that is news.
-    pub(crate) fn report(&mut self, now: Instant) -> Option<Up> {
+    pub(crate) fn report(&mut self, now: Instant) -> Option<ClientMessage> {
         let ahead = self.until.saturating_duration_since(now).mul_f64(self.pace);
         let arrived = Duration::from_millis(self.arrived * 1_000 / u64::from(SAMPLE_RATE_HZ));
         let ms = u64::try_from(arrived.saturating_sub(ahead).as_millis()).unwrap_or(u64::MAX);
@@ -44,7 +44,7 @@ impl Playback {
             return None;
         }
         self.reported_ms = ms;
-        Some(Up::Played { generation: self.generation, ms })
+        Some(ClientMessage::Played { generation: self.generation, ms })
     }
 }
 
@@ -60,9 +60,9 @@ mod tests {
         playback.flush(3, start);
         playback.push(16_000, at(0));
         assert_eq!(playback.until, at(500));
-        assert_eq!(playback.report(at(100)), Some(Up::Played { generation: 3, ms: 200 }));
+        assert_eq!(playback.report(at(100)), Some(ClientMessage::Played { generation: 3, ms: 200 }));
         assert_eq!(playback.report(at(100)), None);
-        assert_eq!(playback.report(at(900)), Some(Up::Played { generation: 3, ms: 1_000 }));
+        assert_eq!(playback.report(at(900)), Some(ClientMessage::Played { generation: 3, ms: 1_000 }));
         playback.flush(4, at(900));
         assert_eq!((playback.generation, playback.report(at(950))), (4, None));
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::{Context as _, bail, ensure};
 use hound::{SampleFormat, WavReader};
 
-use super::SAMPLE_RATE_HZ;
+use events::contract::live::SAMPLE_RATE_HZ;
 
 /// Longest recording that is one spoken turn, in seconds.
 const RECORDING_SECONDS_MAX: u32 = 30;

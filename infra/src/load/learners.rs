@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use events::contract::live::SAMPLE_RATE_HZ;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
-    learner::{Learner, SAMPLE_RATE_HZ, Script, UserPool},
+    learner::{Learner, Script, UserPool},
     local::{Progress, Stack},
     simulator::audible,
 };

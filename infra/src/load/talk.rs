@@ -4,7 +4,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use events::contract::{self, EndReason, Turn};
+use events::contract::{
+    self, EndReason, Turn,
+    live::{ClientMessage, SAMPLE_RATE_HZ, ServerMessage, decode_audio, encode_audio},
+};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -12,10 +15,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use super::{Shared, learners::Speaker, lock};
 use crate::{
     learner::{
-        SAMPLE_RATE_HZ,
         connection::{PATIENCE, Socket, connect},
         live::{BREATH, FRAME, FRAME_SAMPLES, FRAMES_PER_REPORT, text},
-        message::{self, Down, Up},
         playback::Playback,
     },
     simulator::{
@@ -154,7 +155,9 @@ impl<'a> Talk<'a> {
         let before = self.phase;
         self.go_on(now)?;
         match self.phase {
-            Phase::Leaving if before != Phase::Leaving => return send(socket, text(&Up::End)?).await,
+            Phase::Leaving if before != Phase::Leaving => {
+                return send(socket, text(&ClientMessage::End)?).await;
+            }
             Phase::Connecting | Phase::Leaving | Phase::Over => return Ok(()),
             Phase::Speaking { .. } | Phase::Listening => {}
         }
@@ -223,7 +226,7 @@ impl<'a> Talk<'a> {
             *position += count;
         }
         samples[..STAMP_SAMPLES].copy_from_slice(&stamp::stamp(monotonic()));
-        message::frame(samples.into_iter()).into()
+        encode_audio(&samples).into()
     }
 
     fn receive(&mut self, message: Message) -> anyhow::Result<()> {
@@ -231,7 +234,7 @@ impl<'a> Talk<'a> {
             Message::Binary(frame) => {
                 let arrived = monotonic();
                 let (generation, samples) =
-                    message::audio(&frame).context("the ingress sent a broken frame")?;
+                    decode_audio(&frame).context("the ingress sent a broken frame")?;
                 self.hear(generation, &samples, arrived);
                 Ok(())
             }
@@ -263,10 +266,10 @@ impl<'a> Talk<'a> {
         self.words.hear(self.decoder.push(&unstamped.samples));
     }
 
-    fn understand(&mut self, message: Down) -> anyhow::Result<()> {
+    fn understand(&mut self, message: ServerMessage) -> anyhow::Result<()> {
         let now = Instant::now();
         match message {
-            Down::Ready { generation, .. } => {
+            ServerMessage::Ready { generation, .. } => {
                 lock(&self.shared.opening).record(now - self.since);
                 self.playback.flush(generation, now);
                 self.enter(Phase::Listening, now);
@@ -275,23 +278,26 @@ impl<'a> Talk<'a> {
                     state.opened += 1;
                 });
             }
-            Down::Turn { turn } => {
+            ServerMessage::Turn { turn } => {
                 self.answered |= turn.speaker == contract::Speaker::Tutor;
                 self.words.compare(&turn);
             }
-            Down::Ended { reason, turns } => {
+            ServerMessage::Ended { reason, turns } => {
                 self.words.hear(self.decoder.flush());
                 self.words.end(reason, turns);
                 self.phase = Phase::Over;
             }
-            Down::Flush { generation } => {
+            ServerMessage::Flush { generation } => {
                 self.playback.flush(generation, now);
                 self.words.wrong("the tutor was interrupted though nobody spoke".to_owned());
             }
-            Down::Reconnect => bail!("the ingress is stopping"),
-            Down::Reconnecting => self.words.wrong("the model was lost".to_owned()),
-            Down::Error { code, message } => bail!("the ingress reports {code}: {message}"),
-            Down::Model { .. } | Down::Caption { .. } | Down::Resumed | Down::Unknown => {}
+            ServerMessage::Reconnect { .. } => bail!("the ingress is stopping"),
+            ServerMessage::Reconnecting => self.words.wrong("the model was lost".to_owned()),
+            ServerMessage::Error { code, message } => bail!("the ingress reports {code:?}: {message}"),
+            ServerMessage::Model { .. }
+            | ServerMessage::Caption { .. }
+            | ServerMessage::Resumed
+            | ServerMessage::Unknown => {}
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use events::contract::{ConversationId, UserId};
+use events::contract::{ConversationId, UserId, live::BYTES_PER_MS};
 use http::{HeaderMap, header};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,6 @@ use super::{
 use crate::{
     app::AppState,
     live::session::UploadPermit,
-    live::sonic::wire::BYTES_PER_MS,
     live::upload::{AudioFileError, format::Format},
 };
 

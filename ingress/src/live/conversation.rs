@@ -33,7 +33,10 @@ mod walk_tests;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use events::contract::EndReason;
+use events::contract::{
+    EndReason,
+    live::{BYTES_PER_SAMPLE, ErrorCode, ServerMessage},
+};
 
 pub use failure::{FailureClass, Reaction, StreamError};
 pub use history::Message;
@@ -42,14 +45,10 @@ pub use model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 pub use output::{Ending, Output, Release, Totals};
 pub use resumed::Resumed;
 
-use crate::live::socket::message::{ErrorCode, ServerMessage};
 use direction::Directions;
 use floor::Floor;
 use link::Link;
 use upload::Upload;
-
-/// Bytes of one sample of PCM s16le.
-const BYTES_PER_SAMPLE: u64 = 2;
 
 /// See the module.
 #[derive(Debug)]

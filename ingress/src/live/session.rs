@@ -16,7 +16,10 @@ use std::{
 };
 
 use events::{
-    contract::{ConversationId, Envelope, UserId},
+    contract::{
+        ConversationId, Envelope, UserId,
+        live::{CloseReason, ErrorCode, ServerMessage},
+    },
     journal::{Ended, JournalError, Start, State},
 };
 use jiff::Timestamp;
@@ -26,10 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     live::admission::Slot,
     live::conversation::Conversation,
-    live::socket::{
-        ClientConnection, CloseReason,
-        message::{ErrorCode, ServerMessage},
-    },
+    live::socket::ClientConnection,
     live::ticket::{Admission, Purpose},
     store::images::PictureDescription,
 };

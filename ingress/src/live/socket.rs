@@ -2,8 +2,6 @@
 //! slow client never delays the conversation. A client that is too slow, silent or sends too large messages is
 //! disconnected with a close code, and may connect again.
 
-pub mod message;
-
 mod close_reason;
 mod pace;
 
@@ -18,6 +16,10 @@ use std::{
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
+use events::contract::live::{
+    AUDIO_BYTES_MAX, BYTES_PER_MS, ClientMessage, CloseReason, ErrorCode, PROTOCOL, ServerMessage,
+    TEXT_MESSAGE_BYTES_MAX, TYPED_CHARS_MAX,
+};
 use futures_util::{
     SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
@@ -28,14 +30,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
-use crate::live::sonic::wire::BYTES_PER_MS;
-use message::{
-    AUDIO_BYTES_MAX, ClientMessage, ErrorCode, PROTOCOL, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
-    TYPED_CHARS_MAX,
-};
+use close_reason::{close_message, reason_of};
 use pace::Bucket;
-
-pub use close_reason::CloseReason;
 
 /// Size of the read buffer, in bytes: some frames of audio.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -178,7 +174,7 @@ impl ClientConnection {
                 self.rate_limited(read(message), now)
             }
             Some(Err(error)) => {
-                self.signal_close(CloseReason::of(error));
+                self.signal_close(reason_of(error));
                 ClientEvent::Closed
             }
             None => ClientEvent::Closed,
@@ -210,7 +206,7 @@ impl ClientConnection {
 
     /// Closes the socket after the queue, and waits for that, within a limit.
     pub async fn close(mut self, why: CloseReason) {
-        if self.push(why.message()).is_err() {
+        if self.push(close_message(why)).is_err() {
             self.signal_close(why);
         }
         let Self { queue, close_now, mut writer, messages, .. } = self;
@@ -293,7 +289,7 @@ async fn write(
         () = write_in_order(&mut sink, waiting, &queued_bytes) => return,
     };
     // A message that was written in part has to be finished before the client can read the close frame.
-    let _ = timeout(CLOSE_TIMEOUT, sink.send(why.message())).await;
+    let _ = timeout(CLOSE_TIMEOUT, sink.send(close_message(why))).await;
 }
 
 /// Writes the queue, and pings, until the queue is closed or a write fails.

@@ -9,7 +9,7 @@ use aws_sdk_s3::{
     types::{ObjectIdentifier, ServerSideEncryption},
 };
 use events::{
-    contract::{ConversationId, UserId},
+    contract::{ConversationId, UserId, live::SAMPLE_RATE_HZ},
     runtime::{
         failure::describe,
         retry::{Retry, RetryPolicy, retry},
@@ -22,7 +22,6 @@ use super::{
     documents::delete_objects,
     signed::{SignedUrl, sign},
 };
-use crate::live::sonic::wire::SAMPLE_RATE_HZ;
 
 /// Deadline for storing one recording, with all attempts.
 const UPLOAD_DEADLINE: Duration = Duration::from_secs(45);

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::live::sonic::wire::BYTES_PER_MS;
+use events::contract::live::BYTES_PER_MS;
 
 /// Longest audio of one learner turn, in milliseconds. The beginning of a longer turn is dropped.
 pub(super) const TURN_AUDIO_MS_MAX: u64 = 90_000;

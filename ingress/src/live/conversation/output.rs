@@ -1,10 +1,10 @@
 //! PURE. What the state machine of a conversation wants done, in order: messages, audio, stream calls, records.
 
 use bytes::Bytes;
-use events::contract::{ConversationMetrics, EndReason, Turn, Usage};
+use events::contract::{ConversationMetrics, EndReason, Turn, Usage, live::ServerMessage};
 
 use super::{failure::StreamError, history::Message, input::StreamId};
-use crate::{live::conversation::model_event::AudioFrame, live::socket::message::ServerMessage};
+use crate::live::conversation::model_event::AudioFrame;
 
 /// An action for the session, to be performed in order.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,10 @@
 //! reaction to the end, the failure and the age of one. `link` decides which stream is current.
 
 use bytes::Bytes;
-use events::contract::{EndReason, Speaker};
+use events::contract::{
+    EndReason, Speaker,
+    live::{ErrorCode, ServerMessage},
+};
 
 use super::{
     Conversation, Phase,
@@ -12,7 +15,6 @@ use super::{
     link,
     output::Output,
 };
-use crate::live::socket::message::{ErrorCode, ServerMessage};
 
 impl Conversation {
     pub(super) fn open_stream(&mut self) {

@@ -2,15 +2,14 @@
 //! scripted model.
 
 use bytes::Bytes;
-use events::contract::{ConversationId, EndReason, Speaker, Turn};
+use events::contract::{
+    ConversationId, EndReason, Speaker, Turn,
+    live::{BYTES_PER_MS, ServerMessage},
+};
 use jiff::Timestamp;
 
 use super::{Conversation, Input, Limits, Output, Settings, StreamId, Texts, Totals};
-use crate::{
-    live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason},
-    live::socket::message::ServerMessage,
-    live::sonic::wire::BYTES_PER_MS,
-};
+use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 
 /// The pause that ends a turn, in milliseconds.
 pub(super) const PAUSE_MS: u64 = 1_500;

@@ -1,6 +1,9 @@
 //! Tests of replaced streams, of handovers between tasks, and of their metrics.
 
-use events::contract::{ConversationMetrics, EndReason, Speaker, StreamUsage, Turn, Usage};
+use events::contract::{
+    ConversationMetrics, EndReason, Speaker, StreamUsage, Turn, Usage,
+    live::{ErrorCode, ServerMessage},
+};
 
 use super::{
     FailureClass, Input, Output, Resumed, Settings, StreamError, StreamId,
@@ -10,7 +13,6 @@ use super::{
 use crate::{
     live::conversation::Conversation,
     live::conversation::model_event::{ModelEvent, Stage, StopReason},
-    live::socket::message::{ErrorCode, ServerMessage},
 };
 
 /// Three turns: a greeting, an answer, and a reply.

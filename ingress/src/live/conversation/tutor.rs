@@ -1,7 +1,7 @@
 //! PURE. The tutor's turn in progress: what the tutor planned to say, what it said, and how much of it was played. Sonic
 //! announces each sentence (SPECULATIVE), sends its audio, and later reports what was spoken (FINAL).
 
-use crate::live::sonic::wire::BYTES_PER_MS;
+use events::contract::live::BYTES_PER_MS;
 
 /// Longest recording of one tutor turn, in milliseconds. The rest is played but not recorded.
 pub(super) const TURN_AUDIO_MS_MAX: u64 = 120_000;

@@ -3,9 +3,9 @@
 //! it. Until then the microphone is ignored, because the model could not transcribe two voices in one stream.
 
 use bytes::{Bytes, BytesMut};
+use events::contract::live::BYTES_PER_MS;
 
 use super::{Conversation, Phase};
-use crate::live::sonic::wire::BYTES_PER_MS;
 
 /// Length of a step of uploaded or filling audio, in milliseconds.
 pub(super) const FILL_MS: u64 = 100;
@@ -104,7 +104,7 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
-    use events::contract::{EndReason, Speaker, Turn};
+    use events::contract::{EndReason, Speaker, Turn, live::ServerMessage};
 
     use super::*;
     use crate::{
@@ -113,7 +113,6 @@ mod tests {
             Input, Output, StreamId,
             test_fixture::{PAUSE_MS, settings, speech},
         },
-        live::socket::message::ServerMessage,
     };
 
     /// A conversation with an open stream, in which the tutor has said hello, at 1000 ms.

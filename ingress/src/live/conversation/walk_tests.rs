@@ -6,7 +6,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
-use events::contract::{EndReason, Speaker, StreamUsage, Turn, Usage};
+use events::contract::{
+    EndReason, Speaker, StreamUsage, Turn, Usage,
+    live::{BYTES_PER_MS, ServerMessage},
+};
 use proptest::prelude::*;
 use rand::{SeedableRng as _, rngs::StdRng};
 
@@ -18,8 +21,6 @@ use super::{
 };
 use crate::{
     live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason},
-    live::socket::message::ServerMessage,
-    live::sonic::wire::BYTES_PER_MS,
     test_fuzz,
 };
 

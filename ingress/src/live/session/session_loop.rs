@@ -10,7 +10,7 @@ use std::{
 };
 
 use events::{
-    contract::{ConversationId, Envelope, Turn},
+    contract::{ConversationId, Envelope, Turn, live::ServerMessage},
     journal::Ownership,
 };
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     live::conversation::{Conversation, Ending, Input, StreamId},
-    live::socket::{ClientConnection, ClientEvent, message::ServerMessage},
+    live::socket::{ClientConnection, ClientEvent},
     live::sonic::{SIGNALS_MAX, Setup, Signal, Stream},
 };
 use client::next_event;

@@ -4,14 +4,15 @@
 
 use std::{fs, path::PathBuf};
 
+use events::contract::live::{
+    AUDIO_BYTES_MAX, ClientMessage, CloseReason, PROTOCOL, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
+    TYPED_CHARS_MAX,
+};
 use serde_json::{Map, Value, json};
 
 use super::{
-    BURST_MS_MAX, CloseReason, IDLE_TIMEOUT, MESSAGE_BYTES_MAX, PACE_MAX, PING_INTERVAL, QUEUE_BYTES_MAX,
+    BURST_MS_MAX, IDLE_TIMEOUT, MESSAGE_BYTES_MAX, PACE_MAX, PING_INTERVAL, QUEUE_BYTES_MAX,
     QUEUE_MESSAGES_MAX, TYPED_BURST_MAX, TYPED_INTERVAL, WRITE_TIMEOUT,
-    message::{
-        AUDIO_BYTES_MAX, ClientMessage, PROTOCOL, ServerMessage, TEXT_MESSAGE_BYTES_MAX, TYPED_CHARS_MAX,
-    },
 };
 use crate::live::ticket::TICKET_SECONDS;
 

@@ -12,9 +12,3 @@ pub use input::{
     prompt_end, prompt_start, session_end, session_start, text_block, tool_result,
 };
 pub use output::{DecodeError, Decoded, Decoder, OPEN_BLOCKS_MAX};
-
-/// Samples a second of all audio in a conversation: what the learner sends, what Sonic takes and what it gives.
-pub const SAMPLE_RATE_HZ: u32 = 16_000;
-
-/// Bytes of one millisecond of such audio.
-pub const BYTES_PER_MS: u64 = 32;

@@ -1,9 +1,9 @@
 //! PURE. Converts samples of the supported rates to 16 kHz, 16 bit.
 
+use events::contract::live::SAMPLE_RATE_HZ;
 use rubato::{Fft, FixedSync, Resampler as _, audioadapter_buffers::direct::SequentialSlice};
 
 use super::{error::AudioFileError, limits::RATES_HZ};
-use crate::live::sonic::wire::SAMPLE_RATE_HZ;
 
 /// Length of one transform, in milliseconds: enough for a steep filter, and at each rate an even number of samples in a short
 /// ratio to the output, so that the delay of the filter is a whole number of samples.

@@ -7,8 +7,8 @@ use super::Floor;
 use crate::{
     live::conversation::output::Output,
     live::conversation::tutor::{Cut, CutBy, PLAYED_TOLERANCE_MS},
-    live::socket::message::ServerMessage,
 };
+use events::contract::live::ServerMessage;
 
 impl Floor {
     /// The client has played `ms` of `generation`.
@@ -89,7 +89,7 @@ impl Floor {
 
 #[cfg(test)]
 mod tests {
-    use events::contract::{Speaker, Turn};
+    use events::contract::{Speaker, Turn, live::ServerMessage};
 
     use super::super::SETTLE_MS_MAX;
     use crate::{
@@ -98,7 +98,6 @@ mod tests {
             Input, StreamId,
             test_fixture::{Harness, settings},
         },
-        live::socket::message::ServerMessage,
     };
 
     /// How the model reports a barge-in.

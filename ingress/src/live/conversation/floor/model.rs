@@ -2,17 +2,16 @@
 
 use std::collections::VecDeque;
 
-use events::contract::Speaker;
+use events::contract::{
+    Speaker,
+    live::{BYTES_PER_MS, CaptionStage, ServerMessage},
+};
 
 use super::{Floor, Open};
-use crate::{
-    live::conversation::{
-        model_event::{AudioFrame, ModelEvent, Stage, StopReason},
-        output::Output,
-        tutor::{CutBy, TURN_TEXT_BYTES_MAX, TutorTurn, push_words},
-    },
-    live::socket::message::{CaptionStage, ServerMessage},
-    live::sonic::wire::BYTES_PER_MS,
+use crate::live::conversation::{
+    model_event::{AudioFrame, ModelEvent, Stage, StopReason},
+    output::Output,
+    tutor::{CutBy, TURN_TEXT_BYTES_MAX, TutorTurn, push_words},
 };
 
 impl Floor {

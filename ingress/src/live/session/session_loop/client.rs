@@ -1,15 +1,15 @@
 //! The client side of the session loop: clients connect, send, receive and disconnect.
 
-use events::contract::Turn;
+use events::contract::{
+    Turn,
+    live::{ClientMessage, CloseReason, ErrorCode, ReconnectReason, ServerMessage},
+};
 
 use super::SessionLoop;
 use crate::{
     live::conversation::{Ending, Input},
     live::session::inputs::Connect,
-    live::socket::{
-        ClientConnection, ClientEvent, CloseReason,
-        message::{ClientMessage, ErrorCode, ReconnectReason, ServerMessage},
-    },
+    live::socket::{ClientConnection, ClientEvent},
 };
 
 impl SessionLoop<'_> {

@@ -2,9 +2,8 @@
 //! "sonic-input-events"; each event has a golden test.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use events::contract::live::SAMPLE_RATE_HZ;
 use serde_json::{Value, json};
-
-use super::SAMPLE_RATE_HZ;
 
 /// Longest text of one `textInput`, in bytes: longer texts are sent as several `textInput` events of one block.
 /// Sources differ on the limit (1 KB or 50 KB); the smaller one is safe.
