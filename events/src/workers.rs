@@ -2,7 +2,7 @@
 //! tests compare the templates and the binaries with it.
 //!
 //! To add a worker: write its module and binary in the package `workers`, and add an entry. What is still missing
-//! (binary, queue, rule, alarms, role, the start in `tests::worker`) is a compile error or a failing test.
+//! (binary, queue, rule, alarms, role, the start in `tests/sim/processes.rs`) is a compile error or a failing test.
 
 use std::fmt;
 

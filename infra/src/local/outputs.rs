@@ -131,7 +131,6 @@ impl Outputs {
         environment.push(("NOVA_QUEUE_URL", queue.url.clone()));
         environment.push(("NOVA_DEAD_LETTER_QUEUE_URL", queue.dead_letter_url.clone()));
         environment.push(("NOVA_ATTEMPTS_TABLE", self.effects_table.clone()));
-        environment.push(("NOVA_CONCURRENCY", worker.spec().concurrency.to_string()));
         Ok(environment)
     }
 
