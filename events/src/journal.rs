@@ -34,7 +34,7 @@ mod listing;
 mod progress;
 mod reader;
 #[cfg(test)]
-pub(crate) mod samples;
+pub(crate) mod test_samples;
 
 pub use conversation::{
     Completed, Conversation, End, Ended, Header, Ownership, Start, State, Watch, WatchError,

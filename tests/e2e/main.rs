@@ -11,8 +11,6 @@ mod api;
 mod chaos;
 mod conversation;
 mod documents;
-#[path = "../tidy/documents.rs"]
-mod documents_against_code;
 mod handover;
 mod journey;
 mod load;

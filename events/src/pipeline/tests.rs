@@ -28,7 +28,7 @@ fn published() -> Found {
         owner: "ingress-1".to_owned(),
         voice: None,
     };
-    let mut header = crate::journal::samples::header(&start, after(190));
+    let mut header = crate::journal::test_samples::header(&start, after(190));
     header.ended =
         Some(Ended { at: after(100), end: End::of_turns(EndReason::Learner, Usage::default(), &[]) });
     header.published_at = Some(after(101));
