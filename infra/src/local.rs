@@ -28,11 +28,11 @@
 //! Everything started in here lives in one process group ([`ProcessGroup`]) and dies with the process that
 //! started it, however that process ends.
 
+mod apply_properties;
 mod binaries;
 mod cloud;
 mod credentials;
 mod deploy;
-mod dropped;
 mod function;
 mod group;
 mod net;
@@ -44,9 +44,9 @@ mod redis;
 mod run_file;
 mod sdk;
 mod service;
-mod settle;
 mod stack;
 mod tool;
+mod unsupported_properties;
 
 pub use crate::pictures::{Picture, catalogue, publish_pictures};
 pub use binaries::{Binaries, build, cargo, workspace};
@@ -57,7 +57,7 @@ pub use group::ProcessGroup;
 pub(crate) use net::await_listening;
 pub use net::{free_port, http_client, is_free};
 pub use outputs::{Outputs, Queue};
-pub use process::{Died, Process};
+pub use process::{Process, ProcessExitError};
 pub use progress::{Progress, Step};
 pub use redis::RedisServer;
 pub use run_file::{CredentialSource, RunFile};

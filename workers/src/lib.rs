@@ -31,8 +31,7 @@ mod tests {
     use super::{alerts, analysis, erasure, progress, transcript, watchdog};
 
     /// Variables that every consumer needs.
-    const CONSUMER_NEEDS: [&str; 3] =
-        ["NOVA_ATTEMPTS_TABLE", "NOVA_DEAD_LETTER_QUEUE_URL", "NOVA_QUEUE_URL"];
+    const CONSUMER_NEEDS: [&str; 3] = ["NOVA_ATTEMPTS_TABLE", "NOVA_DEAD_LETTER_QUEUE_URL", "NOVA_QUEUE_URL"];
 
     fn command(worker: Worker) -> Command {
         match worker {
@@ -77,7 +76,10 @@ mod tests {
         let manifest = include_str!("../Cargo.toml");
         for worker in Worker::ALL {
             let binary = std::fs::read_to_string(format!("{folder}/{worker}.rs")).unwrap();
-            assert!(binary.contains(&format!("runtime::main(\"{worker}\",")), "{worker} runs under another name");
+            assert!(
+                binary.contains(&format!("runtime::main(\"{worker}\",")),
+                "{worker} runs under another name"
+            );
             let target = format!("name = \"{worker}\"\ntest = false");
             assert!(manifest.contains(&target), "the binary {worker} is not in Cargo.toml");
         }

@@ -58,10 +58,12 @@ async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console)
     let learner = Learner::sign_up(&run.cloud_endpoint, &run.outputs.client_id, &run.url, &email).await?;
     progress.end(&email);
     console.line(&format!("\nThe conversation, about the picture {:?}", script.image_id));
-    let conversation = Box::pin(learner.converse_observed(script, |moment| tell(moment, console))).await?;
+    let conversation =
+        Box::pin(learner.converse_observed(script, |moment| print_moment(moment, console))).await?;
     summarise(&conversation, script, console);
     console.line("\nWhat comes of it");
-    let arrived = results::show(run, learner.user_id(), &conversation, (script, tap), console).await;
+    let spoken = results::Spoken { user_id: learner.user_id(), conversation: &conversation, script };
+    let arrived = results::show(run, &spoken, tap, console).await;
     Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -104,7 +106,7 @@ fn sentences(picture: &Picture) -> Vec<String> {
     ]
 }
 
-fn tell(moment: &Moment, console: &Console) {
+fn print_moment(moment: &Moment, console: &Console) {
     match moment {
         Moment::Model { simulated: true } => console.line("  (the tutor is simulated)"),
         Moment::Turn(turn) => console.line(&format!("  {}", line(turn))),

@@ -4,15 +4,15 @@
 //! Nothing here changes anything without `--apply`, and nothing here prints what a learner said without
 //! `--show-words`.
 
-mod age;
 mod conversation;
+mod dead_letter;
 mod dead_letters;
-mod held;
-mod letter;
-pub(super) mod place;
+mod message_age;
 mod queues;
+mod receive;
 mod replay;
 mod table;
+pub(super) mod target;
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::console::Console;
-use place::{Place, PlaceOptions};
+use target::{Target, TargetOptions};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -34,7 +34,7 @@ use place::{Place, PlaceOptions};
 Without --aws it works on the service that `cargo run` runs in this workspace.")]
 pub(super) struct OpsOptions {
     #[command(flatten)]
-    place: PlaceOptions,
+    target: TargetOptions,
     #[command(flatten)]
     show: ShowOptions,
     #[command(subcommand)]
@@ -67,14 +67,14 @@ enum OpsCommand {
 }
 
 pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Result<ExitCode> {
-    let OpsOptions { place, show, command } = options;
-    let place = Place::open(&place).await?;
+    let OpsOptions { target, show, command } = options;
+    let target = Target::open(&target).await?;
     let shown = Shown { show, console };
     match command {
-        OpsCommand::Queues => queues::run(&place, shown).await,
-        OpsCommand::Dlq(command) => Box::pin(dead_letters::run(command, &place, shown)).await,
-        OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &place, shown)).await,
-        OpsCommand::Replay(options) => Box::pin(replay::run(&options, &place, shown)).await,
+        OpsCommand::Queues => queues::run(&target, shown).await,
+        OpsCommand::Dlq(command) => Box::pin(dead_letters::run(command, &target, shown)).await,
+        OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &target, shown)).await,
+        OpsCommand::Replay(options) => Box::pin(replay::run(&options, &target, shown)).await,
     }
 }
 

@@ -12,7 +12,7 @@ use infra::pictures::{
 };
 use rand::RngExt as _;
 
-use super::ops::place::{PlaceOptions, Reached};
+use super::ops::target::{Reached, TargetOptions};
 use crate::console::Console;
 
 /// Millionths of a US dollar in one.
@@ -37,7 +37,7 @@ Without --aws it works on the service that `cargo run` runs in this workspace. T
 photographs are the illustrations again, and are marked as simulated.")]
 pub(super) struct PicturesOptions {
     #[command(flatten)]
-    place: PlaceOptions,
+    target: TargetOptions,
     /// Have photographs made by a model of Amazon Bedrock, which costs money.
     #[arg(long, requires = "model")]
     generate: bool,
@@ -70,9 +70,9 @@ pub(super) async fn run(options: PicturesOptions, console: &Console) -> anyhow::
     let Some(price) = options.price_usd.or_else(|| list_price(&model, options.quality)) else {
         bail!("the price of {} is not known here; say with --price-usd what one photograph costs", model.id);
     };
-    let place = Reached::by(&options.place).await?;
-    let gallery = Gallery::new(&place.sdk, &place.outputs, place.path_style);
-    let photographer = Photographer::new(&place.bedrock, model, options.quality);
+    let target = Reached::by(&options.target).await?;
+    let gallery = Gallery::new(&target.sdk, &target.outputs, target.path_style);
+    let photographer = Photographer::new(&target.bedrock, model, options.quality);
     let wanted = pictures.len();
     let pictures = if options.again { pictures } else { photographer.missing(&gallery, pictures).await? };
     console.line(&cost(&photographer.model().id, wanted, pictures.len(), price));
@@ -87,8 +87,8 @@ async fn publish_all(
     pictures: Vec<Picture>,
     console: &Console,
 ) -> anyhow::Result<ExitCode> {
-    let place = Reached::by(&options.place).await?;
-    let gallery = Gallery::new(&place.sdk, &place.outputs, place.path_style);
+    let target = Reached::by(&options.target).await?;
+    let gallery = Gallery::new(&target.sdk, &target.outputs, target.path_style);
     let progress = console.progress();
     progress.begin("Publishing the pictures");
     let published = publish(&gallery, pictures, options.again, &progress).await?;

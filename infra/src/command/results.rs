@@ -46,25 +46,27 @@ struct Alert {
     conversation_id: Option<ConversationId>,
 }
 
+/// A conversation that was held, and the script that it followed.
+pub(super) struct Spoken<'a> {
+    pub(super) user_id: &'a UserId,
+    pub(super) conversation: &'a Conversation,
+    pub(super) script: &'a Script,
+}
+
 /// Shows the four results as they arrive. Returns whether all of them did.
-pub(super) async fn show(
-    run: &RunFile,
-    user_id: &UserId,
-    conversation: &Conversation,
-    (script, tap): (&Script, &AlertTap),
-    console: &Console,
-) -> bool {
+pub(super) async fn show(run: &RunFile, spoken: &Spoken<'_>, tap: &AlertTap, console: &Console) -> bool {
+    let Spoken { user_id, conversation, script } = *spoken;
     let id = conversation.conversation_id;
     let shown = tokio::join!(
-        told(console, run, "transcript", Box::pin(transcript(run, user_id, id, script))),
-        told(console, run, "analysis", Box::pin(assessment(run, user_id, id))),
-        told(console, run, "progress", Box::pin(progress(run, user_id))),
-        told(console, run, "alerts", Box::pin(tap.alert(id))),
+        print_when_ready(console, run, "transcript", Box::pin(transcript(run, user_id, id, script))),
+        print_when_ready(console, run, "analysis", Box::pin(assessment(run, user_id, id))),
+        print_when_ready(console, run, "progress", Box::pin(progress(run, user_id))),
+        print_when_ready(console, run, "alerts", Box::pin(tap.alert(id))),
     );
     shown.0 && shown.1 && shown.2 && shown.3
 }
 
-async fn told(
+async fn print_when_ready(
     console: &Console,
     run: &RunFile,
     worker: &str,

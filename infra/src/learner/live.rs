@@ -331,7 +331,7 @@ impl<'a> Talk<'a> {
                 observer(&Moment::Model { simulated });
             }
             ServerMessage::Caption { speaker, stage, text, .. } => {
-                observer(&Moment::Caption { speaker, stage, text })
+                observer(&Moment::Caption { speaker, stage, text });
             }
             ServerMessage::Turn { turn } if (turn.index as usize) < self.conversation()?.turns.len() => {}
             ServerMessage::Turn { turn } => {

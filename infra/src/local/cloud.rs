@@ -16,7 +16,9 @@ use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use tokio::process::Command;
 
-use super::{Died, Process, ProcessGroup, Progress, free_port, ministack, net, root_sdk_config, sdk};
+use super::{
+    Process, ProcessExitError, ProcessGroup, Progress, free_port, ministack, net, root_sdk_config, sdk,
+};
 
 /// How long it may take to answer; idle it takes 0.3 s, beside a build 5 s were seen.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -60,7 +62,8 @@ impl Cloud {
             };
             match Self::start_on(port, options, &group).await {
                 // Somebody took the port between our look and its use.
-                Err(error) if options.port.is_none() && error.is::<Died>() && !net::is_free(port) => {}
+                Err(error)
+                    if options.port.is_none() && error.is::<ProcessExitError>() && !net::is_free(port) => {}
                 result => return result,
             }
         }

@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::{
 };
 use tokio::time::Instant;
 
-use super::{Binaries, Outputs, Progress, function, sdk, settle};
+use super::{Binaries, Outputs, Progress, apply_properties, function, sdk};
 
 /// The stack that makes the bucket which the code of functions is taken from.
 const DATA: &str = "nova-data";
@@ -66,7 +66,7 @@ pub async fn deploy(
             }
         }
         let names = physical_names(&cloudformation, name).await?;
-        settle::settle(sdk, template, &names).await?;
+        apply_properties::apply(sdk, template, &names).await?;
     }
     Outputs::from_stacks(&outputs, endpoint)
 }
@@ -170,12 +170,12 @@ mod tests {
         workers::Worker,
     };
 
-    use super::{super::dropped, IDENTITY, TEMPLATES};
+    use super::{super::unsupported_properties, IDENTITY, TEMPLATES};
 
     /// The resources of a template, by name.
     fn resources(stack: &str) -> Map<String, Value> {
         let (_, template) = TEMPLATES.into_iter().find(|(name, _)| *name == stack).unwrap();
-        let template = dropped::json(&Yaml::load_from_str(template).unwrap()[0]);
+        let template = unsupported_properties::json(&Yaml::load_from_str(template).unwrap()[0]);
         template["Resources"].as_object().unwrap().clone()
     }
 

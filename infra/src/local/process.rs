@@ -44,7 +44,7 @@ pub struct Process {
 /// A process that ended though nobody asked it to.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{name} ended unexpectedly ({status}); its log is {log}; its last lines:\n{last_lines}", log = log.display())]
-pub struct Died {
+pub struct ProcessExitError {
     /// Which process.
     pub name: String,
     /// How it ended.
@@ -153,8 +153,8 @@ impl Process {
 
     /// Says how it died; meant for a process that has ended.
     #[must_use]
-    pub fn died(&self, status: ExitStatus) -> Died {
-        Died {
+    pub fn died(&self, status: ExitStatus) -> ProcessExitError {
+        ProcessExitError {
             name: self.name.clone(),
             status,
             log: self.log.clone(),

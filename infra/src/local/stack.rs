@@ -24,7 +24,9 @@ use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Binaries, Cloud, CloudOptions, Died, Outputs, Process, Progress, RunFile, Service, deploy};
+use super::{
+    Binaries, Cloud, CloudOptions, Outputs, Process, ProcessExitError, Progress, RunFile, Service, deploy,
+};
 use crate::pictures::{Gallery, catalogue, publish, publish_pictures};
 use launch::{Launched, Launcher, Simulator};
 
@@ -108,8 +110,8 @@ pub struct Stack {
     simulator: Simulator,
     cloud: Cloud,
     outputs: Outputs,
-    deaths: Mutex<mpsc::Receiver<Died>>,
-    report_death: mpsc::Sender<Died>,
+    deaths: Mutex<mpsc::Receiver<ProcessExitError>>,
+    report_death: mpsc::Sender<ProcessExitError>,
 }
 
 /// A process, and whether its end is ours.
@@ -315,7 +317,7 @@ impl Stack {
 
     /// Waits for the next process that ends though nobody asked it to: one of the service's, the simulator or
     /// the cloud.
-    pub async fn died(&self) -> Died {
+    pub async fn died(&self) -> ProcessExitError {
         let mut deaths = self.deaths.lock().await;
         tokio::select! {
             // The sender lives as long as the stack, so the channel is never closed.
@@ -355,7 +357,7 @@ impl Stack {
 }
 
 /// Reports the process's end unless it is ours.
-fn watched(launched: Launched, report: &mpsc::Sender<Died>) -> Running {
+fn watched(launched: Launched, report: &mpsc::Sender<ProcessExitError>) -> Running {
     let Launched { process, health } = launched;
     let process = Arc::new(process);
     let ending = Arc::new(AtomicBool::new(false));

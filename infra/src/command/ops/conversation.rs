@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::{
     Shown, dead_letters,
-    place::{Place, QueueName},
     table::table,
+    target::{QueueName, Target},
 };
 use crate::command::demo;
 
@@ -64,11 +64,11 @@ struct DeadLetter {
 
 pub(super) async fn run(
     options: &ConversationOptions,
-    place: &Place,
+    target: &Target,
     shown: Shown<'_>,
 ) -> anyhow::Result<ExitCode> {
     let id = options.id;
-    let found = place.pipeline.find(id).await.context("cannot see where the conversation is")?;
+    let found = target.pipeline.find(id).await.context("cannot see where the conversation is")?;
     let found = found.with_context(|| {
         format!(
             "the journal does not know the conversation {id}; it forgets after 90 days, and then only \
@@ -78,7 +78,7 @@ pub(super) async fn run(
     let trail = found.trail();
     let now = Timestamp::now();
     let turns = if shown.with_words() {
-        place.journal.load(id).await.context("cannot read the turns")?.map(|conversation| conversation.turns)
+        target.journal.load(id).await.context("cannot read the turns")?.map(|conversation| conversation.turns)
     } else {
         None
     };
@@ -89,7 +89,7 @@ pub(super) async fn run(
         state: state(&found.header, &trail, now),
         started_at: id.started_at(),
         stages: stages(&trail),
-        dead_letters: dead_letters_about(place, id).await?,
+        dead_letters: dead_letters_about(target, id).await?,
         turns,
     };
     shown.result(&report, lines)
@@ -128,9 +128,9 @@ fn stages(trail: &Trail) -> Vec<StageState> {
 }
 
 /// The dead letters that are about it, in all queues.
-async fn dead_letters_about(place: &Place, id: ConversationId) -> anyhow::Result<Vec<DeadLetter>> {
+async fn dead_letters_about(target: &Target, id: ConversationId) -> anyhow::Result<Vec<DeadLetter>> {
     let of_queue = async |queue: QueueName| {
-        let letters = dead_letters::letters(place, queue, LETTERS_MAX).await?;
+        let letters = dead_letters::letters(target, queue, LETTERS_MAX).await?;
         let about = letters.into_iter().filter(|letter| letter.conversation_id(queue) == Some(id));
         anyhow::Ok(
             about

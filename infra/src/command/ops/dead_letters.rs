@@ -18,10 +18,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Shown,
-    held::{DeadLetterQueue, Held},
-    letter::{Content, Explanation, Letter},
-    place::{Place, QueueName},
+    dead_letter::{Content, Explanation, Letter},
+    receive::{DeadLetterQueue, ReceivedLetters},
     table::table,
+    target::{QueueName, Target},
 };
 
 /// The most letters of one command. They are held for two minutes.
@@ -126,25 +126,25 @@ struct Done {
     left: usize,
 }
 
-pub(super) async fn run(command: DlqCommand, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: DlqCommand, target: &Target, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
     match command {
-        DlqCommand::Peek(which) => peek(&which, place, shown).await,
-        DlqCommand::Explain(which) => explain(&which, place, shown).await,
-        DlqCommand::Redrive { which, apply } => redrive(&which, place, apply, shown).await,
-        DlqCommand::Export { which, to } => export(&which, place, &to, shown).await,
-        DlqCommand::Drop { which, apply, yes: _ } => drop_letters(&which, place, apply, shown).await,
+        DlqCommand::Peek(which) => peek(&which, target, shown).await,
+        DlqCommand::Explain(which) => explain(&which, target, shown).await,
+        DlqCommand::Redrive { which, apply } => redrive(&which, target, apply, shown).await,
+        DlqCommand::Export { which, to } => export(&which, target, &to, shown).await,
+        DlqCommand::Drop { which, apply, yes: _ } => drop_letters(&which, target, apply, shown).await,
     }
 }
 
 /// The dead letters of `queue`, at most `limit`. They are given back.
-pub(super) async fn letters(place: &Place, queue: QueueName, limit: u16) -> anyhow::Result<Vec<Letter>> {
-    let dlq = place.dead_letters(queue)?;
+pub(super) async fn letters(target: &Target, queue: QueueName, limit: u16) -> anyhow::Result<Vec<Letter>> {
+    let dlq = target.dead_letters(queue)?;
     let held = dlq.take(limit.into()).await?;
     dlq.give_back(&held).await?;
     Ok(held.into_iter().map(|held| held.letter).collect())
 }
 
-impl Place {
+impl Target {
     fn dead_letters(&self, queue: QueueName) -> anyhow::Result<DeadLetterQueue<'_>> {
         Ok(DeadLetterQueue { sqs: &self.sqs, url: self.dead_letter_url(queue)? })
     }
@@ -152,10 +152,10 @@ impl Place {
 
 impl Which {
     /// Takes the letters that are meant.
-    async fn take(&self, place: &Place) -> anyhow::Result<Vec<Held>> {
-        let dlq = place.dead_letters(self.queue)?;
+    async fn take(&self, target: &Target) -> anyhow::Result<Vec<ReceivedLetters>> {
+        let dlq = target.dead_letters(self.queue)?;
         let Some(id) = &self.message else { return dlq.take(self.limit.into()).await };
-        let (meant, others): (Vec<Held>, Vec<Held>) =
+        let (meant, others): (Vec<ReceivedLetters>, Vec<ReceivedLetters>) =
             dlq.take(LIMIT_MAX.into()).await?.into_iter().partition(|held| held.letter.message_id == *id);
         dlq.give_back(&others).await?;
         ensure!(!meant.is_empty(), "there is no message {id} among the first {LIMIT_MAX} letters");
@@ -163,15 +163,15 @@ impl Which {
     }
 
     /// Reads the letters that are meant. They are given back.
-    async fn read(&self, place: &Place) -> anyhow::Result<Vec<Letter>> {
-        let held = self.take(place).await?;
-        place.dead_letters(self.queue)?.give_back(&held).await?;
+    async fn read(&self, target: &Target) -> anyhow::Result<Vec<Letter>> {
+        let held = self.take(target).await?;
+        target.dead_letters(self.queue)?.give_back(&held).await?;
         Ok(held.into_iter().map(|held| held.letter).collect())
     }
 }
 
-async fn peek(which: &Which, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
-    let letters = which.read(place).await?;
+async fn peek(which: &Which, target: &Target, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let letters = which.read(target).await?;
     let peeked: Vec<Peeked> =
         letters.iter().map(|letter| peeked(letter, which.queue, shown.with_words())).collect();
     shown.result(&peeked, |peeked| {
@@ -213,8 +213,8 @@ fn peeked(letter: &Letter, queue: QueueName, with_words: bool) -> Peeked {
     }
 }
 
-async fn explain(which: &Which, place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
-    let letters = which.read(place).await?;
+async fn explain(which: &Which, target: &Target, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let letters = which.read(target).await?;
     let explained = |letter: Letter| Explained {
         explanation: letter.explain(which.queue),
         message_id: letter.message_id,
@@ -237,14 +237,14 @@ async fn explain(which: &Which, place: &Place, shown: Shown<'_>) -> anyhow::Resu
     })
 }
 
-async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
-    let dlq = place.dead_letters(which.queue)?;
-    let held = which.take(place).await?;
+async fn redrive(which: &Which, target: &Target, apply: bool, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    let dlq = target.dead_letters(which.queue)?;
+    let held = which.take(target).await?;
     let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
-    let mut groups: BTreeMap<(String, &str), Vec<&Held>> = BTreeMap::new();
-    let mut rest: Vec<&Held> = Vec::new();
+    let mut groups: BTreeMap<(String, &str), Vec<&ReceivedLetters>> = BTreeMap::new();
+    let mut rest: Vec<&ReceivedLetters> = Vec::new();
     for letter in &held {
-        match destination(place, which.queue, &letter.letter)? {
+        match destination(target, which.queue, &letter.letter)? {
             Some(url) => groups.entry((letter.letter.key(which.queue), url)).or_default().push(letter),
             None => rest.push(letter),
         }
@@ -259,7 +259,7 @@ async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) ->
             continue;
         }
         if failure.is_none() {
-            failure = send_again(place, url, &copies[0].letter.body).await.err();
+            failure = send_again(target, url, &copies[0].letter.body).await.err();
         }
         if failure.is_some() {
             rest.extend(copies);
@@ -296,18 +296,18 @@ async fn redrive(which: &Which, place: &Place, apply: bool, shown: Shown<'_>) ->
 }
 
 /// The URL of the queue that a letter goes back to; `None` for one that would only come back.
-fn destination<'a>(place: &'a Place, queue: QueueName, letter: &Letter) -> anyhow::Result<Option<&'a str>> {
-    let url = match (letter.content(queue), place.queue(queue)?) {
+fn destination<'a>(target: &'a Target, queue: QueueName, letter: &Letter) -> anyhow::Result<Option<&'a str>> {
+    let url = match (letter.content(queue), target.queue(queue)?) {
         (Content::Unreadable, _) => None,
         (_, Some(queue)) => Some(queue.url.as_str()),
-        (_, None) => letter.target_arn().and_then(|arn| place.queue_url_of(arn)),
+        (_, None) => letter.target_arn().and_then(|arn| target.queue_url_of(arn)),
     };
     Ok(url)
 }
 
 /// Sends the text as it was. Why it was dead is not sent along.
-async fn send_again(place: &Place, url: &str, body: &str) -> anyhow::Result<()> {
-    let send = place.sqs.send_message().queue_url(url).message_body(body);
+async fn send_again(target: &Target, url: &str, body: &str) -> anyhow::Result<()> {
+    let send = target.sqs.send_message().queue_url(url).message_body(body);
     send.send()
         .await
         .map(|_| ())
@@ -315,10 +315,10 @@ async fn send_again(place: &Place, url: &str, body: &str) -> anyhow::Result<()> 
         .with_context(|| format!("cannot send to the queue {url}"))
 }
 
-async fn export(which: &Which, place: &Place, to: &Path, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+async fn export(which: &Which, target: &Target, to: &Path, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
     let open = OpenOptions::new().create_new(true).write(true).mode(0o600).open(to);
     let mut file = open.with_context(|| format!("cannot make the file {}", to.display()))?;
-    let letters = which.read(place).await?;
+    let letters = which.read(target).await?;
     for letter in &letters {
         let is_ours = letter.content(which.queue) != Content::Unreadable;
         let line = Exported {
@@ -338,12 +338,12 @@ async fn export(which: &Which, place: &Place, to: &Path, shown: Shown<'_>) -> an
 
 async fn drop_letters(
     which: &Which,
-    place: &Place,
+    target: &Target,
     apply: bool,
     shown: Shown<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let dlq = place.dead_letters(which.queue)?;
-    let held = which.take(place).await?;
+    let dlq = target.dead_letters(which.queue)?;
+    let held = which.take(target).await?;
     let mut done = Done { applied: apply, letters: held.len(), ..Done::default() };
     if apply {
         for (position, letter) in held.iter().enumerate() {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     Shown,
-    place::{Place, QueueName},
     table::table,
+    target::{QueueName, Target},
 };
 
 /// The queue of undeliverable events has no worker, only dead letters.
@@ -26,40 +26,40 @@ struct QueueState {
     dead_letters: u64,
 }
 
-pub(super) async fn run(place: &Place, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(target: &Target, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
     let mut queues = Vec::new();
     for name in QueueName::all() {
         let mut state = QueueState { queue: name.name(), ..QueueState::default() };
-        if let Some(queue) = place.queue(name)? {
-            [state.waiting, state.in_flight, state.delayed] = depths(place, &queue.url).await?;
+        if let Some(queue) = target.queue(name)? {
+            [state.waiting, state.in_flight, state.delayed] = depths(target, &queue.url).await?;
         }
-        state.dead_letters = depths(place, place.dead_letter_url(name)?).await?.iter().sum();
+        state.dead_letters = depths(target, target.dead_letter_url(name)?).await?.iter().sum();
         queues.push(state);
     }
-    if let Err(error) = ages(place, &mut queues).await {
+    if let Err(error) = ages(target, &mut queues).await {
         shown.console.error(&format!("how old the oldest messages are is not known: {error:#}"));
     }
     shown.result(&queues, |queues| lines(queues))
 }
 
 /// Asks how old the oldest message of each worker's queue is.
-async fn ages(place: &Place, queues: &mut [QueueState]) -> anyhow::Result<()> {
-    let urls: Vec<_> = place.outputs.queues.values().map(|queue| &queue.url).collect();
+async fn ages(target: &Target, queues: &mut [QueueState]) -> anyhow::Result<()> {
+    let urls: Vec<_> = target.outputs.queues.values().map(|queue| &queue.url).collect();
     let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap_or_default()).collect();
-    let ages = place.ages.of(&names).await?;
+    let ages = target.ages.of(&names).await?;
     // The one queue without a worker is the last.
     queues.iter_mut().zip(ages).for_each(|(queue, age)| queue.oldest_age_seconds = age);
     Ok(())
 }
 
 /// Messages that wait, are in flight and are delayed.
-async fn depths(place: &Place, url: &str) -> anyhow::Result<[u64; 3]> {
+async fn depths(target: &Target, url: &str) -> anyhow::Result<[u64; 3]> {
     let names = [
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
-    let asked = place.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let asked = target.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
     let answer = asked
         .send()
         .await

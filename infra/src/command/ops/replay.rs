@@ -17,7 +17,7 @@ use events::{
 };
 use serde::Serialize;
 
-use super::{Shown, place::Place};
+use super::{Shown, target::Target};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayOptions {
@@ -44,20 +44,20 @@ struct Report {
 
 pub(super) async fn run(
     options: &ReplayOptions,
-    place: &Place,
+    target: &Target,
     shown: Shown<'_>,
 ) -> anyhow::Result<ExitCode> {
     let id = options.id;
-    let header = place.journal.header(id).await.context("cannot read the journal")?;
+    let header = target.journal.header(id).await.context("cannot read the journal")?;
     let (envelope, source) = match header {
         Some(header) => {
             let completed = header.completed();
             (completed.context("it has not ended: there is nothing to replay")?, "journal")
         }
-        None => (from_transcript(options, place).await?, "transcript"),
+        None => (from_transcript(options, target).await?, "transcript"),
     };
     if options.apply {
-        place.bus.publish(std::slice::from_ref(&envelope)).await.context("cannot publish the event")?;
+        target.bus.publish(std::slice::from_ref(&envelope)).await.context("cannot publish the event")?;
     }
     let event_id = envelope.id.to_string();
     let report = Report { applied: options.apply, conversation_id: id, event_id, source };
@@ -68,7 +68,7 @@ pub(super) async fn run(
 }
 
 /// The event as the stored transcript tells it.
-async fn from_transcript(options: &ReplayOptions, place: &Place) -> anyhow::Result<Envelope> {
+async fn from_transcript(options: &ReplayOptions, target: &Target) -> anyhow::Result<Envelope> {
     let id = options.id;
     let Some(user_id) = &options.user else {
         bail!(
@@ -76,7 +76,7 @@ async fn from_transcript(options: &ReplayOptions, place: &Place) -> anyhow::Resu
         );
     };
     let key = transcript_key(user_id, id);
-    let stored = document::get(&place.s3, &place.outputs.logs_bucket, &key).await;
+    let stored = document::get(&target.s3, &target.outputs.logs_bucket, &key).await;
     let stored = stored
         .with_context(|| format!("cannot read the transcript {key}"))?
         .with_context(|| format!("neither the journal nor the transcript {key} is there"))?;
@@ -84,7 +84,7 @@ async fn from_transcript(options: &ReplayOptions, place: &Place) -> anyhow::Resu
         .map_err(|error| anyhow::anyhow!("at line {}", error.line()))
         .with_context(|| format!("the object {key} is not a transcript"))?;
     let envelope = completed(transcript)?;
-    let is_counted = place.pipeline.is_counted(envelope.id).await.context("cannot read the marks")?;
+    let is_counted = target.pipeline.is_counted(envelope.id).await.context("cannot read the marks")?;
     ensure!(
         is_counted,
         "the mark that the conversation {id} was counted is gone: it would be counted again, and is not replayed"

@@ -14,13 +14,13 @@ use events::{
 };
 use infra::local::{Outputs, Queue, RunFile, workspace};
 
-use super::age::Ages;
+use super::message_age::MessageAges;
 
 /// The stacks whose outputs are needed, by the end of their names.
 const STACKS: [&str; 3] = ["data", "messaging", "identity"];
 
 #[derive(Debug, clap::Args)]
-pub(in crate::command) struct PlaceOptions {
+pub(in crate::command) struct TargetOptions {
     /// Work on AWS, with the region and the credentials of the usual AWS variables and files, on the role `nova-ops`.
     #[arg(long, global = true)]
     aws: bool,
@@ -43,13 +43,13 @@ pub(in crate::command) struct Reached {
 }
 
 /// What the operator works on.
-pub(super) struct Place {
+pub(super) struct Target {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) journal: journal::JournalReader,
     pub(super) pipeline: pipeline::PipelineReader,
     pub(super) bus: Bus,
-    pub(super) ages: Ages,
+    pub(super) ages: MessageAges,
     pub(super) outputs: Outputs,
 }
 
@@ -88,7 +88,7 @@ impl Reached {
     ///
     /// # Errors
     /// Nothing runs there, or it cannot be reached.
-    pub(in crate::command) async fn by(options: &PlaceOptions) -> anyhow::Result<Self> {
+    pub(in crate::command) async fn by(options: &TargetOptions) -> anyhow::Result<Self> {
         if options.aws {
             let sdk = aws::sdk_config().await?;
             let outputs = deployed(&sdk, &options.stack_prefix).await?;
@@ -106,12 +106,12 @@ impl Reached {
     }
 }
 
-impl Place {
+impl Target {
     /// The place that `options` name.
     ///
     /// # Errors
     /// Nothing runs there, or it cannot be reached.
-    pub(super) async fn open(options: &PlaceOptions) -> anyhow::Result<Self> {
+    pub(super) async fn open(options: &TargetOptions) -> anyhow::Result<Self> {
         let Reached { sdk, outputs, path_style, .. } = Reached::by(options).await?;
         Ok(Self::on(&sdk, outputs, path_style))
     }
@@ -132,7 +132,7 @@ impl Place {
             s3,
             journal: Journal::reader(dynamodb, &outputs.conversations_table),
             pipeline: pipeline::PipelineReader::new(stores),
-            ages: Ages::new(sdk),
+            ages: MessageAges::new(sdk),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
             outputs,
         }
@@ -152,7 +152,7 @@ impl Place {
     /// URL of the dead-letter queue.
     ///
     /// # Errors
-    /// As [`Place::queue`].
+    /// As [`Target::queue`].
     pub(super) fn dead_letter_url(&self, name: QueueName) -> anyhow::Result<&str> {
         let events = self.outputs.events_dead_letter_url.as_str();
         Ok(self.queue(name)?.map_or(events, |queue| &queue.dead_letter_url))

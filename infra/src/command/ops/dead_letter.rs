@@ -10,7 +10,7 @@ use events::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::place::QueueName;
+use super::target::QueueName;
 
 /// A message of a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]

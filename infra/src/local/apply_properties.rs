@@ -1,4 +1,4 @@
-//! Applies to tables and buckets what MiniStack's CloudFormation throws away ([`super::dropped`]), through the
+//! Applies to tables and buckets what MiniStack's CloudFormation ignores ([`super::unsupported_properties`]), through the
 //! services' own calls. On AWS the deployment itself does all of this.
 
 use std::collections::BTreeMap;
@@ -13,19 +13,19 @@ use aws_sdk_s3::types::{
 };
 
 use super::{
-    dropped::{self, BucketProperties, Dropped, Properties, TableProperties},
     sdk,
+    unsupported_properties::{self, BucketProperties, Properties, TableProperties, UnsupportedProperties},
 };
 
 /// Applies what `template` demands to its deployed resources. `names` has the physical names by logical id.
-pub(super) async fn settle(
+pub(super) async fn apply(
     sdk: &SdkConfig,
     template: &str,
     names: &BTreeMap<String, String>,
 ) -> anyhow::Result<()> {
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
     let s3 = sdk::s3_client(sdk);
-    for Dropped { logical_id, properties } in dropped::read(template)? {
+    for UnsupportedProperties { logical_id, properties } in unsupported_properties::read(template)? {
         let name = names.get(&logical_id).with_context(|| format!("{logical_id} was not deployed"))?;
         let applied = match &properties {
             Properties::Table(demanded) => table(&dynamodb, name, demanded).await,
@@ -86,7 +86,7 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str, demanded: &BucketProperties
     Ok(())
 }
 
-fn lifecycle_rule(rule: &dropped::LifecycleRule) -> anyhow::Result<LifecycleRule> {
+fn lifecycle_rule(rule: &unsupported_properties::LifecycleRule) -> anyhow::Result<LifecycleRule> {
     let transitions = rule.transitions.iter().map(|step| {
         Transition::builder()
             .days(step.transition_in_days)

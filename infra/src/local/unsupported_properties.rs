@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 /// A resource whose properties have to be applied by service calls.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Dropped {
+pub(super) struct UnsupportedProperties {
     /// Its name in the template.
     pub(super) logical_id: String,
     /// What it demands.
@@ -115,7 +115,7 @@ pub(super) struct Transition {
 ///
 /// # Errors
 /// When the template is no YAML, or a demanded property has a shape that is not understood.
-pub(super) fn read(template: &str) -> anyhow::Result<Vec<Dropped>> {
+pub(super) fn read(template: &str) -> anyhow::Result<Vec<UnsupportedProperties>> {
     let documents = Yaml::load_from_str(template).context("the template is not YAML")?;
     let Some(document) = documents.first() else { bail!("the template is empty") };
     let resources = document.as_mapping_get("Resources").and_then(Yaml::as_mapping);
@@ -134,7 +134,7 @@ pub(super) fn read(template: &str) -> anyhow::Result<Vec<Dropped>> {
             }
             _ => continue,
         };
-        all.push(Dropped { logical_id, properties });
+        all.push(UnsupportedProperties { logical_id, properties });
     }
     Ok(all)
 }

@@ -35,7 +35,7 @@ const TARGET: &str = "GraniteServiceVersion20100801.GetMetricData";
 const SIGNING_NAME: &str = "monitoring";
 
 /// Whom to ask.
-pub(super) struct Ages {
+pub(super) struct MessageAges {
     sdk: SdkConfig,
     region: String,
     endpoint: String,
@@ -55,7 +55,7 @@ struct Series {
     values: Vec<f64>,
 }
 
-impl Ages {
+impl MessageAges {
     /// CloudWatch where `sdk` says, or else in its region.
     pub(super) fn new(sdk: &SdkConfig) -> Self {
         let region = sdk.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
@@ -64,7 +64,7 @@ impl Ages {
         Self { sdk: sdk.clone(), region, endpoint }
     }
 
-    /// Ages in whole seconds, in the order of the queue `names`; `None` where CloudWatch knows none, as in the local
+    /// MessageAges in whole seconds, in the order of the queue `names`; `None` where CloudWatch knows none, as in the local
     /// cloud, and of a queue that has been empty or unused for a while.
     ///
     /// # Errors
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn request_is_signed_with_all_that_says_what_is_asked() {
         let credentials = Credentials::new("AKID", "secret", Some("session".to_owned()), None, "test");
-        let place = ("http://127.0.0.1:4566/", "eu-west-1");
-        let request = signed(place, credentials, SystemTime::UNIX_EPOCH, "{}".to_owned()).unwrap();
+        let target = ("http://127.0.0.1:4566/", "eu-west-1");
+        let request = signed(target, credentials, SystemTime::UNIX_EPOCH, "{}".to_owned()).unwrap();
         assert_eq!(request.uri(), "http://127.0.0.1:4566/");
         let header = |name: &str| request.headers()[name].to_str().unwrap();
         assert_eq!((header("x-amz-target"), header("x-amz-security-token")), (TARGET, "session"));

@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message, Mess
 use events::runtime::failure::describe;
 use jiff::Timestamp;
 
-use super::letter::Letter;
+use super::dead_letter::Letter;
 
 /// How long a message stays invisible to others while it is looked at.
 const HOLD_SECONDS: i32 = 120;
@@ -23,7 +23,7 @@ const WAIT_SECONDS: i32 = 1;
 
 /// A dead letter that the operator holds.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct ReceivedLetters {
     pub(super) letter: Letter,
     receipt: String,
 }
@@ -37,8 +37,8 @@ pub(super) struct DeadLetterQueue<'a> {
 
 impl DeadLetterQueue<'_> {
     /// Takes up to `limit` messages.
-    pub(super) async fn take(&self, limit: usize) -> anyhow::Result<Vec<Held>> {
-        let mut held: Vec<Held> = Vec::new();
+    pub(super) async fn take(&self, limit: usize) -> anyhow::Result<Vec<ReceivedLetters>> {
+        let mut held: Vec<ReceivedLetters> = Vec::new();
         while held.len() < limit {
             match self.receive((limit - held.len()).min(BATCH_MAX)).await {
                 Ok(messages) if messages.is_empty() => break,
@@ -70,7 +70,10 @@ impl DeadLetterQueue<'_> {
     }
 
     /// Makes messages visible to others again.
-    pub(super) async fn give_back(&self, held: impl IntoIterator<Item = &Held>) -> anyhow::Result<()> {
+    pub(super) async fn give_back(
+        &self,
+        held: impl IntoIterator<Item = &ReceivedLetters>,
+    ) -> anyhow::Result<()> {
         let receipts: Vec<&str> = held.into_iter().map(|held| held.receipt.as_str()).collect();
         for chunk in receipts.chunks(BATCH_MAX) {
             let entries = chunk
@@ -96,7 +99,7 @@ impl DeadLetterQueue<'_> {
     }
 
     /// Deletes a message.
-    pub(super) async fn delete(&self, held: &Held) -> anyhow::Result<()> {
+    pub(super) async fn delete(&self, held: &ReceivedLetters) -> anyhow::Result<()> {
         let delete = self.sqs.delete_message().queue_url(self.url).receipt_handle(&held.receipt);
         delete
             .send()
@@ -107,7 +110,7 @@ impl DeadLetterQueue<'_> {
     }
 }
 
-fn read(message: Message) -> Option<Held> {
+fn read(message: Message) -> Option<ReceivedLetters> {
     let (message_id, receipt) = message.message_id.zip(message.receipt_handle)?;
     let system = message.attributes.unwrap_or_default();
     let sent_at = system
@@ -120,5 +123,5 @@ fn read(message: Message) -> Option<Held> {
         .filter_map(|(name, value)| Some((name, value.string_value?)))
         .collect();
     let body = message.body.unwrap_or_default();
-    Some(Held { letter: Letter { message_id, body, sent_at, attributes }, receipt })
+    Some(ReceivedLetters { letter: Letter { message_id, body, sent_at, attributes }, receipt })
 }
