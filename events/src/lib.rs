@@ -9,6 +9,7 @@ pub mod contract;
 pub mod document;
 pub mod dynamo;
 pub mod journal;
+pub mod json;
 pub mod pipeline;
 pub mod runtime;
 pub mod workers;
