@@ -6,8 +6,10 @@
 //! - [`learner`]: somebody who signs up and talks.
 //! - [`simulator`]: Amazon Bedrock, where there is none.
 
+mod cache_folder;
 pub mod learner;
 pub mod load;
 pub mod local;
 pub mod pictures;
+mod progress;
 pub mod simulator;

@@ -38,7 +38,6 @@ mod group;
 mod net;
 mod outputs;
 mod process;
-mod progress;
 mod python;
 mod redis;
 mod run_file;
@@ -48,7 +47,10 @@ mod stack;
 mod tool;
 mod unsupported_properties;
 
-pub use crate::pictures::{Picture, catalogue, publish_pictures};
+pub use crate::{
+    pictures::{Picture, catalogue, publish_pictures},
+    progress::{Progress, Step},
+};
 pub use binaries::{Binaries, build, cargo, workspace};
 pub use cloud::{Cloud, CloudOptions};
 pub use credentials::CredentialServer;
@@ -58,11 +60,9 @@ pub(crate) use net::await_listening;
 pub use net::{free_port, http_client, is_free};
 pub use outputs::{Outputs, Queue};
 pub use process::{Process, ProcessExitError};
-pub use progress::{Progress, Step};
 pub use redis::RedisServer;
 pub use run_file::{CredentialSource, RunFile};
 pub use sdk::{ACCOUNT, REGION, root_s3_client, root_sdk_config};
 pub use service::Service;
 pub use stack::{Instance, Stack, StackOptions};
-pub(crate) use tool::cache_folder;
 pub use tool::{PythonTool, api_tester, cfn_lint, ministack};

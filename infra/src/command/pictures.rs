@@ -71,7 +71,7 @@ pub(super) async fn run(options: PicturesOptions, console: &Console) -> anyhow::
         bail!("the price of {} is not known here; say with --price-usd what one photograph costs", model.id);
     };
     let target = Reached::by(&options.target).await?;
-    let gallery = Gallery::new(&target.sdk, &target.outputs, target.path_style);
+    let gallery = gallery(&target);
     let photographer = Photographer::new(&target.bedrock, model, options.quality);
     let wanted = pictures.len();
     let pictures = if options.again { pictures } else { photographer.missing(&gallery, pictures).await? };
@@ -88,7 +88,7 @@ async fn publish_all(
     console: &Console,
 ) -> anyhow::Result<ExitCode> {
     let target = Reached::by(&options.target).await?;
-    let gallery = Gallery::new(&target.sdk, &target.outputs, target.path_style);
+    let gallery = gallery(&target);
     let progress = console.progress();
     progress.begin("Publishing the pictures");
     let published = publish(&gallery, pictures, options.again, &progress).await?;
@@ -133,6 +133,11 @@ async fn generate(
         without.join(", "),
     ));
     Ok(ExitCode::FAILURE)
+}
+
+fn gallery(target: &Reached) -> Gallery {
+    let outputs = &target.outputs;
+    Gallery::new(&target.sdk, &outputs.images_table, &outputs.images_bucket, target.path_style)
 }
 
 /// The pictures with these ids, all without any.

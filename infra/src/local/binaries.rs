@@ -22,7 +22,6 @@ const LINES_SHOWN: usize = 40;
 /// How the variables begin in which cargo tells a program about its package.
 const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
-/// The folder that the binaries are in.
 #[derive(Clone, Debug)]
 pub struct Binaries(PathBuf);
 
@@ -40,13 +39,11 @@ impl Binaries {
         Ok(Self(folder.to_owned()))
     }
 
-    /// The binaries of `folder`.
     #[must_use]
     pub fn in_folder(folder: PathBuf) -> Self {
         Self(folder)
     }
 
-    /// Where the binary `name` is.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)

@@ -10,11 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outputs {
-    /// User records.
     pub users_table: String,
     /// The journal.
     pub conversations_table: String,
-    /// Pictures.
     pub images_table: String,
     /// Progress by learner and day.
     pub user_progress_table: String,
@@ -22,29 +20,21 @@ pub struct Outputs {
     pub effects_table: String,
     /// Transcripts and assessments.
     pub logs_bucket: String,
-    /// Recordings.
     pub audio_bucket: String,
-    /// Files of the pictures.
     pub images_bucket: String,
-    /// The event bus.
     pub bus_name: String,
-    /// The workers' queues.
     pub queues: BTreeMap<Worker, Queue>,
     /// URL of the dead-letter queue of the rules: events that could not be delivered.
     pub events_dead_letter_url: String,
     /// ARN of the topic of critical alerts.
     pub critical_topic: String,
-    /// ARN of the topic of warnings.
     pub warning_topic: String,
-    /// ARN of the topic of information.
     pub info_topic: String,
-    /// The user pool.
     pub user_pool_id: String,
     /// The web page's client of the user pool.
     pub client_id: String,
     /// The function of the user pool's triggers.
     pub sign_up_function: String,
-    /// The identity pool.
     pub identity_pool_id: String,
     /// The `iss` of access tokens.
     pub issuer: String,
@@ -59,11 +49,9 @@ pub struct Outputs {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queue {
-    /// URL of the queue.
     pub url: String,
     /// ARN of the queue.
     pub arn: String,
-    /// URL of its dead-letter queue.
     pub dead_letter_url: String,
 }
 
@@ -134,7 +122,6 @@ impl Outputs {
         Ok(environment)
     }
 
-    /// The variables of `needs` with their values.
     pub(super) fn variables(&self, needs: &[Resource]) -> anyhow::Result<Vec<(&'static str, String)>> {
         needs.iter().map(|resource| Ok((resource.variable(), self.value(*resource)?))).collect()
     }

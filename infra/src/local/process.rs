@@ -49,7 +49,6 @@ pub struct ProcessExitError {
     pub name: String,
     /// How it ended.
     pub status: ExitStatus,
-    /// Its whole log.
     pub log: PathBuf,
     /// The end of its log.
     pub last_lines: String,
@@ -126,7 +125,6 @@ impl Process {
         sent.await.with_context(gone)?.with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
-    /// Waits for its end.
     pub async fn wait(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
         let ended = exit.wait_for(Option::is_some).await;

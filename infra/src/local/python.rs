@@ -15,10 +15,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const WHO_ARE_YOU: &str =
     "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable); import venv, ensurepip";
 
-/// A usable Python.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Python {
-    /// The interpreter.
     pub(super) executable: PathBuf,
     /// For example `3.11.7`.
     pub(super) version: String,

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use super::{Process, ProcessGroup, Progress, free_port, tool};
+use crate::cache_folder::{cache_folder, unusable_cache};
 
 /// The program, and the package of Debian and Ubuntu that brings it.
 const SERVER: &str = "redis-server";
@@ -104,7 +105,6 @@ impl RedisServer {
         Some((format!("rediss://127.0.0.1:{port}"), self.folder.join(CERTIFICATE)))
     }
 
-    /// Its process, for signals.
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
@@ -182,9 +182,9 @@ async fn install(progress: &Progress) -> anyhow::Result<()> {
             "{SERVER} is not on the PATH; install Redis 6 or later (Debian and Ubuntu: apt-get install {SERVER})"
         );
     }
-    let cache = tool::cache_folder()?;
-    fs::create_dir_all(&cache).with_context(|| tool::unusable_cache(&cache))?;
-    let lock = File::create(cache.join("redis.lock")).with_context(|| tool::unusable_cache(&cache))?;
+    let cache = cache_folder()?;
+    fs::create_dir_all(&cache).with_context(|| unusable_cache(&cache))?;
+    let lock = File::create(cache.join("redis.lock")).with_context(|| unusable_cache(&cache))?;
     progress.detail("waiting for another installation to finish");
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
     let _lock = lock.await.context("the wait for a file lock failed")??;

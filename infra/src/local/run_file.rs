@@ -26,11 +26,8 @@ pub struct RunFile {
     pub bedrock_endpoint: String,
     /// The simulator's certificate authority.
     pub ca_bundle: PathBuf,
-    /// Where the logs are.
     pub state_dir: PathBuf,
-    /// Where the operator's credentials are.
     pub operator: CredentialSource,
-    /// What is deployed.
     pub outputs: Outputs,
 }
 
@@ -85,7 +82,6 @@ impl RunFile {
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Where the file of `workspace` is.
     #[must_use]
     pub fn path(workspace: &Path) -> PathBuf {
         workspace.join(".nova/run.json")

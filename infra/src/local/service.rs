@@ -10,7 +10,6 @@ use super::{Outputs, deploy::REFUSED_EMAIL_DOMAINS};
 /// poll.
 const POLL_SECONDS: u64 = 4;
 
-/// What the ingress needs of the deployment.
 const INGRESS_NEEDS: [Resource; 15] = [
     Resource::ConversationsTable,
     Resource::ImagesTable,
@@ -29,12 +28,9 @@ const INGRESS_NEEDS: [Resource; 15] = [
     Resource::UserPoolId,
 ];
 
-/// A binary of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
-    /// The realtime ingress.
     Ingress,
-    /// A worker.
     Worker(Worker),
 }
 
@@ -44,7 +40,6 @@ impl Service {
         std::iter::once(Self::Ingress).chain(Worker::ALL.map(Self::Worker))
     }
 
-    /// The name of the binary.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

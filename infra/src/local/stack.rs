@@ -86,7 +86,6 @@ impl StackOptions {
 /// One process of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instance {
-    /// What it runs.
     pub service: Service,
     /// Which of its copies, from 0.
     pub copy: usize,
@@ -140,7 +139,7 @@ impl Stack {
         progress.end("5 stacks");
         progress.begin("Publishing the pictures");
         let pictures = if options.images {
-            let gallery = Gallery::new(&cloud.root(), &outputs, true);
+            let gallery = Gallery::new(&cloud.root(), &outputs.images_table, &outputs.images_bucket, true);
             publish(&gallery, catalogue()?, false, progress).await?.pictures
         } else {
             publish_pictures(&cloud.root(), &outputs.images_table, progress).await?
@@ -195,13 +194,11 @@ impl Stack {
         self.launcher.urls()
     }
 
-    /// The local cloud.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
     }
 
-    /// What is deployed.
     #[must_use]
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
@@ -219,7 +216,6 @@ impl Stack {
         self.simulator.ca_bundle()
     }
 
-    /// The simulator's process.
     #[must_use]
     pub fn simulator(&self) -> &Process {
         self.simulator.process()

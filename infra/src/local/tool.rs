@@ -5,9 +5,8 @@
 //! is ever changed in place. It is built under another name and then renamed, so what has the right name is whole.
 
 use std::{
-    env,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -17,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use super::{Progress, python, python::Python};
+use crate::cache_folder::{cache_folder, unusable_cache};
 
 /// How long an installation may take; a slow network downloads 25 MB in it.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
@@ -30,7 +30,6 @@ pub struct PythonTool {
     package: &'static str,
     /// What Python is told to run. The scripts that pip makes would name the folder that was built in.
     start: [&'static str; 2],
-    /// Its lock.
     lock: &'static str,
 }
 
@@ -166,28 +165,6 @@ pub(super) fn last_line(output: &Output) -> String {
         .rfind(|line| line.starts_with("ERROR:") || line.starts_with("E:"))
         .or_else(|| lines().next_back());
     error.unwrap_or("no reason given").to_owned()
-}
-
-pub(super) fn unusable_cache(cache: &Path) -> String {
-    format!(
-        "cannot write the cache folder {}; set NOVA_CACHE_DIR to one that can be written",
-        cache.display()
-    )
-}
-
-/// `NOVA_CACHE_DIR`, or the platform's folder for things that can be had again.
-pub(crate) fn cache_folder() -> anyhow::Result<PathBuf> {
-    if let Some(chosen) = env::var_os("NOVA_CACHE_DIR") {
-        return std::path::absolute(chosen).context("NOVA_CACHE_DIR is no path");
-    }
-    let home =
-        || env::home_dir().context("there is no home folder; set NOVA_CACHE_DIR to a folder for caches");
-    let platform = match env::var_os("XDG_CACHE_HOME").map(PathBuf::from) {
-        Some(folder) if folder.is_absolute() => folder,
-        _ if cfg!(target_os = "macos") => home()?.join("Library").join("Caches"),
-        _ => home()?.join(".cache"),
-    };
-    Ok(platform.join("nova-english"))
 }
 
 #[cfg(test)]

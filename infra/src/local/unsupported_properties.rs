@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 pub(super) struct UnsupportedProperties {
     /// Its name in the template.
     pub(super) logical_id: String,
-    /// What it demands.
     pub(super) properties: Properties,
 }
 

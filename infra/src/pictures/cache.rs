@@ -11,7 +11,7 @@ use super::{
     Picture,
     raster::{RENDERER, SIZE, png_size, rasterise},
 };
-use crate::local::cache_folder;
+use crate::cache_folder::cache_folder;
 
 /// The illustration of `picture` as PNG.
 ///

@@ -9,15 +9,13 @@ use super::{
     gallery::{Gallery, Image, Source, Stored, texts},
     illustration,
 };
-use crate::local::Progress;
+use crate::progress::Progress;
 
 /// Pictures that are rendered and published at the same time.
 const AT_A_TIME: usize = 4;
 
-/// The result of a publication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Published {
-    /// Pictures of the catalogue.
     pub pictures: usize,
     /// New objects.
     pub uploaded: usize,

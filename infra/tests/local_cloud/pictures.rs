@@ -41,7 +41,8 @@ impl Studio {
     async fn open() -> Self {
         let local = local().await;
         let operator = operator(&local).await;
-        let gallery = Gallery::new(&operator, &local.outputs, true);
+        let gallery =
+            Gallery::new(&operator, &local.outputs.images_table, &local.outputs.images_bucket, true);
         let certificates = tempfile::tempdir().unwrap();
         let options = SimulatorOptions {
             ca_file: Some(certificates.path().join("ca.pem")),

@@ -11,7 +11,6 @@ pub enum Step<'a> {
     Detail(&'a str),
     /// How many of its equal parts are done.
     Part {
-        /// Parts done.
         done: usize,
         /// Parts in all.
         total: usize,
@@ -27,7 +26,6 @@ pub enum Step<'a> {
 pub struct Progress(Arc<dyn Fn(Step<'_>) + Send + Sync>);
 
 impl Progress {
-    /// Reports to `observer`.
     #[must_use]
     pub fn new(observer: impl Fn(Step<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observer))
@@ -39,12 +37,10 @@ impl Progress {
         Self::new(|_| {})
     }
 
-    /// A step begins.
     pub fn begin(&self, title: &str) {
         (self.0)(Step::Begin(title));
     }
 
-    /// What the step is at.
     pub fn detail(&self, text: &str) {
         (self.0)(Step::Detail(text));
     }
