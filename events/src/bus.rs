@@ -55,22 +55,15 @@ pub enum BusError {
         /// Length of the event.
         bytes: usize,
     },
-    /// EventBridge rejected some entries in every attempt.
     #[error("the bus rejected {entries} entries, the first with {code}")]
     Rejected {
-        /// Number of entries.
         entries: usize,
         /// Error code of the first entry.
         code: String,
     },
     /// The call failed; whether its events are on the bus is unknown.
     #[error("{source:#}")]
-    Service {
-        /// Class of the error.
-        class: ErrorClass,
-        /// Cause.
-        source: anyhow::Error,
-    },
+    Service { class: ErrorClass, source: anyhow::Error },
 }
 
 impl Bus {

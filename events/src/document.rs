@@ -31,13 +31,10 @@ pub struct StoredDocument {
 /// Why bytes are not a document. No variant quotes the content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Damaged or not gzip.
     #[error("it is not gzip: {0}")]
     Gzip(String),
-    /// More than [`CONTENT_BYTES_MAX`].
     #[error("its content is larger than {CONTENT_BYTES_MAX} bytes")]
     ContentTooLarge,
-    /// More than [`STORED_BYTES_MAX`].
     #[error("its stored form is larger than {STORED_BYTES_MAX} bytes")]
     StoredTooLarge,
 }
@@ -45,13 +42,10 @@ pub enum DocumentError {
 /// Why an object could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GetDocumentError {
-    /// The object is not a document.
     #[error("the object is unreadable: {0}")]
     Invalid(#[from] DocumentError),
-    /// The call failed.
     #[error("{:#}", describe(.0))]
     Call(Box<SdkError<GetObjectError>>),
-    /// The body ended early.
     #[error("the object could not be read to its end: {0}")]
     Body(#[from] ByteStreamError),
 }

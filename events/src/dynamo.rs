@@ -53,13 +53,11 @@ pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, ItemError> {
     })
 }
 
-/// A string attribute.
 #[must_use]
 pub fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-/// A number attribute.
 #[must_use]
 pub fn number(value: &impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())

@@ -64,12 +64,10 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 const CONFLICT_POLICY: RetryPolicy =
     RetryPolicy { base: Duration::from_millis(50), cap: Duration::from_secs(1), attempts_max: 8 };
 
-/// The resources of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalConfig {
     /// Name of the Conversations table.
     pub table: String,
-    /// URL of the watchdog's queue.
     pub watchdog_queue_url: String,
     /// Seconds between two checks of a conversation by the watchdog, 1 to [`WATCH_DELAY_SECONDS_MAX`].
     pub watch_delay_seconds: i32,

@@ -20,7 +20,6 @@ pub use reader::{PipelineError, PipelineReader, PipelineStores};
 /// The state of a conversation in the stores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Header in the journal.
     pub header: Header,
     /// Transcript, if both of its objects exist.
     pub transcript: Option<Passed>,
@@ -34,17 +33,14 @@ pub struct Found {
     pub considered: BTreeMap<EventId, Timestamp>,
 }
 
-/// A passed stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
     /// Time, if the store records one.
     pub at: Option<Timestamp>,
 }
 
-/// The result of the analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Analysis {
-    /// The assessment is stored.
     Stored(Passed),
     /// The analysis failed finally: there is no assessment.
     Failed(Passed),
@@ -59,15 +55,12 @@ pub struct Limits {
     pub stage_seconds: u32,
 }
 
-/// The default limits.
 pub const LIMITS: Limits = Limits { complete_seconds: 600, stage_seconds: 60 };
 
 /// The stages of one conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trail {
-    /// Conversation id.
     pub conversation_id: ConversationId,
-    /// Learner.
     pub user_id: UserId,
     /// All stages in order.
     pub steps: Vec<Step>,
@@ -78,7 +71,6 @@ pub struct Trail {
 /// One stage of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Stage.
     pub stage: Stage,
     /// Whether it was passed.
     pub status: Status,
@@ -89,7 +81,6 @@ pub struct Step {
 /// Whether a stage was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Passed.
     Passed(Passed),
     /// Not yet.
     Missing,
@@ -100,7 +91,6 @@ pub enum Status {
 /// A stage at which a conversation has stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
-    /// Missing stage.
     pub stage: Stage,
     /// Since when it could have been passed.
     pub since: Timestamp,

@@ -33,9 +33,7 @@ pub struct WorkerSpec {
 pub enum Resource {
     /// The journal.
     ConversationsTable,
-    /// Pictures.
     ImagesTable,
-    /// User records.
     UsersTable,
     /// Progress by learner and day.
     ProgressTable,
@@ -43,25 +41,18 @@ pub enum Resource {
     EffectsTable,
     /// Transcripts and assessments.
     LogsBucket,
-    /// Recordings.
     AudioBucket,
     /// Files of the pictures.
     ImagesBucket,
-    /// The bus.
     EventBus,
-    /// Queue of the watchdog.
     WatchdogQueueUrl,
     /// Queue of the erasure worker.
     ErasureQueueUrl,
     /// All dead-letter queues, separated by commas.
     WatchedQueueUrls,
-    /// Topic of critical alerts.
     TopicCriticalArn,
-    /// Topic of warnings.
     TopicWarningArn,
-    /// Topic of information.
     TopicInfoArn,
-    /// The user pool.
     UserPoolId,
     /// The web page's client of the user pool.
     ClientId,
@@ -72,7 +63,6 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// The environment variable.
     #[must_use]
     pub const fn variable(self) -> &'static str {
         match self {
@@ -109,7 +99,6 @@ macro_rules! workers {
         }
 
         impl Worker {
-            /// All workers.
             pub const ALL: [Self; [$(Self::$worker),+].len()] = [$(Self::$worker),+];
 
             /// The entry of the list.
@@ -211,13 +200,11 @@ workers! {
 }
 
 impl Worker {
-    /// Name of the binary.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.spec().name
     }
 
-    /// Name of the queue.
     #[must_use]
     pub fn queue_name(self) -> String {
         format!("nova-{self}")

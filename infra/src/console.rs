@@ -55,7 +55,6 @@ impl Console {
         })
     }
 
-    /// A line of its own.
     pub(crate) fn line(&self, text: &str) {
         // Whoever reads our output may have gone away; that is no failure of ours.
         self.beside_bar(|| {

@@ -18,7 +18,6 @@ impl StopSignals {
         Ok(Self { interrupt, terminate })
     }
 
-    /// Waits for the next one.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

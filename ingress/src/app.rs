@@ -40,11 +40,9 @@ use crate::{
 pub struct AppState {
     /// Verifies access tokens.
     pub verifier: Verifier,
-    /// Issues tickets.
     pub tickets: Tickets,
     /// Who may talk now.
     pub admission_control: AdmissionControl,
-    /// The user pool.
     pub user_pool: UserPool,
     /// E-mail domains that cannot sign up.
     pub refused_domains: RefusedDomains,
@@ -54,7 +52,6 @@ pub struct AppState {
     pub localhost_cookies: bool,
     /// What the tutor knows of the pictures.
     pub images: Images,
-    /// The learners' accounts.
     pub accounts: Accounts,
     /// Exports of all data about a learner.
     pub exports: Exports,
@@ -68,9 +65,7 @@ pub struct AppState {
     pub web_origin: Option<HeaderValue>,
     /// Live conversations.
     pub sessions: Sessions,
-    /// The stores of the API.
     pub stores: Stores,
-    /// The metrics of this task.
     pub metrics: Arc<Metrics>,
 }
 

@@ -28,7 +28,6 @@ use crate::{config::Config, metrics::Metrics};
 pub enum Coordination {
     /// Within this process, the only task.
     InProcess(InProcess),
-    /// Through Redis.
     Redis(Redis),
 }
 

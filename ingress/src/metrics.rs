@@ -30,15 +30,11 @@ pub struct Metrics {
     pub failed_streams: Counter,
     /// Requests that the cached catalogue of pictures served.
     pub picture_hits: Counter,
-    /// Reads of the catalogue.
     pub picture_reads: Counter,
-    /// Failed reads of the catalogue.
     pub failed_picture_reads: Counter,
     /// Polls for the results of a conversation.
     pub result_looks: Counter,
-    /// Failed polls.
     pub failed_result_looks: Counter,
-    /// Failed calls of [`crate::coordination`].
     pub failed_coordination_calls: Counter,
     durations: Timings,
     renewals: Counter,
@@ -50,7 +46,6 @@ pub struct Metrics {
     endpoints: Mutex<BTreeMap<String, Arc<Endpoint>>>,
 }
 
-/// The metrics of one endpoint.
 #[derive(Debug, Default)]
 struct Endpoint {
     requests: Counter,

@@ -97,7 +97,6 @@ impl ResultsWatcher {
         receiver
     }
 
-    /// The permits for streams.
     #[must_use]
     pub fn permits(&self) -> &StreamPermits {
         &self.0.permits

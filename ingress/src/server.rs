@@ -24,7 +24,6 @@ use crate::{
 /// Time for live conversations to end or be handed over on shutdown: below the 120 s that Fargate waits for a task.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// Time for the last responses on shutdown.
 const LAST_RESPONSES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the ingress until `shutdown`, then ends the live conversations.

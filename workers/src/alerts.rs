@@ -108,7 +108,6 @@ pub struct Config {
     pub alerts_quiet_zone: String,
 }
 
-/// The handler.
 #[derive(Clone, Debug)]
 pub struct Alerts {
     sns: aws_sdk_sns::Client,

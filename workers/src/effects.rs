@@ -36,13 +36,11 @@ use events::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// Retention of an effect, in days.
 const RETENTION_DAYS: i64 = 90;
 
 /// Duration of a lease that is not renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(45);
 
-/// Interval of the renewals.
 const RENEWAL: Duration = Duration::from_secs(15);
 
 /// Retries of a renewal. The last one starts before the lease expires.
@@ -59,14 +57,12 @@ const HELD_WAIT: Duration = Duration::from_secs(3);
 const RUNNING: &str = "running";
 const FINISHED: &str = "finished";
 
-/// The table.
 #[derive(Clone, Debug)]
 pub(crate) struct Effects {
     dynamodb: aws_sdk_dynamodb::Client,
     table: String,
 }
 
-/// The result of a claim.
 #[derive(Debug)]
 pub(crate) enum Claim {
     /// This attempt holds the lease and may run the effect.
@@ -121,7 +117,6 @@ impl Effects {
             .build()
     }
 
-    /// Deletes the items of the effects `effect_ids`.
     pub(crate) async fn delete(&self, effect_ids: &[String]) -> Result<(), Failure> {
         let key = |id: &String| Item::from([("effectId".to_owned(), text(id))]);
         delete_items(&self.dynamodb, &self.table, effect_ids.iter().map(key).collect()).await
@@ -277,7 +272,6 @@ impl Lease {
         }
     }
 
-    /// Renews the lease until it is lost.
     async fn renew_until_lost(&self) -> Failure {
         let mut held_until = self.held_until;
         let mut next = held_until - LEASE + RENEWAL;

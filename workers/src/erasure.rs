@@ -83,7 +83,6 @@ pub struct Config {
     pub erasure_settle_seconds: i32,
 }
 
-/// The handler.
 #[derive(Debug)]
 pub struct Erasure {
     accounts: Accounts,

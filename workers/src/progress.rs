@@ -81,7 +81,6 @@ pub struct Config {
     pub event_bus: String,
 }
 
-/// The handler.
 #[derive(Debug)]
 pub struct Progress {
     store: Store,

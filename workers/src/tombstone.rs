@@ -14,7 +14,6 @@ use events::{
 
 use crate::effects::Effects;
 
-/// Reads tombstones.
 #[derive(Clone, Debug)]
 pub(crate) struct Tombstones {
     pub(crate) journal: JournalReader,

@@ -117,7 +117,6 @@ pub struct AuditConfig {
     pub audit_end_seconds: u32,
 }
 
-/// The handler.
 #[derive(Debug)]
 pub struct Watchdog {
     journal: Journal,

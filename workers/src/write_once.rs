@@ -40,7 +40,6 @@ pub(crate) struct WriteOnce {
     bucket: String,
 }
 
-/// A document to write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Document<'a> {
     pub(crate) key: &'a str,
@@ -50,7 +49,6 @@ pub(crate) struct Document<'a> {
     pub(crate) format: &'a str,
 }
 
-/// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     /// The object has the content that was to be written.

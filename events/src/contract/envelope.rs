@@ -18,21 +18,17 @@ const MAJOR: u32 = 1;
 pub struct Envelope {
     /// Identifies the fact: every publisher of the same fact uses the same id.
     pub id: EventId,
-    /// When the fact occurred.
     pub occurred_at: Timestamp,
     /// W3C trace context of the conversation, `00-<trace>-<span>-<flags>`.
     pub traceparent: Option<String>,
-    /// The fact.
     pub event: Event,
 }
 
 /// Why this build cannot read a text as an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Not an envelope, or its data does not fit its schema.
     #[error("the event is malformed: {0}")]
     Malformed(String),
-    /// A schema outside the closed list.
     #[error("the event schema {0:?} is unknown")]
     UnknownSchema(String),
     /// A major version that this build does not read; a newer build may.

@@ -22,7 +22,6 @@ macro_rules! events {
             $($(#[$doc])* $data($data),)+
         }
 
-        /// The names of all events.
         pub const EVENT_NAMES: [&str; [$($name),+].len()] = [$($name),+];
 
         $(impl $data {
@@ -37,7 +36,6 @@ macro_rules! events {
                 match self { $(Self::$data(_) => $data::NAME,)+ }
             }
 
-            /// The learner.
             #[must_use]
             pub fn user_id(&self) -> &UserId {
                 match self { $(Self::$data(data) => &data.user_id,)+ }

@@ -42,7 +42,6 @@ impl ConversationId {
         )
     }
 
-    /// The UUID itself.
     #[must_use]
     pub fn uuid(self) -> Uuid {
         self.0
@@ -114,7 +113,6 @@ impl EventId {
         Self(Uuid::new_v5(&EVENT_NAMESPACE, format!("user/{user_id}/{schema}").as_bytes()))
     }
 
-    /// The UUID itself.
     #[must_use]
     pub fn uuid(self) -> Uuid {
         self.0
@@ -150,7 +148,6 @@ impl UserId {
     /// The longest user id, in characters.
     pub const CHARS_MAX: usize = 128;
 
-    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

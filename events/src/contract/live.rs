@@ -16,7 +16,6 @@ pub const PROTOCOL: &str = "nova.live.v1";
 /// Samples per second of all audio in a conversation, in both directions.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
-/// Bytes of one sample.
 pub const BYTES_PER_SAMPLE: u64 = 2;
 
 /// Bytes of one millisecond of audio.
@@ -25,10 +24,8 @@ pub const BYTES_PER_MS: u64 = SAMPLE_RATE_HZ as u64 / 1_000 * BYTES_PER_SAMPLE;
 /// Longest binary message of a client, in bytes: about two seconds of audio.
 pub const AUDIO_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest text message of a client, in bytes.
 pub const TEXT_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
-/// Longest typed turn, in characters.
 pub const TYPED_CHARS_MAX: usize = 2_000;
 
 /// A text message of the client.
@@ -180,7 +177,6 @@ pub enum ErrorCode {
 /// Why the service closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The conversation has ended.
     Ended,
     /// The task is shutting down.
     Stopping,
@@ -199,7 +195,6 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// All reasons.
     pub const ALL: [Self; 8] = [
         Self::Ended,
         Self::Stopping,

@@ -67,7 +67,6 @@ impl Latencies {
         latencies
     }
 
-    /// Counts one latency.
     pub fn add(&mut self, latency_ms: u64) {
         let step = latency_ms.min(LATENCY_MS_MAX) / STEP_MS;
         let count = self.steps.entry(step).or_default();

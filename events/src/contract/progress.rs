@@ -59,7 +59,6 @@ pub enum Milestone {
 }
 
 impl Milestone {
-    /// All of them.
     pub const ALL: [Self; 13] = [
         Self::FirstConversation,
         Self::TenConversations,

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{Assessment, EventId, StoredAnalysis, Transcript};
 
-/// The names of all stored documents.
 pub const DOCUMENT_NAMES: [&str; 3] = ["transcript", "assessment", "stored-analysis"];
 
 /// The JSON Schema (2020-12) of the document `name`, for example `transcript`. `None` for a name outside

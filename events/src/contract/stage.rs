@@ -42,7 +42,6 @@ pub struct ConversationStalled {
 }
 
 impl Stage {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Ended,
         Self::Published,

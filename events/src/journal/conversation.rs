@@ -17,16 +17,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Start {
-    /// Conversation id.
     #[serde(rename = "sessionId")]
     pub conversation_id: ConversationId,
-    /// Learner.
     pub user_id: UserId,
     /// Picture to talk about.
     pub image_id: String,
-    /// Level of the learner.
     pub level: Level,
-    /// Language of the assessment.
     pub feedback_language: FeedbackLanguage,
     /// IANA time zone of the learner.
     pub time_zone: String,
@@ -43,7 +39,6 @@ pub struct Start {
 /// The right to write a conversation. It ends when another process takes over, which raises the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ownership {
-    /// Conversation id.
     pub conversation_id: ConversationId,
     /// Number of the owner, from 1. Every write carries it.
     pub epoch: u64,
@@ -53,7 +48,6 @@ pub struct Ownership {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct End {
-    /// Reason of the end.
     #[serde(rename = "endReason")]
     pub reason: EndReason,
     /// Tokens used.
@@ -84,7 +78,6 @@ pub enum State {
     Ended,
 }
 
-/// The end as it is journalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Ended {
     /// Time of the end, to the millisecond.
@@ -104,7 +97,6 @@ pub struct Header {
     pub start: Start,
     /// Random text that identifies the start or takeover by the present owner.
     pub claim: String,
-    /// Present epoch.
     pub epoch: u64,
     /// Until when the owner counts as alive, to the millisecond; after a handover, until when another process may take
     /// over.
@@ -133,9 +125,7 @@ pub struct Header {
 /// A conversation as read from the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
-    /// Header item.
     pub header: Header,
-    /// Turns in order.
     pub turns: Vec<Turn>,
 }
 
@@ -143,7 +133,6 @@ pub struct Conversation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watch {
-    /// Conversation to check.
     pub conversation_id: ConversationId,
     /// Version of this shape, `major.minor`.
     pub version: String,

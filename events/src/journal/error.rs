@@ -18,41 +18,28 @@ use crate::runtime::{
 /// Why an operation of the journal failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The conversation is not in the journal.
     #[error("the conversation is not in the journal")]
     NotFound,
-    /// Another process started a conversation with this id.
     #[error("a conversation with this id was started before")]
     AlreadyStarted,
     /// Another process took over: this one must not write any more.
     #[error("the conversation was taken over")]
     Fenced,
-    /// The conversation has ended: no more turns may be written.
     #[error("the conversation has ended")]
     Ended,
-    /// The owner counts as alive.
     #[error("the conversation has an owner until {until}")]
     Held {
         /// End of the owner's lease.
         until: Timestamp,
     },
-    /// The journal has another turn with this index.
     #[error("the journal has another turn with the index {index}")]
-    TurnExists {
-        /// Index of the turn.
-        index: u32,
-    },
+    TurnExists { index: u32 },
     /// This build cannot read an item of the journal.
     #[error(transparent)]
     Corrupt(#[from] CorruptItemError),
     /// DynamoDB or SQS failed; whether the write happened is unknown.
     #[error("{source:#}")]
-    Service {
-        /// Class of the error.
-        class: ErrorClass,
-        /// Cause.
-        source: anyhow::Error,
-    },
+    Service { class: ErrorClass, source: anyhow::Error },
 }
 
 impl JournalError {

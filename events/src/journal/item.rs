@@ -29,12 +29,10 @@ pub(super) const ENDED: &str = "ENDED";
 #[error("item of the Conversations table: {0}")]
 pub struct CorruptItemError(pub(super) String);
 
-/// The key of the header of `id`.
 pub(super) fn header_key(id: ConversationId) -> Item {
     key(id, id.started_at_ms())
 }
 
-/// The key of the turn `index` of `id`.
 pub(super) fn turn_key(id: ConversationId, index: u32) -> Item {
     key(id, id.started_at_ms() + 1 + i64::from(index))
 }
@@ -60,7 +58,6 @@ pub(super) fn header(start: &Start, claim: &str, lease_until: Timestamp) -> Item
     item
 }
 
-/// The item of one turn of `id`.
 pub(super) fn turn(id: ConversationId, turn: &Turn) -> Item {
     let mut item = turn_key(id, turn.index);
     let attributes =
@@ -69,7 +66,6 @@ pub(super) fn turn(id: ConversationId, turn: &Turn) -> Item {
     item
 }
 
-/// Reads the item of a turn.
 pub(super) fn read_turn(item: Item) -> Result<Turn, CorruptItemError> {
     #[derive(Deserialize)]
     struct TurnItem {
@@ -79,7 +75,6 @@ pub(super) fn read_turn(item: Item) -> Result<Turn, CorruptItemError> {
     read(item).map(|item: TurnItem| item.turn)
 }
 
-/// Reads a header item.
 pub(super) fn read_header(item: Item) -> Result<Header, CorruptItemError> {
     read(item)
 }
@@ -93,7 +88,6 @@ pub(super) fn read_conversation(items: Vec<Item>) -> Result<Option<Conversation>
     Ok(Some(Conversation { header, turns }))
 }
 
-/// The JSON text of a value.
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("journalled values have string keys and finite numbers only")
 }

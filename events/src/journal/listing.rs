@@ -11,13 +11,11 @@ use crate::{
     dynamo::{Item, text},
 };
 
-/// Conversations of one page.
 const PAGE_MAX: i32 = 100;
 
 /// A page of a learner's conversations, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct IdPage {
-    /// Conversation ids.
     pub conversations: Vec<ConversationId>,
     /// Start of the next page; `None` at the end.
     pub next: Option<IdCursor>,

@@ -28,7 +28,6 @@ pub struct HeaderPage {
     pub next: Option<ConversationId>,
 }
 
-/// Reads conversations.
 #[derive(Clone, Debug)]
 pub struct JournalReader {
     pub(super) dynamodb: aws_sdk_dynamodb::Client,

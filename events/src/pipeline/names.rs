@@ -14,7 +14,6 @@ pub fn transcript_key(user_id: &UserId, id: ConversationId) -> String {
     format!("transcripts/{user_id}/{id}.json.gz")
 }
 
-/// Key of the transcript as compressed text.
 #[must_use]
 pub fn readable_transcript_key(user_id: &UserId, id: ConversationId) -> String {
     format!("transcripts/{user_id}/{id}.txt.gz")

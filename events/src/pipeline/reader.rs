@@ -24,13 +24,9 @@ use crate::{
 /// Clients and names of the stores.
 #[derive(Clone, Debug)]
 pub struct PipelineStores {
-    /// Client of DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Client of S3.
     pub s3: aws_sdk_s3::Client,
-    /// Name of the Conversations table.
     pub conversations_table: String,
-    /// Name of the Effects table.
     pub effects_table: String,
     /// Name of the bucket of transcripts and assessments.
     pub logs_bucket: String,
@@ -46,21 +42,13 @@ pub struct PipelineReader {
 /// Why the stores could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
-    /// The journal could not be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// Another store could not be read.
     #[error("{source:#}")]
-    Service {
-        /// Class of the error.
-        class: ErrorClass,
-        /// Cause.
-        source: anyhow::Error,
-    },
+    Service { class: ErrorClass, source: anyhow::Error },
 }
 
 impl PipelineReader {
-    /// Reads from `stores`.
     #[must_use]
     pub fn new(stores: PipelineStores) -> Self {
         let journal = Journal::reader(stores.dynamodb.clone(), &stores.conversations_table);

@@ -11,7 +11,6 @@ pub(super) const PAUSE_BASE: Duration = Duration::from_secs(2);
 /// The longest pause after any failure.
 pub(super) const PAUSE_CAP: Duration = Duration::from_secs(60);
 
-/// The breaker of one worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Breaker {
     state: State,
@@ -45,9 +44,7 @@ pub(super) enum Admission {
 /// What a run says about the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It works.
     Works,
-    /// It is broken.
     Broken,
     /// The run was cancelled before it reached a dependency, or did not happen.
     Unknown,
@@ -82,7 +79,6 @@ impl Breaker {
         }
     }
 
-    /// Reports the verdict of the probe.
     pub(super) fn report_probe(&mut self, verdict: Verdict, now: Duration, fraction: f64) {
         match verdict {
             Verdict::Works => *self = Self::default(),

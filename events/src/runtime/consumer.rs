@@ -131,7 +131,6 @@ pub struct ConsumerConfig {
 /// One delivery of a message, for every run of its handler during one receive.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// The text of the message.
     pub body: String,
     /// The event in the body, decoded once. Its trace context is [`Delivery::trace`].
     pub event: Result<Envelope, DecodeError>,
@@ -154,7 +153,6 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, delivery: &Delivery) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Handles events of the bus.
 pub trait EventHandler: Send + Sync + 'static {
     /// Handles one event, whose message is deleted after `Ok`. The event carries the span of this worker, so events
     /// published with its trace context are children of that span.

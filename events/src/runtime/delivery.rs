@@ -58,11 +58,8 @@ pub const RELEASE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 /// How a handler ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It succeeded.
     Done,
-    /// It failed.
     Failed(FailureKind),
-    /// It panicked.
     Panicked,
     /// It was cancelled because another consumer may have the message now.
     LeaseLost,
@@ -77,11 +74,9 @@ pub enum Outcome {
 /// What to do with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Delete it.
     Delete,
     /// Copy it to the dead-letter queue with this reason, then delete it.
     DeadLetter {
-        /// The reason.
         reason: String,
     },
     /// Return it to the queue; it can be received again after this time.

@@ -25,7 +25,6 @@ struct Environment {
     started: Instant,
 }
 
-/// The present time.
 #[must_use]
 pub fn now() -> Timestamp {
     simulated(|environment| {

@@ -49,10 +49,7 @@ pub enum FailureKind {
     },
     /// The resource is in use, or the time for the work has not come: the handler runs again after `after`, not sooner and
     /// hardly later.
-    Busy {
-        /// Wait.
-        after: Duration,
-    },
+    Busy { after: Duration },
 }
 
 /// The class of a failed AWS call.
@@ -66,7 +63,6 @@ pub enum ErrorClass {
     Unavailable,
     /// Another attempt may succeed: a conflict, a response of a model.
     Transient,
-    /// The request is invalid.
     Invalid,
 }
 
@@ -125,7 +121,6 @@ impl Failure {
         failure
     }
 
-    /// The failure of class `class` caused by `source`.
     pub fn of_class(class: ErrorClass, source: impl Into<anyhow::Error>) -> Self {
         let source = source.into();
         match class {
@@ -151,7 +146,6 @@ impl Failure {
         &self.kind
     }
 
-    /// Cause.
     #[must_use]
     pub fn source(&self) -> &anyhow::Error {
         &self.source

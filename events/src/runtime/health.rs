@@ -33,15 +33,12 @@ pub struct Report {
     pub service: &'static str,
     /// `ok`, or `stale` if a part has not ticked for too long.
     pub status: &'static str,
-    /// State of each part.
     pub parts: Vec<PartReport>,
 }
 
-/// One part of a [`Report`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartReport {
-    /// Name of the part.
     pub name: &'static str,
     /// Milliseconds since the last tick.
     pub silent_ms: u64,

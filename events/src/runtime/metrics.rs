@@ -49,9 +49,7 @@ pub struct Timings([AtomicU64; BUCKETS]);
 /// The units in use, out of those of CloudWatch (API reference, `MetricDatum`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Number of things.
     Count,
-    /// Milliseconds.
     Milliseconds,
 }
 
@@ -64,18 +62,15 @@ pub struct Document {
 }
 
 impl Counter {
-    /// Zero.
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// Adds `count`.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }

@@ -6,7 +6,6 @@ use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, TableDescription};
 
 use super::failure::describe;
 
-/// The key of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Partition key attribute.
@@ -15,19 +14,15 @@ pub struct Key {
     pub sort: Option<&'static str>,
 }
 
-/// The key of the Conversations table.
 pub const CONVERSATIONS: Key = Key { partition: "sessionId", sort: Some("timestamp") };
 
-/// The key of the Images table.
 pub const IMAGES: Key = Key { partition: "imageId", sort: None };
 
-/// The key of the Users table.
 pub const USERS: Key = Key { partition: "userId", sort: None };
 
 /// The key of the UserProgress table.
 pub const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
 
-/// The key of the Effects table.
 pub const EFFECTS: Key = Key { partition: "effectId", sort: None };
 
 /// Checks that `table`, the value of the environment variable `variable`, has `key`.

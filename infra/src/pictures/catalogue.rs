@@ -54,15 +54,12 @@ pub struct Picture {
     pub image_id: String,
     /// One of the five categories.
     pub category: String,
-    /// Title.
     pub title: String,
     /// Alternative text for screen readers, one sentence.
     pub alt: String,
     /// Full description: the model cannot see the picture.
     pub description: String,
-    /// Objectives of the conversation.
     pub objectives: Vec<String>,
-    /// Useful vocabulary.
     pub vocabulary: Vec<String>,
     /// Guiding questions by CEFR level.
     pub questions: BTreeMap<String, Vec<String>>,

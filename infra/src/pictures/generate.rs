@@ -46,12 +46,9 @@ pub struct Photographer {
     policy: RetryPolicy,
 }
 
-/// The outcome of one picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PhotographOutcome {
-    /// The photograph is published.
     Published {
-        /// Its length in bytes.
         bytes: usize,
         /// Whether the model was simulated.
         simulated: bool,
@@ -75,13 +72,11 @@ impl Photographer {
         Self { bedrock: Client::from_conf(config), model, quality, policy: POLICY }
     }
 
-    /// Replaces the retry policy.
     #[must_use]
     pub fn with_policy(self, policy: RetryPolicy) -> Self {
         Self { policy, ..self }
     }
 
-    /// The model.
     #[must_use]
     pub fn model(&self) -> &ImageModel {
         &self.model
@@ -187,10 +182,8 @@ type SdkError = aws_sdk_bedrockruntime::error::SdkError<
     aws_sdk_bedrockruntime::config::http::HttpResponse,
 >;
 
-/// The scope of a failure.
 #[derive(Debug)]
 enum PhotographFailure {
-    /// This picture.
     Picture(PhotographError),
     /// Every picture.
     All(anyhow::Error),

@@ -13,7 +13,6 @@ use super::{
     raster::{SIZE, png_size},
 };
 
-/// The longest prompt of Nova Canvas in characters.
 pub const CANVAS_PROMPT_CHARS_MAX: usize = 1024;
 
 /// The longest prompt of Titan Image Generator in characters.
@@ -64,14 +63,12 @@ pub enum Quality {
     Premium,
 }
 
-/// An image model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageModel {
     /// Model id, or the id of an inference profile.
     pub id: String,
     /// Shape of its requests and responses.
     pub shape: Shape,
-    /// The longest prompt in characters.
     pub prompt_chars_max: usize,
 }
 
@@ -83,7 +80,6 @@ pub struct ImageModel {
 )]
 pub struct UnknownModelError(String);
 
-/// A generated photograph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photograph {
     /// A PNG of 1024 x 1024.
@@ -95,10 +91,8 @@ pub struct Photograph {
 /// Why a response has no photograph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhotographError {
-    /// The model's safety filter rejected it; the model's message.
     #[error("the safety filter rejected it: {0}")]
     Filtered(String),
-    /// The model failed, or its response is invalid.
     #[error("{0}")]
     Unusable(String),
 }

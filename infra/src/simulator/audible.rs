@@ -90,7 +90,6 @@ enum State {
 }
 
 impl Decoder {
-    /// For samples at `sample_rate` Hz.
     pub fn new(sample_rate: u32) -> Self {
         Self {
             tones: Tones::new(sample_rate),

@@ -94,7 +94,6 @@ impl Control {
         taken
     }
 
-    /// Opens a stream.
     pub(crate) fn open(self: &Arc<Self>, model: &str) -> Result<StreamPermit, QuotaError> {
         let mut inner = lock(&self.inner);
         if inner.open >= inner.tuning.streams_max {

@@ -9,14 +9,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The request is refused.
     Refuse(Refusal),
     /// The response headers are delayed by this time.
     LateHeaders,
-    /// An exception in the stream.
     Exception(StreamException),
     /// RST_STREAM with INTERNAL_ERROR.
     Reset,
@@ -39,7 +36,6 @@ pub enum Fault {
 /// What the safety filter of an image model rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// The prompt.
     Prompt,
     /// The image that was made.
     Image,
@@ -62,18 +58,12 @@ pub enum Refusal {
     EndOfLife,
 }
 
-/// An exception in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamException {
-    /// `internalServerException`.
     InternalServer,
-    /// `modelStreamErrorException`.
     ModelStreamError,
-    /// `modelTimeoutException`.
     ModelTimeout,
-    /// `serviceUnavailableException`.
     ServiceUnavailable,
-    /// `throttlingException`.
     Throttling,
     /// `validationException` for invalid input.
     Validation,
@@ -84,7 +74,6 @@ pub enum StreamException {
 /// A fault, its time and its repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedFault {
-    /// The kind of fault.
     pub fault: Fault,
     /// How long after the stream was opened.
     pub after: Duration,

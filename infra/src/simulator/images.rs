@@ -21,7 +21,6 @@ const CFG_SCALE: std::ops::RangeInclusive<f64> = 1.1..=10.0;
 /// Words shorter than this are in every prompt.
 const WORD_CHARS_MIN: usize = 4;
 
-/// A valid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImageRequest {
     prompt: String,
@@ -87,7 +86,6 @@ struct Stability {
     seed: u32,
 }
 
-/// Reads the body of a request to `model`.
 pub(crate) fn read(model: &ImageModel, body: &Value) -> Result<ImageRequest, ImageRequestError> {
     let malformed = |error: serde_json::Error| ImageRequestError::Malformed(error.to_string());
     let (request, unwanted) = match model.shape {
@@ -116,7 +114,6 @@ pub(crate) fn closest<'a>(request: &ImageRequest, pictures: &'a [Picture]) -> Op
     pictures.iter().rev().max_by_key(common)
 }
 
-/// The response with `png` as each image.
 pub(crate) fn answer(shape: Shape, request: &ImageRequest, png: &[u8]) -> Value {
     let images = vec![STANDARD.encode(png); request.images];
     match shape {

@@ -23,7 +23,6 @@ pub struct Latency {
     pub p50_ms: f64,
     /// 99 of 100 took no longer.
     pub p99_ms: f64,
-    /// The longest.
     pub max_ms: f64,
 }
 

@@ -14,9 +14,7 @@ pub(crate) enum Generation {
 pub(crate) enum Model {
     /// Speech in and out, by the bidirectional stream.
     Sonic(Generation),
-    /// Text, by Converse.
     Text,
-    /// Images, by InvokeModel.
     Image(ImageModel),
 }
 

@@ -145,7 +145,6 @@ impl Session {
         self.phase == Phase::Over
     }
 
-    /// Takes one input message.
     pub(crate) fn input(&mut self, message: &[u8], now: Duration) -> InputKind {
         if self.is_over() {
             return InputKind::Other;

@@ -69,7 +69,6 @@ pub(crate) enum SignatureError {
 }
 
 impl SignatureError {
-    /// The exception it is sent as.
     pub(crate) fn exception(self) -> &'static str {
         match self {
             Self::Missing => "MissingAuthenticationTokenException",
@@ -85,7 +84,6 @@ pub(crate) struct Chain {
     region: String,
     service: String,
     last: String,
-    /// The key of a day.
     key: Option<(civil::Date, Vec<u8>)>,
 }
 
@@ -167,7 +165,6 @@ impl Chain {
     }
 }
 
-/// The `Authorization` header.
 struct Authorization<'a> {
     access_key: &'a str,
     scope: &'a str,

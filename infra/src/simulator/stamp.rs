@@ -12,7 +12,6 @@ pub(crate) const STAMP_SAMPLES: usize = MARK.len() + size_of::<u64>();
 /// Begins a stamp. Neither tones nor silence have such samples in a row.
 const MARK: [i16; 8] = [211, -97, 193, -223, 151, -41, 239, -179];
 
-/// The stamp of `time`.
 pub(crate) fn stamp(time: Duration) -> [i16; STAMP_SAMPLES] {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let mut stamp = [0; STAMP_SAMPLES];

@@ -23,7 +23,6 @@ pub(crate) const MESSAGES_WAITING_MAX: usize = 32;
 /// (RFC 9113, section 8.1), and a client may see the reset before the last message of the response.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The connection a stream is on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
     /// Closes the TCP connection without GOAWAY.
@@ -196,7 +195,6 @@ impl Running {
         }
     }
 
-    /// Sends what the session has.
     async fn send_due(&mut self) -> Result<(), End> {
         while !self.stalled
             && self.due_fault_time().is_none_or(|after| after > self.clock.now())

@@ -15,7 +15,6 @@ use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Longest message of a client, in bytes.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A message of the client.
@@ -31,7 +30,6 @@ pub(crate) struct InboundMessage {
 pub(crate) struct Signed {
     pub(crate) date: DateTime,
     pub(crate) signature: Bytes,
-    /// The signed payload.
     pub(crate) payload: Bytes,
 }
 
@@ -120,7 +118,6 @@ fn arrived(message: &Message) -> Result<InboundMessage, MalformedMessageError> {
     Ok(InboundMessage { event, signed: Some(signed) })
 }
 
-/// The event in a chunk message.
 fn chunk(message: &Message) -> Result<Vec<u8>, MalformedMessageError> {
     #[derive(Deserialize)]
     struct Chunk<'a> {

@@ -26,7 +26,6 @@ use crate::store::{
 /// Reads, changes and deletes accounts.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    /// The records.
     pub users: Users,
     /// The marks of learners whose data was erased.
     pub erasures: Erasures,
@@ -34,23 +33,19 @@ pub struct Accounts {
     pub pool: UserPool,
     /// The erasure worker's queue.
     pub queue: ErasureQueue,
-    /// The event bus.
     pub bus: Bus,
 }
 
 /// Why an operation on an account fails.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// The deletion of the account was requested.
     #[error("the deletion of this account was requested; it cannot be used any more")]
     Deleted,
-    /// The profile was changed meanwhile and has this version now.
     #[error("the profile has version {0} now: read it again and apply the change to that version")]
     Changed(u64),
     /// The user pool rejected the caller's token, or failed.
     #[error(transparent)]
     Pool(PoolError),
-    /// A store or the queue failed.
     #[error("a store failed")]
     Failed(#[source] anyhow::Error),
 }

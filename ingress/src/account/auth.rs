@@ -18,7 +18,6 @@ pub const ANALYSTS: &str = "analysts";
 /// The group whose members operate the service.
 pub const OPERATORS: &str = "ops";
 
-/// Longest token, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// Tolerated difference between the clocks of the pool and of this task, in seconds.
@@ -36,7 +35,6 @@ pub struct Verifier {
 /// ([`super::accounts::Accounts::require_usable`]).
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The learner.
     pub user_id: UserId,
     /// The roles besides that of a learner.
     pub roles: Roles,
@@ -56,16 +54,12 @@ pub struct Roles {
 /// Why a request is not authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The request has no token.
     #[error("an access token is missing: Authorization: Bearer <token>")]
     Missing,
-    /// The token has expired.
     #[error("the access token has expired")]
     Expired,
-    /// The token is not valid, for this reason.
     #[error("the access token is not valid: {0}")]
     Invalid(&'static str),
-    /// No key set could be fetched yet.
     #[error("access tokens cannot be verified at the moment")]
     KeysUnavailable,
 }

@@ -20,7 +20,6 @@ pub const LABEL_BYTES_MAX: usize = 63;
 /// Maximum number of domains that a configuration adds or removes.
 pub const CONFIGURED_DOMAINS_MAX: usize = 1_000;
 
-/// The built-in list.
 const BUILT_IN: &str = include_str!("email/refused_domains.txt");
 
 /// An address in lower case: the user name in the user pool, so that two spellings of an address are one learner.
@@ -30,19 +29,15 @@ pub struct Email(String);
 /// Why an address is rejected. The learner reads the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
-    /// The text is not an address.
     #[error("This is not an e-mail address. Expected is a form like name@domain.com.")]
     Malformed,
-    /// The address has characters that not all mail servers support.
     #[error("Please use an e-mail address that has only Latin letters, digits and common punctuation.")]
     NotAscii,
-    /// The address is too long.
     #[error(
         "This e-mail address is too long: at most {LOCAL_PART_BYTES_MAX} characters before the @ and \
          {EMAIL_BYTES_MAX} in total."
     )]
     TooLong,
-    /// The domain is on the list.
     #[error("Addresses of this domain cannot be used to sign up. Please use a permanent e-mail address.")]
     Domain,
 }
@@ -54,12 +49,10 @@ pub struct RefusedDomains(BTreeSet<String>);
 /// Why a configured list is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DomainListError {
-    /// An entry is not a domain.
     #[error(
         "{0:?} is not a domain; expected are domains separated by commas, e.g. spam.example,-kept.example"
     )]
     NoDomain(String),
-    /// The list is too long.
     #[error("the list has more than {CONFIGURED_DOMAINS_MAX} domains")]
     TooMany,
 }
@@ -104,7 +97,6 @@ impl FromStr for Email {
 }
 
 impl RefusedDomains {
-    /// The built-in list.
     #[must_use]
     pub fn built_in() -> Self {
         let lines = BUILT_IN.lines().map(str::trim);

@@ -39,7 +39,6 @@ pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Pieces that wait for the reader; a piece is at most one conversation.
 const PIECES_WAITING: usize = 2;
 
-/// Produces exports.
 #[derive(Clone, Debug)]
 pub struct Exports {
     data: OwnedData,
@@ -121,7 +120,6 @@ pub struct RecordingLink {
 pub struct ExportBusyError;
 
 impl Exports {
-    /// Exports from `data`.
     #[must_use]
     pub fn new(data: OwnedData) -> Self {
         Self { data, permits: Arc::new(Semaphore::new(EXPORTS_MAX)) }

@@ -5,10 +5,8 @@ use events::contract::{FeedbackLanguage, Level};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Maximum length of a name, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
 
-/// Maximum number of interests.
 pub const INTERESTS_MAX: usize = 20;
 
 /// Maximum length of an interest, in characters. All interests, separated by commas, fit into the 1024 characters of the user
@@ -46,7 +44,6 @@ pub struct Profile {
 pub struct ProfileError {
     /// The name of the field in the API.
     pub field: &'static str,
-    /// The rule.
     pub allowed: String,
 }
 

@@ -55,7 +55,6 @@ pub enum TriggerError {
     /// The pool is configured to call this function for another trigger.
     #[error("the trigger {0} is not supported: supported are PreSignUp and PostConfirmation")]
     UnknownTrigger(String),
-    /// The event of a confirmation has no `sub`.
     #[error("the event has no sub")]
     NoSubject,
 }

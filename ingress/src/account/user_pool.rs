@@ -27,7 +27,6 @@ use step::{step, tokens_of};
 const LEVEL: &str = "custom:learning_level";
 const INTERESTS: &str = "custom:interests";
 
-/// The client of the user pool.
 #[derive(Clone, Debug)]
 pub struct UserPool {
     cognito: Client,

@@ -52,7 +52,6 @@ pub struct Cached<T> {
 }
 
 impl EntityTag {
-    /// The tag of `content`.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
         let hash = Sha256::digest(content);
@@ -76,7 +75,6 @@ impl EntityTag {
         tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.0)
     }
 
-    /// The value of the header `ETag`.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("a tag is hexadecimal digits between quotes")

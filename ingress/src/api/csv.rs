@@ -14,7 +14,6 @@ pub fn row<'a>(cells: impl IntoIterator<Item = Cell<'a>>) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
-/// A cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
     /// Untrusted text.

@@ -36,7 +36,6 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
     @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}a,nav a{color:#7fb2ff}\
     pre{background:#1d232d}details,h2,th,td{border-color:#333b48}.role{color:#a6afbd}}";
 
-/// The route of the page.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/docs", "getReference", docs)

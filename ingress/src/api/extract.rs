@@ -21,11 +21,9 @@ use super::{
 /// Maximum length of a parser's message in a problem document, in characters: messages quote the input.
 const MESSAGE_CHARS_MAX: usize = 300;
 
-/// A JSON body.
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
-/// The query.
 #[derive(Clone, Debug)]
 pub struct Query<T>(pub T);
 

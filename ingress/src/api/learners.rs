@@ -83,7 +83,6 @@ pub struct LearnerView {
     total: Total,
 }
 
-/// The routes for analysts.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/learners", "listLearners", list)

@@ -30,7 +30,6 @@ use crate::{
     store::users::User,
 };
 
-/// The confirmation of a deletion.
 const CONFIRMATION: &str = "delete my account";
 
 /// The caller's account.

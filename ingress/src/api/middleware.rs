@@ -27,7 +27,6 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a browser caches a CORS preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
-/// The header of the request id.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Maximum length of a request id from the caller, in bytes.

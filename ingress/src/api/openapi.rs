@@ -23,7 +23,6 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct OpenApi(Bytes);
 
-/// The route of the document.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/openapi.json", "getOpenApi", openapi)
@@ -85,7 +84,6 @@ const ABOUT: &str = "Errors are problem documents (RFC 9457): `code` is for prog
     added to responses at any time.";
 
 impl OpenApi {
-    /// The text of `document`.
     #[must_use]
     pub fn new(document: &Value) -> Self {
         Self(document.to_string().into())

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::{problem::Code, role::Role};
 
-/// Builds the documentation of an operation.
 #[derive(Debug)]
 pub struct OperationBuilder<'a> {
     path: &'static str,
@@ -15,42 +14,31 @@ pub struct OperationBuilder<'a> {
     operation: Operation,
 }
 
-/// The documentation of an operation.
 #[derive(Clone, Debug, Default)]
 pub struct Operation {
-    /// The required role.
     pub role: Role,
-    /// The parameters.
     pub parameters: Vec<Parameter>,
     /// The media types of the body with their schemas.
     pub body: BTreeMap<&'static str, Value>,
     /// The successful responses, by status.
     pub responses: BTreeMap<u16, DocumentedResponse>,
-    /// The codes of the problems.
     pub problems: Vec<Code>,
 }
 
-/// A parameter.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// `path`, `query` or `header`.
     pub location: &'static str,
-    /// The name.
     pub name: String,
-    /// Whether it is required.
     pub required: bool,
-    /// The JSON schema.
     pub schema: Value,
 }
 
-/// A response.
 #[derive(Clone, Debug, Default)]
 pub struct DocumentedResponse {
-    /// The description.
     pub description: &'static str,
     /// The media types with their schemas.
     pub content: BTreeMap<&'static str, Value>,
-    /// The headers with their descriptions.
     pub headers: BTreeMap<&'static str, &'static str>,
 }
 
@@ -74,12 +62,10 @@ impl<'a> OperationBuilder<'a> {
         operation
     }
 
-    /// Returns the schema of `T`.
     pub fn schema<T: JsonSchema>(&mut self) -> Value {
         self.generator.subschema_for::<T>().to_value()
     }
 
-    /// Requires `role`.
     pub fn role(&mut self, role: Role) {
         self.operation.role = self.operation.role.max(role);
         let codes: &[Code] = match role {
@@ -99,14 +85,12 @@ impl<'a> OperationBuilder<'a> {
         codes.iter().for_each(|code| self.problem(*code));
     }
 
-    /// Adds the problem `code`.
     pub fn problem(&mut self, code: Code) {
         if !self.operation.problems.contains(&code) {
             self.operation.problems.push(code);
         }
     }
 
-    /// Adds `T` as a body of the media type.
     pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
         let schema = self.schema::<T>();
         self.operation.body.insert(media_type, schema);
@@ -162,13 +146,11 @@ impl<'a> OperationBuilder<'a> {
         response.content.extend(content);
     }
 
-    /// Adds the header `name` to responses with `status`.
     pub fn response_header(&mut self, status: u16, name: &'static str, description: &'static str) {
         self.operation.responses.entry(status).or_default().headers.insert(name, description);
     }
 }
 
-/// The properties of an object as parameters.
 fn properties(schema: &Value, location: &'static str) -> Vec<Parameter> {
     let required = |name: &str| {
         location == "path"

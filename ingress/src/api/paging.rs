@@ -19,15 +19,12 @@ use super::{
 /// Default number of items of a page.
 pub const PAGE_ITEMS: u16 = 20;
 
-/// Maximum number of items of a page.
 pub const PAGE_ITEMS_MAX: u16 = 100;
 
-/// Maximum length of a cursor, in bytes.
 const CURSOR_BYTES_MAX: usize = 1_024;
 
 /// A position in a list: the sort key of an item. A cursor of another list is rejected.
 pub trait CursorPosition: Serialize + DeserializeOwned {
-    /// The name of the list.
     const LIST: &'static str;
 }
 

@@ -24,7 +24,6 @@ use crate::{
 /// How long a response is fresh: short compared with the lifetime of the URLs in it.
 const FRESHNESS: Freshness = Freshness::Private(Duration::from_secs(5 * 60));
 
-/// Maximum length of a category, in bytes.
 const CATEGORY_BYTES_MAX: usize = 64;
 
 /// A filter of pictures.
@@ -102,7 +101,6 @@ pub struct PictureFile {
     height: Option<u32>,
 }
 
-/// Pictures.
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/pictures", "listPictures", list)

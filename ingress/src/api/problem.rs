@@ -41,7 +41,6 @@ pub enum ApiError {
     /// The request does not conform to the API.
     #[error("{0}")]
     Invalid(String),
-    /// A query parameter is invalid.
     #[error("{field}: {message}")]
     Query {
         /// The name of the parameter.
@@ -49,7 +48,6 @@ pub enum ApiError {
         /// What is wrong and what is allowed.
         message: String,
     },
-    /// A field of the body is invalid.
     #[error("{field}: {message}")]
     Unprocessable {
         /// The path to the field, as `interests[2]`.
@@ -57,19 +55,15 @@ pub enum ApiError {
         /// What is wrong and what is allowed.
         message: String,
     },
-    /// The access token is missing or not valid.
     #[error(transparent)]
     Unauthorized(#[from] TokenError),
-    /// The caller does not have this role.
     #[error("the role {} is required", .0.name())]
     Forbidden(Role),
-    /// The ticket is not valid.
     #[error(transparent)]
     Ticket(#[from] TicketError),
     /// The resource does not exist, or belongs to another learner.
     #[error("the {0} does not exist")]
     NotFound(&'static str),
-    /// The endpoint has other methods.
     #[error("the endpoint does not support this method")]
     Method,
     /// No slot is free, or the learner is in another conversation.
@@ -78,10 +72,8 @@ pub enum ApiError {
     /// The conversation accepts no uploaded turn.
     #[error(transparent)]
     TurnUpload(#[from] TurnUploadError),
-    /// The uploaded file is rejected.
     #[error(transparent)]
     Upload(#[from] AudioFileError),
-    /// A rate limit is exceeded.
     #[error("too many attempts; try again in {} s", seconds(*.after))]
     TooManyRequests {
         /// Time until the next attempt is allowed.
@@ -90,15 +82,12 @@ pub enum ApiError {
     /// Any other error of the caller.
     #[error("{detail}")]
     Refused {
-        /// The code, for programs.
         code: Code,
         /// What is wrong and what is allowed.
         detail: String,
     },
-    /// The response did not begin in time.
     #[error("the response took too long")]
     Timeout,
-    /// An internal error.
     #[error("an internal error occurred")]
     Internal(#[source] anyhow::Error),
 }
@@ -138,7 +127,6 @@ tokio::task_local! {
 }
 
 impl ApiError {
-    /// An error with a code.
     #[must_use]
     pub fn refused(code: Code, detail: impl Into<String>) -> Self {
         Self::Refused { code, detail: detail.into() }

@@ -6,7 +6,6 @@ pub enum Role {
     /// Any caller.
     #[default]
     Public,
-    /// The holder of a ticket.
     Ticket,
     /// The owner of a valid access token, for the owner's data.
     Learner,

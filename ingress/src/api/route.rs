@@ -48,7 +48,6 @@ use crate::app::AppState;
 /// A method of a path, with its handler and its documentation.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// The method.
     pub method: Method,
     /// The path, with parameters like `{id}`.
     pub path: &'static str,
@@ -95,7 +94,6 @@ pub trait Documented<M> {
     fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-/// `GET path`, handled by `handler`.
 pub fn get<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -104,7 +102,6 @@ where
     Route::new(Method::GET, path, id, handler)
 }
 
-/// `POST path`, handled by `handler`.
 pub fn post<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -113,7 +110,6 @@ where
     Route::new(Method::POST, path, id, handler)
 }
 
-/// `PUT path`, handled by `handler`.
 pub fn put<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -122,7 +118,6 @@ where
     Route::new(Method::PUT, path, id, handler)
 }
 
-/// `PATCH path`, handled by `handler`.
 pub fn patch<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -131,7 +126,6 @@ where
     Route::new(Method::PATCH, path, id, handler)
 }
 
-/// `DELETE path`, handled by `handler`.
 pub fn delete<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
 where
     H: Handler<M, Arc<AppState>> + Documented<D>,
@@ -209,12 +203,10 @@ impl Route {
         self
     }
 
-    /// The handler.
     pub fn handler(&self) -> MethodRouter<Arc<AppState>> {
         self.handler.clone()
     }
 
-    /// The required role.
     #[must_use]
     pub fn role(&self) -> Role {
         self.describe(&mut SchemaGenerator::default()).role

@@ -22,7 +22,6 @@ use serde_json::Value;
 /// Timeout of a connection to DynamoDB.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Timeout of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Timeout of a call with all its attempts: two calls stay below the 5 s that Cognito waits.

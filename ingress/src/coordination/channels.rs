@@ -18,7 +18,6 @@ pub const WAITING_MESSAGES_MAX: usize = 64;
 /// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// A message.
     Message(String),
     /// Messages may be missing, because the subscriber was slow or the connection was lost: it must read the stores.
     Lagged,
@@ -56,7 +55,6 @@ impl Subscription {
 }
 
 impl Channels {
-    /// Sends to the subscribers of `channel`.
     pub(super) fn send(&self, channel: &str, heard: Heard) {
         if let Some(sender) = lock(&self.0).get(channel) {
             // A subscriber that is gone needs no message.
@@ -92,7 +90,6 @@ impl Channels {
         lock(&self.0).is_empty()
     }
 
-    /// Whether `channel` has subscribers.
     pub(super) fn has_subscribers(&self, channel: &str) -> bool {
         lock(&self.0).get(channel).is_some_and(|sender| sender.receiver_count() > 0)
     }

@@ -16,7 +16,6 @@ use super::{
 /// Maximum number of keys of attempts, and of claims.
 pub(super) const KEYS_MAX: usize = 100_000;
 
-/// The state of the process.
 #[derive(Debug, Default)]
 pub struct InProcess {
     attempts: Mutex<HashMap<String, Attempts>>,

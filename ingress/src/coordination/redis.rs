@@ -25,13 +25,11 @@ use super::{
 };
 use crate::metrics::Metrics;
 
-/// Timeout of a call.
 pub const CALL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Timeout of a call while Redis is known to be down, so that callers do not wait in vain.
 pub const DOWN_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// First and maximum delay between two attempts to connect.
@@ -67,7 +65,6 @@ const RELEASE: &str = r"
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
     return redis.call('DEL', KEYS[1])";
 
-/// A connection to Redis.
 pub struct Redis {
     connection: ConnectionManager,
     channels: Channels,

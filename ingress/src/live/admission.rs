@@ -44,13 +44,10 @@ pub struct Slot {
 /// Why a conversation is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// This task is shutting down.
     #[error("the service is restarting")]
     Stopping,
-    /// All slots are in use.
     #[error("all conversations are in use at the moment")]
     Full,
-    /// The learner is in another conversation.
     #[error("you are in another conversation already")]
     InConversation(ConversationId),
 }
@@ -153,7 +150,6 @@ impl Drop for Slot {
 }
 
 impl AdmissionError {
-    /// The reason in metrics.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {

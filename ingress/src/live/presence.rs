@@ -18,7 +18,6 @@ use crate::coordination::{Claim, Coordination};
 /// Time to live of a claim: the longest time for which a lost task keeps its learners from another conversation.
 pub const CLAIM_TTL: Duration = Duration::from_secs(60);
 
-/// Interval of the renewals.
 const RENEW_INTERVAL: Duration = Duration::from_secs(20);
 
 /// The claims of this task.
@@ -76,7 +75,6 @@ impl Presence {
         Ok(PresenceClaim { presence: self.clone(), user_id: user_id.clone(), conversation_id })
     }
 
-    /// Renews the claims, forever.
     pub async fn renew_claims(&self) {
         loop {
             tokio::time::sleep(RENEW_INTERVAL).await;

@@ -72,7 +72,6 @@ struct Live {
 pub enum Returning {
     /// It has not ended. It may be live on this task or another one.
     Open(Admission),
-    /// It has ended. The id is that of its learner.
     Ended(UserId),
 }
 

@@ -40,16 +40,13 @@ const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// the socket.
 pub const MESSAGE_BYTES_MAX: usize = 2 * AUDIO_BYTES_MAX;
 
-/// Longest queue to a client, in messages.
 pub const QUEUE_MESSAGES_MAX: usize = 1024;
 
 /// Longest queue to a client, in bytes: about a minute of audio.
 pub const QUEUE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Deadline of one write.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Interval of the pings.
 pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Longest silence of a client, pongs included.
@@ -89,7 +86,6 @@ pub struct ClientConnection {
     typed_rate: Bucket,
 }
 
-/// An event of a client connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
     /// Samples, PCM s16le.

@@ -46,13 +46,10 @@ pub struct Claims {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Admission {
-    /// The conversation.
     pub conversation_id: ConversationId,
-    /// The learner.
     pub user_id: UserId,
     /// To start the conversation or to return to it.
     pub purpose: Purpose,
-    /// The picture.
     pub image_id: String,
     /// The learner's level.
     pub level: Level,
@@ -60,29 +57,22 @@ pub struct Admission {
     pub voice: String,
     /// The learner's IANA time zone.
     pub time_zone: String,
-    /// The language of the assessment.
     pub feedback_language: FeedbackLanguage,
     /// W3C trace context of the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
-/// What a ticket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Purpose {
-    /// Start the conversation.
     Start,
-    /// Return to the conversation.
     Return,
 }
 
-/// An issued ticket.
 #[derive(Clone, Debug)]
 pub struct IssuedTicket {
-    /// The token.
     pub ticket: String,
-    /// Its expiry.
     pub expires_at: Timestamp,
 }
 
@@ -92,7 +82,6 @@ pub enum TicketError {
     /// It is not a ticket of this service, has expired, or is for another conversation.
     #[error("the ticket is invalid or has expired")]
     Invalid,
-    /// It was used before.
     #[error("the ticket was used before")]
     Used,
 }
@@ -114,7 +103,6 @@ impl Tickets {
         }
     }
 
-    /// A ticket for `admission`.
     #[must_use]
     pub fn issue(&self, admission: Admission, now: Timestamp) -> IssuedTicket {
         let expires_at = now + SignedDuration::from_secs(TICKET_SECONDS);

@@ -57,7 +57,6 @@ pub struct LearnerResult {
     pub total: Total,
 }
 
-/// The feed of results.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Inner>);
 

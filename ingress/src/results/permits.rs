@@ -13,7 +13,6 @@ pub const STREAMS_OF_CALLER_MAX: usize = 4;
 /// Maximum number of concurrent streams of this task.
 pub const STREAMS_MAX: usize = 1_000;
 
-/// Issues the permits.
 #[derive(Clone, Debug, Default)]
 pub struct StreamPermits(Arc<Mutex<Open>>);
 
@@ -23,7 +22,6 @@ struct Open {
     by_caller: HashMap<UserId, usize>,
 }
 
-/// The permit for one stream.
 #[derive(Debug)]
 pub struct StreamPermit {
     permits: StreamPermits,
@@ -33,10 +31,8 @@ pub struct StreamPermit {
 /// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamLimitError {
-    /// The caller has the maximum number of streams.
     #[error("at most {STREAMS_OF_CALLER_MAX} streams of one caller can be open at a time: close one")]
     Caller,
-    /// The task has the maximum number of streams.
     #[error("too many streams are open at the moment")]
     Full,
 }

@@ -15,12 +15,9 @@ pub const EVENT_ID_BYTES_MAX: usize = 128;
 /// Separates the kinds in an id.
 const SEPARATOR: char = '.';
 
-/// The kind of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The transcript is stored.
     Transcript,
-    /// The assessment is stored.
     Assessment,
     /// The assessment failed for good.
     Failed,
@@ -140,11 +137,9 @@ pub struct SentFacts(Vec<Kind>);
 /// An event of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// The name of the event.
     pub name: &'static str,
     /// The id: the kinds sent with it and before.
     pub id: String,
-    /// The data, JSON.
     pub data: String,
 }
 
@@ -152,7 +147,6 @@ impl Kind {
     const ALL: [Self; 6] =
         [Self::Transcript, Self::Assessment, Self::Failed, Self::Activity, Self::Scores, Self::Complete];
 
-    /// The name in an id.
     fn name(self) -> &'static str {
         match self {
             Self::Transcript => "transcript",
@@ -164,7 +158,6 @@ impl Kind {
         }
     }
 
-    /// The name of the event.
     fn event(self) -> &'static str {
         match self {
             Self::Transcript => "transcript",

@@ -40,7 +40,6 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// Uses `bucket`.
     #[must_use]
     pub fn new(s3: Client, bucket: String) -> Self {
         Self { s3, bucket }

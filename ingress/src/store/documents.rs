@@ -25,7 +25,6 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// Uses `bucket`.
     #[must_use]
     pub fn new(s3: Client, bucket: String) -> Self {
         Self { s3, bucket }

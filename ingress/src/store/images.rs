@@ -10,7 +10,6 @@ use events::{
 };
 use serde::Deserialize;
 
-/// Maximum length of an image id, in bytes.
 pub const IMAGE_ID_BYTES_MAX: usize = 128;
 
 /// All levels, the easiest first.
@@ -23,14 +22,11 @@ pub struct Images {
     table: String,
 }
 
-/// The description of a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct PictureDescription {
-    /// The title.
     pub title: String,
     /// The full description of the content.
     pub description: String,
-    /// Learning objectives.
     #[serde(default)]
     pub objectives: Vec<String>,
     /// Words to practise.
@@ -42,7 +38,6 @@ pub struct PictureDescription {
 }
 
 impl Images {
-    /// Uses `table`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }

@@ -25,7 +25,6 @@ pub const EXAMINED_MAX: usize = 200;
 /// Concurrent reads.
 const READS_AT_ONCE: usize = 16;
 
-/// Lists learners.
 #[derive(Clone, Debug)]
 pub struct Learners {
     dynamodb: Client,

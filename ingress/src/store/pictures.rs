@@ -36,9 +36,7 @@ const PAGES_MAX: usize = 64;
 pub struct Entry {
     /// The key in the Images table.
     pub image_id: String,
-    /// The category.
     pub category: String,
-    /// The title.
     pub title: String,
     /// Alternative text for screen readers.
     pub alt: String,
@@ -54,9 +52,7 @@ pub struct Entry {
 /// The S3 object with the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// The key in the bucket.
     pub key: String,
-    /// The media type.
     pub content_type: String,
     /// Width and height in pixels, if known.
     pub size: Option<(u32, u32)>,

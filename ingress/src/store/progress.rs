@@ -21,7 +21,6 @@ const BY_ACTIVITY: &str = "date-updatedAt-index";
 /// Maximum number of pages of a query for days. A day is far below a kilobyte.
 const PAGES_MAX: usize = 8;
 
-/// Reads progress.
 #[derive(Clone, Debug)]
 pub struct Progress {
     dynamodb: Client,
@@ -109,7 +108,6 @@ pub struct LevelTrend {
 /// A learner with counted activity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveLearner {
-    /// The learner's id.
     pub user_id: UserId,
     /// Time of the last change.
     pub updated_at: Timestamp,
@@ -124,7 +122,6 @@ pub struct ActiveLearner {
 pub struct ActivityCursor {
     /// Time of the learner's last change.
     pub updated_at: Timestamp,
-    /// The learner's id.
     pub user_id: UserId,
 }
 
@@ -138,7 +135,6 @@ pub enum Order {
 }
 
 impl Progress {
-    /// Uses `table`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }

@@ -17,7 +17,6 @@ use crate::results::snapshot::{
     AssessmentFailed, AssessmentReady, Counted, ProgressCounted, Snapshot, TranscriptReady,
 };
 
-/// Reads the results of conversations.
 #[derive(Clone, Debug)]
 pub struct ResultReader {
     journal: JournalReader,

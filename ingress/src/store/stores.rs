@@ -23,18 +23,14 @@ use crate::{
     results::{ResultsWatcher, feed::Feed},
 };
 
-/// The stores of the API.
 #[derive(Debug)]
 pub struct Stores {
-    /// The journal of conversations.
     pub journal: Journal,
     /// Transcripts and assessments.
     pub documents: Documents,
-    /// Recordings of turns.
     pub recordings: Recordings,
     /// The stage of the pipeline that each conversation has reached.
     pub pipeline: PipelineReader,
-    /// The catalogue of pictures.
     pub pictures: Pictures,
     /// Progress by day and in total.
     pub progress: Progress,
@@ -49,10 +45,8 @@ pub struct Stores {
 /// Why a conversation was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
-    /// It has not ended.
     #[error("the conversation is live: it can be deleted after its end")]
     Live,
-    /// Workers are still processing it.
     #[error("the conversation is being assessed: it can be deleted after its assessment")]
     InPipeline,
     /// A store failed. A repetition of the request deletes the rest.

@@ -52,16 +52,13 @@ pub struct User {
 /// Why a profile was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
-    /// There is no record.
     #[error("the learner has no record")]
     NotFound,
     /// The record has another version: this is the current record.
     #[error("the record has the version {}", .0.version)]
     Changed(Box<User>),
-    /// The account is being deleted.
     #[error("the account is being deleted")]
     Deleting,
-    /// The table cannot be written or read.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
@@ -85,7 +82,6 @@ impl User {
 }
 
 impl Users {
-    /// Uses `table`.
     #[must_use]
     pub fn new(dynamodb: Client, table: String) -> Self {
         Self { dynamodb, table }

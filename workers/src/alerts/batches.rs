@@ -49,14 +49,11 @@ const PLACE_DEADLINE: Duration = Duration::from_secs(20);
 pub(super) enum Placement {
     /// As a message of its own.
     Individual,
-    /// With its batch.
     Batched(BatchedAlert),
 }
 
-/// An alert in a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BatchedAlert {
-    /// The name of the batch.
     pub(super) batch: String,
     /// Whether the alert's message is the timer of the batch.
     pub(super) is_carrier: bool,
@@ -175,7 +172,6 @@ impl BatchStore {
         }
     }
 
-    /// The placement of an alert by its `item`.
     async fn placed(&self, alert: &Alert, item: &Item) -> Result<Placement, Failure> {
         let is_held = item.get("held").is_some();
         let Some(batch) = item.get("batch").and_then(|batch| batch.as_s().ok()).filter(|_| is_held) else {

@@ -6,10 +6,8 @@ use std::time::Duration;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::runtime::failure::Failure;
 
-/// Interval of the checks.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The dead-letter queues.
 #[derive(Clone, Debug)]
 pub(super) struct DeadLetters {
     pub(super) sqs: aws_sdk_sqs::Client,

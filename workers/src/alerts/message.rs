@@ -22,7 +22,6 @@ pub(super) const DEAD_LETTERS: &str = "queue.dead-letters";
 /// Maximum number of alerts that the message of a batch lists; the others are only counted.
 pub(super) const LISTED_MAX: usize = 20;
 
-/// A message to a topic.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Message {
     /// Equal for each repetition.
@@ -54,7 +53,6 @@ pub(super) struct Listed {
 /// The content of a batch message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BatchSummary<'a> {
-    /// The name of the batch.
     pub(super) name: &'a str,
     /// Why the alerts are batched.
     pub(super) kind: BatchKind,
@@ -79,7 +77,6 @@ impl Listed {
 }
 
 impl Message {
-    /// One alert.
     pub(super) fn alert(alert: &Alert) -> Self {
         let structured = serde_json::to_value(alert).expect("an alert has string keys and no numbers");
         Self {
@@ -134,7 +131,6 @@ impl Message {
         Self { alert_id, rule, severity, conversation_id: None, subject, readable, structured }
     }
 
-    /// The id of the message of the batch `name`.
     pub(super) fn batch_id(name: &str) -> Uuid {
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }

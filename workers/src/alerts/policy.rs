@@ -12,14 +12,12 @@ use super::rules::Severity;
 /// Maximum length of the quiet hours. An SQS message can wait for that long in three hops.
 const QUIET_MAX: SignedDuration = SignedDuration::from_hours(12);
 
-/// The configured policy.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     /// Alerts of one rule that are sent individually in a window.
     pub(super) individual_max: u32,
     /// The length of a window, in seconds.
     pub(super) window_seconds: u32,
-    /// The quiet hours, if configured.
     pub(super) quiet: Option<QuietHours>,
 }
 
@@ -54,7 +52,6 @@ pub(super) enum BatchKind {
 }
 
 impl Policy {
-    /// The batch of an alert of `rule` and `severity` at `now`.
     pub(super) fn assign(&self, rule: &str, severity: Severity, now: Timestamp) -> BatchAssignment {
         let quiet = self.quiet.as_ref().filter(|_| severity == Severity::Info);
         if let Some(end) = quiet.and_then(|quiet| quiet.end(now)) {

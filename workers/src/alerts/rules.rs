@@ -16,7 +16,6 @@ pub(super) const LOW_OVERALL: u8 = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
-    /// For information.
     Info,
     /// To be handled, not urgent.
     Warning,
@@ -30,9 +29,7 @@ pub(super) enum Severity {
 pub(super) struct Alert {
     /// UUIDv5 over (event, rule): the same for every repetition of the event.
     pub(super) alert_id: Uuid,
-    /// The rule that fired.
     pub(super) rule: &'static str,
-    /// The urgency.
     pub(super) severity: Severity,
     /// One line of ASCII, at most 100 characters: the subject of an e-mail.
     pub(super) title: &'static str,
@@ -40,11 +37,8 @@ pub(super) struct Alert {
     pub(super) text: String,
     /// The event that raised the alert.
     pub(super) event_id: Uuid,
-    /// The conversation of the event.
     pub(super) conversation_id: ConversationId,
-    /// The learner of the event.
     pub(super) user_id: UserId,
-    /// When the event occurred.
     pub(super) occurred_at: jiff::Timestamp,
 }
 
@@ -87,7 +81,6 @@ pub(super) fn alerts(envelope: &Envelope) -> Vec<Alert> {
         .collect()
 }
 
-/// The finding of a rule.
 struct Finding {
     rule: &'static str,
     severity: Severity,

@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 /// Numbers of items that a sweep found and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Conversations.
     pub(super) conversations: usize,
     /// Items in the journal: headers and turns.
     pub(super) journal_items: usize,
@@ -15,7 +14,6 @@ pub(super) struct Found {
     pub(super) progress_items: usize,
 }
 
-/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Only the account is left.

@@ -8,12 +8,9 @@ use jiff::{Timestamp, civil::Date};
 
 use super::trend::Assessed;
 
-/// The change of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// The id of the learner.
     pub(super) user_id: UserId,
-    /// The id of the conversation.
     pub(super) conversation_id: ConversationId,
     /// The day in the learner's time zone.
     pub(super) day: Date,
@@ -21,17 +18,14 @@ pub(super) struct Change {
     pub(super) added: BTreeMap<&'static str, u64>,
     /// Whether a conversation is counted: its day then belongs to a streak.
     pub(super) counts_conversation: bool,
-    /// The assessment, if one is counted.
     pub(super) assessed: Option<Assessed>,
 }
 
 /// Why an event makes no change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ChangeError {
-    /// This build does not know the time zone.
     #[error("time zone {0:?} is unknown")]
     UnknownTimeZone(String),
-    /// The event is not about progress.
     #[error("{0} is not about progress")]
     OtherEvent(&'static str),
 }
@@ -68,7 +62,6 @@ pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
     }
 }
 
-/// The local day at `at` in `time_zone`.
 fn local_day(at: Timestamp, time_zone: &str) -> Result<Date, ChangeError> {
     let local = at.in_tz(time_zone).map_err(|_| ChangeError::UnknownTimeZone(time_zone.to_owned()))?;
     Ok(local.date())

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use events::contract::Streak;
 use jiff::{Span, civil::Date};
 
-/// A set of days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Days {
     /// First and last day of each run. Runs are never adjacent.
@@ -22,7 +21,6 @@ pub(super) struct Days {
 pub(super) struct InvalidDaysError(String);
 
 impl Days {
-    /// Adds a day.
     pub(super) fn insert(&mut self, day: Date) {
         let before = self.runs.range(..=day).next_back().map(|(first, last)| (*first, *last));
         if before.is_some_and(|(_, last)| day <= last) {
@@ -46,7 +44,6 @@ impl Days {
         }
     }
 
-    /// The text form.
     pub(super) fn write(&self) -> String {
         let run = |(first, last): (&Date, &Date)| format!("{first}+{}", length(*first, *last));
         self.runs.iter().map(run).collect::<Vec<_>>().join(" ")

@@ -45,7 +45,6 @@ const CONFLICT_POLICY: RetryPolicy =
 /// Deadline of a change with all retries.
 const APPLY_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The table.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     dynamodb: aws_sdk_dynamodb::Client,
@@ -56,7 +55,6 @@ pub(super) struct Store {
 /// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Applied {
-    /// The milestones that it reached.
     pub(super) milestones: Vec<Milestone>,
     /// The learner's standing after it; `None` for a change that an older build counted.
     pub(super) standing: Option<Standing>,

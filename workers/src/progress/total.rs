@@ -10,19 +10,14 @@ use super::{counts::Change, days::Days, trend::Latest};
 /// Number of assessments at or above a level that reach the level's milestone.
 const LEVEL_ASSESSMENTS: u64 = 3;
 
-/// Milliseconds in an hour.
 const HOUR_MS: u64 = 3_600_000;
 
-/// The total of a learner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total {
     /// Number of counted changes. A write is conditional on it.
     pub(super) revision: u64,
-    /// The sums, by attribute.
     pub(super) sums: BTreeMap<String, u64>,
-    /// The days with a conversation.
     pub(super) days: Days,
-    /// The latest assessments.
     pub(super) latest: Latest,
     /// The milestones that were reached.
     pub(super) milestones: BTreeSet<Milestone>,

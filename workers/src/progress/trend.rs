@@ -41,7 +41,6 @@ pub(super) struct Assessed {
     pub(super) level: Level,
 }
 
-/// The latest assessed conversations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Latest(BTreeSet<Assessed>);

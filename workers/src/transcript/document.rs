@@ -16,7 +16,6 @@ pub(super) const TEXT_FORMAT: &str = "transcript-text/1.1";
 /// The recordings of a conversation.
 #[derive(Clone, Debug)]
 pub(super) struct Audio<'a> {
-    /// The bucket.
     pub(super) bucket: &'a str,
     /// The keys of the existing objects.
     pub(super) stored: BTreeSet<String>,
@@ -25,7 +24,6 @@ pub(super) struct Audio<'a> {
 /// The journalled turns do not match the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum IncompleteError {
-    /// The number of turns differs.
     #[error("the event counts {promised} turns, the journal holds {journalled}")]
     Count {
         /// Turns in the event.
@@ -33,10 +31,8 @@ pub(super) enum IncompleteError {
         /// Turns in the journal.
         journalled: usize,
     },
-    /// A turn is missing or out of order.
     #[error("the journal holds turn {found} at the position of turn {expected}")]
     Gap {
-        /// The expected index.
         expected: usize,
         /// The journalled index.
         found: u32,
@@ -130,7 +126,6 @@ pub(super) fn readable(transcript: &Transcript) -> String {
     text
 }
 
-/// The lines of the heading with the metrics.
 fn metric_lines(metrics: &ConversationMetrics) -> String {
     let ConversationMetrics { answer_latency, renewals, recoveries, reconnects, takeovers } = metrics;
     let answers = answer_latency.map_or_else(String::new, |latency| {

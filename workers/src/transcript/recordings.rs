@@ -9,7 +9,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 /// Concurrent checks for one conversation.
 const CHECKS_MAX: usize = 8;
 
-/// The bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Recordings {
     s3: aws_sdk_s3::Client,

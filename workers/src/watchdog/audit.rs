@@ -28,11 +28,9 @@ pub(super) struct Judgement {
     pub(super) stalls: Vec<Stall>,
     /// Stages that happened after they were reported as stalled.
     pub(super) recovered: Vec<Stage>,
-    /// The next step.
     pub(super) next: Next,
 }
 
-/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Every stage has happened: no further message.
@@ -41,7 +39,6 @@ pub(super) enum Next {
     GiveUp,
     /// Another message is sent.
     CheckAgain {
-        /// The delay in seconds.
         after_seconds: i32,
         /// The reported stages that are still missing.
         stalled: Vec<Stage>,

@@ -15,7 +15,6 @@ pub(super) const UNKNOWN_MINUTES_MAX: i64 = 30;
 /// Delay before the next check for a missing header. The fourth check is the last.
 pub(super) const UNKNOWN_RETRY: Duration = Duration::from_secs(11 * 60);
 
-/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The header may still be written: check again later.

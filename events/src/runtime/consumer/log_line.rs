@@ -44,7 +44,6 @@ pub(super) struct LogLine {
     pub(super) error: Option<String>,
 }
 
-/// The end of one delivery.
 pub(super) struct DeliveryEnd<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) action: &'a Action,
@@ -82,7 +81,6 @@ impl LogLine {
         (*outcome == Outcome::Done).then(|| millis_between(completed.ended_at, env::now()))
     }
 
-    /// Writes the line.
     pub(super) fn write(&self, delivery: &Delivery, end: &DeliveryEnd<'_>) {
         let (outcome, event) = (end.outcome, delivery.event.as_ref().ok());
         macro_rules! handled {

@@ -31,7 +31,6 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    /// The consumer has ended.
     pub(super) const ENDED: Self = Self { in_flight: 0, limit: 0, breaker_is_open: false };
 }
 

@@ -44,7 +44,6 @@ impl Permits {
         }
     }
 
-    /// Takes the free permits, at most `most`.
     pub(super) fn take(self: &Arc<Self>, most: usize) -> Vec<Permit> {
         let count = self.free().min(most);
         self.running.fetch_add(count, Ordering::Relaxed);

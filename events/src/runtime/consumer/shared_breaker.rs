@@ -44,7 +44,6 @@ pub(super) struct BreakerPermit<'a> {
 pub(super) enum PollSize {
     /// As many as it has permits for.
     Full,
-    /// One, as a probe.
     Probe,
 }
 

@@ -87,7 +87,6 @@ struct Hold {
     last_run: Option<Instant>,
 }
 
-/// One run of a handler.
 struct Run {
     outcome: Outcome,
     error: Option<String>,

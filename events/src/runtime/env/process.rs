@@ -58,7 +58,6 @@ impl Process {
         self.tasks().stopped = true;
     }
 
-    /// SIGCONT.
     pub fn go_on(&self) {
         let waiting = {
             let mut tasks = self.tasks();

@@ -95,7 +95,6 @@ pub(super) async fn run(
     shown.result(&report, lines)
 }
 
-/// One line on where it is.
 fn state(header: &Header, trail: &Trail, now: Timestamp) -> String {
     let stalls = trail.stalled_at(now, LIMITS);
     if !stalls.is_empty() {

@@ -17,7 +17,6 @@ use super::target::QueueName;
 pub(super) struct Letter {
     /// SQS's id.
     pub(super) message_id: String,
-    /// Its text.
     pub(super) body: String,
     /// When it was sent to the queue it is in, or to its first one.
     pub(super) sent_at: Option<Timestamp>,
@@ -29,13 +28,10 @@ pub(super) struct Letter {
 /// What a letter is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Content {
-    /// An event.
     Event(Box<Envelope>),
-    /// A message of the watchdog.
     Watch(ConversationId),
     /// An event of a version or a name that this build does not know.
     Newer(String),
-    /// Nothing of ours.
     Unreadable,
 }
 
@@ -43,16 +39,13 @@ pub(super) enum Content {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Explanation {
-    /// What it is.
     pub(super) what: String,
     /// Why it is here.
     pub(super) why: String,
-    /// What to do.
     pub(super) advice: String,
 }
 
 impl Letter {
-    /// What it is, as a message of `queue`.
     pub(super) fn content(&self, queue: QueueName) -> Content {
         if queue == QueueName::Worker(Worker::Watchdog) {
             return Watch::decode(&self.body)

@@ -99,7 +99,6 @@ struct Explained {
     explanation: Explanation,
 }
 
-/// A line of an export.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Exported<'a> {
@@ -151,7 +150,6 @@ impl Target {
 }
 
 impl Which {
-    /// Takes the letters that are meant.
     async fn take(&self, target: &Target) -> anyhow::Result<Vec<ReceivedLetters>> {
         let dlq = target.dead_letters(self.queue)?;
         let Some(id) = &self.message else { return dlq.take(self.limit.into()).await };

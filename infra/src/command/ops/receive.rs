@@ -28,7 +28,6 @@ pub(super) struct ReceivedLetters {
     receipt: String,
 }
 
-/// A dead-letter queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DeadLetterQueue<'a> {
     pub(super) sqs: &'a aws_sdk_sqs::Client,
@@ -98,7 +97,6 @@ impl DeadLetterQueue<'_> {
         Ok(())
     }
 
-    /// Deletes a message.
     pub(super) async fn delete(&self, held: &ReceivedLetters) -> anyhow::Result<()> {
         let delete = self.sqs.delete_message().queue_url(self.url).receipt_handle(&held.receipt);
         delete

@@ -18,7 +18,6 @@ pub(crate) const EVENTS_REMEMBERED_MAX: usize = 1_000;
 /// Faults that wait for a stream at once.
 pub(super) const FAULTS_WAITING_MAX: usize = 8;
 
-/// The record of a stream.
 #[derive(Debug)]
 pub struct StreamRecord {
     pub(super) session_id: String,
@@ -112,7 +111,6 @@ impl StreamRecord {
         self.faults.try_send(fault).map_err(|_| StreamEndedError)
     }
 
-    /// Records an input event.
     pub(crate) fn input(&self, event: &[u8], kind: InputKind) {
         let mut details = lock(&self.details);
         details.input_events += 1;
@@ -138,7 +136,6 @@ impl StreamRecord {
         }
     }
 
-    /// Counts an output event.
     pub(crate) fn output(&self, event: &Value) {
         let Some((name, fields)) = event["event"].as_object().and_then(|event| event.iter().next()) else {
             return;

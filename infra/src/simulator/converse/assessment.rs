@@ -16,7 +16,6 @@ const TOPIC_WORD_CHARS_MIN: usize = 4;
 /// Distinct topic words for a full relevance score.
 const TOPIC_WORDS_ENOUGH: usize = 8;
 
-/// The transcript in a request.
 #[derive(Debug, Deserialize)]
 pub(super) struct Transcript {
     turns: Vec<Turn>,
@@ -28,7 +27,6 @@ struct Turn {
     text: String,
 }
 
-/// The picture in a request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Picture {
@@ -37,14 +35,12 @@ pub(super) struct Picture {
     vocabulary: Vec<String>,
 }
 
-/// The language of comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
     English,
     Korean,
 }
 
-/// The counts.
 struct Counts {
     turns: usize,
     words: usize,

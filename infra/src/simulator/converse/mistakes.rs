@@ -1,9 +1,7 @@
 //! PURE. Common mistakes of learners that a word list can find; it is not a grammar.
 
-/// Longest sentence that is checked, in bytes.
 const SENTENCE_BYTES_MAX: usize = 400;
 
-/// A mistake in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
     /// The sentence, word for word.

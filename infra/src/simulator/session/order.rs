@@ -49,7 +49,6 @@ pub(crate) enum Accepted {
         role: Role,
         text: String,
     },
-    /// Text the learner typed.
     Typed(String),
     AudioOpened {
         sample_rate: u32,

@@ -34,7 +34,6 @@ pub(crate) enum Stop {
     Interrupted,
 }
 
-/// An open audio block.
 #[derive(Debug)]
 pub(crate) struct AudioBlock {
     content_id: String,
@@ -178,7 +177,6 @@ impl Emitter {
     }
 }
 
-/// The `sessionId` of a stream.
 pub(crate) fn session_id(seed: Uuid) -> String {
     format!("simulated-{seed}")
 }

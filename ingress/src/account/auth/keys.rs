@@ -22,7 +22,6 @@ const REFETCH_AFTER: Duration = Duration::from_secs(10);
 /// Maximum age of the key set before it is fetched again.
 const STALE_AFTER: Duration = Duration::from_secs(3600);
 
-/// Timeout of one fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Maximum size of a key set, in bytes.

@@ -20,23 +20,17 @@ use serde_json::Value;
 use super::RecordingLink;
 use crate::store::audio::Recordings;
 
-/// Lifetime of a URL of a recording.
 const URL_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Reads the data about learners.
 #[derive(Clone, Debug)]
 pub struct OwnedData {
-    /// The journal.
     pub journal: JournalReader,
-    /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// The UserProgress table.
     pub progress_table: String,
-    /// S3.
     pub s3: aws_sdk_s3::Client,
     /// The bucket of transcripts and assessments.
     pub logs_bucket: String,
-    /// The bucket of recordings.
     pub audio_bucket: String,
 }
 

@@ -7,31 +7,24 @@ pub enum PoolError {
     /// disabled. Callers cannot distinguish these.
     #[error("the user pool rejected the credentials")]
     Refused,
-    /// The e-mail address has signed up before.
     #[error("the e-mail address has signed up before")]
     Exists,
-    /// The code is wrong or has expired.
     #[error("the code is wrong or has expired")]
     CodeWrong,
-    /// The password breaks the pool's policy.
     #[error("the password is weak")]
     PasswordWeak,
     /// The pre-sign-up trigger rejects the e-mail address.
     #[error("the e-mail address is not accepted")]
     EmailRefused,
-    /// An administrator requires a password reset.
     #[error("the password must be reset")]
     ResetRequired,
     /// The pool throttles attempts at this account, which it does for known accounts only.
     #[error("the user pool throttles attempts at the account")]
     Exhausted,
-    /// The pool throttles the caller.
     #[error("the user pool throttles calls")]
     TooMany,
-    /// The pool does not accept the request.
     #[error("the user pool does not accept the request")]
     Invalid,
-    /// The pool failed or is unreachable.
     #[error("the user pool failed")]
     Unavailable(#[source] anyhow::Error),
 }

@@ -1,7 +1,6 @@
 //! PURE. The rules of a new password, which are those of the user pool. They are checked before the pool is called, so a weak
 //! password is rejected in the same way for known and unknown e-mail addresses.
 
-/// Minimum number of characters.
 pub const CHARS_MIN: usize = 8;
 
 /// Maximum number of characters, the limit of the pool.

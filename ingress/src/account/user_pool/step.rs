@@ -16,7 +16,6 @@ pub enum SignedIn {
     Tokens(Tokens),
     /// Another factor is required.
     Challenge {
-        /// The factor.
         kind: Challenge,
         /// Must be sent with the response.
         session: Session,
@@ -35,7 +34,6 @@ pub struct Session {
 /// The tokens of a completed sign-in.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// The access token.
     pub access: SecretString,
     /// The refresh token; `None` if these tokens came from a refresh.
     pub refresh: Option<SecretString>,

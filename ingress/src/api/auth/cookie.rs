@@ -3,7 +3,6 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// The name of the cookie.
 pub(super) const NAME: &str = "nova_refresh";
 
 /// Lifetime of the cookie, in seconds: that of the user pool's refresh token.

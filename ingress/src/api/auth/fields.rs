@@ -10,7 +10,6 @@ use crate::{
     api::problem::{ApiError, Code},
 };
 
-/// Maximum length of a code, in digits.
 const CODE_DIGITS_MAX: usize = 10;
 
 /// An e-mail address.

@@ -34,7 +34,6 @@ pub(super) const CODES: RateLimit = RateLimit { name: "code", max: 10, window: D
 /// E-mails to one address.
 pub(super) const MAILS: RateLimit = RateLimit { name: "mail", max: 5, window: Duration::from_secs(3_600) };
 
-/// A rate limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RateLimit {
     name: &'static str,

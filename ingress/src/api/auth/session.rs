@@ -59,7 +59,6 @@ pub(super) fn private_json(body: &impl Serialize, cookie: Option<HeaderValue>) -
     private(Json(body).into_response(), cookie)
 }
 
-/// The cookie that ends the session.
 pub(super) fn end_cookie(app: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
     cookie::end(cookie::is_secure(headers, app.localhost_cookies))
 }

@@ -259,7 +259,6 @@ impl StageView {
 }
 
 impl TranscriptView {
-    /// The view of `transcript`.
     #[must_use]
     pub fn new(transcript: Transcript) -> Self {
         let id = transcript.conversation_id;
@@ -293,7 +292,6 @@ impl TurnView {
 }
 
 impl AssessmentView {
-    /// The view of `stored`.
     #[must_use]
     pub fn new(stored: StoredAnalysis) -> Self {
         Self {

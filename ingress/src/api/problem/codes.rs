@@ -23,7 +23,6 @@ macro_rules! codes {
                 }
             }
 
-            /// The HTTP status.
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self {
@@ -31,7 +30,6 @@ macro_rules! codes {
                 }
             }
 
-            /// The meaning, for the documentation.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self {

@@ -8,7 +8,6 @@ use crate::live::socket::ClientConnection;
 /// A client that connects to a conversation, for the first time or again.
 #[derive(Debug)]
 pub struct Connect {
-    /// Its connection.
     pub client: ClientConnection,
     /// Turns that it has received before.
     pub turns: u32,
@@ -21,7 +20,6 @@ pub struct UploadPermit {
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// The audio of an uploaded turn.
 #[derive(Debug)]
 pub(super) struct UploadedAudio {
     /// PCM s16le, 16 kHz mono.
@@ -32,15 +30,12 @@ pub(super) struct UploadedAudio {
 /// Why a turn cannot be uploaded to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TurnUploadError {
-    /// The conversation is not live on this task.
     #[error("the conversation is not live here")]
     NotLive,
-    /// Another turn is being uploaded or played to the model.
     #[error("another turn is being uploaded or spoken")]
     InProgress,
 }
 
-/// The inputs of a session from this task.
 pub(super) struct SessionInputs {
     pub(super) first: Connect,
     pub(super) connects: mpsc::Receiver<Connect>,

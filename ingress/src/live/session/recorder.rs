@@ -29,7 +29,6 @@ const WRITE_POLICY: RetryPolicy =
 /// Work for the recorder, in order.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
-    /// Write a turn.
     Turn(Turn),
     /// Check whether another task has requested the conversation.
     Poll,
@@ -53,7 +52,6 @@ pub(super) struct HandoverRequest {
 /// Result of a job or a renewal.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// The turn is in the journal.
     Turn(Turn),
     /// The end is in the journal. The envelope is to be published.
     Ended(Box<Envelope>),

@@ -52,11 +52,7 @@ const RECENT_TURNS_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The conversation ended, and its end is in the journal.
-    Ended {
-        /// To be published.
-        envelope: Box<Envelope>,
-        ending: Ending,
-    },
+    Ended { envelope: Box<Envelope>, ending: Ending },
     /// Another task may take the conversation over.
     HandedOver,
     /// Another task owns the conversation.
@@ -72,7 +68,6 @@ pub(super) struct ActiveConversation {
     /// Age of the conversation, in milliseconds.
     pub(super) begun_ms: u64,
     pub(super) setup: Setup,
-    /// The turns in the journal.
     pub(super) turns: Vec<Turn>,
 }
 
@@ -337,7 +332,6 @@ impl<'a> SessionLoop<'a> {
     }
 }
 
-/// The age of a conversation, in milliseconds.
 pub(super) fn age_ms(id: ConversationId) -> u64 {
     u64::try_from(Timestamp::now().as_millisecond() - id.started_at_ms()).unwrap_or(0)
 }

@@ -31,7 +31,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Why a conversation cannot begin or continue on this task.
 #[derive(Debug)]
 pub(super) enum ActivationError {
-    /// It has ended.
     Ended(Ended),
     /// The journal refuses or fails.
     Journal(JournalError),
@@ -58,7 +57,6 @@ pub(super) fn admission(start: Start) -> Admission {
     }
 }
 
-/// Takes the conversation over.
 pub(super) async fn take_over(
     deps: &Dependencies,
     id: ConversationId,
