@@ -9,20 +9,7 @@ use jiff::Timestamp;
 
 /// A spoken turn at second `index`, 800 ms long.
 pub(crate) fn turn(index: u32, speaker: Speaker, text: &str) -> Turn {
-    Turn {
-        index,
-        speaker,
-        text: text.to_owned(),
-        start_ms: u64::from(index) * 1000,
-        end_ms: u64::from(index) * 1000 + 800,
-        speech_ms: 800,
-        answer_latency_ms: None,
-        interrupted: false,
-        played_ms: None,
-        typed: false,
-        confidence: None,
-        audio_key: None,
-    }
+    Turn::spoken(index, speaker, text, u64::from(index) * 1000, 800)
 }
 
 /// The end of a conversation with `turns` turns: half an hour past midnight in Seoul, half past three in the

@@ -84,6 +84,34 @@ pub struct Turn {
     pub audio_key: Option<String>,
 }
 
+impl Turn {
+    /// A turn that was spoken without a pause from `start_ms` on, for `speech_ms`. It was not interrupted, and has no
+    /// latency and no audio.
+    #[must_use]
+    pub fn spoken(
+        index: u32,
+        speaker: Speaker,
+        text: impl Into<String>,
+        start_ms: u64,
+        speech_ms: u64,
+    ) -> Self {
+        Self {
+            index,
+            speaker,
+            text: text.into(),
+            start_ms,
+            end_ms: start_ms.saturating_add(speech_ms),
+            speech_ms,
+            answer_latency_ms: None,
+            interrupted: false,
+            played_ms: None,
+            typed: false,
+            confidence: None,
+            audio_key: None,
+        }
+    }
+}
+
 /// Why a conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

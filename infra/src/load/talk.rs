@@ -383,11 +383,7 @@ mod tests {
     use super::*;
 
     fn turn(index: u32, speaker: contract::Speaker, text: &str) -> Turn {
-        let fields = serde_json::json!({
-            "index": index, "speaker": speaker, "text": text, "startMs": 0, "endMs": 1, "speechMs": 1,
-            "interrupted": false,
-        });
-        serde_json::from_value(fields).unwrap()
+        Turn::spoken(index, speaker, text, 0, 1)
     }
 
     fn words(turns: impl IntoIterator<Item = Turn>) -> Option<String> {

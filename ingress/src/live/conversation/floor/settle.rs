@@ -127,20 +127,7 @@ impl Floor {
     }
 
     pub(super) fn turn(&self, speaker: Speaker, text: String, at_ms: u64) -> Turn {
-        Turn {
-            index: self.turns,
-            speaker,
-            text,
-            start_ms: at_ms,
-            end_ms: at_ms,
-            speech_ms: 0,
-            answer_latency_ms: None,
-            interrupted: false,
-            played_ms: None,
-            typed: false,
-            confidence: None,
-            audio_key: None,
-        }
+        Turn::spoken(self.turns, speaker, text, at_ms, 0)
     }
 
     pub(super) fn record(&mut self, mut turn: Turn, pcm: Vec<u8>, outputs: &mut VecDeque<Output>) {
