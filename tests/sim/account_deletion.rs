@@ -1,5 +1,5 @@
-//! A learner who asks for the deletion of the account in the middle of everything: through the real accounts of the
-//! ingress, whose process may die at any point. Who gets no answer asks again, or lets it be.
+//! A learner who requests the deletion of the account during the storm, through the real accounts of the ingress. The
+//! process of the ingress may be killed at any point. Without a response the learner repeats the request or gives up.
 
 use std::sync::Arc;
 
@@ -14,16 +14,18 @@ use ingress::{
         users::{User, Users},
     },
 };
-use tests::model::{Cloud, queue_url};
+use tests::{
+    deployment::{BUS, EFFECTS, USERS},
+    journalled::Acknowledgements,
+    model::{Cloud, queue_url},
+};
 
 use crate::{
-    observed::Observed,
     plan::{LEARNERS, learner},
     processes::skew,
 };
-use tests::deployment::{BUS, EFFECTS, USERS};
 
-/// The accounts as an ingress sees them.
+/// The accounts of an ingress.
 pub(crate) fn open(sdk: &SdkConfig) -> Accounts {
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
     Accounts {
@@ -35,55 +37,60 @@ pub(crate) fn open(sdk: &SdkConfig) -> Accounts {
     }
 }
 
-/// Makes the records of all learners.
+/// Creates the records of all learners.
 pub(crate) async fn sign_up(cloud: &Cloud) {
     let users = open(&cloud.sdk_config("sign-up")).users;
     for number in 0..LEARNERS {
-        let user = User::new(learner(number), Profile::new("Somebody".to_owned()), env::now());
+        let user = User::new(learner(number), Profile::new("Learner".to_owned()), env::now());
         users.create_if_missing(user).await.expect("no fault is injected");
     }
 }
 
-/// The learner asks, until the answer says that it will be.
-pub(crate) async fn leave(cloud: Cloud, user_id: UserId, skew_max_seconds: f64, observed: Arc<Observed>) {
+/// Requests the deletion until it is accepted or the learner gives up.
+pub(crate) async fn request(
+    cloud: Cloud,
+    user_id: UserId,
+    skew_max_seconds: f64,
+    acknowledgements: Arc<Acknowledgements>,
+) {
     let pause = cloud.state().seconds(0.0, 250.0);
     tokio::time::sleep(pause).await;
     for attempt in 0u32.. {
         let name = format!("account-{attempt}");
         let process = cloud.process(&name, skew(&cloud, skew_max_seconds));
         let (death, accounts) = (cloud.death_of(&name), open(&cloud.sdk_config(&name)));
-        let asking = user_id.clone();
-        let mut asked = process.spawn(async move {
-            let user = accounts.users.get(&asking).await.ok()??;
+        let id = user_id.clone();
+        let mut request = process.spawn(async move {
+            let user = accounts.users.get(&id).await.ok()??;
             accounts.request_deletion(&user, env::now()).await.ok()
         });
-        let dies_after = {
+        let killed_after = {
             let mut state = cloud.state();
             (state.below(2) == 0).then(|| state.seconds(0.0, 0.2))
         };
-        let dying = async {
-            match dies_after {
+        let kill = async {
+            match killed_after {
                 Some(after) => tokio::time::sleep(after).await,
                 None => std::future::pending().await,
             }
             cloud.doom(&name);
             std::future::pending::<()>().await;
         };
-        let answered = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = death.cancelled() => None,
-            answered = &mut asked => answered.ok().flatten(),
-            () = dying => None,
+            result = &mut request => result.ok().flatten(),
+            () = kill => None,
         };
-        if answered.is_some() {
-            observed.promised(&user_id);
+        if accepted.is_some() {
+            acknowledgements.deletion(&user_id);
             return;
         }
-        let (lets_it_be, pause) = {
+        let (gives_up, pause) = {
             let mut state = cloud.state();
             (state.below(4) == 0, state.seconds(2.0, 30.0))
         };
-        if lets_it_be {
+        if gives_up {
             return;
         }
         tokio::time::sleep(pause).await;

@@ -1,5 +1,5 @@
-//! Alerts that wait: storms are told together, information waits for the end of the quiet hours, and a restart loses
-//! none of them; dead letters are told. The real alerts worker, on virtual time, against the model of AWS.
+//! The real alerts worker on virtual time, against the model of AWS: the alerts of a storm are sent as one batch,
+//! information waits for the end of the quiet hours, a restart loses no alert, and dead letters raise one.
 
 use events::workers::Worker;
 use std::{
@@ -28,19 +28,20 @@ use crate::{
 use tests::deployment::{EFFECTS, TOPICS, consumer};
 
 const QUEUE: &str = "nova-alerts";
+/// Alerts of a storm that are sent alone.
 const ALONE: u32 = 3;
 
-/// A window whose end is waited for in the worker, and one whose end is waited for in the queue.
+/// A window whose alerts wait in the worker, and one whose alerts wait in the queue.
 const WINDOWS_SECONDS: [u32; 2] = [60, 300];
 
-/// How much later than a window's end the rest of it may be told, where nothing goes wrong: the jitter of a wait, a whole
-/// second of SQS and the calls.
-const TOLD_WITHIN: Duration = Duration::from_secs(4);
+/// The longest time from the end of a window to its batch without faults: the jitter of a wait, a second of SQS and the
+/// calls.
+const SENT_WITHIN: Duration = Duration::from_secs(4);
 
-/// How much later than that the queue is empty: who comes second waits once more.
+/// The longest time from the end of a window to an empty queue: a second copy of an alert waits once more.
 const EMPTY_WITHIN: Duration = Duration::from_secs(30);
 
-/// Seeds of one run of the tests, unless `NOVA_SEEDS` says otherwise.
+/// Default number of seeds.
 const SEEDS: u64 = 3;
 
 fn config(window_seconds: u32, quiet_hours: Option<&str>) -> Config {
@@ -68,7 +69,7 @@ struct Process {
 impl Process {
     async fn start(cloud: &Cloud, name: &str, config: Config) -> Self {
         let sdk = cloud.sdk_config(name);
-        let alerts = Alerts::start(&config, &sdk).await.expect("everything is there");
+        let alerts = Alerts::start(&config, &sdk).await.expect("the stores of the worker exist");
         let shutdown = CancellationToken::new();
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(alerts.clone().watch_dead_letters()));
         let stop = shutdown.clone();
@@ -81,12 +82,12 @@ impl Process {
 
     async fn stop(self) {
         self.shutdown.cancel();
-        self.running.await.expect("it does not panic").expect("it stops well");
+        self.running.await.expect("it does not panic").expect("it stops without an error");
     }
 }
 
 fn learner() -> events::contract::UserId {
-    "learner-1".parse().expect("it is a user's id")
+    "learner-1".parse().expect("a valid user id")
 }
 
 fn lost(number: u8) -> Envelope {
@@ -120,7 +121,7 @@ fn reached(number: u8) -> Envelope {
     Envelope::caused_by("conversation.completed", updated, epoch(), None)
 }
 
-/// What was sent: the structured messages by their ids, and how often each was sent.
+/// The structured messages by their ids, and how often each was sent.
 fn sent(cloud: &Cloud) -> BTreeMap<String, (Value, u32)> {
     let mut sent: BTreeMap<String, (Value, u32)> = BTreeMap::new();
     for published in &cloud.state().sns.published {
@@ -129,23 +130,23 @@ fn sent(cloud: &Cloud) -> BTreeMap<String, (Value, u32)> {
         let structured: Value = structured.expect("the default is JSON");
         assert_eq!(structured["alertId"], published.alert_id.as_str());
         let entry = sent.entry(published.alert_id.clone()).or_insert((structured.clone(), 0));
-        assert_eq!(entry.0, structured, "a repetition says the same");
+        assert_eq!(entry.0, structured, "a repetition has the same content");
         entry.1 += 1;
     }
     sent
 }
 
-/// The ids of all alerts that were told, alone or with others, each once.
-fn told(sent: &BTreeMap<String, (Value, u32)>) -> BTreeSet<String> {
-    let mut told = BTreeSet::new();
+/// The ids of all alerts in the messages, alone or in a batch.
+fn alert_ids(sent: &BTreeMap<String, (Value, u32)>) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
     for (message, _) in sent.values() {
-        let many = message["alerts"].as_array().cloned();
-        for alert in many.unwrap_or_else(|| vec![message.clone()]) {
+        let batch = message["alerts"].as_array().cloned();
+        for alert in batch.unwrap_or_else(|| vec![message.clone()]) {
             let id = alert["alertId"].as_str().expect("it has an id").to_owned();
-            assert!(told.insert(id.clone()), "{id} is told twice");
+            assert!(ids.insert(id.clone()), "{id} is in two messages");
         }
     }
-    told
+    ids
 }
 
 async fn until_empty(cloud: &Cloud) {
@@ -158,13 +159,13 @@ async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     const ALERTS: u8 = 18;
     let (cloud, _world) = small_scale::cloud(seed);
     let process = Process::start(&cloud, "alerts", config(window_seconds, None)).await;
-    // Somewhere in the first window, which ends so long after the start.
+    // A random time in the first window, which ends one window length after the start.
     let window = Duration::from_secs(window_seconds.into());
     let pause = cloud.state().seconds(0.0, f64::from(window_seconds) - 15.0);
     tokio::time::sleep(pause).await;
     cloud.state().fault_model = fault_model;
     for number in 0..ALERTS {
-        // Each twice, as SQS may.
+        // Each twice, as SQS may deliver it.
         cloud.send(QUEUE, &lost(number).encode());
         cloud.send(QUEUE, &lost(number).encode());
     }
@@ -176,7 +177,7 @@ async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     let emptied = cloud.state().now();
     process.stop().await;
     let sent = sent(&cloud);
-    assert_eq!(told(&sent).len(), usize::from(ALERTS), "seed {seed}: none is lost");
+    assert_eq!(alert_ids(&sent).len(), usize::from(ALERTS), "seed {seed}: none is lost");
     let summaries: Vec<&Value> =
         sent.values().map(|(message, _)| message).filter(|it| it["count"].is_u64()).collect();
     let counted: u64 = summaries.iter().filter_map(|summary| summary["count"].as_u64()).sum();
@@ -187,9 +188,9 @@ async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     assert_eq!(cloud.state().violations, Vec::<String>::new());
     if fault_model == FaultModel::CALM {
         assert_eq!((sent.len(), summaries.len()), (ALONE as usize + 1, 1), "seed {seed}: {sent:?}");
-        let told_at = cloud.state().sns.published.iter().map(|published| published.at).max();
-        let told_at = told_at.expect("alerts were sent");
-        assert!((window..window + TOLD_WITHIN).contains(&told_at), "seed {seed}: told after {told_at:?}");
+        let sent_at = cloud.state().sns.published.iter().map(|published| published.at).max();
+        let sent_at = sent_at.expect("alerts were sent");
+        assert!((window..window + SENT_WITHIN).contains(&sent_at), "seed {seed}: sent after {sent_at:?}");
         assert!(emptied <= window + EMPTY_WITHIN, "seed {seed}: empty after {emptied:?}");
     }
 }
@@ -220,7 +221,7 @@ async fn night() {
             .map(|(message, _)| message["rule"].as_str().unwrap_or_default().to_owned())
             .collect()
     };
-    assert_eq!(rules(&cloud), ["conversation.abnormal-end"], "a warning knows no quiet hours");
+    assert_eq!(rules(&cloud), ["conversation.abnormal-end"], "a warning ignores the quiet hours");
     first.stop().await;
     let second = Process::start(&cloud, "alerts-2", config(WINDOWS_SECONDS[0], quiet)).await;
     // 16:59:50.
@@ -229,13 +230,13 @@ async fn night() {
     until_empty(&cloud).await;
     second.stop().await;
     let sent = sent(&cloud);
-    assert_eq!((sent.len(), told(&sent).len()), (2, 6), "{sent:?}");
+    assert_eq!((sent.len(), alert_ids(&sent).len()), (2, 6), "{sent:?}");
     let summary = sent.values().map(|(message, _)| message).find(|it| it["count"].is_u64());
-    let summary = summary.expect("the night is told");
+    let summary = summary.expect("the alerts of the quiet hours are sent");
     assert_eq!((&summary["rule"], &summary["severity"]), (&"alerts.quiet-hours".into(), &"info".into()));
     let over = cloud.state().now();
     let morning = Duration::from_secs(9 * 3600);
-    assert!(over >= morning && over < morning + EMPTY_WITHIN, "told after {over:?}");
+    assert!(over >= morning && over < morning + EMPTY_WITHIN, "sent after {over:?}");
     assert_eq!(cloud.state().violations, Vec::<String>::new());
 }
 

@@ -1,4 +1,4 @@
-//! Stored documents at their limits: what the writer accepts, the reader of the API returns.
+//! Stored documents at their size limits: the reader of the API returns each document that the writer accepts.
 
 use std::path::Path;
 

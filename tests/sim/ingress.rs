@@ -1,289 +1,251 @@
-//! Learners and the ingresses that journal what they say: each is a process that may die or stand still at any point,
-//! and a conversation may move from one that is alive to another.
+//! The ingresses of the simulation, which journal conversations. Each is a process that a seed may kill or freeze at any
+//! step, and a conversation may move from one to another that is alive.
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::{Context as _, bail};
 use events::{
-    bus::Bus,
-    contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage},
-    journal::{
-        End, Handover, Journal, JournalConfig, JournalError, Ownership, Progress, Start, WATCH_DELAY_SECONDS,
-    },
+    contract::{ConversationId, EndReason, Turn},
+    journal::{Handover, Journal, JournalError, Ownership, Progress, WATCH_DELAY_SECONDS},
     runtime::env,
 };
 use ingress::account::accounts::Accounts;
 use jiff::SignedDuration;
-use tests::model::{Cloud, queue_url};
+use tests::{
+    deployment::{USERS, outputs},
+    journalled::{self, Acknowledgements, Process, Writer},
+    model::Cloud,
+};
 use tokio::time::Instant;
 
 use crate::{
     account_deletion,
-    observed::Observed,
     plan::{LEARNERS, learner},
     processes::skew,
 };
-use tests::deployment::{BUS, CONVERSATIONS, USERS};
 
-/// Attempts at a write whose outcome is unknown, before the process gives up and leaves it to the watchdog.
-const ATTEMPTS_MAX: u32 = 4;
+/// Retries of a write whose outcome is unknown. After them the process ends and leaves the conversation to the watchdog.
+const RETRIES_MAX: u32 = 4;
 
+/// The interval between two renewals of a lease.
 const RENEWAL: Duration = Duration::from_secs(30);
 
-/// How long a conversation that was let go waits for its next owner.
+/// Seconds for which a conversation waits for its next owner after a handover.
 const GRACE_SECONDS: i64 = 60;
 
-/// How long who asks for a conversation waits until he takes it.
-const ASKS_SECONDS: u32 = 15;
+/// The longest wait for a requested handover.
+const HANDOVER_WAIT: Duration = Duration::from_secs(15);
 
-/// What becomes of its process.
+/// What a seed does to the process of an ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Lives,
-    /// At the n-th step.
-    DiesAt(u32),
-    /// At the n-th step, for so long.
-    StandsStillAt(u32, Duration),
+enum Fault {
+    None,
+    /// Kills it at this step.
+    Kill(u32),
+    /// Freezes it at this step, for this time.
+    Freeze(u32, Duration),
 }
 
-/// How another ingress gets a conversation.
+/// How another ingress becomes the owner of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Move {
-    /// It asks, and takes what is let go.
-    Asks,
-    /// It takes.
-    Seizes,
+    /// It requests a handover, and then takes over.
+    Handover,
+    /// It takes over.
+    Takeover,
 }
 
-/// What a learner does.
+/// A conversation of a seed.
 #[derive(Clone, Copy, Debug)]
-struct Talk {
+struct Planned {
     number: u32,
     id: ConversationId,
     turns: u32,
     /// Only the tutor speaks.
-    silent: bool,
+    is_silent: bool,
 }
 
+/// An ingress.
 struct Ingress {
+    writer: Writer,
+    /// The accounts, if the seed has any.
+    accounts: Option<Accounts>,
+    process: FaultyProcess,
+}
+
+/// The process of an ingress, with its fault.
+struct FaultyProcess {
     cloud: Cloud,
     name: String,
     journal: Journal,
-    bus: Bus,
-    /// Where there are any.
-    accounts: Option<Accounts>,
-    observed: Arc<Observed>,
+    fault: Fault,
     steps: u32,
-    fate: Fate,
-    renewed: Instant,
+    renewed_at: Instant,
 }
 
-/// The process is dead, or has nothing more to write.
-struct Gone;
-
-/// One conversation from its first word to its event.
-pub(crate) async fn converse(cloud: Cloud, number: u32, skew_max_seconds: f64, observed: Arc<Observed>) {
-    let id = env::random_uuid().as_bytes()[..10].try_into().expect("a UUID has sixteen bytes");
-    let (pause, fates, moves, talk) = {
+/// Runs the conversation `number` of a seed, from its first turn to its event.
+pub(crate) async fn run(
+    cloud: Cloud,
+    number: u32,
+    skew_max_seconds: f64,
+    acknowledgements: Arc<Acknowledgements>,
+) {
+    let random = env::random_uuid().as_bytes()[..10].try_into().expect("a UUID has sixteen bytes");
+    let (pause, faults, next_owner, planned) = {
         let mut state = cloud.state();
-        let mut fate = || match state.below(6) {
-            0 | 1 => Fate::DiesAt(state.below(12)),
-            2 => Fate::StandsStillAt(state.below(12), state.seconds(20.0, 300.0)),
-            _ => Fate::Lives,
+        let mut fault = || match state.below(6) {
+            0 | 1 => Fault::Kill(state.below(12)),
+            2 => Fault::Freeze(state.below(12), state.seconds(20.0, 300.0)),
+            _ => Fault::None,
         };
-        let fates = (fate(), fate());
-        let way = match state.below(4) {
-            0 => Some(Move::Asks),
-            1 => Some(Move::Seizes),
+        let faults = (fault(), fault());
+        let next_owner = match state.below(4) {
+            0 => Some(Move::Handover),
+            1 => Some(Move::Takeover),
             _ => None,
         };
-        let moves = way.map(|way| (way, state.seconds(1.0, 60.0)));
-        let id = ConversationId::new(env::now(), id);
-        let talk = Talk { number, id, turns: 1 + state.below(6), silent: state.below(6) == 0 };
-        (state.seconds(0.0, 100.0), fates, moves, talk)
+        let next_owner = next_owner.map(|by| (by, state.seconds(1.0, 60.0)));
+        let id = ConversationId::new(env::now(), random);
+        let planned = Planned { number, id, turns: 1 + state.below(6), is_silent: state.below(6) == 0 };
+        (state.seconds(0.0, 100.0), faults, next_owner, planned)
     };
     tokio::time::sleep(pause).await;
-    // How it ends does not matter here: the oracle looks at what is stored.
-    let (one, other) = (format!("ingress-{number}"), format!("ingress-{number}b"));
-    let process = cloud.process(&one, skew(&cloud, skew_max_seconds));
-    let mut ingress = Ingress::new(&cloud, one, fates.0, &observed);
+    // The results of the tasks do not matter: the oracle compares what is stored.
+    let (first, second) = (format!("ingress-{number}"), format!("ingress-{number}b"));
+    let process = cloud.process(&first, skew(&cloud, skew_max_seconds));
+    let mut ingress = Ingress::new(&cloud, first, faults.0, &acknowledgements);
     process.spawn(async move {
-        let _ = ingress.begin(talk).await;
+        let _ = ingress.start(planned).await;
     });
-    if let Some((way, after)) = moves {
+    if let Some((by, after)) = next_owner {
         tokio::time::sleep(after).await;
-        let process = cloud.process(&other, skew(&cloud, skew_max_seconds));
-        let mut ingress = Ingress::new(&cloud, other, fates.1, &observed);
+        let process = cloud.process(&second, skew(&cloud, skew_max_seconds));
+        let mut ingress = Ingress::new(&cloud, second, faults.1, &acknowledgements);
         process.spawn(async move {
-            let _ = ingress.take_up(talk, way).await;
+            let _ = ingress.take_over(planned, by).await;
         });
     }
 }
 
 impl Ingress {
-    fn new(cloud: &Cloud, name: String, fate: Fate, observed: &Arc<Observed>) -> Self {
-        let sdk = cloud.sdk_config(&name);
-        let config = JournalConfig {
-            table: CONVERSATIONS.into(),
-            watchdog_queue_url: queue_url("nova-watchdog"),
-            watch_delay_seconds: WATCH_DELAY_SECONDS,
-        };
-        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    fn new(cloud: &Cloud, name: String, fault: Fault, acknowledgements: &Arc<Acknowledgements>) -> Self {
+        let (sdk, outputs) = (cloud.sdk_config(&name), outputs());
+        let journal = journalled::journal(&sdk, &outputs, WATCH_DELAY_SECONDS);
+        let bus = journalled::bus(&sdk, &outputs);
         let has_accounts = !cloud.state().dynamodb.tables[USERS].items.is_empty();
         Self {
-            cloud: cloud.clone(),
-            name,
-            journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(&sdk), config),
-            bus: Bus::new(aws_sdk_eventbridge::Client::new(&sdk), BUS, "nova.ingress"),
+            writer: Writer::new(journal.clone(), bus, acknowledgements, RETRIES_MAX),
             accounts: has_accounts.then(|| account_deletion::open(&sdk)),
-            observed: Arc::clone(observed),
-            steps: 0,
-            fate,
-            renewed: Instant::now(),
+            process: FaultyProcess {
+                cloud: cloud.clone(),
+                name,
+                journal,
+                fault,
+                steps: 0,
+                renewed_at: Instant::now(),
+            },
         }
     }
 
-    async fn begin(&mut self, talk: Talk) -> Result<(), Gone> {
-        let user_id = learner(talk.number % LEARNERS);
+    async fn start(&mut self, planned: Planned) -> anyhow::Result<()> {
+        let user_id = learner(planned.number % LEARNERS);
         if let Some(accounts) = &self.accounts {
-            // An account that is to be deleted begins nothing.
-            accounts.defaults(&user_id).await.map_err(|_| Gone)?;
+            // After a deletion request the account starts no conversation.
+            accounts.defaults(&user_id).await.ok().context("the account starts no conversation")?;
         }
-        let start = Start {
-            conversation_id: talk.id,
-            user_id: user_id.clone(),
-            image_id: "city-cafe".to_owned(),
-            level: Level::B1,
-            feedback_language: FeedbackLanguage::English,
-            time_zone: ["Asia/Seoul", "UTC"][usize::from(talk.number.is_multiple_of(2))].to_owned(),
-            traceparent: Some(TraceParent::of(&talk.id.to_string()).to_string()),
-            owner: self.name.clone(),
-            voice: None,
-        };
-        self.step().await;
-        let own = self.journal.start(&start, env::now()).await.map_err(|_| Gone)?;
-        self.observed.acknowledged(&talk.id.to_string(), &user_id, None);
-        self.go_on(talk, own, Vec::new()).await
+        let time_zone = ["Asia/Seoul", "UTC"][usize::from(planned.number.is_multiple_of(2))];
+        let start = journalled::start(planned.id, user_id, time_zone, &self.process.name);
+        self.process.step().await;
+        let own = self.writer.start(&start).await?;
+        self.finish(planned, own, Vec::new()).await
     }
 
-    /// Takes a conversation from whoever has it, and goes on with it.
-    async fn take_up(&mut self, talk: Talk, way: Move) -> Result<(), Gone> {
-        if way == Move::Asks {
-            self.step().await;
-            // Whether or not it is heard, there is an end to asking.
-            let _ = self.journal.request_handover(talk.id, &self.name).await;
-            let until = Instant::now() + Duration::from_secs(ASKS_SECONDS.into());
-            while Instant::now() < until {
+    /// Becomes the owner of a conversation and continues it.
+    async fn take_over(&mut self, planned: Planned, by: Move) -> anyhow::Result<()> {
+        let journal = self.writer.journal().clone();
+        if by == Move::Handover {
+            self.process.step().await;
+            // The wait is bounded whether or not the request was written.
+            let _ = journal.request_handover(planned.id, &self.process.name).await;
+            let deadline = Instant::now() + HANDOVER_WAIT;
+            while Instant::now() < deadline {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                let header = self.journal.header(talk.id).await;
+                let header = journal.header(planned.id).await;
                 if header.is_ok_and(|header| header.is_some_and(|header| header.handed_over_as.is_some())) {
                     break;
                 }
             }
         }
-        self.step().await;
-        let mut attempts = 0;
+        self.process.step().await;
+        let mut retries = 0;
         let own = loop {
-            match self.journal.seize(talk.id, &self.name, env::now()).await {
-                Ok(seized) => break seized.own,
-                Err(JournalError::Held { .. } | JournalError::Service { .. }) if attempts < ATTEMPTS_MAX => {
-                    attempts += 1;
+            match journal.seize(planned.id, &self.process.name, env::now()).await {
+                Err(JournalError::Held { .. } | JournalError::Service { .. }) if retries < RETRIES_MAX => {
+                    retries += 1;
                 }
-                Err(_) => return Err(Gone),
+                seized => break seized?.own,
             }
         };
-        let conversation = self.journal.load(talk.id).await.ok().flatten().ok_or(Gone)?;
-        self.go_on(talk, own, conversation.turns).await
+        let conversation = journal.load(planned.id).await?.context("the conversation was deleted")?;
+        self.finish(planned, own, conversation.turns).await
     }
 
-    async fn go_on(&mut self, talk: Talk, own: Ownership, mut said: Vec<Turn>) -> Result<(), Gone> {
-        self.renewed = Instant::now();
-        let first = u32::try_from(said.len()).map_err(|_| Gone)?;
-        for index in first..talk.turns.max(first + 1) {
-            self.speak(&own).await?;
-            let turn = self.turn(talk, index);
-            let mut attempts = 0;
-            loop {
-                self.step().await;
-                match self.journal.append(&own, &turn).await {
-                    Ok(()) => break,
-                    Err(JournalError::Service { .. }) if attempts < ATTEMPTS_MAX => attempts += 1,
-                    Err(_) => return Err(Gone),
-                }
+    /// Appends the turns after the `written` ones, at least one, and ends and publishes the conversation.
+    async fn finish(&mut self, planned: Planned, own: Ownership, written: Vec<Turn>) -> anyhow::Result<()> {
+        self.process.renewed_at = Instant::now();
+        let first = u32::try_from(written.len())?;
+        let place = self.process.name.clone();
+        let turns = (first..planned.turns.max(first + 1))
+            .map(|index| journalled::turn(planned.id, index, planned.is_silent, &place));
+        let user_id = learner(planned.number % LEARNERS);
+        let completed = self.writer.write(&mut self.process, &own, &user_id, written, turns).await?;
+        self.writer.publish(&mut self.process, planned.id, completed).await
+    }
+}
+
+impl FaultyProcess {
+    async fn step(&mut self) {
+        let step = self.steps;
+        self.steps += 1;
+        match self.fault {
+            Fault::Kill(at) if at == step => self.cloud.doom(&self.name),
+            Fault::Freeze(at, duration) if at == step => {
+                self.cloud.freeze(&self.name, duration);
+                // The freeze takes effect at the next await.
+                tokio::task::yield_now().await;
             }
-            let user_id = learner(talk.number % LEARNERS);
-            self.observed.acknowledged(&talk.id.to_string(), &user_id, Some(turn.clone()));
-            said.push(turn);
+            Fault::None | Fault::Kill(_) | Fault::Freeze(..) => {}
         }
-        let end = End::of_turns(EndReason::Learner, Usage::default(), &said);
-        let mut attempts = 0;
-        let completed = loop {
-            self.step().await;
-            match self.journal.end(&own, &end, env::now()).await {
-                Ok(completed) => break completed,
-                Err(JournalError::Service { .. }) if attempts < ATTEMPTS_MAX => attempts += 1,
-                Err(_) => return Err(Gone),
-            }
-        };
+    }
+}
+
+impl Process for FaultyProcess {
+    async fn before_call(&mut self) -> anyhow::Result<()> {
         self.step().await;
-        self.bus.publish(&[completed.envelope]).await.map_err(|_| Gone)?;
-        self.step().await;
-        self.journal.mark_published(talk.id, env::now()).await.map_err(|_| Gone)
+        Ok(())
     }
 
-    /// The time that a turn takes. The lease is renewed meanwhile, and let go when somebody asks for it.
-    async fn speak(&mut self, own: &Ownership) -> Result<(), Gone> {
+    /// Waits for as long as a turn takes, renews the lease when it is due, and hands the conversation over on request.
+    async fn before_turn(&mut self, own: &Ownership) -> anyhow::Result<()> {
         let until = Instant::now() + self.cloud.state().seconds(2.0, 25.0);
         tokio::time::sleep_until(until).await;
-        let wanted = if self.renewed.elapsed() >= RENEWAL {
-            self.renewed = Instant::now();
+        let is_requested = if self.renewed_at.elapsed() >= RENEWAL {
+            self.renewed_at = Instant::now();
             self.journal.renew(own, env::now()).await
         } else {
             self.journal.is_handover_requested(own).await
         };
-        match wanted {
+        match is_requested {
             Ok(false) | Err(JournalError::Service { .. }) => Ok(()),
             Ok(true) => {
                 self.step().await;
-                let released = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
+                let handover = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
                 let until = env::now() + SignedDuration::from_secs(GRACE_SECONDS);
-                // If it fails, it is taken.
-                let _ = self.journal.hand_over(own, &released, until).await;
-                Err(Gone)
+                // After a failure the next owner takes over.
+                let _ = self.journal.hand_over(own, &handover, until).await;
+                bail!("the conversation was handed over")
             }
-            Err(_) => Err(Gone),
-        }
-    }
-
-    async fn step(&mut self) {
-        let step = self.steps;
-        self.steps += 1;
-        match self.fate {
-            Fate::DiesAt(at) if at == step => self.cloud.doom(&self.name),
-            Fate::StandsStillAt(at, how_long) if at == step => {
-                self.cloud.freeze(&self.name, how_long);
-                // It stands still where it waits next.
-                tokio::task::yield_now().await;
-            }
-            Fate::Lives | Fate::DiesAt(_) | Fate::StandsStillAt(..) => {}
-        }
-    }
-
-    /// A turn as this ingress heard it: nobody else's is the same.
-    fn turn(&self, talk: Talk, index: u32) -> Turn {
-        let learner = index.is_multiple_of(2) && !talk.silent;
-        Turn {
-            index,
-            speaker: if learner { Speaker::Learner } else { Speaker::Tutor },
-            text: format!("{} I see {index} bicycles at {}", talk.id, self.name),
-            start_ms: u64::from(index) * 1000,
-            end_ms: u64::from(index) * 1000 + 800,
-            speech_ms: 800,
-            answer_latency_ms: None,
-            interrupted: false,
-            played_ms: None,
-            typed: false,
-            confidence: None,
-            audio_key: None,
+            Err(error) => Err(error.into()),
         }
     }
 }

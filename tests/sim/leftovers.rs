@@ -1,19 +1,17 @@
-//! I9: what is left of a learner who left.
+//! I9: the data of a learner whose account was deleted.
 
-use std::{collections::BTreeSet, sync::PoisonError};
+use std::collections::BTreeSet;
 
-use tests::model::State;
-
-use super::Judge;
-use crate::{
-    observed::Observed,
-    plan::{LEARNERS, Plan, learner},
+use tests::{
+    deployment::{CONVERSATIONS, EFFECTS, PROGRESS, USERS},
+    model::State,
 };
-use tests::deployment::{CONVERSATIONS, EFFECTS, PROGRESS, USERS};
 
-/// The learners whose records are gone.
-pub(super) fn learners(state: &State, plan: &Plan) -> BTreeSet<String> {
-    if plan.leaves.is_none() {
+use crate::plan::{LEARNERS, Plan, learner};
+
+/// The learners whose records are deleted.
+pub(crate) fn deleted(state: &State, plan: &Plan) -> BTreeSet<String> {
+    if plan.deletes.is_none() {
         return BTreeSet::new();
     }
     let names = (0..LEARNERS).map(|number| learner(number).to_string());
@@ -21,50 +19,48 @@ pub(super) fn learners(state: &State, plan: &Plan) -> BTreeSet<String> {
     names.filter(|name| !users.contains_key(&(name.clone(), String::new()))).collect()
 }
 
-impl Judge<'_> {
-    /// Who was promised it has left, who asked has left or stays as a whole, and nothing is there of those who left but
-    /// the mark, once.
-    pub(super) fn left(&mut self, observed: &Observed) {
-        let promised = observed.promised.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let left = self.left.clone();
-        self.check(promised.is_subset(&left), || {
-            format!("I9: {promised:?} were promised that they are deleted, and {left:?} are")
-        });
-        let tables = &self.state.dynamodb.tables;
-        let asked = tables[USERS].items.iter().filter(|(_, user)| user.contains_key("deletionRequestedAt"));
-        for ((user, _), _) in asked {
-            self.found.push(format!("I9: {user} asked to be deleted and is still there"));
-        }
-        let marks: BTreeSet<String> = tables[EFFECTS]
-            .items
-            .keys()
-            .filter_map(|(effect, _)| effect.strip_prefix("erasure#").map(str::to_owned))
-            .collect();
-        self.check(marks == left, || {
-            format!("I9: the marks of {marks:?} are there, and {left:?} are deleted")
-        });
-        let pool = self.state.cognito.deleted.clone();
-        self.check(pool == left, || format!("I9: the pool has lost {pool:?}, and {left:?} are deleted"));
-        for user in &left {
-            let theirs = |(_, key): &&(String, String)| key.split('/').nth(1) == Some(user);
-            let objects: Vec<_> = self.state.s3.objects.keys().filter(theirs).collect();
-            self.found.extend(objects.iter().map(|(_, key)| format!("I9: {key} is left of {user}")));
-            for (table, name) in [(CONVERSATIONS, "a conversation"), (PROGRESS, "progress")] {
-                let items = tables[table].items.values().filter(|item| item.get("userId").is_some());
-                let theirs = items.filter(|item| item["userId"]["S"] == user.as_str()).count();
-                if theirs > 0 {
-                    self.found.push(format!("I9: {name} is left of {user}, {theirs} times"));
-                }
-            }
-        }
-        // Also of a conversation that nobody was told of.
-        let items = &tables[CONVERSATIONS].items;
-        let headed: BTreeSet<&String> =
-            items.iter().filter(|(_, item)| item.contains_key("userId")).map(|((id, _), _)| id).collect();
-        let headless: BTreeSet<&String> =
-            items.keys().map(|(id, _)| id).filter(|id| !headed.contains(id)).collect();
-        if !headless.is_empty() {
-            self.found.push(format!("I9: turns without a header are left of {headless:?}"));
+/// Every accepted deletion request was carried out, every request is, and only the mark remains of a deleted learner.
+pub(crate) fn compare(state: &State, accepted: &BTreeSet<String>, deleted: &BTreeSet<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    if !accepted.is_subset(deleted) {
+        found.push(format!("I9: the deletion of {accepted:?} was accepted, and {deleted:?} are deleted"));
+    }
+    let tables = &state.dynamodb.tables;
+    for ((user, _), record) in &tables[USERS].items {
+        if record.contains_key("deletionRequestedAt") {
+            found.push(format!("I9: {user} requested the deletion and still has a record"));
         }
     }
+    let effects = tables[EFFECTS].items.keys();
+    let marks: BTreeSet<String> =
+        effects.filter_map(|(effect, _)| effect.strip_prefix("erasure#").map(str::to_owned)).collect();
+    if marks != *deleted {
+        found.push(format!("I9: there are marks of {marks:?}, and {deleted:?} are deleted"));
+    }
+    let pool = &state.cognito.deleted;
+    if pool != deleted {
+        found.push(format!("I9: the user pool deleted {pool:?}, and {deleted:?} are deleted"));
+    }
+    for user in deleted {
+        let keys = state.s3.objects.keys().map(|(_, key)| key);
+        let theirs = keys.filter(|key| key.split('/').nth(1) == Some(user));
+        found.extend(theirs.map(|key| format!("I9: {key} remains of {user}")));
+        for (table, name) in [(CONVERSATIONS, "conversations"), (PROGRESS, "items of progress")] {
+            let items = tables[table].items.values().filter_map(|item| item.get("userId"));
+            let theirs = items.filter(|id| id["S"] == user.as_str()).count();
+            if theirs > 0 {
+                found.push(format!("I9: {theirs} {name} remain of {user}"));
+            }
+        }
+    }
+    // Also of a conversation whose start was not acknowledged.
+    let items = &tables[CONVERSATIONS].items;
+    let with_header: BTreeSet<&String> =
+        items.iter().filter(|(_, item)| item.contains_key("userId")).map(|((id, _), _)| id).collect();
+    let without: BTreeSet<&String> =
+        items.keys().map(|(id, _)| id).filter(|id| !with_header.contains(id)).collect();
+    if !without.is_empty() {
+        found.push(format!("I9: turns without a header remain of {without:?}"));
+    }
+    found
 }

@@ -1,10 +1,10 @@
-//! The workers as real processes against the same model, served over HTTP: what a message costs, judged by the same
-//! oracle.
+//! The load test of the workers: real processes against the model of AWS, served over HTTP. It measures the cost of a
+//! message and checks the results with the oracle of the simulation.
 //!
-//! Conversations are journalled first; then their events are published as fast as the bus takes them, and the time runs
-//! until the queues are empty. Then the watchdog audits every one of them. The model thinks of nothing, and no network is
-//! in between; it runs on the same processors. So messages per second are those of this machine with the model on it,
-//! and what a message costs of a processor is the workers' own.
+//! Conversations are journalled first. Then their events are published as fast as the bus accepts them; the measured time ends
+//! when the queues are empty. Then the watchdog audits all of them. The model responds at once and runs on the same
+//! processors without a network in between. So the messages per second hold for this machine with the model on it, and
+//! the processor time per message is that of the workers alone.
 
 use std::{
     collections::BTreeMap,
@@ -18,12 +18,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use aws_config::SdkConfig;
 use events::{
-    bus::Bus,
-    contract::{
-        ConversationId, EndReason, Envelope, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage,
-        UserId,
-    },
-    journal::{End, Journal, JournalConfig, Start},
+    contract::{ConversationId, Envelope, UserId},
     runtime::env,
     workers::Worker,
 };
@@ -31,14 +26,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::local::{Binaries, Process, ProcessGroup, Progress, Service, build, free_port, http_client};
 use serde_json::json;
 use tests::{
-    deployment::{BUS, CONVERSATIONS, outputs},
-    model::{Cloud, Served, queue_url},
+    deployment::outputs,
+    journalled::{self, Acknowledgements, Writer},
+    model::{Cloud, Served},
 };
 use tokio::{process::Command, time::Instant};
 
-use crate::{number, observed::Observed, oracle, plan::Plan, world::furnish};
+use crate::{actual, number, plan::Plan, world::furnish};
 
-/// Conversations of one run, unless `NOVA_LOAD_CONVERSATIONS` says otherwise.
+/// Default number of conversations.
 const CONVERSATIONS_STARTED: u64 = 40;
 
 /// Conversations of one learner.
@@ -47,37 +43,37 @@ const CONVERSATIONS_EACH: u64 = 4;
 /// Turns of one conversation.
 const TURNS: u32 = 6;
 
-/// Conversations that are journalled at once, and batches that are published at once.
-const AT_ONCE: usize = 32;
+/// Conversations that are journalled concurrently, and batches that are published concurrently.
+const CONCURRENCY: usize = 32;
 
 /// Events in one call of the bus (service limit).
 const BATCH: usize = 10;
 
-/// Seconds until the watchdog looks at a conversation.
+/// Seconds until the watchdog checks a conversation.
 const WATCH_DELAY_SECONDS: i32 = 1;
 
-/// How often the queues and the health of processes are looked at.
-const LOOK: Duration = Duration::from_millis(20);
+/// The interval of the checks of queues and of the health of processes.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// The longest time for one look.
-const LOOK_MAX: Duration = Duration::from_secs(5);
+/// The longest time for one check.
+const CHECK_MAX: Duration = Duration::from_secs(5);
 
-/// How long queues are empty until nothing more is expected.
+/// For how long the queues must be empty at the end.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// The longest time for the workers to be built: another cargo may hold the folder.
+/// The longest time for the build of the workers: another cargo may lock the target folder.
 const BUILT_WITHIN: Duration = Duration::from_secs(600);
 
-/// The longest time for a process to boot or to stop, and for a step of the run beyond what it takes by its size.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest time for a process to start or to stop, and for a step of the run beyond the time by its size.
+const STEP_MAX: Duration = Duration::from_secs(60);
 
-/// The least rate that is waited for, in conversations per second.
-const SLOWEST: u32 = 2;
+/// The lowest accepted rate, in conversations per second.
+const RATE_MIN: u32 = 2;
 
 /// Ticks of `/proc/<id>/stat` in a second: fixed for user space on Linux (proc(5), `USER_HZ`).
 const TICKS_PER_SECOND: u64 = 100;
 
-/// What was measured of one worker.
+/// The measured cost of one worker.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     messages: u64,
@@ -85,12 +81,12 @@ struct Cost {
     cpu_ms: u64,
 }
 
-/// What was measured.
+/// The result of a run.
 struct Measurement {
     conversations: u64,
-    /// Of the workers that events go to, at once.
+    /// The workers that consume events, all running together.
     pipeline: BTreeMap<&'static str, Cost>,
-    /// Of the watchdog, which comes after them.
+    /// The watchdog, which runs after them.
     watchdog: Cost,
 }
 
@@ -99,17 +95,18 @@ struct Started {
     process: Process,
 }
 
-/// The workers as processes, and what they work on.
-struct Site {
+/// The environment of the worker processes.
+struct Environment {
     cloud: Cloud,
     served: Served,
     binaries: Binaries,
     group: Arc<ProcessGroup>,
     logs: PathBuf,
-    patience: Duration,
+    /// The longest time for a step of the run.
+    step_max: Duration,
 }
 
-/// Runs `conversations` through the pipeline. Returns what it took, and what the oracle says.
+/// Runs `conversations` through the pipeline. Returns the cost and the findings of the oracle.
 async fn run(conversations: u64) -> anyhow::Result<(Measurement, Vec<String>)> {
     let binaries = within(BUILT_WITHIN, "the workers are built", build(&Progress::silent())).await?;
     let cloud = Cloud::new(0);
@@ -121,57 +118,61 @@ async fn run(conversations: u64) -> anyhow::Result<(Measurement, Vec<String>)> {
     }
     let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("load-{}", std::process::id()));
     fs::create_dir_all(&logs)?;
-    let patience = PATIENCE + Duration::from_secs(conversations) / SLOWEST;
+    let step_max = STEP_MAX + Duration::from_secs(conversations) / RATE_MIN;
     let (served, group) = (cloud.serve().await?, Arc::new(ProcessGroup::new()?));
-    let site = Site { cloud, served, binaries, group, logs, patience };
-    let observed = Observed::default();
-    let measured = site.measure(conversations, &observed).await;
+    let environment = Environment { cloud, served, binaries, group, logs, step_max };
+    let acknowledgements = Arc::new(Acknowledgements::default());
+    let measured = environment.measure(conversations, &acknowledgements).await;
     let measured =
-        measured.with_context(|| format!("the logs of the workers are in {}", site.logs.display()))?;
+        measured.with_context(|| format!("the logs of the workers are in {}", environment.logs.display()))?;
     let plan = Plan { poison: Vec::new(), ..Plan::calm() };
-    let mut violations = oracle::judge(&site.cloud, &observed, &plan);
-    violations.append(&mut site.cloud.state().violations);
+    let mut violations = actual::compare(&environment.cloud, &acknowledgements, &plan).await;
+    violations.append(&mut environment.cloud.state().violations);
     if violations.is_empty() {
-        fs::remove_dir_all(&site.logs)?;
+        fs::remove_dir_all(&environment.logs)?;
     }
     Ok((measured, violations))
 }
 
-impl Site {
-    async fn measure(&self, conversations: u64, observed: &Observed) -> anyhow::Result<Measurement> {
+impl Environment {
+    async fn measure(
+        &self,
+        conversations: u64,
+        acknowledgements: &Arc<Acknowledgements>,
+    ) -> anyhow::Result<Measurement> {
         let sdk = self.cloud.sdk_config("ingress");
         let journalled = stream::iter(0..conversations)
-            .map(|number| converse(&sdk, number, observed))
-            .buffer_unordered(AT_ONCE)
+            .map(|number| write(&sdk, number, acknowledgements))
+            .buffer_unordered(CONCURRENCY)
             .try_collect();
-        let completed: Vec<_> = within(self.patience, "conversations are journalled", journalled).await?;
+        let completed: Vec<_> = within(self.step_max, "conversations are journalled", journalled).await?;
         let pipeline = [Worker::Transcript, Worker::Analysis, Worker::Progress, Worker::Alerts];
         let pipeline = self.start(&pipeline).await?;
-        let publish = within(self.patience, "events are published", publish(&sdk, &completed));
+        let publish = within(self.step_max, "events are published", publish(&sdk, &completed));
         let costs = self.costs(&pipeline, publish).await?;
-        // It would look again and again at conversations that wait for the others.
+        // Started earlier, it would check again and again conversations that wait for the other workers.
         let watchdog = self.start(&[Worker::Watchdog]).await?;
         let audit = self.costs(&watchdog, std::future::ready(Ok(()))).await?;
         for worker in pipeline.into_iter().chain(watchdog) {
-            let status = worker.process.stop(PATIENCE).await;
+            let status = worker.process.stop(STEP_MAX).await;
             ensure!(status.success(), "{}", worker.process.died(status));
         }
         let watchdog = audit.into_values().next().unwrap_or_default();
         Ok(Measurement { conversations, pipeline: costs, watchdog })
     }
 
-    /// What it costs `workers` to empty their queues after `work`.
+    /// The cost of each of `workers` until their queues are empty after `work`.
     async fn costs(
         &self,
         workers: &[Started],
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<BTreeMap<&'static str, Cost>> {
-        let before = spent(workers)?;
+        let before = cpu_ms(workers)?;
         let began = Instant::now();
         work.await?;
         let ended = self.empty(workers).await?;
         let seconds = ended.duration_since(began).as_secs_f64();
-        let after = spent(workers)?;
+        let after = cpu_ms(workers)?;
         let cost = |started: &Started| {
             let name = started.worker.name();
             let messages = self.cloud.state().sqs.queues[&format!("nova-{name}")].deleted;
@@ -180,7 +181,7 @@ impl Site {
         Ok(workers.iter().map(cost).collect())
     }
 
-    /// Starts processes and waits until all are healthy.
+    /// Starts processes and waits until all of them are healthy.
     async fn start(&self, workers: &[Worker]) -> anyhow::Result<Vec<Started>> {
         let outputs = outputs();
         let http = http_client()?;
@@ -198,29 +199,29 @@ impl Site {
                 .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
                 .env("NOVA_HEALTH_ADDR", &health)
                 .env("NOVA_WATCH_DELAY_SECONDS", WATCH_DELAY_SECONDS.to_string())
-                // The oracle looks for every alert by itself.
+                // The oracle checks each alert separately.
                 .env("NOVA_ALERTS_STORM_AFTER", "1000")
                 .env("NOVA_ALERTS_STORM_SECONDS", "10")
                 .envs(Service::from(*worker).environment(&outputs)?);
             let log = self.logs.join(format!("{worker}.log"));
             let process = Process::spawn(worker.name(), command, &log, &self.group)?;
-            let until = Instant::now() + PATIENCE;
-            let look = || http.get(format!("http://{health}/health")).timeout(LOOK_MAX).send();
-            while !look().await.is_ok_and(|answer| answer.status().is_success()) {
+            let until = Instant::now() + STEP_MAX;
+            let check = || http.get(format!("http://{health}/health")).timeout(CHECK_MAX).send();
+            while !check().await.is_ok_and(|response| response.status().is_success()) {
                 if let Some(status) = process.status() {
                     return Err(process.died(status).into());
                 }
-                ensure!(Instant::now() < until, "{worker} is not healthy after {PATIENCE:?}");
-                tokio::time::sleep(LOOK).await;
+                ensure!(Instant::now() < until, "{worker} is not healthy after {STEP_MAX:?}");
+                tokio::time::sleep(CHECK_EVERY).await;
             }
             processes.push(Started { worker: *worker, process });
         }
         Ok(processes)
     }
 
-    /// Waits until the queues of `workers` have been empty for a while, and returns since when.
+    /// Waits until the queues of `workers` have been empty for [`QUIET`], and returns since when they are.
     async fn empty(&self, workers: &[Started]) -> anyhow::Result<Instant> {
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.step_max;
         let mut since = None;
         while Instant::now() < until {
             for worker in workers {
@@ -239,14 +240,14 @@ impl Site {
                     return Ok(since);
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_EVERY).await;
         }
         let state = self.cloud.state();
         let left: Vec<_> = Worker::ALL
             .iter()
             .map(|worker| (worker, state.sqs.queues[&worker.queue_name()].messages.len()))
             .collect();
-        bail!("the queues are not empty after {:?}: {left:?}, {:?}", self.patience, state.violations)
+        bail!("the queues are not empty after {:?}: {left:?}, {:?}", self.step_max, state.violations)
     }
 }
 
@@ -294,7 +295,7 @@ fn float(number: u64) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// What `work` returns, or an error that says what did not happen in time.
+/// The result of `work`, or an error that names the step `what` if the time is over.
 async fn within<T>(
     most: Duration,
     what: &str,
@@ -305,75 +306,40 @@ async fn within<T>(
 }
 
 /// Journals a conversation that has ended, and returns its event.
-async fn converse(sdk: &SdkConfig, number: u64, observed: &Observed) -> anyhow::Result<Envelope> {
-    let config = JournalConfig {
-        table: CONVERSATIONS.into(),
-        watchdog_queue_url: queue_url("nova-watchdog"),
-        watch_delay_seconds: WATCH_DELAY_SECONDS,
-    };
-    let journal = Journal::new(aws_sdk_dynamodb::Client::new(sdk), aws_sdk_sqs::Client::new(sdk), config);
+async fn write(
+    sdk: &SdkConfig,
+    number: u64,
+    acknowledgements: &Arc<Acknowledgements>,
+) -> anyhow::Result<Envelope> {
+    let outputs = outputs();
+    let journal = journalled::journal(sdk, &outputs, WATCH_DELAY_SECONDS);
+    let writer = Writer::new(journal, journalled::bus(sdk, &outputs), acknowledgements, 0);
     let id = ConversationId::new(env::now(), env::random_uuid().as_bytes()[..10].try_into()?);
     let user_id: UserId = format!("learner-{}", number / CONVERSATIONS_EACH).parse()?;
-    let start = Start {
-        conversation_id: id,
-        user_id: user_id.clone(),
-        image_id: "city-cafe".to_owned(),
-        level: Level::B1,
-        feedback_language: FeedbackLanguage::English,
-        time_zone: "Asia/Seoul".to_owned(),
-        traceparent: Some(TraceParent::of(&id.to_string()).to_string()),
-        owner: "load".to_owned(),
-        voice: None,
-    };
-    let own = journal.start(&start, env::now()).await?;
-    observed.acknowledged(&id.to_string(), &user_id, None);
-    let mut said = Vec::new();
-    for index in 0..TURNS {
-        let turn = turn(id, index);
-        journal.append(&own, &turn).await?;
-        observed.acknowledged(&id.to_string(), &user_id, Some(turn.clone()));
-        said.push(turn);
-    }
-    let end = End::of_turns(EndReason::Learner, Usage::default(), &said);
-    let completed = journal.end(&own, &end, env::now()).await?;
-    journal.mark_published(id, env::now()).await?;
-    Ok(completed.envelope)
-}
-
-fn turn(id: ConversationId, index: u32) -> Turn {
-    let learner = index.is_multiple_of(2);
-    Turn {
-        index,
-        speaker: if learner { Speaker::Learner } else { Speaker::Tutor },
-        text: format!("{id} There are {index} people at the tables, and one of them reads a newspaper."),
-        start_ms: u64::from(index) * 4000,
-        end_ms: u64::from(index) * 4000 + 3500,
-        speech_ms: 3000,
-        answer_latency_ms: None,
-        interrupted: false,
-        played_ms: None,
-        typed: false,
-        confidence: None,
-        audio_key: None,
-    }
+    let start = journalled::start(id, user_id.clone(), "Asia/Seoul", "load");
+    let own = writer.start(&start).await?;
+    let turns = (0..TURNS).map(|index| journalled::turn(id, index, false, "the tables"));
+    let completed = writer.write(&mut (), &own, &user_id, Vec::new(), turns).await?;
+    writer.journal().mark_published(id, env::now()).await?;
+    Ok(completed)
 }
 
 async fn publish(sdk: &SdkConfig, completed: &[Envelope]) -> anyhow::Result<()> {
-    let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), BUS, "nova.ingress");
+    let bus = journalled::bus(sdk, &outputs());
     stream::iter(completed.chunks(BATCH))
         .map(|batch| bus.publish(batch))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await
         .context("failed to publish")
 }
 
-/// Milliseconds of a processor that each worker has used.
-fn spent(workers: &[Started]) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+/// Milliseconds of processor time that each worker has used.
+fn cpu_ms(workers: &[Started]) -> anyhow::Result<BTreeMap<&'static str, u64>> {
     let read = |started: &Started| {
         let stat = fs::read_to_string(format!("/proc/{}/stat", started.process.id()))?;
-        // The name of the program stands in parentheses and may hold anything. Fields 14 and 15 of proc(5).
-        let (_, fields) = stat.rsplit_once(") ").context("no name in the statistics of a process")?;
+        // The name of the program is in parentheses and may contain any character. Fields 14 and 15 of proc(5).
+        let (_, fields) = stat.rsplit_once(") ").context("the statistics of a process have no name")?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
         let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
         Ok((started.worker.name(), ticks * 1000 / TICKS_PER_SECOND))

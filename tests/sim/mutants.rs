@@ -1,4 +1,4 @@
-//! Wrong workers, each with a mistake that is common elsewhere. They exist to be found.
+//! Mutants of the workers, each with a common mistake, which the simulation must find.
 
 use std::sync::Arc;
 use tests::deployment::{BUS, CONVERSATIONS, EFFECTS, LOGS, PROGRESS};
@@ -23,7 +23,7 @@ use events::{
 };
 use serde_json::json;
 
-/// Lets the message be deleted and does the work then.
+/// Deletes the message before the effect.
 pub(crate) struct DeleteFirst<H>(pub(crate) Arc<H>);
 
 impl<H: EventHandler> EventHandler for DeleteFirst<H> {
@@ -34,7 +34,7 @@ impl<H: EventHandler> EventHandler for DeleteFirst<H> {
     }
 }
 
-/// Erases, and cleans its own mark up with the rest.
+/// Deletes its own mark together with the data of the learner.
 pub(crate) struct Forgetful<H> {
     dynamodb: aws_sdk_dynamodb::Client,
     eraser: H,
@@ -50,12 +50,12 @@ impl<H: EventHandler> EventHandler for Forgetful<H> {
     async fn handle(&self, event: &Envelope, delivery: &Delivery) -> Result<(), Failure> {
         self.eraser.handle(event, delivery).await?;
         let mark = AttributeValue::S(erasure_effect(event.event.user_id()));
-        let forget = self.dynamodb.delete_item().table_name(EFFECTS).key("effectId", mark);
-        forget.send().await.map(|_| ()).map_err(Failure::aws)
+        let delete = self.dynamodb.delete_item().table_name(EFFECTS).key("effectId", mark);
+        delete.send().await.map(|_| ()).map_err(Failure::aws)
     }
 }
 
-/// Adds to the day and to the total, without a marker that tells a repetition.
+/// Adds to the day and to the total without a marker, so that a repetition counts again.
 pub(crate) struct Unmarked {
     dynamodb: aws_sdk_dynamodb::Client,
     bus: Bus,
@@ -82,7 +82,16 @@ impl EventHandler for Unmarked {
                 (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
             }
             Event::ConversationAnalyzed(event) => {
-                let added = vec![("scored", 1), ("overallSum", i64::from(event.scores.overall))];
+                let Scores { overall, fluency, vocabulary, grammar, relevance } = event.scores;
+                let sums = [
+                    ("overallSum", overall),
+                    ("fluencySum", fluency),
+                    ("vocabularySum", vocabulary),
+                    ("grammarSum", grammar),
+                    ("relevanceSum", relevance),
+                ];
+                let sums = sums.map(|(name, score)| (name, i64::from(score)));
+                let added = [("scored", 1)].into_iter().chain(sums).collect();
                 (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
             }
             Event::TranscriptStored(_)
@@ -90,7 +99,7 @@ impl EventHandler for Unmarked {
             | Event::ProgressUpdated(_)
             | Event::ConversationStalled(_)
             | Event::AccountDeletionRequested(_) => {
-                return Err(Failure::reject("it says nothing of progress"));
+                return Err(Failure::reject("the event does not change the progress"));
             }
         };
         let user_id = event.event.user_id();
@@ -123,7 +132,7 @@ impl EventHandler for Unmarked {
     }
 }
 
-/// Holds a lease that knows neither owner nor epoch and is not renewed: whoever is late finishes as if it were his.
+/// Takes a lease without owner and epoch, and does not renew it: a process that lost the lease finishes the effect, too.
 pub(crate) struct Unfenced {
     dynamodb: aws_sdk_dynamodb::Client,
     bedrock: aws_sdk_bedrockruntime::Client,
@@ -148,7 +157,7 @@ impl Unfenced {
         }
     }
 
-    /// Whether the effect is to be run: nobody has finished it, and nobody runs it, as far as the lease says.
+    /// Whether the effect is to be run: by its item, it is neither finished nor running.
     async fn claim(&self, effect: &str) -> Result<bool, Failure> {
         let now = env::now().as_millisecond();
         let key = AttributeValue::S(effect.to_owned());
@@ -172,10 +181,10 @@ impl Unfenced {
         let item = self.dynamodb.get_item().table_name(EFFECTS).key("effectId", key).send().await;
         let item = item.map_err(Failure::aws)?.item.unwrap_or_default();
         let finished = item.get("state") == Some(&AttributeValue::S("finished".into()));
-        if finished { Ok(false) } else { Err(Failure::retry(anyhow!("somebody else runs it"))) }
+        if finished { Ok(false) } else { Err(Failure::retry(anyhow!("another process runs it"))) }
     }
 
-    async fn ask(&self, words: &str) -> Result<Assessment, Failure> {
+    async fn assess(&self, words: &str) -> Result<Assessment, Failure> {
         let transcript = json!({ "turns": [{ "speaker": "learner", "text": words }] });
         let text = ContentBlock::Text(format!("<transcript>{transcript}</transcript>"));
         let message = Message::builder().role(ConversationRole::User).content(text).build();
@@ -201,7 +210,7 @@ impl Unfenced {
 impl EventHandler for Unfenced {
     async fn handle(&self, event: &Envelope, _: &Delivery) -> Result<(), Failure> {
         let Event::ConversationCompleted(completed) = &event.event else {
-            return Err(Failure::reject("not for this worker"));
+            return Err(Failure::reject("the analysis worker does not consume this event"));
         };
         let id = completed.conversation_id;
         let journal = Journal::reader(self.dynamodb.clone(), CONVERSATIONS);
@@ -212,7 +221,7 @@ impl EventHandler for Unfenced {
         if !self.claim(&effect).await? {
             return Ok(());
         }
-        let assessment = self.ask(&words.text).await?;
+        let assessment = self.assess(&words.text).await?;
         let key = format!("analyses/{}/{id}.json.gz", completed.user_id);
         let analysis = StoredAnalysis {
             version: "1.0".into(),

@@ -1,5 +1,5 @@
-//! The events of one learner in every order, any number of times, several at once: UserProgress ends the same, and each
-//! milestone is published once. The real progress worker, on virtual time, against the model of AWS.
+//! The real progress worker on virtual time, against the model of AWS. The events of one learner are delivered in several
+//! orders, repeatedly and concurrently: UserProgress is the same at the end, and each milestone is published once.
 
 use events::workers::Worker;
 use std::{
@@ -25,10 +25,10 @@ use tests::deployment::{BUS, EFFECTS, PROGRESS, consumer};
 
 const QUEUE: &str = "nova-progress";
 
-/// Orders that are tried.
+/// Number of random orders.
 const ORDERS: u64 = 6;
 
-/// Eight conversations on seven days in a row, twice on the first, each with its assessment.
+/// Eight conversations on seven consecutive days, two of them on the first day, each with its assessment.
 fn events() -> Vec<Envelope> {
     let first: Timestamp = "2026-11-01T03:00:00Z".parse().expect("it is a time");
     let levels = [Level::A2, Level::B1, Level::B1, Level::A2, Level::B2, Level::B1, Level::B2, Level::B2];
@@ -73,15 +73,15 @@ fn events() -> Vec<Envelope> {
     events
 }
 
-/// What a run leaves.
-struct Left {
+/// The result of a run.
+struct Counted {
     items: BTreeMap<(String, String), Item>,
-    /// Milestones by the event that published them, each event once.
+    /// The milestones of all distinct events.
     milestones: Vec<Milestone>,
 }
 
 /// Sends `bodies` to the worker and waits until all of them are handled.
-async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Left {
+async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Counted {
     let (cloud, _world) = small_scale::cloud(seed);
     let sdk = cloud.sdk_config("progress");
     let consumer = consumer(Worker::Progress);
@@ -123,15 +123,15 @@ async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Lef
     });
     let milestones = milestones.flatten().collect();
     let mut items = state.dynamodb.tables[PROGRESS].items.clone();
-    // When the total last changed, and for which conversation, depends on the order and on nothing else.
+    // The last change of the total depends on the order.
     for item in items.values_mut() {
         item.remove("updatedAt");
         item.remove("updatedBy");
     }
-    Left { items, milestones }
+    Counted { items, milestones }
 }
 
-fn run(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Left {
+fn run(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Counted {
     small_scale::runtime().block_on(Box::pin(counted(seed, fault_model, bodies)))
 }
 
@@ -160,9 +160,9 @@ fn any_order_and_duplication_of_events_leaves_the_same_progress() {
         let mut random = StdRng::seed_from_u64(seed);
         let mut bodies = [in_order.clone(), in_order.clone()].concat();
         bodies.shuffle(&mut random);
-        let left = run(seed, if seed % 2 == 0 { FaultModel::CALM } else { FaultModel::STORM }, bodies);
-        assert_eq!(left.items, expected.items, "seed {seed}");
-        let distinct: BTreeSet<_> = left.milestones.iter().copied().collect();
-        assert_eq!((left.milestones.len(), distinct), (due.len(), due.into()), "seed {seed}");
+        let counted = run(seed, if seed % 2 == 0 { FaultModel::CALM } else { FaultModel::STORM }, bodies);
+        assert_eq!(counted.items, expected.items, "seed {seed}");
+        let distinct: BTreeSet<_> = counted.milestones.iter().copied().collect();
+        assert_eq!((counted.milestones.len(), distinct), (due.len(), due.into()), "seed {seed}");
     }
 }

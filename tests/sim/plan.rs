@@ -1,4 +1,4 @@
-//! PURE. What is special about a seed: most have a storm and nothing else, so that a run is short and there are many.
+//! PURE. The plan of a seed: its faults beside the storm. Most seeds have none, so that a run is short and many can run.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use tests::{
     model::{Outage, State},
 };
 
-/// When an outage begins, since the start: in the middle of the storm.
+/// Start of an outage, since the start of the run: in the middle of the storm.
 const OUTAGE_SINCE: Duration = Duration::from_secs(100);
 
-/// How long an outage lasts.
+/// Length of an outage.
 const OUTAGE: Duration = Duration::from_secs(30 * 60);
 
-/// By how many seconds clocks may be wrong where they do not agree.
+/// The largest error of a clock, in seconds, in a seed whose clocks do not agree.
 const SKEW_MAX_SECONDS: f64 = 30.0;
 
-/// A message of the next major version, as an older worker sees it during a deployment.
+/// A message of the next major version, as an older worker receives it during a deployment.
 pub(crate) const NEWER: (&str, &str) = (
     "nova-progress",
     r#"{"schema":"conversation.completed","version":"2.0","id":"0190b5a6-8a9e-5c3e-9d55-6ad1ac9d8e01","occurredAt":"2026-11-24T08:00:00Z","data":{}}"#,
@@ -26,22 +26,22 @@ pub(crate) const NEWER: (&str, &str) = (
 /// A message that kills the worker that handles it.
 pub(crate) const DEADLY: (&str, &str) = ("nova-transcript", "kills its worker");
 
-/// Messages that nobody can handle, and where they end.
+/// Messages that no worker can handle, by queue.
 const POISON: [(&str, &str); 3] = [
     ("nova-transcript", "not an event"),
     ("nova-alerts", r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
-    ("nova-watchdog", r#"{"conversationId":"nobody","version":"1.0"}"#),
+    ("nova-watchdog", r#"{"conversationId":"unknown","version":"1.0"}"#),
 ];
 
-/// Learners who have conversations.
+/// Number of learners.
 pub(crate) const LEARNERS: u32 = 2;
 
-/// What is run.
+/// The pipeline of a run: the production workers, or a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// What is shipped.
+    /// The production workers.
     Real,
-    /// What is shipped, without faults, with processes that are only asked to stop.
+    /// The production workers without faults. The processes are only asked to stop.
     Calm,
     /// An analysis worker whose lease has no epoch.
     UnfencedAnalysis,
@@ -49,35 +49,35 @@ pub(crate) enum Variant {
     DeleteFirst,
     /// A progress worker that counts without a marker.
     Unmarked,
-    /// Queues that give a message up after as many receives as it may have failures.
+    /// Queues that give a message up after few receives.
     FewReceives,
-    /// An erasure worker that neither waits for what is under way nor leaves a mark for what comes later.
+    /// An erasure worker that neither waits for calls in flight nor leaves a mark against later writes.
     ForgetfulErasure,
 }
 
-/// What is done to the pipeline beside the storm.
+/// The faults beside the storm.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// A service that is not there.
+    /// A service that is not available for a time.
     pub(crate) outage: Option<Outage>,
-    /// By how much the clock of a process may be ahead or behind, in seconds.
+    /// The largest error of a clock, in seconds.
     pub(crate) skew_max_seconds: f64,
-    /// Messages that nobody can handle, and where they are sent and end.
+    /// Messages that no worker can handle, or only a newer one, by queue.
     pub(crate) poison: Vec<(&'static str, &'static str)>,
-    /// Whether the processes are asked to stop all the time.
+    /// Whether the processes are asked to stop again and again.
     pub(crate) stops: bool,
-    /// The number of the learner who asks for the deletion of the account.
-    pub(crate) leaves: Option<u32>,
-    /// Whether it goes on until the watchdog has given up every conversation that is not in the journal, which takes half an
-    /// hour in which nothing else happens.
-    pub(crate) outlasts: bool,
+    /// The number of the learner who requests the deletion of the account.
+    pub(crate) deletes: Option<u32>,
+    /// Whether the run continues until the watchdog has given up every conversation that is not in the journal: half an hour
+    /// in which nothing else happens.
+    pub(crate) awaits_watchdog: bool,
 }
 
 impl Plan {
-    /// The plan of a seed. Every third has clocks that do not agree, every tenth a message that kills, every twentieth an
-    /// outage of half an hour and such a message, every twentieth processes that are asked to stop all the time, every
-    /// fortieth a message of the future, two of seven a learner who leaves, so that each of
-    /// the others meets one. Every tenth goes on to the very end.
+    /// The plan of a seed. Of all seeds, every third has clocks that do not agree, every tenth a message that kills its worker,
+    /// every twentieth an outage of half an hour and such a message, every twentieth processes that are asked to stop again and
+    /// again, every fortieth a message of a newer version, and every tenth awaits the watchdog. Two of seven have an account
+    /// deletion, so that it is combined with each of the others.
     pub(crate) fn of(seed: u64) -> Self {
         let mut poison = POISON.to_vec();
         let outage = (seed % 20 == 9).then(|| outage(seed / 20));
@@ -88,39 +88,39 @@ impl Plan {
             skew_max_seconds: if seed % 3 == 1 { SKEW_MAX_SECONDS } else { 0.5 },
             poison,
             stops: seed % 20 == 13,
-            leaves: matches!(seed % 7, 1 | 4).then(|| u32::try_from(seed / 7 % 2).unwrap_or(0)),
-            outlasts: seed % 10 == 3,
+            deletes: matches!(seed % 7, 1 | 4).then(|| u32::try_from(seed / 7 % 2).unwrap_or(0)),
+            awaits_watchdog: seed % 10 == 3,
         }
     }
 
-    /// Nothing is special.
+    /// A plan without faults.
     pub(crate) fn calm() -> Self {
         Self {
             outage: None,
             skew_max_seconds: 0.0,
             poison: POISON.to_vec(),
             stops: false,
-            leaves: None,
-            outlasts: false,
+            deletes: None,
+            awaits_watchdog: false,
         }
     }
 }
 
-/// The learner with this number.
+/// The learner `number`.
 pub(crate) fn learner(number: u32) -> UserId {
-    format!("learner-{number}").parse().expect("it is a user's id")
+    format!("learner-{number}").parse().expect("a valid user id")
 }
 
-/// Whether nothing will come of the message with this body: it waits for a newer worker, or until the watchdog gives up a
-/// conversation that is not in the journal.
-pub(crate) fn may_be_left(state: &State, plan: &Plan, body: &str) -> bool {
-    let is_nobodys = || {
+/// Whether the message `body` may remain at the end: it waits for a newer worker, or until the watchdog gives up a conversation
+/// that is not in the journal.
+pub(crate) fn may_remain(state: &State, plan: &Plan, body: &str) -> bool {
+    let is_unknown = || {
         let Some(watch) = Watch::decode(body).ok() else { return false };
         let id = watch.conversation_id.to_string();
         let items = &state.dynamodb.tables[CONVERSATIONS].items;
         items.range((id.clone(), String::new())..).next().is_none_or(|((found, _), _)| *found != id)
     };
-    body == NEWER.1 || (!plan.outlasts && is_nobodys())
+    body == NEWER.1 || (!plan.awaits_watchdog && is_unknown())
 }
 
 fn outage(number: u64) -> Outage {
@@ -134,6 +134,6 @@ fn outage(number: u64) -> Outage {
         ("s3", (500, "InternalError")),
         ("dynamodb", (503, "ServiceUnavailable")),
     ];
-    let (service, says) = KINDS[usize::try_from(number % 8).unwrap_or(0)];
-    Outage { service, says, since: OUTAGE_SINCE, until: OUTAGE_SINCE + OUTAGE }
+    let (service, error) = KINDS[usize::try_from(number % 8).unwrap_or(0)];
+    Outage { service, says: error, since: OUTAGE_SINCE, until: OUTAGE_SINCE + OUTAGE }
 }

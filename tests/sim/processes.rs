@@ -1,4 +1,5 @@
-//! The workers as processes: started again when they end, killed, frozen, asked to stop, and killed by a message.
+//! The worker processes of the simulation. They are killed, frozen, asked to stop or killed by a message, and restarted when
+//! they end.
 
 use std::{
     collections::BTreeMap,
@@ -28,36 +29,37 @@ use crate::{
     plan::{DEADLY, Variant},
 };
 
-/// The processes, in the order of their slots: one of each worker, and a second one of analysis. Without `deletions` no
-/// learner deletes an account, and erasure has nothing to do.
+/// The worker of each slot: one process of each, and a second one of analysis. Without `deletions` there is no erasure
+/// worker, because no account is deleted.
 pub(crate) fn slots(deletions: bool) -> Vec<Worker> {
     let copies = |worker| if worker == Worker::Analysis { 2 } else { 1 };
     let workers = Worker::ALL.into_iter().filter(|worker| deletions || *worker != Worker::Erasure);
     workers.flat_map(|worker| std::iter::repeat_n(worker, copies(worker))).collect()
 }
 
-/// The longest time from the wish that a process stops until it has: its stop timeout, less what an orchestrator needs.
+/// The longest time from the request to stop to the end of the process: the stop timeout of an orchestrator, less its own
+/// time.
 const STOP_MAX: Duration = Duration::from_secs(115);
 
-/// The wait until a process that ended is started again.
+/// The wait before a process that ended is restarted.
 const BOOT_WAIT_MIN: Duration = Duration::from_secs(2);
 
-/// The longest wait until a process that does not boot is started again.
+/// The longest wait before a process that does not start is restarted.
 const BOOT_WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Longer than anything that a learner began before the account was to be deleted can take to come to its end.
+/// Longer than any conversation that started before the deletion request can take.
 const SETTLE_SECONDS: &str = "600";
 
-/// The oracle checks every alert by itself, so none is held back as part of a storm; `alert_batching` tests storms.
+/// The oracle checks each alert separately, so no alerts are batched; `alert_batching` tests batches.
 const NO_STORM: &str = "1000";
 
 /// The model of the analysis and its prices.
 const MODEL: [(&str, &str); 1] = [("NOVA_ANALYSIS_MODEL_ID", "model")];
 
-/// The process that runs in each slot now.
+/// The running process of each slot.
 pub(crate) type Running = Arc<Mutex<BTreeMap<usize, (String, CancellationToken)>>>;
 
-/// Starts a process of each of `workers` and restarts it when it ends, until `over`.
+/// Starts a process of each of `workers` and restarts it when it ends, until `over` is cancelled.
 pub(crate) fn start(
     cloud: &Cloud,
     variant: Variant,
@@ -74,8 +76,8 @@ pub(crate) fn start(
     running
 }
 
-/// Does things to processes until `end`.
-pub(crate) async fn trouble(
+/// Kills, freezes and stops random processes until `end`.
+pub(crate) async fn disturb(
     cloud: &Cloud,
     running: &Running,
     (variant, skew_max_seconds): (Variant, f64),
@@ -84,32 +86,33 @@ pub(crate) async fn trouble(
     let count = running.lock().unwrap_or_else(PoisonError::into_inner).len();
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     loop {
-        // What is wrong with that one shows where it dies at the right moment.
-        let often = variant == Variant::DeleteFirst;
-        let pause = if often { cloud.state().seconds(1.0, 8.0) } else { cloud.state().seconds(5.0, 60.0) };
+        // This mutant fails only if it is killed at the right moment.
+        let is_frequent = variant == Variant::DeleteFirst;
+        let pause =
+            if is_frequent { cloud.state().seconds(1.0, 8.0) } else { cloud.state().seconds(5.0, 60.0) };
         if Instant::now() + pause >= end {
             tokio::time::sleep_until(end).await;
             return;
         }
         tokio::time::sleep(pause).await;
-        let (slot, what, how_long) = {
+        let (slot, action, duration) = {
             let mut state = cloud.state();
             (state.below(count), state.below(5), state.seconds(20.0, 200.0))
         };
-        let (slot, what) = if often { (0, 1) } else { (slot, what) };
+        let (slot, action) = if is_frequent { (0, 1) } else { (slot, action) };
         let slot = usize::try_from(slot).unwrap_or(0);
         let Some((name, shutdown)) =
             running.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).cloned()
         else {
             continue;
         };
-        match what {
+        match action {
             _ if variant == Variant::Calm => shutdown.cancel(),
             0 => cloud.kill(&name),
             1 | 2 => cloud.doom(&name),
             3 => {
-                cloud.freeze(&name, how_long);
-                // Somebody else takes over while it is frozen, and both go on after that.
+                cloud.freeze(&name, duration);
+                // Another process takes over while this one is frozen, and both continue after that.
                 let worker = slots(true)[slot];
                 let other = Keeper {
                     cloud: cloud.clone(),
@@ -126,14 +129,14 @@ pub(crate) async fn trouble(
     }
 }
 
-/// By how much the clock of a process that starts now is ahead of that of the world.
+/// The error of the clock of a process that starts now.
 pub(crate) fn skew(cloud: &Cloud, max_seconds: f64) -> SignedDuration {
     let ahead = cloud.state().seconds(0.0, 2.0 * max_seconds).as_secs_f64() - max_seconds;
     SignedDuration::from_secs_f64(ahead)
 }
 
 /// Asks one process after the other to stop until `end`, each several times within the lease of an effect.
-pub(crate) async fn stops(cloud: &Cloud, running: &Running, end: Instant) {
+pub(crate) async fn stop_repeatedly(cloud: &Cloud, running: &Running, end: Instant) {
     let slots = running.lock().unwrap_or_else(PoisonError::into_inner).len();
     for slot in (0..slots).cycle() {
         let pause = cloud.state().seconds(0.2, 2.0);
@@ -167,19 +170,19 @@ impl Keeper {
             let process = self.cloud.process(&name, skew(&self.cloud, self.skew_max_seconds));
             let death = self.cloud.death_of(&name);
             let sdk = self.cloud.sdk_config(&name);
-            let deadly = Deadly { cloud: self.cloud.clone(), name: name.clone() };
-            let mut running = process.spawn(run(self.worker, self.variant, sdk, deadly, shutdown.clone()));
-            let mut asked = None;
+            let killer = Killer { cloud: self.cloud.clone(), name: name.clone() };
+            let mut running = process.spawn(run(self.worker, self.variant, sdk, killer, shutdown.clone()));
+            let mut stop_requested = None;
             let ended = loop {
                 tokio::select! {
                     biased;
                     () = death.cancelled() => break None,
                     ended = &mut running => break Some(ended),
-                    () = shutdown.cancelled(), if asked.is_none() => asked = Some(Instant::now()),
+                    () = shutdown.cancelled(), if stop_requested.is_none() => stop_requested = Some(Instant::now()),
                 }
             };
             if let Some(ended) = &ended {
-                self.look_back(&name, asked, ended);
+                self.check_end(&name, stop_requested, ended);
             }
             let failed = matches!(&ended, Some(Ok(Err(_))));
             wait = if failed { (wait * 2).min(BOOT_WAIT_MAX) } else { BOOT_WAIT_MIN };
@@ -187,18 +190,18 @@ impl Keeper {
         }
     }
 
-    /// I8: a process that was asked to stop has stopped in time, and without faults leaves nothing behind.
-    fn look_back(
+    /// I8: a process that was asked to stop has stopped in time and, without faults, keeps no message.
+    fn check_end(
         &self,
         name: &str,
-        asked: Option<Instant>,
+        stop_requested: Option<Instant>,
         ended: &Result<anyhow::Result<()>, tokio::task::JoinError>,
     ) {
         let mut state = self.cloud.state();
         if let Err(crashed) = ended {
             state.violations.push(format!("{name} crashed: {crashed}"));
         }
-        let took = asked.map(|asked| asked.elapsed()).unwrap_or_default();
+        let took = stop_requested.map(|at| at.elapsed()).unwrap_or_default();
         if took > STOP_MAX && state.freezes(name) == 0 {
             state.violations.push(format!("I8: {name} took {took:?} to stop"));
         }
@@ -218,15 +221,15 @@ impl Keeper {
     }
 }
 
-/// Who dies of a message.
+/// Kills a process.
 #[derive(Clone)]
-struct Deadly {
+struct Killer {
     cloud: Cloud,
     name: String,
 }
 
-/// A handler that dies of a message, and handles all others.
-struct Mortal<H>(H, Deadly);
+/// A handler whose process is killed by one message. It handles all others.
+struct Mortal<H>(H, Killer);
 
 impl<H: Handler> Handler for Mortal<H> {
     async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
@@ -243,7 +246,7 @@ async fn run(
     worker: Worker,
     variant: Variant,
     sdk: SdkConfig,
-    deadly: Deadly,
+    killer: Killer,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let process = Process { worker, sdk: sdk.clone(), shutdown };
@@ -254,7 +257,7 @@ async fn run(
             if variant == Variant::DeleteFirst {
                 return process.consume(Events(mutants::DeleteFirst(Arc::new(handler)))).await;
             }
-            process.consume(Mortal(Events(handler), deadly)).await
+            process.consume(Mortal(Events(handler), killer)).await
         }
         Worker::Analysis if variant == Variant::UnfencedAnalysis => {
             process.consume(Events(mutants::Unfenced::new(sdk))).await

@@ -1,5 +1,5 @@
-//! One worker by itself, without the rest of the pipeline: virtual time, no faults, and the queues, tables and topics
-//! that it needs.
+//! The environment of tests of one worker without the rest of the pipeline: virtual time, no faults, and its queues, tables
+//! and topics.
 
 use events::{runtime::env::Simulated, workers::Worker};
 use jiff::Timestamp;
@@ -14,18 +14,18 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
         .enable_time()
         .start_paused(true)
         .build()
-        .expect("a runtime without sockets needs nothing")
+        .expect("a runtime without I/O can be built")
 }
 
 /// The time at which a simulation starts.
 pub(crate) fn epoch() -> Timestamp {
-    let millis = i64::try_from(EPOCH_MS).expect("it lies in this century");
-    Timestamp::from_millisecond(millis).expect("it lies in this century")
+    let millis = i64::try_from(EPOCH_MS).expect("a time of this century");
+    Timestamp::from_millisecond(millis).expect("a time of this century")
 }
 
-/// A cloud without faults. The world ends with the second value.
+/// A cloud without faults. The simulated environment ends when the second value is dropped.
 pub(crate) fn cloud(seed: u64) -> (Cloud, Simulated) {
-    let world = Simulated::start(epoch(), seed);
+    let simulated = Simulated::start(epoch(), seed);
     let cloud = Cloud::new(seed);
     let mut state = cloud.state();
     create_queues_and_rules(&mut state, &Worker::ALL);
@@ -34,5 +34,5 @@ pub(crate) fn cloud(seed: u64) -> (Cloud, Simulated) {
     TOPICS.iter().for_each(|topic| state.create_topic(topic));
     state.create_bus(BUS, Vec::new());
     drop(state);
-    (cloud, world)
+    (cloud, simulated)
 }

@@ -1,5 +1,5 @@
-//! Storms: seeds that decide what happens to everything, the real pipeline and pipelines with a mistake, which must be
-//! found out. These tests need nothing but processor time, so `cargo run -- test` runs them beside tests that wait.
+//! Storms: each seed plans the faults of one run. The real pipeline passes every seed, and each mutant (`mutants`) fails
+//! one. These tests use only processor time, so `cargo run -- test` runs them beside tests that wait.
 
 use std::{
     fmt::Write as _,
@@ -17,29 +17,29 @@ use crate::{
     world::{Run, run},
 };
 
-/// Seeds of one run of the tests, unless `NOVA_SEEDS` says otherwise.
+/// Default number of seeds.
 const SEEDS: u64 = 300;
 
-/// Lines of the trace that a failure shows.
-const SHOWN: usize = 4000;
+/// Lines of the trace in the report of a failure.
+const TRACE_LINES: usize = 4000;
 
-/// Seeds between two lines that tell how far it is.
-const TOLD_EVERY: usize = 100;
+/// Seeds between two progress reports.
+const REPORT_EVERY: usize = 100;
 
 fn report(seed: u64, run: &Run) -> String {
     let mut text = format!(
-        "seed {seed}: its last calls, and what is wrong\n(NOVA_SEED={seed} cargo test -p tests --test sim no_storm \
+        "seed {seed}: the last calls and the violations\n(NOVA_SEED={seed} cargo test -p tests --test sim no_storm \
          repeats it)\n"
     );
-    for line in run.trace.iter().rev().take(SHOWN).rev().chain(&run.violations) {
+    for line in run.trace.iter().rev().take(TRACE_LINES).rev().chain(&run.violations) {
         writeln!(text, "{line}").expect("a string takes all text");
     }
     text
 }
 
-/// Runs each seed on a thread of its own world, on all processors, until one is found out. Returns the first that is,
-/// in the order of `seeds`, among those that were run.
-fn found_out(variant: Variant, seeds: &[u64], tells: bool) -> Option<(u64, Run)> {
+/// Runs the seeds on all processors until one fails. Returns the first failed one in the order of `seeds`, among those that
+/// ran.
+fn first_failure(variant: Variant, seeds: &[u64], reports: bool) -> Option<(u64, Run)> {
     let next = AtomicUsize::new(0);
     let found: Mutex<Option<(usize, Run)>> = Mutex::new(None);
     let found = &found;
@@ -47,8 +47,8 @@ fn found_out(variant: Variant, seeds: &[u64], tells: bool) -> Option<(u64, Run)>
         while found.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             let position = next.fetch_add(1, Ordering::Relaxed);
             let Some(seed) = seeds.get(position) else { return };
-            if tells && position > 0 && position.is_multiple_of(TOLD_EVERY) {
-                // Written past the capture of the tests. Nobody may be there to read it.
+            if reports && position > 0 && position.is_multiple_of(REPORT_EVERY) {
+                // Bypasses the output capture of the tests. A closed stderr does not matter.
                 let _ = writeln!(std::io::stderr(), "{position} of {} seeds", seeds.len());
             }
             if !run(*seed, variant, false).violations.is_empty() {
@@ -77,7 +77,7 @@ fn no_storm_loses_or_repeats_anything() {
         Some(seed) => vec![seed],
         None => (0..many.unwrap_or(SEEDS)).collect(),
     };
-    if let Some((seed, run)) = found_out(Variant::Real, &seeds, many.is_some()) {
+    if let Some((seed, run)) = first_failure(Variant::Real, &seeds, many.is_some()) {
         panic!("{}", report(seed, &run));
     }
 }
@@ -95,49 +95,50 @@ fn same_seed_makes_the_same_calls_and_another_makes_others() {
 
 #[test]
 fn process_that_is_asked_to_stop_keeps_no_message() {
-    if let Some((seed, run)) = found_out(Variant::Calm, &[0, 1, 2, 3, 4], false) {
+    if let Some((seed, run)) = first_failure(Variant::Calm, &[0, 1, 2, 3, 4], false) {
         panic!("{}", report(seed, &run));
     }
 }
 
-/// What is said of `variant`, which is wrong, with those of the default seeds that meet it.
-fn said_of(variant: Variant, meets: impl Fn(&Plan) -> bool) -> Vec<String> {
-    let seeds: Vec<u64> = (0..SEEDS).filter(|seed| meets(&Plan::of(*seed))).collect();
-    let found = found_out(variant, &seeds, false);
-    let (_, run) = found.expect("one of the default seeds must find it out");
+/// The violations of the mutant `variant` in the first of the default seeds that fails, among those whose plan `applies`.
+fn violations_of(variant: Variant, applies: impl Fn(&Plan) -> bool) -> Vec<String> {
+    let seeds: Vec<u64> = (0..SEEDS).filter(|seed| applies(&Plan::of(*seed))).collect();
+    let found = first_failure(variant, &seeds, false);
+    let (_, run) = found.expect("one of the default seeds must fail");
     run.violations
 }
 
 #[test]
 fn lease_without_epoch_is_found() {
-    let said = said_of(Variant::UnfencedAnalysis, |_| true);
-    assert!(said.iter().any(|said| said.starts_with("I2") || said.starts_with("I6")), "{said:?}");
+    let violations = violations_of(Variant::UnfencedAnalysis, |_| true);
+    let is_found = |text: &String| text.starts_with("I2") || text.starts_with("I6");
+    assert!(violations.iter().any(is_found), "{violations:?}");
 }
 
 #[test]
 fn delete_before_the_effect_is_found() {
-    let said = said_of(Variant::DeleteFirst, |_| true);
-    assert!(said.iter().any(|said| said.starts_with("I1")), "{said:?}");
+    let violations = violations_of(Variant::DeleteFirst, |_| true);
+    assert!(violations.iter().any(|text| text.starts_with("I1")), "{violations:?}");
 }
 
 #[test]
 fn counting_without_a_marker_is_found() {
-    let said = said_of(Variant::Unmarked, |_| true);
-    assert!(said.iter().any(|said| said.starts_with("I3")), "{said:?}");
+    let violations = violations_of(Variant::Unmarked, |_| true);
+    assert!(violations.iter().any(|text| text.starts_with("I3")), "{violations:?}");
 }
 
 #[test]
 fn queues_that_give_up_after_few_receives_are_found() {
-    let said = said_of(Variant::FewReceives, |plan| plan.stops);
-    assert!(said.iter().any(|said| said.starts_with("I7")), "{said:?}");
+    let violations = violations_of(Variant::FewReceives, |plan| plan.stops);
+    assert!(violations.iter().any(|text| text.starts_with("I7")), "{violations:?}");
 }
 
 #[test]
 fn erasure_that_neither_waits_nor_leaves_a_mark_is_found() {
-    let mut seeds = (0..SEEDS).filter(|seed| Plan::of(*seed).leaves.is_some());
-    // The mark is missed every time; what is to be seen is what that leads to.
-    let is_left = |said: &String| said.starts_with("I9") && said.contains("left of");
+    let mut seeds = (0..SEEDS).filter(|seed| Plan::of(*seed).deletes.is_some());
+    // The missing mark is found in every run. The test demands its consequence, too: data that remains.
+    let remains = |text: &String| text.starts_with("I9") && text.contains(" remain");
     let found =
-        seeds.find(|seed| run(*seed, Variant::ForgetfulErasure, false).violations.iter().any(is_left));
-    assert!(found.is_some(), "one of the default seeds must find it out");
+        seeds.find(|seed| run(*seed, Variant::ForgetfulErasure, false).violations.iter().any(remains));
+    assert!(found.is_some(), "one of the default seeds must fail");
 }

@@ -1,21 +1,20 @@
-//! A conversation that changes its owner, through the real journal: who let go, was taken from or was frozen meanwhile
-//! writes nothing any more.
+//! The owner of a conversation changes, through the real journal: a former owner that handed over, lost the conversation or
+//! was frozen writes nothing.
 
 use std::time::Duration;
 
 use events::{
-    contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, Turn, Usage},
+    contract::{ConversationId, EndReason, Turn, Usage},
     journal::{
-        End, Handover, Journal, JournalConfig, JournalError, LEASE_SECONDS, Ownership, Progress, Start,
-        State, WATCH_DELAY_SECONDS,
+        End, Handover, Journal, JournalError, LEASE_SECONDS, Ownership, Progress, Start, State,
+        WATCH_DELAY_SECONDS,
     },
     runtime::env::{self, Simulated},
 };
-use jiff::SignedDuration;
-use tests::model::{Cloud, queue_url};
+use jiff::{SignedDuration, Timestamp};
+use tests::{deployment::outputs, journalled, model::Cloud};
 
 use crate::world::furnish;
-use tests::deployment::CONVERSATIONS;
 
 /// A journal, and a conversation that "ingress-1" has started in it.
 async fn started() -> (Simulated, Journal, Ownership) {
@@ -23,46 +22,28 @@ async fn started() -> (Simulated, Journal, Ownership) {
     let cloud = Cloud::new(1);
     furnish(&cloud);
     let sdk = cloud.sdk_config("ingress");
-    let config = JournalConfig {
-        table: CONVERSATIONS.into(),
-        watchdog_queue_url: queue_url("nova-watchdog"),
-        watch_delay_seconds: WATCH_DELAY_SECONDS,
-    };
-    let journal = Journal::new(aws_sdk_dynamodb::Client::new(&sdk), aws_sdk_sqs::Client::new(&sdk), config);
-    let start = Start {
-        conversation_id: ConversationId::new(env::now(), [7; 10]),
-        user_id: "learner-1".parse().expect("an id"),
-        image_id: "city-cafe".to_owned(),
-        level: Level::B1,
-        feedback_language: FeedbackLanguage::English,
-        time_zone: "UTC".to_owned(),
-        traceparent: None,
-        owner: "ingress-1".to_owned(),
-        voice: Some("amy".to_owned()),
-    };
-    let own = journal.start(&start, env::now()).await.expect("nobody else starts it");
+    let journal = journalled::journal(&sdk, &outputs(), WATCH_DELAY_SECONDS);
+    let id = ConversationId::new(env::now(), [7; 10]);
+    let user_id = "learner-1".parse().expect("a valid user id");
+    let start = Start { voice: Some("amy".to_owned()), ..journalled::start(id, user_id, "UTC", "ingress-1") };
+    let own = journal.start(&start, env::now()).await.expect("the id is new");
     (simulated, journal, own)
 }
 
 fn turn(index: u32) -> Turn {
-    let speaker = if index.is_multiple_of(2) { Speaker::Tutor } else { Speaker::Learner };
-    let fields = serde_json::json!({
-        "index": index, "speaker": speaker, "text": format!("turn {index}"), "startMs": 0, "endMs": 1,
-        "speechMs": 1, "interrupted": false,
-    });
-    serde_json::from_value(fields).expect("a turn")
+    journalled::turn(ConversationId::new(Timestamp::UNIX_EPOCH, [7; 10]), index, false, "the bridge")
 }
 
-/// Everything that only an owner may do is refused.
+/// All operations of an owner are refused.
 async fn assert_fenced(journal: &Journal, own: &Ownership) {
     let fenced = |error: JournalError| assert!(matches!(error, JournalError::Fenced), "{error}");
-    fenced(journal.append(own, &turn(9)).await.expect_err("it is not the owner any more"));
-    fenced(journal.renew(own, env::now()).await.expect_err("it is not the owner any more"));
-    fenced(journal.is_handover_requested(own).await.expect_err("it is not the owner any more"));
+    fenced(journal.append(own, &turn(9)).await.expect_err("it is a former owner"));
+    fenced(journal.renew(own, env::now()).await.expect_err("it is a former owner"));
+    fenced(journal.is_handover_requested(own).await.expect_err("it is a former owner"));
     let end = End::of_turns(EndReason::Learner, Usage::default(), &[]);
-    fenced(journal.end(own, &end, env::now()).await.expect_err("it is not the owner any more"));
-    let released = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
-    fenced(journal.hand_over(own, &released, env::now()).await.expect_err("it is not the owner any more"));
+    fenced(journal.end(own, &end, env::now()).await.expect_err("it is a former owner"));
+    let handover = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
+    fenced(journal.hand_over(own, &handover, env::now()).await.expect_err("it is a former owner"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,9 +62,9 @@ async fn an_owner_that_is_asked_lets_go_and_the_next_one_goes_on() {
         unfinished_audio_key: Some("audio/learner-1/x/unfinished-1.wav".to_owned()),
         ..Progress::default()
     };
-    let released = Handover { reason: EndReason::Disconnected, progress: progress.clone() };
+    let handover = Handover { reason: EndReason::Disconnected, progress: progress.clone() };
     let until = env::now() + SignedDuration::from_secs(60);
-    journal.hand_over(&first, &released, until).await.unwrap();
+    journal.hand_over(&first, &handover, until).await.unwrap();
     assert_fenced(&journal, &first).await;
 
     let second = journal.seize(id, "ingress-2", env::now()).await.unwrap();
@@ -100,7 +81,7 @@ async fn an_owner_that_is_asked_lets_go_and_the_next_one_goes_on() {
 async fn a_frozen_owner_that_wakes_up_writes_nothing() {
     let (_world, journal, frozen) = started().await;
     let id = frozen.conversation_id;
-    // Its lease is fresh: the learner at the door counts more.
+    // The lease is fresh. Only a task with the learner's client may take over.
     let held = journal.take_over(id, "watchdog", env::now()).await.unwrap_err();
     assert!(matches!(held, JournalError::Held { .. }), "{held}");
     let seized = journal.seize(id, "ingress-2", env::now()).await.unwrap();
@@ -108,7 +89,7 @@ async fn a_frozen_owner_that_wakes_up_writes_nothing() {
     assert_fenced(&journal, &frozen).await;
     assert_eq!(journal.load(id).await.unwrap().unwrap().turns, []);
 
-    // What the former owner handed over long ago is not what this one heard.
+    // The state of an earlier handover is not the state of this takeover.
     let again = journal.seize(id, "ingress-3", env::now()).await.unwrap();
     assert_eq!((again.own.epoch, again.progress), (3, Progress::default()));
     assert_fenced(&journal, &seized.own).await;
@@ -120,9 +101,9 @@ async fn what_nobody_takes_up_is_ended_once_its_time_is_over() {
     let id = own.conversation_id;
     let mut progress = Progress::default();
     progress.usage.input.speech_tokens = 5;
-    let released = Handover { reason: EndReason::Shutdown, progress };
+    let handover = Handover { reason: EndReason::Shutdown, progress };
     let until = env::now() + SignedDuration::from_secs(10);
-    journal.hand_over(&own, &released, until).await.unwrap();
+    journal.hand_over(&own, &handover, until).await.unwrap();
     assert!(journal.take_over(id, "watchdog", env::now()).await.is_err());
     tokio::time::sleep(Duration::from_secs(10)).await;
     let watchdog = journal.take_over(id, "watchdog", env::now()).await.unwrap();
@@ -145,8 +126,8 @@ async fn what_nobody_takes_up_is_ended_once_its_time_is_over() {
 async fn a_conversation_that_was_taken_up_and_lost_is_not_taken_for_one_that_was_let_go() {
     let (_world, journal, own) = started().await;
     let id = own.conversation_id;
-    let released = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
-    journal.hand_over(&own, &released, env::now() + SignedDuration::from_secs(60)).await.unwrap();
+    let handover = Handover { reason: EndReason::Shutdown, progress: Progress::default() };
+    journal.hand_over(&own, &handover, env::now() + SignedDuration::from_secs(60)).await.unwrap();
     journal.seize(id, "ingress-2", env::now()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(LEASE_SECONDS.unsigned_abs())).await;
     journal.take_over(id, "watchdog", env::now()).await.unwrap();

@@ -1,5 +1,5 @@
-//! One run: the workers as processes that are killed, frozen and stopped, learners whose conversations are written
-//! through the real journal, a storm, and then quiet until nothing is left to do.
+//! One run of the simulation: the workers as processes that are killed, frozen and stopped, conversations that are written
+//! through the real journal, a storm of faults, and then a quiet period until the queues are empty.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,55 +9,54 @@ use tests::{
     deployment::{
         AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, create_queues_and_rules,
     },
+    journalled::Acknowledgements,
     model::{Cloud, EPOCH_MS, FaultModel},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    account_deletion, ingress,
-    observed::Observed,
-    oracle,
-    plan::{Plan, Variant, learner, may_be_left},
+    account_deletion, actual, ingress,
+    plan::{Plan, Variant, learner, may_remain},
     processes,
 };
 
-/// Receives after which a wrong queue gives up, whatever spent them.
+/// Receives after which a queue of the mutant `FewReceives` gives a message up.
 const RECEIVES_MAX_WRONG: u32 = 2;
 
 const CONVERSATIONS_STARTED: u32 = 4;
 
 const STORM: Duration = Duration::from_secs(300);
 
-/// Longer than anything that was sent in the storm can still be under way.
+/// Longer than any message of the storm can still be delayed.
 const LATE_MAX: Duration = Duration::from_secs(160);
 
-/// How long the queues are empty until nothing more is expected.
+/// For how long the queues must be empty at the end.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// The longest time after the storm in which everything has to be done.
+/// The longest time from the end of the storm to empty queues.
 const DONE_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) violations: Vec<String>,
     pub(crate) trace: Vec<String>,
 }
 
-/// A run. Whether its calls are written down changes nothing of what happens.
+/// Runs a seed. `traced` records its calls and changes nothing else.
 pub(crate) fn run(seed: u64, variant: Variant, traced: bool) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
-        .expect("a runtime without sockets needs nothing");
+        .expect("a runtime without I/O can be built");
     runtime.block_on(Box::pin(simulate(seed, variant, traced)))
 }
 
 async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
-    let epoch_ms = i64::try_from(EPOCH_MS).expect("it lies in this century");
-    let epoch = Timestamp::from_millisecond(epoch_ms).expect("it lies in this century");
+    let epoch_ms = i64::try_from(EPOCH_MS).expect("a time of this century");
+    let epoch = Timestamp::from_millisecond(epoch_ms).expect("a time of this century");
     let _world = Simulated::start(epoch, seed);
     let cloud = Cloud::new(seed);
     cloud.state().traced = traced;
@@ -69,11 +68,11 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
     }
     let plan = if variant == Variant::Calm { Plan::calm() } else { Plan::of(seed) };
     let over = CancellationToken::new();
-    let workers = processes::slots(plan.leaves.is_some());
+    let workers = processes::slots(plan.deletes.is_some());
     let replicas = processes::start(&cloud, variant, &workers, plan.skew_max_seconds, &over);
-    // The processes boot before the storm, so that a run is about messages.
+    // The processes start before the storm: the run tests messages, not starts.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    if plan.leaves.is_some() {
+    if plan.deletes.is_some() {
         account_deletion::sign_up(&cloud).await;
     }
     if variant != Variant::Calm {
@@ -81,24 +80,29 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
         state.fault_model = FaultModel::STORM;
         state.outage = plan.outage;
     }
-    let observed = Arc::new(Observed::default());
+    let acknowledgements = Arc::new(Acknowledgements::default());
     for number in 0..CONVERSATIONS_STARTED {
-        tokio::spawn(ingress::converse(cloud.clone(), number, plan.skew_max_seconds, Arc::clone(&observed)));
+        tokio::spawn(ingress::run(
+            cloud.clone(),
+            number,
+            plan.skew_max_seconds,
+            Arc::clone(&acknowledgements),
+        ));
     }
-    if let Some(number) = plan.leaves {
+    if let Some(number) = plan.deletes {
         let user_id = learner(number);
-        tokio::spawn(account_deletion::leave(
+        tokio::spawn(account_deletion::request(
             cloud.clone(),
             user_id,
             plan.skew_max_seconds,
-            Arc::clone(&observed),
+            Arc::clone(&acknowledgements),
         ));
     }
     plan.poison.iter().for_each(|(queue, body)| cloud.send(queue, body));
-    let (what, end) = ((variant, plan.skew_max_seconds), Instant::now() + STORM);
-    tokio::join!(processes::trouble(&cloud, &replicas, what, end), async {
+    let (settings, end) = ((variant, plan.skew_max_seconds), Instant::now() + STORM);
+    tokio::join!(processes::disturb(&cloud, &replicas, settings, end), async {
         if plan.stops {
-            processes::stops(&cloud, &replicas, end).await;
+            processes::stop_repeatedly(&cloud, &replicas, end).await;
         }
     });
     cloud.state().fault_model = FaultModel::CALM;
@@ -107,9 +111,9 @@ async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
         tokio::time::sleep(left).await;
     }
     let done = done(&cloud, &plan).await;
-    let mut violations = oracle::judge(&cloud, &observed, &plan);
+    let mut violations = actual::compare(&cloud, &acknowledgements, &plan).await;
     if !done {
-        violations.push(format!("not done within {DONE_WITHIN:?} after the storm"));
+        violations.push(format!("the queues are not empty within {DONE_WITHIN:?} after the storm"));
     }
     over.cancel();
     let mut state = cloud.state();
@@ -130,7 +134,7 @@ pub(crate) fn furnish(cloud: &Cloud) {
     TOPICS.iter().for_each(|topic| state.create_topic(topic));
 }
 
-/// Waits until every queue has been empty for a while, but for what may be left.
+/// Waits until every queue has been empty for [`QUIET`], except for messages that may remain.
 async fn done(cloud: &Cloud, plan: &Plan) -> bool {
     let deadline = Instant::now() + DONE_WITHIN;
     let mut empty_since = Instant::now() + LATE_MAX;
@@ -139,7 +143,7 @@ async fn done(cloud: &Cloud, plan: &Plan) -> bool {
         let empty = {
             let state = cloud.state();
             let left = Worker::ALL.iter().flat_map(|worker| &state.sqs.queues[&worker.queue_name()].messages);
-            left.into_iter().all(|message| may_be_left(&state, plan, &message.body))
+            left.into_iter().all(|message| may_remain(&state, plan, &message.body))
         };
         if !empty {
             empty_since = empty_since.max(Instant::now());

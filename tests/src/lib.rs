@@ -8,6 +8,7 @@ pub mod deployment;
 pub mod expected;
 pub mod fault_proxy;
 pub mod inbox;
+pub mod journalled;
 pub mod live;
 pub mod model;
 pub mod redelivery;

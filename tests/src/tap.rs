@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context as _, bail, ensure};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
-use events::contract::TraceParent;
 use serde_json::{Value, json};
+
+use crate::expected;
 
 /// How many receives may be answered empty before the tap counts as drained. The local cloud delivers an event
 /// before `PutEvents` returns, so one is enough.
@@ -88,32 +89,10 @@ pub fn check(events: &[Value]) -> anyhow::Result<BTreeMap<String, usize>> {
         }
         *counts.entry(name.to_owned()).or_default() += 1;
     }
-    check_traces(events)?;
+    let mut found = Vec::new();
+    expected::distinct_events(events.iter().map(|event| &event["detail"]), &mut found);
+    ensure!(found.is_empty(), "{}", found.join("\n"));
     Ok(counts)
-}
-
-/// Each conversation has a trace of its own, and each of its events a span of its own; one that is published twice is
-/// the same twice.
-fn check_traces(events: &[Value]) -> anyhow::Result<()> {
-    let mut traces: BTreeMap<&str, String> = BTreeMap::new();
-    let mut spans: BTreeMap<String, &str> = BTreeMap::new();
-    for event in events {
-        let detail = &event["detail"];
-        let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
-        let data = &detail["data"];
-        // What is about no conversation is about a learner.
-        let subject = data["conversationId"].as_str().or_else(|| data["userId"].as_str());
-        let subject = subject.context("an event about nothing")?;
-        let id = detail["id"].as_str().context("an event without an id")?;
-        let span: TraceParent = text(&detail["traceparent"]).parse().context("an event without a trace")?;
-        let trace = traces.entry(subject).or_insert_with(|| span.trace_id());
-        ensure!(*trace == span.trace_id(), "{subject} has two traces");
-        let of_span = spans.entry(span.to_string()).or_insert(id);
-        ensure!(*of_span == id, "the events {of_span} and {id} are one span");
-    }
-    let distinct: std::collections::BTreeSet<_> = traces.values().collect();
-    ensure!(distinct.len() == traces.len(), "two conversations or learners have one trace");
-    Ok(())
 }
 
 fn validator(name: &str) -> anyhow::Result<jsonschema::Validator> {

@@ -1,296 +1,130 @@
-//! What must hold after the quiet: the invariants I1 to I8 of the simulation (`tests/sim/oracle.rs`), by what is stored
-//! and by the call log of the proxy. Each finding begins with the invariant that it breaks.
+//! The actual state after the chaos, collected from the local cloud and the call log of the proxy for the oracle.
 
-use events::workers::Worker;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
-use events::{
-    contract::{ConversationId, Envelope, Event, EventId, Milestone, StoredAnalysis, Transcript, Turn},
-    journal::Journal,
+use events::{contract::ConversationId, journal::Journal, workers::Worker};
+use tests::{
+    expected::{self, Actual, DeadLetter, Planned, QueueContent},
+    fault_proxy::CallLog,
+    inbox::Alert,
+    journalled::Acknowledgements,
+    system::System,
+    tap,
 };
-use serde_json::Value;
-use tests::{expected, fault_proxy::CallLog, inbox::Alert, system::System, tap};
 
-use super::{plan::POISON, talk::All};
+use super::plan::POISON;
 
-/// Questions to the model about one conversation: each receive may ask twice, and be killed for it.
-const QUESTIONS_MAX: usize = 8;
-
-/// Everything there is to see.
-pub(crate) struct Seen {
-    told: All,
-    /// The journal's turns, by conversation that has ended and is known to be published.
-    journal: BTreeMap<ConversationId, Vec<Turn>>,
-    transcripts: BTreeMap<ConversationId, Transcript>,
-    analyses: BTreeMap<ConversationId, StoredAnalysis>,
-    progress: BTreeMap<(String, String), std::collections::HashMap<String, u64>>,
-    events: Vec<Value>,
-    alerts: Vec<Alert>,
-    /// Ids of alerts that are noted as finished.
-    finished: BTreeSet<String>,
-    /// By queue: text and reason.
-    letters: BTreeMap<&'static str, Vec<(String, Option<String>)>>,
-    call_log: CallLog,
-}
+/// Requests to the model about one conversation: each receive may send two, and be killed after them.
+const MODEL_REQUESTS_MAX: usize = 8;
 
 /// Numbers for the report.
 #[derive(Debug)]
-#[expect(dead_code, reason = "they are shown")]
+#[expect(dead_code, reason = "the report shows them")]
 pub(crate) struct Numbers {
     conversations: usize,
     assessed: usize,
     events: usize,
-    distinct_events: usize,
     alerts: usize,
-    repeated_alerts: usize,
+    sent_alerts: u32,
     dead_letters: usize,
-    questions: usize,
-    most_questions_about_one: usize,
+    model_requests: usize,
+    most_model_requests_about_one: usize,
 }
 
-/// Looks at everything.
+/// Compares the state of `system` with the expected one. Returns all differences. `disturbances` is how often an alerts
+/// worker was killed, stopped or frozen.
 ///
 /// # Errors
 /// Something cannot be read, or an object was written twice.
-pub(crate) async fn look(system: &System, told: All, call_log: CallLog) -> anyhow::Result<Seen> {
-    let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
-    let reader = Journal::reader(dynamodb.clone(), &system.stack.outputs().conversations_table);
-    let mut journal = BTreeMap::new();
-    for id in told.keys() {
-        let conversation =
-            reader.load(*id).await?.with_context(|| format!("I1: {id} is not in the journal"))?;
-        if conversation.header.ended.is_some() && conversation.header.published_at.is_some() {
-            journal.insert(*id, conversation.turns);
+pub(crate) async fn compare(
+    system: &System,
+    acknowledgements: &Acknowledgements,
+    call_log: &CallLog,
+    disturbances: u32,
+) -> anyhow::Result<(Vec<String>, Numbers)> {
+    let mut found = Vec::new();
+    let events = system.tap.drain().await?;
+    if let Err(error) = tap::check(&events) {
+        found.push(format!("I6: {error:#}"));
+    }
+    let (about_dead_letters, alerts): (Vec<Alert>, Vec<Alert>) =
+        system.inbox.drain().await?.into_iter().partition(|alert| alert.rule == "queue.dead-letters");
+    if about_dead_letters.is_empty() {
+        found.push("I4: no alert about the dead letters was sent".to_owned());
+    }
+    let mut actual = collect(system, acknowledgements).await?;
+    actual.events = events.into_iter().map(|mut event| event["detail"].take()).collect();
+    for alert in alerts {
+        *actual.alerts.entry(alert.id).or_default() += 1;
+    }
+    let mut most = 0;
+    for id in actual.acknowledged.keys() {
+        let requests = model_requests(call_log, *id);
+        if requests > MODEL_REQUESTS_MAX {
+            found.push(format!("I2: {requests} requests to the model about {id}"));
         }
+        most = most.max(requests);
     }
-    let mut letters = BTreeMap::new();
-    for (worker, queue) in system.queues() {
-        letters.insert(worker.name(), letters_of(system, &queue.dead_letter_url).await?);
+    let ambiguous = call_log.ambiguous.get(Worker::Alerts.name()).copied().unwrap_or(0);
+    let poison = POISON.map(|(worker, body)| (worker.name().to_owned(), body.to_owned()));
+    let planned = Planned {
+        poison: poison.to_vec(),
+        parked: Vec::new(),
+        repeated_alerts_max: ambiguous + disturbances,
+    };
+    found.extend(expected::compare(&actual, &planned));
+    let numbers = Numbers {
+        conversations: actual.acknowledged.len(),
+        assessed: actual.analyses.len(),
+        events: actual.events.len(),
+        alerts: actual.alerts.len(),
+        sent_alerts: actual.alerts.values().sum(),
+        dead_letters: actual.queues.values().map(|queue| queue.dead_letters.len()).sum(),
+        model_requests: call_log.questions.len(),
+        most_model_requests_about_one: most,
+    };
+    Ok((found, numbers))
+}
+
+/// Everything that is stored. The queues are empty when the chaos test calls this, so they contribute dead letters only.
+async fn collect(system: &System, acknowledgements: &Acknowledgements) -> anyhow::Result<Actual> {
+    let outputs = system.stack.outputs();
+    let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
+    let reader = Journal::reader(dynamodb.clone(), &outputs.conversations_table);
+    let acknowledged = acknowledgements.conversations();
+    let mut journal = BTreeMap::new();
+    for id in acknowledged.keys() {
+        journal.extend(reader.load(*id).await?.map(|conversation| (*id, conversation)));
     }
-    letters.insert("events", letters_of(system, &system.stack.outputs().events_dead_letter_url).await?);
-    Ok(Seen {
-        told,
+    let dead_letter_urls =
+        system.queues().iter().map(|(worker, queue)| (worker.name(), &queue.dead_letter_url));
+    let mut queues = BTreeMap::new();
+    for (name, url) in dead_letter_urls.chain([("events", &outputs.events_dead_letter_url)]) {
+        let dead_letters = dead_letters(system, url).await?;
+        queues.insert(name.to_owned(), QueueContent { dead_letters, ..QueueContent::default() });
+    }
+    Ok(Actual {
+        acknowledged,
         journal,
         transcripts: system.results.transcripts().await.context("I6: transcripts")?,
         analyses: system.results.analyses().await.context("I6: analyses")?,
         progress: system.results.progress().await?,
-        events: system.tap.drain().await?,
-        alerts: system.inbox.drain().await?,
-        finished: finished(&dynamodb, &system.stack.outputs().effects_table).await?,
-        letters,
-        call_log,
+        finished_alerts: finished_alerts(&dynamodb, &outputs.effects_table).await?,
+        queues,
+        ..Actual::default()
     })
 }
 
-/// What is wrong. `deaths_of_alerts` is how often something was done to an alerts worker.
-pub(crate) fn judge(seen: &Seen, deaths_of_alerts: u32) -> (Vec<String>, Numbers) {
-    let mut judge = Judge { seen, found: Vec::new(), events: BTreeMap::new() };
-    judge.events();
-    judge.transcripts();
-    judge.analyses();
-    judge.progress();
-    judge.alerts(deaths_of_alerts);
-    judge.letters();
-    let numbers = judge.numbers();
-    (judge.found, numbers)
+/// How many requests to the model contain the words of the conversation `id`. Each turn begins with the id.
+fn model_requests(call_log: &CallLog, id: ConversationId) -> usize {
+    let id = id.to_string();
+    let is_about = |body: &&bytes::Bytes| body.windows(id.len()).any(|words| words == id.as_bytes());
+    call_log.questions.iter().filter(is_about).count()
 }
 
-struct Judge<'a> {
-    seen: &'a Seen,
-    found: Vec<String>,
-    /// Distinct events of the bus.
-    events: BTreeMap<EventId, Envelope>,
-}
-
-impl Judge<'_> {
-    fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
-        if !holds {
-            self.found.push(what());
-        }
-    }
-
-    /// I6: whoever publishes a fact publishes the same, and it fits its schema and its trace.
-    fn events(&mut self) {
-        if let Err(error) = tap::check(&self.seen.events) {
-            self.found.push(format!("I6: {error:#}"));
-        }
-        for event in &self.seen.events {
-            match Envelope::decode(&event["detail"].to_string()) {
-                Err(error) => self.found.push(format!("I6: what is no event is on the bus: {error}")),
-                Ok(envelope) => {
-                    let other = self.events.insert(envelope.id, envelope.clone());
-                    self.check(other.is_none_or(|other| other == envelope), || {
-                        format!("I6: two different events have one id: {envelope:?}")
-                    });
-                }
-            }
-        }
-    }
-
-    /// I1: each conversation has ended, is published and has one transcript, which is its journal word for word: every
-    /// turn that was acknowledged, in order, without gaps.
-    fn transcripts(&mut self) {
-        let seen = self.seen;
-        for (id, told) in &seen.told {
-            let Some(turns) = seen.journal.get(id) else {
-                self.found.push(format!("I1: {id} has not ended, or is not known to be published"));
-                continue;
-            };
-            self.check(told.turns.iter().all(|turn| turns.contains(turn)), || {
-                format!("I1: {id} lost a turn")
-            });
-            self.check(turns.iter().zip(0..).all(|(turn, n)| turn.index == n), || {
-                format!("I1: the turns of {id} have gaps")
-            });
-            let said: Option<Vec<&Turn>> = seen
-                .transcripts
-                .get(id)
-                .map(|transcript| transcript.turns.iter().map(|turn| &turn.turn).collect());
-            let right = said.as_ref().is_some_and(|said| said.iter().copied().eq(turns));
-            self.check(right, || {
-                format!("I1: the transcript of {id} is not its journal: {said:?} {turns:?}")
-            });
-            let completed = self.of(id).any(|event| matches!(event, Event::ConversationCompleted(_)));
-            self.check(completed, || format!("I1: {id} has no conversation.completed"));
-        }
-        let (transcripts, told) = (seen.transcripts.len(), seen.told.len());
-        self.check(transcripts == told, || format!("I1: {transcripts} transcripts of {told}"));
-    }
-
-    /// I2: each has one accepted analysis, which is the published one, or one reason why there is none.
-    fn analyses(&mut self) {
-        let seen = self.seen;
-        for (id, told) in &seen.told {
-            let stored = seen.analyses.get(id);
-            let analyzed: Vec<u8> = self
-                .of(id)
-                .filter_map(|event| match event {
-                    Event::ConversationAnalyzed(event) => Some(event.scores.overall),
-                    Event::ConversationCompleted(_)
-                    | Event::TranscriptStored(_)
-                    | Event::AnalysisFailed(_)
-                    | Event::ProgressUpdated(_)
-                    | Event::ConversationStalled(_)
-                    | Event::AccountDeletionRequested(_) => None,
-                })
-                .collect();
-            let failed = self.of(id).filter(|event| matches!(event, Event::AnalysisFailed(_))).count();
-            self.check(analyzed.len() + failed == 1, || {
-                format!("I2: {id} has {} analyses and {failed} reasons", analyzed.len())
-            });
-            let published = analyzed.first().copied();
-            let overall = stored.map(|stored| stored.assessment.overall);
-            self.check(published == overall, || {
-                format!("I2: the analysis of {id}: published {published:?}, stored {overall:?}")
-            });
-            let asked = self.questions(&told.card);
-            self.check(asked <= QUESTIONS_MAX, || {
-                format!("I2: the model was asked {asked} times about {id}")
-            });
-        }
-    }
-
-    /// I3: the progress counters are the sums over distinct conversations.
-    fn progress(&mut self) {
-        let seen = self.seen;
-        let all = seen.transcripts.iter().filter_map(|(id, transcript)| {
-            let assessment = seen.analyses.get(id).map(|stored| &stored.assessment);
-            Some((transcript, seen.told.get(id)?.time_zone, assessment))
-        });
-        match expected::progress(all) {
-            Ok(due) => {
-                self.found.extend(expected::missing(&due, &seen.progress).map(|what| format!("I3: {what}")));
-            }
-            Err(error) => self.found.push(format!("I3: {error:#}")),
-        }
-        let is_first = |event: &&Envelope| {
-            matches!(&event.event, Event::ProgressUpdated(event)
-                if event.milestones.contains(&Milestone::FirstConversation))
-        };
-        let firsts = self.events.values().filter(is_first).count();
-        let learners: BTreeSet<_> = seen.transcripts.values().map(|transcript| &transcript.user_id).collect();
-        let learners = learners.len();
-        self.check(firsts == learners, || format!("I3: {firsts} first conversations of {learners} learners"));
-    }
-
-    /// I4: each alert that follows from the events is sent, noted once, and repeated only where a worker could not know.
-    fn alerts(&mut self, deaths: u32) {
-        let due: BTreeSet<String> = self.events.values().flat_map(expected::alert_ids).collect();
-        let mut sent: BTreeMap<String, u32> = BTreeMap::new();
-        let mut dead_letters = 0;
-        for alert in &self.seen.alerts {
-            if alert.rule == "queue.dead-letters" {
-                dead_letters += 1;
-            } else {
-                *sent.entry(alert.id.clone()).or_default() += 1;
-            }
-        }
-        let ids: BTreeSet<String> = sent.keys().cloned().collect();
-        self.check(ids == due, || {
-            let (lost, more): (Vec<_>, Vec<_>) =
-                (due.difference(&ids).collect(), ids.difference(&due).collect());
-            format!("I4: alerts that were not sent: {lost:?}; that nothing gave cause for: {more:?}")
-        });
-        self.check(dead_letters > 0, || "I4: nobody was told of the dead letters".to_owned());
-        let open: Vec<_> = due.difference(&self.seen.finished).collect();
-        self.check(open.is_empty(), || format!("I4: alerts that are not finished: {open:?}"));
-        let again: u32 = sent.values().map(|count| count - 1).sum();
-        let unknown = self.seen.call_log.ambiguous.get(Worker::Alerts.name()).copied().unwrap_or(0);
-        self.check(again <= unknown + deaths, || {
-            format!("I4: {again} repetitions after {unknown} ambiguous calls and {deaths} deaths")
-        });
-    }
-
-    /// I5 and I7: the dead letters are the messages that nobody can handle, each with its reason.
-    fn letters(&mut self) {
-        for (queue, letters) in &self.seen.letters {
-            let poison: BTreeSet<&str> = POISON
-                .iter()
-                .filter(|(service, _)| service.name() == *queue)
-                .map(|(_, body)| *body)
-                .collect();
-            for (body, reason) in letters {
-                let broken = if reason.is_some() { "I5" } else { "I7" };
-                self.check(poison.contains(body.as_str()), || {
-                    format!("{broken}: {queue} gave up {body} for the reason {reason:?}")
-                });
-            }
-            for body in poison {
-                let told = letters.iter().any(|(letter, reason)| letter == body && reason.is_some());
-                self.check(told, || format!("I5: {queue} did not give up {body:?} with a reason"));
-            }
-        }
-    }
-
-    fn of<'b>(&'b self, id: &'b ConversationId) -> impl Iterator<Item = &'b Event> {
-        self.events.values().map(|event| &event.event).filter(|event| event.conversation_id() == Some(*id))
-    }
-
-    fn questions(&self, card: &str) -> usize {
-        let about = |body: &&bytes::Bytes| body.windows(card.len()).any(|words| words == card.as_bytes());
-        self.seen.call_log.questions.iter().filter(about).count()
-    }
-
-    fn numbers(&self) -> Numbers {
-        let distinct: BTreeSet<_> = self.seen.alerts.iter().map(|alert| &alert.id).collect();
-        let asked = self.seen.told.values().map(|told| self.questions(&told.card));
-        Numbers {
-            conversations: self.seen.told.len(),
-            assessed: self.seen.analyses.len(),
-            events: self.seen.events.len(),
-            distinct_events: self.events.len(),
-            alerts: distinct.len(),
-            repeated_alerts: self.seen.alerts.len() - distinct.len(),
-            dead_letters: self.seen.letters.values().map(Vec::len).sum(),
-            questions: self.seen.call_log.questions.len(),
-            most_questions_about_one: asked.max().unwrap_or(0),
-        }
-    }
-}
-
-async fn letters_of(system: &System, url: &str) -> anyhow::Result<Vec<(String, Option<String>)>> {
+async fn dead_letters(system: &System, url: &str) -> anyhow::Result<Vec<DeadLetter>> {
     let sqs = aws_sdk_sqs::Client::new(&system.stack.cloud().root());
     let mut letters = Vec::new();
     loop {
@@ -299,17 +133,22 @@ async fn letters_of(system: &System, url: &str) -> anyhow::Result<Vec<(String, O
         if received.is_empty() {
             return Ok(letters);
         }
-        for message in received {
+        letters.extend(received.into_iter().map(|message| {
             let attributes = message.message_attributes.unwrap_or_default();
             let reason = attributes.get("reason").and_then(|reason| reason.string_value.clone());
-            letters.push((message.body.unwrap_or_default(), reason));
-        }
+            DeadLetter { body: message.body.unwrap_or_default(), reason }
+        }));
     }
 }
 
-async fn finished(dynamodb: &aws_sdk_dynamodb::Client, table: &str) -> anyhow::Result<BTreeSet<String>> {
-    let scan = dynamodb.scan().table_name(table).consistent_read(true);
-    let scan = scan
+async fn finished_alerts(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    table: &str,
+) -> anyhow::Result<BTreeSet<String>> {
+    let scan = dynamodb
+        .scan()
+        .table_name(table)
+        .consistent_read(true)
         .filter_expression("begins_with(effectId, :alert) AND #state = :finished")
         .expression_attribute_names("#state", "state")
         .expression_attribute_values(":alert", AttributeValue::S("alert#".to_owned()))

@@ -1,69 +1,69 @@
-//! PURE. What is done to the processes, and when: the same for the same seed.
+//! PURE. The plan of a seed: which process is killed, stopped or frozen, and when.
 
-use events::workers::Worker;
 use std::time::Duration;
 
+use events::workers::Worker;
 use infra::local::Instance;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-/// The visibility timeout of every queue: a fifth of the deployed ones, as everything else happens more often here.
+/// The visibility timeout of every queue: a fifth of the deployed ones, because faults are more frequent.
 pub(crate) const VISIBILITY: Duration = Duration::from_secs(11);
 
 /// Processes of each worker.
 pub(crate) const COPIES: usize = 2;
 
-/// What is sent to the workers' queues and nobody can handle.
+/// Messages that no worker can handle, by the worker whose queue they are sent to.
 pub(crate) const POISON: [(Worker, &str); 5] = [
     (Worker::Transcript, "not an event"),
     (Worker::Analysis, r#"{"schema":"conversation.danced","version":"1.0","id":"x","data":{}}"#),
     (Worker::Progress, "[]"),
     (Worker::Alerts, "{"),
-    (Worker::Watchdog, r#"{"conversationId":"nobody","version":"1.0"}"#),
+    (Worker::Watchdog, r#"{"conversationId":"unknown","version":"1.0"}"#),
 ];
 
-/// Between two troubles, in milliseconds.
+/// Milliseconds between two disturbances.
 const PAUSE_MS: std::ops::Range<u64> = 500..3000;
 
-/// What happens to a process.
+/// What is done to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum Action {
     /// SIGKILL.
-    Killed,
+    Kill,
     /// SIGTERM.
-    Stopped,
+    Stop,
     /// SIGSTOP, and after this time SIGCONT.
-    Frozen(Duration),
+    Freeze(Duration),
 }
 
-/// Something happens to a process, which is started again if it ends of it.
+/// An action on a process, which is started again if the action ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// Since the beginning.
+pub(crate) struct Disturbance {
+    /// Time since the start of the chaos.
     pub(crate) at: Duration,
     pub(crate) instance: Instance,
-    pub(crate) what: What,
+    pub(crate) action: Action,
 }
 
-/// The troubles of a seed within `length`, in their order.
-pub(crate) fn troubles(seed: u64, length: Duration) -> Vec<Trouble> {
+/// The disturbances of a seed within `length`, in order.
+pub(crate) fn disturbances(seed: u64, length: Duration) -> Vec<Disturbance> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut troubles = Vec::new();
+    let mut disturbances = Vec::new();
     let mut at = Duration::ZERO;
     loop {
         at += Duration::from_millis(random.random_range(PAUSE_MS));
         let service = Worker::ALL[random.random_range(0..Worker::ALL.len())].into();
         let instance = Instance { service, copy: random.random_range(0..COPIES) };
-        let what = match random.random_range(0..10) {
-            0..6 => What::Killed,
-            6..8 => What::Stopped,
+        let action = match random.random_range(0..10) {
+            0..6 => Action::Kill,
+            6..8 => Action::Stop,
             // Longer than the lease of an effect.
-            8 if random.random_bool(0.5) => What::Frozen(Duration::from_secs(random.random_range(47..56))),
-            _ => What::Frozen(VISIBILITY + Duration::from_millis(random.random_range(1000..7000))),
+            8 if random.random_bool(0.5) => Action::Freeze(Duration::from_secs(random.random_range(47..56))),
+            _ => Action::Freeze(VISIBILITY + Duration::from_millis(random.random_range(1000..7000))),
         };
         if at >= length {
-            return troubles;
+            return disturbances;
         }
-        troubles.push(Trouble { at, instance, what });
+        disturbances.push(Disturbance { at, instance, action });
     }
 }
 
@@ -72,23 +72,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn same_seed_has_the_same_troubles_of_every_kind_for_every_process() {
+    fn same_seed_disturbs_every_process_with_the_same_actions_of_every_kind() {
         let length = Duration::from_secs(600);
-        let plan = troubles(1, length);
-        assert_eq!(plan, troubles(1, length));
-        assert_ne!(plan, troubles(2, length));
+        let plan = disturbances(1, length);
+        assert_eq!(plan, disturbances(1, length));
+        assert_ne!(plan, disturbances(2, length));
         for worker in Worker::ALL {
             for copy in 0..COPIES {
                 let instance = Instance { service: worker.into(), copy };
-                assert!(plan.iter().any(|trouble| trouble.instance == instance), "{instance}");
+                assert!(plan.iter().any(|disturbance| disturbance.instance == instance), "{instance}");
             }
         }
         for is in [
-            |what: What| what == What::Killed,
-            |what| what == What::Stopped,
-            |what| matches!(what, What::Frozen(_)),
+            |action: Action| action == Action::Kill,
+            |action| action == Action::Stop,
+            |action| matches!(action, Action::Freeze(_)),
         ] {
-            assert!(plan.iter().any(|trouble| is(trouble.what)));
+            assert!(plan.iter().any(|disturbance| is(disturbance.action)));
         }
     }
 }

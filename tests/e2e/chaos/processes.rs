@@ -1,4 +1,4 @@
-//! Carries out what is planned for the processes: kills, stops and freezes them, and starts them again.
+//! The disturbances of the worker processes: kills, stops and freezes them as planned, and restarts them.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use infra::local::{Instance, Stack};
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::plan::{Trouble, What};
+use super::plan::{Action, Disturbance};
 
-/// How long a process may take until it runs again: calls of its start fail, too, and then it ends.
+/// The longest time until a process runs again. Its start makes calls that may fail and end it.
 const RUNS_WITHIN: Duration = Duration::from_secs(120);
 
-/// What was done.
+/// How often each action was carried out.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Done {
+pub(crate) struct Counts {
     pub(crate) killed: u32,
     pub(crate) stopped: u32,
     pub(crate) frozen: u32,
-    /// Processes that ended while they started, because of a fault.
+    /// Starts that failed because of a fault.
     pub(crate) failed_starts: u32,
     /// The longest time from SIGTERM to the end.
     pub(crate) longest_stop: Duration,
 }
 
-impl Done {
-    /// How often something was done.
-    pub(crate) fn troubles(self) -> u32 {
+impl Counts {
+    /// The number of all actions.
+    pub(crate) fn disturbances(self) -> u32 {
         self.killed + self.stopped + self.frozen
     }
 
-    fn and(self, other: Self) -> Self {
+    fn add(self, other: Self) -> Self {
         Self {
             killed: self.killed + other.killed,
             stopped: self.stopped + other.stopped,
@@ -42,37 +42,38 @@ impl Done {
     }
 }
 
-/// Does `plan` to the processes until `end`. What comes while its process is busy with an earlier trouble is left out.
-/// All processes run when this returns.
+/// Carries out `plan` until `end`. A disturbance that is due during an earlier one of its process is skipped. All processes
+/// run when this returns.
 ///
 /// # Errors
-/// A process that was asked to stop did not end well, or one does not start any more.
-pub(crate) async fn trouble(
+/// A stopped process did not exit with success, or a process does not start.
+pub(crate) async fn disturb(
     stack: &Stack,
-    plan: &[Trouble],
+    plan: &[Disturbance],
     end: Instant,
-) -> anyhow::Result<Vec<(Instance, Done)>> {
+) -> anyhow::Result<Vec<(Instance, Counts)>> {
     let began = Instant::now();
     let all = stack.instances().map(async |instance| {
-        let mut done = Done::default();
-        for trouble in plan.iter().filter(|trouble| trouble.instance == instance) {
-            let at = began + trouble.at;
+        let mut counts = Counts::default();
+        for disturbance in plan.iter().filter(|disturbance| disturbance.instance == instance) {
+            let at = began + disturbance.at;
             if Instant::now() > at {
                 continue;
             }
-            // Not a wait for a condition: the planned moment itself.
+            // Not a wait for a condition: the planned time.
             sleep_until(at).await;
-            done = done.and(carry_out(stack, trouble, end).await.with_context(|| instance.to_string())?);
+            let done = carry_out(stack, disturbance, end).await.with_context(|| instance.to_string())?;
+            counts = counts.add(done);
         }
-        anyhow::Ok((instance, done))
+        anyhow::Ok((instance, counts))
     });
     try_join_all(all).await
 }
 
-/// Asks all processes at once to stop, and returns how long the last of them took.
+/// Stops all processes together, and returns how long the last of them took.
 ///
 /// # Errors
-/// One did not end well.
+/// A process did not exit with success.
 pub(crate) async fn stop_all(stack: &Stack) -> anyhow::Result<Duration> {
     let asked = Instant::now();
     try_join_all(stack.instances().map(|instance| stop(stack, instance))).await?;
@@ -82,7 +83,7 @@ pub(crate) async fn stop_all(stack: &Stack) -> anyhow::Result<Duration> {
 /// Kills all processes.
 ///
 /// # Errors
-/// One has ended by itself.
+/// A process has already exited.
 pub(crate) async fn kill_all(stack: &Stack) -> anyhow::Result<()> {
     try_join_all(stack.instances().map(|instance| stack.kill(instance))).await.map(|_| ())
 }
@@ -90,34 +91,34 @@ pub(crate) async fn kill_all(stack: &Stack) -> anyhow::Result<()> {
 /// Starts all processes.
 ///
 /// # Errors
-/// One does not start.
+/// A process does not start.
 pub(crate) async fn start_all(stack: &Stack) -> anyhow::Result<()> {
     try_join_all(stack.instances().map(|instance| stack.restart(instance))).await.map(|_| ())
 }
 
-/// The sum of what was done.
-pub(crate) fn sum(all: &[(Instance, Done)]) -> Done {
-    all.iter().fold(Done::default(), |sum, (_, done)| sum.and(*done))
+/// The sum over processes.
+pub(crate) fn sum(all: &[(Instance, Counts)]) -> Counts {
+    all.iter().fold(Counts::default(), |sum, (_, done)| sum.add(*done))
 }
 
-async fn carry_out(stack: &Stack, trouble: &Trouble, end: Instant) -> anyhow::Result<Done> {
-    let instance = trouble.instance;
-    match trouble.what {
-        What::Killed => {
+async fn carry_out(stack: &Stack, disturbance: &Disturbance, end: Instant) -> anyhow::Result<Counts> {
+    let instance = disturbance.instance;
+    match disturbance.action {
+        Action::Kill => {
             stack.kill(instance).await?;
             let failed_starts = start(stack, instance).await?;
-            Ok(Done { killed: 1, failed_starts, ..Done::default() })
+            Ok(Counts { killed: 1, failed_starts, ..Counts::default() })
         }
-        What::Stopped => {
+        Action::Stop => {
             let longest_stop = stop(stack, instance).await?;
             let failed_starts = start(stack, instance).await?;
-            Ok(Done { stopped: 1, failed_starts, longest_stop, ..Done::default() })
+            Ok(Counts { stopped: 1, failed_starts, longest_stop, ..Counts::default() })
         }
-        What::Frozen(how_long) => {
+        Action::Freeze(duration) => {
             stack.signal(instance, Signal::SIGSTOP).await?;
-            sleep_until(end.min(Instant::now() + how_long)).await;
+            sleep_until(end.min(Instant::now() + duration)).await;
             stack.signal(instance, Signal::SIGCONT).await?;
-            Ok(Done { frozen: 1, ..Done::default() })
+            Ok(Counts { frozen: 1, ..Counts::default() })
         }
     }
 }
@@ -125,16 +126,16 @@ async fn carry_out(stack: &Stack, trouble: &Trouble, end: Instant) -> anyhow::Re
 async fn stop(stack: &Stack, instance: Instance) -> anyhow::Result<Duration> {
     let asked = Instant::now();
     let status = stack.terminate(instance).await?;
-    ensure!(status.success(), "I8: {instance} ended with {status} when it was asked to stop");
+    ensure!(status.success(), "I8: {instance} exited with {status} after SIGTERM");
     Ok(asked.elapsed())
 }
 
-/// Starts it until it runs, as its scheduler would, and returns how often it did not.
+/// Starts a process until it runs, as an orchestrator does. Returns the number of failed starts.
 async fn start(stack: &Stack, instance: Instance) -> anyhow::Result<u32> {
     let deadline = Instant::now() + RUNS_WITHIN;
     let mut failed = 0;
     loop {
-        match timeout_at(deadline, stack.restart(instance)).await.context("it does not start")? {
+        match timeout_at(deadline, stack.restart(instance)).await.context("the process does not start")? {
             Ok(()) => return Ok(failed),
             Err(error) if Instant::now() > deadline => return Err(error),
             Err(_) => failed += 1,

@@ -1,0 +1,98 @@
+//! PURE. The expected sums of UserProgress, computed from transcripts and assessments.
+
+use std::collections::{BTreeMap, HashMap};
+
+use events::{
+    contract::{Assessment, Scores, Speaker, Transcript},
+    pipeline::names::PROGRESS_TOTAL,
+};
+
+/// The sums in an item of UserProgress.
+const SUMS: [&str; 10] = [
+    "conversations",
+    "turns",
+    "learnerSpeechMs",
+    "durationMs",
+    "scored",
+    "overallSum",
+    "fluencySum",
+    "vocabularySum",
+    "grammarSum",
+    "relevanceSum",
+];
+
+/// Numbers of UserProgress by learner and day, or `total`.
+pub type Sums = BTreeMap<(String, String), HashMap<String, u64>>;
+
+/// The sums over conversations, each with its learner's time zone and its assessment, if it has one.
+///
+/// # Errors
+/// There is no such time zone.
+pub fn progress<'a>(
+    conversations: impl IntoIterator<Item = (&'a Transcript, &'a str, Option<&'a Assessment>)>,
+) -> anyhow::Result<Sums> {
+    let mut expected = Sums::new();
+    for (transcript, time_zone, assessment) in conversations {
+        let end = conversation_sums(transcript);
+        let day = transcript.started_at.in_tz(time_zone)?.date().to_string();
+        for date in [day, PROGRESS_TOTAL.to_owned()] {
+            let sums = expected.entry((transcript.user_id.to_string(), date)).or_default();
+            for (name, value) in end.iter().copied().chain(assessment.into_iter().flat_map(assessment_sums)) {
+                *sums.entry(name.to_owned()).or_default() += value;
+            }
+        }
+    }
+    Ok(expected)
+}
+
+/// The first difference between the expected and the stored sums.
+#[must_use]
+pub fn progress_difference(expected: &Sums, stored: &Sums) -> Option<String> {
+    if !stored.keys().eq(expected.keys()) {
+        return Some(format!("items {:?} instead of {:?}", stored.keys(), expected.keys()));
+    }
+    expected.iter().zip(stored.values()).find_map(|((key, expected), stored)| {
+        SUMS.iter().find_map(|name| {
+            let value = |sums: &HashMap<String, u64>| sums.get(*name).copied().unwrap_or(0);
+            let (expected, stored) = (value(expected), value(stored));
+            (stored != expected).then(|| format!("{name} of {key:?} is {stored} instead of {expected}"))
+        })
+    })
+}
+
+fn conversation_sums(transcript: &Transcript) -> [(&'static str, u64); 4] {
+    let turns = transcript.turns.iter().map(|turn| &turn.turn);
+    let learner_speech_ms =
+        turns.clone().filter(|turn| turn.speaker == Speaker::Learner).map(|turn| turn.speech_ms).sum();
+    let duration_ms = transcript.ended_at.as_millisecond() - transcript.started_at.as_millisecond();
+    [
+        ("conversations", 1),
+        ("turns", turns.len() as u64),
+        ("learnerSpeechMs", learner_speech_ms),
+        ("durationMs", u64::try_from(duration_ms).unwrap_or(0)),
+    ]
+}
+
+fn assessment_sums(assessment: &Assessment) -> [(&'static str, u64); 6] {
+    let Scores { overall, fluency, vocabulary, grammar, relevance } = scores(assessment);
+    [
+        ("scored", 1),
+        ("overallSum", overall.into()),
+        ("fluencySum", fluency.into()),
+        ("vocabularySum", vocabulary.into()),
+        ("grammarSum", grammar.into()),
+        ("relevanceSum", relevance.into()),
+    ]
+}
+
+/// The scores of an assessment, as its event has them.
+pub(super) fn scores(assessment: &Assessment) -> Scores {
+    let skills = &assessment.skills;
+    Scores {
+        overall: assessment.overall,
+        fluency: skills.fluency.score,
+        vocabulary: skills.vocabulary.score,
+        grammar: skills.grammar.score,
+        relevance: skills.relevance.score,
+    }
+}
