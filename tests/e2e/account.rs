@@ -8,7 +8,6 @@ use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use aws_sdk_sqs::types::QueueAttributeName;
 use events::{contract::UserId, journal::Journal, pipeline::names::erasure_effect};
 use infra::{
     learner::Learner,
@@ -65,7 +64,7 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
         without_addresses(&export(&staying).await?)? == without_addresses(&other)?,
         "another learner lost something"
     );
-    no_dead_letters(&system).await?;
+    system.check_no_dead_letters().await?;
     system.stop().await
 }
 
@@ -297,32 +296,9 @@ async fn late_events(system: &System, user_id: &UserId) -> anyhow::Result<()> {
     await_some("late events are done with", IGNORED_WITHIN, async || {
         let mut left = 0;
         for worker in queues {
-            left += messages(system, &outputs.queue(worker)?.url).await?;
+            left += system.depth(&outputs.queue(worker)?.url).await?;
         }
         Ok(if left == 0 { Ok(()) } else { Err(format!("{left} messages")) })
     })
     .await
-}
-
-async fn no_dead_letters(system: &System) -> anyhow::Result<()> {
-    for (name, queue) in system.queues() {
-        let letters = messages(system, &queue.dead_letter_url).await?;
-        ensure!(letters == 0, "{letters} messages in the dead-letter queue of {name}");
-    }
-    Ok(())
-}
-
-/// Messages of a queue that wait or are in flight.
-async fn messages(system: &System, url: &str) -> anyhow::Result<u64> {
-    let names = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-    ];
-    let sqs = aws_sdk_sqs::Client::new(&system.stack.cloud().root());
-    let asked = sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
-    let attributes = asked.send().await?.attributes.unwrap_or_default();
-    names
-        .iter()
-        .map(|name| Ok(attributes.get(name).context("a queue without a depth")?.parse::<u64>()?))
-        .sum()
 }

@@ -7,7 +7,6 @@
 //! Faults are more frequent than in production, where a worker does not die every ten seconds. So the visibility timeouts
 //! and the lease of a conversation's owner are shorter. Everything else is deployed as in production.
 
-mod actual;
 mod ingress;
 mod plan;
 mod processes;
@@ -16,12 +15,14 @@ use std::{env, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
-use events::workers::Worker;
+use events::{contract::ConversationId, workers::Worker};
 use futures_util::future::try_join;
 use infra::local::{Cloud, Instance, Outputs, Service, StackOptions};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tests::{
-    fault_proxy::{FaultProxy, Kind},
+    actual,
+    expected::{self, Planned},
+    fault_proxy::{CallLog, FaultProxy, Kind},
     journalled::Acknowledgements,
     system::System,
 };
@@ -42,6 +43,9 @@ const QUIET_WITHIN: Duration = Duration::from_secs(240);
 
 /// Longer than any visibility timeout that was set during the chaos.
 const VISIBILITY_MAX: Duration = Duration::from_secs(13);
+
+/// Requests to the model about one conversation: each receive may send two, and be killed after them.
+const MODEL_REQUESTS_MAX: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_repeat_nothing()
@@ -82,14 +86,42 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
     }
     let alerts: Vec<_> =
         all.into_iter().filter(|(instance, _)| instance.service == Worker::Alerts.into()).collect();
-    let (found, numbers) =
-        actual::compare(&system, &acknowledgements, &call_log, processes::sum(&alerts).disturbances())
-            .await?;
-    eprintln!("{numbers:?}; {:?} in all", began.elapsed());
+    let (actual, alerts_about_dead_letters) =
+        actual::collect(&system, acknowledgements.conversations()).await?;
+    ensure!(alerts_about_dead_letters > 0, "I4: no alert about the dead letters was sent");
+    let ambiguous = call_log.ambiguous.get(Worker::Alerts.name()).copied().unwrap_or(0);
+    let poison = POISON.map(|(worker, body)| (worker.name().to_owned(), body.to_owned()));
+    let found = expected::compare(
+        &actual,
+        &Planned {
+            poison: poison.to_vec(),
+            repeated_alerts_max: ambiguous + processes::sum(&alerts).disturbances(),
+            ..Planned::default()
+        },
+    );
+    for id in actual.acknowledged.keys() {
+        let requests = model_requests(&call_log, *id);
+        ensure!(requests <= MODEL_REQUESTS_MAX, "I2: {requests} requests to the model about {id}");
+    }
+    eprintln!(
+        "{} conversations, {} assessments, {} events, {} alerts; {:?} in all",
+        actual.acknowledged.len(),
+        actual.analyses.len(),
+        actual.events.len(),
+        actual.alerts.len(),
+        began.elapsed()
+    );
     ensure!(found.is_empty(), "{}", found.join("\n"));
     // Their stop was checked before. Another one would wait for idle polls.
     processes::kill_all(&system.stack).await?;
     system.stop().await
+}
+
+/// How many requests to the model contain the words of the conversation `id`. Each turn begins with the id.
+fn model_requests(call_log: &CallLog, id: ConversationId) -> usize {
+    let id = id.to_string();
+    let is_about = |body: &&bytes::Bytes| body.windows(id.len()).any(|words| words == id.as_bytes());
+    call_log.questions.iter().filter(is_about).count()
 }
 
 /// Puts the proxy between the workers and everything else.

@@ -1,7 +1,5 @@
 //! One conversation through the whole system.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use events::contract::Speaker;
 use infra::{
@@ -19,11 +17,9 @@ async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> a
     let learners = talk::learners(&system, 1).await?;
     let talked = talk::talk_at_once(&learners).await?;
     talk::check_results(&system, &talked).await?;
-    talk::check_alerts(&system, 1).await?;
-    talk::check_events(&system, 1).await?;
     check_audio(&system).await?;
     access::check_refusals(&system, &learners[0]).await?;
-    system.await_quiet(Duration::from_secs(60)).await?;
+    talk::check_pipeline(&system, 1).await?;
     system.stop().await
 }
 

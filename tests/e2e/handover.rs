@@ -82,12 +82,10 @@ async fn conversations_go_on_at_another_task_word_for_word() -> anyhow::Result<(
     talked.push(cut_off(&system, &learners[AT_ONCE]).await.context("the connection is cut")?);
     talked.push(killed(&system, &learners[AT_ONCE + 1]).await.context("the ingress is killed")?);
     talk::check_results(&system, &talked).await?;
-    talk::check_alerts(&system, talked.len()).await?;
     check_takeovers(&system, &talked).await?;
     system.stack.restart(FIRST).await?;
     nobody_left(&system, &learners[AT_ONCE + 2..], talked.len()).await.context("no ingress is left")?;
-    talk::check_events(&system, talked.len() + 2).await?;
-    system.await_quiet(Duration::from_secs(60)).await?;
+    talk::check_pipeline(&system, talked.len() + 2).await?;
     system.stop().await
 }
 

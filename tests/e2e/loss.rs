@@ -19,10 +19,6 @@ const AT_ONCE: usize = 20;
 /// events are worked on.
 const KILLED_WITHIN_MS: u64 = 45_000;
 
-/// A message that a killed worker held comes back after the visibility timeout of its queue, up to 120 s, and may be
-/// held again.
-const QUIET_WITHIN: Duration = Duration::from_secs(300);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyhow::Result<()> {
     let _place = beside_others().await;
@@ -44,10 +40,8 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
         }
     }));
     let (talked, _) = try_join(talk::talk_at_once(&learners), killing).await?;
-    system.await_quiet(QUIET_WITHIN).await?;
+    talk::check_pipeline(&system, AT_ONCE).await?;
     talk::check_results(&system, &talked).await?;
-    talk::check_alerts(&system, AT_ONCE).await?;
-    talk::check_events(&system, AT_ONCE).await?;
     let redelivered = system.redelivery.as_ref().map_or(0, tests::redelivery::Redelivery::redelivered);
     // Each conversation reaches transcript, analysis, progress (twice), alerts (four times) and the watchdog.
     ensure!(redelivered >= AT_ONCE * 9, "only {redelivered} messages came back");

@@ -1,12 +1,14 @@
 //! The environment of tests of one worker without the rest of the pipeline: virtual time, no faults, and its queues, tables
 //! and topics.
 
-use events::{runtime::env::Simulated, workers::Worker};
+use events::runtime::env::Simulated;
 use jiff::Timestamp;
 use tests::{
-    deployment::{BUS, EFFECTS, PROGRESS, TOPICS, create_queues_and_rules},
+    deployment::BUS,
     model::{Cloud, EPOCH_MS},
 };
+
+use crate::world::furnish;
 
 /// A runtime on virtual time.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -27,12 +29,8 @@ pub(crate) fn epoch() -> Timestamp {
 pub(crate) fn cloud(seed: u64) -> (Cloud, Simulated) {
     let simulated = Simulated::start(epoch(), seed);
     let cloud = Cloud::new(seed);
-    let mut state = cloud.state();
-    create_queues_and_rules(&mut state, &Worker::ALL);
-    state.create_table(EFFECTS, "effectId", None);
-    state.create_table(PROGRESS, "userId", Some("date"));
-    TOPICS.iter().for_each(|topic| state.create_topic(topic));
-    state.create_bus(BUS, Vec::new());
-    drop(state);
+    furnish(&cloud);
+    // The events of a test reach its worker directly.
+    cloud.state().create_bus(BUS, Vec::new());
     (cloud, simulated)
 }

@@ -4,13 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use events::{runtime::env::Simulated, workers::Worker};
-use jiff::Timestamp;
 use tests::{
     deployment::{
         AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, create_queues_and_rules,
     },
     journalled::Acknowledgements,
-    model::{Cloud, EPOCH_MS, FaultModel},
+    model::{Cloud, FaultModel},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     account_deletion, actual, ingress,
     plan::{Plan, Variant, learner, may_remain},
-    processes,
+    processes, small_scale,
 };
 
 /// Receives after which a queue of the mutant `FewReceives` gives a message up.
@@ -46,18 +45,11 @@ pub(crate) struct Run {
 
 /// Runs a seed. `traced` records its calls and changes nothing else.
 pub(crate) fn run(seed: u64, variant: Variant, traced: bool) -> Run {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O can be built");
-    runtime.block_on(Box::pin(simulate(seed, variant, traced)))
+    small_scale::runtime().block_on(Box::pin(simulate(seed, variant, traced)))
 }
 
 async fn simulate(seed: u64, variant: Variant, traced: bool) -> Run {
-    let epoch_ms = i64::try_from(EPOCH_MS).expect("a time of this century");
-    let epoch = Timestamp::from_millisecond(epoch_ms).expect("a time of this century");
-    let _world = Simulated::start(epoch, seed);
+    let _simulated = Simulated::start(small_scale::epoch(), seed);
     let cloud = Cloud::new(seed);
     cloud.state().traced = traced;
     furnish(&cloud);

@@ -40,7 +40,7 @@ pub use sums::{Sums, progress, progress_difference};
 use sums::scores;
 
 /// Below this overall score there is an alert.
-pub const LOW_OVERALL: u8 = 40;
+const LOW_OVERALL: u8 = 40;
 
 /// The state after a run.
 #[derive(Clone, Debug, Default)]
@@ -110,13 +110,6 @@ pub fn compare(actual: &Actual, planned: &Planned) -> Vec<String> {
     comparison.found
 }
 
-/// The rules that raise an alert about an assessment.
-#[must_use]
-pub fn assessment_rules(overall: u8, is_flagged: bool) -> Vec<&'static str> {
-    let low = (overall < LOW_OVERALL).then_some("analysis.low-score");
-    low.into_iter().chain(is_flagged.then_some("analysis.flagged")).collect()
-}
-
 /// The distinct events among `details`. Findings are appended to `found`.
 pub fn distinct_events<'a>(
     details: impl IntoIterator<Item = &'a Value>,
@@ -178,8 +171,9 @@ fn alert_ids(event: &Envelope) -> Vec<String> {
         Event::AnalysisFailed(_) => vec!["analysis.failed".to_owned()],
         Event::ConversationStalled(_) => vec!["conversation.stalled".to_owned()],
         Event::ConversationAnalyzed(event) => {
-            let rules = assessment_rules(event.scores.overall, !event.flags.is_empty());
-            rules.into_iter().map(str::to_owned).collect()
+            let low = (event.scores.overall < LOW_OVERALL).then(|| "analysis.low-score".to_owned());
+            let flagged = (!event.flags.is_empty()).then(|| "analysis.flagged".to_owned());
+            low.into_iter().chain(flagged).collect()
         }
         Event::ProgressUpdated(event) => {
             let names = event.milestones.iter().map(|milestone| serde_json::json!(milestone));

@@ -4,6 +4,7 @@
 //! what tests need and operators do not: redelivery as SQS may do it, a tap on the bus, an inbox for alerts and
 //! a reader of everything that was stored.
 
+pub mod actual;
 pub mod deployment;
 pub mod expected;
 pub mod fault_proxy;
@@ -14,6 +15,7 @@ pub mod model;
 pub mod redelivery;
 pub mod results;
 pub mod sse;
+mod subscription;
 pub mod system;
 pub mod tap;
 pub mod tcp_proxy;

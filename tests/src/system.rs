@@ -141,9 +141,16 @@ impl System {
     /// When a queue is not empty in time, or a message was dead-lettered.
     pub async fn await_quiet(&self, within: Duration) -> anyhow::Result<()> {
         self.await_empty(within).await?;
-        let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
+        self.check_no_dead_letters().await
+    }
+
+    /// Checks that every dead-letter queue is empty.
+    ///
+    /// # Errors
+    /// A message was dead-lettered.
+    pub async fn check_no_dead_letters(&self) -> anyhow::Result<()> {
         for (worker, queue) in self.queues() {
-            let messages = depth(&sqs, &queue.dead_letter_url).await?;
+            let messages = self.depth(&queue.dead_letter_url).await?;
             if messages > 0 {
                 bail!("{messages} messages in the dead-letter queue of {worker}");
             }
@@ -156,11 +163,10 @@ impl System {
     /// # Errors
     /// When a queue is not empty in time.
     pub async fn await_empty(&self, within: Duration) -> anyhow::Result<()> {
-        let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
         await_some("every queue is empty", within, || async {
             let mut left = BTreeMap::new();
             for (worker, queue) in self.queues() {
-                let messages = depth(&sqs, &queue.url).await?;
+                let messages = self.depth(&queue.url).await?;
                 if messages > 0 {
                     left.insert(worker.name(), messages);
                 }
@@ -180,6 +186,24 @@ impl System {
             bail!("had to be killed: {killed:?}");
         }
         fs::remove_dir_all(&self.state_dir).context("cannot remove the state of a finished test")
+    }
+
+    /// The number of messages in a queue: visible, in flight or delayed.
+    ///
+    /// # Errors
+    /// The queue cannot be read.
+    pub async fn depth(&self, queue_url: &str) -> anyhow::Result<u64> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
+        let attributes =
+            sqs.get_queue_attributes().queue_url(queue_url).set_attribute_names(Some(names.to_vec()));
+        let attributes = attributes.send().await?.attributes.unwrap_or_default();
+        let depth = |name| Ok(attributes.get(name).context("a queue without a depth")?.parse::<u64>()?);
+        names.iter().map(depth).sum()
     }
 
     /// The queues of the workers.
@@ -223,22 +247,6 @@ async fn deliver_events_twice(sdk: &aws_config::SdkConfig, bus: &str) -> anyhow:
         }
     }
     Ok(())
-}
-
-async fn depth(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> anyhow::Result<u64> {
-    let names = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-    ];
-    let attributes =
-        sqs.get_queue_attributes().queue_url(queue_url).set_attribute_names(Some(names.to_vec()));
-    let attributes = attributes.send().await?.attributes.unwrap_or_default();
-    let mut messages = 0;
-    for name in names {
-        messages += attributes.get(&name).context("a queue without a depth")?.parse::<u64>()?;
-    }
-    Ok(messages)
 }
 
 /// A folder of this process's own, so that two runs of the tests do not meet.
