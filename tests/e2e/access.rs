@@ -1,4 +1,4 @@
-//! Who may start a conversation: the owner of a token that the user pool signed, and nobody else.
+//! Access to conversations: only a token that the user pool signed starts one, and only its ticket opens the WebSocket.
 
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -6,7 +6,7 @@ use infra::learner::Learner;
 use serde_json::{Value, json};
 use tests::system::System;
 
-/// Tries to start a conversation with everything that is not a token of `learner`.
+/// Only a genuine token of `learner` starts a conversation.
 pub(crate) async fn check_refusals(system: &System, learner: &Learner) -> anyhow::Result<()> {
     let genuine = learner.access_token();
     let [header, claims, signature] = parts(genuine)?;
@@ -23,17 +23,17 @@ pub(crate) async fn check_refusals(system: &System, learner: &Learner) -> anyhow
         ("a changed subject", Some(format!("{header}.{as_somebody_else}.{signature}"))),
     ] {
         let (status, problem) = start(system, token.as_deref()).await?;
-        ensure!(status == 401, "{what} is answered with {status}: {problem}");
+        ensure!(status == 401, "{what} gets {status}: {problem}");
         ensure!(problem["code"].is_string(), "{what} is refused without a code: {problem}");
     }
     let (status, started) = start(system, Some(genuine)).await?;
-    ensure!(status == 201, "the genuine token is answered with {status}: {started}");
+    ensure!(status == 201, "the genuine token gets {status}: {started}");
     check_ticket(system, &started).await
 }
 
-/// A ticket opens its own conversation, once; what is not a ticket opens none.
+/// A ticket opens its own conversation, once. Other values open none.
 async fn check_ticket(system: &System, started: &Value) -> anyhow::Result<()> {
-    let live = started["live"].as_str().context("no live address")?;
+    let live = started["live"].as_str().context("no live URL")?;
     let ticket = started["ticket"].as_str().context("no ticket")?;
     let url = system.stack.url().replacen("http", "ws", 1);
     let other = live.replacen(started["conversationId"].as_str().context("no id")?, OTHER_CONVERSATION, 1);
@@ -46,10 +46,10 @@ async fn check_ticket(system: &System, started: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A conversation that nobody began.
+/// The id of a conversation that does not exist.
 const OTHER_CONVERSATION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// The status with which the live connection is refused; `None` when it is not.
+/// The status with which the live connection is refused; `None` if it is accepted.
 pub(crate) async fn connect(url: &str) -> Option<u16> {
     use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest as _, http::HeaderValue};
     let mut request = url.into_client_request().ok()?;

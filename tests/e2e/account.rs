@@ -1,14 +1,13 @@
-//! A learner's account: the profile, everything that is held about its learner, and its end, after which nothing of the
-//! learner is left and nothing comes back, while somebody else's data is untouched.
+//! A learner's account: the profile, the export and the deletion. After the deletion no data of the learner remains or is
+//! stored again, and the data of another learner is unchanged.
 
-use events::workers::Worker;
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use events::{contract::UserId, journal::Journal, pipeline::names::erasure_effect};
+use events::{contract::UserId, journal::Journal, pipeline::names::erasure_effect, workers::Worker};
 use infra::{
     learner::Learner,
     local::{Instance, http_client},
@@ -19,14 +18,13 @@ use tests::system::{Delivery, System, await_some};
 
 use crate::{beside_others, talk};
 
-/// How long everything of a learner may take to be gone: two looks, and for the worker that was killed the visibility
-/// timeout of its message.
+/// The longest time until all data is deleted: two passes, and the visibility timeout of the message of the killed worker.
 const GONE_WITHIN: Duration = Duration::from_secs(180);
 
-/// How long the workers may take for an event that they have nothing to do for.
+/// The longest time until the workers have handled events that have no effect.
 const IGNORED_WITHIN: Duration = Duration::from_secs(60);
 
-/// In the place of the quarter of an hour.
+/// Instead of a quarter of an hour.
 const SETTLE_SECONDS: &str = "3";
 
 const SETTLE: &str = "NOVA_ERASURE_SETTLE_SECONDS";
@@ -44,31 +42,28 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
     let (leaving, staying) = (Client::new(&system, &learners[0])?, Client::new(&system, &learners[1])?);
     profile(&system, &leaving).await?;
     let (before, other) = (export(&leaving).await?, export(&staying).await?);
-    ensure!(!before.contains(staying.user_id.as_str()), "an export tells of somebody else");
-    ensure!(
-        held(&system, &leaving.user_id).await?.len() >= 5,
-        "there is less to delete than there should be"
-    );
+    ensure!(!before.contains(staying.user_id.as_str()), "an export contains another learner's id");
+    ensure!(data_of(&system, &leaving.user_id).await?.len() >= 5, "the learner has less data than expected");
 
     delete(&leaving).await?;
-    // Whatever it is at, it goes on where it was.
+    // After a restart the worker continues.
     let worker = Instance { service: Worker::Erasure.into(), copy: 0 };
     system.stack.kill(worker).await?;
     system.stack.restart(worker).await?;
     await_gone(&system, &leaving.user_id).await?;
-    ensure!(refused(leaving.call(Method::GET, "/api/me").send().await?).await? == deleted(), "it came back");
+    ensure!(
+        refused(leaving.call(Method::GET, "/api/me").send().await?).await? == deleted(),
+        "the account exists again"
+    );
 
     late_events(&system, &leaving.user_id).await?;
     await_gone(&system, &leaving.user_id).await?;
-    ensure!(
-        without_addresses(&export(&staying).await?)? == without_addresses(&other)?,
-        "another learner lost something"
-    );
+    ensure!(without_urls(&export(&staying).await?)? == without_urls(&other)?, "another learner lost data");
     system.check_no_dead_letters().await?;
     system.stop().await
 }
 
-/// What a deleted account is answered.
+/// The problem in each response to a deleted account.
 fn deleted() -> (StatusCode, String, String) {
     (StatusCode::FORBIDDEN, "account_deleted".to_owned(), String::new())
 }
@@ -104,7 +99,7 @@ impl Client {
     }
 }
 
-/// The record that was never made is made from what the pool knows; a change needs the version that it was made on.
+/// A missing record is created from the data of the user pool. A change requires the version that it is based on.
 async fn profile(system: &System, learner: &Client) -> anyhow::Result<()> {
     let shown = learner.call(Method::GET, "/api/me").send().await?;
     let tag = shown.headers().get("etag").context("no ETag")?.to_str()?.to_owned();
@@ -115,10 +110,10 @@ async fn profile(system: &System, learner: &Client) -> anyhow::Result<()> {
     let changed: Value = changed.error_for_status()?.json().await?;
     ensure!(changed["level"] == "C1" && changed["interests"] == json!(["tea", "night trains"]), "{changed}");
     ensure!(changed["name"] == me["name"], "{changed}");
-    // Another page that still shows the first version.
+    // The first version is outdated.
     for (sent, expected) in [
         (learner.change(Some(&tag), &json!({ "name": "Other" })), (412, "profile_changed", "")),
-        // What is wrong in any case is said first.
+        // A field that is invalid in every version is reported first.
         (learner.change(Some(&tag), &json!({ "timeZone": "" })), (422, "field_invalid", "timeZone")),
         (learner.change(None, &json!({ "name": "Other" })), (428, "if_match_missing", "")),
         (
@@ -141,7 +136,7 @@ async fn profile(system: &System, learner: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The export is what its schema says, and whole: every recording in it can be fetched.
+/// The export fits its schema and is complete: each recording can be downloaded.
 async fn export(learner: &Client) -> anyhow::Result<String> {
     let text = learner.call(Method::GET, "/api/me/export").send().await?.error_for_status()?.text().await?;
     let export: Value = serde_json::from_str(&text).context("the export is no JSON")?;
@@ -152,7 +147,7 @@ async fn export(learner: &Client) -> anyhow::Result<String> {
     if let Err(error) = validator.validate(&export) {
         anyhow::bail!("the export does not fit its schema at {}: {error}", error.instance_path());
     }
-    ensure!(export["account"]["userId"] == learner.user_id.as_str(), "it is somebody else's");
+    ensure!(export["account"]["userId"] == learner.user_id.as_str(), "it is another learner's");
     ensure!(export["progress"]["total"]["conversations"] == 1, "{}", export["progress"]);
     let [conversation] = export["conversations"].as_array().map(Vec::as_slice).unwrap_or_default() else {
         anyhow::bail!("{} conversations", export["conversations"]);
@@ -166,15 +161,15 @@ async fn export(learner: &Client) -> anyhow::Result<String> {
     let recordings = conversation["recordings"].as_array().context("no recordings")?;
     ensure!(recordings.len() == turns.len(), "{} recordings of {} turns", recordings.len(), turns.len());
     for recording in recordings {
-        let url = recording["url"].as_str().context("no address")?;
+        let url = recording["url"].as_str().context("no URL")?;
         let wav = learner.http.get(url).send().await?.error_for_status()?.bytes().await?;
-        ensure!(wav.starts_with(b"RIFF"), "it is no recording");
+        ensure!(wav.starts_with(b"RIFF"), "it is no WAV file");
     }
     Ok(text)
 }
 
-/// An export but for what differs each time.
-fn without_addresses(export: &str) -> anyhow::Result<Value> {
+/// An export without the values that differ in each export.
+fn without_urls(export: &str) -> anyhow::Result<Value> {
     let mut export: Value = serde_json::from_str(export)?;
     export["exportedAt"] = Value::Null;
     for conversation in export["conversations"].as_array_mut().into_iter().flatten() {
@@ -185,7 +180,7 @@ fn without_addresses(export: &str) -> anyhow::Result<Value> {
     Ok(export)
 }
 
-/// An account is deleted only when its learner says so, and cannot be used from then on.
+/// An account is deleted only with the confirmation text, and cannot be used from then on.
 async fn delete(learner: &Client) -> anyhow::Result<()> {
     let ask = |text: &str| learner.call(Method::DELETE, "/api/me").json(&json!({ "confirm": text })).send();
     let (status, code, field) = refused(ask("yes").await?).await?;
@@ -206,7 +201,7 @@ async fn delete(learner: &Client) -> anyhow::Result<()> {
         let answer = refused(sent.send().await?).await?;
         ensure!(answer == deleted(), "{answer:?}");
     }
-    // Asked again, it is the same wish.
+    // A repetition has the same response.
     let again: Value = ask("delete my account").await?.error_for_status()?.json().await?;
     ensure!(again == first, "{again} instead of {first}");
     Ok(())
@@ -215,30 +210,30 @@ async fn delete(learner: &Client) -> anyhow::Result<()> {
 /// Status, code and field of a problem.
 async fn refused(answer: Response) -> anyhow::Result<(StatusCode, String, String)> {
     let status = answer.status();
-    let problem: Value = answer.json().await.context("a refusal without a problem document")?;
+    let problem: Value = answer.json().await.context("an error without a problem document")?;
     let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
     Ok((status, text("code"), text("field")))
 }
 
-/// Waits until nothing is held about a learner.
+/// Waits until no data of a learner is stored.
 async fn await_gone(system: &System, user_id: &UserId) -> anyhow::Result<()> {
-    await_some("nothing is held about the learner", GONE_WITHIN, async || {
-        let held = held(system, user_id).await?;
-        Ok(if held.is_empty() { Ok(()) } else { Err(format!("{held:?}")) })
+    await_some("no data of the learner is stored", GONE_WITHIN, async || {
+        let data = data_of(system, user_id).await?;
+        Ok(if data.is_empty() { Ok(()) } else { Err(format!("{data:?}")) })
     })
     .await?;
     let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
-    let noted = dynamodb.get_item().table_name(&system.stack.outputs().effects_table);
-    let noted = noted.key("effectId", AttributeValue::S(erasure_effect(user_id))).send().await?;
-    ensure!(noted.item.is_some(), "nothing keeps late events from storing something");
+    let mark = dynamodb.get_item().table_name(&system.stack.outputs().effects_table);
+    let mark = mark.key("effectId", AttributeValue::S(erasure_effect(user_id))).send().await?;
+    ensure!(mark.item.is_some(), "no mark prevents late events from storing data");
     Ok(())
 }
 
-/// What is held about a learner, wherever it is.
-async fn held(system: &System, user_id: &UserId) -> anyhow::Result<Vec<String>> {
+/// All data of a learner in all stores.
+async fn data_of(system: &System, user_id: &UserId) -> anyhow::Result<Vec<String>> {
     let (root, outputs) = (system.stack.cloud().root(), system.stack.outputs());
     let (dynamodb, s3) = (aws_sdk_dynamodb::Client::new(&root), system.stack.cloud().s3());
-    let mut held = Vec::new();
+    let mut data = Vec::new();
     for (bucket, folder) in [
         (&outputs.logs_bucket, "transcripts"),
         (&outputs.logs_bucket, "analyses"),
@@ -246,32 +241,32 @@ async fn held(system: &System, user_id: &UserId) -> anyhow::Result<Vec<String>> 
     ] {
         let page =
             s3.list_object_versions().bucket(bucket).prefix(format!("{folder}/{user_id}/")).send().await?;
-        held.extend(page.versions().iter().filter_map(|version| version.key().map(str::to_owned)));
-        held.extend(page.delete_markers().iter().filter_map(|marker| marker.key().map(str::to_owned)));
+        data.extend(page.versions().iter().filter_map(|version| version.key().map(str::to_owned)));
+        data.extend(page.delete_markers().iter().filter_map(|marker| marker.key().map(str::to_owned)));
     }
-    // Every item that names the learner, by a look at the whole table.
+    // A scan finds every item that contains the id of the learner.
     for table in [&outputs.users_table, &outputs.conversations_table, &outputs.user_progress_table] {
         let mut pages = dynamodb.scan().table_name(table).consistent_read(true).into_paginator().send();
         while let Some(page) = pages.next().await {
             let items = page?.items.unwrap_or_default();
             let theirs = items.iter().filter(|item| format!("{item:?}").contains(user_id.as_str()));
-            held.extend(theirs.map(|item| format!("{table}: {:?}", item.keys())));
+            data.extend(theirs.map(|item| format!("{table}: {:?}", item.keys())));
         }
     }
     let journal = Journal::reader(dynamodb, &outputs.conversations_table);
-    held.extend(journal.ids_of_learner(user_id, None).await?.conversations.iter().map(ToString::to_string));
+    data.extend(journal.ids_of_learner(user_id, None).await?.conversations.iter().map(ToString::to_string));
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&root);
     let user = cognito.admin_get_user().user_pool_id(&outputs.user_pool_id).username(user_id.as_str());
     match user.send().await {
-        Ok(_) => held.push("the user of the pool".to_owned()),
+        Ok(_) => data.push("the user of the pool".to_owned()),
         Err(error)
             if error.as_service_error().is_some_and(AdminGetUserError::is_user_not_found_exception) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(held)
+    Ok(data)
 }
 
-/// Everything that was ever published about the learner is delivered once more, and comes to nothing.
+/// All events about the learner are delivered again. They have no effect.
 async fn late_events(system: &System, user_id: &UserId) -> anyhow::Result<()> {
     let events = system.tap.drain().await?;
     tests::tap::check(&events)?;
@@ -293,7 +288,7 @@ async fn late_events(system: &System, user_id: &UserId) -> anyhow::Result<()> {
     }
     let outputs = system.stack.outputs();
     let queues = [Worker::Transcript, Worker::Analysis, Worker::Progress];
-    await_some("late events are done with", IGNORED_WITHIN, async || {
+    await_some("late events are handled", IGNORED_WITHIN, async || {
         let mut left = 0;
         for worker in queues {
             left += system.depth(&outputs.queue(worker)?.url).await?;

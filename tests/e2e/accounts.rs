@@ -1,4 +1,4 @@
-//! Learners sign up, in and out at the real ingress, the user pool and its triggers.
+//! Sign-up, sign-in and sign-out through the real ingress, the user pool and its triggers.
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::{
@@ -28,9 +28,9 @@ async fn learners_sign_up_in_and_out_and_nobody_learns_who_is_known() -> anyhow:
     check_sign_up(&system, &page).await?;
     check_triggers(&system, &page).await?;
     check_sessions(&mut page).await?;
-    check_second_proof(&mut page).await?;
+    check_second_factor(&mut page).await?;
     check_passwords(&system, &mut page).await?;
-    check_made_by_an_administrator(&system, &mut page).await?;
+    check_temporary_password(&system, &mut page).await?;
     check_limits(&page).await?;
     check_log(&system, &page).await?;
     system.stop().await
@@ -54,9 +54,9 @@ async fn check_sign_up(system: &System, page: &Page) -> anyhow::Result<()> {
     let taken = page.post("/auth/sign-up", &sign_up(" Mina@Nova.example ", PASSWORD, "Mina Kim")).await?;
     ensure!(taken.status == 202, "{taken:?}");
     let known = page.post("/auth/sign-up", &sign_up("mina@nova.example", OTHER_PASSWORD, "Mallory")).await?;
-    ensure!(known.looks_like(&taken), "a known address looks like {known:?}, a new one like {taken:?}");
+    ensure!(known.looks_like(&taken), "a known e-mail address gets {known:?}, a new one {taken:?}");
 
-    // Neither unconfirmed, nor with a wrong password, nor unknown.
+    // An unconfirmed account, a wrong password and an unknown address look the same.
     let unconfirmed = sign_in(page, "mina@nova.example", PASSWORD).await?.expect(401, "credentials_wrong")?;
     let unknown = sign_in(page, "nobody@nova.example", PASSWORD).await?;
     ensure!(unknown.looks_like(&unconfirmed), "{unknown:?} is not {unconfirmed:?}");
@@ -77,14 +77,14 @@ async fn check_sign_up(system: &System, page: &Page) -> anyhow::Result<()> {
     let confirmed = page.post("/auth/confirm", &confirm("MINA@nova.example", &code)).await?;
     ensure!(confirmed.status == 204, "{confirmed:?}");
     let twice = page.post("/auth/confirm", &confirm("mina@nova.example", &code)).await?;
-    ensure!(twice.looks_like(&wrong), "a confirmed address looks like {twice:?}");
+    ensure!(twice.looks_like(&wrong), "a confirmed e-mail address gets {twice:?}");
     let confirmed = page.post("/auth/resend", &json!({ "email": "mina@nova.example" })).await?;
     ensure!(confirmed.looks_like(&again), "{confirmed:?} is not {again:?}");
-    ensure!(user(system, "mina@nova.example").await?.is_none(), "the local pool made a record by itself");
+    ensure!(user(system, "mina@nova.example").await?.is_none(), "the local pool created a record itself");
     Ok(())
 }
 
-/// The functions run in the cloud: the pool itself refuses an address, and a confirmation makes the record, once.
+/// The trigger functions run in the cloud: the pool itself refuses an address, and a confirmation creates the record, once.
 async fn check_triggers(system: &System, page: &Page) -> anyhow::Result<()> {
     let cognito = Cognito::new(&system.stack.cloud().root());
     let past_the_api = async |email: &str| {
@@ -95,9 +95,9 @@ async fn check_triggers(system: &System, page: &Page) -> anyhow::Result<()> {
         anyhow::Ok(signed_up.err().map(aws_sdk_cognitoidentityprovider::Error::from))
     };
     let refused =
-        past_the_api("mina@mailinator.com").await?.context("the pool takes a disposable address")?;
-    let told = format!("{refused:?}");
-    ensure!(told.contains("UserLambdaValidation") && told.contains("cannot be used to sign up"), "{told}");
+        past_the_api("mina@mailinator.com").await?.context("the pool accepts a disposable address")?;
+    let error = format!("{refused:?}");
+    ensure!(error.contains("UserLambdaValidation") && error.contains("cannot be used to sign up"), "{error}");
     let taken = past_the_api("jun@nova.example").await?;
     ensure!(taken.is_none(), "{taken:?}");
 
@@ -119,22 +119,28 @@ async fn check_triggers(system: &System, page: &Page) -> anyhow::Result<()> {
         "custom:learning_level": "A2", "custom:interests": "cooking,trains",
     });
     let forgotten = event("PostConfirmation_ConfirmForgotPassword", attributes.clone());
-    ensure!(invoke(system, &forgotten).await? == (forgotten, false), "the event is the answer");
-    ensure!(user(system, "mina@nova.example").await?.is_none(), "a new password made a record");
+    ensure!(
+        invoke(system, &forgotten).await? == (forgotten, false),
+        "the function does not return the event"
+    );
+    ensure!(user(system, "mina@nova.example").await?.is_none(), "a new password created a record");
     let confirmed = event("PostConfirmation_ConfirmSignUp", attributes);
     let mut records = Vec::new();
     for _ in 0..2 {
-        ensure!(invoke(system, &confirmed).await? == (confirmed.clone(), false), "the event is the answer");
+        ensure!(
+            invoke(system, &confirmed).await? == (confirmed.clone(), false),
+            "the function does not return the event"
+        );
         records.push(user(system, "mina@nova.example").await?.context("no record")?);
     }
     ensure!(records[0] == records[1], "a repetition changed the record: {records:?}");
     let record = &records[0];
     let text = |name: &str| record[name].as_s().map_or("", String::as_str).to_owned();
     ensure!((text("name"), text("level")) == ("Mina Kim".to_owned(), "A2".to_owned()), "{record:?}");
-    ensure!(!format!("{record:?}").contains("mina@"), "the e-mail address left the pool: {record:?}");
+    ensure!(!format!("{record:?}").contains("mina@"), "the record contains the e-mail address: {record:?}");
     let (answer, failed) = invoke(system, &event("PreTokenGeneration_Authentication", json!({}))).await?;
     ensure!(failed && answer["errorType"] == "WrongEvent", "{answer}");
-    // The second learner's confirmation leaves no record, as when the table was not there.
+    // The second learner's confirmation creates no record, as during an outage of the table.
     let (code, _) = page.mailed_code("jun@nova.example").await?;
     let confirm = json!({ "email": "jun@nova.example", "code": code });
     ensure!(page.post("/auth/confirm", &confirm).await?.status == 204, "the second learner is not confirmed");
@@ -147,7 +153,7 @@ async fn check_sessions(page: &mut Page) -> anyhow::Result<()> {
     ensure!(unknown.looks_like(&wrong), "{unknown:?} is not {wrong:?}");
     page.by_cookie("/auth/refresh", true).await?.expect(401, "session_missing")?;
 
-    // A record that is missing is made by the sign-in.
+    // The sign-in creates a missing record.
     let healed = sign_in(page, "jun@nova.example", PASSWORD).await?;
     ensure!(healed.body["user"]["name"] == "Somebody" && healed.body["user"]["level"] == "B1", "{healed:?}");
     ensure!(healed.body["expiresIn"] == 900, "{healed:?}");
@@ -157,7 +163,7 @@ async fn check_sessions(page: &mut Page) -> anyhow::Result<()> {
     let token = page.keep(&answer)?;
     let started =
         page.post_as(&token, "/api/conversations", Some(&json!({ "imageId": "street-market" }))).await?;
-    ensure!(started.status == 201, "the access token opens nothing: {started:?}");
+    ensure!(started.status == 201, "the access token starts no conversation: {started:?}");
 
     page.by_cookie("/auth/refresh", false).await?.expect(403, "csrf_header_missing")?;
     let refreshed = page.by_cookie("/auth/refresh", true).await?;
@@ -179,7 +185,7 @@ async fn check_sessions(page: &mut Page) -> anyhow::Result<()> {
     page.send_out_everywhere().await
 }
 
-async fn check_second_proof(page: &mut Page) -> anyhow::Result<()> {
+async fn check_second_factor(page: &mut Page) -> anyhow::Result<()> {
     let token = page.sign_in("mina@nova.example", PASSWORD).await?;
     let begun = page.post_as(&token, "/auth/totp", None).await?;
     let secret = begun.text("secret")?;
@@ -247,8 +253,8 @@ async fn check_passwords(system: &System, page: &mut Page) -> anyhow::Result<()>
     Ok(())
 }
 
-/// An administrator's password opens nothing but the way to a password of one's own.
-async fn check_made_by_an_administrator(system: &System, page: &mut Page) -> anyhow::Result<()> {
+/// The temporary password of an administrator only allows the learner to set a new one.
+async fn check_temporary_password(system: &System, page: &mut Page) -> anyhow::Result<()> {
     let cognito = Cognito::new(&system.stack.cloud().root());
     let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
     cognito
@@ -273,7 +279,7 @@ async fn check_made_by_an_administrator(system: &System, page: &mut Page) -> any
     Ok(())
 }
 
-/// Each limit is met, by known and unknown alike, and tells when to come back.
+/// Each limit holds for known and unknown addresses, and its response has a `Retry-After`.
 async fn check_limits(page: &Page) -> anyhow::Result<()> {
     let limited =
         |answer: &Answer| answer.status == 429 && answer.retry_after.is_some_and(|seconds| seconds > 0);
@@ -303,25 +309,25 @@ async fn check_limits(page: &Page) -> anyhow::Result<()> {
     let sixth = page.post("/auth/forgot", &email).await?;
     ensure!(limited(&sixth), "{sixth:?}");
 
-    // Whatever is asked counts for the address it comes from.
-    let mut asked = 0;
+    // Each request counts for the IP address of its client.
+    let mut requests = 0;
     while page.post("/auth/forgot", &json!({ "email": "rubbish" })).await?.status != 429 {
-        asked += 1;
-        ensure!(asked <= 200, "an address asks without limit");
+        requests += 1;
+        ensure!(requests <= 200, "an IP address has no limit");
     }
     let answer = page.by_cookie("/auth/refresh", true).await?;
     ensure!(limited(&answer), "{answer:?}");
     Ok(())
 }
 
-/// Nothing that anybody typed stands in the log.
+/// The log contains no input.
 async fn check_log(system: &System, page: &Page) -> anyhow::Result<()> {
     let ingress = system.stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
     let log = std::fs::read_to_string(ingress.log())?;
-    ensure!(log.contains("a learner signed up"), "the log tells of no sign-up");
+    ensure!(log.contains("a learner signed up"), "the log has no sign-up");
     let cookie = page.cookie.as_deref().unwrap_or("no cookie");
     for secret in ["nova.example", "Speak-English", "mailinator", "Mina", "eyJ", cookie] {
-        ensure!(!log.contains(secret), "{secret} stands in {}", ingress.log().display());
+        ensure!(!log.contains(secret), "{secret} is in {}", ingress.log().display());
     }
     Ok(())
 }
@@ -338,7 +344,7 @@ async fn sub_of(system: &System, email: &str) -> anyhow::Result<String> {
     sub.map(str::to_owned).context("a user without a sub")
 }
 
-/// The record of the learner with this address.
+/// The record of the learner with this e-mail address.
 async fn user(
     system: &System,
     email: &str,
@@ -349,14 +355,14 @@ async fn user(
     Ok(get.send().await?.item)
 }
 
-/// Calls the deployed function of the triggers, as the pool does. Answers what it answers, and whether it failed.
+/// Calls the deployed trigger function, as the pool does. Returns its response, and whether it failed.
 async fn invoke(system: &System, event: &Value) -> anyhow::Result<(Value, bool)> {
     let url = format!(
         "{}/2015-03-31/functions/{}/invocations",
         system.stack.cloud().endpoint(),
         system.stack.outputs().sign_up_function,
     );
-    // The root key of the local cloud, whose signature it does not look at.
+    // The root key of the local cloud, which does not verify the signature.
     let authorization = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
     let post = infra::local::http_client()?.post(url).header("authorization", authorization).json(event);
     let answer = post.send().await?.error_for_status()?;

@@ -1,5 +1,5 @@
-//! The API against its own document: a property-based tester sends what the document allows and what it does not, as a
-//! learner and as an analyst, and compares every answer with what the document says.
+//! The API against its OpenAPI document: a property-based tester sends valid and invalid requests as a learner and as an
+//! analyst, and compares each response with the document.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -12,25 +12,23 @@ use tests::system::{Delivery, System};
 
 use super::beside_others;
 
-/// Longest time of one run of the tester. The runs are bounded by their number of cases; this is for a service that
-/// hangs.
+/// The longest time of one run of the tester. The number of cases bounds a run; this limit is for a service that hangs.
 const RUN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Cases of each operation and phase.
 const CASES: &str = "12";
 
-/// The same cases each time.
+/// The seed of the tester: each run has the same cases.
 const SEED: &str = "20261126";
 
-/// What is compared: never 5xx; status, media type, headers and content are those of the document; what the document
-/// does not allow is refused; without a token there is nothing. Not whether everything that the document allows is taken:
-/// it cannot say which pictures there are.
+/// Checks: no 5xx; status, media type, headers and content fit the document; invalid requests and requests without a token
+/// are refused. Valid requests may be refused, too: the document cannot list the existing pictures.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance,negative_data_rejection,unsupported_method,\
     allow_header_conformance,ignored_auth";
 
-/// What the tester cannot try: a WebSocket and streams of events, which do not end, and what ends the caller's account or
-/// session, after which every answer is 401. Recordings it cannot make: they have property tests of their own.
+/// Operations that the tester cannot call: a WebSocket and event streams, which do not end, and the ends of the caller's
+/// account or session, after which every response is 401. It cannot generate recordings, which have their own property tests.
 const EXCLUDED: &str = "openLiveConversation|uploadTurn|watch.*|.*Events|.*Feed|deleteAccount|signOut.*";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +44,7 @@ async fn no_request_makes_the_api_break_its_own_document() -> anyhow::Result<()>
     let join = cognito.admin_add_user_to_group().user_pool_id(&outputs.user_pool_id);
     join.username("api-analyst@nova.example").group_name("analysts").send().await?;
     let analyst = pool.sign_in("api-analyst@nova.example").await?;
-    // The tester keeps notes where it runs.
+    // The tester writes files into its working directory.
     let notes = tempfile::tempdir()?;
     for (name, token) in [("a learner", learner.access_token()), ("an analyst", analyst.access_token())] {
         let report = run(system.stack.url(), token, notes.path()).await?;
@@ -56,7 +54,7 @@ async fn no_request_makes_the_api_break_its_own_document() -> anyhow::Result<()>
     system.stop().await
 }
 
-/// What the tester reports; an error when it found something.
+/// The report of the tester; an error if it found a violation.
 async fn run(url: &str, token: &str, folder: &Path) -> anyhow::Result<String> {
     let mut tester = api_tester().command(&Progress::silent()).await?;
     tester
@@ -64,7 +62,7 @@ async fn run(url: &str, token: &str, folder: &Path) -> anyhow::Result<String> {
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", CASES, "--seed", SEED])
         .args(["--checks", CHECKS, "--exclude-operation-id-regex", EXCLUDED])
         .args(["--generation-database", "none", "--request-timeout", "10"])
-        // Threads that parse Python at the same time stop one another in Python 3.11 (python/cpython#106905).
+        // Threads that parse Python concurrently block one another in Python 3.11 (python/cpython#106905).
         .args(["--workers", "1"])
         .args(["--suppress-health-check", "all", "--warnings", "off"])
         .args(["--header", &format!("Authorization: Bearer {token}")]);

@@ -23,7 +23,7 @@ async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> a
     system.stop().await
 }
 
-/// The stored audio of each turn says the words of the turn.
+/// The stored audio of each turn contains the words of the turn.
 async fn check_audio(system: &System) -> anyhow::Result<()> {
     for transcript in system.results.transcripts().await?.values() {
         for turn in &transcript.turns {
@@ -37,7 +37,7 @@ async fn check_audio(system: &System) -> anyhow::Result<()> {
                 .map(|heard| match heard {
                     Heard::Text(text) => Ok(text.as_str()),
                     other @ (Heard::Damaged { .. } | Heard::Unreadable { .. }) => {
-                        anyhow::bail!("{key} holds {other:?}")
+                        anyhow::bail!("{key} contains {other:?}")
                     }
                 })
                 .collect::<Result<_, _>>()?;

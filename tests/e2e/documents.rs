@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-/// Installing from a registry, on a slow line.
+/// The longest time of an installation from a registry.
 const INSTALL_LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test]

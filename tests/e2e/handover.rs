@@ -1,7 +1,6 @@
-//! Conversations that change their task: because theirs stops, because their learner reaches another one, because
-//! theirs is killed; and what comes of them when there is no other.
+//! Conversations that move to another ingress task: when their task stops, when the learner's connection is cut, and when
+//! their task is killed. Without another task the watchdog ends them.
 
-use events::workers::Worker;
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use events::contract::{EndReason, Speaker, live::CaptionStage};
+use events::{
+    contract::{EndReason, Speaker, live::CaptionStage},
+    workers::Worker,
+};
 use futures_util::future::try_join_all;
 use infra::{
     learner::{Learner, Moment, Script},
@@ -26,42 +28,42 @@ use crate::{
     talk::{self, Talked},
 };
 
-/// Conversations that the stopping ingress holds.
+/// Conversations of the ingress that is stopped.
 const AT_ONCE: usize = 4;
 
 /// How many times faster than people the learners speak and listen.
 const PACE: f64 = 3.0;
 
-/// Between the beginnings of conversations, so that they are not all at the same place when something happens.
+/// The time between the starts of conversations, so that they are at different places when the ingress is stopped.
 const STAGGER: Duration = Duration::from_millis(700);
 
-/// From the beginning of a sentence to its middle, at the learners' pace.
+/// The time from the start of a sentence to its middle, at normal pace.
 const TO_THE_MIDDLE: Duration = Duration::from_millis(400);
 
-/// How long the conversations may take to be where something is to happen.
+/// The longest time until the conversations reach the planned place.
 const THERE_WITHIN: Duration = Duration::from_secs(30);
 
-/// Seconds in which a conversation that was let go can be taken up.
+/// Seconds for which a conversation waits for its next owner after a handover.
 const GRACE_SECONDS: u64 = 6;
 
-/// How long the watchdog may take to end what nobody took up: the grace, its delay, and some.
+/// The longest time until the watchdog has ended the conversations without an owner: the grace time, its delay, and a margin.
 const ENDED_WITHIN: Duration = Duration::from_secs(40);
 
 const FIRST: Instance = Instance { service: Service::Ingress, copy: 0 };
 const SECOND: Instance = Instance { service: Service::Ingress, copy: 1 };
 
-/// What a learner is doing.
+/// The activity of a learner.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Doing {
     #[default]
     Waiting,
-    /// Saying the line with this index.
+    /// Speaks the line with this index.
     Speaking(usize),
-    /// Hearing a sentence of the tutor after that many lines.
+    /// Hears a sentence of the tutor after this number of lines.
     Hearing(usize),
 }
 
-/// Learners and what they are doing, as it changes.
+/// The current activities of all learners.
 type Scene = watch::Sender<Vec<Doing>>;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,17 +86,17 @@ async fn conversations_go_on_at_another_task_word_for_word() -> anyhow::Result<(
     talk::check_results(&system, &talked).await?;
     check_takeovers(&system, &talked).await?;
     system.stack.restart(FIRST).await?;
-    nobody_left(&system, &learners[AT_ONCE + 2..], talked.len()).await.context("no ingress is left")?;
+    both_stopped(&system, &learners[AT_ONCE + 2..], talked.len()).await.context("no ingress is left")?;
     talk::check_pipeline(&system, talked.len() + 2).await?;
     system.stop().await
 }
 
-/// SIGTERM while one of the learners is in the middle of a sentence and another hears one.
+/// The ingress is stopped while one learner is in the middle of a sentence and another hears one.
 async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Talked>> {
     let other = &system.stack.urls()[1];
     let scene = Scene::new(vec![Doing::Waiting; learners.len()]);
     let talks = try_join_all(learners.iter().enumerate().map(async |(n, learner)| {
-        // Not a wait for a condition: conversations begin when they begin.
+        // Not a wait for a condition: the time between the starts.
         tokio::time::sleep(STAGGER * u32::try_from(n)?).await;
         talk(&learner.clone().also_at(other), n, &scene).await
     }));
@@ -112,7 +114,7 @@ async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Ta
     Ok(talked)
 }
 
-/// The learner's connection is cut in the middle of a sentence; only the other ingress can be reached.
+/// The learner's connection is cut in the middle of a sentence. Only the other ingress is reachable.
 async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
     let proxy = TcpProxy::start(&system.stack.urls()[0]).await?;
     let learner = learner.at(&[&proxy.url(), &system.stack.urls()[1]]);
@@ -126,7 +128,7 @@ async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
     Ok(talked)
 }
 
-/// The ingress is killed while the learner is in the middle of a sentence, which is said again.
+/// The ingress is killed while the learner is in the middle of a sentence, which the learner then repeats.
 async fn killed(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
     let learner = learner.clone().also_at(&system.stack.urls()[1]);
     let scene = Scene::new(vec![Doing::Waiting]);
@@ -138,8 +140,8 @@ async fn killed(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
     Ok(talked)
 }
 
-/// Both are stopped: what they held is ended by the watchdog, once, as stopped.
-async fn nobody_left(system: &System, learners: &[Learner], before: usize) -> anyhow::Result<()> {
+/// Both ingresses are stopped. The watchdog ends their conversations once, as `shutdown`.
+async fn both_stopped(system: &System, learners: &[Learner], before: usize) -> anyhow::Result<()> {
     let scene = Scene::new(vec![Doing::Waiting; learners.len()]);
     let urls = system.stack.urls();
     let talks = try_join_all(
@@ -158,9 +160,9 @@ async fn nobody_left(system: &System, learners: &[Learner], before: usize) -> an
     };
     tokio::select! {
         stopped = stop => stopped?,
-        talked = talks => anyhow::bail!("a conversation came to its end: {}", talked?.len()),
+        talked = talks => anyhow::bail!("conversations ended normally: {}", talked?.len()),
     }
-    await_some("the rest was ended and published", ENDED_WITHIN, async || {
+    await_some("the other conversations are ended and published", ENDED_WITHIN, async || {
         let transcripts = system.results.transcripts().await?;
         let mut reasons: Vec<EndReason> = transcripts.values().map(|transcript| transcript.reason).collect();
         reasons.retain(|reason| *reason != EndReason::Learner);
@@ -208,17 +210,17 @@ async fn talk(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<Talk
     Ok(Talked { user_id: learner.user_id().clone(), script, conversation })
 }
 
-/// Waits until the learners are where they should be, and then until the middle of a sentence.
+/// Waits until the learners are `there`, and then until the middle of a sentence.
 async fn in_the_middle(scene: &Scene, there: impl FnMut(&Vec<Doing>) -> bool) -> anyhow::Result<()> {
     let mut seen = scene.subscribe();
     let reached = tokio::time::timeout(THERE_WITHIN, seen.wait_for(there)).await;
-    reached.context("the conversations did not get there")?.context("nobody talks")?;
-    // Not a wait for a condition: the middle itself.
+    reached.context("the conversations did not reach the place")?.context("no conversation is running")?;
+    // Not a wait for a condition: the middle of the sentence.
     tokio::time::sleep(TO_THE_MIDDLE.div_f64(PACE)).await;
     Ok(())
 }
 
-/// Each conversation says that it was taken over once.
+/// The metrics of each conversation count one takeover.
 async fn check_takeovers(system: &System, talked: &[Talked]) -> anyhow::Result<()> {
     let transcripts = system.results.transcripts().await?;
     for talked in talked {

@@ -1,5 +1,5 @@
-//! The whole way of a learner: from the code in the mail over a conversation to progress; and everybody else at every
-//! address that the learner used on it.
+//! The journey of a learner: from the mailed code through a conversation to the progress. All other callers are refused at
+//! each URL that the learner used.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
 const EMAIL: &str = "mina@nova.example";
 const PASSWORD: &str = "Speak-English-1";
 
-/// How many times faster than a person the learner talks.
+/// How many times faster than a person the learner speaks and listens.
 const PACE: f64 = 3.0;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +37,7 @@ async fn a_learner_comes_from_a_mailed_code_to_progress_and_nobody_else_to_what_
     let picture = choose_picture(&caller).await?;
 
     let learner = Learner::signed_in(system.stack.url(), &token, infra::local::http_client()?)?;
-    // What the request does not say, the profile says.
+    // The profile supplies the fields that the request omits.
     let script =
         Script { image_id: picture, level: None, time_zone: None, pace: PACE, ..talk::script_of(0, 2) };
     let conversation = learner.converse(&script).await?;
@@ -48,7 +48,7 @@ async fn a_learner_comes_from_a_mailed_code_to_progress_and_nobody_else_to_what_
     let talked = Talked { user_id: learner.user_id().clone(), script, conversation };
     talk::check_results(&system, &[talked]).await?;
 
-    // The session outlives the access token, and the next one is as good.
+    // The session outlives the access token. The next access token is valid, too.
     let refreshed = page.by_cookie("/auth/refresh", true).await?;
     ensure!(refreshed.body["user"]["level"] == "C1", "{refreshed:?}");
     let token = refreshed.text("accessToken")?;
@@ -60,7 +60,7 @@ async fn a_learner_comes_from_a_mailed_code_to_progress_and_nobody_else_to_what_
     system.stop().await
 }
 
-/// The profile begins with what the sign-up said, and is changed.
+/// The profile has the data of the sign-up, and is changed.
 async fn set_profile(caller: &Caller<'_>) -> anyhow::Result<()> {
     let shown = caller.call(&Method::GET, "/api/me", &[]).await?;
     let tag = shown.headers().get("etag").context("no ETag")?.to_str()?.to_owned();
@@ -73,7 +73,7 @@ async fn set_profile(caller: &Caller<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One of the pictures of the list that can be talked about.
+/// The first picture of the list.
 async fn choose_picture(caller: &Caller<'_>) -> anyhow::Result<String> {
     let pictures = caller.json("/api/pictures").await?;
     let first = pictures["items"][0]["imageId"].as_str().context("no picture")?;

@@ -1,4 +1,4 @@
-//! The load test itself: small, so that what it measures is measured and every word is right.
+//! A small run of the load test: its measurements are plausible, and every word is right.
 
 use std::{fs, path::Path};
 
@@ -19,7 +19,7 @@ async fn a_load_test_measures_conversations_whose_every_word_is_right() -> anyho
         conversations: 2,
         seconds: 3,
         opens_per_second: 25.0,
-        // The other tests of this process keep their processors.
+        // The processors stay available to the other tests of this process.
         pinned: false,
         state_dir: state_dir.clone(),
         binaries: build(&progress).await?,
@@ -27,7 +27,7 @@ async fn a_load_test_measures_conversations_whose_every_word_is_right() -> anyho
     })
     .await?;
     assert!(report.is_clean(), "{:?}", report.troubles);
-    // A greeting, a sentence and its answer at least.
+    // At least a greeting, a sentence and the reply.
     assert!(report.turns >= 6, "{} turns", report.turns);
     // 31.25 frames in a second of each conversation; the tutor speaks for part of the time.
     let frames = report.figures.up.count;

@@ -1,10 +1,10 @@
-//! The same with everything that AWS may do and a machine can do: every event reaches every queue twice, every message
-//! comes back after its delete, and every worker is killed once at a random moment.
+//! Twenty conversations with redelivery and lost workers: each event reaches each queue twice, each message returns after its
+//! first delete, and each worker is killed once at a random time.
 
-use events::workers::Worker;
 use std::time::Duration;
 
 use anyhow::ensure;
+use events::workers::Worker;
 use futures_util::future::{try_join, try_join_all};
 use infra::local::Instance;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -12,11 +12,11 @@ use tests::system::{Delivery, System};
 
 use crate::{beside_others, talk};
 
-/// Conversations that are held at once.
+/// Concurrent conversations.
 const AT_ONCE: usize = 20;
 
-/// The workers are killed within this time of the first conversation's start: while the conversations end and their
-/// events are worked on.
+/// The workers are killed within this time after the start of the conversations: while these end and their events are
+/// handled.
 const KILLED_WITHIN_MS: u64 = 45_000;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +32,7 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
     let killing = try_join_all(kills.map(|(worker, after)| {
         let system = &system;
         async move {
-            // Not a wait for a condition: the random moment itself.
+            // Not a wait for a condition: the random time.
             tokio::time::sleep(after).await;
             let instance = Instance { service: worker.into(), copy: 0 };
             system.stack.kill(instance).await?;
@@ -44,6 +44,6 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
     talk::check_results(&system, &talked).await?;
     let redelivered = system.redelivery.as_ref().map_or(0, tests::redelivery::Redelivery::redelivered);
     // Each conversation reaches transcript, analysis, progress (twice), alerts (four times) and the watchdog.
-    ensure!(redelivered >= AT_ONCE * 9, "only {redelivered} messages came back");
+    ensure!(redelivered >= AT_ONCE * 9, "only {redelivered} messages were redelivered");
     system.stop().await
 }

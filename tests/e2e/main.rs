@@ -1,8 +1,8 @@
-//! End-to-end tests: learners talk to the real binaries over real protocols, and what the workers stored is
-//! compared with what was said.
+//! End-to-end tests: learners talk to the real binaries over real protocols, and the stored results are compared with the
+//! spoken words.
 //!
-//! Each test runs a whole system of its own. Two of them run at once; those whose moments matter run alone, so that
-//! one does not measure the other's load.
+//! Each test starts its own system. Two tests run concurrently; tests that depend on timing run alone, so that the load of
+//! another one does not disturb them.
 
 mod access;
 mod account;
@@ -24,17 +24,17 @@ mod upload;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Tests that run at once.
+/// Tests that run concurrently.
 const TESTS_MAX: u32 = 2;
 
 static PLACES: Semaphore = Semaphore::const_new(TESTS_MAX as usize);
 
-/// Waits for a place beside other tests.
+/// Waits until fewer than [`TESTS_MAX`] tests run.
 async fn beside_others() -> SemaphorePermit<'static> {
-    PLACES.acquire().await.expect("it is never closed")
+    PLACES.acquire().await.expect("the semaphore is never closed")
 }
 
 /// Waits until no other test runs.
 async fn alone() -> SemaphorePermit<'static> {
-    PLACES.acquire_many(TESTS_MAX).await.expect("it is never closed")
+    PLACES.acquire_many(TESTS_MAX).await.expect("the semaphore is never closed")
 }

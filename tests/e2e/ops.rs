@@ -1,4 +1,4 @@
-//! The operator's commands, as they are run, and the audit that says when they are needed.
+//! The operator's commands as processes, and the audit whose alerts call for them.
 
 use events::workers::Worker;
 use std::{
@@ -20,10 +20,10 @@ use tokio::process::Command;
 
 use crate::{beside_others, talk};
 
-/// How long what follows at once may take.
+/// The longest time for an effect without a planned delay.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// What is no message of the service. It stands for anything that somebody could have said.
+/// A message that no worker can read. It stands for the words of a learner.
 const POISON: &str = "words that nobody should read";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,11 +50,11 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
     system.stop().await
 }
 
-/// One worker is not there: the conversation is reported at its stage, once, and goes on when the worker is back.
+/// One worker is stopped: the conversation is reported once, at its stage, and continues when the worker runs again.
 async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
     let transcript = Instance { service: Worker::Transcript.into(), copy: 0 };
     let learners = talk::learners(system, 1).await?;
-    // It is asked to stop and not killed: a message that its last poll takes is given back.
+    // It is stopped, not killed: it returns a message that its last poll received.
     let (talked, _) = try_join(talk::talk_at_once(&learners), system.stack.terminate(transcript)).await?;
     let id = talked[0].conversation.conversation_id;
     let mut alerts = Vec::new();
@@ -74,7 +74,7 @@ async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
 
     system.stack.restart(transcript).await?;
     talk::check_results(system, &talked).await?;
-    // The watchdog's message is deleted when every stage is there, and not before.
+    // The watchdog deletes its message only when every stage is complete.
     system.await_quiet(WITHIN).await?;
     let seen = ops.json(&["conversation", &id.to_string()]).await?;
     ensure!(seen["state"] == "complete" && seen.get("turns").is_none(), "{seen:#}");
@@ -88,12 +88,12 @@ async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
     Ok(id)
 }
 
-/// The local cloud measures no queue, so what SQS tells CloudWatch of one is told here in its place.
+/// The local cloud measures no queue, so the test writes the metric that SQS writes to CloudWatch.
 async fn ages(system: &System, ops: &Ops) -> anyhow::Result<()> {
     const AGE: u64 = 61;
-    let told = json!({ "Namespace": "AWS/SQS", "MetricData": [{
+    let metric = json!({ "Namespace": "AWS/SQS", "MetricData": [{
         "MetricName": "ApproximateAgeOfOldestMessage", "Value": AGE,
-        // What is told for this very second is not yet in what is asked for.
+        // The query does not include the current second.
         "Timestamp": jiff::Timestamp::now().as_second() - 60,
         "Dimensions": [{ "Name": "QueueName", "Value": "nova-transcript" }],
     }]});
@@ -101,9 +101,9 @@ async fn ages(system: &System, ops: &Ops) -> anyhow::Result<()> {
         .post(system.stack.cloud().endpoint())
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", "GraniteServiceVersion20100801.PutMetricData")
-        // The local cloud does not look at a signature of its root key.
+        // The local cloud does not verify the signature of its root key.
         .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/monitoring/aws4_request, SignedHeaders=host, Signature=0")
-        .body(told.to_string());
+        .body(metric.to_string());
     put.send().await?.error_for_status()?;
     let queues = ops.json(&["queues"]).await?;
     let rows = queues.as_array().context("no list of queues")?;
@@ -113,7 +113,7 @@ async fn ages(system: &System, ops: &Ops) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What nobody can read, what is rejected and what is too new: each is explained, and put right as it should be.
+/// An unreadable message, a rejected one and one of a newer version: each is explained and treated as it should be.
 async fn dead_letters(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Result<()> {
     let queue = system.stack.outputs().queue(Worker::Transcript)?;
     let completed = ops.completed(id).await?;
@@ -121,7 +121,7 @@ async fn dead_letters(system: &System, ops: &Ops, id: ConversationId) -> anyhow:
     ops.send(&queue.url, POISON).await?;
     ops.send(&queue.url, &unknown).await?;
     ops.await_dead(2).await?;
-    // As SQS does with what it gives up, and a worker that died after copying a rejected message.
+    // As SQS moves a message that it gives up, and as a worker that dies after it has copied a rejected message.
     let mut newer: Value = serde_json::from_str(&completed)?;
     newer["version"] = json!("2.0");
     ops.send(&queue.dead_letter_url, &newer.to_string()).await?;
@@ -144,10 +144,10 @@ async fn dead_letters(system: &System, ops: &Ops, id: ConversationId) -> anyhow:
     let (saved, whole) = (std::fs::read_to_string(file)?, std::fs::read_to_string(whole)?);
     ensure!(saved.lines().count() == 4 && whole.contains(POISON), "{saved}{whole}");
     for shown in [&peeked, &explained, &saved] {
-        ensure!(!shown.contains(POISON), "it shows words: {shown}");
+        ensure!(!shown.contains(POISON), "it shows the content: {shown}");
     }
 
-    // A dry run moves nothing; copies count once; what no worker can read stays.
+    // A dry run moves nothing. Copies count once. An unreadable message stays.
     let dry = ops.json(&["dlq", "redrive", "transcript"]).await?;
     let expected = json!({"applied": false, "letters": 4, "sent": 2, "deleted": 3, "left": 1});
     ensure!(dry == expected, "{dry}");
@@ -159,7 +159,7 @@ async fn dead_letters(system: &System, ops: &Ops, id: ConversationId) -> anyhow:
     let message = rejected.and_then(|letter| letter["messageId"].as_str()).context("no rejected letter")?;
     let sent = ops.json(&["dlq", "redrive", "transcript", "--message", message, "--apply"]).await?;
     ensure!((&sent["sent"], &sent["deleted"]) == (&json!(1), &json!(1)), "{sent}");
-    // Its conversation is still unknown: it is rejected again.
+    // Its conversation is still unknown, so it is rejected again.
     ops.await_dead(4).await?;
 
     let dry = ops.json(&["dlq", "drop", "transcript"]).await?;
@@ -170,8 +170,7 @@ async fn dead_letters(system: &System, ops: &Ops, id: ConversationId) -> anyhow:
     Ok(())
 }
 
-/// A conversation that is handled again, from the journal, from dead letters and from its stored transcript, leaves what
-/// it left before.
+/// A replay of a conversation from the journal, from dead letters and from its stored transcript changes no result.
 async fn replay(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Result<()> {
     let before = (system.results.transcripts().await?, system.results.analyses().await?);
     let progress = system.results.progress().await?;
@@ -202,7 +201,7 @@ async fn replay(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Resul
     ensure!(replayed["source"] == "transcript", "{replayed}");
     system.await_quiet(WITHIN).await?;
 
-    // The transcript does not hold the trace: these are of another one.
+    // The transcript does not contain the trace, so the new events have another one.
     check_told_again(system).await?;
     ensure!(before == (system.results.transcripts().await?, system.results.analyses().await?), "rewritten");
     ensure!(progress == system.results.progress().await?, "counted again");
@@ -211,7 +210,7 @@ async fn replay(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Resul
     Ok(())
 }
 
-/// Each fact of the conversation is published once more.
+/// Each event of the conversation is published once more.
 async fn check_told_again(system: &System) -> anyhow::Result<()> {
     let published = tests::tap::check(&system.tap.drain().await?)?;
     for name in ["conversation.completed", "transcript.stored", "conversation.analyzed"] {
@@ -220,10 +219,10 @@ async fn check_told_again(system: &System) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A conversation that nobody held.
+/// The id of a conversation that does not exist.
 const UNKNOWN_CONVERSATION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// Deletes the conversation from the journal, as its time to live does.
+/// Deletes the conversation from the journal, as DynamoDB does at the end of its retention.
 async fn forget(system: &System, id: ConversationId) -> anyhow::Result<()> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
     let table = &system.stack.outputs().conversations_table;
@@ -241,7 +240,7 @@ async fn forget(system: &System, id: ConversationId) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The operator: the binary, pointed at the system by its run file.
+/// The `nova` binary with the run file of the system.
 struct Ops {
     nova: PathBuf,
     run_file: PathBuf,
@@ -266,14 +265,14 @@ impl Ops {
         })
     }
 
-    /// Runs `nova ops`; returns what it says on standard output.
+    /// Runs `nova ops` and returns its standard output.
     async fn run(&self, arguments: &[&str], succeeds: bool) -> anyhow::Result<String> {
         let run_file: &Path = &self.run_file;
         let mut command = Command::new(&self.nova);
         let output = command.arg("ops").arg("--run-file").arg(run_file).args(arguments).output().await?;
         let (out, error) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success() == succeeds, "{arguments:?}: {}: {out}{error}", output.status);
-        ensure!(succeeds || !error.is_empty(), "{arguments:?} fails without a word");
+        ensure!(succeeds || !error.is_empty(), "{arguments:?} fails without an error text");
         Ok(out)
     }
 
@@ -289,16 +288,16 @@ impl Ops {
         row.and_then(|row| row["deadLetters"].as_u64()).context("a queue is not listed")
     }
 
-    /// Waits for so many dead letters of the transcript worker.
+    /// Waits for `count` dead letters of the transcript worker.
     async fn await_dead(&self, count: u64) -> anyhow::Result<()> {
-        await_some("the letters are dead", WITHIN, async || {
+        await_some("the dead letters have arrived", WITHIN, async || {
             let dead = self.dead("transcript").await?;
             Ok(if dead == count { Ok(()) } else { Err(format!("{dead} of {count}")) })
         })
         .await
     }
 
-    /// The conversation's event.
+    /// The `conversation.completed` of a conversation.
     async fn completed(&self, id: ConversationId) -> anyhow::Result<String> {
         let header = self.journal.header(id).await?.context("the journal knows the conversation")?;
         Ok(header.completed().context("the conversation has ended")?.encode())

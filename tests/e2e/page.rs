@@ -1,4 +1,4 @@
-//! What a page does with `/auth`: requests, the cookie, and the mailbox of the local cloud.
+//! A browser at `/auth`: its requests, its cookie, and the mailbox of the local cloud.
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::{StatusCode, header};
@@ -10,11 +10,11 @@ pub(crate) struct Page {
     url: String,
     cloud: String,
     http: reqwest::Client,
-    /// The value of the session's cookie.
+    /// The value of the session cookie.
     pub(crate) cookie: Option<String>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -24,7 +24,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The same but for the id of the request.
+    /// Whether two responses are equal except for the request id.
     pub(crate) fn looks_like(&self, other: &Self) -> bool {
         let plain = |body: &Value| {
             let mut body = body.clone();
@@ -67,7 +67,7 @@ impl Page {
         self.send(path, body, Some(token), true).await
     }
 
-    /// With the cookie alone, and with or without the header that goes with it.
+    /// A request with the cookie and without a token, with or without the header against CSRF.
     pub(crate) async fn by_cookie(&self, path: &str, with_header: bool) -> anyhow::Result<Answer> {
         self.send(path, None, None, with_header).await
     }
@@ -104,11 +104,11 @@ impl Page {
         Ok(Answer { status, body, set_cookie, retry_after })
     }
 
-    /// Signs up with this request and confirms it with the code that is mailed.
+    /// Signs up and confirms the account with the mailed code.
     pub(crate) async fn sign_up(&self, request: &Value) -> anyhow::Result<()> {
         let taken = self.post("/auth/sign-up", request).await?;
-        ensure!(taken.status == 202, "the sign-up is not taken: {taken:?}");
-        let email = request["email"].as_str().context("a sign-up without an address")?;
+        ensure!(taken.status == 202, "the sign-up is not accepted: {taken:?}");
+        let email = request["email"].as_str().context("a sign-up without an e-mail address")?;
         let (code, _) = self.mailed_code(email).await?;
         let confirmed = self.post("/auth/confirm", &json!({ "email": email, "code": code })).await?;
         ensure!(confirmed.status == 204, "the sign-up is not confirmed: {confirmed:?}");
@@ -126,13 +126,13 @@ impl Page {
         ensure!(answer.status == 200 && answer.body["status"] == "signedIn", "not signed in: {answer:?}");
         let cookie = answer.set_cookie.as_deref().context("no cookie")?;
         let (pair, attributes) = cookie.split_once("; ").context("a cookie without attributes")?;
-        // The page's origin is plain HTTP on this computer, and the local service allows that.
+        // The origin of the page is plain HTTP on this computer, which the local service allows.
         ensure!(
             attributes == "Path=/auth; Max-Age=2592000; HttpOnly; SameSite=Strict",
             "the cookie has the attributes {attributes}"
         );
         let (name, value) = pair.split_once('=').context("a cookie without a value")?;
-        ensure!(name == "nova_refresh", "the cookie is called {name}");
+        ensure!(name == "nova_refresh", "the name of the cookie is {name}");
         self.cookie = Some(value.to_owned());
         answer.text("accessToken")
     }
@@ -142,14 +142,14 @@ impl Page {
         Self::new(&self.url, &self.cloud)
     }
 
-    /// Ends all sessions of the learner whose session this is, and sees that none is left.
+    /// Ends all sessions of the learner and checks that none is left.
     pub(crate) async fn send_out_everywhere(&mut self) -> anyhow::Result<()> {
         let refreshed = self.by_cookie("/auth/refresh", true).await?;
         let token = refreshed.text("accessToken")?;
         let out = self.post_as(&token, "/auth/sign-out-everywhere", None).await?;
         ensure!(out.status == 204 && out.set_cookie.is_some_and(|cookie| cookie.contains("Max-Age=0")));
         self.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
-        // The token itself is good until it expires, but not at the pool.
+        // The access token is valid until it expires, but the pool refuses it.
         let again = json!({ "oldPassword": "x", "newPassword": "Speak-English-3" });
         self.post_as(&token, "/auth/password", Some(&again)).await?.expect(401, "session_ended")?;
         self.cookie = None;
@@ -165,7 +165,7 @@ impl Page {
         let mails: Vec<&Value> = mails
             .filter(|mail| mail["To"].as_array().is_some_and(|to| to.iter().any(|one| one == email)))
             .collect();
-        let Some(last) = mails.last() else { bail!("no mail to the address") };
+        let Some(last) = mails.last() else { bail!("no mail to the e-mail address") };
         let text = format!("{}{}", last["BodyText"], last["BodyHtml"]);
         let mut digits = text.split(|letter: char| !letter.is_ascii_digit());
         let code = digits.rfind(|run| run.len() == 6).context("no code in the mail")?;
@@ -173,7 +173,7 @@ impl Page {
     }
 }
 
-/// What an authenticator app shows now.
+/// The current code of an authenticator app.
 pub(crate) fn totp(secret: &str) -> anyhow::Result<String> {
     let secret = Secret::try_from_base32(secret).map_err(|error| anyhow::anyhow!("{error}"))?;
     let totp = Builder::new().with_secret(secret).build().map_err(|error| anyhow::anyhow!("{error}"))?;

@@ -1,4 +1,4 @@
-//! Learners for the tests: what they say, and what must have come of it.
+//! Learners of the tests, their scripts, and the checks of the results of their conversations.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,23 +18,23 @@ use tests::{
     system::{System, await_some},
 };
 
-/// Time zones in which the same instant is on different days, whenever it is: they span 26 hours.
+/// Time zones that span 26 hours, so that one instant is always on different days.
 const TIME_ZONES: [&str; 5] = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"];
 
-/// How long the workers may take for what they do at once.
+/// The longest time for an effect of a worker.
 const RESULTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The longest time until the queues are empty. A message of a killed worker returns after the visibility timeout of its
 /// queue, up to 120 s, and may be received by a killed worker again.
 const QUIET_WITHIN: Duration = Duration::from_secs(300);
 
-/// A learner who has talked.
+/// A finished conversation.
 pub(crate) struct Talked {
-    /// Who.
+    /// Learner.
     pub(crate) user_id: UserId,
-    /// What they said.
+    /// The spoken lines.
     pub(crate) script: Script,
-    /// What they heard.
+    /// What the learner heard.
     pub(crate) conversation: Conversation,
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn learners(system: &System, count: usize) -> anyhow::Result<Ve
     Ok(learners)
 }
 
-/// Every learner holds a conversation of their own, all at once, in real time.
+/// All learners have one conversation each, concurrently, in real time.
 pub(crate) async fn talk_at_once(learners: &[Learner]) -> anyhow::Result<Vec<Talked>> {
     try_join_all(learners.iter().enumerate().map(|(n, learner)| async move {
         let script = script(n);
@@ -59,12 +59,12 @@ pub(crate) async fn talk_at_once(learners: &[Learner]) -> anyhow::Result<Vec<Tal
     .await
 }
 
-/// What learner `n` says: about one of five pictures, in sentences that nobody else says.
+/// The script of learner `n`: about one of five pictures, in sentences of no other learner.
 fn script(n: usize) -> Script {
     script_of(n, 2)
 }
 
-/// The same in so many sentences, at most four.
+/// The same with this number of sentences, at most four.
 pub(crate) fn script_of(n: usize, sentences: usize) -> Script {
     const PICTURES: [&str; 5] =
         ["street-market", "family-kitchen", "beach-afternoon", "office-meeting", "birthday-party"];
@@ -82,8 +82,8 @@ pub(crate) fn script_of(n: usize, sentences: usize) -> Script {
     script
 }
 
-/// Waits until every conversation has a transcript and an assessment, then checks that there are exactly these, and
-/// that each transcript is word for word what was said and heard.
+/// Waits until every conversation has a transcript and an assessment, and checks that there are no others and that each
+/// transcript has the spoken and the heard words.
 pub(crate) async fn check_results(system: &System, talked: &[Talked]) -> anyhow::Result<()> {
     let (transcripts, analyses) = await_some("all results are there", RESULTS_WITHIN, async || {
         let (transcripts, analyses) = (system.results.transcripts().await?, system.results.analyses().await?);
@@ -145,13 +145,13 @@ fn check_transcript(talked: &Talked, transcript: &Transcript) -> anyhow::Result<
 
 fn check_analysis(talked: &Talked, analysis: &StoredAnalysis) -> anyhow::Result<()> {
     ensure!(analysis.user_id == talked.user_id, "is {}'s, not {}'s", analysis.user_id, talked.user_id);
-    ensure!(analysis.simulated, "does not say that the model was simulated");
+    ensure!(analysis.simulated, "is not marked as simulated");
     ensure!(analysis.measures.learner_turns as usize == talked.script.lines.len(), "missed a turn");
     ensure!(analysis.input_tokens > 0 && analysis.output_tokens > 0, "cost nothing");
     Ok(())
 }
 
-/// UserProgress must be the sums over what is stored, for each learner's local day and in all.
+/// Waits until UserProgress has the sums over the stored results.
 async fn check_progress(
     system: &System,
     transcripts: &BTreeMap<ConversationId, Transcript>,
@@ -162,17 +162,17 @@ async fn check_progress(
         zones.push(header(system, *id).await?.start.time_zone);
     }
     let all = transcripts.iter().zip(&zones);
-    let due = expected::progress(all.map(|((id, transcript), zone)| {
+    let sums = expected::progress(all.map(|((id, transcript), zone)| {
         (transcript, zone.as_str(), analyses.get(id).map(|stored| &stored.assessment))
     }))?;
     await_some("UserProgress has the sums", RESULTS_WITHIN, async || {
         let progress = system.results.progress().await?;
-        Ok(expected::progress_difference(&due, &progress).map_or(Ok(()), Err))
+        Ok(expected::progress_difference(&sums, &progress).map_or(Ok(()), Err))
     })
     .await
 }
 
-/// How the conversation stands in the journal.
+/// The header of a conversation in the journal.
 pub(crate) async fn header(system: &System, id: ConversationId) -> anyhow::Result<Header> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
     let journal = Journal::reader(dynamodb, &system.stack.outputs().conversations_table);

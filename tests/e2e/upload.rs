@@ -1,4 +1,4 @@
-//! Other ways in than the microphone: whole turns by upload and typed turns, beside each other in one conversation.
+//! Uploaded, typed and spoken turns in one conversation.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{beside_others, talk};
 /// "I hear a market." as audible text, made for the tests of the ingress.
 const MP3: &[u8] = include_bytes!("../../ingress/tests/fixtures/audible-market.mp3");
 
-/// How long a turn may take to be spoken, understood and answered.
+/// The longest time from the start of a turn to the end of its reply.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,7 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
     let refused = api.upload(learner, id, "audio/wav", &own).await?;
     ensure!(refused.is(StatusCode::CONFLICT, "turn_in_progress"), "two at once: {refused:?}");
     let refused = api.upload(stranger, id, "audio/wav", &own).await?;
-    ensure!(refused.is(StatusCode::NOT_FOUND, "not_found"), "a stranger's: {refused:?}");
+    ensure!(refused.is(StatusCode::NOT_FOUND, "not_found"), "another learner: {refused:?}");
     page.speak("Nobody hears this.").await?;
     page.await_answer("I see two dogs.").await?;
 
@@ -65,7 +65,7 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
     system.stop().await
 }
 
-/// What is not taken is refused with a reason, and the conversation goes on.
+/// Invalid files are refused with a reason, and the conversation continues.
 async fn check_refusals(api: &Api, learner: &Learner, id: ConversationId, wav: &[u8]) -> anyhow::Result<()> {
     let long = file(&vec![0; 31 * 8_000], 8_000, 1);
     let odd = file(&[0; 100], 44_101, 1);
@@ -178,7 +178,7 @@ impl Api {
     }
 }
 
-/// The page of a learner who does not use the microphone.
+/// A client that uploads and types turns.
 struct Page {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -186,7 +186,7 @@ struct Page {
 impl Page {
     async fn open(api: &Api, started: &Value) -> anyhow::Result<Self> {
         let (live, ticket) = (started["live"].as_str(), started["ticket"].as_str());
-        let (live, ticket) = (live.context("no address")?, ticket.context("no ticket")?);
+        let (live, ticket) = (live.context("no URL")?, ticket.context("no ticket")?);
         let url = format!("{}{live}?ticket={ticket}", api.url.replacen("http", "ws", 1));
         let mut request = url.into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("nova.live.v1"));
@@ -206,15 +206,15 @@ impl Page {
         Ok(())
     }
 
-    /// Waits until the learner has said exactly `text`, and the tutor has answered.
+    /// Waits until the learner's turn is exactly `text` and the tutor has replied.
     async fn await_answer(&mut self, text: &str) -> anyhow::Result<()> {
         let said = self.await_turn(Speaker::Learner).await?.text;
-        ensure!(said == text, "{said:?} was understood where {text:?} was said");
+        ensure!(said == text, "{said:?} was recognised where {text:?} was spoken");
         self.await_turn(Speaker::Tutor).await?;
         Ok(())
     }
 
-    /// Waits for the next turn, which must be the speaker's.
+    /// Waits for the next turn, which must be by `speaker`.
     async fn await_turn(&mut self, speaker: Speaker) -> anyhow::Result<Turn> {
         let message =
             self.await_message("turn").await.with_context(|| format!("no turn of the {speaker:?}"))?;
@@ -230,7 +230,7 @@ impl Page {
         Ok(())
     }
 
-    /// The next message of this type; others are passed over, but no error is.
+    /// The next message of the type `kind`. Other messages are skipped; an error fails.
     async fn await_message(&mut self, kind: &str) -> anyhow::Result<Value> {
         let next = async {
             while let Some(message) = self.socket.next().await {
