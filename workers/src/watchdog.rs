@@ -290,7 +290,7 @@ impl Watchdog {
 
 impl Handler for Watchdog {
     async fn handle(&self, delivery: &Delivery) -> Result<(), Failure> {
-        let watch = Watch::decode(&delivery.body).map_err(|error| Failure::reject(error.to_string()))?;
-        self.check(&watch).await
+        let watch = delivery.watch.as_ref().map_err(|error| Failure::reject(error.to_string()))?;
+        self.check(watch).await
     }
 }

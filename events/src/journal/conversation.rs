@@ -1,6 +1,8 @@
 //! PURE. The records of a conversation in the journal: its header, its end, its turns, and the event derived from them. The
 //! serde attributes of [`Start`], [`Header`] and [`Ended`] are the attribute names of the header item.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -222,11 +224,11 @@ impl Watch {
     /// # Errors
     /// The body is no watchdog message or has another major version.
     pub fn decode(body: &str) -> Result<Self, WatchError> {
-        let watch: Self = serde_json::from_str(body).map_err(|error| WatchError(error.to_string()))?;
+        let watch: Self = serde_json::from_str(body).map_err(|error| WatchError(error.to_string().into()))?;
         if watch.version.split('.').next() == Some("1") {
             Ok(watch)
         } else {
-            Err(WatchError(format!("version {:?} is unknown", watch.version)))
+            Err(WatchError(format!("version {:?} is unknown", watch.version).into()))
         }
     }
 }
@@ -234,7 +236,11 @@ impl Watch {
 /// Why a text is no watchdog message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a watchdog message: {0}")]
-pub struct WatchError(String);
+pub struct WatchError(Cow<'static, str>);
+
+impl WatchError {
+    pub(crate) const EVENT: Self = Self(Cow::Borrowed("it is an event"));
+}
 
 /// Reads `state` and, of an ended conversation, the attributes of its end.
 fn ended<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ended>, D::Error> {

@@ -54,7 +54,10 @@ use super::{
     jitter::full_jitter,
     metrics::write_until,
 };
-use crate::contract::{DecodeError, Envelope, TraceParent};
+use crate::{
+    contract::{DecodeError, Envelope, TraceParent},
+    journal::{Watch, WatchError},
+};
 
 mod acks;
 mod lease;
@@ -134,6 +137,8 @@ pub struct Delivery {
     pub body: String,
     /// The event in the body, decoded once. Its trace context is [`Delivery::trace`].
     pub event: Result<Envelope, DecodeError>,
+    /// The watchdog message in the body, decoded once.
+    pub watch: Result<Watch, WatchError>,
     /// The id given by SQS, the same for every delivery of the message.
     pub message_id: String,
     /// Receives of the message, this one included.

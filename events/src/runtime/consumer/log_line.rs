@@ -27,7 +27,6 @@ use jiff::Timestamp;
 use super::Delivery;
 use crate::{
     contract::Event,
-    journal::Watch,
     runtime::{
         delivery::{Action, Outcome},
         env,
@@ -55,7 +54,7 @@ impl LogLine {
     pub(super) fn new(service: &'static str, delivery: &Delivery) -> Self {
         let conversation_id = match &delivery.event {
             Ok(event) => event.event.conversation_id(),
-            Err(_) => Watch::decode(&delivery.body).ok().map(|watch| watch.conversation_id),
+            Err(_) => delivery.watch.as_ref().ok().map(|watch| watch.conversation_id),
         };
         let conversation_id = conversation_id.map(|id| id.to_string());
         Self { service, conversation_id, received_at: env::now(), runs: 0, took: Duration::ZERO, error: None }

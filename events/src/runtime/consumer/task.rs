@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     contract::{Envelope, TraceParent},
+    journal::{Watch, WatchError},
     runtime::{
         breaker::Verdict,
         delivery::{Action, Attempts, Outcome, RunMode, attribute, decide, give_up_holding, hold_max},
@@ -118,8 +119,10 @@ impl<H: Handler> Runner<H> {
         if let Ok(event) = &mut event {
             event.traceparent = trace.map(|trace| trace.to_string());
         }
+        let watch = if event.is_ok() { Err(WatchError::EVENT) } else { Watch::decode(&body) };
         let delivery = Delivery {
             event,
+            watch,
             trace,
             body,
             message_id,
