@@ -6,7 +6,7 @@
 //! A conditional write that fails may have succeeded before, because the SDK repeats a request whose response was lost. So
 //! each write reads what is stored before it returns an error.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder,
@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
-    contract::{ConversationId, Turn, UserId},
+    contract::{ConversationId, Turn},
     dynamo::{is_conditional_check_failed, millis, name, number, text},
     runtime::{
         env,
@@ -118,7 +118,7 @@ impl Journal {
         match put {
             Ok(_) => Ok(Ownership { conversation_id, epoch: 1 }),
             Err(error) if is_conditional_check_failed(&error) => {
-                let stored = self.reader.header(conversation_id).await?;
+                let stored = self.header(conversation_id).await?;
                 if stored.is_some_and(|header| header.claim == claim) {
                     Ok(Ownership { conversation_id, epoch: 1 })
                 } else {
@@ -213,7 +213,7 @@ impl Journal {
             .await?;
         let header = match ended {
             Some(header) => header,
-            None => match self.reader.header(own.conversation_id).await? {
+            None => match self.header(own.conversation_id).await? {
                 Some(header) if header.epoch == own.epoch => header,
                 Some(_) => return Err(JournalError::Fenced),
                 None => return Err(JournalError::NotFound),
@@ -262,43 +262,6 @@ impl Journal {
             .map_err(|error| service(&error))
     }
 
-    /// [`JournalReader::header`].
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`], [`JournalError::Service`].
-    pub async fn header(&self, id: ConversationId) -> Result<Option<Header>, JournalError> {
-        self.reader.header(id).await
-    }
-
-    /// [`JournalReader::load`].
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`], [`JournalError::Service`].
-    pub async fn load(&self, id: ConversationId) -> Result<Option<Conversation>, JournalError> {
-        self.reader.load(id).await
-    }
-
-    /// [`JournalReader::turn`].
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`], [`JournalError::Service`].
-    pub async fn turn(&self, id: ConversationId, index: u32) -> Result<Option<Turn>, JournalError> {
-        self.reader.turn(id, index).await
-    }
-
-    /// [`JournalReader::of_learner`].
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`], [`JournalError::Service`].
-    pub async fn of_learner(
-        &self,
-        user_id: &UserId,
-        after: Option<ConversationId>,
-        limit: usize,
-    ) -> Result<HeaderPage, JournalError> {
-        self.reader.of_learner(user_id, after, limit).await
-    }
-
     fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         &self.reader.dynamodb
     }
@@ -332,12 +295,21 @@ impl Journal {
 
     /// Why a write by `own` failed.
     async fn write_error(&self, own: &Ownership) -> JournalError {
-        match self.reader.header(own.conversation_id).await {
+        match self.header(own.conversation_id).await {
             Ok(None) => JournalError::NotFound,
             Ok(Some(header)) if header.epoch == own.epoch => JournalError::Ended,
             Ok(Some(_)) => JournalError::Fenced,
             Err(error) => error,
         }
+    }
+}
+
+/// Whoever writes a conversation may read it.
+impl Deref for Journal {
+    type Target = JournalReader;
+
+    fn deref(&self) -> &JournalReader {
+        &self.reader
     }
 }
 
