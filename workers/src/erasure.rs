@@ -16,7 +16,6 @@
 //! Not deleted here: sent alerts and their items in the Effects table (90 days), which contain only that id, and the backups
 //! of the tables (35 days).
 
-use anyhow::Context as _;
 use aws_config::SdkConfig;
 use clap::Parser;
 use events::{
@@ -29,7 +28,7 @@ use events::{
         aws::s3_client,
         consumer::{ConsumerConfig, Delivery, EventHandler},
         env,
-        failure::{Failure, describe},
+        failure::Failure,
     },
 };
 use jiff::Timestamp;
@@ -123,13 +122,8 @@ impl Erasure {
         startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", audio_bucket).await?;
-        cognito
-            .describe_user_pool()
-            .user_pool_id(user_pool_id)
-            .send()
-            .await
-            .map_err(|error| describe(&error))
-            .with_context(|| format!("NOVA_USER_POOL_ID: failed to find the user pool {user_pool_id:?}"))?;
+        let pool = cognito.describe_user_pool().user_pool_id(user_pool_id).send().await;
+        startup_check::found(pool, "NOVA_USER_POOL_ID", "user pool", user_pool_id)?;
         Ok(Self {
             accounts: Accounts {
                 dynamodb: dynamodb.clone(),

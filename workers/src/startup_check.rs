@@ -1,10 +1,9 @@
 //! Start-up checks that only workers need. The shared ones are in `events::runtime::startup_check`.
 
-use anyhow::{Context, bail};
-use events::runtime::failure::describe;
+use anyhow::bail;
 
 pub(crate) use events::runtime::startup_check::{
-    CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, table,
+    CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, found, table,
 };
 
 /// Checks that the topic `arn`, the value of `variable`, exists.
@@ -12,11 +11,5 @@ pub(crate) async fn topic(sns: &aws_sdk_sns::Client, variable: &str, arn: &str) 
     if !arn.starts_with("arn:") {
         bail!("{variable}: {arn:?} is not the ARN of a topic");
     }
-    sns.get_topic_attributes()
-        .topic_arn(arn)
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to find the topic {arn:?}"))?;
-    Ok(())
+    found(sns.get_topic_attributes().topic_arn(arn).send().await, variable, "topic", arn)
 }

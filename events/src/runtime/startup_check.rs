@@ -2,7 +2,10 @@
 //! that fails the check does not start.
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, TableDescription};
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::{KeySchemaElement, KeyType, TableDescription},
+};
 
 use super::failure::describe;
 
@@ -60,13 +63,7 @@ pub async fn table(
 /// # Errors
 /// The bucket is missing or inaccessible.
 pub async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str) -> anyhow::Result<()> {
-    s3.head_bucket()
-        .bucket(bucket)
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to find the bucket {bucket:?}"))?;
-    Ok(())
+    found(s3.head_bucket().bucket(bucket).send().await, variable, "bucket", bucket)
 }
 
 /// Checks that the queue at `url`, the value of `variable`, exists.
@@ -74,14 +71,9 @@ pub async fn bucket(s3: &aws_sdk_s3::Client, variable: &str, bucket: &str) -> an
 /// # Errors
 /// The queue is missing or inaccessible.
 pub async fn queue(sqs: &aws_sdk_sqs::Client, variable: &str, url: &str) -> anyhow::Result<()> {
-    sqs.get_queue_attributes()
-        .queue_url(url)
-        .attribute_names(aws_sdk_sqs::types::QueueAttributeName::QueueArn)
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to find the queue {url:?}"))?;
-    Ok(())
+    let arn = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
+    let attributes = sqs.get_queue_attributes().queue_url(url).attribute_names(arn).send().await;
+    found(attributes, variable, "queue", url)
 }
 
 /// Checks that the event bus `name`, the value of `variable`, exists.
@@ -89,12 +81,17 @@ pub async fn queue(sqs: &aws_sdk_sqs::Client, variable: &str, url: &str) -> anyh
 /// # Errors
 /// The event bus is missing or inaccessible.
 pub async fn bus(bridge: &aws_sdk_eventbridge::Client, variable: &str, name: &str) -> anyhow::Result<()> {
-    bridge
-        .describe_event_bus()
-        .name(name)
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to find the event bus {name:?}"))?;
-    Ok(())
+    found(bridge.describe_event_bus().name(name).send().await, variable, "event bus", name)
+}
+
+/// The check of a `kind` of resource from the result of a call that reads its properties.
+///
+/// # Errors
+/// The call failed.
+pub fn found<T, E>(read: Result<T, SdkError<E>>, variable: &str, kind: &str, name: &str) -> anyhow::Result<()>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let read = read.map_err(|error| describe(&error));
+    read.with_context(|| format!("{variable}: failed to find the {kind} {name:?}")).map(|_| ())
 }
