@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::{Args as _, FromArgMatches as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -120,33 +121,19 @@ pub struct Simulator {
     server: Option<JoinHandle<()>>,
 }
 
+/// The defaults of the command line.
 impl Default for SimulatorOptions {
     fn default() -> Self {
-        Self {
-            port: 0,
-            ca_file: None,
-            verify_signatures: None,
-            allow_retired: false,
-            headers_at_once: false,
-            connection_streams_max: 128,
-            stamps: false,
-            faults: Vec::new(),
-            tuning: Tuning::default(),
-        }
+        let command = Self::augment_args(clap::Command::new("simulator").no_binary_name(true));
+        let defaults =
+            command.try_get_matches_from([""; 0]).and_then(|matches| Self::from_arg_matches(&matches));
+        defaults.expect("every option has a default")
     }
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self {
-            pace: 2.5,
-            endpointing_scale: 1.0,
-            clock_scale: 1.0,
-            stream_limit_seconds: 480.0,
-            idle_limit_seconds: 55.0,
-            streams_max: 20,
-            interruption: Interruption::default(),
-        }
+        SimulatorOptions::default().tuning
     }
 }
 

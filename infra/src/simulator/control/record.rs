@@ -104,9 +104,6 @@ impl StreamRecord {
     }
 
     /// Injects a fault into the open stream.
-    ///
-    /// # Errors
-    /// [`StreamEndedError`].
     pub fn fault(&self, fault: Fault) -> Result<(), StreamEndedError> {
         self.faults.try_send(fault).map_err(|_| StreamEndedError)
     }

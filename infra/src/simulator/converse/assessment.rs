@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use events::contract::{Assessment, Correction, Evidence, Flag, Level, SkillScore, Skills};
+use events::contract::{Assessment, Correction, Evidence, Flag, Level, Skill, SkillScore, Skills};
 use serde::Deserialize;
 
 use super::mistakes::{self, Kind, Mistake};
@@ -41,6 +41,15 @@ pub(super) enum Language {
     Korean,
 }
 
+impl Language {
+    fn choose<T>(self, english: T, korean: T) -> T {
+        match self {
+            Self::English => english,
+            Self::Korean => korean,
+        }
+    }
+}
+
 struct Counts {
     turns: usize,
     words: usize,
@@ -68,10 +77,7 @@ pub(super) fn assess(transcript: &Transcript, picture: &Picture, language: Langu
         topic: distinct.iter().filter(|word| topic.contains(**word)).count(),
         mistakes: mistakes.len(),
     };
-    let say = |english: String, korean: String| match language {
-        Language::English => english,
-        Language::Korean => korean,
-    };
+    let say = |english: String, korean: String| language.choose(english, korean);
     let skills = skills(&turns, &topic, &mistakes, &counts, language);
     let sum: u32 = [&skills.fluency, &skills.vocabulary, &skills.grammar, &skills.relevance]
         .iter()
@@ -91,8 +97,8 @@ pub(super) fn assess(transcript: &Transcript, picture: &Picture, language: Langu
             .take(CORRECTIONS_MAX)
             .map(|mistake| correction(mistake, language))
             .collect(),
-        recommendations: vec![weakest.advice(language).to_owned()],
-        next_objective: weakest.objective(language).to_owned(),
+        recommendations: vec![advice(weakest, language).to_owned()],
+        next_objective: objective(weakest, language).to_owned(),
         flags: if counts.words < FEW_WORDS { vec![Flag::LittleSpeech] } else { Vec::new() },
         skills,
     }
@@ -110,10 +116,7 @@ fn skills(
     let on_topic =
         turns.iter().max_by_key(|turn| words(turn).iter().filter(|word| topic.contains(*word)).count());
     let mean = counts.words / counts.turns.max(1);
-    let say = |english: String, korean: String| match language {
-        Language::English => english,
-        Language::Korean => korean,
-    };
+    let say = |english: String, korean: String| language.choose(english, korean);
     // A few words show little of any skill, so the number of words caps every score.
     let cap = 20 + 2 * counts.words;
     let skill = |value: usize, quote: &str, comment: String| SkillScore {
@@ -156,67 +159,66 @@ fn skills(
     }
 }
 
-#[derive(Clone, Copy)]
-enum Weakest {
-    Fluency,
-    Vocabulary,
-    Grammar,
-    Relevance,
-}
-
-fn weakest(skills: &Skills) -> Weakest {
+fn weakest(skills: &Skills) -> Skill {
     let scores = [
-        (skills.fluency.score, Weakest::Fluency),
-        (skills.vocabulary.score, Weakest::Vocabulary),
-        (skills.grammar.score, Weakest::Grammar),
-        (skills.relevance.score, Weakest::Relevance),
+        (skills.fluency.score, Skill::Fluency),
+        (skills.vocabulary.score, Skill::Vocabulary),
+        (skills.grammar.score, Skill::Grammar),
+        (skills.relevance.score, Skill::Relevance),
     ];
-    scores.into_iter().min_by_key(|(score, _)| *score).map_or(Weakest::Fluency, |(_, weakest)| weakest)
+    scores.into_iter().min_by_key(|(score, _)| *score).map_or(Skill::Fluency, |(_, skill)| skill)
 }
 
-impl Weakest {
-    fn advice(self, language: Language) -> &'static str {
-        match (self, language) {
-            (Self::Fluency, Language::English) => "Answer with two or three sentences.",
-            (Self::Fluency, Language::Korean) => "두세 문장으로 대답해 보세요.",
-            (Self::Vocabulary, Language::English) => "Use a new word in every answer.",
-            (Self::Vocabulary, Language::Korean) => "대답할 때마다 새로운 단어를 써 보세요.",
-            (Self::Grammar, Language::English) => "Say the corrected sentences aloud three times.",
-            (Self::Grammar, Language::Korean) => "고친 문장을 소리 내어 세 번 말해 보세요.",
-            (Self::Relevance, Language::English) => "Name more of the things you can see in the picture.",
-            (Self::Relevance, Language::Korean) => "그림에 보이는 것들의 이름을 더 말해 보세요.",
+fn advice(skill: Skill, language: Language) -> &'static str {
+    let (english, korean) = match skill {
+        Skill::Fluency => ("Answer with two or three sentences.", "두세 문장으로 대답해 보세요."),
+        Skill::Vocabulary => ("Use a new word in every answer.", "대답할 때마다 새로운 단어를 써 보세요."),
+        Skill::Grammar => {
+            ("Say the corrected sentences aloud three times.", "고친 문장을 소리 내어 세 번 말해 보세요.")
         }
-    }
+        Skill::Relevance => (
+            "Name more of the things you can see in the picture.",
+            "그림에 보이는 것들의 이름을 더 말해 보세요.",
+        ),
+    };
+    language.choose(english, korean)
+}
 
-    fn objective(self, language: Language) -> &'static str {
-        match (self, language) {
-            (Self::Fluency, Language::English) => "Speak for thirty seconds about one part of the picture.",
-            (Self::Fluency, Language::Korean) => "그림의 한 부분에 대해 30초 동안 말하기.",
-            (Self::Vocabulary, Language::English) => "Describe five things with a colour and a size.",
-            (Self::Vocabulary, Language::Korean) => "다섯 가지 사물을 색과 크기로 묘사하기.",
-            (Self::Grammar, Language::English) => {
-                "Tell what three people in the picture do, in full sentences."
-            }
-            (Self::Grammar, Language::Korean) => "그림 속 세 사람이 하는 일을 완전한 문장으로 말하기.",
-            (Self::Relevance, Language::English) => "Describe the picture from left to right.",
-            (Self::Relevance, Language::Korean) => "그림을 왼쪽에서 오른쪽으로 묘사하기.",
+fn objective(skill: Skill, language: Language) -> &'static str {
+    let (english, korean) = match skill {
+        Skill::Fluency => (
+            "Speak for thirty seconds about one part of the picture.",
+            "그림의 한 부분에 대해 30초 동안 말하기.",
+        ),
+        Skill::Vocabulary => {
+            ("Describe five things with a colour and a size.", "다섯 가지 사물을 색과 크기로 묘사하기.")
         }
-    }
+        Skill::Grammar => (
+            "Tell what three people in the picture do, in full sentences.",
+            "그림 속 세 사람이 하는 일을 완전한 문장으로 말하기.",
+        ),
+        Skill::Relevance => {
+            ("Describe the picture from left to right.", "그림을 왼쪽에서 오른쪽으로 묘사하기.")
+        }
+    };
+    language.choose(english, korean)
 }
 
 fn correction(mistake: &Mistake, language: Language) -> Correction {
-    let why = match (mistake.kind, language) {
-        (Kind::ThirdPerson, Language::English) => "After he, she and it the verb takes an s.",
-        (Kind::ThirdPerson, Language::Korean) => "he, she, it 다음의 동사에는 s가 붙습니다.",
-        (Kind::Article, Language::English) => "Before the sound of a vowel the article is an.",
-        (Kind::Article, Language::Korean) => "모음 소리 앞에서는 an을 씁니다.",
-        (Kind::Comparison, Language::English) => "The word compares already, so it needs no more.",
-        (Kind::Comparison, Language::Korean) => "이미 비교급이므로 more가 필요 없습니다.",
-        (Kind::Plural, Language::English) => "This word has another plural, or none.",
-        (Kind::Plural, Language::Korean) => "이 단어는 복수형이 다르거나 없습니다.",
-        (Kind::Phrase, Language::English) => "This is how the phrase is usually said.",
-        (Kind::Phrase, Language::Korean) => "보통 이렇게 말합니다.",
+    let (english, korean) = match mistake.kind {
+        Kind::ThirdPerson => {
+            ("After he, she and it the verb takes an s.", "he, she, it 다음의 동사에는 s가 붙습니다.")
+        }
+        Kind::Article => {
+            ("Before the sound of a vowel the article is an.", "모음 소리 앞에서는 an을 씁니다.")
+        }
+        Kind::Comparison => {
+            ("The word compares already, so it needs no more.", "이미 비교급이므로 more가 필요 없습니다.")
+        }
+        Kind::Plural => ("This word has another plural, or none.", "이 단어는 복수형이 다르거나 없습니다."),
+        Kind::Phrase => ("This is how the phrase is usually said.", "보통 이렇게 말합니다."),
     };
+    let why = language.choose(english, korean);
     Correction { quote: mistake.quote.clone(), better: mistake.better.clone(), why: why.to_owned() }
 }
 
