@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
     process::{ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -24,14 +23,8 @@ use crate::{console::Console, signals::StopSignals};
 /// How much of a failed check is shown on a terminal, in lines. Elsewhere all of it is shown.
 const LINES_SHOWN: usize = 60;
 
-/// The tests of the simulation that are run beside the others. They need processors and no particular time.
+/// The tests of the simulation that run beside the others. They need processors and no particular time.
 const BESIDE: &str = "storm::";
-
-/// A check and how it is run.
-struct Check {
-    title: &'static str,
-    command: Command,
-}
 
 struct Outcome {
     title: &'static str,
@@ -64,31 +57,27 @@ async fn checks(console: &Console) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tells `built` when there are tests to run.
+/// Sends to `built` when there are tests to run.
 async fn one_after_another(built: oneshot::Sender<()>, console: &Console) -> anyhow::Result<Vec<Outcome>> {
     let mut rustdoc = with(cargo(), &["doc", "--workspace", "--no-deps", "--document-private-items"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    let checks = [
-        Check { title: "format (rustfmt)", command: with(cargo(), &["fmt", "--all", "--check"]) },
-        Check { title: "lints (clippy)", command: with(cargo(), &clippy) },
-        Check { title: "documentation (rustdoc)", command: rustdoc },
-    ];
-    let mut outcomes = Vec::new();
-    for check in checks {
-        outcomes.push(perform(check, console).await?);
-    }
+    let clippy = with(cargo(), &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     // The end-to-end tests start the binaries.
     let build = with(cargo(), &["build", "--workspace", "--bins", "--tests", "--examples"]);
-    let build = perform(Check { title: "binaries and tests", command: build }, console).await?;
-    if build.passed {
-        // Nobody may wait for it: a check beside this one can have ended in an error.
+    let mut outcomes = vec![
+        perform("format (rustfmt)", with(cargo(), &["fmt", "--all", "--check"]), Line::Moving, console)
+            .await?,
+        perform("lints (clippy)", clippy, Line::Moving, console).await?,
+        perform("documentation (rustdoc)", rustdoc, Line::Moving, console).await?,
+        perform("binaries and tests", build, Line::Moving, console).await?,
+    ];
+    if outcomes.last().is_some_and(|build| build.passed) {
+        // The receiver is gone if a check beside this one ended in an error.
         let _ = built.send(());
     }
-    outcomes.push(build);
     // One failure does not hide the others.
-    let tests = ["test", "--workspace", "--no-fail-fast", "--", "--skip", BESIDE];
-    outcomes.push(perform(Check { title: "tests", command: with(cargo(), &tests) }, console).await?);
+    let tests = with(cargo(), &["test", "--workspace", "--no-fail-fast", "--", "--skip", BESIDE]);
+    outcomes.push(perform("tests", tests, Line::Moving, console).await?);
     Ok(outcomes)
 }
 
@@ -97,7 +86,7 @@ async fn beside_them(is_built: oneshot::Receiver<()>, console: &Console) -> anyh
     let title = "simulation (storms)";
     let storms = if is_built.await.is_ok() {
         let storms = with(cargo(), &["test", "--workspace", "--test", "sim", BESIDE]);
-        perform_aside(Check { title, command: yielding(&storms) }, console).await?
+        perform(title, yielding(&storms), Line::None, console).await?
     } else {
         console.line(&format!("✗ {title}: not run, because the tests could not be built"));
         Outcome { title, passed: false, took: Duration::ZERO }
@@ -109,9 +98,9 @@ async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
     let title = "templates (cfn-lint)";
     let since = Instant::now();
     match cfn_lint().command(&Progress::silent()).await {
-        Ok(mut command) => {
-            command.args(templates()?);
-            let outcome = perform_aside(Check { title, command }, console).await?;
+        Ok(command) => {
+            let command = with(command, &["infra/templates/*.yaml"]);
+            let outcome = perform(title, command, Line::None, console).await?;
             Ok(Outcome { took: since.elapsed(), ..outcome })
         }
         Err(error) => {
@@ -140,31 +129,32 @@ fn yielding(command: &Command) -> Command {
     yielding
 }
 
-fn templates() -> anyhow::Result<Vec<PathBuf>> {
-    let folder = workspace().join("infra").join("templates");
-    let entries = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut templates = Vec::new();
-    for entry in entries {
-        let path = entry.context("cannot read the folder of templates")?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
-            templates.push(path);
-        }
-    }
-    templates.sort();
-    Ok(templates)
+/// Whether a check has the moving line of a terminal. The output of a check without it is shown at its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Moving,
+    None,
 }
 
-async fn perform(check: Check, console: &Console) -> anyhow::Result<Outcome> {
-    let Check { title, mut command } = check;
-    let progress = console.progress();
+async fn perform(
+    title: &'static str,
+    mut command: Command,
+    line: Line,
+    console: &Console,
+) -> anyhow::Result<Outcome> {
+    let progress = if line == Line::Moving { console.progress() } else { Progress::silent() };
     let since = Instant::now();
     progress.begin(title);
     let _group = prepare(&mut command)?;
-    let (passed, output) = if console.is_interactive() {
-        quietly(&mut command, LINES_SHOWN, |line| progress.detail(line)).await?
+    let (passed, output) = if line == Line::Moving && !console.is_interactive() {
+        (
+            command.status().await.with_context(|| format!("cannot run the check {title}"))?.success(),
+            String::new(),
+        )
     } else {
-        let status = command.status().await;
-        (status.with_context(|| format!("cannot run the check {title}"))?.success(), String::new())
+        let kept = if console.is_interactive() { LINES_SHOWN } else { usize::MAX };
+        let run = quietly(&mut command, kept, |line| progress.detail(line)).await;
+        run.with_context(|| format!("the check {title}"))?
     };
     let took = since.elapsed();
     if passed {
@@ -172,26 +162,13 @@ async fn perform(check: Check, console: &Console) -> anyhow::Result<Outcome> {
     } else {
         progress.fail("failed");
     }
-    if !output.is_empty() && !passed {
+    if !output.is_empty() && (!passed || !console.is_interactive()) {
         console.line(&output);
     }
-    Ok(Outcome { title, passed, took })
-}
-
-/// Performs a check beside another one, which has the moving line: what it says is shown at its end.
-async fn perform_aside(check: Check, console: &Console) -> anyhow::Result<Outcome> {
-    let Check { title, mut command } = check;
-    let since = Instant::now();
-    let _group = prepare(&mut command)?;
-    let shown = if console.is_interactive() { LINES_SHOWN } else { usize::MAX };
-    let (passed, output) =
-        quietly(&mut command, shown, |_| {}).await.with_context(|| format!("the check {title}"))?;
-    let took = since.elapsed();
-    if !passed || !console.is_interactive() {
-        console.line(&output);
+    if line == Line::None {
+        let (mark, result) = if passed { ("✓", "passed") } else { ("✗", "failed") };
+        console.line(&format!("{mark} {title}: {result} ({:.1} s)", took.as_secs_f64()));
     }
-    let (mark, result) = if passed { ("✓", "passed") } else { ("✗", "failed") };
-    console.line(&format!("{mark} {title}: {result} ({:.1} s)", took.as_secs_f64()));
     Ok(Outcome { title, passed, took })
 }
 
@@ -204,7 +181,7 @@ fn prepare(command: &mut Command) -> anyhow::Result<ProcessGroup> {
     Ok(group)
 }
 
-/// Runs a command showing one line at a time; returns whether it succeeded and the last `kept` lines of what it said.
+/// Runs a command and shows one line at a time. Returns whether it succeeded, and the last `kept` lines of its output.
 async fn quietly(command: &mut Command, kept: usize, show: impl Fn(&str)) -> anyhow::Result<(bool, String)> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run it")?;
     let stdout = child.stdout.take().context("the output was asked for")?;

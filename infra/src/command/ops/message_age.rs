@@ -73,7 +73,7 @@ impl MessageAges {
         let provider = self.sdk.credentials_provider().context("there are no credentials")?;
         let credentials = provider.provide_credentials().await.context("cannot get credentials")?;
         let body = question(names, Timestamp::now()).to_string();
-        let request = signed((&self.endpoint, &self.region), credentials, SystemTime::now(), body)?;
+        let request = signed(&self.endpoint, &self.region, credentials, SystemTime::now(), body)?;
         let request = reqwest::Request::try_from(request)?;
         let asked = http_client()?.execute(request);
         let answer = tokio::time::timeout(PATIENCE, async { asked.await?.error_for_status()?.bytes().await });
@@ -106,7 +106,8 @@ fn question(names: &[&str], now: Timestamp) -> serde_json::Value {
 
 /// The request, signed at `time`.
 fn signed(
-    (endpoint, region): (&str, &str),
+    endpoint: &str,
+    region: &str,
     credentials: Credentials,
     time: SystemTime,
     body: String,
@@ -169,8 +170,14 @@ mod tests {
     #[test]
     fn request_is_signed_with_all_that_says_what_is_asked() {
         let credentials = Credentials::new("AKID", "secret", Some("session".to_owned()), None, "test");
-        let target = ("http://127.0.0.1:4566/", "eu-west-1");
-        let request = signed(target, credentials, SystemTime::UNIX_EPOCH, "{}".to_owned()).unwrap();
+        let request = signed(
+            "http://127.0.0.1:4566/",
+            "eu-west-1",
+            credentials,
+            SystemTime::UNIX_EPOCH,
+            "{}".to_owned(),
+        )
+        .unwrap();
         assert_eq!(request.uri(), "http://127.0.0.1:4566/");
         let header = |name: &str| request.headers()[name].to_str().unwrap();
         assert_eq!((header("x-amz-target"), header("x-amz-security-token")), (TARGET, "session"));
