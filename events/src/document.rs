@@ -68,9 +68,6 @@ pub fn write(content: &[u8]) -> Result<Vec<u8>, DocumentError> {
 }
 
 /// The content of the bytes `stored`.
-///
-/// # Errors
-/// See [`DocumentError`].
 pub fn read(stored: &[u8]) -> Result<Vec<u8>, DocumentError> {
     if stored.len() > STORED_BYTES_MAX {
         return Err(DocumentError::StoredTooLarge);
@@ -85,9 +82,6 @@ pub fn read(stored: &[u8]) -> Result<Vec<u8>, DocumentError> {
 }
 
 /// Reads the document at `key` of `bucket`; `None` without an object. An object that is too large is not downloaded.
-///
-/// # Errors
-/// See [`GetDocumentError`].
 pub async fn get(
     s3: &aws_sdk_s3::Client,
     bucket: &str,

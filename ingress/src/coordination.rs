@@ -60,9 +60,6 @@ impl Coordination {
 
     /// Counts an attempt at `key`: at most `max` within `window`, which begins with the first. The inner error is the time
     /// until the window ends.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn attempt(
         &self,
         key: &str,
@@ -78,9 +75,6 @@ impl Coordination {
 
     /// Enforces the same limit. When attempts cannot be counted, the attempt is allowed, because a learner who signs in
     /// matters more than the count; `FailedSharedCalls` shows it.
-    ///
-    /// # Errors
-    /// See [`RateLimitError`].
     pub async fn limit(&self, key: &str, max: u32, window: Duration) -> Result<(), RateLimitError> {
         match self.attempt(key, max, window).await {
             Ok(Err(after)) => Err(RateLimitError::Exceeded { after }),
@@ -90,9 +84,6 @@ impl Coordination {
     }
 
     /// Resets the count of attempts at `key`.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn forget(&self, key: &str) -> Result<(), CoordinationError> {
         check_length(&[key])?;
         match self {
@@ -105,9 +96,6 @@ impl Coordination {
     }
 
     /// Sends `message` to the current subscribers of `channel` on all tasks.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn publish(&self, channel: &str, message: &str) -> Result<(), CoordinationError> {
         check_length(&[channel])?;
         if message.len() > MESSAGE_BYTES_MAX {
@@ -135,9 +123,6 @@ impl Coordination {
     }
 
     /// Claims `key` for `owner`, for `ttl`. A claim that the owner has already is renewed.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, CoordinationError> {
         check_length(&[key, owner])?;
         match self {
@@ -147,9 +132,6 @@ impl Coordination {
     }
 
     /// Transfers the claim of `key` from `from` to `owner`. Returns whether `from` had it.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn take(
         &self,
         key: &str,
@@ -165,17 +147,11 @@ impl Coordination {
     }
 
     /// Renews the claim of `key` for `ttl`. Returns whether `owner` still had it.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn renew(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, CoordinationError> {
         self.take(key, owner, owner, ttl).await
     }
 
     /// Releases the claim of `key`. Returns whether `owner` had it.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn release(&self, key: &str, owner: &str) -> Result<bool, CoordinationError> {
         check_length(&[key, owner])?;
         match self {
@@ -185,9 +161,6 @@ impl Coordination {
     }
 
     /// Returns the owner of the claim of `key`.
-    ///
-    /// # Errors
-    /// See [`CoordinationError`].
     pub async fn holder(&self, key: &str) -> Result<Option<String>, CoordinationError> {
         check_length(&[key])?;
         match self {

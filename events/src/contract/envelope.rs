@@ -89,9 +89,6 @@ impl Envelope {
     }
 
     /// Reads an envelope from the JSON text of a `detail`.
-    ///
-    /// # Errors
-    /// See [`DecodeError`].
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
         let wire: Wire = serde_json::from_str(text).map_err(malformed)?;
         Self::from_wire(wire)
@@ -99,9 +96,6 @@ impl Envelope {
 
     /// Reads an envelope from the body of an SQS message: an EventBridge event with the envelope as its `detail`, or
     /// the bare envelope.
-    ///
-    /// # Errors
-    /// See [`DecodeError`].
     pub fn decode_message(body: &str) -> Result<Self, DecodeError> {
         let mut value: serde_json::Value = serde_json::from_str(body).map_err(malformed)?;
         if let Some(detail) = value.get_mut("detail") {

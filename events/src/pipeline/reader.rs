@@ -56,9 +56,6 @@ impl PipelineReader {
     }
 
     /// The state of a conversation; `None` if it is not in the journal.
-    ///
-    /// # Errors
-    /// See [`PipelineError`].
     pub async fn find(&self, id: ConversationId) -> Result<Option<Found>, PipelineError> {
         match self.journal.header(id).await? {
             Some(header) => self.read(header).await.map(Some),

@@ -81,9 +81,6 @@ impl Verifier {
     }
 
     /// Verifies `token` and returns its owner.
-    ///
-    /// # Errors
-    /// See [`TokenError`].
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid("it is too long"));

@@ -104,9 +104,6 @@ impl RefusedDomains {
     }
 
     /// Parses an address that may sign up.
-    ///
-    /// # Errors
-    /// See [`EmailError`].
     pub fn check(&self, text: &str) -> Result<Email, EmailError> {
         let email: Email = text.parse()?;
         let mut domain = Some(email.domain());

@@ -60,9 +60,6 @@ pub enum TriggerError {
 }
 
 /// Decides what to do for `event`.
-///
-/// # Errors
-/// See [`TriggerError`].
 pub fn decide(event: TriggerEvent, refused: &RefusedDomains) -> Result<TriggerAction, TriggerError> {
     let attributes = event.request.user_attributes;
     match event.trigger_source.as_str() {

@@ -85,9 +85,6 @@ impl UserPool {
     }
 
     /// Sends another code to an e-mail address that awaits confirmation.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn resend(&self, email: &Email) -> Result<(), PoolError> {
         let resend =
             self.cognito.resend_confirmation_code().client_id(&self.client_id).username(email.as_str());
@@ -167,9 +164,6 @@ impl UserPool {
     }
 
     /// Ends the session of a refresh token. Idempotent.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn revoke(&self, refresh_token: &SecretString) -> Result<(), PoolError> {
         let revoke =
             self.cognito.revoke_token().client_id(&self.client_id).token(refresh_token.expose_secret());
@@ -177,18 +171,12 @@ impl UserPool {
     }
 
     /// Ends all sessions of the owner of an access token.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn sign_out_everywhere(&self, access_token: &str) -> Result<(), PoolError> {
         let sign_out = self.cognito.global_sign_out().access_token(access_token);
         sign_out.send().await.map(drop).map_err(|error| failed(&error))
     }
 
     /// Sends a code with which the password can be replaced.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn forgot(&self, email: &Email) -> Result<(), PoolError> {
         let forgot = self.cognito.forgot_password().client_id(&self.client_id).username(email.as_str());
         forgot.send().await.map(drop).map_err(|error| failed(&error))
@@ -211,9 +199,6 @@ impl UserPool {
     }
 
     /// Ends all sessions of the owner of an e-mail address. Needs `cognito-idp:AdminUserGlobalSignOut`.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn end_sessions(&self, email: &Email) -> Result<(), PoolError> {
         let end = self.cognito.admin_user_global_sign_out().user_pool_id(&self.pool_id);
         end.username(email.as_str()).send().await.map(drop).map_err(|error| failed(&error))
@@ -235,9 +220,6 @@ impl UserPool {
     }
 
     /// Returns the secret for a new authenticator app, in base 32.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn new_totp_secret(&self, access_token: &str) -> Result<SecretString, PoolError> {
         let associated = self.cognito.associate_software_token().access_token(access_token).send().await;
         let secret = associated.map_err(|error| failed(&error))?.secret_code;
@@ -257,9 +239,6 @@ impl UserPool {
     }
 
     /// Turns the second factor off.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn disable_mfa(&self, access_token: &str) -> Result<(), PoolError> {
         let totp = SoftwareTokenMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
         let sms = SmsMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
@@ -285,9 +264,6 @@ impl UserPool {
     }
 
     /// Writes the level and the interests into the attributes of the owner of an access token.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
     pub async fn mirror(&self, access_token: &str, profile: &Profile) -> Result<(), PoolError> {
         let mut update = self.cognito.update_user_attributes().access_token(access_token);
         for (name, value) in [(LEVEL, profile.level_attribute()), (INTERESTS, profile.interests_attribute())]

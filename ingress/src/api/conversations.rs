@@ -86,12 +86,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Starts a conversation.
-///
-/// # Errors
-/// 400, 401, 413, 415 and 422 as every route with a body, 404 for an unknown picture, 409 if the learner is in another
-/// conversation, 503 if no slot is free.
-pub async fn start(
+async fn start(
     State(app): State<Arc<AppState>>,
     caller: Caller,
     headers: HeaderMap,
@@ -130,11 +125,7 @@ pub async fn start(
     Ok(Created(issue(&app, admission, now)))
 }
 
-/// Issues a ticket to reconnect to a conversation that has not ended, live on this task or on another.
-///
-/// # Errors
-/// 401, 404 for a conversation of another learner, 410 for one that has ended.
-pub async fn ticket(
+async fn ticket(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,

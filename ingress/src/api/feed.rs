@@ -42,11 +42,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// The stream.
-///
-/// # Errors
-/// 401, 403, 429 for too many streams of the caller, 503 for too many in total.
-pub async fn feed(
+async fn feed(
     State(app): State<Arc<AppState>>,
     Analyst(user_id): Analyst,
     headers: HeaderMap,

@@ -77,11 +77,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Returns the caller's conversations.
-///
-/// # Errors
-/// 400 that names the parameter, 401.
-pub async fn list(
+async fn list(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     paging: Paging<After>,
@@ -102,11 +98,7 @@ pub(super) async fn listed(
     Ok(Page::new(items, page.next.map(After)))
 }
 
-/// Returns one conversation.
-///
-/// # Errors
-/// 401, 404.
-pub async fn one(
+async fn one(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
@@ -116,11 +108,7 @@ pub async fn one(
     Ok(Json(ConversationView::new(&found)))
 }
 
-/// Returns the transcript.
-///
-/// # Errors
-/// 401, 404, also while it is not stored yet.
-pub async fn transcript(
+async fn transcript(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
@@ -139,11 +127,7 @@ pub async fn transcript(
     Ok(have.json(FRESHNESS, &transcript)?.into_response())
 }
 
-/// Returns a URL of the recording of a turn.
-///
-/// # Errors
-/// 401, 404.
-pub async fn audio(
+async fn audio(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path((id, index)): Path<(ConversationId, u32)>,
@@ -155,11 +139,7 @@ pub async fn audio(
     url.map(Json).ok_or(ApiError::NotFound("recording"))
 }
 
-/// Returns the assessment.
-///
-/// # Errors
-/// 401, 404, also while there is no assessment yet and if there will be none.
-pub async fn assessment(
+async fn assessment(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,
@@ -173,11 +153,7 @@ pub async fn assessment(
     }
 }
 
-/// Deletes a conversation.
-///
-/// # Errors
-/// 401, 404, 409 while it is live or being processed.
-pub async fn remove(
+async fn remove(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,

@@ -109,11 +109,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Returns a page of learners, or all as a table.
-///
-/// # Errors
-/// 400 that names the parameter, 401, 403.
-pub async fn list(
+async fn list(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Query(query): Query<LearnersQuery>,
@@ -131,11 +127,7 @@ pub async fn list(
     Ok(Json(Page::new(items, next.map(AfterLearner::new))).into_response())
 }
 
-/// Returns all matching learners as a table.
-///
-/// # Errors
-/// 400 that names the parameter, 401, 403.
-pub async fn export(
+async fn export(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Query(query): Query<LearnersQuery>,
@@ -143,11 +135,7 @@ pub async fn export(
     Ok(table(app, filter(query)?))
 }
 
-/// Returns a learner.
-///
-/// # Errors
-/// 401, 403, 404.
-pub async fn one(
+async fn one(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path(id): Path<UserId>,
@@ -155,11 +143,7 @@ pub async fn one(
     found(&app, &id).await.map(LearnerView::new).map(Json)
 }
 
-/// Returns a learner's progress.
-///
-/// # Errors
-/// 400 that names the parameter, 401, 403, 404.
-pub async fn days(
+async fn days(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path(id): Path<UserId>,
@@ -174,11 +158,7 @@ pub async fn days(
     Ok(Json(progress).into_response())
 }
 
-/// Returns a learner's conversations.
-///
-/// # Errors
-/// 400 that names the parameter, 401, 403, 404.
-pub async fn conversations(
+async fn conversations(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path(id): Path<UserId>,
@@ -188,11 +168,7 @@ pub async fn conversations(
     history::listed(&app, &id, paging).await.map(Json)
 }
 
-/// Returns the scores of a conversation.
-///
-/// # Errors
-/// 401, 403, 404, also while there is no assessment yet and if there will be none.
-pub async fn scores(
+async fn scores(
     State(app): State<Arc<AppState>>,
     Analyst(_): Analyst,
     Path((id, conversation)): Path<(UserId, ConversationId)>,

@@ -46,12 +46,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Opens the WebSocket.
-///
-/// # Errors
-/// 400 if the request is not a WebSocket upgrade with the sub-protocol, 401 for an invalid ticket, 403 for a deleted account,
-/// 409 and 503 as for [`super::conversations::start`].
-pub async fn live(
+async fn live(
     State(app): State<Arc<AppState>>,
     Path(conversation_id): Path<ConversationId>,
     Query(query): Query<LiveQuery>,

@@ -110,11 +110,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// All pictures, or those of a category.
-///
-/// # Errors
-/// 400 that names the parameter, 401.
-pub async fn list(
+async fn list(
     State(app): State<Arc<AppState>>,
     Learner(_): Learner,
     Query(query): Query<PicturesQuery>,
@@ -132,11 +128,7 @@ pub async fn list(
     have.json(FRESHNESS, &PictureList { items })
 }
 
-/// A picture.
-///
-/// # Errors
-/// 400 that names the parameter, 401, 404.
-pub async fn one(
+async fn one(
     State(app): State<Arc<AppState>>,
     Learner(_): Learner,
     Path(id): Path<String>,

@@ -63,11 +63,7 @@ pub fn routes() -> Vec<Route> {
     )]
 }
 
-/// Returns the caller's progress.
-///
-/// # Errors
-/// 400 that names the parameter, 401.
-pub async fn own(
+async fn own(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Query(query): Query<DaysQuery>,

@@ -64,11 +64,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// The stream.
-///
-/// # Errors
-/// 401, 404, 429 for too many streams of the caller, 503 for too many in total.
-pub async fn results(
+async fn results(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(id): Path<ConversationId>,

@@ -94,45 +94,20 @@ pub trait Documented<M> {
     fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-pub fn get<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
-where
-    H: Handler<M, Arc<AppState>> + Documented<D>,
-    M: 'static,
-{
-    Route::new(Method::GET, path, id, handler)
+macro_rules! methods {
+    ($($name:ident $method:ident),*) => {$(
+        #[doc = concat!("`", stringify!($method), " path`, handled by `handler`.")]
+        pub fn $name<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
+        where
+            H: Handler<M, Arc<AppState>> + Documented<D>,
+            M: 'static,
+        {
+            Route::new(Method::$method, path, id, handler)
+        }
+    )*};
 }
 
-pub fn post<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
-where
-    H: Handler<M, Arc<AppState>> + Documented<D>,
-    M: 'static,
-{
-    Route::new(Method::POST, path, id, handler)
-}
-
-pub fn put<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
-where
-    H: Handler<M, Arc<AppState>> + Documented<D>,
-    M: 'static,
-{
-    Route::new(Method::PUT, path, id, handler)
-}
-
-pub fn patch<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
-where
-    H: Handler<M, Arc<AppState>> + Documented<D>,
-    M: 'static,
-{
-    Route::new(Method::PATCH, path, id, handler)
-}
-
-pub fn delete<H, M, D>(path: &'static str, id: &'static str, handler: H) -> Route
-where
-    H: Handler<M, Arc<AppState>> + Documented<D>,
-    M: 'static,
-{
-    Route::new(Method::DELETE, path, id, handler)
-}
+methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
 
 impl Route {
     fn new<H, M, D>(method: Method, path: &'static str, id: &'static str, handler: H) -> Self

@@ -60,12 +60,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Accepts a turn.
-///
-/// # Errors
-/// 401; 404 for a conversation of another learner; 409 if it is not live on this task, or another turn is being uploaded or
-/// spoken; 408, 413, 415 and 422 for a file that is rejected; 503 if too many uploads are running.
-pub async fn upload(
+async fn upload(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
     Path(conversation_id): Path<ConversationId>,

@@ -60,9 +60,6 @@ impl AdmissionControl {
     }
 
     /// Reserves a slot for a conversation whose ticket is issued now. It replaces an earlier reservation of the learner.
-    ///
-    /// # Errors
-    /// See [`AdmissionError`].
     pub fn reserve(
         &self,
         user_id: &UserId,
@@ -74,9 +71,6 @@ impl AdmissionControl {
     }
 
     /// Acquires the slot of a conversation that starts.
-    ///
-    /// # Errors
-    /// See [`AdmissionError`].
     pub fn acquire(
         &self,
         user_id: &UserId,

@@ -140,9 +140,6 @@ impl Sessions {
     }
 
     /// Acquires the permit to upload a turn to a live conversation.
-    ///
-    /// # Errors
-    /// See [`TurnUploadError`].
     pub fn permit_upload(&self, id: ConversationId) -> Result<UploadPermit, TurnUploadError> {
         let (uploads_tx, permits) = {
             let live = self.lock();

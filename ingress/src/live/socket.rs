@@ -111,9 +111,6 @@ pub struct UnsupportedProtocolError;
 pub struct BackpressureError;
 
 /// Selects the sub-protocol and bounds the messages of a socket.
-///
-/// # Errors
-/// [`UnsupportedProtocolError`].
 pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, UnsupportedProtocolError> {
     if !upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes()) {
         return Err(UnsupportedProtocolError);
@@ -184,18 +181,12 @@ impl ClientConnection {
     }
 
     /// Queues a text message.
-    ///
-    /// # Errors
-    /// [`BackpressureError`].
     pub fn send(&self, message: &ServerMessage) -> Result<(), BackpressureError> {
         let json = serde_json::to_string(message).expect("live messages have string keys and finite numbers");
         self.push(Message::text(json))
     }
 
     /// Queues a binary message: the generation, then the samples.
-    ///
-    /// # Errors
-    /// [`BackpressureError`].
     pub fn audio(&self, frame: Bytes) -> Result<(), BackpressureError> {
         self.push(Message::Binary(frame))
     }

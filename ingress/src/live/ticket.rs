@@ -114,9 +114,6 @@ impl Tickets {
     }
 
     /// Redeems a ticket for `conversation_id`, which cannot be used again.
-    ///
-    /// # Errors
-    /// See [`TicketError`].
     pub fn redeem(
         &self,
         ticket: &str,

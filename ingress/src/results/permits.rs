@@ -39,9 +39,6 @@ pub enum StreamLimitError {
 
 impl StreamPermits {
     /// Takes a permit for `caller`.
-    ///
-    /// # Errors
-    /// See [`StreamLimitError`].
     pub fn take(&self, caller: &UserId) -> Result<StreamPermit, StreamLimitError> {
         let mut open = self.open();
         if open.by_caller.get(caller).is_some_and(|count| *count >= STREAMS_OF_CALLER_MAX) {

@@ -115,9 +115,6 @@ impl Stores {
     /// learner's progress stays: sums contain nothing that was said.
     ///
     /// Returns `false` if the owner has no such conversation. A repetition continues an interrupted deletion.
-    ///
-    /// # Errors
-    /// See [`DeleteError`].
     pub async fn delete(
         &self,
         owner: &UserId,

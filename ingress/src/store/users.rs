@@ -129,9 +129,6 @@ impl Users {
 
     /// Replaces the profile of the record if it has the version `version`. Returns the new record. Repeating the call
     /// changes nothing.
-    ///
-    /// # Errors
-    /// See [`UpdateError`].
     pub async fn update(
         &self,
         user_id: &UserId,

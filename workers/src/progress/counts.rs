@@ -31,9 +31,6 @@ pub(super) enum ChangeError {
 }
 
 /// The change of `event`.
-///
-/// # Errors
-/// See [`ChangeError`].
 pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
     if let Some(completed) = event.as_completed() {
         Ok(Change {

@@ -50,9 +50,6 @@ impl Days {
     }
 
     /// Parses the text form.
-    ///
-    /// # Errors
-    /// See [`InvalidDaysError`].
     pub(super) fn read(text: &str) -> Result<Self, InvalidDaysError> {
         let run = |word: &str| -> Option<(Date, Date)> {
             let (first, days) = word.split_once('+')?;
