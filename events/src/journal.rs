@@ -304,7 +304,7 @@ impl Journal {
     }
 }
 
-/// Whoever writes a conversation may read it.
+/// A journal with write access can also read.
 impl Deref for Journal {
     type Target = JournalReader;
 

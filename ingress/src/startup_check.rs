@@ -21,11 +21,11 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     // Boxed because the combined future is large.
     Box::pin(async {
         tokio::try_join!(
-            table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", &config.conversations_table, CONVERSATIONS),
-            table(&dynamodb, "NOVA_IMAGES_TABLE", &config.images_table, IMAGES),
-            table(&dynamodb, "NOVA_USERS_TABLE", &config.users_table, USERS),
-            table(&dynamodb, "NOVA_PROGRESS_TABLE", &config.progress_table, PROGRESS),
-            table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, EFFECTS),
+            table(&dynamodb, CONVERSATIONS, &config.conversations_table),
+            table(&dynamodb, IMAGES, &config.images_table),
+            table(&dynamodb, USERS, &config.users_table),
+            table(&dynamodb, PROGRESS, &config.progress_table),
+            table(&dynamodb, EFFECTS, &config.effects_table),
             bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
             bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket),
             bucket(&s3, "NOVA_IMAGES_BUCKET", &config.images_bucket),

@@ -136,7 +136,7 @@ impl Alerts {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let sns = aws_sdk_sns::Client::new(aws);
         let table = &config.effects_table;
-        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", table, startup_check::EFFECTS).await?;
+        startup_check::table(&dynamodb, startup_check::EFFECTS, table).await?;
         startup_check::topic(&sns, "NOVA_TOPIC_CRITICAL_ARN", &config.topic_critical_arn).await?;
         startup_check::topic(&sns, "NOVA_TOPIC_WARNING_ARN", &config.topic_warning_arn).await?;
         startup_check::topic(&sns, "NOVA_TOPIC_INFO_ARN", &config.topic_info_arn).await?;

@@ -107,15 +107,9 @@ impl Analyses {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let s3 = s3_client(aws);
         let Config { conversations_table, images_table, effects_table, logs_bucket, .. } = config;
-        startup_check::table(
-            &dynamodb,
-            "NOVA_CONVERSATIONS_TABLE",
-            conversations_table,
-            startup_check::CONVERSATIONS,
-        )
-        .await?;
-        startup_check::table(&dynamodb, "NOVA_IMAGES_TABLE", images_table, startup_check::IMAGES).await?;
-        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::table(&dynamodb, startup_check::CONVERSATIONS, conversations_table).await?;
+        startup_check::table(&dynamodb, startup_check::IMAGES, images_table).await?;
+        startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         check_model(&config.analysis_model_id, env::now())?;
         let model = Model::new(aws, config.analysis_model_id.clone(), config.analysis_max_tokens)

@@ -109,17 +109,10 @@ impl Erasure {
         let Config { users_table, conversations_table, progress_table, effects_table, .. } = config;
         let Config { logs_bucket, audio_bucket, user_pool_id, .. } = config;
         let queue_url = &config.consumer.queue_url;
-        startup_check::table(&dynamodb, "NOVA_USERS_TABLE", users_table, startup_check::USERS).await?;
-        startup_check::table(
-            &dynamodb,
-            "NOVA_CONVERSATIONS_TABLE",
-            conversations_table,
-            startup_check::CONVERSATIONS,
-        )
-        .await?;
-        startup_check::table(&dynamodb, "NOVA_PROGRESS_TABLE", progress_table, startup_check::PROGRESS)
-            .await?;
-        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::table(&dynamodb, startup_check::USERS, users_table).await?;
+        startup_check::table(&dynamodb, startup_check::CONVERSATIONS, conversations_table).await?;
+        startup_check::table(&dynamodb, startup_check::PROGRESS, progress_table).await?;
+        startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", audio_bucket).await?;
         let pool = cognito.describe_user_pool().user_pool_id(user_pool_id).send().await;

@@ -95,9 +95,8 @@ impl Progress {
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let Config { progress_table, effects_table, event_bus, .. } = config;
-        startup_check::table(&dynamodb, "NOVA_PROGRESS_TABLE", progress_table, startup_check::PROGRESS)
-            .await?;
-        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::table(&dynamodb, startup_check::PROGRESS, progress_table).await?;
+        startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
         Ok(Self {
             store: Store::new(dynamodb, progress_table.clone(), effects),

@@ -87,10 +87,8 @@ impl Transcripts {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let s3 = s3_client(aws);
         let table = &config.conversations_table;
-        startup_check::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, startup_check::CONVERSATIONS)
-            .await?;
-        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", &config.effects_table, startup_check::EFFECTS)
-            .await?;
+        startup_check::table(&dynamodb, startup_check::CONVERSATIONS, table).await?;
+        startup_check::table(&dynamodb, startup_check::EFFECTS, &config.effects_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket).await?;
         startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket).await?;
         let effects = Effects::new(dynamodb.clone(), config.effects_table.clone());

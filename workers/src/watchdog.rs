@@ -151,9 +151,8 @@ impl Watchdog {
         let Config { conversations_table: table, watchdog_queue_url, event_bus, .. } = config;
         let AuditConfig { effects_table, logs_bucket, .. } = &config.audit;
         let s3 = s3_client(aws);
-        startup_check::table(&dynamodb, "NOVA_CONVERSATIONS_TABLE", table, startup_check::CONVERSATIONS)
-            .await?;
-        startup_check::table(&dynamodb, "NOVA_EFFECTS_TABLE", effects_table, startup_check::EFFECTS).await?;
+        startup_check::table(&dynamodb, startup_check::CONVERSATIONS, table).await?;
+        startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         let stores = PipelineStores {
             dynamodb: dynamodb.clone(),
@@ -171,7 +170,7 @@ impl Watchdog {
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
             pipeline: pipeline::PipelineReader::new(stores),
             schedule: config.schedule(),
-            audit_metrics: Arc::new(AuditMetrics::new()),
+            audit_metrics: Arc::default(),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.watchdog"),
             owner: format!("watchdog-{}", env::random_uuid()),
         })

@@ -11,7 +11,7 @@ use super::Turn;
 /// Steps in which latencies are counted, in milliseconds: percentiles are exact to one step.
 const STEP_MS: u64 = 10;
 
-/// Longest latency that is told apart from longer ones in a percentile, in milliseconds. With [`STEP_MS`] it bounds
+/// Longest latency that a percentile distinguishes from longer ones, in milliseconds. With [`STEP_MS`] it bounds
 /// the memory of [`Latencies`].
 const LATENCY_MS_MAX: u64 = 60_000;
 

@@ -1,7 +1,7 @@
 //! PURE. W3C trace context (Recommendation "Trace Context", version 00): what `traceparent` says, and how one
-//! conversation's events are told to belong together.
+//! conversation's events are known to belong together.
 //!
-//! A conversation is one trace. Whoever handles an event is a child span of it, and the events that it publishes carry
+//! A conversation is one trace. The handler of an event is a child span of it, and the events that it publishes carry
 //! that span. A child's id is derived and not drawn, so a repetition publishes the same event to the byte.
 
 use std::{fmt, str::FromStr};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// Random bytes of a new trace: 16 of the trace id and 8 of the span id.
 pub const RANDOM_BYTES: usize = 24;
 
-/// The flag "sampled": whoever records traces has recorded this one.
+/// The flag "sampled": this trace is recorded.
 const SAMPLED: u8 = 1;
 
 /// A span of a trace: `00-<trace id>-<span id>-<flags>`, in lower-case hex.

@@ -9,51 +9,47 @@ use aws_sdk_dynamodb::{
 
 use super::failure::describe;
 
+/// A table of the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct Table {
+    /// Environment variable with its name.
+    pub variable: &'static str,
     /// Partition key attribute.
     pub partition: &'static str,
     /// Sort key attribute, if the table has one.
     pub sort: Option<&'static str>,
 }
 
-pub const CONVERSATIONS: Key = Key { partition: "sessionId", sort: Some("timestamp") };
+pub const CONVERSATIONS: Table =
+    Table { variable: "NOVA_CONVERSATIONS_TABLE", partition: "sessionId", sort: Some("timestamp") };
+pub const IMAGES: Table = Table { variable: "NOVA_IMAGES_TABLE", partition: "imageId", sort: None };
+pub const USERS: Table = Table { variable: "NOVA_USERS_TABLE", partition: "userId", sort: None };
+pub const PROGRESS: Table =
+    Table { variable: "NOVA_PROGRESS_TABLE", partition: "userId", sort: Some("date") };
+pub const EFFECTS: Table = Table { variable: "NOVA_EFFECTS_TABLE", partition: "effectId", sort: None };
 
-pub const IMAGES: Key = Key { partition: "imageId", sort: None };
-
-pub const USERS: Key = Key { partition: "userId", sort: None };
-
-/// The key of the UserProgress table.
-pub const PROGRESS: Key = Key { partition: "userId", sort: Some("date") };
-
-pub const EFFECTS: Key = Key { partition: "effectId", sort: None };
-
-/// Checks that `table`, the value of the environment variable `variable`, has `key`.
+/// Checks that `expected`, whose name is `name`, exists and has its key.
 ///
 /// # Errors
 /// The table is missing, inaccessible or has another key.
-pub async fn table(
-    dynamodb: &aws_sdk_dynamodb::Client,
-    variable: &str,
-    table: &str,
-    key: Key,
-) -> anyhow::Result<()> {
+pub async fn table(dynamodb: &aws_sdk_dynamodb::Client, expected: Table, name: &str) -> anyhow::Result<()> {
+    let Table { variable, partition, sort } = expected;
     let description = dynamodb
         .describe_table()
-        .table_name(table)
+        .table_name(name)
         .send()
         .await
         .map_err(|error| describe(&error))
-        .with_context(|| format!("{variable}: failed to describe the table {table:?}"))?;
+        .with_context(|| format!("{variable}: failed to describe the table {name:?}"))?;
     let schema = description.table().map(TableDescription::key_schema).unwrap_or_default();
     let attribute = |kind: KeyType| {
         schema.iter().find(|element| *element.key_type() == kind).map(KeySchemaElement::attribute_name)
     };
     let found = (attribute(KeyType::Hash), attribute(KeyType::Range));
     ensure!(
-        found == (Some(key.partition), key.sort),
-        "{variable}: the table {table:?} has the key {found:?}, expected is {:?}",
-        (key.partition, key.sort)
+        found == (Some(partition), sort),
+        "{variable}: the table {name:?} has the key {found:?}, expected is {:?}",
+        (partition, sort)
     );
     Ok(())
 }

@@ -3,7 +3,7 @@
 use events::runtime::metrics::{Counter, Document, Unit};
 
 /// The counts since the last document.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AuditMetrics {
     /// Conversations that have passed every stage.
     pub(super) complete: Counter,
@@ -16,12 +16,6 @@ pub(super) struct AuditMetrics {
 }
 
 impl AuditMetrics {
-    /// All counts are zero.
-    pub(super) fn new() -> Self {
-        let counter = Counter::new;
-        Self { complete: counter(), stalled: counter(), recovered: counter(), given_up: counter() }
-    }
-
     /// Takes the counts, which restart from zero.
     pub(super) fn document(&self) -> Document {
         Document::new(vec![("service", "watchdog".to_owned())])
@@ -38,7 +32,7 @@ mod tests {
 
     #[test]
     fn counts_are_reported_once_and_documented() {
-        let audit_metrics = AuditMetrics::new();
+        let audit_metrics = AuditMetrics::default();
         audit_metrics.stalled.increment();
         audit_metrics.stalled.increment();
         let taken = || audit_metrics.document().encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();

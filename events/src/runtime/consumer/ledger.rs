@@ -92,7 +92,8 @@ impl Ledger {
         let builder = dynamodb.config().to_builder().retry_partition(own).timeout_config(aws::timeouts());
         let dynamodb = Client::from_conf(builder.build());
         let table = config.attempts_table.clone();
-        startup_check::table(&dynamodb, "NOVA_ATTEMPTS_TABLE", &table, startup_check::EFFECTS).await?;
+        let attempts = startup_check::Table { variable: "NOVA_ATTEMPTS_TABLE", ..startup_check::EFFECTS };
+        startup_check::table(&dynamodb, attempts, &table).await?;
         Ok(Self { dynamodb, table, service })
     }
 
