@@ -38,7 +38,7 @@ impl Console {
         Self(Arc::new(Shared { interactive, current: Mutex::new(None) }))
     }
 
-    /// Whether somebody is watching.
+    /// Whether it is a terminal.
     pub(crate) fn is_interactive(&self) -> bool {
         self.0.interactive
     }
@@ -56,7 +56,7 @@ impl Console {
     }
 
     pub(crate) fn line(&self, text: &str) {
-        // Whoever reads our output may have gone away; that is no failure of ours.
+        // The reader of the output may be gone; that is not a failure.
         self.beside_bar(|| {
             let _ = writeln!(stdout(), "{text}");
         });
@@ -128,7 +128,7 @@ impl Console {
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
-        // What is shown stays true even if somebody panicked while showing it.
+        // A panic elsewhere leaves the current step valid.
         self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,10 @@
-//! The local runner, the Bedrock simulator and what operators need.
+//! The local runner, the Bedrock simulator and the tools of operators.
 //!
-//! - [`load`]: what conversations cost.
+//! - [`load`]: measures what conversations cost.
 //! - [`local`]: the system on one machine, for `cargo run`, for the demo and for the tests.
-//! - [`pictures`]: what learners talk about, and how it is published.
-//! - [`learner`]: somebody who signs up and talks.
-//! - [`simulator`]: Amazon Bedrock, where there is none.
+//! - [`pictures`]: the pictures that learners talk about, and their publication.
+//! - [`learner`]: a client that signs up and talks.
+//! - [`simulator`]: a simulated Amazon Bedrock.
 
 mod cache_folder;
 pub mod learner;

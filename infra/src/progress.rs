@@ -1,13 +1,13 @@
-//! PURE. What long work reports while it runs. Showing it is the caller's business.
+//! PURE. The progress of long work. The caller shows it.
 
 use std::{fmt, sync::Arc};
 
-/// A moment of long work. Steps follow one another; they do not nest.
+/// A report of long work. Steps follow one another; they do not nest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A step begins; the text says what is being done. It ends the step before.
+    /// A step begins; the text is its title. It ends the step before.
     Begin(&'a str),
-    /// What the step is at just now.
+    /// The current part of the step.
     Detail(&'a str),
     /// How many of its equal parts are done.
     Part {
@@ -15,13 +15,13 @@ pub enum Step<'a> {
         /// Parts in all.
         total: usize,
     },
-    /// The step succeeded; the text says what came of it, and may be empty.
+    /// The step succeeded; the text is its result, and may be empty.
     End(&'a str),
     /// The step failed, and the work goes on.
     Fail(&'a str),
 }
 
-/// Who is told of the steps. Cheap to clone.
+/// Receives the steps. Cheap to clone.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(Step<'_>) + Send + Sync>);
 
@@ -31,7 +31,7 @@ impl Progress {
         Self(Arc::new(observer))
     }
 
-    /// Reports to nobody.
+    /// Reports nothing.
     #[must_use]
     pub fn silent() -> Self {
         Self::new(|_| {})
@@ -45,7 +45,6 @@ impl Progress {
         (self.0)(Step::Detail(text));
     }
 
-    /// How far the step is.
     pub fn part(&self, done: usize, total: usize) {
         (self.0)(Step::Part { done, total });
     }

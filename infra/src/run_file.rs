@@ -47,7 +47,7 @@ impl RunFolder {
         self.folder.join("state")
     }
 
-    /// Tells others what runs.
+    /// Writes the run file.
     pub(crate) fn publish(&self, run: &RunFile) -> anyhow::Result<()> {
         run.write(&self.run_file)
     }

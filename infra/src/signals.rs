@@ -1,4 +1,4 @@
-//! Waits for the user to say stop.
+//! Waits for the user to stop the program.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};

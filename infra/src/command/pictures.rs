@@ -166,13 +166,13 @@ fn cost(model: &str, wanted: usize, missing: usize, price_usd: f64) -> String {
     )
 }
 
-/// Whether somebody says that money may be spent.
+/// Whether the operator agrees to the cost.
 fn agreed(yes: bool, console: &Console) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);
     }
     if !console.is_interactive() {
-        bail!("nobody is here to agree to the cost; give --yes");
+        bail!("there is no terminal to agree to the cost; give --yes");
     }
     console.line("Go on? Type y for yes.");
     let mut answer = String::new();

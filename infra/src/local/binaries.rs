@@ -1,4 +1,4 @@
-//! The service's binaries: where they are and how they are built.
+//! The service's binaries: their folder and their build.
 
 use std::{
     collections::VecDeque,
@@ -16,10 +16,10 @@ use tokio::{
 
 use super::Progress;
 
-/// How many of cargo's last lines explain a failed build.
+/// Last lines of cargo's output that explain a failed build.
 const LINES_SHOWN: usize = 40;
 
-/// How the variables begin in which cargo tells a program about its package.
+/// Prefixes of the variables that cargo sets for a program from its package.
 const OF_A_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 #[derive(Clone, Debug)]
@@ -61,15 +61,15 @@ pub fn workspace() -> &'static Path {
     infra.parent().unwrap_or(infra)
 }
 
-/// Cargo as it runs in a shell. What it tells the programs that it runs about their package is left out: the build script
-/// of the TLS stack looks at some of that, so that with it everything above would be built again.
+/// Cargo as it runs in a shell, without the variables that cargo sets for the programs that it runs: the build script of the
+/// TLS stack reads some of them, so with them all dependents would be built again.
 #[must_use]
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let told = |name: &OsString| {
+    let is_of_a_package = |name: &OsString| {
         name.to_str().is_some_and(|name| OF_A_PACKAGE.iter().any(|start| name.starts_with(start)))
     };
-    for name in env::vars_os().map(|(name, _)| name).filter(told) {
+    for name in env::vars_os().map(|(name, _)| name).filter(is_of_a_package) {
         command.env_remove(name);
     }
     command

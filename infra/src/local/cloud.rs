@@ -26,7 +26,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long it may take to end when asked.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often another free port is tried when somebody else took the one before.
+/// Attempts with another free port when another process took the one before.
 const PORT_ATTEMPTS_MAX: u32 = 5;
 
 /// How a local cloud is started.
@@ -36,7 +36,7 @@ pub struct CloudOptions {
     pub state_dir: PathBuf,
     /// Its port; a free one if `None`.
     pub port: Option<u16>,
-    /// Who is told of an installation.
+    /// Receives the steps of an installation.
     pub progress: Progress,
 }
 
@@ -61,13 +61,13 @@ impl Cloud {
                 None => free_port()?,
             };
             match Self::start_on(port, options, &group).await {
-                // Somebody took the port between our look and its use.
+                // Another process took the port after it was found free.
                 Err(error)
                     if options.port.is_none() && error.is::<ProcessExitError>() && !net::is_free(port) => {}
                 result => return result,
             }
         }
-        bail!("every free port was taken by somebody else before the local cloud could use it; start again")
+        bail!("another process took each free port before the local cloud could use it; start again")
     }
 
     async fn start_on(port: u16, options: &CloudOptions, group: &Arc<ProcessGroup>) -> anyhow::Result<Self> {

@@ -1,7 +1,7 @@
-//! Credentials for the service's binaries and for the operator, the way ECS gives them to a task: an HTTP endpoint that answers with
+//! Credentials for the service's binaries and for the operator, the way ECS gives them to a task: an HTTP endpoint that returns
 //! the credentials of the task's role.
 //!
-//! Each binary is told the URL and a token of its own (`AWS_CONTAINER_CREDENTIALS_FULL_URI`,
+//! Each binary gets the URL and a token of its own (`AWS_CONTAINER_CREDENTIALS_FULL_URI`,
 //! `AWS_CONTAINER_AUTHORIZATION_TOKEN`), both of which every AWS SDK understands, and so holds the permissions of
 //! its own role and no other. The root key stays in here.
 
@@ -23,10 +23,10 @@ use uuid::Uuid;
 
 use super::{CredentialSource, Outputs, Service};
 
-/// The role of whoever runs `nova ops`.
+/// The role of the operator, for `nova ops`.
 const OPERATOR: &str = "ops";
 
-/// How long a role session is valid.
+/// Lifetime of a role session.
 const SESSION: Duration = Duration::from_secs(3600);
 
 /// A session with less than this left is replaced. SDKs ask again some minutes before the end.
@@ -51,7 +51,7 @@ struct Role {
     session: Mutex<Option<Credentials>>,
 }
 
-/// What the endpoint answers: the shape that the SDKs' container credential providers read.
+/// The response of the endpoint: the shape that the SDKs' container credential providers read.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -94,7 +94,7 @@ impl CredentialServer {
         Ok([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)])
     }
 
-    /// Where the credentials of the operator's role are.
+    /// The source of the operator's credentials.
     ///
     /// # Errors
     /// When the role was not deployed.

@@ -20,7 +20,7 @@ const DATA: &str = "nova-data";
 const IDENTITY: &str = "nova-identity";
 
 /// Changes to the list of e-mail domains that cannot sign up: learners of tests and of the demo have addresses of the
-/// reserved domain `example`, at which nobody can be written to.
+/// reserved domain `example`, which has no mailboxes.
 pub(super) const REFUSED_EMAIL_DOMAINS: &str = "-example";
 
 /// The templates in the order of their dependencies, by the name of their stack.
@@ -32,10 +32,10 @@ const TEMPLATES: [(&str, &str); 5] = [
     ("nova-monitoring", include_str!("../../templates/monitoring.yaml")),
 ];
 
-/// How long one stack may take on an emulator.
+/// Timeout of the creation of one stack on an emulator.
 const STACK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a stack is looked at while it is being made.
+/// Interval of the queries while a stack is created.
 const STACK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Deploys all templates to the empty emulated cloud that `sdk` reaches at `endpoint`, with the functions of `binaries`,

@@ -1,7 +1,7 @@
 //! One child process: its log, its signals, its end.
 //!
-//! A task owns the child and is the only one that reaps or signals it, so a signal can never reach a stranger
-//! that was given the same process id.
+//! A task owns the child and is the only one that reaps or signals it, so a signal can never reach another
+//! process with the same id.
 
 use std::{
     fs::{File, OpenOptions},
@@ -24,10 +24,10 @@ use tokio::{
 
 use super::ProcessGroup;
 
-/// How much of the end of a log is read to explain a death, in bytes.
+/// Length of the end of a log that is read to explain an exit, in bytes.
 const TAIL_BYTES: u64 = 16 * 1024;
 
-/// How many lines of it are shown.
+/// Last lines of it that are shown.
 const TAIL_LINES: usize = 15;
 
 /// A running or ended child process. Dropping it kills the process.
@@ -41,7 +41,7 @@ pub struct Process {
     _group: Arc<ProcessGroup>,
 }
 
-/// A process that ended though nobody asked it to.
+/// A process that ended without a request.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{name} ended unexpectedly ({status}); its log is {log}; its last lines:\n{last_lines}", log = log.display())]
 pub struct ProcessExitError {
@@ -133,7 +133,7 @@ impl Process {
         status.unwrap_or_else(|| std::os::unix::process::ExitStatusExt::from_raw(Signal::SIGKILL as i32))
     }
 
-    /// Its end, without keeping it alive; `None` when nobody is left to say how it ended.
+    /// Its end, without keeping it alive; `None` when its owner is gone.
     pub(super) fn exit(&self) -> impl Future<Output = Option<ExitStatus>> + Send + 'static {
         let mut exit = self.exit.clone();
         async move { exit.wait_for(Option::is_some).await.ok().and_then(|status| *status) }
@@ -149,7 +149,7 @@ impl Process {
         self.wait().await
     }
 
-    /// Says how it died; meant for a process that has ended.
+    /// The description of its exit, for a process that has ended.
     #[must_use]
     pub fn died(&self, status: ExitStatus) -> ProcessExitError {
         ProcessExitError {
@@ -174,7 +174,7 @@ async fn supervise(
                 Some(order) => {
                     let _ = order.done.send(send(&child, order.signal));
                 }
-                // The handle was dropped: nobody is interested in the process any more.
+                // The handle was dropped.
                 None => {
                     let _ = child.start_kill();
                     break child.wait().await;

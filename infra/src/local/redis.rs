@@ -2,7 +2,7 @@
 //! nothing on disk. It speaks TLS beside plain text when asked, as the one in production does.
 //!
 //! The program is the one on the PATH. Where there is none, `cargo run` does without; for the tests Debian's package is
-//! installed, if that is ours to do: as root with `apt-get`. Otherwise the error says what to install.
+//! installed, if this process may: as root with `apt-get`. Otherwise the error says what to install.
 
 use std::{
     fs::{self, File},
@@ -33,16 +33,16 @@ const SERVER: &str = "redis-server";
 const CERTIFICATE: &str = "redis.crt";
 const KEY: &str = "redis.key";
 
-/// How long an installation may take.
+/// Timeout of an installation.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How long it may take to answer, beside a build.
+/// Timeout of its start, which may run beside a build.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long it may take to end when asked.
+/// Timeout of its end after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a condition outside of this process is looked at.
+/// Interval between two checks of a condition outside of this process.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A Redis. Dropping it kills the process.
@@ -87,11 +87,11 @@ impl RedisServer {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let group = Arc::new(ProcessGroup::new()?);
         let port = free_port()?;
-        let process = spawn((port, tls_port), &folder, &group).await?;
+        let process = spawn(port, tls_port, &folder, &group).await?;
         Ok(Self { port, tls_port, folder, group, process })
     }
 
-    /// Where it answers: `redis://127.0.0.1:<port>`.
+    /// Its URL: `redis://127.0.0.1:<port>`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -110,7 +110,7 @@ impl RedisServer {
         &self.process
     }
 
-    /// Ends it. What it kept is gone.
+    /// Ends it. Its data is lost.
     pub async fn stop(&self) {
         self.process.stop(STOP_TIMEOUT).await;
     }
@@ -121,13 +121,14 @@ impl RedisServer {
     /// It does not start.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.stop().await;
-        self.process = spawn((self.port, self.tls_port), &self.folder, &self.group).await?;
+        self.process = spawn(self.port, self.tls_port, &self.folder, &self.group).await?;
         Ok(())
     }
 }
 
 async fn spawn(
-    (port, tls_port): (u16, Option<u16>),
+    port: u16,
+    tls_port: Option<u16>,
     folder: &Path,
     group: &Arc<ProcessGroup>,
 ) -> anyhow::Result<Process> {
@@ -140,12 +141,12 @@ async fn spawn(
     }
     let process = Process::spawn("Redis", command, &folder.join("redis.log"), group)?;
     let deadline = Instant::now() + START_TIMEOUT;
-    while !answers(port).await {
+    while !is_ready(port).await {
         if let Some(status) = process.status() {
             return Err(process.died(status).into());
         }
         if Instant::now() > deadline {
-            bail!("Redis does not answer; its log is {}", process.log().display());
+            bail!("Redis does not respond; its log is {}", process.log().display());
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -156,12 +157,12 @@ fn certify(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     fs::write(folder.join(CERTIFICATE), made.cert.pem())?;
-    // Nobody but this folder's owner talks to it, and it does not outlive the folder.
+    // It is for clients of this folder only and does not outlive the folder.
     fs::write(folder.join(KEY), made.signing_key.serialize_pem())?;
     Ok(())
 }
 
-async fn answers(port: u16) -> bool {
+async fn is_ready(port: u16) -> bool {
     let ping = async {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         connection.write_all(b"PING\r\n").await?;
@@ -213,7 +214,7 @@ async fn is_there(program: &str) -> bool {
 
 async fn apt(arguments: &[&str]) -> anyhow::Result<()> {
     let mut apt = Command::new("apt-get");
-    // Nobody is there to answer, and the service of the package is not the one that is wanted.
+    // The installation must not ask, nor start the package's own service.
     apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     let output = apt.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(INSTALL_TIMEOUT, output).await;

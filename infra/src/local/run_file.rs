@@ -1,4 +1,4 @@
-//! What is running in a workspace: `.nova/run.json`, written by `nova up`, read by `nova demo` and `nova ops`.
+//! The running service of a workspace: `.nova/run.json`, written by `nova up`, read by `nova demo` and `nova ops`.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outputs, http_client, sdk};
 
-/// What somebody needs to know to use the running service.
+/// The URLs, files and resources of the running service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunFile {
-    /// Where the ingress answers.
+    /// URL of the ingress.
     pub url: String,
-    /// Where the local cloud answers.
+    /// URL of the local cloud.
     pub cloud_endpoint: String,
-    /// Where the Bedrock simulator answers.
+    /// URL of the Bedrock simulator.
     pub bedrock_endpoint: String,
     /// The simulator's certificate authority.
     pub ca_bundle: PathBuf,
@@ -31,7 +31,7 @@ pub struct RunFile {
     pub outputs: Outputs,
 }
 
-/// Where the credentials of a role are: an endpoint of the kind that ECS has, and the token that opens it.
+/// The source of the credentials of a role: an endpoint like that of ECS, and its token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialSource {
@@ -41,7 +41,7 @@ pub struct CredentialSource {
     pub token: String,
 }
 
-/// What the endpoint answers.
+/// The response of the endpoint.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Session {
@@ -51,7 +51,7 @@ struct Session {
 }
 
 impl RunFile {
-    /// Reads what runs in `workspace`.
+    /// Reads the file of `workspace`.
     ///
     /// # Errors
     /// Nothing runs there, or it was started by another version.

@@ -30,10 +30,10 @@ use super::{
 use crate::pictures::{Gallery, catalogue, publish, publish_pictures};
 use launch::{Launched, Launcher, Simulator};
 
-/// How long a process may take to end after SIGTERM before it is killed: the drain time of a worker and some.
+/// Time that a process has to end after SIGTERM before it is killed: more than the drain time of a worker.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// How many unexpected deaths are remembered until somebody asks.
+/// Unexpected exits that wait for [`Stack::died`].
 const DEATHS_REMEMBERED: usize = 64;
 
 /// How a stack is started. [`StackOptions::new`] has the usual values.
@@ -41,15 +41,15 @@ const DEATHS_REMEMBERED: usize = 64;
 pub struct StackOptions {
     /// A folder for the state and the logs of all processes; made if it is not there.
     pub state_dir: PathBuf,
-    /// Where the binaries are: [`super::build`] says.
+    /// The binaries, see [`super::build`].
     pub binaries: Binaries,
     /// The port of the first ingress; a free one if `None`. The others have free ones.
     pub ingress_port: Option<u16>,
     /// Which of the service's binaries run; all of them by default.
     pub services: Vec<Service>,
-    /// How many processes of each worker.
+    /// Processes of each worker.
     pub copies: NonZeroUsize,
-    /// How many processes of the ingress, each on a port of its own. Nothing balances between them.
+    /// Processes of the ingress, each on its own port, without a load balancer.
     pub ingress_copies: NonZeroUsize,
     /// More environment for every process of a service, after and over the stack's own.
     pub environment: Vec<(Service, String, String)>,
@@ -59,12 +59,12 @@ pub struct StackOptions {
     pub simulator_arguments: Vec<String>,
     /// Whether the pictures are published with their images; their texts always are.
     pub images: bool,
-    /// Who is told of the steps.
+    /// Receives the steps.
     pub progress: Progress,
 }
 
 impl StackOptions {
-    /// One process of each binary, free ports, nobody told.
+    /// One process of each binary, free ports, no reports.
     #[must_use]
     pub fn new(state_dir: PathBuf, binaries: Binaries) -> Self {
         Self {
@@ -113,7 +113,7 @@ pub struct Stack {
     report_death: mpsc::Sender<ProcessExitError>,
 }
 
-/// A process, and whether its end is ours.
+/// A process, and whether its end was requested.
 #[derive(Clone, Debug)]
 struct Running {
     process: Arc<Process>,
@@ -182,13 +182,13 @@ impl Stack {
         Ok(Self { instances, launcher, simulator, cloud, outputs, deaths, report_death })
     }
 
-    /// Where the first ingress answers, `http://127.0.0.1:port`.
+    /// URL of the first ingress, `http://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.launcher.urls()[0]
     }
 
-    /// Where each ingress answers, by copy.
+    /// URL of each ingress, by copy.
     #[must_use]
     pub fn urls(&self) -> &[String] {
         self.launcher.urls()
@@ -204,7 +204,7 @@ impl Stack {
         &self.outputs
     }
 
-    /// Where the simulator answers, `https://127.0.0.1:port`: the value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+    /// URL of the simulator, `https://127.0.0.1:port`: the value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
     #[must_use]
     pub fn bedrock_endpoint(&self) -> &str {
         self.simulator.endpoint()
@@ -221,7 +221,7 @@ impl Stack {
         self.simulator.process()
     }
 
-    /// What somebody needs to know to use the running service. The logs are in `state_dir`.
+    /// The run file. The logs are in `state_dir`.
     ///
     /// # Errors
     /// When the operator's role was not deployed.
@@ -242,7 +242,7 @@ impl Stack {
         self.instances.keys().copied()
     }
 
-    /// Which processes of the service answer that they are healthy, at this moment.
+    /// The processes of the service, and whether each is healthy.
     pub async fn health(&self) -> Vec<(Instance, bool)> {
         let all = self.instances.iter().map(async |(instance, running)| {
             let health = running.lock().await.health.clone();
@@ -311,7 +311,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Waits for the next process that ends though nobody asked it to: one of the service's, the simulator or
+    /// Waits for the next process that ends without a request: one of the service's, the simulator or
     /// the cloud.
     pub async fn died(&self) -> ProcessExitError {
         let mut deaths = self.deaths.lock().await;
@@ -362,7 +362,7 @@ fn watched(launched: Launched, report: &mpsc::Sender<ProcessExitError>) -> Runni
     tokio::spawn(async move {
         let Some(status) = exit.await else { return };
         if let Some(process) = weak.upgrade().filter(|_| !ours.load(Ordering::SeqCst)) {
-            // Full means that many deaths were reported and nobody asked: one more adds nothing.
+            // A full channel has enough of them: one more adds nothing.
             let _ = report.try_send(process.died(status));
         }
     });

@@ -1,4 +1,4 @@
-//! Python programs that we run but do not ship: each in a private environment of its own, installed once from a
+//! Python programs that are run but not shipped: each in a private environment of its own, installed once from a
 //! lock with the hash of every file.
 //!
 //! An environment's folder is named after its lock and its Python, so a new lock is a new environment and nothing
@@ -18,7 +18,7 @@ use tokio::process::Command;
 use super::{Progress, python, python::Python};
 use crate::cache_folder::{cache_folder, unusable_cache};
 
-/// How long an installation may take; a slow network downloads 25 MB in it.
+/// Timeout of an installation; a slow network downloads 25 MB in it.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A program on the Python Package Index, pinned.
@@ -28,7 +28,7 @@ pub struct PythonTool {
     name: &'static str,
     /// The package that is asked for in the lock.
     package: &'static str,
-    /// What Python is told to run. The scripts that pip makes would name the folder that was built in.
+    /// The arguments of Python. The scripts that pip makes would name the folder that was built in.
     start: [&'static str; 2],
     lock: &'static str,
 }

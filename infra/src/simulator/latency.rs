@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Longer delays are counted as this one, in microseconds.
 const MICROS_MAX: u64 = 60_000_000;
 
-/// Precision of the distribution: values are told apart to one part in a thousand.
+/// Precision of the distribution: values differ by one part in a thousand.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A distribution in milliseconds.

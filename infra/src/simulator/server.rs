@@ -249,7 +249,7 @@ async fn read_request(
     Ok((body, model))
 }
 
-/// Checks the signature of a request when the simulator was told to.
+/// Checks the signature of a request, with [`SimulatorOptions::verify_signatures`].
 async fn authenticate(
     shared: &ServerState,
     parts: &Parts,

@@ -20,8 +20,8 @@ pub(super) struct Letter {
     pub(super) body: String,
     /// When it was sent to the queue it is in, or to its first one.
     pub(super) sent_at: Option<Timestamp>,
-    /// What whoever put it there says: a worker `reason`, `service`, `eventId`, `messageId`, `receiveCount`;
-    /// EventBridge `ERROR_CODE`, `ERROR_MESSAGE`, `RULE_ARN`, `TARGET_ARN`.
+    /// The reason for which it is there: a worker sets `reason`, `service`, `eventId`, `messageId`, `receiveCount`;
+    /// EventBridge sets `ERROR_CODE`, `ERROR_MESSAGE`, `RULE_ARN`, `TARGET_ARN`.
     pub(super) attributes: BTreeMap<String, String>,
 }
 
@@ -80,7 +80,7 @@ impl Letter {
         }
     }
 
-    /// The reason that whoever put it there gave.
+    /// The recorded reason.
     pub(super) fn reason(&self) -> Option<String> {
         let attribute = |name: &str| self.attributes.get(name).map(String::as_str);
         if let Some(code) = attribute("ERROR_CODE") {

@@ -67,7 +67,7 @@ pub(super) async fn run(
     })
 }
 
-/// The event as the stored transcript tells it.
+/// The event from the stored transcript.
 async fn from_transcript(options: &ReplayOptions, target: &Target) -> anyhow::Result<Envelope> {
     let id = options.id;
     let Some(user_id) = &options.user else {
