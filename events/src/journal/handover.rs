@@ -82,7 +82,7 @@ impl Journal {
     }
 
     /// Becomes the owner of a conversation whose lease has expired at `now`. To end it, take over first and then
-    /// [`Journal::load`] it: no turn can be appended in between.
+    /// [`JournalReader::load`](super::JournalReader::load) it: no turn can be appended in between.
     ///
     /// # Errors
     /// [`JournalError::Held`], also if the owner renewed its lease concurrently; [`JournalError::Ended`],
