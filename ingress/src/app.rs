@@ -1,6 +1,6 @@
 //! The state of the process: what handlers and background tasks use, built once from the configuration.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
@@ -29,6 +29,7 @@ use crate::{
     live::ticket::Tickets,
     live::upload::Intake,
     metrics::Metrics,
+    server::connections::{ConnectionLimits, Connections},
     store::{
         analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
         stores::Stores, users::Users,
@@ -66,6 +67,8 @@ pub struct AppState {
     /// Live conversations.
     pub sessions: Sessions,
     pub stores: Stores,
+    /// Open connections.
+    pub connections: Connections,
     pub metrics: Arc<Metrics>,
 }
 
@@ -121,6 +124,11 @@ impl AppState {
             config: config.clone(),
             owner: owner.clone(),
         };
+        let connections = ConnectionLimits {
+            max: config.connections_max,
+            per_address_max: (config.trusted_proxies == 0).then_some(config.connections_per_address_max),
+            idle_timeout: Duration::from_secs(config.keep_alive_seconds),
+        };
         let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
         Ok(Self {
             verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
@@ -139,6 +147,7 @@ impl AppState {
             web_origin: config.web_origin.clone(),
             sessions: Sessions::new(dependencies),
             stores,
+            connections: Connections::new(connections, Arc::clone(&metrics)),
             metrics,
         })
     }

@@ -88,6 +88,16 @@ pub struct Config {
         value_parser = clap::value_parser!(u8).range(0..=8)
     )]
     pub trusted_proxies: u8,
+    /// Maximum number of open connections of this task, WebSockets included; the limit of open files lowers it
+    #[arg(long, env = "NOVA_CONNECTIONS_MAX", default_value_t = 4096, value_parser = positive)]
+    pub connections_max: usize,
+    /// Maximum number of open connections of one IPv4 address or IPv6 /64; it applies only without trusted proxies
+    #[arg(long, env = "NOVA_CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 400, value_parser = positive)]
+    pub connections_per_address_max: usize,
+    /// Time for which a connection without a request stays open, in seconds; longer than the idle timeout of a load balancer in
+    /// front
+    #[arg(long, env = "NOVA_KEEP_ALIVE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub keep_alive_seconds: u64,
     /// Send cookies without the attribute Secure to pages at http://localhost, which have no TLS. For development
     #[arg(long, env = "NOVA_LOCALHOST_COOKIES")]
     pub localhost_cookies: bool,

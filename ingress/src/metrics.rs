@@ -36,6 +36,8 @@ pub struct Metrics {
     pub result_looks: Counter,
     pub failed_result_looks: Counter,
     pub failed_coordination_calls: Counter,
+    /// Connections that were closed, or replaced another, because a bound was reached.
+    pub refused_connections: Counter,
     durations: Timings,
     renewals: Counter,
     recoveries: Counter,
@@ -70,8 +72,8 @@ impl Metrics {
         *lock(&self.refused).entry(reason).or_default() += 1;
     }
 
-    /// Takes the metrics since the last call. `live` conversations and `streams` of results are open now.
-    pub fn documents(&self, live: usize, streams: usize) -> Vec<Document> {
+    /// Takes the metrics since the last call. `live` conversations, `streams` of results and `connections` are open now.
+    pub fn documents(&self, live: usize, streams: usize, connections: usize) -> Vec<Document> {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let mut documents = vec![
             document(None)
@@ -85,6 +87,8 @@ impl Metrics {
                 .number("FailedSharedCalls", Unit::Count, self.failed_coordination_calls.take())
                 .number("Reconnects", Unit::Count, self.reconnects.take())
                 .number("Takeovers", Unit::Count, self.takeovers.take())
+                .number("OpenConnections", Unit::Count, count(connections))
+                .number("RefusedConnections", Unit::Count, self.refused_connections.take())
                 .number("PictureCacheHits", Unit::Count, self.picture_hits.take())
                 .number("PictureCacheReads", Unit::Count, self.picture_reads.take())
                 .number("FailedPictureCacheReads", Unit::Count, self.failed_picture_reads.take())
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
 
     fn taken(metrics: &Metrics) -> Vec<Value> {
-        let documents = metrics.documents(3, 0).into_iter();
+        let documents = metrics.documents(3, 0, 0).into_iter();
         documents.filter_map(|document| document.encode(Timestamp::UNIX_EPOCH)).collect()
     }
 

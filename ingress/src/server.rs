@@ -1,9 +1,15 @@
 //! The server: start, routes with their middleware, and orderly shutdown.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+mod accept;
+mod connection;
+pub mod connections;
+mod files;
+mod unread_body;
+
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt as _};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use events::runtime::{aws, metrics::write_until};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -18,8 +24,10 @@ use crate::{
     },
     app::{AppState, bedrock_clients},
     config::Config,
+    live::admission::AdmissionError,
     startup_check,
 };
+use accept::{Routers, accept_until};
 
 /// Time for live conversations to end or be handed over on shutdown: below the 120 s that Fargate waits for a task.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
@@ -30,7 +38,8 @@ const LAST_RESPONSES_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The configuration does not work, or the port cannot be opened.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    config.connections_max = files::connections_within_files(config.connections_max);
     let sdk = aws::sdk_config().await?;
     startup_check::check(&config, &sdk).await?;
     let bedrock = bedrock_clients(&config, &sdk)?;
@@ -52,20 +61,16 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let stopped = CancellationToken::new();
-    // With Nagle's algorithm a frame waits for the acknowledgement of the frame before it, which the client delays.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::warn!(error = %error, "failed to set TCP_NODELAY on a connection");
-        }
-    });
-    let service = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    let routers = Routers { full: router(Arc::clone(&app)), health_check: health_router(Arc::clone(&app)) };
+    let server = tokio::spawn(accept_until(listener, app.connections.clone(), routers, stopped.clone()));
     let ended = CancellationToken::new();
     let _end_background = ended.clone().drop_guard();
     let writing_metrics = tokio::spawn(write_until(ended.clone(), {
         let app = Arc::clone(&app);
-        move || app.metrics.documents(app.sessions.count(), app.stores.results.permits().count())
+        move || {
+            let (live, streams) = (app.sessions.count(), app.stores.results.permits().count());
+            app.metrics.documents(live, streams, app.connections.count())
+        }
     }));
     let presence = app.presence.clone();
     let _renewing = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
@@ -77,12 +82,21 @@ pub async fn serve(
     }
     stopped.cancel();
     let served = match tokio::time::timeout(LAST_RESPONSES_TIMEOUT, server).await {
-        Ok(served) => served.context("the server failed")?.context("the server failed"),
+        Ok(served) => served.context("the server failed"),
         Err(_) => Ok(()),
     };
     ended.cancel();
     writing_metrics.await.context("the metrics failed")?;
     served
+}
+
+/// What a connection of the reserve may request.
+fn health_router(app: Arc<AppState>) -> Router {
+    let routes = api::health::routes();
+    let router =
+        routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler()));
+    let router = router.fallback(async || ApiError::from(AdmissionError::Full));
+    default_headers(router).layer(middleware::from_fn(request_id)).with_state(app)
 }
 
 /// All routes with their middleware.

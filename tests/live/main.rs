@@ -8,6 +8,7 @@ mod coordination;
 mod deletion;
 mod ends;
 mod faults;
+mod flood;
 mod hour;
 mod limits;
 mod oracle;
