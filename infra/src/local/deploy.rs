@@ -164,7 +164,10 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use events::{
-        contract::{ConversationId, EventId},
+        contract::{
+            AccountDeletionRequested, AnalysisFailed, ConversationAnalyzed, ConversationCompleted,
+            ConversationId, ConversationStalled, EventId, ProgressUpdated, TranscriptStored,
+        },
         pipeline::names,
         runtime::delivery::{FAILURES_MAX_LIMIT, RECEIVES_PER_FAILURE},
         workers::Worker,
@@ -349,5 +352,70 @@ mod tests {
         let allowed: Vec<&Value> =
             limited["Statement"].as_array().unwrap().iter().map(|one| &one["Action"]).collect();
         assert_eq!(allowed, [&json!(["s3:GetObject"])]);
+    }
+
+    /// The statements of a role that allow `action`.
+    fn statements<'a>(role: &'a Value, action: &str) -> Vec<&'a Value> {
+        let policies = role["Properties"]["Policies"].as_array().into_iter().flatten();
+        let statements =
+            policies.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array()).flatten();
+        let allows = |statement: &&Value| statement["Action"].to_string().contains(&format!("\"{action}\""));
+        statements.filter(allows).collect()
+    }
+
+    #[test]
+    fn every_role_publishes_only_its_own_events_on_aws() {
+        let access = resources("nova-access");
+        let mut found = BTreeMap::new();
+        for (name, role) in of_type(&access, "AWS::IAM::Role") {
+            for statement in statements(role, "events:PutEvents") {
+                assert_eq!(statement["Action"], json!(["events:PutEvents"]), "{name}");
+                let condition = statement["Condition"]["Fn::If"].as_array().expect("a condition of AWS only");
+                assert_eq!(condition[0], "Production", "{name}");
+                assert_eq!(condition[2], json!({ "Ref": "AWS::NoValue" }), "{name}");
+                let equals = condition[1]["StringEquals"].as_object().unwrap();
+                assert_eq!(equals.len(), 2, "{name}");
+                let types = equals["events:detail-type"].as_array().unwrap().iter();
+                let types: Vec<_> = types.map(|name| name.as_str().unwrap().to_owned()).collect();
+                found.insert(name.to_owned(), (equals["events:source"].as_str().unwrap().to_owned(), types));
+            }
+        }
+        let expected = [
+            (
+                "IngressRole",
+                "nova.ingress",
+                vec![ConversationCompleted::NAME, AccountDeletionRequested::NAME],
+            ),
+            ("TranscriptRole", "nova.transcript", vec![TranscriptStored::NAME]),
+            ("AnalysisRole", "nova.analysis", vec![ConversationAnalyzed::NAME, AnalysisFailed::NAME]),
+            ("ProgressRole", "nova.progress", vec![ProgressUpdated::NAME]),
+            ("WatchdogRole", "nova.watchdog", vec![ConversationCompleted::NAME, ConversationStalled::NAME]),
+            ("OpsRole", "nova.ops", vec![ConversationCompleted::NAME]),
+        ];
+        let expected = expected.map(|(role, source, types)| {
+            (role.to_owned(), (source.to_owned(), types.into_iter().map(str::to_owned).collect()))
+        });
+        assert_eq!(found, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn browser_credentials_read_no_attribute_that_spoils_the_exercise() {
+        let identity = resources(IDENTITY);
+        for role in ["AuthenticatedRole", "UnauthenticatedRole"] {
+            for action in ["dynamodb:GetItem", "dynamodb:Query"] {
+                for statement in statements(&identity[role], action) {
+                    let condition = &statement["Condition"];
+                    assert_eq!(condition["StringEquals"]["dynamodb:Select"], "SPECIFIC_ATTRIBUTES", "{role}");
+                    assert_eq!(condition["Null"]["dynamodb:Attributes"], "false", "{role}");
+                    let allowed = &condition["ForAllValues:StringEquals"]["dynamodb:Attributes"];
+                    let allowed: Vec<_> =
+                        allowed.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                    assert!(allowed.contains(&"imageId") && !allowed.contains(&"description"), "{allowed:?}");
+                }
+            }
+            for action in ["dynamodb:BatchGetItem", "dynamodb:Scan"] {
+                assert!(statements(&identity[role], action).is_empty(), "{role} {action}");
+            }
+        }
     }
 }
