@@ -38,6 +38,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    confirmed,
     effects::{Claim, Effects, Lease},
     startup_check,
     tombstone::Tombstones,
@@ -157,6 +158,7 @@ impl Analyses {
         if conversation.header.deleted_at.is_some() {
             return Ok(None);
         }
+        confirmed::check(&conversation.header, completed)?;
         let effect_id = analysis_effect(completed.conversation_id);
         match self.effects.claim(&effect_id, receive_count, env::now()).await? {
             Claim::Finished(outcome) => self.finished(completed, &outcome).await.map(Some),

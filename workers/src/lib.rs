@@ -12,6 +12,7 @@ pub mod progress;
 pub mod transcript;
 pub mod watchdog;
 
+mod confirmed;
 mod effects;
 mod objects;
 mod startup_check;

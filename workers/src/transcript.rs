@@ -32,6 +32,7 @@ use events::{
 };
 
 use crate::{
+    confirmed,
     effects::Effects,
     startup_check,
     tombstone::Tombstones,
@@ -110,6 +111,7 @@ impl Transcripts {
         if conversation.header.deleted_at.is_some() {
             return Ok(None);
         }
+        confirmed::check(&conversation.header, completed)?;
         let turns = &conversation.turns;
         let audio = Audio { bucket: &self.recordings.bucket, stored: self.recordings.stored(turns).await? };
         let transcript = document::transcript(completed, turns, &audio)

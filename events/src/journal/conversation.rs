@@ -174,6 +174,17 @@ impl Header {
         self.lease_until <= now
     }
 
+    /// Whether the journal says of the conversation what `completed` does. An event that it does not confirm was not published by
+    /// an owner of the conversation, and would attribute words to another learner.
+    #[must_use]
+    pub fn confirms(&self, completed: &ConversationCompleted) -> bool {
+        let Some(Ended { at, end }) = self.ended else { return false };
+        let start = &self.start;
+        (&start.conversation_id, &start.user_id, &start.image_id)
+            == (&completed.conversation_id, &completed.user_id, &completed.image_id)
+            && (at.as_millisecond(), end.turns) == (completed.ended_at.as_millisecond(), completed.turns)
+    }
+
     /// The `conversation.completed`, once the conversation has ended.
     #[must_use]
     pub fn completed(&self) -> Option<Envelope> {
