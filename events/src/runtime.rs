@@ -5,7 +5,7 @@ use std::{convert::Infallible, num::NonZeroUsize, process::ExitCode};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 pub mod aws;
 mod breaker;
@@ -23,6 +23,9 @@ pub mod startup_check;
 /// The exit code for a configuration that cannot work (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
+/// The crates whose log lines are written.
+const OWN_CRATES: [&str; 4] = ["events", "ingress", "workers", "sign_up"];
+
 /// The arguments of a process's body.
 #[derive(Debug)]
 pub struct Boot<C> {
@@ -34,7 +37,7 @@ pub struct Boot<C> {
     pub shutdown: CancellationToken,
 }
 
-/// Runs `body` as a process: JSON logs on standard output (filtered by `NOVA_LOG`, default `info`), one tokio runtime with
+/// Runs `body` as a process: JSON logs on standard output (see [`log_filter`]), one tokio runtime with
 /// `TOKIO_WORKER_THREADS` threads (default: the number of processors), a graceful shutdown at SIGTERM or SIGINT and an
 /// immediate exit at a second one.
 ///
@@ -113,12 +116,29 @@ fn exit_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
 }
 
+/// The filter of the log lines from `NOVA_LOG`, by default `info`. A level alone is that of our own crates; the lines of others
+/// are off, because some write one for each damaged byte that a caller sends. Directives as `info,hyper=debug` add to it.
+///
+/// # Errors
+/// It is not a list of directives.
+pub fn log_filter(text: Option<&str>) -> anyhow::Result<EnvFilter> {
+    let mut directives = vec!["off".to_owned()];
+    for directive in
+        text.unwrap_or("info").split(',').map(str::trim).filter(|directive| !directive.is_empty())
+    {
+        if directive.parse::<LevelFilter>().is_ok() {
+            directives.extend(OWN_CRATES.map(|name| format!("{name}={directive}")));
+        } else {
+            directives.push(directive.to_owned());
+        }
+    }
+    EnvFilter::try_new(directives.join(",")).map_err(|error| {
+        anyhow::anyhow!("NOVA_LOG {:?} is not a log filter: {error}", text.unwrap_or_default())
+    })
+}
+
 fn start_logs() -> anyhow::Result<()> {
-    let filter = match std::env::var("NOVA_LOG") {
-        Ok(text) => EnvFilter::try_new(&text)
-            .map_err(|error| anyhow::anyhow!("NOVA_LOG {text:?} is not a log filter: {error}"))?,
-        Err(_) => EnvFilter::new("info"),
-    };
+    let filter = log_filter(std::env::var("NOVA_LOG").ok().as_deref())?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -148,5 +168,57 @@ mod tests {
         assert_eq!(flavor(1), RuntimeFlavor::CurrentThread);
         assert_eq!(flavor(2), RuntimeFlavor::MultiThread);
         assert!(worker_threads().is_some());
+    }
+
+    #[test]
+    fn log_lines_of_other_crates_are_off_unless_named() {
+        let filter = |text| log_filter(text).map(|filter| filter.to_string());
+        let directives = |text| {
+            let text = filter(text).unwrap();
+            let mut directives: Vec<_> = text.split(',').map(str::to_owned).collect();
+            directives.sort();
+            directives
+        };
+        let own = |level| OWN_CRATES.map(|name| format!("{name}={level}"));
+        let expected = |level, more: &[&str]| {
+            let mut expected: Vec<_> =
+                own(level).into_iter().chain(more.iter().map(|&text| text.to_owned())).collect();
+            expected.sort();
+            expected
+        };
+        assert_eq!(directives(None), expected("info", &["off"]));
+        assert_eq!(directives(Some("warn")), expected("warn", &["off"]));
+        assert_eq!(directives(Some("debug, hyper=trace")), expected("debug", &["hyper=trace", "off"]));
+        assert!(filter(Some("ingress=loud")).unwrap_err().to_string().contains("ingress=loud"));
+    }
+
+    #[test]
+    fn damaged_upload_of_another_crates_parser_writes_no_log_line() {
+        let sink = Written::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(log_filter(None).unwrap())
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "symphonia_bundle_mp3::demuxer", "skipping junk");
+            tracing::info!("ours");
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("ours") && !text.contains("junk"), "{text}");
+    }
+
+    #[derive(Clone, Default)]
+    struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 }
