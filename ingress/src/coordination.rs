@@ -4,7 +4,7 @@
 //!
 //! With `NOVA_REDIS_URL` it uses Redis, otherwise this process, which must then be the only task. While Redis is down, every
 //! call fails within [`CALL_TIMEOUT`], and within [`DOWN_TIMEOUT`] once that is known; the callers continue without it:
-//! attempts are not counted, presence is known on this task only, results are polled.
+//! each task counts attempts by itself, presence is known on this task only, results are polled.
 
 mod channels;
 mod in_process;
@@ -68,19 +68,20 @@ impl Coordination {
     ) -> Result<Result<(), Duration>, CoordinationError> {
         check_length(&[key])?;
         match self {
-            Self::InProcess(in_process) => in_process.attempt(key, max, window),
+            Self::InProcess(in_process) => Ok(in_process.attempt(key, max, window)),
             Self::Redis(redis) => redis.attempt(key, max, window).await,
         }
     }
 
-    /// Enforces the same limit. When attempts cannot be counted, the attempt is allowed, because a learner who signs in
-    /// matters more than the count; `FailedSharedCalls` shows it.
+    /// Enforces the same limit. While Redis is down, each task counts by itself; `FailedSharedCalls` shows it.
     pub async fn limit(&self, key: &str, max: u32, window: Duration) -> Result<(), RateLimitError> {
-        match self.attempt(key, max, window).await {
-            Ok(Err(after)) => Err(RateLimitError::Exceeded { after }),
-            Ok(Ok(())) | Err(CoordinationError::Unavailable | CoordinationError::Full) => Ok(()),
-            Err(error @ CoordinationError::TooLong) => Err(RateLimitError::Failed(error)),
-        }
+        let counted = match (self.attempt(key, max, window).await, self) {
+            (Err(CoordinationError::Unavailable), Self::Redis(redis)) => {
+                redis.fallback().attempt(key, max, window)
+            }
+            (counted, _) => counted.map_err(RateLimitError::Failed)?,
+        };
+        counted.map_err(|after| RateLimitError::Exceeded { after })
     }
 
     /// Resets the count of attempts at `key`.

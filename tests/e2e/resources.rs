@@ -156,7 +156,7 @@ async fn check_analyst(analyst: &Caller<'_>, learner: &Learner, id: Conversation
     let scores = analyst.json(&format!("/api/learners/{learner}/conversations/{id}/assessment")).await?;
     ensure!(scores["overall"].is_u64() && scores["assessment"].is_null(), "{scores}");
     let table = analyst.call(&Method::GET, "/api/learners.csv", &[]).await?.text().await?;
-    ensure!(table.contains(&format!("{learner},Mina Kim,")), "{table}");
+    ensure!(table.contains(&format!("\"{learner}\",\"Mina Kim\",")), "{table}");
     // A stream with a last event id sends at once the results since then.
     let mut feed = analyst.follow("/api/results", "2020-01-01T00:00:00Z").await?;
     let result = feed.next().await?.context("the feed ended")?;

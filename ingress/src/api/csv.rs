@@ -1,11 +1,22 @@
-//! PURE. CSV (RFC 4180) that is safe to open in a spreadsheet: a text that a spreadsheet would interpret as a formula is prefixed
-//! with an apostrophe.
+//! PURE. CSV (RFC 4180) that is safe to open in a spreadsheet. A text that a spreadsheet would interpret as a formula is prefixed
+//! with an apostrophe. Every text is quoted, because a spreadsheet may separate cells at other characters than the comma. The
+//! table begins with a byte-order mark, without which Excel reads it in the encoding of the system.
 
-/// First characters of formulas in common spreadsheets (OWASP, "CSV Injection").
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// First characters of formulas in common spreadsheets, and their full-width variants (OWASP, "CSV Injection").
+const FORMULA: [char; 12] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{2212}'];
+
+/// The mark of UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The media type of CSV.
 pub const CSV: &str = "text/csv; charset=utf-8";
+
+/// The beginning of a table: the byte-order mark and the names of the columns.
+#[must_use]
+pub fn heading<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    format!("{BYTE_ORDER_MARK}{}", row(names.into_iter().map(Cell::Text)))
+}
 
 /// A row with its line end.
 #[must_use]
@@ -44,10 +55,12 @@ impl<'a> Cell<'a> {
 }
 
 fn quoted(text: &str) -> String {
-    // Spreadsheets ignore leading spaces before a formula.
-    let dangerous = text.trim_start_matches(' ').starts_with(FORMULA);
-    let text = if dangerous { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    // Spreadsheets ignore what is invisible before a formula.
+    let is_ignored =
+        |char: char| char == BYTE_ORDER_MARK || (char.is_whitespace() && !FORMULA.contains(&char));
+    let is_formula = text.trim_start_matches(is_ignored).starts_with(FORMULA);
+    let guard = if is_formula { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -57,19 +70,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_quoted_where_they_must_be_and_numbers_stay_numbers() {
+    fn texts_are_quoted_and_numbers_stay_numbers() {
         let cells = [Cell::Text("Mina, \"M\""), Cell::Count(7), Cell::Tenths(68.25), Cell::Empty];
         assert_eq!(row(cells), "\"Mina, \"\"M\"\"\",7,68.2,\r\n");
         assert_eq!(row([Cell::Text("two\nlines"), Cell::maybe(None)]), "\"two\nlines\",\r\n");
+        assert_eq!(row([Cell::Text("a;b")]), "\"a;b\"\r\n");
+        assert_eq!(heading(["name", "level"]), "\u{feff}\"name\",\"level\"\r\n");
     }
 
     #[test]
     fn no_text_is_a_formula() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1"] {
-            let cell = row([Cell::Text(text)]);
-            assert!(cell.trim_start_matches('"').starts_with('\''), "{text:?} is {cell:?}");
+        for text in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "  =1",
+            "\u{a0}=1",
+            "\u{3000}\u{ff1d}1",
+            "\u{feff}=1",
+            "\u{ff1d}1",
+            "\u{ff0b}1",
+            "\u{ff0d}1",
+            "\u{ff20}SUM(A1)",
+            "\u{2212}1",
+        ] {
+            assert_eq!(row([Cell::Text(text)]), format!("\"'{text}\"\r\n"));
         }
-        assert_eq!(row([Cell::Text("a=1")]), "a=1\r\n");
+        assert_eq!(row([Cell::Text("a=1")]), "\"a=1\"\r\n");
     }
 
     proptest! {

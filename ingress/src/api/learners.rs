@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accept::Accept,
     caller::Analyst,
-    csv::{CSV, Cell, row},
+    csv::{self, CSV, Cell, row},
     extract::{Path, Query},
     history::{self, After, ConversationSummary, ScoresView},
     paging::{CursorPosition, Page, Paging},
@@ -224,7 +224,7 @@ fn table(app: Arc<AppState>, filter: Filter) -> Response {
 }
 
 fn heading() -> String {
-    row([
+    csv::heading([
         "userId",
         "name",
         "level",
@@ -239,8 +239,7 @@ fn heading() -> String {
         "longestStreakDays",
         "lastDay",
         "updatedAt",
-    ]
-    .map(Cell::Text))
+    ])
 }
 
 fn cells(learner: &LearnerRecord) -> String {

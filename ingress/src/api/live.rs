@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use events::contract::ConversationId;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -20,7 +17,7 @@ use crate::{
     app::AppState,
     live::admission::AdmissionError,
     live::session::Connect,
-    live::socket::{self, ClientConnection},
+    live::socket::{Upgrade, UpgradeError},
     live::ticket::Purpose,
 };
 
@@ -50,10 +47,9 @@ async fn live(
     State(app): State<Arc<AppState>>,
     Path(conversation_id): Path<ConversationId>,
     Query(query): Query<LiveQuery>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<Upgrade, UpgradeError>,
 ) -> Result<Response, ApiError> {
-    let upgrade = upgrade.map_err(|rejection| ApiError::Invalid(rejection.body_text()))?;
-    let upgrade = socket::accept(upgrade).map_err(|error| ApiError::Invalid(error.to_string()))?;
+    let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.to_string()))?;
     let now = Timestamp::now();
     let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
     // The deletion of the account may have been requested after the ticket was issued.
@@ -62,9 +58,9 @@ async fn live(
     if admission.purpose == Purpose::Return
         && let Some(connect_tx) = app.sessions.connect_tx(conversation_id)
     {
-        return Ok(upgrade.on_upgrade(async move |socket| {
+        return Ok(upgrade.accept(async move |client| {
             // A conversation that ended meanwhile drops the connection, which closes it.
-            let _ = connect_tx.send(Connect { client: ClientConnection::new(socket), turns }).await;
+            let _ = connect_tx.send(Connect { client, turns }).await;
         }));
     }
     let picture = app.images.get(&admission.image_id).await.map_err(ApiError::Internal)?;
@@ -75,7 +71,7 @@ async fn live(
         app.presence.enter(&admission.user_id, conversation_id).await.map_err(AdmissionError::InConversation);
     let slot = slot.with_presence(present.inspect_err(|why| app.metrics.refused(why.reason()))?);
     let sessions = app.sessions.clone();
-    Ok(upgrade.on_upgrade(async move |socket| {
-        sessions.begin(admission, &picture, slot, Connect { client: ClientConnection::new(socket), turns });
+    Ok(upgrade.accept(async move |client| {
+        sessions.begin(admission, &picture, slot, Connect { client, turns });
     }))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     caller::Learner,
-    csv::{Cell, row},
+    csv::{Cell, heading, row},
     extract::Query,
     problem::ApiError,
     route::{Route, get},
@@ -88,7 +88,7 @@ pub(super) async fn of(
 pub(super) fn table(days: &[Day]) -> String {
     let names = ["date", "conversations", "turns", "speechMs", "durationMs", "scored"];
     let scores = ["overall", "fluency", "vocabulary", "grammar", "relevance"];
-    let mut table = row(names.into_iter().chain(scores).map(Cell::Text));
+    let mut table = heading(names.into_iter().chain(scores));
     for Day { date, sums } in days {
         let date = date.to_string();
         let counts = [sums.conversations, sums.turns, sums.learner_speech_ms, sums.duration_ms, sums.scored];

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State, WebSocketUpgrade},
+    extract::{Request, State},
     handler::Handler,
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
@@ -43,7 +43,10 @@ use super::{
     problem::{ApiError, Code},
     role::Role,
 };
-use crate::app::AppState;
+use crate::{
+    app::AppState,
+    live::socket::{Upgrade, UpgradeError},
+};
 
 /// A method of a path, with its handler and its documentation.
 #[derive(Clone, Debug)]
@@ -221,7 +224,7 @@ impl HandlerInput for Request {
     fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
-impl<R> HandlerInput for Result<WebSocketUpgrade, R> {
+impl HandlerInput for Result<Upgrade, UpgradeError> {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.response(101, "The WebSocket is open.", None);
         operation.problem(Code::InvalidRequest);

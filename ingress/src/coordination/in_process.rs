@@ -1,8 +1,8 @@
 //! Coordination within one process, in memory.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,14 +18,27 @@ pub(super) const KEYS_MAX: usize = 100_000;
 
 #[derive(Debug, Default)]
 pub struct InProcess {
-    attempts: Mutex<HashMap<String, Attempts>>,
+    attempts: Mutex<Counts>,
     claims: Mutex<HashMap<String, Claimed>>,
     channels: Channels,
 }
 
-/// The attempts within a window.
-#[derive(Clone, Copy, Debug)]
+/// Counts of attempts, at most [`KEYS_MAX`]. Beyond that the least important one makes room: a key that is refused stays as long as
+/// any other is there, then one with many attempts. So a flood of keys resets no count that matters.
+#[derive(Debug, Default)]
+struct Counts {
+    attempts: HashMap<Arc<str>, Attempts>,
+    /// All keys, those whose windows end first at the front.
+    by_end: BTreeSet<(Instant, Arc<str>)>,
+    /// All keys, the least important at the front.
+    by_importance: BTreeSet<(Attempts, Arc<str>)>,
+}
+
+/// The attempts within a window, in the order of their importance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Attempts {
+    /// Whether the next attempt is refused.
+    is_exhausted: bool,
     count: u32,
     until: Instant,
 }
@@ -37,23 +50,8 @@ struct Claimed {
 }
 
 impl InProcess {
-    pub(super) fn attempt(
-        &self,
-        key: &str,
-        max: u32,
-        window: Duration,
-    ) -> Result<Result<(), Duration>, CoordinationError> {
-        let now = Instant::now();
-        let mut attempts = lock(&self.attempts);
-        make_room(&mut attempts, key, |attempts| attempts.until > now)?;
-        let fresh = Attempts { count: 0, until: now + window };
-        let counted = attempts.entry(key.to_owned()).or_insert(fresh);
-        if counted.until <= now {
-            *counted = fresh;
-        }
-        counted.count = counted.count.saturating_add(1);
-        let wait = counted.until.saturating_duration_since(now);
-        Ok(if counted.count > max { Err(wait) } else { Ok(()) })
+    pub(super) fn attempt(&self, key: &str, max: u32, window: Duration) -> Result<(), Duration> {
+        lock(&self.attempts).attempt(key, max, window)
     }
 
     pub(super) fn forget(&self, key: &str) {
@@ -101,6 +99,48 @@ impl InProcess {
     }
 }
 
+impl Counts {
+    fn attempt(&mut self, key: &str, max: u32, window: Duration) -> Result<(), Duration> {
+        let now = Instant::now();
+        while let Some((until, ended)) = self.by_end.first().cloned() {
+            if until > now {
+                break;
+            }
+            self.remove(&ended);
+        }
+        let (count, until) = match self.remove(key) {
+            Some(Attempts { count, until, .. }) => (count, until),
+            None => (0, now + window),
+        };
+        if self.attempts.len() >= KEYS_MAX
+            && let Some((least, evicted)) = self.by_importance.first().cloned()
+        {
+            if least.is_exhausted {
+                // Every key is one that is refused, so a new one cannot be counted and is refused too.
+                let end = self.by_end.first().map_or(now + window, |(until, _)| *until);
+                return Err(end.saturating_duration_since(now));
+            }
+            self.remove(&evicted);
+        }
+        let count = count.saturating_add(1);
+        self.insert(key.into(), Attempts { is_exhausted: count >= max, count, until });
+        if count > max { Err(until.saturating_duration_since(now)) } else { Ok(()) }
+    }
+
+    fn insert(&mut self, key: Arc<str>, attempts: Attempts) {
+        self.by_end.insert((attempts.until, Arc::clone(&key)));
+        self.by_importance.insert((attempts, Arc::clone(&key)));
+        self.attempts.insert(key, attempts);
+    }
+
+    fn remove(&mut self, key: &str) -> Option<Attempts> {
+        let (key, attempts) = self.attempts.remove_entry(key)?;
+        self.by_end.remove(&(attempts.until, Arc::clone(&key)));
+        self.by_importance.remove(&(attempts, key));
+        Some(attempts)
+    }
+}
+
 /// Makes room for `key`: removes expired entries if the map is full.
 fn make_room<V>(
     map: &mut HashMap<String, V>,
@@ -129,16 +169,20 @@ mod tests {
         let (in_process, second) = (InProcess::default(), Duration::from_secs(1));
         for key in 0..KEYS_MAX {
             let key = key.to_string();
-            assert_eq!(in_process.attempt(&key, 1, second), Ok(Ok(())));
+            assert_eq!(in_process.attempt(&key, 1, second), Ok(()));
             assert_eq!(in_process.claim(&key, "x", second), Ok(Claim::Mine));
         }
-        assert_eq!(in_process.attempt("more", 1, second), Err(CoordinationError::Full));
-        assert_eq!(in_process.attempt("7", 1, second), Ok(Err(second)), "what is known is still counted");
+        assert_eq!(in_process.attempt("more", 1, second), Err(second), "what cannot be counted is refused");
+        assert_eq!(in_process.attempt("7", 1, second), Err(second), "what is known is still counted");
         assert_eq!(in_process.claim("more", "x", second), Err(CoordinationError::Full));
         tokio::time::advance(second).await;
-        assert_eq!(in_process.attempt("more", 1, second), Ok(Ok(())));
+        assert_eq!(in_process.attempt("more", 1, second), Ok(()));
         assert_eq!(in_process.claim("more", "x", second), Ok(Claim::Mine));
-        assert!(lock(&in_process.attempts).len() == 1 && lock(&in_process.claims).len() == 1);
+        {
+            let counts = lock(&in_process.attempts);
+            assert_eq!((counts.attempts.len(), counts.by_end.len(), counts.by_importance.len()), (1, 1, 1));
+            assert_eq!(lock(&in_process.claims).len(), 1);
+        }
 
         let name = |n: usize| n.to_string();
         let mut listening: Vec<_> =
@@ -149,5 +193,25 @@ mod tests {
         assert!(in_process.subscribe("more").is_ok());
         drop(listening);
         assert!(in_process.channels.is_empty(), "channels end with those who listen");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flood_of_keys_resets_no_count_that_matters() {
+        let (in_process, hour) = (InProcess::default(), Duration::from_secs(3_600));
+        for _ in 0..3 {
+            assert_eq!(in_process.attempt("refused", 3, hour), Ok(()));
+        }
+        for _ in 0..2 {
+            assert_eq!(in_process.attempt("tried", 3, hour), Ok(()));
+        }
+        for key in 0..3 * KEYS_MAX {
+            assert_eq!(in_process.attempt(&format!("made up {key}"), 3, hour), Ok(()));
+        }
+        let counts = lock(&in_process.attempts);
+        assert_eq!((counts.attempts.len(), counts.by_end.len()), (KEYS_MAX, KEYS_MAX));
+        drop(counts);
+        assert_eq!(in_process.attempt("refused", 3, hour), Err(hour));
+        assert_eq!(in_process.attempt("tried", 3, hour), Ok(()));
+        assert_eq!(in_process.attempt("tried", 3, hour), Err(hour));
     }
 }

@@ -21,6 +21,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     channels::{Channels, Heard, Subscription},
+    in_process::InProcess,
     outcome::{Claim, CoordinationError},
 };
 use crate::metrics::Metrics;
@@ -75,6 +76,8 @@ pub struct Redis {
     take: Script,
     release: Script,
     is_down: AtomicBool,
+    /// Counts attempts while Redis is down.
+    fallback: InProcess,
     metrics: Arc<Metrics>,
 }
 
@@ -118,8 +121,14 @@ impl Redis {
             take: Script::new(TAKE),
             release: Script::new(RELEASE),
             is_down: AtomicBool::new(false),
+            fallback: InProcess::default(),
             metrics,
         })
+    }
+
+    /// What counts attempts while Redis is down.
+    pub(super) fn fallback(&self) -> &InProcess {
+        &self.fallback
     }
 
     pub(super) async fn attempt(
@@ -224,7 +233,7 @@ impl Redis {
         if !self.is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 error = failure,
-                "Redis is unreachable: attempts are not counted, presence is local to this task, results are polled"
+                "Redis is unreachable: each task counts attempts by itself, presence is local to this task, results are polled"
             );
         }
         Err(CoordinationError::Unavailable)

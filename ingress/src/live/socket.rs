@@ -3,7 +3,10 @@
 //! disconnected with a close code, and may connect again.
 
 mod close_reason;
+mod frames;
 mod pace;
+mod paced;
+mod upgrade;
 
 use std::{
     pin::Pin,
@@ -14,24 +17,35 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use events::contract::live::{
-    AUDIO_BYTES_MAX, BYTES_PER_MS, ClientMessage, CloseReason, ErrorCode, PROTOCOL, ServerMessage,
-    TEXT_MESSAGE_BYTES_MAX, TYPED_CHARS_MAX,
+    AUDIO_BYTES_MAX, ClientMessage, CloseReason, ErrorCode, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
+    TYPED_CHARS_MAX,
 };
 use futures_util::{
     SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, Sleep, sleep_until, timeout},
 };
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, Message},
+};
 
 use close_reason::{close_message, reason_of};
 use pace::Bucket;
+use paced::Paced;
+
+pub use upgrade::{Upgrade, UpgradeError};
+
+/// The WebSocket of a client.
+type WebSocket = WebSocketStream<Paced<TokioIo<Upgraded>>>;
 
 /// Size of the read buffer, in bytes: some frames of audio.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -55,14 +69,15 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Deadline for writing the rest of the queue and the close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Highest rate of incoming audio, as a multiple of real time. Faster audio is read later.
+/// Highest rate of incoming audio, as a multiple of real time. Faster audio is read later, and so is everything else that a
+/// client sends, until the socket is closed.
 pub const PACE_MAX: u64 = 32;
 
 /// Audio that may arrive at once, in milliseconds: what a client has recorded while it was disconnected.
 pub const BURST_MS_MAX: u64 = 60_000;
 
-/// The smallest cost of a message in the rate limit, in bytes of audio: a frame of the usual size.
-const MESSAGE_COST_BYTES_MIN: usize = 1024;
+/// The smallest cost of a WebSocket frame in the rate limit, in bytes of audio: a frame of the usual size.
+const FRAME_COST_BYTES_MIN: u64 = 1024;
 
 /// Typed turns that are accepted at once. After them, one in each [`TYPED_INTERVAL`].
 pub const TYPED_BURST_MAX: u32 = 10;
@@ -82,7 +97,6 @@ pub struct ClientConnection {
     received_at: Instant,
     /// Fires at the idle deadline or earlier: it is not moved for every message.
     idle: Pin<Box<Sleep>>,
-    audio_rate: Bucket,
     typed_rate: Bucket,
 }
 
@@ -100,33 +114,14 @@ pub enum ClientEvent {
     Closed,
 }
 
-/// The client does not offer the sub-protocol of this service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Sec-WebSocket-Protocol does not offer {PROTOCOL}, the only supported version")]
-pub struct UnsupportedProtocolError;
-
 /// The queue to the client is full, or the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client is too slow or disconnected")]
 pub struct BackpressureError;
 
-/// Selects the sub-protocol and bounds the messages of a socket.
-pub fn accept(upgrade: WebSocketUpgrade) -> Result<WebSocketUpgrade, UnsupportedProtocolError> {
-    if !upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes()) {
-        return Err(UnsupportedProtocolError);
-    }
-    Ok(upgrade
-        .protocols([PROTOCOL])
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0))
-}
-
 impl ClientConnection {
     /// Takes over an accepted socket.
-    #[must_use]
-    pub fn new(socket: WebSocket) -> Self {
+    fn new(socket: WebSocket) -> Self {
         let (sink, messages) = socket.split();
         let (queue, waiting) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let (close_now, closing) = oneshot::channel();
@@ -141,16 +136,12 @@ impl ClientConnection {
             writer,
             received_at: now,
             idle: Box::pin(sleep_until(now + IDLE_TIMEOUT)),
-            audio_rate: Bucket::new(Duration::from_millis(BURST_MS_MAX / PACE_MAX), now.into_std()),
             typed_rate: Bucket::new(TYPED_INTERVAL * TYPED_BURST_MAX, now.into_std()),
         }
     }
 
     /// The next event. Cancel safe. The last one is [`ClientEvent::Closed`].
     pub async fn next(&mut self) -> ClientEvent {
-        if let Some(until) = self.audio_rate.full_until(Instant::now().into_std()) {
-            sleep_until(until.into()).await;
-        }
         let message = tokio::select! {
             biased;
             message = self.messages.next() => message,
@@ -162,12 +153,9 @@ impl ClientConnection {
         let now = Instant::now();
         self.received_at = now;
         match message {
-            Some(Ok(message)) => {
-                self.audio_rate.fill(cost(&message), now.into_std());
-                self.rate_limited(read(message), now)
-            }
+            Some(Ok(message)) => self.rate_limited(read(message), now),
             Some(Err(error)) => {
-                self.signal_close(reason_of(error));
+                self.signal_close(reason_of(&error));
                 ClientEvent::Closed
             }
             None => ClientEvent::Closed,
@@ -310,7 +298,7 @@ async fn feed(
     sink: &mut SplitSink<WebSocket, Message>,
     message: Message,
     queued_bytes: &AtomicUsize,
-) -> Result<(), axum::Error> {
+) -> Result<(), tungstenite::Error> {
     let bytes = if matches!(message, Message::Ping(_)) { 0 } else { length(&message) };
     sink.feed(message).await?;
     queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -321,14 +309,8 @@ fn length(message: &Message) -> usize {
     match message {
         Message::Text(text) => text.len(),
         Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        Message::Close(_) => 0,
+        Message::Close(_) | Message::Frame(_) => 0,
     }
-}
-
-/// The cost of a message in the rate limit, as time.
-fn cost(message: &Message) -> Duration {
-    let bytes = length(message).max(MESSAGE_COST_BYTES_MIN) as u64;
-    Duration::from_micros(bytes * 1_000 / (BYTES_PER_MS * PACE_MAX))
 }
 
 fn read(message: Message) -> ClientEvent {
@@ -341,7 +323,8 @@ fn read(message: Message) -> ClientEvent {
         }
         Message::Binary(pcm) => ClientEvent::Audio(pcm),
         Message::Text(text) => read_text(text.as_str()),
-        Message::Ping(_) | Message::Pong(_) => ClientEvent::Alive,
+        // A single frame is never read.
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => ClientEvent::Alive,
         Message::Close(_) => ClientEvent::Closed,
     }
 }

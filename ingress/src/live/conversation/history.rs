@@ -40,11 +40,18 @@ impl History {
     pub(super) fn add(&mut self, message: Message) {
         self.bytes += message.text.len() + 1;
         self.turns.push_back(message);
-        while self.bytes > REMEMBERED_BYTES_MAX && self.turns.len() > 1 {
+        // The summary is a message of the learner, so a turn of the tutor follows it.
+        while self.turns.len() > 1
+            && (self.bytes > REMEMBERED_BYTES_MAX || self.begins_after_summary_with_learner())
+        {
             let Some(oldest) = self.turns.pop_front() else { return };
             self.bytes -= oldest.text.len() + 1;
             self.earlier.add(&oldest);
         }
+    }
+
+    fn begins_after_summary_with_learner(&self) -> bool {
+        !self.earlier.is_empty() && self.turns.front().is_some_and(|turn| turn.speaker == Speaker::Learner)
     }
 
     /// The turns that are kept verbatim.
@@ -61,7 +68,8 @@ impl History {
 }
 
 /// The history of a new stream: merges consecutive turns of one speaker and drops blank texts and the oldest messages beyond
-/// the limits. Where the tutor would be first, `opening` is inserted as the learner's message.
+/// the limits. Where the tutor would be first, `opening` is inserted as the learner's message: a stage direction, or the summary
+/// of earlier turns. The summary has sentences of the learner, so it is never in the system prompt.
 #[must_use]
 pub(super) fn sanitise(turns: &[Message], opening: &str) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
@@ -153,7 +161,9 @@ mod tests {
         let forgotten = 200 - turns.len();
         let (learner, tutor) = (forgotten.div_ceil(2), forgotten / 2);
         let expected = format!("{learner} turns of the learner, {tutor} of yours");
-        assert!(history.summary().unwrap().contains(&expected));
+        let summary = history.summary().unwrap();
+        assert!(summary.contains(&expected));
+        assert_eq!(sanitise(&turns, &summary)[0], message(Speaker::Learner, &summary));
     }
 
     fn any_turn() -> impl Strategy<Value = Message> {

@@ -22,9 +22,7 @@ pub enum Output {
     OpenStream {
         /// Its id.
         stream: StreamId,
-        /// A summary of what was said before `history`, for the system prompt.
-        summary: Option<String>,
-        /// The turns so far, in a form that the model accepts.
+        /// The turns so far, in a form that the model accepts. A summary of those that are too many stands first.
         history: Vec<Message>,
     },
     /// Send audio to the model, PCM s16le.

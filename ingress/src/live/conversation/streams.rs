@@ -28,10 +28,10 @@ impl Conversation {
             }
             Some(_) | None => None,
         };
-        let history = history::sanitise(&turns, opening);
         let summary = self.floor.history().summary();
+        let history = history::sanitise(&turns, summary.as_deref().unwrap_or(opening));
         let stream = self.link.open();
-        self.outputs.push_back(Output::OpenStream { stream, summary, history });
+        self.outputs.push_back(Output::OpenStream { stream, history });
     }
 
     /// The stream takes over: the learner's unfinished turn is replayed from its beginning, and the model is prompted for an

@@ -276,11 +276,14 @@ fn a_renewed_stream_is_told_in_short_what_the_history_has_no_room_for() {
     talk.pass(21_000 - talk.now_ms());
     talk.input(Input::Tick);
     assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
-    let summary = talk.outputs.iter().rev().find_map(|output| {
-        if let Output::OpenStream { summary, .. } = output { Some(summary.clone()) } else { None }
+    let history = talk.outputs.iter().rev().find_map(|output| {
+        if let Output::OpenStream { history, .. } = output { Some(history.clone()) } else { None }
     });
-    let summary = summary.flatten().expect("something was dropped");
-    assert!(summary.contains("- \"I see a dog.\""), "{summary}");
+    let history = history.expect("a stream was opened");
+    let summary = &history[0];
+    assert_eq!(summary.speaker, Speaker::Learner, "words of the learner are in no instruction");
+    assert!(summary.text.contains("- \"I see a dog.\""), "{summary:?}");
+    assert_eq!(history[1].speaker, Speaker::Tutor);
 }
 
 #[test]

@@ -1,18 +1,13 @@
-//! Close reasons of the live protocol as axum sends and receives them.
+//! Close reasons of the live protocol as the WebSocket has them.
 
-use axum::extract::ws::{CloseFrame, Message};
 use events::contract::live::CloseReason;
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
 pub(super) fn close_message(why: CloseReason) -> Message {
-    Message::Close(Some(CloseFrame { code: why.code(), reason: why.reason().into() }))
+    Message::Close(Some(CloseFrame { code: why.code().into(), reason: why.reason().into() }))
 }
 
 /// The reason to close a socket on which a read has failed.
-pub(super) fn reason_of(error: axum::Error) -> CloseReason {
-    let error = error.into_inner();
-    match error.downcast_ref() {
-        Some(tungstenite::Error::Capacity(_)) => CloseReason::TooLarge,
-        Some(_) | None => CloseReason::Broken,
-    }
+pub(super) fn reason_of(error: &Error) -> CloseReason {
+    if matches!(error, Error::Capacity(_)) { CloseReason::TooLarge } else { CloseReason::Broken }
 }

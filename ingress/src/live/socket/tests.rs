@@ -1,11 +1,13 @@
 //! A client at the other end of a connection in memory, on paused time: clients that are slow, silent or too fast, and
 //! messages of every kind.
 
-use axum::{
-    Router, extract::WebSocketUpgrade as Upgrade, http::StatusCode, response::IntoResponse as _, routing::get,
-};
+use axum::{Router, response::IntoResponse as _, routing::get};
+use events::contract::live::{BYTES_PER_MS, PROTOCOL};
 use proptest::prelude::*;
-use tokio_tungstenite::tungstenite::{self as client, protocol::frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{
+    Frame,
+    coding::{CloseCode, Data, OpCode},
+};
 
 use super::*;
 use crate::{
@@ -20,27 +22,26 @@ const FRAME_BYTES: usize = 1024;
 async fn connect() -> (ClientConnection, Socket) {
     let (connections, mut opened) = mpsc::channel(1);
     let live = get(async move |upgrade: Upgrade| {
-        let upgrade = accept(upgrade).unwrap();
-        upgrade.on_upgrade(async move |socket| connections.send(ClientConnection::new(socket)).await.unwrap())
+        upgrade.accept(async move |connection| connections.send(connection).await.unwrap())
     });
     let server = Server::new(Router::new().route("/", live));
     let (socket, _) = server.websocket("/", PROTOCOL).await.unwrap();
     (opened.recv().await.unwrap(), socket)
 }
 
-fn audio(bytes: usize) -> client::Message {
-    client::Message::binary(vec![0; bytes])
+fn audio(bytes: usize) -> Message {
+    Message::binary(vec![0; bytes])
 }
 
-fn typed(words: &str) -> client::Message {
-    client::Message::text(serde_json::json!({ "type": "text", "text": words }).to_string())
+fn typed(words: &str) -> Message {
+    Message::text(serde_json::json!({ "type": "text", "text": words }).to_string())
 }
 
 /// Reads to the end: the messages before the close frame, and its code.
-async fn to_the_end(mut socket: Socket) -> (Vec<client::Message>, Option<u16>) {
+async fn to_the_end(mut socket: Socket) -> (Vec<Message>, Option<u16>) {
     let mut messages = Vec::new();
     while let Some(Ok(message)) = socket.next().await {
-        if let client::Message::Close(frame) = message {
+        if let Message::Close(frame) = message {
             return (messages, frame.map(|frame| frame.code.into()));
         }
         messages.push(message);
@@ -56,7 +57,7 @@ async fn a_silent_socket_is_pinged_and_closed() {
     assert_eq!(begun.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
     connection.close_now(CloseReason::Broken);
     let (messages, code) = to_the_end(socket).await;
-    assert_eq!(messages, vec![client::Message::Ping(Bytes::new()); 2]);
+    assert_eq!(messages, vec![Message::Ping(Bytes::new()); 2]);
     assert_eq!(code, Some(CloseReason::Idle.code()), "the first reason counts");
 }
 
@@ -132,7 +133,7 @@ async fn a_goodbye_comes_after_everything_and_does_not_wait_for_ever() {
     connection.send(&ServerMessage::Resumed).unwrap();
     connection.close(CloseReason::Stopping).await;
     let (messages, code) = to_the_end(socket).await;
-    assert_eq!(messages, [audio(50), client::Message::text(r#"{"type":"resumed"}"#)]);
+    assert_eq!(messages, [audio(50), Message::text(r#"{"type":"resumed"}"#)]);
     assert_eq!(code, Some(1012));
 
     let (connection, _socket) = connect().await;
@@ -183,6 +184,54 @@ async fn a_page_that_sends_too_fast_is_read_at_a_bounded_pace() {
     drop(sending.await);
 }
 
+/// The second part of a message, which is never the last.
+fn continuation() -> Message {
+    Message::Frame(Frame::message(Bytes::new(), OpCode::Data(Data::Continue), false))
+}
+
+/// How many of these frames the connection takes within a time.
+async fn taken(socket: &mut Socket, frame: &Message, time: Duration) -> usize {
+    let mut count = 0;
+    let _ = timeout(time, async {
+        while socket.send(frame.clone()).await.is_ok() {
+            count += 1;
+        }
+    })
+    .await;
+    count
+}
+
+/// Most frames of 1 ms each within a time: with the burst, and with what is in the buffers, 6 bytes each.
+fn frames_max(time: Duration) -> usize {
+    let burst = Duration::from_millis(BURST_MS_MAX / PACE_MAX);
+    usize::try_from((time + burst).as_millis()).unwrap() + 4 * READ_BUFFER_BYTES / 6
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_frames_are_read_at_a_bounded_pace_also_while_the_socket_closes() {
+    let second = Duration::from_secs(1);
+    for frame in [continuation(), Message::Ping(Bytes::new()), Message::Pong(Bytes::new())] {
+        let (mut connection, mut socket) = connect().await;
+        let begins = Frame::message(Bytes::new(), OpCode::Data(Data::Text), false);
+        if frame == continuation() {
+            socket.send(Message::Frame(begins)).await.unwrap();
+        }
+        let reading = tokio::spawn(async move {
+            while timeout(20 * second, connection.next()).await.is_ok_and(|event| event == ClientEvent::Alive)
+            {
+            }
+            connection
+        });
+        let sent = taken(&mut socket, &frame, 10 * second).await;
+        assert!((10_000..frames_max(10 * second)).contains(&sent), "{sent} of {frame:?}");
+        let connection = reading.await.unwrap();
+        let closing = tokio::spawn(connection.close(CloseReason::Ended));
+        let sent = taken(&mut socket, &frame, 2 * CLOSE_TIMEOUT).await;
+        assert!(sent < frames_max(CLOSE_TIMEOUT), "{sent} of {frame:?} while it closes");
+        closing.await.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn typed_turns_that_come_too_fast_are_answered_and_not_taken() {
     let (mut connection, mut socket) = connect().await;
@@ -202,7 +251,7 @@ async fn typed_turns_that_come_too_fast_are_answered_and_not_taken() {
 async fn after_every_wrong_message_the_next_one_is_read() {
     let (mut connection, mut socket) = connect().await;
     let long = format!(r#"{{"type":"end","x":"{}"}}"#, "x".repeat(TEXT_MESSAGE_BYTES_MAX));
-    let text = client::Message::text;
+    let text = Message::text;
     for (message, code) in [
         (text("no JSON"), ErrorCode::UnknownMessage),
         (text(r#"{"type":"dance"}"#), ErrorCode::UnknownMessage),
@@ -223,9 +272,9 @@ async fn after_every_wrong_message_the_next_one_is_read() {
 
 #[tokio::test]
 async fn a_version_that_is_not_spoken_is_refused_in_words() {
-    let live = get(async |upgrade: Upgrade| match accept(upgrade) {
-        Ok(upgrade) => upgrade.on_upgrade(async |_| {}),
-        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    let live = get(async |upgrade: Result<Upgrade, UpgradeError>| match upgrade {
+        Ok(upgrade) => upgrade.accept(async |_| {}),
+        Err(error) => error.into_response(),
     });
     let server = Server::new(Router::new().route("/", live));
     for offered in ["nova.live.v2", "chat, nova.live", "nova.live.v11"] {

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::{END_TIMEOUT, LAST_JOBS_MAX, SessionLoop};
 use crate::{
     live::conversation::{Ending, FailureClass, Input, Output, Release, StreamError, StreamId, Totals},
-    live::prompt,
     live::session::recorder::{HandoverRequest, Job},
     live::sonic::{Setup, StalledError, Stream},
 };
@@ -28,9 +27,8 @@ impl SessionLoop<'_> {
                         self.detach();
                     }
                 }
-                Output::OpenStream { stream, summary, history } => {
-                    let system_prompt = prompt::with_summary(&self.setup.system_prompt, summary.as_deref());
-                    let setup = Setup { system_prompt, history, ..self.setup.clone() };
+                Output::OpenStream { stream, history } => {
+                    let setup = Setup { history, ..self.setup.clone() };
                     let opened = self.deps.sonic.open(stream, setup, self.signals_tx.clone());
                     self.streams.insert(stream, opened);
                 }
