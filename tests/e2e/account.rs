@@ -16,7 +16,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tests::system::{Delivery, System, await_some};
 
-use crate::{beside_others, talk};
+use crate::{beside_others, conversations};
 
 /// The longest time until all data is deleted: two passes, and the visibility timeout of the message of the killed worker.
 const GONE_WITHIN: Duration = Duration::from_secs(180);
@@ -36,9 +36,9 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
         options.environment.push((Worker::Erasure.into(), SETTLE.to_owned(), SETTLE_SECONDS.to_owned()));
     })
     .await?;
-    let learners = talk::learners(&system, 2).await?;
-    let talked = talk::talk_at_once(&learners).await?;
-    talk::check_results(&system, &talked).await?;
+    let learners = conversations::learners(&system, 2).await?;
+    let finished = conversations::converse_at_once(&learners).await?;
+    conversations::check_results(&system, &finished).await?;
     let (leaving, staying) = (Client::new(&system, &learners[0])?, Client::new(&system, &learners[1])?);
     profile(&system, &leaving).await?;
     let (before, other) = (export(&leaving).await?, export(&staying).await?);

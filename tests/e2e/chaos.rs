@@ -121,7 +121,7 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
 fn model_requests(call_log: &CallLog, id: ConversationId) -> usize {
     let id = id.to_string();
     let is_about = |body: &&bytes::Bytes| body.windows(id.len()).any(|words| words == id.as_bytes());
-    call_log.questions.iter().filter(is_about).count()
+    call_log.model_requests.iter().filter(is_about).count()
 }
 
 /// Puts the proxy between the workers and everything else.
@@ -179,7 +179,7 @@ async fn chaos(
         tokio::time::sleep(VISIBILITY_MAX).await;
         let took = processes::stop_all(stack).await?;
         let (call_log, now) = proxy.call_log();
-        let kept: Vec<_> = call_log.held(now).collect();
+        let kept: Vec<_> = call_log.in_flight(now).collect();
         ensure!(kept.is_empty(), "I8: stopped workers keep messages after {took:?}: {kept:?}");
         stop.cancel();
         processes::start_all(stack).await?;

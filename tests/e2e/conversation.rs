@@ -8,18 +8,18 @@ use infra::{
 };
 use tests::system::{Delivery, System};
 
-use crate::{access, beside_others, talk};
+use crate::{access, beside_others, conversations};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> anyhow::Result<()> {
     let _place = beside_others().await;
     let system = System::start("one", Delivery::Once).await?;
-    let learners = talk::learners(&system, 1).await?;
-    let talked = talk::talk_at_once(&learners).await?;
-    talk::check_results(&system, &talked).await?;
+    let learners = conversations::learners(&system, 1).await?;
+    let finished = conversations::converse_at_once(&learners).await?;
+    conversations::check_results(&system, &finished).await?;
     check_audio(&system).await?;
     access::check_refusals(&system, &learners[0]).await?;
-    talk::check_pipeline(&system, 1).await?;
+    conversations::check_pipeline(&system, 1).await?;
     system.stop().await
 }
 

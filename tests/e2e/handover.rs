@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::{
     alone,
-    talk::{self, Talked},
+    conversations::{self, FinishedConversation},
 };
 
 /// Conversations of the ingress that is stopped.
@@ -78,27 +78,27 @@ async fn conversations_go_on_at_another_task_word_for_word() -> anyhow::Result<(
         }
     })
     .await?;
-    let learners = talk::learners(&system, AT_ONCE + 4).await?;
-    let mut talked = stopped(&system, &learners[..AT_ONCE]).await.context("the ingress stops")?;
+    let learners = conversations::learners(&system, AT_ONCE + 4).await?;
+    let mut finished = stopped(&system, &learners[..AT_ONCE]).await.context("the ingress stops")?;
     system.stack.restart(FIRST).await?;
-    talked.push(cut_off(&system, &learners[AT_ONCE]).await.context("the connection is cut")?);
-    talked.push(killed(&system, &learners[AT_ONCE + 1]).await.context("the ingress is killed")?);
-    talk::check_results(&system, &talked).await?;
-    check_takeovers(&system, &talked).await?;
+    finished.push(cut_off(&system, &learners[AT_ONCE]).await.context("the connection is cut")?);
+    finished.push(killed(&system, &learners[AT_ONCE + 1]).await.context("the ingress is killed")?);
+    conversations::check_results(&system, &finished).await?;
+    check_takeovers(&system, &finished).await?;
     system.stack.restart(FIRST).await?;
-    both_stopped(&system, &learners[AT_ONCE + 2..], talked.len()).await.context("no ingress is left")?;
-    talk::check_pipeline(&system, talked.len() + 2).await?;
+    both_stopped(&system, &learners[AT_ONCE + 2..], finished.len()).await.context("no ingress is left")?;
+    conversations::check_pipeline(&system, finished.len() + 2).await?;
     system.stop().await
 }
 
 /// The ingress is stopped while one learner is in the middle of a sentence and another hears one.
-async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Talked>> {
+async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<FinishedConversation>> {
     let other = &system.stack.urls()[1];
     let scene = Scene::new(vec![Doing::Waiting; learners.len()]);
-    let talks = try_join_all(learners.iter().enumerate().map(async |(n, learner)| {
+    let conversations = try_join_all(learners.iter().enumerate().map(async |(n, learner)| {
         // Not a wait for a condition: the time between the starts.
         tokio::time::sleep(STAGGER * u32::try_from(n)?).await;
-        talk(&learner.clone().also_at(other), n, &scene).await
+        converse(&learner.clone().also_at(other), n, &scene).await
     }));
     let stop = async {
         in_the_middle(&scene, |all| {
@@ -110,12 +110,12 @@ async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Ta
         ensure!(status.success(), "the ingress ended with {status}");
         anyhow::Ok(())
     };
-    let (talked, ()) = futures_util::future::try_join(talks, stop).await?;
-    Ok(talked)
+    let (finished, ()) = futures_util::future::try_join(conversations, stop).await?;
+    Ok(finished)
 }
 
 /// The learner's connection is cut in the middle of a sentence. Only the other ingress is reachable.
-async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
+async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<FinishedConversation> {
     let proxy = TcpProxy::start(&system.stack.urls()[0]).await?;
     let learner = learner.at(&[&proxy.url(), &system.stack.urls()[1]]);
     let scene = Scene::new(vec![Doing::Waiting]);
@@ -124,32 +124,32 @@ async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
         proxy.cut();
         anyhow::Ok(())
     };
-    let (talked, ()) = futures_util::future::try_join(talk(&learner, 0, &scene), cut).await?;
-    Ok(talked)
+    let (finished, ()) = futures_util::future::try_join(converse(&learner, 0, &scene), cut).await?;
+    Ok(finished)
 }
 
 /// The ingress is killed while the learner is in the middle of a sentence, which the learner then repeats.
-async fn killed(system: &System, learner: &Learner) -> anyhow::Result<Talked> {
+async fn killed(system: &System, learner: &Learner) -> anyhow::Result<FinishedConversation> {
     let learner = learner.clone().also_at(&system.stack.urls()[1]);
     let scene = Scene::new(vec![Doing::Waiting]);
     let kill = async {
         in_the_middle(&scene, |all| all[0] == Doing::Speaking(1)).await?;
         system.stack.kill(FIRST).await
     };
-    let (talked, ()) = futures_util::future::try_join(talk(&learner, 0, &scene), kill).await?;
-    Ok(talked)
+    let (finished, ()) = futures_util::future::try_join(converse(&learner, 0, &scene), kill).await?;
+    Ok(finished)
 }
 
 /// Both ingresses are stopped. The watchdog ends their conversations once, as `shutdown`.
 async fn both_stopped(system: &System, learners: &[Learner], before: usize) -> anyhow::Result<()> {
     let scene = Scene::new(vec![Doing::Waiting; learners.len()]);
     let urls = system.stack.urls();
-    let talks = try_join_all(
+    let conversations = try_join_all(
         learners
             .iter()
             .zip(urls)
             .enumerate()
-            .map(async |(n, (learner, url))| talk(&learner.at(&[url]), n, &scene).await),
+            .map(async |(n, (learner, url))| converse(&learner.at(&[url]), n, &scene).await),
     );
     let stop = async {
         in_the_middle(&scene, |all| all.iter().all(|doing| matches!(doing, Doing::Speaking(1..)))).await?;
@@ -160,7 +160,7 @@ async fn both_stopped(system: &System, learners: &[Learner], before: usize) -> a
     };
     tokio::select! {
         stopped = stop => stopped?,
-        talked = talks => anyhow::bail!("conversations ended normally: {}", talked?.len()),
+        finished = conversations => anyhow::bail!("conversations ended normally: {}", finished?.len()),
     }
     await_some("the other conversations are ended and published", ENDED_WITHIN, async || {
         let transcripts = system.results.transcripts().await?;
@@ -173,8 +173,8 @@ async fn both_stopped(system: &System, learners: &[Learner], before: usize) -> a
     .await
 }
 
-async fn talk(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<Talked> {
-    let script = Script { pace: PACE, ..talk::script_of(n, 4) };
+async fn converse(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<FinishedConversation> {
+    let script = Script { pace: PACE, ..conversations::script_of(n, 4) };
     let backs = Arc::new(Mutex::new(0));
     let mut lines = 0;
     let conversation = learner
@@ -207,7 +207,7 @@ async fn talk(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<Talk
         .with_context(|| format!("learner {n}"))?;
     let backs = *backs.lock().unwrap_or_else(PoisonError::into_inner);
     ensure!(backs == 1, "learner {n} came back {backs} times");
-    Ok(Talked { user_id: learner.user_id().clone(), script, conversation })
+    Ok(FinishedConversation { user_id: learner.user_id().clone(), script, conversation })
 }
 
 /// Waits until the learners are `there`, and then until the middle of a sentence.
@@ -221,10 +221,10 @@ async fn in_the_middle(scene: &Scene, there: impl FnMut(&Vec<Doing>) -> bool) ->
 }
 
 /// The metrics of each conversation count one takeover.
-async fn check_takeovers(system: &System, talked: &[Talked]) -> anyhow::Result<()> {
+async fn check_takeovers(system: &System, finished: &[FinishedConversation]) -> anyhow::Result<()> {
     let transcripts = system.results.transcripts().await?;
-    for talked in talked {
-        let id = talked.conversation.conversation_id;
+    for finished in finished {
+        let id = finished.conversation.conversation_id;
         let transcript = transcripts.get(&id).context("no transcript")?;
         let takeovers = transcript.metrics.map(|metrics| metrics.takeovers);
         ensure!(takeovers == Some(1), "{id} was taken over {takeovers:?} times");

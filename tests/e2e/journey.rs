@@ -12,9 +12,9 @@ use tests::system::{Delivery, System};
 
 use crate::{
     beside_others,
+    conversations::{self, FinishedConversation},
     page::Page,
     resources::{self, Caller, Owner},
-    talk::{self, Talked},
 };
 
 const EMAIL: &str = "mina@nova.example";
@@ -38,15 +38,20 @@ async fn a_learner_comes_from_a_mailed_code_to_progress_and_nobody_else_to_what_
 
     let learner = Learner::signed_in(system.stack.url(), &token, infra::local::http_client()?)?;
     // The profile supplies the fields that the request omits.
-    let script =
-        Script { image_id: picture, level: None, time_zone: None, pace: PACE, ..talk::script_of(0, 2) };
+    let script = Script {
+        image_id: picture,
+        level: None,
+        time_zone: None,
+        pace: PACE,
+        ..conversations::script_of(0, 2)
+    };
     let conversation = learner.converse(&script).await?;
     let id = conversation.conversation_id;
     resources::follow(&system, &learner, id).await?;
-    let start = talk::header(&system, id).await?.start;
+    let start = conversations::header(&system, id).await?.start;
     ensure!((start.level, start.time_zone.as_str()) == (Level::C1, "Asia/Seoul"), "{start:?}");
-    let talked = Talked { user_id: learner.user_id().clone(), script, conversation };
-    talk::check_results(&system, &[talked]).await?;
+    let finished = FinishedConversation { user_id: learner.user_id().clone(), script, conversation };
+    conversations::check_results(&system, &[finished]).await?;
 
     // The session outlives the access token. The next access token is valid, too.
     let refreshed = page.by_cookie("/auth/refresh", true).await?;

@@ -10,7 +10,7 @@ use infra::local::Instance;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tests::system::{Delivery, System};
 
-use crate::{beside_others, talk};
+use crate::{beside_others, conversations};
 
 /// Concurrent conversations.
 const AT_ONCE: usize = 20;
@@ -26,7 +26,7 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let system = System::start("loss", Delivery::Twice).await?;
-    let learners = talk::learners(&system, AT_ONCE).await?;
+    let learners = conversations::learners(&system, AT_ONCE).await?;
     let kills =
         Worker::ALL.map(|worker| (worker, Duration::from_millis(random.random_range(0..KILLED_WITHIN_MS))));
     let killing = try_join_all(kills.map(|(worker, after)| {
@@ -39,9 +39,9 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
             system.stack.restart(instance).await
         }
     }));
-    let (talked, _) = try_join(talk::talk_at_once(&learners), killing).await?;
-    talk::check_pipeline(&system, AT_ONCE).await?;
-    talk::check_results(&system, &talked).await?;
+    let (finished, _) = try_join(conversations::converse_at_once(&learners), killing).await?;
+    conversations::check_pipeline(&system, AT_ONCE).await?;
+    conversations::check_results(&system, &finished).await?;
     let redelivered = system.redelivery.as_ref().map_or(0, tests::redelivery::Redelivery::redelivered);
     // Each conversation reaches transcript, analysis, progress (twice), alerts (four times) and the watchdog.
     ensure!(redelivered >= AT_ONCE * 9, "only {redelivered} messages were redelivered");

@@ -10,6 +10,7 @@ mod accounts;
 mod api;
 mod chaos;
 mod conversation;
+mod conversations;
 mod documents;
 mod handover;
 mod journey;
@@ -19,7 +20,6 @@ mod many;
 mod ops;
 mod page;
 mod resources;
-mod talk;
 mod upload;
 
 use tokio::sync::{Semaphore, SemaphorePermit};

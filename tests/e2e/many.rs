@@ -2,7 +2,7 @@
 
 use tests::system::{Delivery, System};
 
-use crate::{beside_others, talk};
+use crate::{beside_others, conversations};
 
 /// Concurrent conversations.
 const AT_ONCE: usize = 20;
@@ -14,12 +14,12 @@ const AGAIN: usize = 5;
 async fn twenty_conversations_at_once_leave_exactly_their_results() -> anyhow::Result<()> {
     let _place = beside_others().await;
     let system = System::start("many", Delivery::Once).await?;
-    let learners = talk::learners(&system, AT_ONCE).await?;
-    let mut talked = talk::talk_at_once(&learners).await?;
-    talk::check_results(&system, &talked).await?;
+    let learners = conversations::learners(&system, AT_ONCE).await?;
+    let mut finished = conversations::converse_at_once(&learners).await?;
+    conversations::check_results(&system, &finished).await?;
     // Two conversations of one learner share a day.
-    talked.extend(talk::talk_at_once(&learners[..AGAIN]).await?);
-    talk::check_results(&system, &talked).await?;
-    talk::check_pipeline(&system, talked.len()).await?;
+    finished.extend(conversations::converse_at_once(&learners[..AGAIN]).await?);
+    conversations::check_results(&system, &finished).await?;
+    conversations::check_pipeline(&system, finished.len()).await?;
     system.stop().await
 }

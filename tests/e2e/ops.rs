@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tests::system::{Delivery, System, await_some};
 use tokio::process::Command;
 
-use crate::{beside_others, talk};
+use crate::{beside_others, conversations};
 
 /// The longest time for an effect without a planned delay.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -53,10 +53,11 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
 /// One worker is stopped: the conversation is reported once, at its stage, and continues when the worker runs again.
 async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
     let transcript = Instance { service: Worker::Transcript.into(), copy: 0 };
-    let learners = talk::learners(system, 1).await?;
+    let learners = conversations::learners(system, 1).await?;
     // It is stopped, not killed: it returns a message that its last poll received.
-    let (talked, _) = try_join(talk::talk_at_once(&learners), system.stack.terminate(transcript)).await?;
-    let id = talked[0].conversation.conversation_id;
+    let (finished, _) =
+        try_join(conversations::converse_at_once(&learners), system.stack.terminate(transcript)).await?;
+    let id = finished[0].conversation.conversation_id;
     let mut alerts = Vec::new();
     await_some("the conversation is reported", WITHIN, async || {
         alerts.extend(system.inbox.drain().await?);
@@ -73,7 +74,7 @@ async fn audit(system: &System, ops: &Ops) -> anyhow::Result<ConversationId> {
     ensure!(status(&seen, "published") == Some(json!("passed")), "{seen:#}");
 
     system.stack.restart(transcript).await?;
-    talk::check_results(system, &talked).await?;
+    conversations::check_results(system, &finished).await?;
     // The watchdog deletes its message only when every stage is complete.
     system.await_quiet(WITHIN).await?;
     let seen = ops.json(&["conversation", &id.to_string()]).await?;

@@ -15,7 +15,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use crate::{beside_others, talk};
+use crate::{beside_others, conversations};
 
 /// "I hear a market." as audible text, made for the tests of the ingress.
 const MP3: &[u8] = include_bytes!("../../ingress/tests/fixtures/audible-market.mp3");
@@ -27,7 +27,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()> {
     let _place = beside_others().await;
     let system = System::start("upload", Delivery::Once).await?;
-    let learners = talk::learners(&system, 2).await?;
+    let learners = conversations::learners(&system, 2).await?;
     let api = Api { url: system.stack.url().to_owned(), http: reqwest::Client::new() };
     let (learner, stranger) = (&learners[0], &learners[1]);
     let started = api.start(learner).await?;

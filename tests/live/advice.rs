@@ -59,7 +59,7 @@ fn tutor_begins_without_advice_that_cannot_be_read() {
             let mut state = live.cloud.state();
             let since = state.now();
             let until = since + Duration::from_secs(3_600);
-            state.outage = Some(Outage { service: "s3", says: (500, "InternalError"), since, until });
+            state.outage = Some(Outage { service: "s3", response: (500, "InternalError"), since, until });
         }
         let begun = Instant::now();
         assert!(!told(&live, "somebody").await.contains("assessment"));

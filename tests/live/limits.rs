@@ -48,7 +48,8 @@ fn break_down(live: &Live, service: &'static str) {
 fn break_down_for(live: &Live, service: &'static str, time: Duration) {
     let mut state = live.cloud.state();
     let since = state.now();
-    state.outage = Some(Outage { service, says: (500, "InternalServerError"), since, until: since + time });
+    state.outage =
+        Some(Outage { service, response: (500, "InternalServerError"), since, until: since + time });
 }
 
 #[test]

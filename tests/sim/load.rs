@@ -114,7 +114,7 @@ async fn run(conversations: u64) -> anyhow::Result<(Measurement, Vec<String>)> {
     {
         let mut state = cloud.state();
         state.traced = false;
-        state.bedrock.thinks = Some(Duration::ZERO);
+        state.bedrock.response_time = Some(Duration::ZERO);
     }
     let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("load-{}", std::process::id()));
     fs::create_dir_all(&logs)?;

@@ -134,6 +134,6 @@ fn outage(number: u64) -> Outage {
         ("s3", (500, "InternalError")),
         ("dynamodb", (503, "ServiceUnavailable")),
     ];
-    let (service, error) = KINDS[usize::try_from(number % 8).unwrap_or(0)];
-    Outage { service, says: error, since: OUTAGE_SINCE, until: OUTAGE_SINCE + OUTAGE }
+    let (service, response) = KINDS[usize::try_from(number % 8).unwrap_or(0)];
+    Outage { service, response, since: OUTAGE_SINCE, until: OUTAGE_SINCE + OUTAGE }
 }

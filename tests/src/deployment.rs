@@ -43,7 +43,7 @@ pub const TOPICS: [&str; 3] = [
 /// Receives after which a queue moves a message to its dead-letter queue, as in `infra/templates/messaging.yaml`.
 pub const RECEIVES_MAX: u32 = FAILURES_MAX * RECEIVES_PER_FAILURE;
 
-/// Messages that a worker handles at once in a test.
+/// Messages that a worker handles concurrently in a test.
 const CONCURRENCY: NonZeroU32 = NonZeroU32::new(4).expect("4 is not zero");
 
 /// Creates the queues of `workers` and the bus with their rules.
@@ -57,7 +57,7 @@ pub fn create_queues_and_rules(state: &mut State, workers: &[Worker]) {
     state.create_bus(BUS, rules);
 }
 
-/// The outputs of the stacks. What no worker needs is empty.
+/// The outputs of the stacks. Outputs that no worker uses are empty.
 #[must_use]
 pub fn outputs() -> Outputs {
     let queue = |worker: Worker| {

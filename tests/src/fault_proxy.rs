@@ -1,10 +1,11 @@
-//! An HTTP proxy in front of the local cloud and the model that does to calls what networks and services do: they are
-//! refused, reset, done without an answer, never answered, late, answered by half, done twice. `fault` says how often.
+//! An HTTP proxy in front of the local cloud and the model that injects the faults of networks and services: calls are
+//! refused, reset, carried out without a response, never answered, delayed, answered by half or carried out twice. `fault`
+//! has the probabilities.
 //!
-//! Each client has a port of its own, so that the faults and the call log is kept by client. Requests pass unchanged, with
-//! the `Host` header that the client signed. One call is made anew: a long poll. The local cloud hands the next message
-//! to a poll whose client is gone; SQS notices that it is. So the proxy asks without waiting, again and again, as long as
-//! the client is there, with the root key in place of the client's.
+//! Each client has its own port, so that faults and the call log are recorded by client. Requests pass unchanged, with the
+//! `Host` header that the client signed, except for long polls. The local cloud sends the next message to a poll whose client
+//! has disconnected, which SQS does not. So the proxy polls without waiting, repeatedly while the client is connected, with
+//! the root key instead of the client's.
 
 mod call;
 mod call_log;
@@ -46,21 +47,20 @@ use fault::{Fault, Faults};
 /// The largest request or response that passes, in bytes.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long a call that is never answered hangs until its connection is reset: longer than an attempt of any client but
-/// a poll's.
+/// The time until the connection of an unanswered call is reset: longer than an attempt of any client, except for a poll.
 const HANG: Duration = Duration::from_secs(8);
 
-/// How long half an answer has to arrive before the rest is cut off.
+/// The time for half a response to arrive before the connection is reset.
 const ARRIVES_WITHIN: Duration = Duration::from_millis(50);
 
-/// Between two looks for a message while a client polls.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// The interval of the short polls that replace a long poll.
+const POLL_EVERY: Duration = Duration::from_millis(150);
 
-/// The local cloud's root key, whose signature it does not look at.
+/// The root key of the local cloud, which does not verify the signature.
 const ROOT: &str =
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
 
-/// The proxy; it stops when dropped.
+/// The proxy. It stops when it is dropped.
 pub struct FaultProxy {
     shared: Arc<Shared>,
     cloud: Arc<OnceLock<Upstream>>,
@@ -76,13 +76,13 @@ struct Shared {
     visibility: Duration,
 }
 
-/// What a client is connected to.
+/// The service behind a port.
 struct Upstream {
     url: String,
     http: reqwest::Client,
 }
 
-/// Where one client comes in.
+/// The port of one client.
 #[derive(Clone)]
 struct Door {
     client: Arc<str>,
@@ -90,7 +90,7 @@ struct Door {
     upstream: Arc<OnceLock<Upstream>>,
 }
 
-/// A request as it came in.
+/// A received request.
 #[derive(Clone)]
 struct Arrived {
     head: Parts,
@@ -109,7 +109,7 @@ impl FaultProxy {
     /// A proxy to the local cloud at `cloud`, an `http://host:port`, all of whose queues have this visibility timeout.
     ///
     /// # Errors
-    /// When no client can be made.
+    /// The HTTP client cannot be built.
     pub fn new(cloud: &str, visibility: Duration, seed: u64) -> anyhow::Result<Self> {
         let shared = Shared {
             faults: Mutex::new(Faults::new(seed)),
@@ -123,49 +123,49 @@ impl FaultProxy {
         Ok(Self { shared: Arc::new(shared), cloud, model: Arc::default(), servers: Vec::new() })
     }
 
-    /// Opens a door to the cloud for `client` and returns its `AWS_ENDPOINT_URL`.
+    /// Opens a port to the cloud for `client` and returns its `AWS_ENDPOINT_URL`.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// No port is free.
     pub async fn open(&mut self, client: &str) -> anyhow::Result<String> {
         let upstream = Arc::clone(&self.cloud);
         self.serve(client, upstream).await
     }
 
-    /// Opens a door to the model for `client` and returns its `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. It leads somewhere once
+    /// Opens a port to the model for `client` and returns its `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. Calls fail until
     /// [`FaultProxy::connect_model`] was called.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// No port is free.
     pub async fn open_to_model(&mut self, client: &str) -> anyhow::Result<String> {
         let upstream = Arc::clone(&self.model);
         self.serve(client, upstream).await
     }
 
-    /// Says where the model is, an `https://host:port`, and who vouches for it.
+    /// Sets the URL of the model, an `https://host:port`, and its CA certificates.
     ///
     /// # Errors
-    /// When the certificates cannot be read.
+    /// The certificates cannot be read.
     pub fn connect_model(&self, url: &str, ca_bundle: &Path) -> anyhow::Result<()> {
         let upstream = Upstream { url: url.to_owned(), http: client(Some(ca_bundle))? };
-        // A second call would name the same model.
+        // A second call has the same model.
         let _ = self.model.set(upstream);
         Ok(())
     }
 
-    /// No fault from now on; what hangs is reset, what is delayed goes on.
+    /// Injects no fault from now on. Hanging calls are reset, delayed ones continue.
     pub fn calm(&self) {
         self.shared.calm.cancel();
     }
 
-    /// The call log so far, and the time on its clock.
+    /// The call log and its current time.
     #[must_use]
     pub fn call_log(&self) -> (CallLog, Duration) {
         (self.shared.call_log().clone(), self.shared.began.elapsed())
     }
 
     async fn serve(&mut self, client: &str, upstream: Arc<OnceLock<Upstream>>) -> anyhow::Result<String> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("failed to open a door")?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("failed to open a port")?;
         let address = listener.local_addr()?;
         let door = Door { client: client.into(), shared: Arc::clone(&self.shared), upstream };
         self.servers.push(tokio::spawn(accept(listener, door)));
@@ -184,9 +184,9 @@ fn url(address: SocketAddr) -> String {
 }
 
 fn client(ca_bundle: Option<&Path>) -> anyhow::Result<reqwest::Client> {
-    // Another part of the process may have installed it already; it is the same one then.
+    // Another part of the process may have installed the same provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // HTTP/2 has no Host header, and the client has signed one.
+    // HTTP/2 has no `Host` header, but the client has signed one.
     let mut builder = reqwest::Client::builder().no_proxy().http1_only();
     if let Some(path) = ca_bundle {
         let pem = std::fs::read(path).context("failed to read the certificates of the model")?;
@@ -202,14 +202,14 @@ async fn accept(listener: TcpListener, door: Door) {
 }
 
 async fn connected(stream: TcpStream, door: Door) {
-    // A connection that ends on this side ends with a reset.
+    // A connection that this side closes is reset.
     let _ = stream.set_zero_linger();
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request| {
         let door = door.clone();
         async move { door.answer(request).await }
     });
-    // How a connection ends is the business of its fault, or of the client.
+    // An error of a connection is caused by its fault or by its client.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }
 
@@ -218,7 +218,7 @@ impl Shared {
         self.call_log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, unless it is calm.
+    /// Waits until the time is over or no more faults are injected.
     async fn wait(&self, how_long: Duration) {
         self.calm.run_until_cancelled(tokio::time::sleep(how_long)).await;
     }
@@ -265,7 +265,7 @@ impl Door {
         Some(fault)
     }
 
-    /// Carries the call to its service after a while. All but a poll arrives whatever becomes of the caller.
+    /// Forwards the call after a delay. Each call except for a poll arrives even if its caller is gone.
     async fn carry(&self, arrived: Arrived, after: Duration) -> io::Result<Reply> {
         self.shared.call_log().asked(&arrived.call, &arrived.body);
         if arrived.call.operation == RECEIVE {
@@ -295,7 +295,7 @@ impl Door {
             if !is_empty || Instant::now() >= deadline {
                 return Ok(reply);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     }
 
@@ -332,12 +332,12 @@ fn whole(reply: Reply) -> Response<Body> {
     response
 }
 
-/// Half of the body, and then a reset. An answer without a body is lost whole.
+/// Half of the body, and then a reset. A response without a body is lost completely.
 fn half(mut reply: Reply) -> Response<Body> {
     let length = reply.body.len().max(2);
     let body = reply.body.split_to(reply.body.len() / 2);
     let rest = stream::once(async {
-        // Not a wait for a condition: a connection that is reset at once loses what was not read yet.
+        // Not a wait for a condition: an immediate reset discards data that was not read yet.
         tokio::time::sleep(ARRIVES_WITHIN).await;
         Err(reset())
     });
@@ -369,7 +369,7 @@ mod tests {
 
     type Counts = Arc<Mutex<HashMap<String, u32>>>;
 
-    /// How long the test's client waits.
+    /// The timeout of the client of the test.
     const PATIENCE: Duration = Duration::from_millis(300);
 
     const ANSWER: &str = "a whole answer";
@@ -389,7 +389,7 @@ mod tests {
         (url, counts)
     }
 
-    /// What the client got: the status, and the body if it arrived whole. `None` for no answer.
+    /// The status and the body that the client received; `None` without a complete response.
     async fn ask(http: &reqwest::Client, url: &str, number: u32) -> Option<(u16, Option<String>)> {
         let request = http.post(url).header("x-amz-target", "AmazonSQS.SendMessage").header("number", number);
         let response = request.body("{}").send().await.ok()?;
@@ -418,7 +418,7 @@ mod tests {
                 Some(Fault::Refused(answer)) => (got.as_ref().is_some_and(|got| got.0 == answer.status), 0),
                 Some(Fault::Reset | Fault::Hung) => (got.is_none(), 0),
                 Some(Fault::LostReply) => (got.is_none(), 1),
-                // A short delay may be over before the client's patience is.
+                // A short delay may end before the timeout of the client.
                 Some(Fault::Delayed(_)) => (got.is_none() || got == whole, 1),
                 Some(Fault::Truncated) => (got == Some((200, None)), 1),
                 Some(Fault::Twice) => (got == whole, 2),
@@ -427,7 +427,7 @@ mod tests {
             expected.extend((arrives > 0).then(|| (number.to_string(), arrives)));
             number += 1;
         }
-        // What is delayed goes on now, and nothing happens any more.
+        // Delayed calls continue now, and no more faults are injected.
         proxy.calm();
         let deadline = Instant::now() + Duration::from_secs(10);
         while *counts.lock().unwrap() != expected && Instant::now() < deadline {

@@ -1,8 +1,7 @@
-//! The harness of the end-to-end tests: what stands between the service and the local cloud, and what watches it.
+//! The harness of the simulation, the live tests and the end-to-end tests: a model of AWS in memory, proxies that inject faults,
+//! a writer of conversations, collectors of the stored and published results, and the oracle that compares them.
 //!
-//! It starts the real binaries through `infra::local` and learners through `infra::learner`. What is here is only
-//! what tests need and operators do not: redelivery as SQS may do it, a tap on the bus, an inbox for alerts and
-//! a reader of everything that was stored.
+//! The end-to-end tests start the real binaries through `infra::local` and learners through `infra::learner`.
 
 pub mod actual;
 pub mod deployment;

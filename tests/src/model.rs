@@ -1,8 +1,8 @@
-//! AWS in memory, behind the HTTP seam of the SDK: the real clients encode, sign, retry and decode; what they reach
-//! is a model of SQS, DynamoDB, S3, EventBridge, SNS and Bedrock that does what those are allowed to do, and a
-//! network that does what networks do. Time is tokio's, all chance is one seed's.
+//! AWS in memory, behind the HTTP client of the SDK. The real clients encode, sign, retry and decode. They reach a model of SQS,
+//! DynamoDB, S3, EventBridge, SNS, Cognito and Bedrock with all behaviour that these services allow themselves, over a network
+//! with faults. Time is tokio's clock, and one seed determines all random choices.
 //!
-//! It models what the service uses. A call that it does not know makes the run worthless and says so.
+//! It models what the service uses. An unsupported call is a violation of the run.
 
 use std::{
     collections::BTreeMap,
@@ -44,14 +44,14 @@ pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
 
 use fault_model::Fault;
-use hold::Held;
+use hold::Gate;
 use processes::Processes;
 use reply::{Answer, ServiceError};
 
 /// The time of day at which every simulation starts, in milliseconds since the Unix epoch.
 pub const EPOCH_MS: u64 = 1_795_507_200_000;
 
-/// The whole of it.
+/// The model.
 #[derive(Clone, Debug)]
 pub struct Cloud(Arc<Shared>);
 
@@ -61,7 +61,7 @@ struct Shared {
     sent: Arc<Notify>,
 }
 
-/// What it is made of.
+/// The state of the model.
 #[derive(Debug)]
 pub struct State {
     /// SQS.
@@ -78,19 +78,19 @@ pub struct State {
     pub bedrock: Bedrock,
     /// The user pool.
     pub cognito: Cognito,
-    /// How bad it is.
+    /// Faults of the network and the services.
     pub fault_model: FaultModel,
-    /// What is not there at all.
+    /// A service that is not available for a time.
     pub outage: Option<Outage>,
     /// Whether the clocks of all processes agree within a few seconds.
     pub clocks_agree: bool,
     /// Whether calls are written into the trace.
     pub traced: bool,
-    /// Every call that did something, and every fault: one line each.
+    /// One line for each call with an effect and for each fault.
     pub trace: Vec<String>,
-    /// What must not have happened.
+    /// Violations of the invariants that the model checks.
     pub violations: Vec<String>,
-    /// Calls whose effect and answer may differ: lost replies, late calls, deaths.
+    /// Calls whose effect and response may differ: lost responses, late calls, killed processes.
     pub ambiguous: u32,
     sent: Arc<Notify>,
     /// The time of day at the start, in milliseconds since the Unix epoch.
@@ -98,12 +98,11 @@ pub struct State {
     random: StdRng,
     started: Instant,
     processes: Processes,
-    held: Option<Held>,
+    gate: Option<Gate>,
 }
 
 impl Cloud {
-    /// An empty cloud, inside a tokio runtime whose clock is paused. The seed is the whole thread's: the SDK draws
-    /// from `fastrand`.
+    /// An empty cloud, inside a tokio runtime with a paused clock. It also seeds `fastrand` of this thread, which the SDK uses.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         fastrand::seed(seed);
@@ -127,18 +126,18 @@ impl Cloud {
             random: StdRng::seed_from_u64(seed),
             started: Instant::now(),
             processes: Processes::new(),
-            held: None,
+            gate: None,
         };
         let sent = Arc::clone(&state.sent);
         Self(Arc::new(Shared { state: Mutex::new(state), sent }))
     }
 
-    /// What it is made of. Not to be held over an await.
+    /// The state. The guard must not be held over an await.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a message into a queue, as somebody else may do.
+    /// Sends a message into a queue.
     pub fn send(&self, queue: &str, body: &str) {
         self.state().enqueue(queue, body, BTreeMap::new(), Duration::ZERO);
     }
@@ -181,10 +180,10 @@ impl State {
         self.started.elapsed()
     }
 
-    /// A random time of so many seconds.
+    /// A random duration from `least` to `most` seconds.
     pub fn seconds(&mut self, least: f64, most: f64) -> Duration {
         let fraction: f64 = self.random.random();
-        // Whole milliseconds are what tokio's clock counts.
+        // The resolution of tokio's clock is a millisecond.
         let seconds = least + (most - least) * fraction;
         Duration::from_micros(
             (Duration::from_secs_f64(seconds).as_micros() / 1000 * 1000).try_into().unwrap_or(0),
@@ -196,8 +195,8 @@ impl State {
         self.random.random_range(0..end)
     }
 
-    fn prank(&mut self, probability: f64) -> bool {
-        self.random.random_bool(probability * self.fault_model.pranks)
+    fn anomaly(&mut self, probability: f64) -> bool {
+        self.random.random_bool(probability * self.fault_model.anomalies)
     }
 
     fn fault(&mut self, service: &str, operation: &str) -> Fault {
@@ -231,7 +230,7 @@ impl State {
             && refusal.unsupported
         {
             self.violations
-                .push(format!("the model cannot answer {service} {operation}: {}", refusal.message));
+                .push(format!("the model does not support {service} {operation}: {}", refusal.message));
         }
         if !self.traced {
             return;

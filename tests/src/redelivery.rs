@@ -1,9 +1,8 @@
 //! An HTTP proxy in front of the local cloud that makes SQS deliver every message at least twice.
 //!
-//! SQS may return a message even after a successful delete. The local cloud never does, so the proxy does it: the
-//! first delete of a message is answered with success and carried out as a change of its visibility to zero; the
-//! message comes back under a new receipt handle, and only its second delete is real. Everything else passes
-//! unchanged, with the `Host` header that the client signed.
+//! SQS may return a message even after a successful delete. The local cloud never does, so the proxy does: the first delete of
+//! a message succeeds, but only sets its visibility timeout to zero. The message returns with a new receipt handle, and only
+//! its second delete is carried out. All other calls pass unchanged, with the `Host` header that the client signed.
 
 use std::{
     collections::HashMap,
@@ -30,7 +29,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 /// The largest request or response that passes, in bytes.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The proxy; it stops when dropped.
+/// The proxy. It stops when it is dropped.
 pub struct Redelivery {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -46,18 +45,17 @@ struct Shared {
 
 #[derive(Default)]
 struct Messages {
-    /// Receipt handle to message id, for everything that was received through the proxy.
+    /// Receipt handle to message id of the received messages.
     received: HashMap<String, String>,
-    /// Message id to deletes asked for.
+    /// Message id to the number of deletes.
     deletes: HashMap<String, u32>,
 }
 
 impl Redelivery {
-    /// Listens on a free loopback port and forwards to `upstream`, an `http://host:port`. `sqs` carries out the
-    /// deletes, so it needs the right to.
+    /// Listens on a free loopback port and forwards to `upstream`, an `http://host:port`. `sqs` needs the permission to delete.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// No port is free.
     pub async fn start(upstream: &str, sqs: aws_sdk_sqs::Client) -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind("127.0.0.1:0").await.context("failed to open a port for the proxy")?;
@@ -83,7 +81,7 @@ impl Redelivery {
         format!("http://{}", self.address)
     }
 
-    /// How many messages were deleted once and so delivered again.
+    /// The number of redelivered messages.
     #[must_use]
     pub fn redelivered(&self) -> usize {
         self.shared.lock().deletes.len()

@@ -1,4 +1,4 @@
-//! What the workers stored, read back with the operator's right to see everything.
+//! A reader of everything that the workers stored, with the permissions of the operator.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,16 +16,16 @@ pub struct Results {
 }
 
 impl Results {
-    /// A reader of what is deployed as `outputs`.
+    /// A reader of the deployment `outputs`.
     #[must_use]
     pub fn new(s3: aws_sdk_s3::Client, dynamodb: aws_sdk_dynamodb::Client, outputs: Outputs) -> Self {
         Self { s3, dynamodb, outputs }
     }
 
-    /// All transcripts, by conversation. One whose readable text is not written yet is not there yet.
+    /// All transcripts whose readable text is stored, too, by conversation.
     ///
     /// # Errors
-    /// When one was written more than once, is not where it belongs or cannot be read.
+    /// A transcript was written more than once, has the wrong key or cannot be read.
     pub async fn transcripts(&self) -> anyhow::Result<BTreeMap<ConversationId, Transcript>> {
         let mut all = BTreeMap::new();
         let objects = self.objects("transcripts/").await?;
@@ -63,7 +63,7 @@ impl Results {
     /// The numbers of UserProgress, by (learner, day).
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// The table cannot be read.
     pub async fn progress(&self) -> anyhow::Result<BTreeMap<(String, String), HashMap<String, u64>>> {
         let mut all = BTreeMap::new();
         let scan = self.dynamodb.scan().table_name(&self.outputs.user_progress_table).consistent_read(true);
@@ -84,17 +84,16 @@ impl Results {
         Ok(all)
     }
 
-    /// The audio of a turn, as it was stored: a WAV file.
+    /// The stored audio of a turn: a WAV file.
     ///
     /// # Errors
-    /// When there is none under `key`.
+    /// There is no object `key`.
     pub async fn audio(&self, key: &str) -> anyhow::Result<Vec<u8>> {
         let object = self.s3.get_object().bucket(&self.outputs.audio_bucket).key(key).send().await?;
         Ok(object.body.collect().await?.to_vec())
     }
 
-    /// Every object under `prefix` of the logs bucket. The bucket is versioned, so an object that was written twice
-    /// shows.
+    /// All objects under `prefix` of the logs bucket. The bucket is versioned, so an overwritten object is found.
     async fn objects(&self, prefix: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
         let bucket = &self.outputs.logs_bucket;
         let mut objects = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Reads a stream of server-sent events as the standard says (WHATWG HTML, "Server-sent events"), as far as ours go: one
-//! line of data in an event, and comments.
+//! A reader of streams of server-sent events (WHATWG HTML, "Server-sent events") as the service sends them: one line of data in
+//! an event, and comments.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use reqwest::Response;
 use serde_json::Value;
 
-/// How long the next piece may take; comments come more often.
+/// The longest time until the next chunk; comments are more frequent.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A stream of events.
@@ -20,16 +20,16 @@ pub struct Stream {
 /// An event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Event {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its data, which is JSON.
+    /// Data, which is JSON.
     pub data: Value,
 }
 
 impl Stream {
-    /// The stream in `response`.
+    /// The stream of `response`.
     #[must_use]
     pub fn new(response: Response) -> Self {
         Self { response, read: String::new() }
@@ -38,7 +38,7 @@ impl Stream {
     /// The next event; `None` when the stream has ended.
     ///
     /// # Errors
-    /// Nothing comes for too long, or what comes is no stream of ours.
+    /// No chunk arrives in time, or the stream has another format.
     pub async fn next(&mut self) -> anyhow::Result<Option<Event>> {
         loop {
             while let Some((block, rest)) = self.read.split_once("\n\n") {
@@ -49,7 +49,7 @@ impl Stream {
                 }
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
-            let Some(chunk) = chunk.context("nothing comes")?? else { return Ok(None) };
+            let Some(chunk) = chunk.context("no chunk arrived in time")?? else { return Ok(None) };
             self.read.push_str(std::str::from_utf8(&chunk)?);
         }
     }
@@ -67,7 +67,7 @@ impl Stream {
     }
 }
 
-/// `None` of a comment.
+/// `None` for a comment.
 fn parse(block: &str) -> anyhow::Result<Option<Event>> {
     let mut event = Event::default();
     for line in block.lines() {
@@ -78,7 +78,7 @@ fn parse(block: &str) -> anyhow::Result<Option<Event>> {
             "event" => value.clone_into(&mut event.name),
             "id" => value.clone_into(&mut event.id),
             "data" => event.data = serde_json::from_str(value)?,
-            other => bail!("the field {other:?} is none of ours"),
+            other => bail!("the service sends no field {other:?}"),
         }
     }
     Ok((!event.name.is_empty()).then_some(event))

@@ -1,7 +1,6 @@
-//! The whole system for one test: the stack, with or without redelivery in front of the workers, a tap on the bus
-//! and an inbox for the alerts.
+//! The system of one end-to-end test: the stack of real processes, with or without redelivery in front of the workers, a tap
+//! on the bus and an inbox for the alerts.
 
-use events::workers::Worker;
 use std::{
     collections::BTreeMap,
     fs,
@@ -12,34 +11,34 @@ use std::{
 use anyhow::{Context as _, bail};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
+use events::workers::Worker;
 use infra::local::{Cloud, CloudOptions, Outputs, Progress, Queue, Service, Stack, StackOptions};
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{inbox::Inbox, redelivery::Redelivery, results::Results, tap::Tap};
 
-/// How often a condition is looked at again.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The interval of the checks of a condition.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long each process may take to end after SIGTERM: a running poll, and some.
+/// The longest time of a process from SIGTERM to its end: a running poll, and a margin.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 
-/// Speech streams that the model's quota allows at once.
+/// Concurrent speech streams that the quota of the model allows.
 const STREAMS_MAX: &str = "64";
 
-/// Seconds between two looks of the watchdog: its message keeps a test waiting until the look after the end.
+/// Seconds between two checks by the watchdog. A test waits for the check after the end of its conversations.
 const WATCH_DELAY_SECONDS: &str = "15";
 
-/// How SQS and EventBridge behave.
+/// How often SQS and EventBridge deliver a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// As the local cloud does it: each message once.
+    /// Once, as the local cloud does.
     Once,
-    /// Every event reaches every queue twice, as two messages, and every message comes back after its first
-    /// delete.
+    /// Each event reaches each queue twice, as two messages, and each message returns after its first delete.
     Twice,
 }
 
-/// A running system with what watches it.
+/// A running system and its observers.
 pub struct System {
     /// The processes and the cloud.
     pub stack: Stack,
@@ -47,9 +46,9 @@ pub struct System {
     pub tap: Tap,
     /// Everything published on the topics.
     pub inbox: Inbox,
-    /// What the workers stored.
+    /// Reader of the stored results.
     pub results: Results,
-    /// What makes messages come back, with [`Delivery::Twice`].
+    /// The redelivery proxy of [`Delivery::Twice`].
     pub redelivery: Option<Redelivery>,
     state_dir: PathBuf,
 }
@@ -57,16 +56,16 @@ pub struct System {
 impl System {
     /// Builds the binaries once for all tests of this process, then starts everything for the test `name`.
     ///
-    /// State and logs of the processes are under `target/e2e/`; [`System::stop`] removes them, so what remains is
-    /// what a failed test left.
+    /// State and logs of the processes are under `target/e2e/`. [`System::stop`] removes them, so the remaining ones are of
+    /// failed tests.
     ///
     /// # Errors
-    /// Whatever kept a part from starting.
+    /// A part cannot start.
     pub async fn start(name: &str, delivery: Delivery) -> anyhow::Result<Self> {
         Self::start_with(name, delivery, |_| {}).await
     }
 
-    /// The same with other options than the usual ones.
+    /// The same with changed options.
     ///
     /// # Errors
     /// As [`System::start`].
@@ -95,8 +94,7 @@ impl System {
         Ok(system)
     }
 
-    /// The same with what `prepare` puts between the cloud, which is deployed to, and the processes, which are not
-    /// started yet.
+    /// The same with a step `prepare` after the deployment and before the start of the processes.
     ///
     /// # Errors
     /// As [`System::start`].
@@ -115,7 +113,7 @@ impl System {
             let (name, value) = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), WATCH_DELAY_SECONDS.to_owned());
             options.environment.push((service, name, value));
         }
-        // Every alert is looked for by itself; twenty learners at once are a storm.
+        // The tests check each alert separately, and twenty concurrent learners would be a storm.
         let alone = ("NOVA_ALERTS_STORM_AFTER".to_owned(), "1000".to_owned());
         options.environment.push((Worker::Alerts.into(), alone.0, alone.1));
         let cloud =
@@ -138,7 +136,7 @@ impl System {
     /// dead-letter queue is empty.
     ///
     /// # Errors
-    /// When a queue is not empty in time, or a message was dead-lettered.
+    /// A queue is not empty in time, or a message was dead-lettered.
     pub async fn await_quiet(&self, within: Duration) -> anyhow::Result<()> {
         self.await_empty(within).await?;
         self.check_no_dead_letters().await
@@ -161,7 +159,7 @@ impl System {
     /// Waits until no queue holds a message, visible, in flight or delayed.
     ///
     /// # Errors
-    /// When a queue is not empty in time.
+    /// A queue is not empty in time.
     pub async fn await_empty(&self, within: Duration) -> anyhow::Result<()> {
         await_some("every queue is empty", within, || async {
             let mut left = BTreeMap::new();
@@ -176,10 +174,10 @@ impl System {
         .await
     }
 
-    /// Ends everything in order.
+    /// Stops all processes.
     ///
     /// # Errors
-    /// When a process had to be killed.
+    /// A process had to be killed.
     pub async fn stop(self) -> anyhow::Result<()> {
         let killed = self.stack.stop(STOP_WITHIN).await;
         if !killed.is_empty() {
@@ -213,28 +211,27 @@ impl System {
     }
 }
 
-/// Looks again and again until `condition` answers a value, and returns it. While it answers an error text, that
-/// text is what is still missing.
+/// Checks `condition` repeatedly until it returns a value, and returns it. An error text of `condition` names what is missing.
 ///
 /// # Errors
-/// When `condition` fails, or the time is over: with what was missing last.
+/// `condition` fails, or the time is over; the error contains the last error text.
 pub async fn await_some<T, F>(what: &str, within: Duration, mut condition: F) -> anyhow::Result<T>
 where
     F: AsyncFnMut() -> anyhow::Result<Result<T, String>>,
 {
     let deadline = Instant::now() + within;
     loop {
-        match condition().await.with_context(|| format!("cannot see whether {what}"))? {
+        match condition().await.with_context(|| format!("cannot check whether {what}"))? {
             Ok(value) => return Ok(value),
             Err(missing) if Instant::now() >= deadline => {
                 bail!("{what}: not within {} s: {missing}", within.as_secs())
             }
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(_) => tokio::time::sleep(CHECK_EVERY).await,
         }
     }
 }
 
-/// EventBridge delivers at least once. Locally that is a second target on each rule, with the same queue.
+/// Adds a second target with the same queue to each rule, because EventBridge delivers at least once.
 async fn deliver_events_twice(sdk: &aws_config::SdkConfig, bus: &str) -> anyhow::Result<()> {
     let bridge = aws_sdk_eventbridge::Client::new(sdk);
     let rules = bridge.list_rules().event_bus_name(bus).send().await?.rules.unwrap_or_default();
@@ -249,10 +246,10 @@ async fn deliver_events_twice(sdk: &aws_config::SdkConfig, bus: &str) -> anyhow:
     Ok(())
 }
 
-/// A folder of this process's own, so that two runs of the tests do not meet.
+/// A folder for this process alone, so that two runs of the tests do not share state.
 fn state_dir(name: &str) -> anyhow::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e");
     let folder = folder.join(format!("{name}-{}", std::process::id()));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     Ok(folder.canonicalize()?)
 }

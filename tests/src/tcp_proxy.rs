@@ -1,5 +1,5 @@
-//! A TCP proxy between a learner and the ingress that can be cut: connections through it end on both sides without
-//! a word, with what was under way in them, and no new one is made.
+//! A TCP proxy between a learner and the ingress that a test can cut: its connections are closed on both sides without a closing
+//! handshake, data in transit is lost, and new connections are refused.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ impl TcpProxy {
     /// Starts a proxy in front of `url`, an `http://host:port`.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// No port is free.
     pub async fn start(url: &str) -> anyhow::Result<Self> {
         let upstream = url.trim_start_matches("http://").to_owned();
         let listener =
@@ -37,7 +37,7 @@ impl TcpProxy {
         format!("http://{}", self.address)
     }
 
-    /// Cuts it.
+    /// Closes all connections and accepts no new ones.
     pub fn cut(&self) {
         self.cut.cancel();
     }
@@ -58,9 +58,9 @@ async fn accept(listener: TcpListener, upstream: String, cut: CancellationToken)
 async fn carry(mut near: TcpStream, upstream: String) {
     let Ok(mut far) = TcpStream::connect(upstream).await else { return };
     for socket in [&near, &far] {
-        // A frame must not wait for the acknowledgement of the one before.
+        // A frame must not wait for the acknowledgement of the previous one.
         let _ = socket.set_nodelay(true);
     }
-    // How a connection ends is the business of its two sides.
+    // The two sides handle the end of a connection.
     let _ = copy_bidirectional(&mut near, &mut far).await;
 }

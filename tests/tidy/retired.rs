@@ -60,7 +60,37 @@ pub(crate) const IDENTIFIERS: &[Retired] = &[
     retired("InvalidTraceParent", "", "TraceParentError"),
     retired("Refusal", "ingress/", "an error that ends in Error"),
     retired("Refusal", "tests/src/", "ServiceError"),
+    retired("Fate", "tests/", "Fault"),
+    retired("Gone", "tests/sim/", "an error"),
+    retired("Deadly", "tests/", "Killer"),
+    retired("Journalled", "tests/", "Acknowledged"),
+    retired("Observed", "tests/sim/", "Acknowledgements"),
+    retired("Seen", "tests/e2e/", "Actual"),
+    retired("Judge", "tests/", "Comparison"),
+    retired("Trouble", "tests/e2e/", "Disturbance"),
+    retired("prank", "tests/", "anomaly"),
+    retired("pranks", "tests/", "anomalies"),
+    retired("found_out", "tests/", "first_failure"),
 ];
+
+/// Words of comments, with those that say it plainly.
+pub(crate) const WORDS: &[(&str, &str)] = &[
+    ("told", "sent, reported or distinguished"),
+    ("tells", "sends, reports or shows"),
+    ("telling", "sending or reporting"),
+    ("whatever", "any, or the thing itself"),
+    ("whoever", "the caller, the process or the learner"),
+    ("somebody", "another learner, process or client"),
+    ("nobody", "no learner, no worker or no client"),
+    ("fate", "fault"),
+    ("suffers", "has"),
+    ("prank", "anomaly"),
+    ("pranks", "anomalies"),
+    ("books", "log"),
+];
+
+/// The beginnings of the paths in which [`WORDS`] are retired.
+pub(crate) const WORD_SCOPES: [&str; 4] = ["infra/src/simulator", "tests/e2e/", "tests/sim/", "tests/src/"];
 
 /// File names without `.rs`.
 pub(crate) const FILE_NAMES: &[Retired] = &[
@@ -68,6 +98,7 @@ pub(crate) const FILE_NAMES: &[Retired] = &[
     retired("cable", "tests/", "tcp_proxy"),
     retired("due", "tests/", "expected"),
     retired("leaving", "tests/", "account_deletion"),
+    retired("observed", "tests/", "journalled"),
     retired("left", "tests/", "leftovers"),
     retired("small", "tests/", "small_scale"),
     retired("telling", "tests/", "alert_batching"),

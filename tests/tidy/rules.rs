@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     imports,
-    retired::{FILE_NAMES, IDENTIFIERS},
+    retired::{FILE_NAMES, IDENTIFIERS, WORD_SCOPES, WORDS},
     tokens::{Token, begins, closing},
     tree::{Source, Tree},
 };
@@ -68,12 +68,13 @@ pub(crate) struct Rule {
 }
 
 /// All rules.
-pub(crate) const RULES: [Rule; 12] = [
+pub(crate) const RULES: [Rule; 13] = [
     Rule { name: "header", check: headers },
     Rule { name: "pure", check: pure },
     Rule { name: "file length", check: file_length },
     Rule { name: "retired identifier", check: retired_identifiers },
     Rule { name: "retired file name", check: retired_file_names },
+    Rule { name: "retired word", check: retired_words },
     Rule { name: "test module name", check: test_module_names },
     Rule { name: "error name", check: error_names },
     Rule { name: "public type name", check: public_type_names },
@@ -184,6 +185,23 @@ fn retired_file_names(tree: &Tree) -> Vec<Finding> {
         });
         if let Some(retired) = retired {
             found.push(finding(path, 1, format!("a retired file name; use {}", retired.instead)));
+        }
+    })
+}
+
+fn retired_words(tree: &Tree) -> Vec<Finding> {
+    in_each(tree, |path, file, found| {
+        if !WORD_SCOPES.iter().any(|scope| path.starts_with(scope)) {
+            return;
+        }
+        let comments = (1..).zip(file.text.lines()).filter(|(_, line)| line.trim_start().starts_with("//"));
+        for (line, comment) in comments {
+            let comment = comment.to_lowercase();
+            let words = comment.split(|letter: char| !letter.is_alphabetic());
+            for (word, instead) in words.filter_map(|word| WORDS.iter().find(|(retired, _)| *retired == word))
+            {
+                found.push(finding(path, line, format!("`{word}` is not used in comments; use {instead}")));
+            }
         }
     })
 }
@@ -380,6 +398,13 @@ mod tests {
         assert_eq!(found("retired identifier", &files), due);
         let files = [("tests/src/cable.rs", ""), ("ingress/src/cable.rs", "")];
         assert_eq!(found("retired file name", &files), [at("tests/src/cable.rs", 1)]);
+    }
+
+    #[test]
+    fn retired_word_in_a_comment_is_found_in_its_scope() {
+        let text = "//! Reads words.\nfn told() {}\n    /// Nobody is told.\n";
+        let files = [("tests/sim/a.rs", text), ("tests/live/b.rs", text)];
+        assert_eq!(found("retired word", &files), [at("tests/sim/a.rs", 3), at("tests/sim/a.rs", 3)]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! What operators do: look at the queues, read dead letters and put them right, see where a conversation is, have its
-//! event handled again. `--help` is the reference; `infra/runbooks` says when to do what.
+//! The commands of operators: list the queues, read and redrive dead letters, show the stages of a conversation, publish its
+//! event again. `--help` is the reference; `infra/runbooks` describes when to use them.
 //!
-//! Nothing here changes anything without `--apply`, and nothing here prints what a learner said without
-//! `--show-words`.
+//! No command changes anything without `--apply`, and none prints a learner's words without `--show-words`.
 
 mod conversation;
 mod dead_letter;
@@ -41,28 +40,28 @@ pub(super) struct OpsOptions {
     command: OpsCommand,
 }
 
-/// How results are shown.
+/// The format of results.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct ShowOptions {
     /// Print JSON instead of a table.
     #[arg(long, global = true)]
     json: bool,
-    /// Also print what was said, and the text of messages that are not events. Without it nothing that a learner may
-    /// have said leaves the stores.
+    /// Also print the words of learners, and the text of messages that are not events. Without it no command shows a
+    /// learner's words.
     #[arg(long, global = true)]
     show_words: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum OpsCommand {
-    /// How many messages wait, are being worked on and are dead, in each queue, and how old the oldest is.
+    /// List the queues: waiting messages, messages in flight, dead letters, and the age of the oldest message.
     Queues,
-    /// Read dead letters, send them again, save them, drop them.
+    /// Read, explain, redrive, export and drop dead letters.
     #[command(subcommand)]
     Dlq(dead_letters::DlqCommand),
-    /// Where a conversation is in the pipeline, stage by stage with times, and its dead letters.
+    /// Show the stages of a conversation with their times, and its dead letters.
     Conversation(conversation::ConversationOptions),
-    /// Publish a conversation's `conversation.completed` again. What was done before is not done twice.
+    /// Publish a conversation's `conversation.completed` again. No effect is repeated.
     Replay(replay::ReplayOptions),
 }
 
@@ -78,7 +77,7 @@ pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Resul
     }
 }
 
-/// Where results go.
+/// The output of results.
 #[derive(Clone, Copy)]
 struct Shown<'a> {
     show: ShowOptions,
@@ -90,7 +89,7 @@ impl Shown<'_> {
         self.show.show_words
     }
 
-    /// Shows `result`, for programs or as `lines` for people.
+    /// Prints `result` as JSON for programs, or as `lines` for people.
     fn result<T: Serialize>(
         self,
         result: &T,

@@ -1,5 +1,5 @@
-//! Builds and starts everything, follows its health, and stops it. Where Redis is installed, the ingress has one, as in
-//! production; one task alone needs none.
+//! The command that builds, starts, monitors and stops the whole service. The ingress uses Redis, as in production, if it is
+//! installed; a single task does not need it.
 
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
@@ -8,10 +8,10 @@ use infra::local::{RedisServer, Service, Stack, StackOptions, build, is_free, mi
 
 use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
 
-/// How often the health of the processes is looked at.
+/// The interval of the health checks of the processes.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long a process may take to stop. Workers would drain for longer, but the local cloud forgets everything anyway.
+/// The longest time for a process to stop. Workers could drain for longer, but the state of the local cloud is lost anyway.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,9 @@ pub(super) struct UpOptions {
 pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Result<ExitCode> {
     let port = arguments.port;
     if !is_free(port) {
-        bail!("port {port} is taken; stop what uses it, or choose another one with `cargo run -- --port N`");
+        bail!(
+            "port {port} is in use; stop the process that uses it, or choose another port with `cargo run -- --port N`"
+        );
     }
     let mut stop = StopSignals::listen()?;
     let folder = RunFolder::take(workspace())?;
@@ -92,7 +94,7 @@ async fn start(
     Ok((stack, redis))
 }
 
-/// Who had to be killed is of no interest: what they held ends with the local cloud.
+/// The killed processes are ignored: their messages and leases end with the local cloud.
 async fn end(stack: Stack, redis: Option<RedisServer>) {
     stack.stop(STOP_GRACE).await;
     if let Some(redis) = redis {
@@ -100,7 +102,7 @@ async fn end(stack: Stack, redis: Option<RedisServer>) {
     }
 }
 
-/// Says when a process stops being healthy, and when it is again.
+/// Reports when a process becomes unhealthy, and when it is healthy again.
 async fn follow(stack: &Stack, console: &Console) {
     let mut ill = BTreeSet::new();
     loop {

@@ -1,5 +1,5 @@
-//! The model of AWS as a process ([`tests::model`]): the cloud of `nova load`, because it costs a fraction of the local
-//! cloud and does not fall behind. It checks no signature, and its network has no faults.
+//! The model of AWS ([`tests::model`]) as a process. `nova load` uses it as its cloud, because it needs a fraction of the
+//! processor time of the local cloud and does not slow down. It verifies no signature and injects no network faults.
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
@@ -9,8 +9,8 @@ use infra::local::Outputs;
 use tests::{deployment::RECEIVES_MAX, model::Cloud};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Serves a model of SQS, DynamoDB, S3, EventBridge and SNS in memory, furnished as a deployment says. What is put into
-/// its buckets is not kept, only that it was; no rule leads from its bus to a queue. It ends at SIGTERM.
+/// Serves a model of SQS, DynamoDB, S3, EventBridge and SNS in memory, with the resources of a deployment. It stores objects
+/// without their bytes, and its bus has no rules. It ends at SIGTERM.
 #[derive(Debug, Parser)]
 struct Options {
     /// Port on the loopback interface.
@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
 fn furnish(cloud: &Cloud, deployed: &Outputs) {
     let mut state = cloud.state();
     state.traced = false;
-    state.s3.forgets = true;
+    state.s3.discards_bytes = true;
     for (worker, queue) in &deployed.queues {
         let name = queue.url.rsplit('/').next().unwrap_or_default();
         state.create_queue(name, Duration::from_secs(worker.spec().visibility_seconds), RECEIVES_MAX);

@@ -17,7 +17,7 @@ const QUEUE: &str = "nova-transcript";
 /// A wrong result: how it differs from the right one, and the invariant and a word of the finding.
 type Wrong = (fn(&mut Actual), &'static str, &'static str);
 
-const WRONG: [Wrong; 31] = [
+const WRONG: [Wrong; 35] = [
     (|actual| actual.journal.clear(), "I1", "not in the journal"),
     (|actual| first(&mut actual.acknowledged).turns[0].text.push('!'), "I1", "lost the turns"),
     (|actual| first(&mut actual.journal).header.ended = None, "I1", "has not ended"),
@@ -47,6 +47,10 @@ const WRONG: [Wrong; 31] = [
     (|actual| _ = first(&mut actual.queues).messages.insert("{}".to_owned()), "I5", "remain in"),
     (|actual| first(&mut actual.queues).messages.clear(), "I5", "remain in"),
     (|actual| actual.events.push(json!({"schema": "conversation.danced"})), "I6", "is no event"),
+    (share_span, "I6", "the span of another event"),
+    (|actual| actual.events[1]["traceparent"] = json!(TraceParent::of("x").to_string()), "I6", "two traces"),
+    (|actual| actual.events[1]["traceparent"] = Value::Null, "I6", "has no trace"),
+    (add_event_in_the_same_trace, "I6", "have one trace"),
     (|actual| repeat_event(actual, "occurredAt", "2026-11-24T09:00:00Z"), "I6", "two different events"),
     (|actual| _ = actual.deleted.insert(first(&mut actual.acknowledged).user_id.to_string()), "I9", "still"),
 ];
@@ -63,6 +67,19 @@ fn repeat_event(actual: &mut Actual, field: &str, value: &str) {
     let mut event = actual.events[0].clone();
     event[field] = json!(value);
     actual.events.push(event);
+}
+
+fn share_span(actual: &mut Actual) {
+    actual.events[1]["traceparent"] = actual.events[0]["traceparent"].clone();
+}
+
+fn add_event_in_the_same_trace(actual: &mut Actual) {
+    let trace = TraceParent::of(&actual.journal.keys().next().expect("the journal is not empty").to_string());
+    let mut other = actual.events[0].clone();
+    other["id"] = json!(Uuid::from_u128(1));
+    other["data"]["conversationId"] = json!(ConversationId::new(jiff::Timestamp::UNIX_EPOCH, [1; 10]));
+    other["traceparent"] = json!(trace.child("other").to_string());
+    actual.events.push(other);
 }
 
 fn add_event(actual: &mut Actual, name: &str) {
@@ -154,34 +171,4 @@ fn each_wrong_result_is_found() {
         let is_found = found.iter().any(|finding| finding.starts_with(invariant) && finding.contains(word));
         assert!(is_found, "wrong result {number} ({invariant}, {word}): {found:#?}");
     }
-}
-
-#[test]
-fn spans_and_traces_of_other_events_are_found() {
-    let (mut actual, _) = right();
-    for (traceparent, finding) in [
-        (actual.events[0]["traceparent"].clone(), "the span of another event"),
-        (json!(TraceParent::of("other").to_string()), "two traces"),
-        (Value::Null, "has no trace"),
-    ] {
-        actual.events[1]["traceparent"] = traceparent;
-        let mut found = Vec::new();
-        distinct_events(&actual.events, &mut found);
-        assert!(found.iter().any(|found| found.contains(finding)), "{finding}: {found:?}");
-    }
-}
-
-#[test]
-fn trace_of_another_conversation_is_found() {
-    let (mut actual, _) = right();
-    let mut other = actual.events[0].clone();
-    let id = ConversationId::new(jiff::Timestamp::UNIX_EPOCH, [1; 10]);
-    other["data"]["conversationId"] = json!(id);
-    other["id"] = json!(Uuid::from_u128(1));
-    let trace = actual.events[0]["traceparent"].as_str().and_then(|text| text.parse::<TraceParent>().ok());
-    other["traceparent"] = json!(trace.expect("a trace").child("other").to_string());
-    actual.events.push(other);
-    let mut found = Vec::new();
-    distinct_events(&actual.events, &mut found);
-    assert!(found.iter().any(|found| found.contains("have one trace")), "{found:?}");
 }

@@ -1,4 +1,4 @@
-//! PURE. Which call of which service a request is, and what a service says that refuses it.
+//! PURE. Decodes the call of a request, and encodes the errors of each service.
 
 use http::request::Parts;
 use rand::{RngExt as _, rngs::StdRng};
@@ -12,17 +12,17 @@ use crate::model::{
 /// The polls of SQS.
 pub(super) const RECEIVE: &str = "ReceiveMessage";
 
-/// The questions to the model.
+/// Requests to the model.
 pub(super) const CONVERSE: &str = "Converse";
 
 /// A call.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// By the name of its endpoint.
+    /// Service, by the name of its endpoint.
     pub(super) service: &'static str,
-    /// Its name; of S3 the method.
+    /// Operation; for S3 the method.
     pub(super) operation: String,
-    /// What it says, where that is JSON.
+    /// Body, if it is JSON.
     pub(super) input: Value,
 }
 
@@ -50,13 +50,13 @@ impl Call {
         Self { service, operation: operation.to_owned(), input: Value::Null }
     }
 
-    /// Whether it puts a message into a dead-letter queue.
+    /// Whether it sends a message to a dead-letter queue.
     pub(super) fn is_dead_letter(&self) -> bool {
         let queue = self.input["QueueUrl"].as_str().unwrap_or_default();
         self.operation == "SendMessage" && queue.ends_with("-dlq")
     }
 
-    /// One of the answers with which its service does nothing.
+    /// An error of the service without an effect.
     pub(super) fn refusal(&self, random: &mut StdRng) -> Answer {
         let is_write = matches!(self.operation.as_str(), "PutItem" | "UpdateItem" | "TransactWriteItems");
         let refusal = match random.random_range(0..if is_write { 4 } else { 3 }) {

@@ -1,5 +1,5 @@
-//! PURE. The log of the proxy: calls, faults, and for each SQS message its holder and the end of its visibility timeout. Times are those
-//! since the proxy began.
+//! PURE. The log of the proxy: calls, faults, and for each SQS message its receiver and the end of its visibility timeout. Times
+//! are since the start of the proxy.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,11 +21,11 @@ pub struct CallLog {
     pub calls: BTreeMap<(String, String), u32>,
     /// Faults by client and kind.
     pub faults: BTreeMap<(String, Kind), u32>,
-    /// Faults by client after which it may not know what its call did.
+    /// Faults after which the client does not know the effect of its call, by client.
     pub ambiguous: BTreeMap<String, u32>,
-    /// Every question that reached the model.
-    pub questions: Vec<Bytes>,
-    /// By SQS's id.
+    /// The requests that reached the model.
+    pub model_requests: Vec<Bytes>,
+    /// Messages by id.
     pub messages: BTreeMap<String, ReceivedMessage>,
     /// Receipt handle to id.
     handles: HashMap<String, String>,
@@ -34,28 +34,29 @@ pub struct CallLog {
 /// A message that was received through the proxy.
 #[derive(Clone, Debug)]
 pub struct ReceivedMessage {
-    /// Who received it last.
+    /// The last receiver.
     pub client: String,
-    /// Receives that SQS has counted, also those whose answer was lost.
+    /// Receives that SQS has counted, also those whose response was lost.
     pub receives: u64,
-    /// Until when it is invisible because somebody has it. `None` for one that was deleted or given back, whatever wait
-    /// was asked for.
-    pub held_until: Option<Duration>,
+    /// End of its visibility timeout while a client handles it; `None` after it was deleted or returned, with any delay.
+    pub invisible_until: Option<Duration>,
 }
 
 impl CallLog {
-    /// How often `kind` happened.
+    /// The number of faults of `kind`.
     #[must_use]
     pub fn of_kind(&self, kind: Kind) -> u32 {
         self.faults.iter().filter(|((_, of), _)| *of == kind).map(|(_, count)| count).sum()
     }
 
-    /// The messages that somebody has at `now`, by id.
-    pub fn held(&self, now: Duration) -> impl Iterator<Item = (&String, &ReceivedMessage)> {
-        self.messages.iter().filter(move |(_, message)| message.held_until.is_some_and(|until| until > now))
+    /// The messages that a client handles at `now`, by id.
+    pub fn in_flight(&self, now: Duration) -> impl Iterator<Item = (&String, &ReceivedMessage)> {
+        self.messages
+            .iter()
+            .filter(move |(_, message)| message.invisible_until.is_some_and(|until| until > now))
     }
 
-    /// Messages by how often they were received.
+    /// The number of messages by number of receives.
     #[must_use]
     pub fn receives(&self) -> BTreeMap<u64, u32> {
         let mut receives = BTreeMap::new();
@@ -77,7 +78,7 @@ impl CallLog {
         }
     }
 
-    /// Notes what a service did, whether or not its answer will arrive. `visibility` is that of every queue.
+    /// Records the effect of a call, also if its response is lost. `visibility` is the visibility timeout of every queue.
     pub(super) fn done(
         &mut self,
         client: &str,
@@ -106,7 +107,7 @@ impl CallLog {
 
     pub(super) fn asked(&mut self, call: &Call, body: &Bytes) {
         if call.operation == CONVERSE {
-            self.questions.push(body.clone());
+            self.model_requests.push(body.clone());
         }
     }
 
@@ -115,26 +116,28 @@ impl CallLog {
             let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
             let (id, client) = (text("MessageId"), client.to_owned());
             self.handles.insert(text("ReceiptHandle"), id.clone());
-            self.messages
-                .insert(id, ReceivedMessage { client, receives: receives(message), held_until: Some(until) });
+            self.messages.insert(
+                id,
+                ReceivedMessage { client, receives: receives(message), invisible_until: Some(until) },
+            );
         }
     }
 
-    fn ended(&mut self, handle: Option<&str>, held_until: Option<Duration>) {
+    fn ended(&mut self, handle: Option<&str>, invisible_until: Option<Duration>) {
         let id = handle.and_then(|handle| self.handles.get(handle));
         if let Some(message) = id.and_then(|id| self.messages.get_mut(id)) {
-            message.held_until = held_until;
+            message.invisible_until = invisible_until;
         }
     }
 }
 
-/// The messages in an answer to a poll.
+/// The messages in the response to a poll.
 pub(super) fn messages(answer: &[u8]) -> Vec<Value> {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
     answer["Messages"].as_array().cloned().unwrap_or_default()
 }
 
-/// How often a message was received.
+/// The number of receives of a message.
 pub(super) fn receives(message: &Value) -> u64 {
     let count = message["Attributes"]["ApproximateReceiveCount"].as_str();
     count.and_then(|count| count.parse().ok()).unwrap_or(1)
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn message_is_held_from_its_receive_to_its_delete_or_its_return() {
+    fn message_is_in_flight_from_its_receive_to_its_delete_or_its_return() {
         let mut call_log = CallLog::default();
         let at = Duration::from_secs;
         let message = |id: &str, receives: &str| {
@@ -162,19 +165,19 @@ mod tests {
         let answer = json!({"Messages": [message("a", "1"), message("b", "3")]}).to_string();
         let poll = call(RECEIVE, Value::Null);
         call_log.done("alerts", &poll, &answer.into(), (at(0), VISIBILITY));
-        assert_eq!(call_log.held(at(9)).count(), 2);
-        assert_eq!(call_log.held(at(10)).count(), 0);
+        assert_eq!(call_log.in_flight(at(9)).count(), 2);
+        assert_eq!(call_log.in_flight(at(10)).count(), 0);
         let entry = |id: &str, seconds: u32| json!({"Id": id, "ReceiptHandle": format!("handle-{id}"), "VisibilityTimeout": seconds});
         let change =
             call("ChangeMessageVisibilityBatch", json!({"Entries": [entry("a", 10), entry("b", 0)]}));
         let both = Bytes::from(r#"{"Successful":[{"Id":"a"},{"Id":"b"}]}"#);
         call_log.done("alerts", &change, &both, (at(5), VISIBILITY));
-        assert_eq!(call_log.held(at(14)).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(call_log.in_flight(at(14)).map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a"]);
         let delete = call("DeleteMessageBatch", json!({"Entries": [entry("a", 0)]}));
         call_log.done("alerts", &delete, &Bytes::from(r#"{"Failed":[{"Id":"a"}]}"#), (at(6), VISIBILITY));
-        assert_eq!(call_log.held(at(6)).count(), 1, "what was not deleted is still held");
+        assert_eq!(call_log.in_flight(at(6)).count(), 1, "a message that was not deleted is still in flight");
         call_log.done("alerts", &delete, &both, (at(7), VISIBILITY));
-        assert_eq!(call_log.held(at(7)).count(), 0);
+        assert_eq!(call_log.in_flight(at(7)).count(), 0);
         assert_eq!(call_log.receives(), BTreeMap::from([(1, 1), (3, 1)]));
     }
 }

@@ -1,5 +1,5 @@
-//! PURE. What happens to a call on its way, and how often: the n-th call of an operation by a client has the same fault
-//! whenever the seed is the same.
+//! PURE. The faults of calls and their probabilities. For a seed the n-th call of an operation by a client always has the same
+//! fault.
 
 use std::{
     collections::BTreeMap,
@@ -13,32 +13,32 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use super::call::{Call, RECEIVE};
 use crate::model::reply::Answer;
 
-/// The probability that something happens to a call.
+/// The probability of a fault of a call.
 const PROBABILITY: f64 = 0.1;
 
-/// Faults of one operation of one client in a row. The SDK makes three attempts: calls fail, and not always.
+/// The most consecutive faults of one operation of one client. The SDK makes three attempts, so some calls fail.
 const IN_A_ROW_MAX: u32 = 4;
 
-/// The same of what puts a message into a dead-letter queue. A worker that cannot do that leaves the message alone for
-/// up to a quarter of an hour.
+/// The same for calls that send a message to a dead-letter queue. After a failure the worker leaves the message for up to a
+/// quarter of an hour.
 const DEAD_LETTERS_IN_A_ROW_MAX: u32 = 1;
 
-/// What happens to a call.
+/// A fault of a call.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// Its service refuses without doing anything.
+    /// The service refuses without an effect.
     Refused(Answer),
     /// The connection is reset before the call arrives.
     Reset,
-    /// The service does it, and the connection is reset instead of an answer.
+    /// The call has its effect, and the connection is reset before the response.
     LostReply,
-    /// It never arrives, and nobody answers.
+    /// The call does not arrive and gets no response.
     Hung,
-    /// It arrives after this time, whether or not its caller still waits.
+    /// The call arrives after this time, even if its caller no longer waits.
     Delayed(Duration),
-    /// The service does it, and half of the answer arrives.
+    /// The call has its effect, and half of the response arrives.
     Truncated,
-    /// It arrives twice; the second answer is the answer.
+    /// The call arrives twice, and the caller receives the second response.
     Twice,
 }
 
@@ -56,7 +56,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::Refused,
         Self::Reset,
@@ -95,13 +95,13 @@ impl Fault {
         }
     }
 
-    /// Whether the caller may not know what its call did.
+    /// Whether the caller does not know the effect of its call.
     pub(super) fn is_ambiguous(&self) -> bool {
         matches!(self, Self::LostReply | Self::Delayed(_) | Self::Truncated | Self::Twice)
     }
 }
 
-/// Chooses the faults of a seed.
+/// The faults of a seed.
 #[derive(Debug)]
 pub(super) struct Faults {
     seed: u64,
@@ -120,7 +120,7 @@ impl Faults {
         Self { seed, streams: BTreeMap::new() }
     }
 
-    /// What happens to the next call of `client`.
+    /// The fault of the next call of `client`.
     pub(super) fn next(&mut self, client: &str, call: &Call) -> Option<Fault> {
         let dead_letter = call.is_dead_letter();
         let key = (client.to_owned(), format!("{} {}", call.service, call.operation), dead_letter);
@@ -150,7 +150,7 @@ fn one(random: &mut StdRng, call: &Call) -> Fault {
     }
 }
 
-/// Most are shorter than an attempt of a client, some are longer. A poll is not kept for long.
+/// Most delays are shorter than an attempt of a client, some are longer. The delay of a poll is short.
 fn delay(random: &mut StdRng, call: &Call) -> Duration {
     let short = call.operation == RECEIVE || random.random_bool(0.7);
     Duration::from_millis(random.random_range(if short { 200..3000 } else { 5500..9000 }))

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-/// The issuer that stands in the tokens.
+/// The issuer in the tokens.
 pub(super) const ISSUER: &str = "https://issuer.test";
 
 /// The client that the tokens are for.
@@ -25,7 +25,7 @@ pub(super) const CLIENT_ID: &str = "live-test";
 const KEY: &[u8] = include_bytes!("issuer.pem");
 const KEY_SET: &str = include_str!("issuer.jwks.json");
 
-/// Signs tokens, and serves the key to check them with.
+/// Signs tokens, and serves the key that verifies them.
 #[derive(Debug)]
 pub(super) struct Issuer {
     pub(super) jwks_url: String,
@@ -40,7 +40,7 @@ impl Issuer {
         let json = [(header::CONTENT_TYPE, "application/json")];
         let router = Router::new().route("/jwks.json", get(async move || (json, KEY_SET)));
         let server = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("a server that is not asked to stop does not end");
+            axum::serve(listener, router).await.expect("the server runs until it is aborted");
         });
         let key = PrivateKeyDer::from_pem_slice(KEY).context("the issuer's key is not PEM")?;
         let key = any_supported_type(&key).context("the issuer's key is not RSA")?;
@@ -48,7 +48,7 @@ impl Issuer {
         Ok(Self { jwks_url, signer, _server: AbortOnDropHandle::new(server) })
     }
 
-    /// An access token of `user_id`, good for an hour. `claims` are added to it or replace what it has.
+    /// An access token of `user_id`, valid for an hour. `claims` are added or replace its claims.
     pub(super) fn token(&self, user_id: &str, claims: &Value) -> anyhow::Result<String> {
         let expires = Timestamp::now() + SignedDuration::from_hours(1);
         let mut all = json!({

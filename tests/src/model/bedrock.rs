@@ -1,5 +1,5 @@
-//! Bedrock's Converse: an examiner who quotes the learner, is of another opinion each time it is asked, sometimes
-//! answers nonsense first, and seldom refuses.
+//! Bedrock's Converse: a model that quotes the learner and returns random scores. Its first response is sometimes invalid, and
+//! it rarely refuses.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,11 +14,11 @@ use super::{
 /// The model.
 #[derive(Debug, Default)]
 pub struct Bedrock {
-    /// Answers, by what they are about.
+    /// Number of responses, by conversation.
     pub answers: BTreeMap<String, u32>,
-    /// How long it thinks, where that is not left to chance.
-    pub thinks: Option<Duration>,
-    /// Callers that wait for an answer now.
+    /// A fixed response time; `None` for a random one.
+    pub response_time: Option<Duration>,
+    /// Callers that wait for a response.
     waiting: BTreeMap<u64, Waiter>,
     next: u64,
 }
@@ -30,11 +30,11 @@ struct Waiter {
     since: Duration,
 }
 
-/// A process that goes on after it was stopped may ask once more before it notices that its lease is over.
+/// A process that continues after a freeze may send one more request before it notices that its lease is over.
 const NOTICES_WITHIN: Duration = Duration::from_secs(1);
 
 impl State {
-    /// A caller begins to wait.
+    /// Records that a caller waits.
     pub(super) fn begin_converse(&mut self, process: &str, request: &Value) -> u64 {
         let waiter = Waiter { process: process.to_owned(), subject: subject(request), since: self.now() };
         self.bedrock.next += 1;
@@ -42,8 +42,8 @@ impl State {
         self.bedrock.next
     }
 
-    /// A caller got its answer. Two that wait for one conversation at once pay twice, which a lease is to prevent as
-    /// long as clocks agree.
+    /// Records that a caller received its response. Two callers that wait for the same conversation pay twice, which the lease
+    /// prevents while clocks agree.
     pub(super) fn pay(&mut self, waiter: u64) {
         let now = self.now();
         let Some(payer) = self.bedrock.waiting.get(&waiter).filter(|_| self.clocks_agree) else { return };
@@ -52,7 +52,7 @@ impl State {
         };
         if let Some((_, other)) = self.bedrock.waiting.iter().find(also) {
             let (one, two) = (&payer.process, &other.process);
-            self.violations.push(format!("I6: {one} and {two} have {} assessed at once", payer.subject));
+            self.violations.push(format!("I6: {one} and {two} have {} assessed concurrently", payer.subject));
         }
     }
 
@@ -60,17 +60,17 @@ impl State {
         self.bedrock.waiting.remove(&waiter);
     }
 
-    /// Nobody waits in a process that is dead.
+    /// Removes the callers of a dead process.
     pub(super) fn forget_waiting(&mut self, process: &str) {
         self.bedrock.waiting.retain(|_, waiter| waiter.process != process);
     }
 
-    /// How long the model thinks.
+    /// The time until the response.
     pub(super) fn thinking(&mut self) -> Duration {
-        if let Some(thinks) = self.bedrock.thinks {
-            return thinks;
+        if let Some(response_time) = self.bedrock.response_time {
+            return response_time;
         }
-        if self.prank(0.2) { self.seconds(30.0, 110.0) } else { self.seconds(2.0, 12.0) }
+        if self.anomaly(0.2) { self.seconds(30.0, 110.0) } else { self.seconds(2.0, 12.0) }
     }
 }
 
@@ -79,11 +79,11 @@ pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, Servi
     let quote = said
         .first()
         .cloned()
-        .ok_or_else(|| ServiceError::unsupported("a question without a learner's words".to_owned()))?;
+        .ok_or_else(|| ServiceError::unsupported("a request without a learner's words".to_owned()))?;
     *state.bedrock.answers.entry(subject(request)).or_default() += 1;
     let first = request["messages"].as_array().is_some_and(|messages| messages.len() == 1);
-    let refuses = state.prank(0.03);
-    let nonsense = first && state.prank(0.1);
+    let refuses = state.anomaly(0.03);
+    let nonsense = first && state.anomaly(0.1);
     let mut score = || state.random.random_range(25..=95u32);
     let mut skill = || json!({ "score": score(), "evidence": [{ "quote": quote, "comment": "Clear." }] });
     let skills = json!({
@@ -106,13 +106,13 @@ pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, Servi
     })))
 }
 
-/// What the question is about: the first word of the learner, which in a simulation is the conversation.
+/// The conversation of a request: the first word of the learner's first turn is its id.
 fn subject(request: &Value) -> String {
     let said = learner(request);
     said.first().and_then(|text| text.split_whitespace().next()).unwrap_or_default().to_owned()
 }
 
-/// The learner's turns in the transcript of the question.
+/// The learner's turns in the transcript of a request.
 fn learner(request: &Value) -> Vec<String> {
     let content = request["messages"][0]["content"].as_array().cloned().unwrap_or_default();
     let text: String = content.iter().filter_map(|block| block["text"].as_str()).collect();

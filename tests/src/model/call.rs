@@ -1,20 +1,20 @@
-//! PURE. A call as it arrived, whatever it arrived by: the protocols of the services are told apart here.
+//! PURE. Decodes a call from its HTTP request, by the protocol of the service.
 
 use serde_json::{Map, Value, json};
 
-/// A request of HTTP, as far as a service looks at it.
+/// The parts of an HTTP request that a service reads.
 #[derive(Clone, Debug)]
 pub(super) struct Arrived<'a> {
     /// The service by the name of its endpoint: `sqs`, `s3`, `bedrock-runtime`.
     pub(super) service: &'a str,
-    /// Of S3: the bucket.
+    /// For S3: the bucket.
     pub(super) bucket: &'a str,
     pub(super) method: &'a str,
-    /// Without the slash at its beginning; of S3 the key.
+    /// Path without its first slash; for S3 the key.
     pub(super) path: &'a str,
-    /// What stands behind the question mark.
+    /// Query string.
     pub(super) query: &'a str,
-    /// Those for which [`is_read`] holds, in lower case.
+    /// Headers for which [`is_read`] holds, in lower case.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Call {
 
 const TARGET: &str = "x-amz-target";
 
-/// Whether a service looks at this header.
+/// Whether a service reads this header.
 pub(super) fn is_read(name: &str) -> bool {
     name.starts_with("x-amz-meta-")
         || matches!(name, TARGET | "if-none-match" | "if-match" | "content-encoding")
@@ -81,7 +81,7 @@ fn form(body: &[u8]) -> Value {
     let mut form: Map<String, Value> = form_urlencoded::parse(body)
         .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
         .collect();
-    // The SDK numbers attributes in the order of a hash map: here they have their names.
+    // The SDK numbers attributes in the order of a hash map. Here they are sorted by name.
     let mut attributes = Map::new();
     for number in 1.. {
         let entry = format!("MessageAttributes.entry.{number}");

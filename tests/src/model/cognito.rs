@@ -1,6 +1,6 @@
-//! Cognito: signs in whom a test has put into the pool, with a password and, where the user has a phone, a code by text
-//! message; says of the owner of an access token what the token says, and takes what is written. It signs no token and
-//! verifies none: a user brings one, and tests of sign-up run against the local cloud.
+//! Cognito: signs in the users that a test has added to the pool, with a password and, for a user with a phone, a code by text
+//! message. It derives the attributes of a user from the access token and accepts every change. It neither signs nor verifies
+//! tokens: a test supplies them. Tests of sign-up run against the local cloud.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use super::{
     reply::{Answer, ServiceError},
 };
 
-/// How long a sign-in may take: the pool's `AuthSessionValidity`, of which the template says nothing.
+/// The longest time of a sign-in: the default `AuthSessionValidity` of a pool.
 pub const SESSION_VALIDITY: Duration = Duration::from_secs(180);
 
 /// The user pool.
@@ -23,12 +23,12 @@ pub const SESSION_VALIDITY: Duration = Duration::from_secs(180);
 pub struct Cognito {
     /// By e-mail address.
     pub users: BTreeMap<String, PoolUser>,
-    /// Users that were deleted. Of all others the pool knows what their access tokens say.
+    /// Deleted users. All other users exist.
     pub deleted: BTreeSet<String>,
-    /// What was sent to phones: number and code.
+    /// Sent text messages: number and code.
     pub text_messages: Vec<(String, String)>,
     sessions: BTreeMap<String, Session>,
-    /// Refresh tokens that are good, with the e-mail address of their owner.
+    /// Valid refresh tokens, with the e-mail address of their owner.
     refresh_tokens: BTreeMap<String, String>,
 }
 
@@ -41,7 +41,7 @@ pub struct PoolUser {
     pub password: String,
     /// The phone to which a code is sent at each sign-in.
     pub phone: Option<String>,
-    /// What a sign-in gives.
+    /// The access token of a sign-in.
     pub access_token: String,
 }
 
@@ -54,7 +54,7 @@ struct Session {
 }
 
 impl Cognito {
-    /// How many sessions can be refreshed.
+    /// The number of sessions that can be refreshed.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.refresh_tokens.len()
@@ -165,7 +165,7 @@ fn result(user: &PoolUser) -> Value {
     json!({ "AccessToken": user.access_token, "ExpiresIn": 900, "TokenType": "Bearer" })
 }
 
-/// A text that nobody guesses.
+/// A random text of 32 digits.
 fn random(state: &mut State) -> String {
     (0..4).map(|_| format!("{:08x}", state.below(u32::MAX))).collect()
 }

@@ -12,7 +12,7 @@ use super::{
     reply::{Answer, ServiceError},
 };
 
-/// How long DynamoDB recognises a repeated token.
+/// For how long DynamoDB recognises a repeated token.
 const TOKEN_WINDOW: Duration = Duration::from_secs(600);
 
 /// The tables.
@@ -28,11 +28,11 @@ pub struct DynamoDb {
 pub struct Table {
     partition: &'static str,
     sort: Option<&'static str>,
-    /// By partition and sort key, numbers padded so that they sort.
+    /// Items by partition and sort key, with numbers padded so that they sort.
     pub items: BTreeMap<(String, String), Item>,
 }
 
-/// A change of one item, checked but not yet made.
+/// A checked change of one item that is not applied yet.
 enum Change {
     Put(String, (String, String), Item),
     Delete(String, (String, String)),
@@ -189,7 +189,7 @@ fn batch(state: &mut State, request: &Value) -> Result<Value, ServiceError> {
     for (table, writes) in object(&request["RequestItems"])? {
         let mut unprocessed = Vec::new();
         for write in writes.as_array().into_iter().flatten() {
-            if state.prank(0.04) {
+            if state.anomaly(0.04) {
                 unprocessed.push(write.clone());
                 continue;
             }
@@ -204,7 +204,7 @@ fn batch(state: &mut State, request: &Value) -> Result<Value, ServiceError> {
 }
 
 impl Table {
-    /// A query of one of the indexes that there are. An item without the index's attributes is not in it.
+    /// A query of an index. An index does not contain items without its attributes.
     fn by_index(&self, index: &str, request: &Value, page: usize) -> Result<Value, ServiceError> {
         let (partition, sort) = match index {
             "userId-timestamp-index" => ("userId", "timestamp"),
@@ -234,7 +234,7 @@ impl Table {
         self.page(found, request, page, &[Some(partition), Some(sort)])
     }
 
-    /// The first items of `found`, as many as one answer has, without those that the filter leaves out: they count.
+    /// The first items of `found`, at most one page, without those that the filter removes. Removed items count for the page.
     fn page(
         &self,
         mut found: Vec<&Item>,
@@ -244,7 +244,7 @@ impl Table {
     ) -> Result<Value, ServiceError> {
         let limit = request["Limit"].as_u64().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX);
         let page = page.min(limit);
-        // DynamoDB says that there may be more wherever it stopped at a limit.
+        // DynamoDB returns a last key whenever it stopped at a limit.
         let more = found.len() > page || found.len() == limit;
         found.truncate(page);
         let last = found.last().filter(|_| more).map(|last| {

@@ -1,5 +1,4 @@
-//! EventBridge: rules from detail types to queues, entries that fail, and events that are delivered again much
-//! later.
+//! EventBridge: rules from detail types to queues, entries that fail, and events that are delivered again with a long delay.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +13,11 @@ use super::{
 /// The bus.
 #[derive(Debug, Default)]
 pub struct EventBridge {
-    /// Its name.
+    /// Name.
     pub(super) bus: String,
-    /// Detail types and the queues they go to.
+    /// Rules: detail type and queue.
     pub(super) rules: Vec<(&'static str, String)>,
-    /// Every event that was ever put, in order: source and detail.
+    /// All events in order: source and detail.
     pub events: Vec<(String, Value)>,
 }
 
@@ -41,7 +40,7 @@ fn put_all(state: &mut State, request: &Value) -> Result<Answer, ServiceError> {
     let mut outcomes = Vec::new();
     let mut failed = 0;
     for entry in &entries {
-        if state.prank(0.05) {
+        if state.anomaly(0.05) {
             let code = if state.random.random_bool(0.5) { "ThrottlingException" } else { "InternalFailure" };
             outcomes.push(json!({ "ErrorCode": code, "ErrorMessage": "try again" }));
             failed += 1;
@@ -75,7 +74,7 @@ fn put(state: &mut State, entry: &Value) -> Result<usize, ServiceError> {
     for (_, queue) in rules.iter().filter(|(detail_type, _)| *detail_type == text("DetailType")) {
         let soon = state.seconds(0.02, 1.5);
         state.enqueue(queue, &message.to_string(), BTreeMap::new(), soon);
-        if state.prank(0.06) {
+        if state.anomaly(0.06) {
             let late = state.seconds(1.0, 400.0);
             state.enqueue(queue, &message.to_string(), BTreeMap::new(), late);
         }

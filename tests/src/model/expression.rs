@@ -1,5 +1,5 @@
-//! PURE. DynamoDB's expressions, as far as the service uses them: conditions, updates (SET, REMOVE, ADD) and key
-//! conditions. What is not understood is an error and never ignored.
+//! PURE. The expressions of DynamoDB that the service uses: conditions, updates (SET, REMOVE, ADD) and key conditions. All
+//! others are errors.
 
 use std::{cell::RefCell, cmp::Ordering, collections::BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// An item: attribute name to DynamoDB JSON, for example `{"N": "7"}`.
 pub type Item = Map<String, Value>;
 
-/// What an expression may refer to.
+/// The placeholders to which an expression refers.
 pub(super) struct Scope<'a> {
     names: &'a Value,
     values: &'a Value,
@@ -42,7 +42,7 @@ impl<'a> Scope<'a> {
         Ok(holds)
     }
 
-    /// What `condition` says that `name` is equal to.
+    /// The value to which `condition` demands that `name` is equal.
     pub(super) fn equal_to(&self, condition: &str, name: &str) -> Parsed<Option<&'a Value>> {
         let tokens = tokens(condition)?;
         let is_it = |token: &str| token == name || self.names[token].as_str() == Some(name);

@@ -1,4 +1,4 @@
-//! PURE. The fault model: which faults of the network and of a service a call meets, drawn from the generator of the run.
+//! PURE. The fault model: the faults of the network and of services, drawn from the random generator of a run.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use rand::{RngExt, rngs::StdRng};
 
 use super::reply::ServiceError;
 
-/// How likely faults are.
+/// The probabilities of faults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultModel {
-    /// The probability that a call meets a fault, from 0 to 1.
+    /// The probability of a fault of a call, from 0 to 1.
     pub faults: f64,
-    /// A factor over the probabilities of what services do on their own (copies, returns, parts that fail).
-    pub pranks: f64,
+    /// A factor for the probabilities of the anomalies that services allow themselves: copies, redeliveries, partial failures.
+    pub anomalies: f64,
 }
 
 impl FaultModel {
     /// No faults.
-    pub const CALM: Self = Self { faults: 0.0, pranks: 0.0 };
+    pub const CALM: Self = Self { faults: 0.0, anomalies: 0.0 };
 
     /// The most faults that a simulation injects.
-    pub const STORM: Self = Self { faults: 0.12, pranks: 1.0 };
+    pub const STORM: Self = Self { faults: 0.12, anomalies: 1.0 };
 
     /// Whether there are no faults.
     #[must_use]
@@ -29,39 +29,39 @@ impl FaultModel {
     }
 }
 
-/// One service refuses every call.
+/// A service refuses every call for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// The service, by the name of its endpoint: `dynamodb`, `s3`, `bedrock-runtime`.
     pub service: &'static str,
     /// Its response: the status and the code of its protocol.
-    pub says: (u16, &'static str),
-    /// When it began, since the start.
+    pub response: (u16, &'static str),
+    /// Start, since the start of the run.
     pub since: Duration,
-    /// When it is over.
+    /// End.
     pub until: Duration,
 }
 
 impl Outage {
     pub(super) fn error(&self, service: &str, now: Duration) -> Option<ServiceError> {
-        let (status, code) = self.says;
+        let (status, code) = self.response;
         let hit = service == self.service && (self.since..self.until).contains(&now);
         hit.then(|| ServiceError::new(status, code, "not now"))
     }
 }
 
-/// What happens to one call.
+/// A fault of one call.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// It is answered.
+    /// No fault.
     None,
     /// The connection is reset before the call arrives.
     Reset,
-    /// The service refuses without doing anything.
+    /// The service refuses without an effect.
     Refused(ServiceError),
-    /// The service does it, and its answer is lost.
+    /// The call has its effect, and its response is lost.
     LostReply,
-    /// The call arrives after this time, whether or not its caller still waits.
+    /// The call arrives after this time, even if its caller no longer waits.
     Late(Duration),
 }
 

@@ -1,48 +1,48 @@
-//! Calls that arrive and wait before they do what they ask for, until they are let go: how a test has two callers meet
-//! at one point.
+//! Delays the calls of one operation before their effect until a test continues them, so that two callers can be brought to
+//! the same point.
 
 use tokio::sync::watch;
 
 use super::{Cloud, call::Call};
 
-/// Calls of one operation wait until this is dropped.
+/// The calls of one operation wait until this value is dropped.
 #[derive(Debug)]
 pub struct Hold {
     cloud: Cloud,
     waiting: watch::Receiver<usize>,
 }
 
-/// What the calls know of it.
+/// The side of the calls.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Gate {
     operation: &'static str,
     waiting: watch::Sender<usize>,
 }
 
 impl Cloud {
-    /// Holds the calls of `operation` that arrive from now on.
+    /// Delays the calls of `operation` that arrive from now on.
     ///
     /// # Panics
-    /// Calls are held already.
+    /// Another operation is delayed already.
     #[must_use]
     pub fn hold(&self, operation: &'static str) -> Hold {
         let (sender, waiting) = watch::channel(0);
-        let before = self.state().held.replace(Held { operation, waiting: sender });
-        assert!(before.is_none(), "calls are held already");
+        let before = self.state().gate.replace(Gate { operation, waiting: sender });
+        assert!(before.is_none(), "another operation is delayed already");
         Hold { cloud: self.clone(), waiting }
     }
 
-    /// Returns at once, or when the calls of this operation are let go.
+    /// Waits while the operation of `call` is delayed.
     pub(super) async fn pass(&self, call: &Call) {
         let mut released = {
             let state = self.state();
-            let Some(held) = state.held.as_ref().filter(|held| held.operation == call.operation) else {
+            let Some(gate) = state.gate.as_ref().filter(|gate| gate.operation == call.operation) else {
                 return;
             };
-            held.waiting.send_modify(|waiting| *waiting += 1);
-            held.waiting.subscribe()
+            gate.waiting.send_modify(|waiting| *waiting += 1);
+            gate.waiting.subscribe()
         };
-        // It ends with an error, when the sender is dropped.
+        // The loop ends when the sender is dropped.
         while released.changed().await.is_ok() {}
     }
 }
@@ -51,12 +51,12 @@ impl Hold {
     /// Waits until `calls` calls wait.
     pub async fn arrived(&mut self, calls: usize) {
         let arrived = self.waiting.wait_for(|waiting| *waiting >= calls).await;
-        arrived.expect("what counts the calls lives as long as this");
+        arrived.expect("the sender lives as long as this value");
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.cloud.state().held = None;
+        self.cloud.state().gate = None;
     }
 }

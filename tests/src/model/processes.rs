@@ -1,4 +1,4 @@
-//! The processes that call: what they are to the model is a name, an SDK configuration and a way to die.
+//! The simulated processes that call the model: each has a name, a clock and an SDK configuration, and can be killed or frozen.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cloud, EPOCH_MS, State, seam::Seam};
 
-/// As much as clocks may differ and agree.
+/// The largest difference of clocks that agree.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(1);
 
 /// The processes by name.
@@ -41,7 +41,7 @@ pub(super) struct Process {
     freezes: u32,
 }
 
-/// When a doomed process dies.
+/// When a doomed process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doom {
     BeforeItsNextCall,
@@ -59,8 +59,7 @@ impl TimeSource for Clock {
 }
 
 impl Cloud {
-    /// A process that calls under the name `process` and whose clock is `skew` ahead. Its tasks are those that are
-    /// spawned on what this returns.
+    /// A process with the name `process` whose clock is `skew` ahead. Its tasks are spawned on the returned value.
     #[must_use]
     pub fn process(&self, process: &str, skew: SignedDuration) -> env::Process {
         let tasks = env::Process::new(skew);
@@ -97,7 +96,7 @@ impl Cloud {
             .build()
     }
 
-    /// Kills a process: its tasks are dropped where they stand. What it has sent may still arrive.
+    /// Kills a process: its tasks are dropped. A call that it has sent may still arrive.
     pub fn kill(&self, process: &str) {
         self.state().die(process);
     }
@@ -110,13 +109,13 @@ impl Cloud {
         state.process_named(process).doom = Some(doom);
     }
 
-    /// Stops a process for `how_long`: nothing of it runs, what it has sent is answered, and then it goes on as if no
+    /// Freezes a process for `duration`: its tasks do not run, and its calls get their responses. Then it continues as if no
     /// time had passed.
-    pub fn freeze(&self, process: &str, how_long: Duration) {
+    pub fn freeze(&self, process: &str, duration: Duration) {
         let tasks = {
             let mut state = self.state();
             state.forget_waiting(process);
-            state.note(process, "-", "-", &format!("freezes for {how_long:?}"));
+            state.note(process, "-", "-", &format!("freezes for {duration:?}"));
             let process = state.process_named(process);
             process.freezes += 1;
             process.tasks.clone()
@@ -124,7 +123,7 @@ impl Cloud {
         if let Some(tasks) = tasks {
             tasks.stop();
             tokio::spawn(async move {
-                tokio::time::sleep(how_long).await;
+                tokio::time::sleep(duration).await;
                 tasks.go_on();
             });
         }
@@ -138,7 +137,7 @@ impl Cloud {
 }
 
 impl State {
-    /// How often `process` was stopped.
+    /// How often `process` was frozen.
     pub fn freezes(&mut self, process: &str) -> u32 {
         self.process_named(process).freezes
     }

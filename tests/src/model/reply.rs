@@ -1,8 +1,8 @@
-//! PURE. Answers and refusals of the modelled services, in the spelling of each protocol.
+//! PURE. Responses and errors of the modelled services, encoded by the protocol of the service.
 
 use serde_json::{Value, json};
 
-/// A success.
+/// A successful response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -16,9 +16,9 @@ pub(crate) struct ServiceError {
     pub(super) status: u16,
     pub(super) code: String,
     pub(super) message: String,
-    /// Further members of the error, an object or nothing.
+    /// Further members of the error: an object or null.
     pub(super) more: Value,
-    /// The model does not know the answer: the run is worth nothing.
+    /// The model does not support the call, so the run is invalid.
     pub(super) unsupported: bool,
 }
 
@@ -46,7 +46,7 @@ impl ServiceError {
         Self { unsupported: true, ..Self::new(400, "ValidationException", format!("not modelled: {what}")) }
     }
 
-    /// The refusal as `service` spells it.
+    /// The error as the protocol of `service` encodes it.
     pub(crate) fn answer(&self, service: &str) -> Answer {
         let Self { status, code, message, more, .. } = self;
         let body = match service {

@@ -1,5 +1,5 @@
-//! S3 as the service uses it: objects that are put where nothing stands, read, looked at, listed and deleted. A list has
-//! one page.
+//! S3 as the service uses it: conditional puts, reads, heads, lists and deletes. A list has one page, and each object one
+//! version.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -14,8 +14,8 @@ use super::{
 #[derive(Debug, Default)]
 pub struct S3 {
     buckets: Vec<String>,
-    /// Whether the bytes of an object are thrown away: it stands, and is empty. For loads that would fill the memory.
-    pub forgets: bool,
+    /// Whether objects are stored without their bytes, for loads that would fill the memory.
+    pub discards_bytes: bool,
     /// By bucket and key.
     pub objects: BTreeMap<(String, String), Object>,
 }
@@ -67,7 +67,7 @@ pub(super) fn answer(
                 .filter(|(name, _)| kept(name))
                 .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
                 .collect();
-            let body = if s3.forgets { Vec::new() } else { body.to_vec() };
+            let body = if s3.discards_bytes { Vec::new() } else { body.to_vec() };
             s3.objects.insert(place, Object { body, writes, headers });
             Ok(Answer::empty(vec![("etag".to_owned(), "\"1\"".to_owned())]))
         }
@@ -106,15 +106,15 @@ pub(super) fn answer(
     }
 }
 
-/// Deletes what the request names, but for what fails.
+/// Deletes the objects of the request; some of them may fail.
 fn delete(state: &mut State, bucket: &str, request: &[u8]) -> Answer {
     let request = String::from_utf8_lossy(request);
     let keys = request.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
     let mut failed = String::new();
     for (key, _) in keys {
-        if state.prank(0.04) {
+        if state.anomaly(0.04) {
             write!(failed, "<Error><Key>{key}</Key><Code>InternalError</Code></Error>")
-                .expect("a string takes all text");
+                .expect("writing to a string succeeds");
         } else {
             state.s3.objects.remove(&(bucket.to_owned(), key.to_owned()));
         }

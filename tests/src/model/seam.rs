@@ -1,5 +1,4 @@
-//! The seam: an HTTP client of the SDK whose other end is the model. One for each process, so that a process can be
-//! cut off.
+//! The HTTP client of the SDK whose other end is the model. Each process has its own, so that a process can be disconnected.
 
 use std::{fmt, pin::pin, time::Duration};
 
@@ -25,7 +24,7 @@ use super::{
     s3, sns, sqs,
 };
 
-/// How often an idle poll looks again, at the least.
+/// The longest interval between two reads of the queue by a long poll.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The HTTP client of one process.
@@ -77,7 +76,7 @@ impl Seam {
                 Err(refusal)
             }
             Fault::LostReply => {
-                // The answer is lost, whatever it was.
+                // The response is lost.
                 let _ = self.arrive(&call, Duration::ZERO).await;
                 note("its reply is lost");
                 return Err(reset());
@@ -96,14 +95,14 @@ impl Seam {
         Ok(response(&outcome.unwrap_or_else(|refusal| refusal.answer(&call.service))))
     }
 
-    /// Whether its process is dead, or dies now.
+    /// Whether its process is dead or is killed now.
     fn is_cut_off(&self) -> bool {
         let mut state = self.cloud.state();
         state.is_dead(&self.process) || state.is_doomed_now(&self.process)
     }
 
-    /// The call is done after `delay`, whatever becomes of its caller meanwhile. Only a poll ends with its caller: it
-    /// holds a connection, and SQS hands no message to a connection that is gone.
+    /// Carries out the call after `delay`, even if its caller is gone. Only a poll ends with its caller, because SQS sends no
+    /// message over a closed connection.
     async fn arrive(&self, call: &Call, delay: Duration) -> Result<Outcome, ConnectorError> {
         if call.operation == "ReceiveMessage" && delay.is_zero() {
             return Ok(self.commit(call).await);
@@ -114,13 +113,13 @@ impl Seam {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            // Its caller may have gone.
+            // The caller may be gone.
             let _ = sender.send(seam.commit(&call).await);
         });
         receiver.await.map_err(|_| reset())
     }
 
-    /// Does what the call asks for.
+    /// Carries out the call.
     pub(super) async fn commit(&self, call: &Call) -> Outcome {
         if call.operation == "ReceiveMessage" {
             return self.receive(&call.input).await;
@@ -151,7 +150,7 @@ impl Seam {
         loop {
             let sent = self.cloud.sent();
             let mut sent = pin!(sent.notified());
-            // What is sent while the queue is looked at is not missed.
+            // The waiter is created before the read, so that no message is missed.
             sent.as_mut().enable();
             let (messages, next) = {
                 let mut state = self.cloud.state();
@@ -166,13 +165,13 @@ impl Seam {
             }
             let soon = Instant::now() + Duration::from_millis(200);
             let look = next.map_or(until, |next| next.max(soon)).min(until).min(Instant::now() + LOOK);
-            // Whatever comes first, the queue is looked at again.
+            // In each case the queue is read again.
             let _ = tokio::time::timeout_at(look, sent).await;
         }
     }
 }
 
-/// A caller that waits for a model's answer, until it is dropped.
+/// A caller that waits for a response of the model, until this value is dropped.
 struct Waiting {
     cloud: Cloud,
     number: u64,
@@ -210,7 +209,7 @@ fn reset() -> ConnectorError {
 }
 
 fn response(answer: &Answer) -> HttpResponse {
-    let status = StatusCode::try_from(answer.status).expect("the model answers with statuses of HTTP");
+    let status = StatusCode::try_from(answer.status).expect("the model uses valid HTTP status codes");
     let mut response = HttpResponse::new(status, SdkBody::from(answer.body.clone()));
     for (name, value) in &answer.headers {
         response.headers_mut().insert(name.clone(), value.clone());

@@ -1,8 +1,8 @@
-//! The model behind a port: what other processes reach through `AWS_ENDPOINT_URL`. It is the same model with the same
-//! state; time is the machine's. A process is known by its access key.
+//! Serves the model on a port, which other processes reach through `AWS_ENDPOINT_URL`. The state is that of the model in this
+//! process; time is the time of the machine. The access key identifies a process.
 //!
-//! It is the cloud of load tests, because its receive does not slow with its backlog. It checks no signature, and it has
-//! no network faults: those of a real network are for the tests with a real one.
+//! Load tests use it as their cloud, because its receive does not slow down with the backlog. It verifies no signature and
+//! injects no network faults.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -23,10 +23,10 @@ use super::{
     seam::Seam,
 };
 
-/// The largest request, in bytes: SQS takes 1 MiB, transcripts are smaller.
+/// The largest request, in bytes: SQS accepts 1 MiB, and transcripts are smaller.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A model that is served until this is dropped.
+/// A served model. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Served {
     endpoint: String,
@@ -34,7 +34,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Its URL, without a slash at the end.
+    /// URL without a slash at the end.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -45,15 +45,15 @@ impl Cloud {
     /// Serves the model on a free port of the loopback interface.
     ///
     /// # Errors
-    /// There is none.
+    /// No port is free.
     pub async fn serve(&self) -> anyhow::Result<Served> {
         self.serve_on((Ipv4Addr::LOCALHOST, 0).into()).await
     }
 
-    /// Serves the model at this address.
+    /// Serves the model at this socket address.
     ///
     /// # Errors
-    /// When it is taken.
+    /// The address is in use.
     pub async fn serve_on(&self, address: SocketAddr) -> anyhow::Result<Served> {
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("no port for the model at {address}"))?;
@@ -61,11 +61,11 @@ impl Cloud {
         let router = Router::new().fallback(answer).with_state(self.clone());
         self.state().follow_the_clock();
         let listener = listener.tap_io(|stream| {
-            // Only slower without.
+            // Without it responses are only slower.
             let _ = stream.set_nodelay(true);
         });
         let server = tokio::spawn(async move {
-            // It ends by being dropped: axum goes on after every error of a connection.
+            // The task ends when it is aborted: axum continues after each error of a connection.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Served { endpoint, _server: AbortOnDropHandle::new(server) })
@@ -73,7 +73,7 @@ impl Cloud {
 }
 
 impl super::State {
-    /// The time of day is the machine's from now on.
+    /// Uses the time of the machine from now on.
     fn follow_the_clock(&mut self) {
         let elapsed = SignedDuration::try_from(self.now()).unwrap_or_default();
         let began = Timestamp::now() - elapsed;

@@ -1,4 +1,4 @@
-//! SNS: remembers what was published and when. It knows no repetition, as SNS does not.
+//! SNS: records the published messages with their times. Like SNS, it does not recognise repetitions.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Sns {
     pub(super) topics: Vec<String>,
-    /// What was published, in order.
+    /// Published messages, in order.
     pub published: Vec<Published>,
 }
 
@@ -26,7 +26,7 @@ pub struct Published {
     pub alert_id: String,
     /// The message.
     pub message: String,
-    /// When, since the start.
+    /// Time since the start.
     pub at: Duration,
 }
 

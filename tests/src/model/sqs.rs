@@ -1,5 +1,5 @@
-//! SQS, as adverse as it may be: copies, messages that come back after their delete, old receipts that succeed
-//! without effect, empty polls, any order, and batches of which a part fails.
+//! SQS with all anomalies that it allows itself: copies, messages that return after their delete, deletes with an old receipt
+//! that succeed without an effect, empty polls, any order, and batches that fail partly.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,32 +30,32 @@ pub struct Sqs {
 pub struct Queue {
     visibility: Duration,
     redrive: Option<(String, u32)>,
-    /// Receives after which it gives a message up, where that is not what it says of itself: a queue that is wrong.
+    /// Receives after which the queue of a mutant gives a message up, in place of its declared number.
     pub gives_up_after: Option<u32>,
     /// How often a message was deleted.
     pub deleted: u64,
-    /// What is in it, visible or not.
+    /// Messages, visible or not.
     pub messages: Vec<Message>,
 }
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// SQS's id: copies have the same.
+    /// Message id, the same for copies.
     pub id: String,
-    /// Its text.
+    /// Body.
     pub body: String,
     /// Attribute names and values.
     pub attributes: BTreeMap<String, String>,
     /// How often it was received.
     pub receives: u32,
-    /// When it can be received, since the start.
+    /// From when on it can be received, since the start.
     pub visible_at: Duration,
-    /// Who received it last and has neither deleted it nor given it back.
+    /// The last receiver, until it deletes or returns the message.
     pub holder: Option<String>,
     sent: Duration,
     receipt: String,
-    /// Copies are not copied again: adversity is bounded.
+    /// Whether it is a copy. Copies are not copied again.
     copy: bool,
 }
 
@@ -116,7 +116,7 @@ impl State {
             receipt: String::new(),
             copy: false,
         };
-        let late = self.prank(0.04).then(|| self.seconds(0.0, 200.0));
+        let late = self.anomaly(0.04).then(|| self.seconds(0.0, 200.0));
         if let Some(queue) = self.sqs.queues.get_mut(queue) {
             if let Some(late) = late.filter(|_| queue.redrive.is_some()) {
                 let visible_at = message.visible_at + late;
@@ -128,13 +128,13 @@ impl State {
         id
     }
 
-    /// When a message of the queue becomes visible next.
+    /// When the next message of the queue becomes visible.
     pub(super) fn next_visible(&mut self, request: &Value) -> Option<Duration> {
         let (_, queue) = self.sqs.queue(request).ok()?;
         queue.messages.iter().map(|message| message.visible_at).min()
     }
 
-    /// What a poll finds now.
+    /// Receives the visible messages.
     pub(super) fn receive(&mut self, process: &str, request: &Value) -> Result<Vec<Value>, ServiceError> {
         let now = self.now();
         let epoch_ms = self.epoch_ms;
@@ -148,7 +148,7 @@ impl State {
                 dead.messages.extend(spent);
             }
         }
-        if self.prank(0.05) {
+        if self.anomaly(0.05) {
             return Ok(Vec::new());
         }
         let most = usize::try_from(request["MaxNumberOfMessages"].as_u64().unwrap_or(1)).unwrap_or(1);
@@ -197,7 +197,7 @@ impl State {
         }
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for entry in &entries {
-            let outcome = if self.prank(0.04) { Err("InternalError") } else { one(self, entry) };
+            let outcome = if self.anomaly(0.04) { Err("InternalError") } else { one(self, entry) };
             match outcome {
                 Ok(()) => successful.push(json!({ "Id": entry["Id"] })),
                 Err(code) => {
@@ -212,10 +212,10 @@ impl State {
 
     fn delete(&mut self, request: &Value, entry: &Value) -> Result<(), &'static str> {
         let now = self.now();
-        let back = self.prank(0.04).then(|| self.seconds(1.0, 200.0));
+        let back = self.anomaly(0.04).then(|| self.seconds(1.0, 200.0));
         let (_, queue) = self.sqs.queue(request).map_err(|_| "QueueDoesNotExist")?;
         let receipt = entry["ReceiptHandle"].as_str().unwrap_or_default();
-        // With an old receipt it says that all is well and does nothing.
+        // With an old receipt the call succeeds without an effect.
         if let Some(position) = queue.messages.iter().position(|message| message.receipt == receipt) {
             let message = queue.messages.remove(position);
             queue.deleted += 1;

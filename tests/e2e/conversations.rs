@@ -29,7 +29,7 @@ const RESULTS_WITHIN: Duration = Duration::from_secs(60);
 const QUIET_WITHIN: Duration = Duration::from_secs(300);
 
 /// A finished conversation.
-pub(crate) struct Talked {
+pub(crate) struct FinishedConversation {
     /// Learner.
     pub(crate) user_id: UserId,
     /// The spoken lines.
@@ -50,11 +50,11 @@ pub(crate) async fn learners(system: &System, count: usize) -> anyhow::Result<Ve
 }
 
 /// All learners have one conversation each, concurrently, in real time.
-pub(crate) async fn talk_at_once(learners: &[Learner]) -> anyhow::Result<Vec<Talked>> {
+pub(crate) async fn converse_at_once(learners: &[Learner]) -> anyhow::Result<Vec<FinishedConversation>> {
     try_join_all(learners.iter().enumerate().map(|(n, learner)| async move {
         let script = script(n);
         let conversation = learner.converse(&script).await.with_context(|| format!("learner {n}"))?;
-        Ok(Talked { user_id: learner.user_id().clone(), script, conversation })
+        Ok(FinishedConversation { user_id: learner.user_id().clone(), script, conversation })
     }))
     .await
 }
@@ -84,35 +84,40 @@ pub(crate) fn script_of(n: usize, sentences: usize) -> Script {
 
 /// Waits until every conversation has a transcript and an assessment, and checks that there are no others and that each
 /// transcript has the spoken and the heard words.
-pub(crate) async fn check_results(system: &System, talked: &[Talked]) -> anyhow::Result<()> {
+pub(crate) async fn check_results(system: &System, finished: &[FinishedConversation]) -> anyhow::Result<()> {
     let (transcripts, analyses) = await_some("all results are there", RESULTS_WITHIN, async || {
         let (transcripts, analyses) = (system.results.transcripts().await?, system.results.analyses().await?);
-        let complete = transcripts.len() >= talked.len() && analyses.len() >= talked.len();
+        let complete = transcripts.len() >= finished.len() && analyses.len() >= finished.len();
         let seen = format!("{} transcripts, {} assessments", transcripts.len(), analyses.len());
         Ok(if complete { Ok((transcripts, analyses)) } else { Err(seen) })
     })
     .await?;
-    ensure!(transcripts.len() == talked.len(), "{} transcripts of {}", transcripts.len(), talked.len());
-    ensure!(analyses.len() == talked.len(), "{} assessments of {}", analyses.len(), talked.len());
-    for talked in talked {
-        let id = talked.conversation.conversation_id;
+    ensure!(transcripts.len() == finished.len(), "{} transcripts of {}", transcripts.len(), finished.len());
+    ensure!(analyses.len() == finished.len(), "{} assessments of {}", analyses.len(), finished.len());
+    for finished in finished {
+        let id = finished.conversation.conversation_id;
         let transcript = transcripts.get(&id).with_context(|| format!("no transcript of {id}"))?;
-        check_transcript(talked, transcript).with_context(|| format!("the transcript of {id}"))?;
+        check_transcript(finished, transcript).with_context(|| format!("the transcript of {id}"))?;
         let analysis = analyses.get(&id).with_context(|| format!("no assessment of {id}"))?;
-        check_analysis(talked, analysis).with_context(|| format!("the assessment of {id}"))?;
+        check_analysis(finished, analysis).with_context(|| format!("the assessment of {id}"))?;
     }
     check_progress(system, &transcripts, &analyses).await
 }
 
-fn check_transcript(talked: &Talked, transcript: &Transcript) -> anyhow::Result<()> {
-    ensure!(transcript.user_id == talked.user_id, "is {}'s, not {}'s", transcript.user_id, talked.user_id);
+fn check_transcript(finished: &FinishedConversation, transcript: &Transcript) -> anyhow::Result<()> {
+    ensure!(
+        transcript.user_id == finished.user_id,
+        "is {}'s, not {}'s",
+        transcript.user_id,
+        finished.user_id
+    );
     ensure!(transcript.reason == EndReason::Learner, "ended with {:?}", transcript.reason);
     let turns: Vec<&Turn> = transcript.turns.iter().map(|turn| &turn.turn).collect();
     ensure!(turns.iter().zip(0..).all(|(turn, n)| turn.index == n), "the turns have gaps");
     ensure!(turns.iter().all(|turn| turn.start_ms <= turn.end_ms), "a turn ends before it starts");
     let said: Vec<&str> =
         turns.iter().filter(|turn| turn.speaker == Speaker::Learner).map(|turn| &*turn.text).collect();
-    let spoken: Vec<&str> = talked
+    let spoken: Vec<&str> = finished
         .script
         .lines
         .iter()
@@ -124,7 +129,7 @@ fn check_transcript(talked: &Talked, transcript: &Transcript) -> anyhow::Result<
     ensure!(said == spoken, "says {said:?} where {spoken:?} was spoken");
     let answers: Vec<&str> =
         turns.iter().filter(|turn| turn.speaker == Speaker::Tutor).map(|turn| &*turn.text).collect();
-    let heard: Vec<&str> = talked
+    let heard: Vec<&str> = finished
         .conversation
         .heard
         .iter()
@@ -143,10 +148,10 @@ fn check_transcript(talked: &Talked, transcript: &Transcript) -> anyhow::Result<
     Ok(())
 }
 
-fn check_analysis(talked: &Talked, analysis: &StoredAnalysis) -> anyhow::Result<()> {
-    ensure!(analysis.user_id == talked.user_id, "is {}'s, not {}'s", analysis.user_id, talked.user_id);
+fn check_analysis(finished: &FinishedConversation, analysis: &StoredAnalysis) -> anyhow::Result<()> {
+    ensure!(analysis.user_id == finished.user_id, "is {}'s, not {}'s", analysis.user_id, finished.user_id);
     ensure!(analysis.simulated, "is not marked as simulated");
-    ensure!(analysis.measures.learner_turns as usize == talked.script.lines.len(), "missed a turn");
+    ensure!(analysis.measures.learner_turns as usize == finished.script.lines.len(), "missed a turn");
     ensure!(analysis.input_tokens > 0 && analysis.output_tokens > 0, "cost nothing");
     Ok(())
 }
