@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::{contract::ConversationId, workers::Worker};
 use futures_util::future::try_join;
-use infra::local::{Cloud, Instance, Outputs, Service, StackOptions};
+use infra::local::{Cloud, Outputs, Service, StackOptions};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tests::{
     actual,
@@ -31,8 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beside_others;
 use ingress::{Ingress, WATCH_DELAY_SECONDS};
-use plan::{COPIES, POISON, VISIBILITY, disturbances};
-use processes::Counts;
+use plan::{COPIES, Disturbance, POISON, VISIBILITY, disturbances};
 
 /// Default duration of the chaos, in seconds.
 const SECONDS: u64 = 40;
@@ -70,7 +69,7 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
         done = chaos => done?,
         died = system.stack.died() => bail!("{died}"),
     };
-    eprintln!("{:?}; all processes stopped together within {stopped:?}", processes::sum(&all));
+    eprintln!("{} disturbances; all processes stopped together within {stopped:?}", all.len());
     let quiet = Instant::now();
     tokio::select! {
         done = system.await_empty(QUIET_WITHIN) => done.context("I5")?,
@@ -84,8 +83,8 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
         eprintln!("{kind}: {}", call_log.of_kind(kind));
         ensure!(call_log.of_kind(kind) > 0, "no call was {kind}");
     }
-    let alerts: Vec<_> =
-        all.into_iter().filter(|(instance, _)| instance.service == Worker::Alerts.into()).collect();
+    let of_alerts = all.iter().filter(|disturbance| disturbance.instance.service == Worker::Alerts.into());
+    let of_alerts = u32::try_from(of_alerts.count())?;
     let (actual, alerts_about_dead_letters) =
         actual::collect(&system, acknowledgements.conversations()).await?;
     ensure!(alerts_about_dead_letters > 0, "I4: no alert about the dead letters was sent");
@@ -95,7 +94,7 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
         &actual,
         &Planned {
             poison: poison.to_vec(),
-            repeated_alerts_max: ambiguous + processes::sum(&alerts).disturbances(),
+            repeated_alerts_max: ambiguous + of_alerts,
             ..Planned::default()
         },
     );
@@ -152,13 +151,13 @@ async fn prepare(
 }
 
 /// Conversations with disturbances, then conversations without, then a stop of all processes. Returns what was acknowledged,
-/// what was done to each process, and how long the last of them took to stop. At the end all of them run again.
+/// the disturbances, and how long the last of them took to stop. At the end all of them run again.
 async fn chaos(
     system: &System,
     proxy: &FaultProxy,
     (seed, length): (u64, Duration),
     ingress: Arc<Ingress>,
-) -> anyhow::Result<(Arc<Acknowledgements>, (Vec<(Instance, Counts)>, Duration))> {
+) -> anyhow::Result<(Arc<Acknowledgements>, (Vec<Disturbance>, Duration))> {
     let stack = &system.stack;
     let stop = CancellationToken::new();
     let disturbed = async {

@@ -42,7 +42,7 @@ async fn twice_delivered_and_killed_at_random_the_results_are_the_same() -> anyh
     let (finished, _) = try_join(conversations::converse_at_once(&learners), killing).await?;
     conversations::check_pipeline(&system, AT_ONCE).await?;
     conversations::check_results(&system, &finished).await?;
-    let redelivered = system.redelivery.as_ref().map_or(0, tests::redelivery::Redelivery::redelivered);
+    let redelivered = system.redelivery.as_ref().map_or(0, |proxy| proxy.call_log().0.redelivered.len());
     // Each conversation reaches transcript, analysis, progress (twice), alerts (four times) and the watchdog.
     ensure!(redelivered >= AT_ONCE * 9, "only {redelivered} messages were redelivered");
     system.stop().await

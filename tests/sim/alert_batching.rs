@@ -1,31 +1,29 @@
 //! The real alerts worker on virtual time, against the model of AWS: the alerts of a storm are sent as one batch,
 //! information waits for the end of the quiet hours, a restart loses no alert, and dead letters raise one.
 
-use events::workers::Worker;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use events::{
-    contract::{
-        ConversationCompleted, ConversationId, EndReason, Envelope, Event, FeedbackLanguage, Level,
-        Milestone, ProgressUpdated, Usage,
-    },
-    runtime::consumer::{Events, consume},
+    contract::{ConversationId, EndReason, Envelope, Event, Milestone, ProgressUpdated, Usage},
+    journal::End,
+    workers::Worker,
 };
 use jiff::SignedDuration;
 use serde_json::Value;
-use tests::model::{Cloud, FaultModel, queue_url};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tests::{
+    deployment::{EFFECTS, TOPICS, consumer},
+    journalled,
+    model::{Cloud, FaultModel, queue_url},
+};
 use workers::alerts::{Alerts, Config};
 
 use crate::{
     number,
-    small_scale::{self, epoch},
+    small_scale::{self, Running, epoch},
 };
-use tests::deployment::{EFFECTS, TOPICS, consumer};
 
 const QUEUE: &str = "nova-alerts";
 /// Alerts of a storm that are sent alone.
@@ -60,30 +58,12 @@ fn config(window_seconds: u32, quiet_hours: Option<&str>) -> Config {
     }
 }
 
-/// A running alerts worker.
-struct Process {
-    shutdown: CancellationToken,
-    running: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Process {
-    async fn start(cloud: &Cloud, name: &str, config: Config) -> Self {
-        let sdk = cloud.sdk_config(name);
-        let alerts = Alerts::start(&config, &sdk).await.expect("the stores of the worker exist");
-        let shutdown = CancellationToken::new();
-        tokio::spawn(shutdown.clone().run_until_cancelled_owned(alerts.clone().watch_dead_letters()));
-        let stop = shutdown.clone();
-        let running =
-            tokio::spawn(
-                async move { consume("alerts", &config.consumer, &sdk, stop, Events(alerts)).await },
-            );
-        Self { shutdown, running }
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        self.running.await.expect("it does not panic").expect("it stops without an error");
-    }
+async fn start(cloud: &Cloud, name: &str, config: Config) -> Running {
+    let sdk = cloud.sdk_config(name);
+    let alerts = Alerts::start(&config, &sdk).await.expect("the stores of the worker exist");
+    let running = Running::start(Worker::Alerts, sdk, alerts.clone());
+    tokio::spawn(running.shutdown.clone().run_until_cancelled_owned(alerts.watch_dead_letters()));
+    running
 }
 
 fn learner() -> events::contract::UserId {
@@ -92,22 +72,10 @@ fn learner() -> events::contract::UserId {
 
 fn lost(number: u8) -> Envelope {
     let started_at = epoch() - SignedDuration::from_secs(600);
-    let completed = Event::ConversationCompleted(ConversationCompleted {
-        conversation_id: ConversationId::new(started_at, [number; 10]),
-        user_id: learner(),
-        image_id: "city-cafe".into(),
-        level: Level::B1,
-        feedback_language: FeedbackLanguage::English,
-        time_zone: "UTC".into(),
-        started_at,
-        ended_at: epoch(),
-        reason: EndReason::IngressLost,
-        turns: 2,
-        learner_speech_ms: 0,
-        usage: Usage::default(),
-        metrics: None,
-    });
-    Envelope::new(completed, epoch(), None)
+    let id = ConversationId::new(started_at, [number; 10]);
+    let end = End::of_turns(EndReason::IngressLost, Usage::default(), &[]);
+    let header = journalled::ended(journalled::start(id, learner(), "UTC", "ingress"), epoch(), end);
+    header.completed().expect("it has ended")
 }
 
 fn reached(number: u8) -> Envelope {
@@ -158,7 +126,7 @@ async fn until_empty(cloud: &Cloud) {
 async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     const ALERTS: u8 = 18;
     let (cloud, _world) = small_scale::cloud(seed);
-    let process = Process::start(&cloud, "alerts", config(window_seconds, None)).await;
+    let process = start(&cloud, "alerts", config(window_seconds, None)).await;
     // A random time in the first window, which ends one window length after the start.
     let window = Duration::from_secs(window_seconds.into());
     let pause = cloud.state().seconds(0.0, f64::from(window_seconds) - 15.0);
@@ -209,7 +177,7 @@ fn storm_of_alerts_is_told_together_and_none_is_lost() {
 async fn night() {
     let (cloud, _world) = small_scale::cloud(1);
     let quiet = Some("06:00-17:00");
-    let first = Process::start(&cloud, "alerts-1", config(WINDOWS_SECONDS[0], quiet)).await;
+    let first = start(&cloud, "alerts-1", config(WINDOWS_SECONDS[0], quiet)).await;
     for number in 0..5 {
         cloud.send(QUEUE, &reached(number).encode());
     }
@@ -223,7 +191,7 @@ async fn night() {
     };
     assert_eq!(rules(&cloud), ["conversation.abnormal-end"], "a warning ignores the quiet hours");
     first.stop().await;
-    let second = Process::start(&cloud, "alerts-2", config(WINDOWS_SECONDS[0], quiet)).await;
+    let second = start(&cloud, "alerts-2", config(WINDOWS_SECONDS[0], quiet)).await;
     // 16:59:50.
     tokio::time::sleep(Duration::from_secs(8 * 3600 - 10) - Duration::from_secs(30)).await;
     assert_eq!(rules(&cloud).len(), 1);
@@ -248,7 +216,7 @@ fn information_waits_for_the_end_of_the_quiet_hours_through_a_restart() {
 async fn dead_letters() {
     const MINUTES_10: Duration = Duration::from_secs(600);
     let (cloud, _world) = small_scale::cloud(1);
-    let process = Process::start(&cloud, "alerts", config(WINDOWS_SECONDS[0], None)).await;
+    let process = start(&cloud, "alerts", config(WINDOWS_SECONDS[0], None)).await;
     tokio::time::sleep(MINUTES_10).await;
     assert!(sent(&cloud).is_empty());
     for (letters, alerts) in [(1, 1), (1, 2), (1, 2), (1, 3)] {

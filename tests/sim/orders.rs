@@ -1,7 +1,6 @@
 //! The real progress worker on virtual time, against the model of AWS. The events of one learner are delivered in several
 //! orders, repeatedly and concurrently: UserProgress is the same at the end, and each milestone is published once.
 
-use events::workers::Worker;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -9,19 +8,22 @@ use std::{
 
 use events::{
     contract::{
-        ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason, Envelope, Event,
-        FeedbackLanguage, Level, Milestone, ObjectRef, Scores, Usage,
+        ConversationAnalyzed, ConversationId, EndReason, Envelope, Event, Level, Milestone, ObjectRef,
+        Scores, Usage,
     },
-    runtime::consumer::{Events, consume},
+    journal::End,
+    workers::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use tests::model::{Cloud, FaultModel, Item};
-use tokio_util::sync::CancellationToken;
+use tests::{
+    deployment::{BUS, EFFECTS, PROGRESS, consumer},
+    journalled,
+    model::{Cloud, FaultModel, Item},
+};
 use workers::progress::{Config, Progress};
 
-use crate::small_scale;
-use tests::deployment::{BUS, EFFECTS, PROGRESS, consumer};
+use crate::small_scale::{self, Running};
 
 const QUEUE: &str = "nova-progress";
 
@@ -39,21 +41,15 @@ fn events() -> Vec<Envelope> {
         let ended_at = started_at + SignedDuration::from_secs(240);
         let conversation_id = ConversationId::new(started_at, [number; 10]);
         let user_id: events::contract::UserId = "learner-1".parse().expect("it is a user's id");
-        let completed = Event::ConversationCompleted(ConversationCompleted {
-            conversation_id,
-            user_id: user_id.clone(),
-            image_id: "city-cafe".into(),
-            level: Level::B1,
-            feedback_language: FeedbackLanguage::English,
-            time_zone: "Asia/Seoul".into(),
-            started_at,
-            ended_at,
+        let start = journalled::start(conversation_id, user_id.clone(), "Asia/Seoul", "ingress");
+        let end = End {
             reason: EndReason::Learner,
+            usage: Usage::default(),
             turns: 4,
             learner_speech_ms: 600_000,
-            usage: Usage::default(),
             metrics: None,
-        });
+        };
+        events.extend(journalled::ended(start, ended_at, end).completed());
         let overall = 50 + number;
         let analyzed = Event::ConversationAnalyzed(ConversationAnalyzed {
             conversation_id,
@@ -68,7 +64,7 @@ fn events() -> Vec<Envelope> {
             model_id: "model".into(),
             simulated: true,
         });
-        events.extend([completed, analyzed].map(|event| Envelope::new(event, ended_at, None)));
+        events.push(Envelope::new(analyzed, ended_at, None));
     }
     events
 }
@@ -84,18 +80,14 @@ struct Counted {
 async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Counted {
     let (cloud, _world) = small_scale::cloud(seed);
     let sdk = cloud.sdk_config("progress");
-    let consumer = consumer(Worker::Progress);
     let config = Config {
-        consumer: consumer.clone(),
+        consumer: consumer(Worker::Progress),
         progress_table: PROGRESS.into(),
         effects_table: EFFECTS.into(),
         event_bus: BUS.into(),
     };
     let handler = Progress::start(&config, &sdk).await.expect("the tables are there");
-    let shutdown = CancellationToken::new();
-    let stop = shutdown.clone();
-    let running =
-        tokio::spawn(async move { consume("progress", &consumer, &sdk, stop, Events(handler)).await });
+    let running = Running::start(Worker::Progress, sdk, handler);
     tokio::time::sleep(Duration::from_secs(1)).await;
     cloud.state().fault_model = fault_model;
     for body in bodies {
@@ -107,8 +99,7 @@ async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Cou
     while !is_empty(&cloud) {
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
-    shutdown.cancel();
-    running.await.expect("it does not panic").expect("it stops well");
+    running.stop().await;
     let state = cloud.state();
     assert_eq!(state.violations, Vec::<String>::new());
     let published: BTreeMap<_, _> = state

@@ -25,12 +25,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
     request::Parts,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 pub use call_log::{CallLog, ReceivedMessage};
 pub use fault::Kind;
 
-use call::{Call, RECEIVE};
+use call::{Call, DELETE, RECEIVE};
 use fault::{Fault, Faults};
 
 /// The largest request or response that passes, in bytes.
@@ -69,6 +69,8 @@ pub struct FaultProxy {
 }
 
 struct Shared {
+    /// Whether each message returns after its first delete.
+    redelivers: bool,
     faults: Mutex<Faults>,
     call_log: Mutex<CallLog>,
     calm: CancellationToken,
@@ -98,6 +100,20 @@ struct Arrived {
     call: Call,
 }
 
+impl Arrived {
+    /// Another call of SQS by the same client, with the root key.
+    fn with(&self, operation: &str, input: &Value) -> Self {
+        let mut other = self.clone();
+        other.body = input.to_string().into();
+        let headers = &mut other.head.headers;
+        let target = HeaderValue::try_from(format!("AmazonSQS.{operation}"));
+        headers.insert("x-amz-target", target.expect("an operation is ASCII"));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(ROOT));
+        headers.remove("x-amz-security-token");
+        other
+    }
+}
+
 #[derive(Clone)]
 struct Reply {
     status: StatusCode,
@@ -111,7 +127,23 @@ impl FaultProxy {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn new(cloud: &str, visibility: Duration, seed: u64) -> anyhow::Result<Self> {
+        Self::build(cloud, visibility, seed, false)
+    }
+
+    /// A proxy that injects no faults, but returns each message after its first delete. SQS may do so, and the local cloud
+    /// never does.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be built.
+    pub fn redelivering(cloud: &str) -> anyhow::Result<Self> {
+        let proxy = Self::build(cloud, Duration::ZERO, 0, true)?;
+        proxy.calm();
+        Ok(proxy)
+    }
+
+    fn build(cloud: &str, visibility: Duration, seed: u64, redelivers: bool) -> anyhow::Result<Self> {
         let shared = Shared {
+            redelivers,
             faults: Mutex::new(Faults::new(seed)),
             call_log: Mutex::default(),
             calm: CancellationToken::new(),
@@ -275,6 +307,9 @@ impl Door {
         let door = self.clone();
         let carried = tokio::spawn(async move {
             door.shared.wait(after).await;
+            if door.shared.redelivers && arrived.call.operation.starts_with(DELETE) {
+                return door.delete(&arrived).await;
+            }
             door.pass(&arrived).await
         });
         carried.await.map_err(io::Error::other)?
@@ -284,10 +319,7 @@ impl Door {
         let mut input = arrived.call.input.clone();
         let wait = Duration::from_secs(input["WaitTimeSeconds"].as_u64().unwrap_or(0));
         input["WaitTimeSeconds"] = json!(0);
-        let mut look = arrived.clone();
-        look.body = input.to_string().into();
-        look.head.headers.insert(AUTHORIZATION, HeaderValue::from_static(ROOT));
-        look.head.headers.remove("x-amz-security-token");
+        let look = arrived.with(RECEIVE, &input);
         let deadline = Instant::now() + wait;
         loop {
             let reply = self.pass(&look).await?;
@@ -297,6 +329,34 @@ impl Door {
             }
             tokio::time::sleep(POLL_EVERY).await;
         }
+    }
+
+    /// Deletes messages. The first delete of a message only makes it visible again.
+    async fn delete(&self, arrived: &Arrived) -> io::Result<Reply> {
+        let input = &arrived.call.input;
+        let entries = input["Entries"].as_array().map_or(std::slice::from_ref(input), Vec::as_slice);
+        let mut successful = Vec::new();
+        for entry in entries {
+            let handle = &entry["ReceiptHandle"];
+            let mut input = json!({ "QueueUrl": input["QueueUrl"], "ReceiptHandle": handle });
+            let is_first = self.shared.call_log().is_first_delete(handle.as_str().unwrap_or_default());
+            if is_first {
+                input["VisibilityTimeout"] = json!(0);
+            }
+            let operation = if is_first { "ChangeMessageVisibility" } else { DELETE };
+            let reply = self.pass(&arrived.with(operation, &input)).await?;
+            if !reply.status.is_success() {
+                return Ok(reply);
+            }
+            successful.push(json!({ "Id": entry["Id"] }));
+        }
+        let body = json!({ "Successful": successful, "Failed": [] }).to_string().into();
+        let content_type = HeaderValue::from_static("application/x-amz-json-1.0");
+        Ok(Reply {
+            status: StatusCode::OK,
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]),
+            body,
+        })
     }
 
     async fn pass(&self, arrived: &Arrived) -> io::Result<Reply> {

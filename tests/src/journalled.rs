@@ -14,11 +14,12 @@ use events::{
         ConversationId, EndReason, Envelope, FeedbackLanguage, Level, Speaker, TraceParent, Turn, Usage,
         UserId,
     },
-    journal::{End, Journal, JournalConfig, JournalError, Ownership, Start},
+    journal::{End, Ended, Header, Journal, JournalConfig, JournalError, Ownership, Start},
     runtime::env,
     workers::Worker,
 };
 use infra::local::Outputs;
+use jiff::Timestamp;
 
 /// Milliseconds from the start of a turn to the start of the next one.
 const TURN_MS: u64 = 4000;
@@ -217,6 +218,23 @@ pub fn start(id: ConversationId, user_id: UserId, time_zone: &str, owner: &str) 
         traceparent: Some(TraceParent::of(&id.to_string()).to_string()),
         owner: owner.to_owned(),
         voice: None,
+    }
+}
+
+/// The header of a conversation that has ended and is published.
+#[must_use]
+pub fn ended(start: Start, ended_at: Timestamp, end: End) -> Header {
+    Header {
+        start,
+        claim: String::new(),
+        epoch: 1,
+        lease_until: ended_at,
+        handover_requested_by: None,
+        handed_over_as: None,
+        progress: None,
+        ended: Some(Ended { at: ended_at, end }),
+        published_at: Some(ended_at),
+        deleted_at: None,
     }
 }
 

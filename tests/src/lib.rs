@@ -11,7 +11,6 @@ pub mod inbox;
 pub mod journalled;
 pub mod live;
 pub mod model;
-pub mod redelivery;
 pub mod results;
 pub mod sse;
 mod subscription;

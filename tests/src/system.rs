@@ -15,7 +15,7 @@ use events::workers::Worker;
 use infra::local::{Cloud, CloudOptions, Outputs, Progress, Queue, Service, Stack, StackOptions};
 use tokio::{sync::OnceCell, time::Instant};
 
-use crate::{inbox::Inbox, redelivery::Redelivery, results::Results, tap::Tap};
+use crate::{fault_proxy::FaultProxy, inbox::Inbox, results::Results, tap::Tap};
 
 /// The interval of the checks of a condition.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
@@ -49,7 +49,7 @@ pub struct System {
     /// Reader of the stored results.
     pub results: Results,
     /// The redelivery proxy of [`Delivery::Twice`].
-    pub redelivery: Option<Redelivery>,
+    pub redelivery: Option<FaultProxy>,
     state_dir: PathBuf,
 }
 
@@ -79,10 +79,9 @@ impl System {
             change(options);
             if delivery == Delivery::Twice {
                 deliver_events_twice(&cloud.root(), &outputs.bus_name).await?;
-                let sqs = aws_sdk_sqs::Client::new(&cloud.root());
-                let proxy = Redelivery::start(cloud.endpoint(), sqs).await?;
+                let mut proxy = FaultProxy::redelivering(cloud.endpoint())?;
                 for worker in Worker::ALL {
-                    options.endpoints.insert(worker.into(), proxy.endpoint());
+                    options.endpoints.insert(worker.into(), proxy.open(worker.name()).await?);
                 }
                 redelivery = Some(proxy);
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
     contract::{EndReason, Usage, UserId},
-    journal::{End, Ended, Header},
+    journal::End,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -112,18 +112,8 @@ fn right() -> (Actual, Planned) {
     let user_id: UserId = transcript.user_id.clone();
     let turns: Vec<Turn> = transcript.turns.iter().map(|turn| turn.turn.clone()).collect();
     let end = End::of_turns(EndReason::Learner, Usage::default(), &turns);
-    let header = Header {
-        start: journalled::start(id, user_id.clone(), "Asia/Seoul", "ingress-1"),
-        claim: String::new(),
-        epoch: 1,
-        lease_until: transcript.ended_at,
-        handover_requested_by: None,
-        handed_over_as: None,
-        progress: None,
-        ended: Some(Ended { at: transcript.ended_at, end }),
-        published_at: Some(transcript.ended_at),
-        deleted_at: None,
-    };
+    let start = journalled::start(id, user_id.clone(), "Asia/Seoul", "ingress-1");
+    let header = journalled::ended(start, transcript.ended_at, end);
     let completed = header.completed().expect("it has ended");
     let mut analyzed = event("conversation.analyzed", id);
     analyzed["data"]["scores"] = json!(scores(&analysis.assessment));

@@ -12,6 +12,9 @@ use crate::model::{
 /// The polls of SQS.
 pub(super) const RECEIVE: &str = "ReceiveMessage";
 
+/// The deletes of SQS begin with this.
+pub(super) const DELETE: &str = "DeleteMessage";
+
 /// Requests to the model.
 pub(super) const CONVERSE: &str = "Converse";
 

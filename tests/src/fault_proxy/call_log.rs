@@ -2,7 +2,7 @@
 //! are since the start of the proxy.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -27,6 +27,8 @@ pub struct CallLog {
     pub model_requests: Vec<Bytes>,
     /// Messages by id.
     pub messages: BTreeMap<String, ReceivedMessage>,
+    /// Ids of the messages that were deleted through a redelivering proxy.
+    pub redelivered: BTreeSet<String>,
     /// Receipt handle to id.
     handles: HashMap<String, String>,
 }
@@ -109,6 +111,11 @@ impl CallLog {
         if call.operation == CONVERSE {
             self.model_requests.push(body.clone());
         }
+    }
+
+    /// Records a delete. Returns whether it is the first one of its message.
+    pub(super) fn is_first_delete(&mut self, handle: &str) -> bool {
+        self.handles.get(handle).is_some_and(|id| self.redelivered.insert(id.clone()))
     }
 
     fn received(&mut self, client: &str, answer: &Bytes, until: Duration) {
