@@ -182,6 +182,8 @@ pub enum CloseReason {
     Stopping,
     /// The client broke the WebSocket protocol.
     Broken,
+    /// A text message, or the reason of a close frame, is not UTF-8.
+    NotUtf8,
     /// A message was too long.
     TooLarge,
     /// An error of the service.
@@ -195,10 +197,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ended,
         Self::Stopping,
         Self::Broken,
+        Self::NotUtf8,
         Self::TooLarge,
         Self::Failed,
         Self::TooSlow,
@@ -213,6 +216,7 @@ impl CloseReason {
             Self::Ended => 1000,
             Self::Stopping => 1012,
             Self::Broken => 1002,
+            Self::NotUtf8 => 1007,
             Self::TooLarge => 1009,
             Self::Failed => 1011,
             Self::TooSlow => 1013,
@@ -228,6 +232,7 @@ impl CloseReason {
             Self::Ended => "the conversation has ended",
             Self::Stopping => "this task is shutting down, reconnect",
             Self::Broken => "the message is not a valid WebSocket message",
+            Self::NotUtf8 => "the text is not valid UTF-8",
             Self::TooLarge => "the message is too large",
             Self::Failed => "something went wrong on our side, reconnect",
             Self::TooSlow => "the client reads too slowly, reconnect",

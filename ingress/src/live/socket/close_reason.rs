@@ -9,5 +9,9 @@ pub(super) fn close_message(why: CloseReason) -> Message {
 
 /// The reason to close a socket on which a read has failed.
 pub(super) fn reason_of(error: &Error) -> CloseReason {
-    if matches!(error, Error::Capacity(_)) { CloseReason::TooLarge } else { CloseReason::Broken }
+    match error {
+        Error::Capacity(_) => CloseReason::TooLarge,
+        Error::Utf8(_) => CloseReason::NotUtf8,
+        _ => CloseReason::Broken,
+    }
 }

@@ -5,7 +5,7 @@ use axum::{Router, response::IntoResponse as _, routing::get};
 use events::contract::live::{BYTES_PER_MS, PROTOCOL};
 use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::frame::{
-    Frame,
+    Frame, FrameHeader,
     coding::{CloseCode, Data, OpCode},
 };
 
@@ -163,6 +163,32 @@ async fn a_message_that_is_much_too_large_closes_the_socket() {
     assert_eq!(connection.next().await, ClientEvent::Closed);
     connection.close_now(CloseReason::Broken);
     assert_eq!(sending.await.unwrap().1, Some(CloseCode::Size.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_that_is_not_utf_8_closes_the_socket_with_its_own_code() {
+    let text = |bytes: &[u8], is_final| {
+        let code = OpCode::Data(if bytes.is_empty() { Data::Continue } else { Data::Text });
+        Message::Frame(Frame::message(bytes.to_vec(), code, is_final))
+    };
+    // Of a close frame: the code 1000 and a reason.
+    let close = Frame::from_payload(FrameHeader::default(), Bytes::from_static(b"\x03\xe8\xff"));
+    let cases = [
+        vec![text(b"{\"type\":\"end\xff\"}", true)],
+        // Cut inside of a character: in the only frame, and in the last of two.
+        vec![text(b"\xe2\x82", true)],
+        vec![text(b"\xe2\x82", false), text(b"", true)],
+        vec![Message::Frame(close)],
+    ];
+    for frames in cases {
+        let (mut connection, mut socket) = connect().await;
+        for frame in &frames {
+            socket.send(frame.clone()).await.unwrap();
+        }
+        assert_eq!(connection.next().await, ClientEvent::Closed, "{frames:?}");
+        connection.close_now(CloseReason::Broken);
+        assert_eq!(to_the_end(socket).await.1, Some(CloseCode::Invalid.into()), "{frames:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
