@@ -28,6 +28,8 @@ pub struct Metrics {
     pub openings: Timings,
     /// Streams of the model that failed or could not be opened.
     pub failed_streams: Counter,
+    /// Usage reports of the model that were unreadable and dropped.
+    pub unreadable_usage: Counter,
     /// Requests that the cached catalogue of pictures served.
     pub picture_hits: Counter,
     pub picture_reads: Counter,
@@ -84,6 +86,7 @@ impl Metrics {
                 .number("StreamRenewals", Unit::Count, self.renewals.take())
                 .number("StreamRecoveries", Unit::Count, self.recoveries.take())
                 .number("FailedStreams", Unit::Count, self.failed_streams.take())
+                .number("UnreadableUsageReports", Unit::Count, self.unreadable_usage.take())
                 .number("FailedSharedCalls", Unit::Count, self.failed_coordination_calls.take())
                 .number("Reconnects", Unit::Count, self.reconnects.take())
                 .number("Takeovers", Unit::Count, self.takeovers.take())

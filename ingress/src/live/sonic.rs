@@ -97,6 +97,8 @@ pub enum Signal {
     Simulated(bool),
     /// An event of the model.
     Model(ModelEvent),
+    /// A report of the usage was unreadable and is dropped; for metrics.
+    UnreadableUsage,
     /// It could not be opened, or failed.
     Failed(StreamError),
     /// It ended without an error.
@@ -352,6 +354,9 @@ async fn read(
             Ok(decoded) => {
                 if let Some(simulated) = decoded.simulated {
                     signals.send((id, Signal::Simulated(simulated))).await.ok()?;
+                }
+                if decoded.is_usage_unreadable {
+                    signals.send((id, Signal::UnreadableUsage)).await.ok()?;
                 }
                 signals.send((id, Signal::Model(decoded.event))).await.ok()?;
             }

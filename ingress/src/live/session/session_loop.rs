@@ -272,6 +272,7 @@ impl<'a> SessionLoop<'a> {
             }
             Signal::Simulated(simulated) => self.input(Input::Simulated(simulated)),
             Signal::Model(event) => self.input(Input::Model(stream, event)),
+            Signal::UnreadableUsage => self.deps.metrics.unreadable_usage.increment(),
             Signal::Failed(error) => {
                 self.streams.remove(&stream);
                 self.input(Input::StreamFailed(stream, error));

@@ -234,6 +234,30 @@ async fn a_model_that_is_not_listened_to_is_not_read_and_nothing_of_it_is_lost()
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn stream_whose_incidental_events_are_unreadable_goes_on() {
+    let events = [
+        r#"{"event":{"completionStart":{"sessionId":7}}}"#,
+        r#"{"event":{"usageEvent":{"details":{"total":{"input":{"speechTokens":12.5}}}}}}"#,
+        r#"{"event":{"contentStart":{"contentId":"1","type":"TEXT","role":"USER"}}}"#,
+        r#"{"event":{"textOutput":{"contentId":"1","content":"a dog \ud83d"}}}"#,
+        r#"{"event":{"usageEvent":{"details":{"total":{"input":{"speechTokens":12.0}}}}}}"#,
+    ];
+    let response = events.map(|json| chunk_of(json.as_bytes())).concat();
+    let (_stream, mut signalled) = open(&sonic(Far::Says(Arc::new(Mutex::new(response.into()))), 1), 0);
+    let mut signals = Vec::new();
+    while let Some((_, signal)) = signalled.recv().await {
+        signals.push(signal);
+    }
+    let unreadable = signals.iter().filter(|signal| matches!(signal, Signal::UnreadableUsage)).count();
+    assert_eq!(unreadable, 1, "{signals:?}");
+    let said = |signal: &&Signal| matches!(signal, Signal::Model(ModelEvent::Text { content, .. }) if content == "a dog \u{fffd}");
+    assert_eq!(signals.iter().filter(said).count(), 1, "{signals:?}");
+    let usage = |signal: &&Signal| matches!(signal, Signal::Model(ModelEvent::Usage(usage)) if usage.input.speech_tokens == 12);
+    assert_eq!(signals.iter().filter(usage).count(), 1, "{signals:?}");
+    assert!(matches!(signals.last(), Some(Signal::Ended)), "{signals:?}");
+}
+
 /// Frames as the service could send them, and some that it should not.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let json = prop::sample::select(vec![

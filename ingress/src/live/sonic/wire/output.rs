@@ -1,16 +1,25 @@
 //! PURE. The tolerant decoder of output events. It accepts unknown events, fields and stop reasons. The `contentStart` of a
 //! block says what the events of the block are.
+//!
+//! Essential fields are the kinds of events and blocks, roles, ids and contents: without them the event is an error. Every other
+//! field is parsed on its own, and one that is unreadable counts as absent. Text that is no Unicode is mended first.
 
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use events::contract::{Speaker, StreamUsage, Usage};
-use serde::Deserialize;
+use events::{
+    contract::{Speaker, StreamUsage, Usage},
+    json,
+};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 
 /// Most open blocks at a time. Sonic opens one after the other.
 pub const OPEN_BLOCKS_MAX: usize = 16;
+
+/// Above all numbers that a float holds exactly, 2^53.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Prefix of the session ids of the Bedrock simulator.
 const SIMULATED_PREFIX: &str = "simulated-";
@@ -22,6 +31,8 @@ pub struct Decoded {
     pub simulated: Option<bool>,
     /// The event.
     pub event: ModelEvent,
+    /// The event reports the usage in a form that is unreadable. The next report has the total of the stream again.
+    pub is_usage_unreadable: bool,
 }
 
 /// Why a message cannot be decoded.
@@ -59,50 +70,51 @@ impl Decoder {
     /// # Errors
     /// See [`DecodeError`]. The next message can be decoded after it.
     pub fn decode(&mut self, json: &[u8]) -> Result<Decoded, DecodeError> {
-        let Message { event } = serde_json::from_slice(json).map_err(|_| DecodeError::Malformed)?;
-        let simulated = event.session_id().and_then(|id| self.first_name(id));
-        Ok(Decoded { simulated, event: self.event(event)? })
+        let json = json::lossy(json);
+        let Message { event } = serde_json::from_str(&json).map_err(|_| DecodeError::Malformed)?;
+        let simulated = if self.named { None } else { self.first_name(&json) };
+        let reports_usage = event.usage_event.is_some();
+        let event = self.event(event, &json)?;
+        let is_usage_unreadable = reports_usage && event == ModelEvent::Other;
+        Ok(Decoded { simulated, event, is_usage_unreadable })
     }
 
-    fn first_name(&mut self, session_id: &str) -> Option<bool> {
-        if std::mem::replace(&mut self.named, true) {
-            return None;
-        }
+    fn first_name(&mut self, json: &str) -> Option<bool> {
+        let Named::Event(Session { session_id }) = incidental(json)?;
+        self.named = true;
         Some(session_id.starts_with(SIMULATED_PREFIX))
     }
 
-    fn event(&mut self, body: Body<'_>) -> Result<ModelEvent, DecodeError> {
+    fn event(&mut self, body: Body<'_>, json: &str) -> Result<ModelEvent, DecodeError> {
         if let Some(audio) = body.audio_output {
             return Ok(ModelEvent::Audio(decode_audio(&audio.content)?));
         }
         if let Some(start) = body.content_start {
-            return self.start(start);
+            return self.start(start, json);
         }
         if let Some(text) = body.text_output {
             return Ok(self.text(text));
         }
         if let Some(end) = body.content_end {
-            return Ok(self.end(&end));
+            return Ok(self.end(&end, json));
         }
         if let Some(tool) = body.tool_use {
             return Ok(ModelEvent::ToolUse { tool_use_id: tool.tool_use_id.into_owned() });
         }
-        if let Some(usage) = body.usage_event {
-            return Ok(usage
-                .details
-                .map_or(ModelEvent::Other, |details| ModelEvent::Usage(details.total.into())));
+        if body.usage_event.is_some() {
+            let total = incidental(json).map(|UsageBody { usage_event }| usage_event.details.total);
+            return Ok(total.map_or(ModelEvent::Other, |total| ModelEvent::Usage(total.into())));
         }
         Ok(if body.completion_end.is_some() { ModelEvent::CompletionEnd } else { ModelEvent::Other })
     }
 
-    fn start(&mut self, start: ContentStart<'_>) -> Result<ModelEvent, DecodeError> {
+    fn start(&mut self, start: ContentStart<'_>, json: &str) -> Result<ModelEvent, DecodeError> {
         if self.open.len() >= OPEN_BLOCKS_MAX {
             return Err(DecodeError::TooManyBlocks);
         }
         let (kind, event) = match &*start.kind {
             "TEXT" => {
-                let (speaker, stage) =
-                    (speaker(&start.role), stage(start.additional_model_fields.as_deref()));
+                let (speaker, stage) = (speaker(start.role.as_deref()), stage(json));
                 (Kind::Text(speaker, stage), ModelEvent::TextStart { speaker, stage })
             }
             "TOOL" => (Kind::Tool, ModelEvent::ToolStart),
@@ -126,12 +138,13 @@ impl Decoder {
         }
     }
 
-    fn end(&mut self, end: &ContentEnd<'_>) -> ModelEvent {
+    fn end(&mut self, end: &ContentEnd<'_>, json: &str) -> ModelEvent {
         let Some(position) = self.open.iter().rposition(|(id, _)| *id == end.content_id) else {
             return ModelEvent::Other;
         };
         let (_, kind) = self.open.remove(position);
-        let stop = match end.stop_reason.as_deref() {
+        let reason = incidental(json).map(|StopBody { content_end }| content_end.stop_reason);
+        let stop = match reason.as_deref() {
             Some("PARTIAL_TURN") => StopReason::PartialTurn,
             Some("END_TURN") => StopReason::EndTurn,
             Some("INTERRUPTED") => StopReason::Interrupted,
@@ -156,23 +169,33 @@ fn decode_audio(base64: &str) -> Result<AudioFrame, DecodeError> {
     Ok(AudioFrame::from_bytes(bytes))
 }
 
-fn speaker(role: &str) -> Speaker {
-    if role == "USER" { Speaker::Learner } else { Speaker::Tutor }
+fn speaker(role: Option<&str>) -> Speaker {
+    if role == Some("USER") { Speaker::Learner } else { Speaker::Tutor }
 }
 
-/// The generation stage is in a JSON document inside a string. An unknown stage counts as final, so that no words are
-/// lost.
-fn stage(additional_model_fields: Option<&str>) -> Stage {
+/// The generation stage of a `contentStart` is in a JSON document inside a string. An unknown stage counts as final, so that no
+/// words are lost.
+fn stage(json: &str) -> Stage {
     #[derive(Deserialize)]
     struct Fields<'a> {
         #[serde(rename = "generationStage", borrow)]
         generation_stage: Cow<'a, str>,
     }
-    let fields = additional_model_fields.and_then(|text| serde_json::from_str::<Fields<'_>>(text).ok());
-    match fields {
-        Some(fields) if fields.generation_stage == "SPECULATIVE" => Stage::Speculative,
-        Some(_) | None => Stage::Final,
+    let is_speculative = incidental(json).is_some_and(|StageBody { content_start }| {
+        let fields = json::lossy(content_start.additional_model_fields.as_bytes());
+        let fields = serde_json::from_str::<Fields<'_>>(&fields);
+        fields.is_ok_and(|fields| fields.generation_stage == "SPECULATIVE")
+    });
+    if is_speculative { Stage::Speculative } else { Stage::Final }
+}
+
+/// Fields of an event that it can do without. `None` if one of them is absent or unreadable.
+fn incidental<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Message<T> {
+        event: T,
     }
+    serde_json::from_str(json).ok().map(|Message { event }| event)
 }
 
 fn is_interrupted_marker(content: &str) -> bool {
@@ -191,7 +214,7 @@ struct Message<'a> {
     event: Body<'a>,
 }
 
-/// One of the fields is present; an unknown event has none of them.
+/// One of the fields is present; an unknown event has none of them. Essential fields only.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -205,21 +228,8 @@ struct Body<'a> {
     content_end: Option<ContentEnd<'a>>,
     #[serde(borrow)]
     tool_use: Option<ToolUse<'a>>,
-    #[serde(borrow)]
-    usage_event: Option<UsageEvent<'a>>,
-    #[serde(borrow)]
-    completion_start: Option<Completion<'a>>,
-    #[serde(borrow)]
-    completion_end: Option<Completion<'a>>,
-}
-
-impl Body<'_> {
-    fn session_id(&self) -> Option<&str> {
-        let start = self.completion_start.as_ref().and_then(|start| start.session_id.as_deref());
-        let usage = self.usage_event.as_ref().and_then(|usage| usage.session_id.as_deref());
-        let block = self.content_start.as_ref().and_then(|block| block.session_id.as_deref());
-        start.or(usage).or(block)
-    }
+    usage_event: Option<IgnoredAny>,
+    completion_end: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -233,15 +243,11 @@ struct AudioOutput<'a> {
 #[serde(rename_all = "camelCase")]
 struct ContentStart<'a> {
     #[serde(borrow)]
-    session_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
     content_id: Cow<'a, str>,
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    role: Cow<'a, str>,
     #[serde(borrow)]
-    additional_model_fields: Option<Cow<'a, str>>,
+    role: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -258,8 +264,6 @@ struct TextOutput<'a> {
 struct ContentEnd<'a> {
     #[serde(borrow)]
     content_id: Cow<'a, str>,
-    #[serde(borrow)]
-    stop_reason: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -269,19 +273,57 @@ struct ToolUse<'a> {
     tool_use_id: Cow<'a, str>,
 }
 
+/// The events with a `sessionId` in which it is looked for.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Completion<'a> {
-    #[serde(borrow)]
-    session_id: Option<Cow<'a, str>>,
+enum Named<'a> {
+    #[serde(rename = "completionStart", alias = "usageEvent", alias = "contentStart", borrow)]
+    Event(Session<'a>),
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct UsageEvent<'a> {
+struct Session<'a> {
     #[serde(borrow)]
-    session_id: Option<Cow<'a, str>>,
-    details: Option<UsageDetails>,
+    session_id: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StageBody<'a> {
+    #[serde(borrow)]
+    content_start: Staged<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Staged<'a> {
+    #[serde(borrow)]
+    additional_model_fields: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StopBody<'a> {
+    #[serde(borrow)]
+    content_end: Stopped<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stopped<'a> {
+    #[serde(borrow)]
+    stop_reason: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsageBody {
+    usage_event: UsageEvent,
+}
+
+#[derive(Deserialize)]
+struct UsageEvent {
+    details: UsageDetails,
 }
 
 #[derive(Deserialize)]
@@ -299,8 +341,23 @@ struct UsageTotal {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct UsageCounts {
+    #[serde(deserialize_with = "whole_number")]
     speech_tokens: u64,
+    #[serde(deserialize_with = "whole_number")]
     text_tokens: u64,
+}
+
+/// A number without a fraction, which some writers print as `12.0`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..WHOLE_MAX).contains(float));
+    let whole = number.as_u64().or_else(|| float().map(|float| float as u64));
+    whole.ok_or_else(|| serde::de::Error::custom("a whole number is expected"))
 }
 
 impl From<UsageTotal> for Usage {
@@ -391,6 +448,85 @@ mod tests {
             "totalInputTokens":30,"totalOutputTokens":70,"totalTokens":100}}}"#]);
         let side = |speech_tokens, text_tokens| StreamUsage { speech_tokens, text_tokens };
         assert_eq!(events[0], ModelEvent::Usage(Usage { input: side(10, 20), output: side(30, 40) }));
+    }
+
+    #[test]
+    fn usage_in_an_unreadable_form_is_reported_and_nothing_else_is_lost() {
+        let usage = |total: &str| {
+            let json =
+                format!(r#"{{"event":{{"usageEvent":{{"sessionId":"simulated-1","details":{total}}}}}}}"#);
+            Decoder::default().decode(json.as_bytes()).unwrap()
+        };
+        let whole = usage(r#"{"total":{"input":{"speechTokens":12.0,"textTokens":1e3}}}"#);
+        let input = StreamUsage { speech_tokens: 12, text_tokens: 1_000 };
+        assert_eq!(whole.event, ModelEvent::Usage(Usage { input, output: StreamUsage::default() }));
+        assert!(!whole.is_usage_unreadable);
+        let side = |tokens: &str| format!(r#"{{"total":{{"input":{{"speechTokens":{tokens}}}}}}}"#);
+        let unreadable =
+            ["12.5", "-1", "-1.0", "1e300", "1e999", "\"12\"", "null", "[]", "18446744073709551616"];
+        for details in unreadable.map(side).iter().map(String::as_str).chain(["null", "7", "{}", "\"x\""]) {
+            let decoded = usage(details);
+            assert_eq!((decoded.event, decoded.is_usage_unreadable), (ModelEvent::Other, true), "{details}");
+            assert_eq!(decoded.simulated, Some(true), "{details}");
+        }
+    }
+
+    #[test]
+    fn incidental_field_that_is_unreadable_counts_as_absent() {
+        let events = decode_all(&[
+            r#"{"event":{"completionStart":{"sessionId":5,"x":1e999}}}"#,
+            r#"{"event":{"contentStart":{"sessionId":{},"contentId":"1","type":"TEXT","role":null,
+                "additionalModelFields":{"generationStage":"SPECULATIVE"}}}}"#,
+            r#"{"event":{"contentEnd":{"contentId":"1","stopReason":7}}}"#,
+            r#"{"event":{"contentStart":{"contentId":"2","type":"TEXT","role":"USER","additionalModelFields":"{"}}}"#,
+            r#"{"event":{"contentEnd":{"contentId":"2","stopReason":null}}}"#,
+            r#"{"event":{"completionEnd":7}}"#,
+        ]);
+        let stage = Stage::Final;
+        let stop = StopReason::Other;
+        let expected = [
+            ModelEvent::Other,
+            ModelEvent::TextStart { speaker: Speaker::Tutor, stage },
+            ModelEvent::TextEnd { speaker: Speaker::Tutor, stage, stop },
+            ModelEvent::TextStart { speaker: Speaker::Learner, stage },
+            ModelEvent::TextEnd { speaker: Speaker::Learner, stage, stop },
+            ModelEvent::CompletionEnd,
+        ];
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn essential_field_that_is_unreadable_is_an_error() {
+        for json in [
+            r#"{"event":{"contentStart":{"contentId":1,"type":"TEXT"}}}"#,
+            r#"{"event":{"contentStart":{"contentId":"1","type":null}}}"#,
+            r#"{"event":{"textOutput":{"contentId":"1","content":7}}}"#,
+            r#"{"event":{"toolUse":{"toolUseId":7}}}"#,
+            r#"{"event":{"audioOutput":{"content":7}}}"#,
+            r#"{"event":7}"#,
+        ] {
+            assert_eq!(Decoder::default().decode(json.as_bytes()), Err(DecodeError::Malformed), "{json}");
+        }
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_replaced_in_every_text() {
+        let events = decode_all(&[
+            r#"{"event":{"contentStart":{"contentId":"\ud83d","type":"TEXT","role":"ASSISTANT",
+                "additionalModelFields":"{\"x\":\"\\ud83d\",\"generationStage\":\"SPECULATIVE\"}"}}}"#,
+            r#"{"event":{"textOutput":{"contentId":"\ud83d","content":"A dog \ud83d"}}}"#,
+            r#"{"event":{"textOutput":{"contentId":"\ud83d","content":"\ude00 and \ud83d\ude00."}}}"#,
+            r#"{"event":{"toolUse":{"toolUseId":"\ud83d"}}}"#,
+        ]);
+        let (speaker, stage) = (Speaker::Tutor, Stage::Speculative);
+        let text = |content: &str| ModelEvent::Text { speaker, stage, content: content.to_owned() };
+        let expected = [
+            ModelEvent::TextStart { speaker, stage },
+            text("A dog \u{fffd}"),
+            text("\u{fffd} and \u{1f600}."),
+            ModelEvent::ToolUse { tool_use_id: "\u{fffd}".to_owned() },
+        ];
+        assert_eq!(events, expected);
     }
 
     #[test]
