@@ -211,6 +211,7 @@ impl Conversation {
         self.audio_ms = at_ms;
         if self.floor.microphone.push(pcm, at_ms) {
             self.active_ms = at_ms;
+            self.link.owes(at_ms);
         }
         self.forward(pcm.clone());
     }
@@ -239,8 +240,14 @@ impl Conversation {
         self.active_ms = at_ms;
         self.floor.typed(text.trim(), at_ms, &mut self.outputs);
         if let Some(stream) = self.link.listening() {
-            self.outputs.push_back(Output::SendText { stream, text: text.to_owned() });
+            self.send_text(stream, text.to_owned(), at_ms);
         }
+    }
+
+    /// Sends a text that the model answers at once.
+    fn send_text(&mut self, stream: StreamId, text: String, at_ms: u64) {
+        self.link.owes(at_ms);
+        self.outputs.push_back(Output::SendText { stream, text });
     }
 
     fn simulated(&mut self, simulated: bool) {
@@ -256,13 +263,15 @@ impl Conversation {
         if !self.link.is_current(stream) {
             return;
         }
-        self.link.alive(at_ms);
-        if let ModelEvent::ToolUse { tool_use_id } = event {
-            self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
-            return;
-        }
+        self.link.alive();
+        // First: after the closing sequence the stream accepts no input, and no event may lead to one.
         if let Phase::Closing { reason, .. } = self.phase {
             self.model_while_closing(reason, event, at_ms);
+            return;
+        }
+        if let ModelEvent::ToolUse { tool_use_id } = event {
+            self.link.owes(at_ms);
+            self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
             return;
         }
         let turns = self.floor.turns();

@@ -1,7 +1,7 @@
 //! PURE. Stage directions during the conversation: nudges for a silent learner, and the wrap-up when the time is nearly
 //! over. Both need a quiet moment, a connected client, and a model that accepts text.
 
-use super::{Conversation, Phase, output::Output};
+use super::{Conversation, Phase};
 
 /// How long to wait for the answer to a direction, in milliseconds. Meanwhile there is no other direction, no planned renewal
 /// and no handover.
@@ -56,7 +56,7 @@ impl Conversation {
             }
         };
         self.directions.awaited_until_ms = at_ms + ANSWER_WAIT_MS;
-        self.outputs.push_back(Output::SendText { stream, text });
+        self.send_text(stream, text, at_ms);
     }
 
     fn next_direction(&self) -> Option<(u64, Direction)> {

@@ -55,6 +55,9 @@ pub enum FailureClass {
 pub enum Reaction {
     /// A new stream would fail in the same way.
     Fatal,
+    /// A new stream would probably fail in the same way: open one at once if the failed one had worked, and only one until a turn
+    /// is recorded.
+    RenewOnce,
     /// Open a new stream at once.
     RenewNow,
     /// Open a new stream after a while.
@@ -114,10 +117,12 @@ const TEXTS: [(&str, Reaction); 6] = [
 ];
 
 impl FailureClass {
-    /// The reaction to the class alone. A validation error would recur: the next stream gets the same input.
+    /// The reaction to the class alone. A validation error probably recurs, because the next stream gets the same input; but the
+    /// service reports faults of its own as such errors, under texts that change.
     fn reaction(self) -> Reaction {
         match self {
-            Self::Validation | Self::NotFound | Self::AccessDenied => Reaction::Fatal,
+            Self::NotFound | Self::AccessDenied => Reaction::Fatal,
+            Self::Validation => Reaction::RenewOnce,
             Self::ModelTimeout | Self::Model | Self::Transport | Self::EndedEarly | Self::Stalled => {
                 Reaction::RenewNow
             }
@@ -126,11 +131,12 @@ impl FailureClass {
     }
 }
 
-/// The wait before attempt number `attempt` (from 0), or `None` when there is no further attempt. The first one
+/// The wait before attempt number `attempt` (from 0), or `None` when there is no further attempt; `link` resolves
+/// [`Reaction::RenewOnce`] before. The first one
 /// after [`Reaction::RenewNow`] has no wait. `jitter_permille` is a random number below 1000.
 #[must_use]
 pub(super) fn wait(reaction: Reaction, attempt: u32, jitter_permille: u16) -> Option<Duration> {
-    if attempt >= ATTEMPTS_MAX || reaction == Reaction::Fatal {
+    if attempt >= ATTEMPTS_MAX || matches!(reaction, Reaction::Fatal | Reaction::RenewOnce) {
         return None;
     }
     if reaction == Reaction::RenewNow && attempt == 0 {
@@ -147,15 +153,15 @@ mod tests {
     /// Known errors of the service, by class and text, then our own.
     const TABLE: [(FailureClass, &str, Reaction); 24] = {
         use FailureClass as Class;
-        use Reaction::{Fatal, RenewLater, RenewNow};
+        use Reaction::{Fatal, RenewLater, RenewNow, RenewOnce};
         [
-            (Class::Validation, "First content must have SYSTEM role", Fatal),
-            (Class::Validation, "Duplicate SYSTEM content", Fatal),
+            (Class::Validation, "First content must have SYSTEM role", RenewOnce),
+            (Class::Validation, "Duplicate SYSTEM content", RenewOnce),
             (Class::Validation, "Chat history should be sent completely before streaming audio.", RenewNow),
-            (Class::Validation, "Invalid input request, please fix your input and try again.", Fatal),
+            (Class::Validation, "Invalid input request, please fix your input and try again.", RenewOnce),
             (Class::Validation, "Tool Response parsing error", RenewNow),
-            (Class::Validation, "Received invalid voiceId", Fatal),
-            (Class::Validation, "Unable to parse input chunk", Fatal),
+            (Class::Validation, "Received invalid voiceId", RenewOnce),
+            (Class::Validation, "Unable to parse input chunk", RenewOnce),
             (Class::Validation, "Timed out waiting for input events", RenewNow),
             (Class::Validation, "InternalErrorCode=532::Timed out waiting for input events", RenewNow),
             (Class::Validation, "System instability detected. Please retry your request.", RenewLater),

@@ -28,6 +28,8 @@ pub(super) struct Link {
     state: State,
     next_id: u32,
     attempts: u32,
+    /// A stream that had worked was replaced on [`Reaction::RenewOnce`].
+    renewed_once: bool,
     /// No stream is live, and the client has been notified.
     lost: bool,
     /// The tutor was cut short by the loss.
@@ -72,7 +74,10 @@ enum State {
 struct Live {
     stream: StreamId,
     opened_ms: u64,
-    alive_ms: u64,
+    /// It has sent an event.
+    has_worked: bool,
+    /// Since when it owes an event: the first input after its last event.
+    owing_since_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +135,7 @@ impl Link {
             state: State::Waiting { due_ms: 0 },
             next_id: 0,
             attempts: 0,
+            renewed_once: false,
             lost: false,
             tutor_cut: false,
             unanswered: None,
@@ -168,7 +174,11 @@ impl Link {
         let stream = StreamId(self.next_id);
         self.next_id += 1;
         match &mut self.state {
-            State::Live { spare, .. } => *spare = Some(Spare { stream, held: 0 }),
+            State::Live { live, spare } => {
+                // From now on it gets no input to react to.
+                live.owing_since_ms = None;
+                *spare = Some(Spare { stream, held: 0 });
+            }
             state @ (State::Waiting { .. } | State::Opening { .. }) => *state = State::Opening { stream },
         }
         stream
@@ -181,7 +191,7 @@ impl Link {
             State::Live { live, spare: Some(spare) } if spare.stream == stream => Some(live.stream),
             State::Opening { .. } | State::Live { .. } | State::Waiting { .. } => return None,
         };
-        let live = Live { stream, opened_ms: at_ms, alive_ms: at_ms };
+        let live = Live { stream, opened_ms: at_ms, has_worked: false, owing_since_ms: None };
         self.state = State::Live { live, spare: None };
         let cause = self.replacing.take().or(replaces.map(|_| Cause::Age));
         match cause {
@@ -262,17 +272,26 @@ impl Link {
     }
 
     /// Notes an event of the live stream.
-    pub(super) fn alive(&mut self, at_ms: u64) {
+    pub(super) fn alive(&mut self) {
         if let State::Live { live, .. } = &mut self.state {
-            live.alive_ms = at_ms;
+            live.has_worked = true;
+            live.owing_since_ms = None;
         }
     }
 
-    /// Time of the last event of the live stream.
+    /// Notes speech or a text that is sent to the live stream, which owes an event from then on. Audio that is held back for a
+    /// spare does not count.
+    pub(super) fn owes(&mut self, at_ms: u64) {
+        if let State::Live { live, spare: None } = &mut self.state {
+            live.owing_since_ms.get_or_insert(at_ms);
+        }
+    }
+
+    /// Since when the live stream owes an event. `None` while a spare is being opened.
     #[must_use]
-    pub(super) fn alive_ms(&self) -> Option<u64> {
+    pub(super) fn owing_since_ms(&self) -> Option<u64> {
         match self.state {
-            State::Live { live, spare: None } => Some(live.alive_ms),
+            State::Live { live, spare: None } => live.owing_since_ms,
             State::Live { spare: Some(_), .. } | State::Waiting { .. } | State::Opening { .. } => None,
         }
     }
@@ -280,6 +299,7 @@ impl Link {
     /// Resets the count of failures: a turn was recorded.
     pub(super) fn proven(&mut self) {
         self.attempts = 0;
+        self.renewed_once = false;
     }
 
     /// The spare could not be opened. Returns how many of the last bytes were held back for it.
@@ -314,6 +334,7 @@ impl Link {
         {
             self.proven();
         }
+        let reaction = if reaction == Reaction::RenewOnce { self.renew_once() } else { reaction };
         let Some(wait) = wait(reaction, self.attempts, self.jitter_permille) else {
             self.state = State::Waiting { due_ms: at_ms };
             return AfterLoss::Failed;
@@ -374,6 +395,16 @@ impl Link {
     #[must_use]
     pub(super) fn usage(&self) -> Usage {
         self.current_usage.iter().fold(self.settled_usage, |total, (_, usage)| sum(total, *usage))
+    }
+
+    /// The reaction to a failure that a new stream may repeat: one renewal of a stream that had worked.
+    fn renew_once(&mut self) -> Reaction {
+        let has_worked = matches!(self.state, State::Live { live, .. } if live.has_worked);
+        if has_worked && !std::mem::replace(&mut self.renewed_once, true) {
+            Reaction::RenewNow
+        } else {
+            Reaction::Fatal
+        }
     }
 
     fn is_renewal_due(&self, age_ms: u64, at_ms: u64) -> bool {

@@ -93,12 +93,6 @@ impl Microphone {
         self.turn.is_some()
     }
 
-    /// Arrival of the last speech, in milliseconds of the conversation.
-    #[must_use]
-    pub(super) fn last_speech_ms(&self) -> Option<u64> {
-        self.next.or(self.turn).map(|span| span.end_ms)
-    }
-
     /// Audio since the last speech, in milliseconds.
     #[must_use]
     pub(super) fn silence_ms(&self) -> u64 {

@@ -53,9 +53,12 @@ impl Conversation {
         self.audio_ms = at_ms;
         let prompt = self.prompt(opened.tutor_cut).filter(|_| self.phase == Phase::Talking);
         if let Some(text) = prompt {
-            self.outputs.push_back(Output::SendText { stream, text });
+            self.send_text(stream, text, at_ms);
         }
         self.play_opening(at_ms);
+        if self.floor.microphone.has_speech() {
+            self.link.owes(at_ms);
+        }
         if self.floor.microphone.len() > 0 {
             self.outputs.push_back(Output::SendAudio { stream, pcm: self.floor.microphone.replay().into() });
         }
@@ -100,6 +103,9 @@ impl Conversation {
         if self.link.is_spare(stream) {
             // The old stream continues, and gets the audio that was held back for the new one.
             let held = self.link.spare_failed(at_ms);
+            if self.floor.microphone.has_speech() {
+                self.link.owes(at_ms);
+            }
             let replay = self.floor.microphone.replay();
             let from = replay.len().saturating_sub(held);
             self.forward(Bytes::from(replay).slice(from..));
@@ -124,7 +130,7 @@ impl Conversation {
             link::AfterLoss::SpareTakesOver => {}
             link::AfterLoss::Failed => {
                 let (code, message) = match reaction {
-                    Reaction::Fatal => (
+                    Reaction::Fatal | Reaction::RenewOnce => (
                         ErrorCode::ModelRefused,
                         "the speaking partner is not available; trying again does not help",
                     ),
@@ -163,10 +169,9 @@ impl Conversation {
         }
     }
 
-    /// Deadline for an event of the stream after the learner's last speech.
+    /// Deadline for an event of the stream after the first input that it has not reacted to. A healthy stream reports its usage
+    /// while it listens, so a learner who keeps talking does not postpone this.
     pub(super) fn stall_due_ms(&self) -> Option<u64> {
-        let speech_ms = self.floor.microphone.last_speech_ms()?;
-        let alive_ms = self.link.alive_ms()?;
-        (alive_ms <= speech_ms).then_some(speech_ms + self.settings.limits.stall_ms_max)
+        Some(self.link.owing_since_ms()? + self.settings.limits.stall_ms_max)
     }
 }

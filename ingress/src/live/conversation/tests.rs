@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     live::conversation::Conversation,
-    live::conversation::model_event::{ModelEvent, Stage, StopReason},
+    live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason},
 };
 
 /// Three turns: a greeting, an answer, and a reply.
@@ -48,6 +48,17 @@ fn history(talk: &Harness) -> Vec<(Speaker, String)> {
 
 fn texts_of(talk: &Harness) -> Vec<&str> {
     talk.turns().iter().map(|turn| turn.text.as_str()).collect()
+}
+
+/// The audio in `outputs` for the model.
+fn sent(outputs: &[Output]) -> Vec<u8> {
+    let pcm =
+        |output: &Output| if let Output::SendAudio { pcm, .. } = output { pcm.to_vec() } else { Vec::new() };
+    outputs.iter().flat_map(pcm).collect()
+}
+
+fn is_stall(output: &Output) -> bool {
+    matches!(output, Output::Failed(error) if error.class == FailureClass::Stalled)
 }
 
 fn errors(talk: &Harness) -> Vec<ErrorCode> {
@@ -243,6 +254,215 @@ fn a_model_that_cannot_be_used_ends_the_conversation_at_once_with_its_own_code()
     assert_eq!((errors(&talk), talk.ended()), (vec![ErrorCode::ModelFailed], Some(EndReason::ModelFailed)));
 }
 
+/// The model has spoken or transcribed on `stream` and the service then rejects its input with a text that is not known.
+fn reject(talk: &mut Harness, stream: u32) {
+    fail(talk, stream, FailureClass::Validation, "Unexpected state of the session.");
+}
+
+#[test]
+fn unknown_validation_error_on_a_stream_that_had_worked_renews_it_once() {
+    let mut talk = talk(settings());
+    talk.learner_speaks(1_000);
+    reject(&mut talk, 0);
+    talk.pass(0);
+    assert_eq!((talk.opened(), talk.ended()), (vec![StreamId(0), StreamId(1)], None));
+    talk.open(StreamId(1));
+    talk.text(Speaker::Learner, Stage::Final, "It is brown.", StopReason::PartialTurn);
+    reject(&mut talk, 1);
+    let refused = (vec![ErrorCode::ModelRefused], Some(EndReason::ModelFailed));
+    assert_eq!((errors(&talk), talk.ended()), refused, "without a turn in between");
+    assert_eq!(texts_of(&talk).last(), Some(&"It is brown."), "nothing said is lost");
+}
+
+#[test]
+fn unknown_validation_error_after_another_turn_renews_the_stream_again() {
+    let mut talk = talk(settings());
+    for stream in 0..3 {
+        reject(&mut talk, stream);
+        talk.pass(1_000);
+        talk.open(StreamId(stream + 1));
+        talk.learner_says("It is brown.", 500);
+        talk.tutor_says("Yes.", 500);
+        talk.pass(1_000);
+    }
+    assert_eq!((talk.opened().len(), talk.ended()), (4, None));
+}
+
+#[test]
+fn unknown_validation_error_on_a_stream_that_never_worked_ends_the_conversation() {
+    let mut opening = Harness::new(settings());
+    reject(&mut opening, 0);
+    let mut opened = Harness::new(settings());
+    opened.open(StreamId(0));
+    reject(&mut opened, 0);
+    let mut renewed = talk(settings());
+    reject(&mut renewed, 0);
+    renewed.pass(0);
+    reject(&mut renewed, 1);
+    for talk in [opening, opened, renewed] {
+        let refused = (vec![ErrorCode::ModelRefused], Some(EndReason::ModelFailed));
+        assert_eq!((errors(&talk), talk.ended()), refused);
+    }
+}
+
+#[test]
+fn stream_that_sends_nothing_is_replaced_counted_from_the_first_speech_and_no_word_is_lost() {
+    let mut talk = talk(settings());
+    let begun_ms = talk.now_ms();
+    let mut said = Vec::new();
+    // The learner keeps talking, with pauses that end a turn, until the stream is replaced.
+    while talk.opened().len() == 1 {
+        assert!(talk.now_ms() < begun_ms + 2 * limits().stall_ms_max, "the stall is detected");
+        talk.learner_speaks(2_000);
+        said.extend(super::test_fixture::speech(2_000, 1));
+    }
+    assert_eq!(talk.outputs.iter().filter(|output| is_stall(output)).count(), 1);
+    assert!(talk.now_ms() <= begun_ms + limits().stall_ms_max + 3_500 + 20, "{}", talk.now_ms() - begun_ms);
+    let before = talk.outputs.len();
+    talk.open(StreamId(1));
+    let heard = sent(&talk.outputs[before..]);
+    let loud = |pcm: &[u8]| pcm.iter().filter(|byte| **byte == 0x20).count();
+    assert_eq!(loud(&heard), loud(&said), "the new stream gets every word");
+}
+
+#[test]
+fn stream_that_reports_usage_while_the_learner_talks_is_kept() {
+    let mut talk = talk(settings());
+    for _ in 0..10 {
+        talk.learner_speaks(3_000);
+        talk.model(ModelEvent::Usage(Usage::default()));
+    }
+    assert_eq!(talk.opened(), [StreamId(0)]);
+}
+
+#[test]
+fn stream_that_does_not_react_to_a_text_or_to_replayed_speech_is_replaced() {
+    // The opening, which the silent stream gets first.
+    let mut talk = Harness::new(settings());
+    talk.open(StreamId(0));
+    talk.pass(limits().stall_ms_max - 1);
+    assert_eq!(talk.opened(), [StreamId(0)]);
+    talk.pass(1);
+    assert_eq!(talk.opened(), [StreamId(0), StreamId(1)]);
+    assert!(talk.sent().contains(&&ServerMessage::Reconnecting));
+    // A typed turn.
+    talk.open(StreamId(1));
+    talk.tutor_says("Hello.", 500);
+    talk.pass(60_000);
+    assert_eq!(talk.opened().len(), 2, "a silent learner is owed nothing");
+    talk.input(Input::Typed("I see a dog.".to_owned()));
+    talk.pass(limits().stall_ms_max);
+    assert_eq!(talk.opened().len(), 3);
+    talk.open(StreamId(2));
+    assert_eq!(talk.prompts().last().unwrap(), "I see a dog.");
+    talk.tutor_says("So do I.", 500);
+    // Speech that the stream got when it was opened; the learner says nothing more.
+    talk.pass(1_000);
+    talk.learner_speaks(1_000);
+    fail(&mut talk, 2, FailureClass::Transport, "cut");
+    talk.pass(5_000);
+    talk.open(StreamId(3));
+    talk.pass(limits().stall_ms_max - 1);
+    let stalled = |talk: &Harness| talk.outputs.iter().filter(|output| is_stall(output)).count();
+    assert_eq!(stalled(&talk), 2);
+    talk.pass(1);
+    assert_eq!(stalled(&talk), 3);
+}
+
+#[test]
+fn audio_that_is_held_back_for_a_spare_does_not_count_as_unanswered() {
+    let mut settings = renewing();
+    settings.limits.renew_by_ms = 300_000;
+    let mut talk = talk(settings);
+    talk.pass(21_000 - talk.now_ms());
+    talk.input(Input::Tick);
+    assert_eq!(talk.opened().len(), 2);
+    talk.learner_speaks(1_000);
+    talk.pass(limits().stall_ms_max);
+    fail(&mut talk, 1, FailureClass::OpenDeadline, "no response within 15 s");
+    talk.pass(limits().stall_ms_max - 1);
+    assert_eq!(talk.opened().len(), 2, "the old stream has the words since then");
+    talk.pass(1);
+    assert_eq!(talk.opened().len(), 3);
+    assert!(talk.sent().contains(&&ServerMessage::Reconnecting));
+}
+
+/// Every event of the model that can arrive late.
+fn late_events() -> Vec<ModelEvent> {
+    let text = |speaker, stage| {
+        [
+            ModelEvent::TextStart { speaker, stage },
+            ModelEvent::Text { speaker, stage, content: "Late.".to_owned() },
+            ModelEvent::TextEnd { speaker, stage, stop: StopReason::EndTurn },
+        ]
+    };
+    let mut events = vec![
+        ModelEvent::ToolStart,
+        ModelEvent::ToolUse { tool_use_id: "t".to_owned() },
+        ModelEvent::AudioStart,
+        ModelEvent::Audio(AudioFrame::new(&[1; 640])),
+        ModelEvent::AudioEnd { stop: StopReason::EndTurn },
+        ModelEvent::InterruptedMarker,
+        ModelEvent::Usage(Usage::default()),
+        ModelEvent::Other,
+    ];
+    for speaker in [Speaker::Learner, Speaker::Tutor] {
+        events.extend([Stage::Speculative, Stage::Final].into_iter().flat_map(|stage| text(speaker, stage)));
+    }
+    events.push(ModelEvent::CompletionEnd);
+    events
+}
+
+/// Whether an output is input of a stream.
+fn is_input_of_a_stream(output: &Output) -> bool {
+    matches!(output, Output::SendAudio { .. } | Output::SendText { .. } | Output::RefuseTool { .. })
+}
+
+#[test]
+fn late_event_of_a_stream_that_is_closing_leads_to_no_input_of_it() {
+    for event in late_events() {
+        let mut talk = talk(settings());
+        talk.learner_speaks(500);
+        talk.input(Input::EndRequested);
+        let before = talk.outputs.len();
+        talk.model(event.clone());
+        talk.input(Input::StreamOpened(StreamId(0)));
+        talk.pass(10_000);
+        assert!(!talk.outputs[before..].iter().any(is_input_of_a_stream), "{event:?}");
+        assert_eq!(talk.ended(), Some(EndReason::Learner), "{event:?}");
+    }
+}
+
+#[test]
+fn late_event_of_a_replaced_stream_changes_nothing() {
+    let replaced = || {
+        let mut talk = talk(renewing());
+        talk.pass(21_000 - talk.now_ms());
+        talk.input(Input::Tick);
+        talk.open(StreamId(1));
+        talk
+    };
+    let late = [
+        Input::StreamOpened(StreamId(0)),
+        Input::StreamEnded(StreamId(0)),
+        Input::StreamFailed(StreamId(0), StreamError::new(FailureClass::Transport, "cut")),
+    ];
+    let late =
+        late.into_iter().chain(late_events().into_iter().map(|event| Input::Model(StreamId(0), event)));
+    for input in late {
+        let mut talk = replaced();
+        let before = talk.outputs.len();
+        talk.input(input.clone());
+        let dropped = Output::DropStream(StreamId(0));
+        assert!(talk.outputs[before..].iter().all(|output| *output == dropped), "{input:?}");
+        talk.learner_says("It is brown.", 500);
+        talk.tutor_says("Yes.", 500);
+        talk.pass(1_000);
+        assert_eq!(texts_of(&talk)[3..], ["It is brown.", "Yes."], "{input:?}");
+        assert_eq!(talk.opened().len(), 2, "{input:?}");
+    }
+}
+
 #[test]
 fn an_unfinished_turn_survives_a_stream_that_fails_in_the_middle_of_it() {
     let mut talk = talk(settings());
@@ -318,10 +538,7 @@ fn a_model_that_cannot_be_typed_to_is_greeted_aloud_and_the_greeting_is_no_turn(
     let before = talk.outputs.len();
     talk.open(StreamId(1));
     talk.pass(3_000);
-    let heard: Vec<u8> = talk.outputs[before..]
-        .iter()
-        .flat_map(|output| if let Output::SendAudio { pcm, .. } = output { pcm.to_vec() } else { Vec::new() })
-        .collect();
+    let heard = sent(&talk.outputs[before..]);
     assert!(heard.windows(clip.len()).any(|part| part == clip), "the new stream gets the whole clip");
     talk.text(Speaker::Learner, Stage::Final, "Hello.", StopReason::PartialTurn);
     talk.tutor_says("Hello! What do you see?", 1_000);

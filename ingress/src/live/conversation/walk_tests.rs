@@ -217,6 +217,20 @@ fn seeds() -> BoxedStrategy<u64> {
     }
 }
 
+/// The deadlines alone lead to the end. Meanwhile silence is sent ten times a second.
+fn end_by_time(conversation: &mut Conversation, auditor: &mut Auditor, mut at_ms: u64) {
+    for _ in 0..500 {
+        while let Some(output) = conversation.poll() {
+            auditor.audit(&output);
+        }
+        let Some(due_ms) = conversation.deadline_ms() else { break };
+        at_ms = at_ms.max(due_ms);
+        conversation.handle(Input::Tick, at_ms);
+    }
+    assert!(conversation.is_ended());
+    assert!(auditor.ending.is_some() || auditor.release.is_some());
+}
+
 proptest! {
     #![proptest_config(test_fuzz::cases(128))]
 
@@ -240,17 +254,26 @@ proptest! {
             }
         }
         conversation.handle(last, at_ms);
-        // The deadlines alone have to lead to the end. Meanwhile silence is sent ten times a second.
-        for _ in 0..500 {
+        end_by_time(&mut conversation, &mut auditor, at_ms);
+    }
+
+    #[test]
+    fn whatever_arrives_after_the_end_was_requested_reaches_no_closed_stream(
+        inputs in proptest::collection::vec((any_input(), 0..2_000_u64), 0..40),
+        last in last_words(),
+        late in proptest::collection::vec((any_input(), 0..200_u64), 0..40),
+    ) {
+        let mut conversation = Conversation::new(settings(), 0);
+        let mut auditor = Auditor::default();
+        let mut at_ms = 0;
+        for (input, wait_ms) in inputs.into_iter().chain([(last, 0)]).chain(late) {
+            at_ms += wait_ms;
+            conversation.handle(input, at_ms);
             while let Some(output) = conversation.poll() {
                 auditor.audit(&output);
             }
-            let Some(due_ms) = conversation.deadline_ms() else { break };
-            at_ms = at_ms.max(due_ms);
-            conversation.handle(Input::Tick, at_ms);
         }
-        prop_assert!(conversation.is_ended());
-        prop_assert!(auditor.ending.is_some() || auditor.release.is_some());
+        end_by_time(&mut conversation, &mut auditor, at_ms);
     }
 
     #[test]
