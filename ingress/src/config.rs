@@ -9,10 +9,8 @@ use http::HeaderValue;
 use secrecy::SecretString;
 
 use crate::{
-    account::email::RefusedDomains,
-    live::conversation::Limits,
-    live::ticket::KEY_BYTES_MIN,
-    live::upload::{format::Format, recording},
+    account::email::RefusedDomains, live::conversation::Limits, live::ticket::KEY_BYTES_MIN,
+    live::upload::recording,
 };
 
 /// The realtime ingress of Nova English Learning.
@@ -239,7 +237,7 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
 
 fn clip(path: &str) -> Result<Clip, String> {
     let file = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    let samples = recording::decode(&file, Format::Wav).map_err(|refusal| refusal.to_string())?;
+    let samples = recording::decode(&file).map_err(|refusal| refusal.to_string())?;
     if samples.len() > CLIP_SAMPLES_MAX {
         return Err("it is longer than 5 s".to_owned());
     }

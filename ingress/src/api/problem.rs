@@ -238,13 +238,13 @@ impl IntoResponse for ApiError {
 
 fn upload_code(refusal: &AudioFileError) -> Code {
     match refusal {
-        AudioFileError::ContentType => Code::ContentTypeUnsupported,
         AudioFileError::NotAudio => Code::ContentUnsupported,
-        AudioFileError::OtherContent { .. } => Code::ContentTypeWrong,
         AudioFileError::TooLarge => Code::FileTooLarge,
         AudioFileError::TooLong => Code::TurnTooLong,
         AudioFileError::Empty => Code::AudioEmpty,
-        AudioFileError::Broken => Code::AudioBroken,
+        AudioFileError::Broken | AudioFileError::FrameLength { .. } | AudioFileError::ValidBits { .. } => {
+            Code::AudioBroken
+        }
         AudioFileError::Encoding => Code::EncodingUnsupported,
         AudioFileError::Channels(_) => Code::ChannelsUnsupported,
         AudioFileError::Rate(_) => Code::SampleRateUnsupported,

@@ -4,8 +4,9 @@
 //! decoders, and in [`recording`] the work and the memory of each decoder.
 
 mod error;
-pub mod format;
+mod format;
 mod limits;
+mod mp3;
 pub mod recording;
 mod resample;
 mod wav;
@@ -17,7 +18,6 @@ use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use tokio::{sync::Semaphore, time::timeout};
 
-use format::Format;
 use limits::{ARRIVAL_TIMEOUT, DECODERS_MAX};
 
 pub use error::AudioFileError;
@@ -37,18 +37,18 @@ impl Intake {
         Self { files: Arc::new(Semaphore::new(FILES_MAX)), decoders: Arc::new(Semaphore::new(DECODERS_MAX)) }
     }
 
-    /// Receives a file whose Content-Type is `declared`, and decodes it to PCM s16le, 16 kHz mono.
+    /// Receives a file and decodes it to PCM s16le, 16 kHz mono.
     ///
     /// # Errors
     /// See [`AudioFileError`].
-    pub async fn take(&self, body: Body, declared: Format) -> Result<Bytes, AudioFileError> {
+    pub async fn take(&self, body: Body) -> Result<Bytes, AudioFileError> {
         let file_permit = Arc::clone(&self.files).try_acquire_owned().map_err(|_| AudioFileError::Busy)?;
         let file = receive(body).await?;
         let decoder_permit = Arc::clone(&self.decoders).acquire_owned().await;
         let decoder_permit = decoder_permit.expect("the semaphore is never closed");
         // A cancelled request does not stop its decoder, which holds its permits until it has finished.
         let decoded = tokio::task::spawn_blocking(move || {
-            let decoded = recording::decode(&file, declared);
+            let decoded = recording::decode(&file);
             drop((file, decoder_permit, file_permit));
             decoded.map(|samples| samples.into_iter().flat_map(i16::to_le_bytes).collect())
         });
@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_becomes_pcm() {
-        let pcm = Intake::new().take(Body::from(silence(80)), Format::Wav).await.unwrap();
+        let pcm = Intake::new().take(Body::from(silence(80))).await.unwrap();
         assert_eq!(pcm, vec![0; 320]);
     }
 
@@ -117,26 +117,25 @@ mod tests {
             Body::from(file)
         };
         let intake = Intake::new();
-        assert!(intake.take(padded(FILE_BYTES_MAX), Format::Wav).await.is_ok());
-        assert_eq!(intake.take(padded(FILE_BYTES_MAX + 1), Format::Wav).await, Err(AudioFileError::TooLarge));
+        assert!(intake.take(padded(FILE_BYTES_MAX)).await.is_ok());
+        assert_eq!(intake.take(padded(FILE_BYTES_MAX + 1)).await, Err(AudioFileError::TooLarge));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_file_that_does_not_arrive_is_given_up() {
         let begun = Instant::now();
-        assert_eq!(Intake::new().take(endless(), Format::Wav).await, Err(AudioFileError::TooSlow));
+        assert_eq!(Intake::new().take(endless()).await, Err(AudioFileError::TooSlow));
         assert_eq!(begun.elapsed().as_secs(), ARRIVAL_TIMEOUT.as_secs());
     }
 
     #[tokio::test]
     async fn files_at_one_time_are_bounded_and_their_places_come_back() {
         let intake = Intake::new();
-        let mut waiting: Vec<_> =
-            (0..FILES_MAX).map(|_| Box::pin(intake.take(endless(), Format::Wav))).collect();
+        let mut waiting: Vec<_> = (0..FILES_MAX).map(|_| Box::pin(intake.take(endless()))).collect();
         for file in &mut waiting {
             assert!(futures_util::poll!(file).is_pending());
         }
-        let another = || intake.take(Body::from(silence(1)), Format::Wav);
+        let another = || intake.take(Body::from(silence(1)));
         assert_eq!(another().await, Err(AudioFileError::Busy));
         waiting.pop();
         assert!(another().await.is_ok());
@@ -147,7 +146,7 @@ mod tests {
         let intake = Intake::new();
         let busy = Arc::clone(&intake.decoders).acquire_many_owned(2).await.unwrap();
         assert_eq!(intake.decoders.available_permits(), DECODERS_MAX - 2);
-        let mut waiting = Box::pin(intake.take(Body::from(silence(1)), Format::Wav));
+        let mut waiting = Box::pin(intake.take(Body::from(silence(1))));
         for _ in 0..10 {
             assert!(futures_util::poll!(&mut waiting).is_pending());
             tokio::task::yield_now().await;
@@ -161,7 +160,7 @@ mod tests {
         assert!(AudioFileError::Rate(44_101).to_string().contains("44101 Hz is not supported"));
         assert!(AudioFileError::Rate(44_101).to_string().contains("22050, 24000"));
         assert!(AudioFileError::TooLong.to_string().contains("30 seconds"));
-        let other = AudioFileError::OtherContent { declared: Format::Mp3, format: Format::Wav };
-        assert_eq!(other.to_string(), "Content-Type says MP3, but the content is WAV");
+        let frame = AudioFileError::FrameLength { frame_bytes: 4, channels: 1, bits: 24 };
+        assert!(frame.to_string().ends_with("1 channels of 24 bits take 3 bytes, and the block align is 4"));
     }
 }

@@ -94,11 +94,10 @@ codes! {
     }
     UNSUPPORTED_MEDIA_TYPE {
         ContentTypeUnsupported "content_type_unsupported" "The Content-Type is not supported."
-        ContentTypeWrong "content_type_wrong" "The content does not match the Content-Type."
         ContentUnsupported "content_unsupported" "The format of the content is not supported."
     }
     UNPROCESSABLE_ENTITY {
-        AudioBroken "audio_broken" "The file is damaged or incomplete."
+        AudioBroken "audio_broken" "The file is damaged or incomplete, or its header contradicts itself."
         AudioEmpty "audio_empty" "The file has no audio."
         CodeWrong "code_wrong" "The code is wrong or has expired."
         ChannelsUnsupported "channels_unsupported" "The number of channels is not supported."

@@ -1,27 +1,13 @@
 //! PURE. Why an uploaded turn is rejected.
 
-use super::{
-    format::Format,
-    limits::{ARRIVAL_TIMEOUT, CHANNELS_MAX, FILE_BYTES_MAX, RATES_HZ, TURN_MS_MAX},
-};
+use super::limits::{ARRIVAL_TIMEOUT, CHANNELS_MAX, FILE_BYTES_MAX, RATES_HZ, TURN_MS_MAX};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AudioFileError {
-    /// The Content-Type is not supported.
-    #[error("Content-Type must be audio/wav, audio/x-wav or audio/mpeg")]
-    ContentType,
     /// The format of the content is not supported.
     #[error("the content is neither a WAV nor an MP3 file")]
     NotAudio,
-    /// The format of the content differs from the Content-Type.
-    #[error("Content-Type says {}, but the content is {}", declared.name(), format.name())]
-    OtherContent {
-        /// The format of the Content-Type.
-        declared: Format,
-        /// The format of the content.
-        format: Format,
-    },
     /// The file has more than [`FILE_BYTES_MAX`] bytes.
     #[error("the file has more than {FILE_BYTES_MAX} bytes")]
     TooLarge,
@@ -37,6 +23,27 @@ pub enum AudioFileError {
     /// The encoding of the WAV file is not supported.
     #[error("a WAV file holds PCM of 8, 16, 24 or 32 bit, float of 32 or 64 bit, A-law or mu-law")]
     Encoding,
+    /// The length of a frame of a WAV file contradicts its channels and bits.
+    #[error(
+        "the WAV header contradicts itself: {channels} channels of {bits} bits take {} bytes, and the block align is {frame_bytes}",
+        channels * bits.div_ceil(8)
+    )]
+    FrameLength {
+        /// The block align: samples of all channels, in bytes.
+        frame_bytes: u16,
+        /// The channels.
+        channels: u16,
+        /// Bits per sample.
+        bits: u16,
+    },
+    /// The valid bits of a WAV file contradict its encoding.
+    #[error("the WAV header contradicts itself: {valid_bits} valid bits in samples of {bits} bits")]
+    ValidBits {
+        /// Valid bits per sample.
+        valid_bits: u16,
+        /// Bits per sample.
+        bits: u16,
+    },
     /// The file has no channels or too many.
     #[error("a file has 1 to {CHANNELS_MAX} channels, not {0}")]
     Channels(u16),

@@ -8,6 +8,10 @@ pub const FILE_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Longest turn, in milliseconds.
 pub const TURN_MS_MAX: u64 = 30_000;
 
+/// Longest padding of an MP3 file beyond [`TURN_MS_MAX`], in samples of its rate: the delays of encoder and decoder (LAME: 576 and
+/// 529) and the filling of the last frame (less than 1152), in whole frames of 1152.
+pub(super) const PADDING_SAMPLES_MAX: u64 = 3 * 1_152;
+
 /// Most channels of a file.
 pub const CHANNELS_MAX: u16 = 8;
 

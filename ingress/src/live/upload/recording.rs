@@ -5,10 +5,12 @@ use std::io::{Cursor, ErrorKind, Read};
 
 use symphonia::{
     core::{
+        audio::GenericAudioBufferRef,
         codecs::audio::{AudioDecoder, AudioDecoderOptions},
         errors::Error,
         formats::{FormatOptions, FormatReader, TrackType},
         io::{MediaSourceStream, ReadOnlySource},
+        packet::Packet,
     },
     default::{
         codecs::{MpaDecoder, PcmDecoder},
@@ -16,39 +18,36 @@ use symphonia::{
     },
 };
 
+use events::contract::live::SAMPLE_RATE_HZ;
+
 use super::{
     error::AudioFileError,
-    format::{Format, without_tags},
-    limits::{CHANNELS_MAX, TURN_MS_MAX},
+    format::Content,
+    limits::{CHANNELS_MAX, PADDING_SAMPLES_MAX, TURN_MS_MAX},
+    mp3::{self, FrameKind},
     resample, wav,
 };
 
 /// Most packets of a file, valid or damaged. The longest turn at the highest rate has 5000.
 const PACKETS_MAX: usize = 6_000;
 
-/// The samples of `file`, converted to 16 kHz mono; channels are averaged. `declared` is the format of the Content-Type.
+/// The samples of `file`, converted to 16 kHz mono; channels are averaged.
 ///
 /// # Errors
 /// See [`AudioFileError`]; all but the limits of a request.
-pub fn decode(file: &[u8], declared: Format) -> Result<Vec<i16>, AudioFileError> {
-    let format = Format::of_content(file).ok_or(AudioFileError::NotAudio)?;
-    if format != declared {
-        return Err(AudioFileError::OtherContent { declared, format });
-    }
-    let (mono, rate_hz) = match format {
-        Format::Wav => {
+pub fn decode(file: &[u8]) -> Result<Vec<i16>, AudioFileError> {
+    match Content::of(file).ok_or(AudioFileError::NotAudio)? {
+        Content::Wav(file) => {
             let outline = wav::outline(file)?;
             let source = stream(Cursor::new(outline.header).chain(outline.samples));
             let wav = WavReader::try_new(source, FormatOptions::default());
-            read(&mut wav.map_err(|_| AudioFileError::Encoding)?)
+            read(&mut wav.map_err(|_| AudioFileError::Encoding)?, |_| None, Turn::new(0))
         }
-        Format::Mp3 => {
-            let source = stream(without_tags(file));
-            let mp3 = MpaReader::try_new(source, FormatOptions::default());
-            read(&mut mp3.map_err(|_| AudioFileError::Broken)?)
+        Content::Mp3(frames) => {
+            let mp3 = MpaReader::try_new(stream(frames), FormatOptions::default());
+            read(&mut mp3.map_err(|_| AudioFileError::Broken)?, mp3::kind, Turn::new(PADDING_SAMPLES_MAX))
         }
-    }?;
-    resample::to_16_khz(mono, rate_hz)
+    }
 }
 
 /// A source that cannot seek. With one that can, the reader estimates the length of an MP3 file, and a wrong estimate cuts off
@@ -57,34 +56,40 @@ fn stream<'a>(source: impl Read + Send + Sync + 'a) -> MediaSourceStream<'a> {
     MediaSourceStream::new(Box::new(ReadOnlySource::new(source)), Default::default())
 }
 
-/// Reads a file to its end: mono samples between -1 and 1, and their rate in Hz. Damaged packets are skipped, as in a player.
-fn read(file: &mut dyn FormatReader) -> Result<(Vec<f32>, u32), AudioFileError> {
+/// Reads a file to its end. Damaged packets are skipped, as in a player. `kind` is what the packets of one recording have in common:
+/// a file may be several recordings, one after the other, and a decoder reads packets of one kind only.
+fn read(
+    file: &mut dyn FormatReader,
+    kind: impl Fn(&[u8]) -> Option<FrameKind>,
+    mut turn: Turn,
+) -> Result<Vec<i16>, AudioFileError> {
     let mut decoder = decoder(file)?;
-    let (mut mono, mut interleaved, mut rate_hz, mut damaged) = (Vec::new(), Vec::new(), 0, false);
+    let mut current = None;
+    let mut other: Option<Packet> = None;
     for _ in 0..PACKETS_MAX {
         let packet = match file.next_packet() {
             Ok(Some(packet)) => packet,
-            Ok(None) => return finish(mono, rate_hz, damaged),
-            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                return finish(mono, rate_hz, damaged);
-            }
+            Ok(None) => return turn.finish(),
+            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => return turn.finish(),
             Err(Error::DecodeError(_) | Error::Unsupported(_)) => {
-                damaged = true;
+                turn.damaged = true;
                 continue;
             }
             Err(_) => return Err(AudioFileError::Broken),
         };
-        let Ok(audio) = decoder.decode(&packet) else {
-            damaged = true;
-            continue;
-        };
-        rate_hz = audio.spec().rate();
-        resample::check_rate(rate_hz)?;
-        audio.copy_to_vec_interleaved::<f32>(&mut interleaved);
-        mix(&interleaved, audio.num_planes(), &mut mono)?;
-        if mono.len() as u64 * 1_000 > TURN_MS_MAX * u64::from(rate_hz) {
-            return Err(AudioFileError::TooLong);
+        let packet_kind = kind(&packet.data);
+        if packet_kind != *current.get_or_insert(packet_kind) {
+            // One packet of another kind is damage, two are another recording.
+            let Some(first) = other.take().filter(|other| kind(&other.data) == packet_kind) else {
+                other = Some(packet);
+                continue;
+            };
+            current = Some(packet_kind);
+            decoder = self::decoder(file)?;
+            turn.add(decoder.as_mut(), &first)?;
         }
+        other = None;
+        turn.add(decoder.as_mut(), &packet)?;
     }
     Err(AudioFileError::Broken)
 }
@@ -100,11 +105,71 @@ fn decoder(file: &dyn FormatReader) -> Result<Box<dyn AudioDecoder>, AudioFileEr
     Ok(Box::new(PcmDecoder::try_new(parameters, &options).map_err(|_| AudioFileError::Encoding)?))
 }
 
-fn finish(mono: Vec<f32>, rate_hz: u32, damaged: bool) -> Result<(Vec<f32>, u32), AudioFileError> {
-    match (mono.is_empty(), damaged) {
-        (true, true) => Err(AudioFileError::Broken),
-        (true, false) => Err(AudioFileError::Empty),
-        (false, _) => Ok((mono, rate_hz)),
+/// The audio of a turn, as far as it was decoded.
+struct Turn {
+    /// Parts of the file before a change of its rate, at 16 kHz.
+    converted: Vec<i16>,
+    /// Samples between -1 and 1 at `rate_hz`.
+    mono: Vec<f32>,
+    rate_hz: u32,
+    /// Samples of all channels of one packet.
+    interleaved: Vec<f32>,
+    /// How much longer than [`TURN_MS_MAX`] it may be, in samples of its rate.
+    padding: u64,
+    /// A part of the file could not be decoded.
+    damaged: bool,
+}
+
+impl Turn {
+    fn new(padding: u64) -> Self {
+        let (converted, mono, interleaved) = (Vec::new(), Vec::new(), Vec::new());
+        Self { converted, mono, rate_hz: 0, interleaved, padding, damaged: false }
+    }
+
+    fn add(&mut self, decoder: &mut dyn AudioDecoder, packet: &Packet) -> Result<(), AudioFileError> {
+        match decoder.decode(packet) {
+            Ok(audio) => self.push(&audio),
+            Err(_) => {
+                self.damaged = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn push(&mut self, audio: &GenericAudioBufferRef<'_>) -> Result<(), AudioFileError> {
+        let rate_hz = audio.spec().rate();
+        resample::check_rate(rate_hz)?;
+        if rate_hz != self.rate_hz {
+            self.convert()?;
+            self.rate_hz = rate_hz;
+        }
+        audio.copy_to_vec_interleaved::<f32>(&mut self.interleaved);
+        mix(&self.interleaved, audio.num_planes(), &mut self.mono)?;
+        if self.is_too_long() { Err(AudioFileError::TooLong) } else { Ok(()) }
+    }
+
+    fn is_too_long(&self) -> bool {
+        let (from, to) = (u64::from(self.rate_hz), u64::from(SAMPLE_RATE_HZ));
+        let most = TURN_MS_MAX * to / 1_000;
+        let mono = self.mono.len() as u64;
+        self.converted.len() as u64 * from + mono * to > most * from + self.padding * to
+    }
+
+    fn convert(&mut self) -> Result<(), AudioFileError> {
+        let mono = std::mem::take(&mut self.mono);
+        if !mono.is_empty() {
+            self.converted.extend(resample::to_16_khz(mono, self.rate_hz)?);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<i16>, AudioFileError> {
+        self.convert()?;
+        match (self.converted.is_empty(), self.damaged) {
+            (true, true) => Err(AudioFileError::Broken),
+            (true, false) => Err(AudioFileError::Empty),
+            (false, _) => Ok(self.converted),
+        }
     }
 }
 
