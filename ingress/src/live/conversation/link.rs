@@ -2,23 +2,23 @@
 //! that still report their usage. The first opening, planned renewal and recovery follow one path: a stream is requested, and
 //! takes over when it is open.
 
+mod usage;
+
 use std::time::Duration;
 
-use events::contract::{ConversationMetrics, StreamUsage, Usage};
+use events::contract::{ConversationMetrics, Usage};
 
 use super::{
     failure::{Reaction, wait},
     input::{Limits, StreamId},
 };
+use usage::StreamsUsage;
 
 /// Wait before another spare is opened after one failed, in milliseconds.
 const SPARE_RETRY_MS: u64 = 15_000;
 
 /// Age of a stream, in milliseconds, that resets the count of failures.
 const PROVEN_MS: u64 = 60_000;
-
-/// Streams whose usage reports are tracked separately.
-const CLOSED_MAX: usize = 4;
 
 /// See the module.
 #[derive(Debug)]
@@ -38,10 +38,7 @@ pub(super) struct Link {
     pub(super) unanswered: Option<String>,
     /// No spare is opened before this.
     spare_after_ms: u64,
-    current_usage: Vec<(StreamId, Usage)>,
-    settled_usage: Usage,
-    /// Streams below this are no longer tracked: the settled usage includes theirs.
-    settled_below: u32,
+    usage: StreamsUsage,
     /// Why the next stream replaces the last one.
     replacing: Option<Cause>,
     renewals: u32,
@@ -140,9 +137,7 @@ impl Link {
             tutor_cut: false,
             unanswered: None,
             spare_after_ms: 0,
-            current_usage: Vec::new(),
-            settled_usage: Usage::default(),
-            settled_below: 0,
+            usage: StreamsUsage::default(),
             replacing: None,
             renewals: 0,
             recoveries: 0,
@@ -151,7 +146,7 @@ impl Link {
 
     /// Continues after the streams of another task.
     pub(super) fn resume(&mut self, usage: Usage, metrics: &ConversationMetrics, tutor_cut: bool) {
-        self.settled_usage = usage;
+        self.usage = StreamsUsage::after(usage);
         self.renewals = metrics.renewals;
         self.recoveries = metrics.recoveries;
         self.tutor_cut = tutor_cut;
@@ -254,7 +249,6 @@ impl Link {
     }
 
     /// Whether `stream` was ever requested.
-    #[must_use]
     pub(super) fn has_requested(&self, stream: StreamId) -> bool {
         stream.0 < self.next_id
     }
@@ -373,28 +367,16 @@ impl Link {
         }
     }
 
-    /// Notes the tokens that `stream` has used since it was opened.
+    /// Notes the tokens that `stream` has used since it was opened. A stream that was never requested uses none.
     pub(super) fn used(&mut self, stream: StreamId, usage: Usage) {
-        if let Some((_, last)) = self.current_usage.iter_mut().find(|(id, _)| *id == stream) {
-            *last = usage;
-            return;
-        }
-        if !self.has_requested(stream) || stream.0 < self.settled_below {
-            return;
-        }
-        let place = self.current_usage.partition_point(|(id, _)| *id < stream);
-        self.current_usage.insert(place, (stream, usage));
-        if self.current_usage.len() > CLOSED_MAX {
-            let (oldest, used) = self.current_usage.remove(0);
-            self.settled_usage = sum(self.settled_usage, used);
-            self.settled_below = oldest.0 + 1;
+        if self.has_requested(stream) {
+            self.usage.note(stream, usage);
         }
     }
 
     /// Tokens used by all streams.
-    #[must_use]
     pub(super) fn usage(&self) -> Usage {
-        self.current_usage.iter().fold(self.settled_usage, |total, (_, usage)| sum(total, *usage))
+        self.usage.total()
     }
 
     /// The reaction to a failure that a new stream may repeat: one renewal of a stream that had worked.
@@ -412,43 +394,6 @@ impl Link {
     }
 }
 
-fn sum(a: Usage, b: Usage) -> Usage {
-    let side = |a: StreamUsage, b: StreamUsage| StreamUsage {
-        speech_tokens: a.speech_tokens.saturating_add(b.speech_tokens),
-        text_tokens: a.text_tokens.saturating_add(b.text_tokens),
-    };
-    Usage { input: side(a.input, b.input), output: side(a.output, b.output) }
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::live::conversation::test_fixture::limits;
-
-    fn tokens(speech_tokens: u64) -> Usage {
-        Usage { input: StreamUsage { speech_tokens, text_tokens: 0 }, output: StreamUsage::default() }
-    }
-
-    #[test]
-    fn usage_of_a_stream_counts_once_however_late_it_is_told_again() {
-        let mut link = Link::new(limits(), 0);
-        let streams: Vec<StreamId> = (0..=CLOSED_MAX).map(|_| link.open()).collect();
-        for stream in &streams {
-            link.used(*stream, tokens(10));
-            link.used(*stream, tokens(100));
-        }
-        let of_all = 100 * streams.len() as u64;
-        assert_eq!(link.usage().input.speech_tokens, of_all);
-        // The oldest stream is no longer tracked, the others are.
-        link.used(streams[0], tokens(1_000));
-        link.used(streams[1], tokens(101));
-        assert_eq!(link.usage().input.speech_tokens, of_all + 1);
-        // A stream that was never requested uses nothing.
-        link.used(StreamId(99), tokens(1));
-        assert_eq!(link.usage().input.speech_tokens, of_all + 1);
-    }
 }
