@@ -14,7 +14,7 @@ pub mod delivery;
 pub mod env;
 pub mod failure;
 pub mod health;
-mod jitter;
+pub mod jitter;
 mod limit;
 pub mod metrics;
 pub mod retry;

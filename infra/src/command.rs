@@ -88,4 +88,20 @@ mod tests {
         assert!(arguments.command.is_none());
         assert!(Arguments::try_parse_from(["nova", "--port", "3001", "test"]).is_err());
     }
+
+    #[test]
+    fn worker_that_is_left_out_is_one_of_the_list() {
+        for command in [&["nova"][..], &["nova", "up"]] {
+            for worker in events::workers::Worker::ALL {
+                let named = command.iter().copied().chain(["--without", worker.name()]);
+                assert!(Arguments::try_parse_from(named).is_ok(), "{worker}");
+            }
+            let unknown = command.iter().copied().chain(["--without", "nobody"]);
+            let error = Arguments::try_parse_from(unknown).unwrap_err().to_string();
+            assert!(
+                events::workers::Worker::ALL.iter().all(|worker| error.contains(worker.name())),
+                "{error}"
+            );
+        }
+    }
 }

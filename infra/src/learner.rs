@@ -18,6 +18,7 @@ use events::contract::{
     ConversationId, EndReason, FeedbackLanguage, Level, Speaker, Turn, UserId, live::CaptionStage,
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::simulator::audible::Heard;
 
@@ -26,6 +27,9 @@ pub use wav::read_wav;
 
 /// How long an API call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to wait before a call or an address is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A signed-in learner.
 #[derive(Clone, Debug)]
@@ -267,8 +271,18 @@ impl Learner {
             feedback_language: script.feedback_language,
         };
         let api = &self.addresses[0];
-        let post = self.http.post(format!("{api}/api/conversations")).timeout(CALL_TIMEOUT);
-        let answer = post.bearer_auth(&self.access_token).json(&request).send().await;
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let answer = loop {
+            let post = self.http.post(format!("{api}/api/conversations")).timeout(CALL_TIMEOUT);
+            let answer = post.bearer_auth(&self.access_token).json(&request).send().await;
+            match answer {
+                // Nothing was sent: an ingress that is being restarted does not listen yet.
+                Err(error) if error.is_connect() && Instant::now() < deadline => {
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                answer => break answer,
+            }
+        };
         let answer = answer.with_context(|| format!("the ingress at {api} does not answer"))?;
         let status = answer.status();
         let body = answer.text().await.context("the ingress broke off its answer")?;

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::simulator::latency::Latency;
 use crate::{
     local::{
-        Binaries, Cloud, CloudOptions, Instance, Progress, Service, Stack, StackOptions, deploy,
+        Binaries, Cloud, CloudOptions, Instance, Part, Progress, Service, Stack, StackOptions, deploy,
         publish_pictures,
     },
     simulator::latency::Delays,
@@ -174,7 +174,7 @@ async fn measure(stack: &Stack, model: &Model, options: &LoadOptions) -> anyhow:
     progress.end(&format!("{} learners", speakers.len()));
     let ingress = stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
     let clouds = [model.process().id(), stack.cloud().process().id()];
-    let meters = Meters::new(ingress.id(), stack.simulator().id(), clouds)?;
+    let meters = Meters::new(ingress.id(), stack.process(Part::Simulator).await?.id(), clouds)?;
     if options.pinned {
         meters.pin().context("cannot give the ingress a processor of its own; try --no-pin")?;
     }

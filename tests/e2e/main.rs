@@ -20,6 +20,7 @@ mod many;
 mod ops;
 mod page;
 mod resources;
+mod restart;
 mod upload;
 
 use tokio::sync::{Semaphore, SemaphorePermit};

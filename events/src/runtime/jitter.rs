@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The delay after failed attempt `attempt` (from 1): `fraction` (0 to 1, uniformly random) of
 /// `min(cap, base * 2^(attempt - 1))`.
 #[must_use]
-pub(super) fn full_jitter(base: Duration, cap: Duration, attempt: u32, fraction: f64) -> Duration {
+pub fn full_jitter(base: Duration, cap: Duration, attempt: u32, fraction: f64) -> Duration {
     ceiling(base, cap, attempt).mul_f64(fraction.clamp(0.0, 1.0))
 }
 

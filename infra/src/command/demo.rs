@@ -5,6 +5,7 @@ use std::{
     io::BufReader,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -20,6 +21,12 @@ use crate::{console::Console, signals::StopSignals};
 
 /// How much faster than a person the impatient talk.
 const FAST: f64 = 8.0;
+
+/// How long the service may take to respond: the restart of an ingress.
+const SERVICE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How often a condition is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoOptions {
@@ -53,7 +60,7 @@ pub(super) async fn run(arguments: DemoOptions, console: &Console) -> anyhow::Re
 async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console) -> anyhow::Result<ExitCode> {
     let progress = console.progress();
     progress.begin("Signing a learner up");
-    answers(run).await?;
+    await_service(run).await?;
     let email = format!("learner-{}@nova.example", Uuid::new_v4().simple());
     let learner = Learner::sign_up(&run.cloud_endpoint, &run.outputs.client_id, &run.url, &email).await?;
     progress.end(&email);
@@ -67,13 +74,22 @@ async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console)
     Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether what the run file speaks of still runs.
-async fn answers(run: &RunFile) -> anyhow::Result<()> {
-    let health = http_client()?.get(format!("{}/health", run.url)).send().await;
-    if !health.is_ok_and(|health| health.status().is_success()) {
-        bail!("the service at {} does not answer; start it again with `cargo run`", run.url);
-    }
-    Ok(())
+/// Waits until the service of the run file is healthy: an ingress that died is started again.
+async fn await_service(run: &RunFile) -> anyhow::Result<()> {
+    let http = http_client()?;
+    let healthy = async {
+        loop {
+            let health = http.get(format!("{}/health", run.url)).send().await;
+            if health.is_ok_and(|health| health.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    };
+    let waited = tokio::time::timeout(SERVICE_TIMEOUT, healthy).await;
+    waited.with_context(|| {
+        format!("the service at {} does not respond; start it again with `cargo run`", run.url)
+    })
 }
 
 fn script(arguments: &DemoOptions) -> anyhow::Result<Script> {

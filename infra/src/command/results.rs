@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use events::contract::{ConversationId, Speaker, StoredAnalysis, Transcript, UserId};
+use events::{
+    contract::{ConversationId, Speaker, StoredAnalysis, Transcript, UserId},
+    workers::Worker,
+};
 use infra::{
     learner::{Conversation, Line, Script},
     local::{RunFile, root_s3_client, root_sdk_config},
@@ -20,8 +23,8 @@ use uuid::Uuid;
 use super::demo;
 use crate::console::Console;
 
-/// How long a result may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the work for a result may take, besides the wait for a message that a killed worker held.
+const WORK_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How often the stores are looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -73,9 +76,10 @@ async fn print_when_ready(
     result: impl Future<Output = anyhow::Result<Vec<String>>>,
 ) -> bool {
     let since = Instant::now();
-    let result = tokio::time::timeout(PATIENCE, result).await;
+    let patience = patience();
+    let result = tokio::time::timeout(patience, result).await;
     let result =
-        result.unwrap_or_else(|_| Err(anyhow::anyhow!("nothing arrived within {} s", PATIENCE.as_secs())));
+        result.unwrap_or_else(|_| Err(anyhow::anyhow!("nothing arrived within {} s", patience.as_secs())));
     match result {
         Ok(lines) => {
             console.line(&format!("✓ {worker} ({:.1} s after the end)", since.elapsed().as_secs_f64()));
@@ -90,6 +94,13 @@ async fn print_when_ready(
             false
         }
     }
+}
+
+/// How long a result may take to arrive: a message that a killed worker held comes back after the visibility timeout of
+/// its queue.
+fn patience() -> Duration {
+    let held = Worker::ALL.map(|worker| worker.spec().visibility_seconds).into_iter().max();
+    WORK_TIMEOUT + Duration::from_secs(held.unwrap_or_default())
 }
 
 /// The transcript, which has to be what was said.

@@ -1,10 +1,12 @@
-//! The command that builds, starts, monitors and stops the whole service. The ingress uses Redis, as in production, if it is
-//! installed; a single task does not need it.
+//! The command that builds, starts, monitors and stops the whole service, and starts a process again when it dies. The
+//! ingress uses Redis, as in production, if it is installed; a single task does not need it.
 
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
-use anyhow::bail;
-use infra::local::{RedisServer, Service, Stack, StackOptions, build, is_free, ministack, workspace};
+use anyhow::{Context as _, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use events::workers::Worker;
+use infra::local::{Change, Part, Service, Stack, StackOptions, build, is_free, ministack, workspace};
 
 use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
 
@@ -19,6 +21,17 @@ pub(super) struct UpOptions {
     /// The port of the service.
     #[arg(long, default_value_t = 3000)]
     port: u16,
+    /// A worker that is not started; may be repeated. Its messages wait in its queue.
+    #[arg(long, value_name = "NAME", value_parser = worker_name())]
+    without: Vec<Worker>,
+}
+
+/// Parses the name of a worker. The error lists all names.
+fn worker_name() -> impl TypedValueParser<Value = Worker> {
+    PossibleValuesParser::new(Worker::ALL.map(Worker::name)).map(|name| {
+        let worker = Worker::ALL.into_iter().find(|worker| worker.name() == name);
+        worker.expect("clap admits the names of the list only")
+    })
 }
 
 pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Result<ExitCode> {
@@ -31,39 +44,30 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
     let mut stop = StopSignals::listen()?;
     let folder = RunFolder::take(workspace())?;
     // Dropping the start in the middle ends everything that it started.
-    let (stack, redis) = tokio::select! {
-        started = start(port, &folder, console) => started?,
+    let stack = tokio::select! {
+        started = start(&arguments, &folder, console) => started?,
         () = stop.next() => {
             console.line("Stopped.");
             return Ok(ExitCode::SUCCESS);
         }
     };
     let outcome = tokio::select! {
-        died = stack.died() => Err(died),
+        gave_up = stack.supervise(|change| show(change, console)) => Err(gave_up),
         () = stop.next() => Ok(()),
         () = follow(&stack, console) => Ok(()),
     };
-    if let Err(died) = &outcome {
-        console.line(&format!("✗ {died}"));
-    }
     let progress = console.progress();
     progress.begin("Stopping");
     progress.detail("Ctrl-C again to stop at once");
     tokio::select! {
-        () = end(stack, redis) => progress.end(""),
+        _ = stack.stop(STOP_GRACE) => progress.end(""),
         () = stop.next() => progress.end("at once"),
     }
-    match outcome {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(died) => bail!("{} died, so everything was stopped; start again with `cargo run`", died.name),
-    }
+    outcome.context("everything was stopped; start again with `cargo run`")?;
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn start(
-    port: u16,
-    folder: &RunFolder,
-    console: &Console,
-) -> anyhow::Result<(Stack, Option<RedisServer>)> {
+async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> anyhow::Result<Stack> {
     let progress = console.progress();
     // First what is most likely to be missing on a new machine.
     progress.begin("Installing the local cloud");
@@ -72,11 +76,11 @@ async fn start(
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
-    let redis = RedisServer::start_if_installed(folder.state_dir()).await?;
-    let of_ingress = |redis: &RedisServer| (Service::Ingress, "NOVA_REDIS_URL".to_owned(), redis.url());
+    let without: Vec<Service> = arguments.without.iter().copied().map(Service::from).collect();
     let options = StackOptions {
-        ingress_port: Some(port),
-        environment: redis.iter().map(of_ingress).collect(),
+        ingress_port: Some(arguments.port),
+        services: Service::all().filter(|service| !without.contains(service)).collect(),
+        redis: true,
         progress: progress.clone(),
         ..StackOptions::new(folder.state_dir(), binaries)
     };
@@ -84,22 +88,27 @@ async fn start(
     folder.publish(&stack.run_file(folder.state_dir())?)?;
     console.line(&format!("\nNova English runs at {}", stack.url()));
     console.line(&format!("Logs: {}", folder.state_dir().display()));
-    if redis.is_none() {
+    for worker in &without {
+        console.line(&format!("Without {worker}: its messages wait"));
+    }
+    if !stack.parts().any(|part| part == Part::Redis) {
         console.line(
             "There is no redis-server on the PATH: the ingress keeps in its process what tasks would share",
         );
     }
     console.line("Talk to it from another terminal: cargo run -- demo");
     console.line("Ctrl-C stops everything.\n");
-    Ok((stack, redis))
+    Ok(stack)
 }
 
-/// The killed processes are ignored: their messages and leases end with the local cloud.
-async fn end(stack: Stack, redis: Option<RedisServer>) {
-    stack.stop(STOP_GRACE).await;
-    if let Some(redis) = redis {
-        redis.stop().await;
-    }
+fn show(change: &Change<'_>, console: &Console) {
+    console.line(&match change {
+        Change::Failed { part, error, restart_in } => {
+            let seconds = restart_in.as_secs_f64();
+            format!("! {part} died and starts again in {seconds:.1} s: {error:#}")
+        }
+        Change::Restarted { part } => format!("✓ {part} runs again"),
+    });
 }
 
 /// Reports when a process becomes unhealthy, and when it is healthy again.

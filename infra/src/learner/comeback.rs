@@ -1,19 +1,16 @@
 //! How a learner comes back to a conversation whose connection dropped, or that goes on at another task; and what has
 //! to be said again then.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use anyhow::{Context as _, bail, ensure};
 use events::contract::{ConversationId, live::SAMPLE_RATE_HZ};
 use tokio::time::Instant;
 
 use super::{
-    CALL_TIMEOUT, Learner, Started,
+    CALL_TIMEOUT, Learner, RETRY_INTERVAL, Started,
     connection::{PATIENCE, Socket, connect},
 };
-
-/// How long to wait before the next address is tried.
-const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Audio that is kept to be sent again, in samples: a minute.
 const KEPT_SAMPLES_MAX: usize = 60 * SAMPLE_RATE_HZ as usize;

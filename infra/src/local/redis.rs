@@ -75,14 +75,6 @@ impl RedisServer {
         Self::start_installed(folder, Some(free_port()?)).await
     }
 
-    /// The same where Redis is installed; nothing where it is not.
-    ///
-    /// # Errors
-    /// It does not start.
-    pub async fn start_if_installed(folder: PathBuf) -> anyhow::Result<Option<Self>> {
-        if is_there(SERVER).await { Self::start_installed(folder, None).await.map(Some) } else { Ok(None) }
-    }
-
     async fn start_installed(folder: PathBuf, tls_port: Option<u16>) -> anyhow::Result<Self> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let group = Arc::new(ProcessGroup::new()?);
@@ -126,7 +118,16 @@ impl RedisServer {
     }
 }
 
-async fn spawn(
+/// Whether a Redis can be started without an installation.
+pub(super) async fn is_installed() -> bool {
+    is_there(SERVER).await
+}
+
+/// Starts a Redis that keeps nothing, with its log in `folder`, and waits until it responds.
+///
+/// # Errors
+/// It does not start.
+pub(super) async fn spawn(
     port: u16,
     tls_port: Option<u16>,
     folder: &Path,

@@ -4,10 +4,12 @@
 //! [`super::deploy()`], its proxy, then [`Stack::on`] with [`StackOptions::endpoints`].
 
 mod launch;
+mod part;
+mod supervise;
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fs,
     num::NonZeroUsize,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
@@ -22,13 +24,20 @@ use std::{
 use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 
 use super::{
     Binaries, Cloud, CloudOptions, Outputs, Process, ProcessExitError, Progress, RunFile, Service, deploy,
 };
 use crate::pictures::{Gallery, catalogue, publish, publish_pictures};
-use launch::{Launched, Launcher, Simulator};
+pub use part::{Instance, Part};
+pub use supervise::{Change, SupervisionError};
+
+use launch::{Launched, Launcher};
+use supervise::Death;
 
 /// Time that a process has to end after SIGTERM before it is killed: more than the drain time of a worker.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
@@ -57,6 +66,8 @@ pub struct StackOptions {
     pub endpoints: BTreeMap<Service, String>,
     /// More arguments for the simulator.
     pub simulator_arguments: Vec<String>,
+    /// Whether the ingress has a Redis, where one is installed.
+    pub redis: bool,
     /// Whether the pictures are published with their images; their texts always are.
     pub images: bool,
     /// Receives the steps.
@@ -77,25 +88,9 @@ impl StackOptions {
             environment: Vec::new(),
             endpoints: BTreeMap::new(),
             simulator_arguments: Vec::new(),
+            redis: false,
             images: true,
             progress: Progress::silent(),
-        }
-    }
-}
-
-/// One process of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instance {
-    pub service: Service,
-    /// Which of its copies, from 0.
-    pub copy: usize,
-}
-
-impl fmt::Display for Instance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.copy {
-            0 => write!(f, "{}", self.service),
-            copy => write!(f, "{}-{copy}", self.service),
         }
     }
 }
@@ -104,20 +99,19 @@ impl fmt::Display for Instance {
 #[derive(Debug)]
 pub struct Stack {
     // Fields are dropped in order: what uses the cloud before the cloud.
-    instances: BTreeMap<Instance, Mutex<Running>>,
+    parts: BTreeMap<Part, Mutex<Running>>,
     launcher: Launcher,
-    simulator: Simulator,
     cloud: Cloud,
     outputs: Outputs,
-    deaths: Mutex<mpsc::Receiver<ProcessExitError>>,
-    report_death: mpsc::Sender<ProcessExitError>,
+    deaths: Mutex<mpsc::Receiver<Death>>,
+    report_death: mpsc::Sender<Death>,
 }
 
 /// A process, and whether its end was requested.
 #[derive(Clone, Debug)]
 struct Running {
     process: Arc<Process>,
-    health: String,
+    health: Option<String>,
     ending: Arc<AtomicBool>,
 }
 
@@ -157,10 +151,6 @@ impl Stack {
         let progress = options.progress.clone();
         fs::create_dir_all(&options.state_dir)
             .with_context(|| format!("cannot make the folder {}", options.state_dir.display()))?;
-        progress.begin("Starting the Bedrock simulator");
-        let simulator = Simulator::start(&options, cloud.group()).await?;
-        progress.end(simulator.endpoint());
-        progress.begin("Starting the service");
         let all: Vec<Instance> = options
             .services
             .iter()
@@ -171,15 +161,27 @@ impl Stack {
                 (0..copies.get()).map(move |copy| Instance { service, copy })
             })
             .collect();
-        let launcher = Launcher::new(&cloud, &outputs, &simulator, options).await?;
-        let processes =
-            try_join_all(all.iter().map(|instance| launcher.launch(*instance, &progress))).await?;
+        let launcher = Launcher::new(&cloud, &outputs, options).await?;
+        progress.begin("Starting the Bedrock simulator");
+        let mut parts = vec![(Part::Simulator, launcher.launch(Part::Simulator, &progress).await?)];
+        progress.end(launcher.bedrock_endpoint());
+        progress.begin("Starting the service");
+        if launcher.has_redis() {
+            parts.push((Part::Redis, launcher.launch(Part::Redis, &progress).await?));
+        }
+        let services = all.iter().map(async |instance| {
+            let part = Part::from(*instance);
+            anyhow::Ok((part, launcher.launch(part, &progress).await?))
+        });
+        parts.extend(try_join_all(services).await?);
         progress.end(&format!("{} processes", all.len()));
         let (report_death, deaths) = mpsc::channel(DEATHS_REMEMBERED);
-        let running = processes.into_iter().map(|process| watched(process, &report_death));
-        let instances = all.into_iter().zip(running.map(Mutex::new)).collect();
-        let deaths = Mutex::new(deaths);
-        Ok(Self { instances, launcher, simulator, cloud, outputs, deaths, report_death })
+        let parts = parts.into_iter().map(|(part, launched)| {
+            let running = watched(part, launched, &report_death);
+            (part, Mutex::new(running))
+        });
+        let (parts, deaths) = (parts.collect(), Mutex::new(deaths));
+        Ok(Self { parts, launcher, cloud, outputs, deaths, report_death })
     }
 
     /// URL of the first ingress, `http://127.0.0.1:port`.
@@ -207,18 +209,13 @@ impl Stack {
     /// URL of the simulator, `https://127.0.0.1:port`: the value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
     #[must_use]
     pub fn bedrock_endpoint(&self) -> &str {
-        self.simulator.endpoint()
+        self.launcher.bedrock_endpoint()
     }
 
     /// The certificate authority of the simulator, a PEM file: the value of `AWS_CA_BUNDLE`.
     #[must_use]
     pub fn ca_bundle(&self) -> &Path {
-        self.simulator.ca_bundle()
-    }
-
-    #[must_use]
-    pub fn simulator(&self) -> &Process {
-        self.simulator.process()
+        self.launcher.ca_bundle()
     }
 
     /// The run file. The logs are in `state_dir`.
@@ -239,24 +236,33 @@ impl Stack {
 
     /// Every process of the service.
     pub fn instances(&self) -> impl Iterator<Item = Instance> + '_ {
-        self.instances.keys().copied()
+        self.parts().filter_map(|part| match part {
+            Part::Service(instance) => Some(instance),
+            Part::Simulator | Part::Redis => None,
+        })
+    }
+
+    /// Every process but the local cloud.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        self.parts.keys().copied()
     }
 
     /// The processes of the service, and whether each is healthy.
     pub async fn health(&self) -> Vec<(Instance, bool)> {
-        let all = self.instances.iter().map(async |(instance, running)| {
-            let health = running.lock().await.health.clone();
-            (*instance, self.launcher.is_healthy(&health).await)
+        let all = self.parts.iter().map(async |(part, running)| {
+            let Part::Service(instance) = *part else { return None };
+            let health = running.lock().await.health.clone()?;
+            Some((instance, self.launcher.is_healthy(&health).await))
         });
-        join_all(all).await
+        join_all(all).await.into_iter().flatten().collect()
     }
 
-    /// The process of an instance as it is now: for its id, its log, its status.
+    /// The present process of a part: for its id, its log, its status.
     ///
     /// # Errors
-    /// When there is no such instance.
-    pub async fn process(&self, instance: Instance) -> anyhow::Result<Arc<Process>> {
-        Ok(self.slot(instance)?.lock().await.process.clone())
+    /// When there is no such part.
+    pub async fn process(&self, part: impl Into<Part>) -> anyhow::Result<Arc<Process>> {
+        Ok(self.slot(part)?.lock().await.process.clone())
     }
 
     /// Sends `signal` without waiting for what it does; an end that comes of it is expected.
@@ -298,29 +304,24 @@ impl Stack {
     /// Starts it anew and waits until it is healthy; kills it before if it still runs.
     ///
     /// # Errors
-    /// When there is no such instance, or the new process does not become healthy.
-    pub async fn restart(&self, instance: Instance) -> anyhow::Result<()> {
-        let mut running = self.slot(instance)?.lock().await;
+    /// When there is no such part, or the new process does not become healthy.
+    pub async fn restart(&self, part: impl Into<Part>) -> anyhow::Result<()> {
+        let part = part.into();
+        let mut running = self.slot(part)?.lock().await;
         running.ending.store(true, Ordering::SeqCst);
         if running.process.status().is_none() {
             let _ = running.process.signal(Signal::SIGKILL).await;
             running.process.wait().await;
         }
-        let process = self.launcher.launch(instance, &Progress::silent()).await?;
-        *running = watched(process, &self.report_death);
+        let launched = self.launcher.launch(part, &Progress::silent()).await?;
+        *running = watched(part, launched, &self.report_death);
         Ok(())
     }
 
     /// Waits for the next process that ends without a request: one of the service's, the simulator or
     /// the cloud.
     pub async fn died(&self) -> ProcessExitError {
-        let mut deaths = self.deaths.lock().await;
-        tokio::select! {
-            // The sender lives as long as the stack, so the channel is never closed.
-            Some(died) = deaths.recv() => died,
-            status = self.simulator.process().wait() => self.simulator.process().died(status),
-            status = self.cloud.process().wait() => self.cloud.process().died(status),
-        }
+        self.next_death().await.error
     }
 
     /// Ends everything in order: the ingress, so that nothing new begins, then the workers, then the simulator and
@@ -331,39 +332,48 @@ impl Stack {
             self.instances().partition(|instance| instance.service == Service::Ingress);
         let mut killed = self.end_all(&ingress, grace).await;
         killed.extend(self.end_all(&workers, grace).await);
-        self.simulator.process().stop(grace).await;
+        join_all([Part::Simulator, Part::Redis].map(|part| self.end(part, grace))).await;
         self.cloud.stop().await;
         killed
     }
 
     async fn end_all(&self, instances: &[Instance], grace: Duration) -> Vec<Instance> {
-        let ends = instances.iter().map(async |instance| {
-            let running = self.slot(*instance).ok()?.lock().await.clone();
-            running.ending.store(true, Ordering::SeqCst);
-            let had_ended = running.process.status().is_some();
-            let status = running.process.stop(grace).await;
-            (!had_ended && status.signal() == Some(Signal::SIGKILL as i32)).then_some(*instance)
-        });
+        let ends = instances
+            .iter()
+            .map(async |instance| self.end((*instance).into(), grace).await.then_some(*instance));
         join_all(ends).await.into_iter().flatten().collect()
     }
 
-    fn slot(&self, instance: Instance) -> anyhow::Result<&Mutex<Running>> {
-        self.instances.get(&instance).with_context(|| format!("the stack has no {instance}"))
+    /// Returns whether it had to be killed.
+    async fn end(&self, part: Part, grace: Duration) -> bool {
+        let Ok(running) = self.slot(part) else { return false };
+        let running = running.lock().await.clone();
+        running.ending.store(true, Ordering::SeqCst);
+        let had_ended = running.process.status().is_some();
+        let status = running.process.stop(grace).await;
+        !had_ended && status.signal() == Some(Signal::SIGKILL as i32)
+    }
+
+    fn slot(&self, part: impl Into<Part>) -> anyhow::Result<&Mutex<Running>> {
+        let part = part.into();
+        self.parts.get(&part).with_context(|| format!("the stack has no {part}"))
     }
 }
 
-/// Reports the process's end unless it is ours.
-fn watched(launched: Launched, report: &mpsc::Sender<ProcessExitError>) -> Running {
+/// Reports the process's end unless this stack ordered it.
+fn watched(part: Part, launched: Launched, report: &mpsc::Sender<Death>) -> Running {
     let Launched { process, health } = launched;
     let process = Arc::new(process);
     let ending = Arc::new(AtomicBool::new(false));
     let exit = process.exit();
     let (weak, ours, report) = (Arc::downgrade(&process), ending.clone(), report.clone());
+    let since = Instant::now();
     tokio::spawn(async move {
         let Some(status) = exit.await else { return };
         if let Some(process) = weak.upgrade().filter(|_| !ours.load(Ordering::SeqCst)) {
+            let death = Death { part: Some(part), lived: since.elapsed(), error: process.died(status) };
             // A full channel has enough of them: one more adds nothing.
-            let _ = report.try_send(process.died(status));
+            let _ = report.try_send(death);
         }
     });
     Running { process, health, ending }

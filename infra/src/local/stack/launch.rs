@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use super::{Instance, StackOptions};
+use super::{Instance, Part, StackOptions};
 use crate::local::{
     Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service, free_port,
-    net, sdk,
+    net, redis, sdk,
 };
 
 /// How long a process may take to become healthy; it includes its checks of what it depends on.
@@ -26,14 +26,17 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// AWS profile or proxy must not reach the service.
 const INHERITED: [&str; 6] = ["PATH", "LANG", "TMPDIR", "NOVA_LOG", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
 
-/// Knows how to start each instance, again and again.
+/// Starts each part, and starts it again with the same ports and keys.
 #[derive(Debug)]
 pub(super) struct Launcher {
     options: StackOptions,
     outputs: Outputs,
     cloud_endpoint: String,
+    simulator_port: u16,
     bedrock_endpoint: String,
     ca_bundle: PathBuf,
+    /// `None` without Redis.
+    redis_port: Option<u16>,
     credentials: CredentialServer,
     group: Arc<ProcessGroup>,
     /// Of each ingress.
@@ -48,24 +51,22 @@ impl Launcher {
         self.credentials.operator()
     }
 
-    pub(super) async fn new(
-        cloud: &Cloud,
-        outputs: &Outputs,
-        simulator: &Simulator,
-        options: StackOptions,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn new(cloud: &Cloud, outputs: &Outputs, options: StackOptions) -> anyhow::Result<Self> {
         let ports = (0..options.ingress_copies.get()).map(|copy| match options.ingress_port {
             Some(port) if copy == 0 => Ok(port),
             Some(_) | None => free_port(),
         });
         let urls = ports.map(|port| Ok(format!("http://127.0.0.1:{}", port?)));
         let urls = urls.collect::<anyhow::Result<Vec<String>>>()?;
+        let simulator_port = free_port()?;
         Ok(Self {
             credentials: CredentialServer::start(&cloud.root(), outputs).await?,
             outputs: outputs.clone(),
             cloud_endpoint: cloud.endpoint().to_owned(),
-            bedrock_endpoint: simulator.endpoint.clone(),
-            ca_bundle: simulator.ca_bundle.clone(),
+            simulator_port,
+            bedrock_endpoint: format!("https://127.0.0.1:{simulator_port}"),
+            ca_bundle: options.state_dir.join("bedrock-ca.pem"),
+            redis_port: if options.redis && redis::is_installed().await { Some(free_port()?) } else { None },
             group: cloud.group().clone(),
             urls,
             ticket_key: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
@@ -78,8 +79,34 @@ impl Launcher {
         &self.urls
     }
 
-    /// Starts `instance` and waits until it is healthy.
-    pub(super) async fn launch(&self, instance: Instance, progress: &Progress) -> anyhow::Result<Launched> {
+    /// The value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+    pub(super) fn bedrock_endpoint(&self) -> &str {
+        &self.bedrock_endpoint
+    }
+
+    /// The value of `AWS_CA_BUNDLE`. The simulator makes it at its first start and keeps it.
+    pub(super) fn ca_bundle(&self) -> &Path {
+        &self.ca_bundle
+    }
+
+    pub(super) fn has_redis(&self) -> bool {
+        self.redis_port.is_some()
+    }
+
+    /// Starts `part` and waits until it is healthy.
+    pub(super) async fn launch(&self, part: Part, progress: &Progress) -> anyhow::Result<Launched> {
+        match part {
+            Part::Service(instance) => self.launch_service(instance, progress).await,
+            Part::Simulator => self.launch_simulator().await,
+            Part::Redis => {
+                let port = self.redis_port.context("the stack has no Redis")?;
+                let process = redis::spawn(port, None, &self.options.state_dir, &self.group).await?;
+                Ok(Launched { process, health: None })
+            }
+        }
+    }
+
+    async fn launch_service(&self, instance: Instance, progress: &Progress) -> anyhow::Result<Launched> {
         let service = instance.service;
         let program = self.options.binaries.path(service.name());
         if !program.is_file() {
@@ -91,6 +118,9 @@ impl Launcher {
             Service::Ingress => {
                 let address = self.urls[instance.copy].trim_start_matches("http://").to_owned();
                 command.env("NOVA_LISTEN", &address).env("NOVA_TICKET_KEY", &self.ticket_key);
+                if let Some(port) = self.redis_port {
+                    command.env("NOVA_REDIS_URL", format!("redis://127.0.0.1:{port}"));
+                }
                 address
             }
             Service::Worker(_) => {
@@ -110,7 +140,21 @@ impl Launcher {
         let health = format!("http://{address}/health");
         net::await_healthy(&self.http, &health, &process, START_TIMEOUT).await?;
         progress.detail(process.name());
-        Ok(Launched { process, health })
+        Ok(Launched { process, health: Some(health) })
+    }
+
+    /// Starts `nova simulator` and waits until it accepts connections.
+    async fn launch_simulator(&self) -> anyhow::Result<Launched> {
+        let port = self.simulator_port;
+        let mut command = Command::new(self.options.binaries.path("nova"));
+        clean(&mut command);
+        command.args(["simulator", "--port", &port.to_string(), "--ca-file"]).arg(&self.ca_bundle);
+        command.args(&self.options.simulator_arguments);
+        let log = self.options.state_dir.join("simulator.log");
+        let process = Process::spawn("the Bedrock simulator", command, &log, &self.group)?;
+        // Its authority is written before it listens.
+        net::await_listening(port, &process, START_TIMEOUT).await?;
+        Ok(Launched { process, health: None })
     }
 
     /// Whether the process behind this address says it is healthy.
@@ -141,45 +185,8 @@ impl Launcher {
 #[derive(Debug)]
 pub(super) struct Launched {
     pub(super) process: Process,
-    /// Where it says how it is.
-    pub(super) health: String,
-}
-
-/// The running Bedrock simulator.
-#[derive(Debug)]
-pub(super) struct Simulator {
-    process: Process,
-    endpoint: String,
-    ca_bundle: PathBuf,
-}
-
-impl Simulator {
-    /// Starts `nova simulator` and waits until it accepts connections.
-    pub(super) async fn start(options: &StackOptions, group: &Arc<ProcessGroup>) -> anyhow::Result<Self> {
-        let port = free_port()?;
-        let ca_bundle = options.state_dir.join("bedrock-ca.pem");
-        let mut command = Command::new(options.binaries.path("nova"));
-        clean(&mut command);
-        command.args(["simulator", "--port", &port.to_string(), "--ca-file"]).arg(&ca_bundle);
-        command.args(&options.simulator_arguments);
-        let log = options.state_dir.join("simulator.log");
-        let process = Process::spawn("the Bedrock simulator", command, &log, group)?;
-        // Its authority is written before it listens.
-        net::await_listening(port, &process, START_TIMEOUT).await?;
-        Ok(Self { process, endpoint: format!("https://127.0.0.1:{port}"), ca_bundle })
-    }
-
-    pub(super) fn endpoint(&self) -> &str {
-        &self.endpoint
-    }
-
-    pub(super) fn ca_bundle(&self) -> &Path {
-        &self.ca_bundle
-    }
-
-    pub(super) fn process(&self) -> &Process {
-        &self.process
-    }
+    /// URL of its health, if it has one.
+    pub(super) health: Option<String>,
 }
 
 fn clean(command: &mut Command) {
