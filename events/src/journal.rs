@@ -42,7 +42,7 @@ pub use conversation::{
 pub use erase::Eraser;
 pub use error::JournalError;
 pub use item::CorruptItemError;
-pub use listing::{IdCursor, IdPage};
+pub use listing::{IdCursor, IdPage, ScanCursor, ScanPage};
 pub use progress::{Handover, Progress, Seized};
 pub use reader::{HeaderPage, JournalReader};
 

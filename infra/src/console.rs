@@ -62,6 +62,13 @@ impl Console {
         });
     }
 
+    /// A line on standard error: how far a long command is.
+    pub(crate) fn note(&self, text: &str) {
+        self.beside_bar(|| {
+            let _ = writeln!(stderr(), "{text}");
+        });
+    }
+
     /// Says why the command failed, in place of the step at hand.
     pub(crate) fn error(&self, text: &str) {
         self.end("✗", "failed");

@@ -21,6 +21,7 @@ mod ops;
 mod page;
 mod resources;
 mod restart;
+mod sweep;
 mod upload;
 
 use tokio::sync::{Semaphore, SemaphorePermit};

@@ -3,6 +3,7 @@
 use events::workers::Worker;
 use std::{
     path::{Path, PathBuf},
+    process::Output,
     time::Duration,
 };
 
@@ -241,8 +242,8 @@ async fn forget(system: &System, id: ConversationId) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The `nova` binary with the run file of the system.
-struct Ops {
+/// The operator: the binary, pointed at the system by its run file.
+pub(crate) struct Ops {
     nova: PathBuf,
     run_file: PathBuf,
     _folder: tempfile::TempDir,
@@ -251,7 +252,7 @@ struct Ops {
 }
 
 impl Ops {
-    fn of(system: &System) -> anyhow::Result<Self> {
+    pub(crate) fn of(system: &System) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let run_file = folder.path().join("run.json");
         system.stack.run_file(folder.path().to_owned())?.write(&run_file)?;
@@ -266,18 +267,28 @@ impl Ops {
         })
     }
 
-    /// Runs `nova ops` and returns its standard output.
-    async fn run(&self, arguments: &[&str], succeeds: bool) -> anyhow::Result<String> {
-        let run_file: &Path = &self.run_file;
-        let mut command = Command::new(&self.nova);
-        let output = command.arg("ops").arg("--run-file").arg(run_file).args(arguments).output().await?;
+    /// Runs `nova ops`; returns what it says on standard output.
+    pub(crate) async fn run(&self, arguments: &[&str], succeeds: bool) -> anyhow::Result<String> {
+        let output = self.output(arguments).await?;
         let (out, error) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success() == succeeds, "{arguments:?}: {}: {out}{error}", output.status);
         ensure!(succeeds || !error.is_empty(), "{arguments:?} fails without an error text");
         Ok(out)
     }
 
-    async fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+    /// Runs `nova ops`; returns its exit code and what it prints on standard output.
+    pub(crate) async fn exit(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+        let output = self.output(arguments).await?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?))
+    }
+
+    async fn output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let run_file: &Path = &self.run_file;
+        let mut command = Command::new(&self.nova);
+        Ok(command.arg("ops").arg("--run-file").arg(run_file).args(arguments).output().await?)
+    }
+
+    pub(crate) async fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let out = self.run(&[arguments, &["--json"]].concat(), true).await?;
         serde_json::from_str(&out).with_context(|| format!("{arguments:?} prints no JSON: {out}"))
     }

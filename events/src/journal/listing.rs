@@ -1,7 +1,7 @@
-//! The ids of a learner's conversations, from the eventually consistent index over headers.
+//! Lists from the eventually consistent index over headers: the ids of a learner's conversations, and all headers.
 
 use super::{
-    JournalReader,
+    Header, JournalReader,
     error::{JournalError, service},
     item,
     reader::BY_LEARNER,
@@ -25,7 +25,47 @@ pub struct IdPage {
 #[derive(Clone, Debug)]
 pub struct IdCursor(Item);
 
+/// A page of all headers, in no order.
+#[derive(Clone, Debug, Default)]
+pub struct ScanPage {
+    /// Headers.
+    pub headers: Vec<Header>,
+    /// Items of the page that are no header of this version.
+    pub unreadable: usize,
+    /// Start of the next page; `None` at the end.
+    pub next: Option<ScanCursor>,
+}
+
+/// A position in the list of all headers.
+#[derive(Clone, Debug)]
+pub struct ScanCursor(Item);
+
 impl JournalReader {
+    /// The headers of all learners after `after`, at most 100.
+    ///
+    /// # Errors
+    /// [`JournalError::Service`].
+    pub async fn scan(&self, after: Option<ScanCursor>) -> Result<ScanPage, JournalError> {
+        let output = self
+            .dynamodb
+            .scan()
+            .table_name(&self.table)
+            .index_name(BY_LEARNER)
+            .set_exclusive_start_key(after.map(|cursor| cursor.0))
+            .limit(PAGE_MAX)
+            .send()
+            .await
+            .map_err(|error| service(&error))?;
+        let mut page = ScanPage { next: output.last_evaluated_key.map(ScanCursor), ..ScanPage::default() };
+        for found in output.items.unwrap_or_default() {
+            match item::read_header(found) {
+                Ok(header) => page.headers.push(header),
+                Err(_) => page.unreadable += 1,
+            }
+        }
+        Ok(page)
+    }
+
     /// The ids of a learner's conversations after `after`, at most 100.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod message_age;
 mod queues;
 mod receive;
 mod replay;
+mod sweep;
 mod table;
 pub(super) mod target;
 
@@ -28,6 +29,7 @@ use target::{Target, TargetOptions};
   nova ops dlq redrive transcript --apply
   nova ops conversation 01a20ace-c800-7c7a-b47c-ea47bd68d012
   nova ops replay 01a20ace-c800-7c7a-b47c-ea47bd68d012 --apply
+  nova ops sweep --apply
   nova ops --aws queues --json
 
 Without --aws it works on the service that `cargo run` runs in this workspace.")]
@@ -63,6 +65,8 @@ enum OpsCommand {
     Conversation(conversation::ConversationOptions),
     /// Publish a conversation's `conversation.completed` again. No effect is repeated.
     Replay(replay::ReplayOptions),
+    /// Find every conversation that has stopped, and send what is missing.
+    Sweep(sweep::SweepOptions),
 }
 
 pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Result<ExitCode> {
@@ -74,6 +78,7 @@ pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Resul
         OpsCommand::Dlq(command) => Box::pin(dead_letters::run(command, &target, shown)).await,
         OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &target, shown)).await,
         OpsCommand::Replay(options) => Box::pin(replay::run(&options, &target, shown)).await,
+        OpsCommand::Sweep(options) => Box::pin(sweep::run(&options, &target, shown)).await,
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) struct Target {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) journal: journal::JournalReader,
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) pipeline: pipeline::PipelineReader,
     pub(super) bus: Bus,
     pub(super) ages: MessageAges,
@@ -130,7 +131,8 @@ impl Target {
         Self {
             sqs: aws_sdk_sqs::Client::new(sdk),
             s3,
-            journal: Journal::reader(dynamodb, &outputs.conversations_table),
+            journal: Journal::reader(dynamodb.clone(), &outputs.conversations_table),
+            dynamodb,
             pipeline: pipeline::PipelineReader::new(stores),
             ages: MessageAges::new(sdk),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
