@@ -31,8 +31,8 @@ use crate::{
     metrics::Metrics,
     server::connections::{ConnectionLimits, Connections},
     store::{
-        analyses::Analyses, audio::Recordings, documents::Documents, erasures::Erasures, images::Images,
-        stores::Stores, users::Users,
+        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, stores::Stores,
+        users::Users,
     },
 };
 
@@ -99,23 +99,24 @@ impl AppState {
             queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
             bus: bus.clone(),
         };
+        let metrics = Arc::new(Metrics::default());
+        let owner = uuid::Uuid::new_v4().to_string();
+        let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
+        let stores = Stores::new(config, sdk, &coordination, &metrics, shutdown);
         let exports = Exports::new(OwnedData {
             journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
             dynamodb: dynamodb.clone(),
             progress_table: config.progress_table.clone(),
             s3: s3.clone(),
+            signer: stores.signer.clone(),
             logs_bucket: config.logs_bucket.clone(),
             audio_bucket: config.audio_bucket.clone(),
         });
-        let metrics = Arc::new(Metrics::default());
-        let owner = uuid::Uuid::new_v4().to_string();
-        let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
-        let stores = Stores::new(config, sdk, &coordination, &metrics, shutdown);
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
             bus,
-            recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
+            recordings: stores.recordings.clone(),
             analyses: Analyses::new(
                 Journal::reader(dynamodb.clone(), &config.conversations_table),
                 Documents::new(s3, config.logs_bucket.clone()),

@@ -110,7 +110,7 @@ pub struct ExportedConversation {
 pub struct RecordingLink {
     /// The storage key, which turns refer to.
     key: String,
-    /// URL of the WAV file, valid for an hour.
+    /// URL of the WAV file, valid for 45 to 60 minutes, or less if the service's credentials expire earlier.
     url: String,
 }
 
@@ -258,6 +258,7 @@ mod tests {
             dynamodb,
             progress_table: "p".to_owned(),
             s3: aws_sdk_s3::Client::new(&sdk),
+            signer: crate::store::signed::Signer::new(&sdk),
             logs_bucket: "l".to_owned(),
             audio_bucket: "a".to_owned(),
         })

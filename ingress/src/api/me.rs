@@ -119,7 +119,7 @@ pub fn routes() -> Vec<Route> {
             .summary(
                 "Export all data about the caller",
                 "One JSON document, which is streamed. If the response is cut, the document is incomplete. Recordings are \
-                 listed with URLs that are valid for an hour, or less if the service's credentials expire earlier.",
+                 listed with URLs that are valid for 45 to 60 minutes, or less if the service's credentials expire earlier.",
             )
             .returns_content::<Export>(200, "application/json", "The document.")
             .problems(&[

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::{
     documents::delete_objects,
-    signed::{SignedUrl, sign},
+    signed::{SignedUrl, Signer},
 };
 
 /// Deadline for storing one recording, with all attempts.
@@ -36,13 +36,14 @@ const DELETE_PAGES_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Recordings {
     s3: Client,
+    signer: Signer,
     bucket: String,
 }
 
 impl Recordings {
     #[must_use]
-    pub fn new(s3: Client, bucket: String) -> Self {
-        Self { s3, bucket }
+    pub fn new(s3: Client, signer: Signer, bucket: String) -> Self {
+        Self { s3, signer, bucket }
     }
 
     /// Prefix of the keys of a conversation's recordings.
@@ -77,7 +78,7 @@ impl Recordings {
     /// S3 fails.
     pub async fn url(&self, key: &str, now: Timestamp) -> anyhow::Result<Option<SignedUrl>> {
         match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
-            Ok(_) => sign(&self.s3, &self.bucket, key, now).await.map(Some),
+            Ok(_) => self.signer.sign(&self.bucket, key, now).await.map(Some),
             // The response to HEAD has no body with an error code.
             Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
                 Ok(None)

@@ -15,7 +15,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     images::nearest,
-    signed::{SignedUrl, sign},
+    signed::{SignedUrl, Signer},
 };
 use crate::metrics::Metrics;
 
@@ -63,7 +63,7 @@ pub struct File {
 pub struct Pictures {
     dynamodb: aws_sdk_dynamodb::Client,
     table: String,
-    s3: aws_sdk_s3::Client,
+    signer: Signer,
     bucket: String,
     cached: Mutex<Option<Catalogue>>,
     metrics: Arc<Metrics>,
@@ -81,11 +81,11 @@ impl Pictures {
     pub fn new(
         dynamodb: aws_sdk_dynamodb::Client,
         table: String,
-        s3: aws_sdk_s3::Client,
+        signer: Signer,
         bucket: String,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { dynamodb, table, s3, bucket, cached: Mutex::default(), metrics }
+        Self { dynamodb, table, signer, bucket, cached: Mutex::default(), metrics }
     }
 
     /// All pictures, by category and title.
@@ -130,7 +130,7 @@ impl Pictures {
     /// There are no credentials to sign with.
     pub async fn url(&self, entry: &Entry, now: jiff::Timestamp) -> anyhow::Result<Option<SignedUrl>> {
         match &entry.file {
-            Some(file) => sign(&self.s3, &self.bucket, &file.key, now).await.map(Some),
+            Some(file) => self.signer.sign(&self.bucket, &file.key, now).await.map(Some),
             None => Ok(None),
         }
     }

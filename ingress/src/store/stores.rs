@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     audio::Recordings, documents::Documents, learners::Learners, pictures::Pictures, progress::Progress,
-    results::ResultReader,
+    results::ResultReader, signed::Signer,
 };
 use crate::{
     config::Config,
@@ -40,6 +40,8 @@ pub struct Stores {
     pub results: ResultsWatcher,
     /// Streams of the results of all learners.
     pub feed: Feed,
+    /// Signs URLs of objects.
+    pub signer: Signer,
 }
 
 /// Why a conversation was not deleted.
@@ -66,6 +68,7 @@ impl Stores {
     ) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
         let s3 = s3_client(sdk);
+        let signer = Signer::new(sdk);
         let journal = JournalConfig {
             table: config.conversations_table.clone(),
             watchdog_queue_url: config.watchdog_queue_url.clone(),
@@ -89,13 +92,13 @@ impl Stores {
         let pictures = Pictures::new(
             dynamodb.clone(),
             config.images_table.clone(),
-            s3.clone(),
+            signer.clone(),
             config.images_bucket.clone(),
             Arc::clone(metrics),
         );
         Self {
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
-            recordings: Recordings::new(s3.clone(), config.audio_bucket.clone()),
+            recordings: Recordings::new(s3, signer.clone(), config.audio_bucket.clone()),
             pipeline: PipelineReader::new(pipeline),
             pictures,
             learners: Learners::new(dynamodb, config.users_table.clone(), progress.clone()),
@@ -108,6 +111,7 @@ impl Stores {
             feed: Feed::new(progress.clone(), shutdown),
             documents,
             progress,
+            signer,
         }
     }
 

@@ -1,26 +1,20 @@
 //! The stores that hold data about a learner. Read-only.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::presigning::PresigningConfig;
 use events::{
     contract::{ConversationId, UserId},
     document,
     journal::JournalReader,
     pipeline::names::{analysis_key, transcript_key},
-    runtime::failure::describe,
+    runtime::{env, failure::describe},
 };
 use serde_json::Value;
 
 use super::RecordingLink;
-use crate::store::audio::Recordings;
-
-const URL_LIFETIME: Duration = Duration::from_secs(3600);
+use crate::store::{audio::Recordings, signed::Signer};
 
 /// Reads the data about learners.
 #[derive(Clone, Debug)]
@@ -29,6 +23,8 @@ pub struct OwnedData {
     pub dynamodb: aws_sdk_dynamodb::Client,
     pub progress_table: String,
     pub s3: aws_sdk_s3::Client,
+    /// Signs URLs of recordings.
+    pub signer: Signer,
     /// The bucket of transcripts and assessments.
     pub logs_bucket: String,
     pub audio_bucket: String,
@@ -112,16 +108,7 @@ impl OwnedData {
     }
 
     async fn signed_url(&self, key: &str) -> anyhow::Result<String> {
-        let signed = self
-            .s3
-            .get_object()
-            .bucket(&self.audio_bucket)
-            .key(key)
-            .presigned(PresigningConfig::expires_in(URL_LIFETIME)?)
-            .await
-            .map_err(|error| describe(&error))
-            .context("failed to sign a URL")?;
-        Ok(signed.uri().to_owned())
+        Ok(self.signer.sign(&self.audio_bucket, key, env::now()).await?.url)
     }
 
     /// The JSON document at `key` of the logs bucket, if there is one.
