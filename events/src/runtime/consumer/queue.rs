@@ -11,7 +11,9 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::{Context, bail, ensure};
 use aws_sdk_sqs::{
     Client,
-    config::{retry::RetryConfig, retry::RetryPartition, timeout::TimeoutConfig},
+    config::{
+        StalledStreamProtectionConfig, retry::RetryConfig, retry::RetryPartition, timeout::TimeoutConfig,
+    },
     error::SdkError,
     operation::receive_message::ReceiveMessageError,
     types::{
@@ -208,13 +210,16 @@ pub(super) enum Changed {
 /// The client of polls, without retries: the poll loop retries.
 fn poll(sqs: &Client) -> Client {
     let timeout = Duration::from_secs(POLL_SECONDS_MAX) + POLL_MARGIN;
-    let config = with_own_quota(sqs, "nova-poll").retry_config(RetryConfig::disabled()).timeout_config(
-        TimeoutConfig::builder()
-            .connect_timeout(aws::CONNECT_TIMEOUT)
-            .operation_attempt_timeout(timeout)
-            .operation_timeout(timeout + POLL_MARGIN)
-            .build(),
-    );
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(aws::CONNECT_TIMEOUT)
+        .operation_attempt_timeout(timeout)
+        .operation_timeout(timeout + POLL_MARGIN)
+        .build();
+    let config = with_own_quota(sqs, "nova-poll")
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        // It checks the throughput many times a second, and a poll transfers nothing while it waits. The timeouts bound it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     Client::from_conf(config.build())
 }
 
@@ -298,19 +303,23 @@ mod tests {
 
     use super::*;
 
+    fn client(endpoint: &str) -> Client {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .endpoint_url(endpoint)
+            .http_client(aws::http_client(None).unwrap())
+            .build();
+        Client::from_conf(config)
+    }
+
     /// Connections are real and time is tokio's: it jumps to the timeout when nothing else happens.
     #[tokio::test(start_paused = true)]
     async fn server_that_accepts_and_never_answers_keeps_no_call() {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", server.local_addr().unwrap());
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .endpoint_url(&endpoint)
-            .http_client(aws::http_client(None).unwrap())
-            .build();
-        let sqs = Client::from_conf(config);
+        let sqs = client(&endpoint);
         let queue = Queue {
             poll: poll(&sqs),
             poll_seconds: 20,
@@ -337,6 +346,31 @@ mod tests {
             assert!(failed && start.elapsed() <= aws::OPERATION_TIMEOUT, "{call}: {:?}", start.elapsed());
         }
         assert!(server.accept().await.is_ok(), "it was called");
+    }
+
+    /// The park count of the scheduler is the number of times that it had nothing to do and waited to be woken.
+    #[test]
+    fn waiting_poll_wakes_its_worker_seldom() {
+        const WAITED: Duration = Duration::from_secs(2);
+        const PARKS_MAX: u64 = 20;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let parks = runtime.block_on(async {
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let endpoint = format!("http://{}", server.local_addr().unwrap());
+            let sqs = client(&endpoint);
+            let receive = poll(&sqs).receive_message().queue_url(format!("{endpoint}/1/queue")).send();
+            let polling = tokio::spawn(receive);
+            let (connection, _) = server.accept().await.unwrap();
+            connection.readable().await.unwrap();
+            let parks = || tokio::runtime::Handle::current().metrics().worker_park_count(0);
+            let before = parks();
+            // Not a wait for a condition: the idle time itself.
+            tokio::time::sleep(WAITED).await;
+            assert!(!polling.is_finished());
+            polling.abort();
+            parks() - before
+        });
+        assert!(parks <= PARKS_MAX, "{parks} parks within {WAITED:?}");
     }
 
     #[test]
