@@ -23,8 +23,11 @@ pub mod startup_check;
 /// The exit code for a configuration that cannot work (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
-/// The crates whose log lines are written.
-const OWN_CRATES: [&str; 4] = ["events", "ingress", "workers", "sign_up"];
+/// The target of the access log of the ingress.
+pub const ACCESS_LOG: &str = "access";
+
+/// The targets whose log lines are written: our own crates and the access log.
+const OWN_TARGETS: [&str; 5] = ["events", "ingress", "workers", "sign_up", ACCESS_LOG];
 
 /// The arguments of a process's body.
 #[derive(Debug)]
@@ -127,7 +130,7 @@ pub fn log_filter(text: Option<&str>) -> anyhow::Result<EnvFilter> {
         text.unwrap_or("info").split(',').map(str::trim).filter(|directive| !directive.is_empty())
     {
         if directive.parse::<LevelFilter>().is_ok() {
-            directives.extend(OWN_CRATES.map(|name| format!("{name}={directive}")));
+            directives.extend(OWN_TARGETS.map(|name| format!("{name}={directive}")));
         } else {
             directives.push(directive.to_owned());
         }
@@ -179,7 +182,7 @@ mod tests {
             directives.sort();
             directives
         };
-        let own = |level| OWN_CRATES.map(|name| format!("{name}={level}"));
+        let own = |level| OWN_TARGETS.map(|name| format!("{name}={level}"));
         let expected = |level, more: &[&str]| {
             let mut expected: Vec<_> =
                 own(level).into_iter().chain(more.iter().map(|&text| text.to_owned())).collect();

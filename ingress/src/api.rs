@@ -2,6 +2,7 @@
 //! OpenAPI document and the table of roles come from [`resources`].
 
 pub mod accept;
+pub mod access;
 pub mod auth;
 pub mod cache;
 pub mod caller;

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -47,15 +47,10 @@ pub struct Metrics {
     takeovers: Counter,
     ended: Mutex<BTreeMap<&'static str, u64>>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
-    endpoints: Mutex<BTreeMap<String, Arc<Endpoint>>>,
-}
-
-#[derive(Debug, Default)]
-struct Endpoint {
     requests: Counter,
     client_errors: Counter,
     server_errors: Counter,
-    time: Timings,
+    request_times: Timings,
 }
 
 impl Metrics {
@@ -75,69 +70,50 @@ impl Metrics {
     }
 
     /// Takes the metrics since the last call. `live` conversations, `streams` of results and `connections` are open now.
-    pub fn documents(&self, live: usize, streams: usize, connections: usize) -> Vec<Document> {
+    pub fn document(&self, live: usize, streams: usize, connections: usize) -> Document {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let mut documents = vec![
-            document(None)
-                .number("LiveConversations", Unit::Count, count(live))
-                .number("ConversationsStarted", Unit::Count, self.started.take())
-                .number("ConversationsTakenUp", Unit::Count, self.taken_up.take())
-                .number("ConversationsHandedOver", Unit::Count, self.handed_over.take())
-                .number("StreamRenewals", Unit::Count, self.renewals.take())
-                .number("StreamRecoveries", Unit::Count, self.recoveries.take())
-                .number("FailedStreams", Unit::Count, self.failed_streams.take())
-                .number("UnreadableUsageReports", Unit::Count, self.unreadable_usage.take())
-                .number("FailedSharedCalls", Unit::Count, self.failed_coordination_calls.take())
-                .number("Reconnects", Unit::Count, self.reconnects.take())
-                .number("Takeovers", Unit::Count, self.takeovers.take())
-                .number("OpenConnections", Unit::Count, count(connections))
-                .number("RefusedConnections", Unit::Count, self.refused_connections.take())
-                .number("PictureCacheHits", Unit::Count, self.picture_hits.take())
-                .number("PictureCacheReads", Unit::Count, self.picture_reads.take())
-                .number("FailedPictureCacheReads", Unit::Count, self.failed_picture_reads.take())
-                .number("ResultStreams", Unit::Count, count(streams))
-                .number("ResultLooks", Unit::Count, self.result_looks.take())
-                .number("FailedResultLooks", Unit::Count, self.failed_result_looks.take())
-                .timings("AnswerLatency", Unit::Milliseconds, &self.answers)
-                .timings("ModelOpenTime", Unit::Milliseconds, &self.openings)
-                .timings("SessionDuration", Unit::Milliseconds, &self.durations),
-        ];
-        for (reason, count) in std::mem::take(&mut *lock(&self.ended)) {
-            let ended = document(Some(("reason", reason.to_owned())));
-            documents.push(ended.number("ConversationsEnded", Unit::Count, count));
-        }
-        for (reason, count) in std::mem::take(&mut *lock(&self.refused)) {
-            let refused = document(Some(("reason", reason.to_owned())));
-            documents.push(refused.number("SessionsRefused", Unit::Count, count));
-        }
-        for (name, endpoint) in lock(&self.endpoints).iter() {
-            let requests = endpoint.requests.take();
-            if requests > 0 {
-                let of_endpoint = document(Some(("endpoint", name.clone())))
-                    .number("ApiRequests", Unit::Count, requests)
-                    .number("ApiClientErrors", Unit::Count, endpoint.client_errors.take())
-                    .number("ApiServerErrors", Unit::Count, endpoint.server_errors.take())
-                    .timings("ApiTime", Unit::Milliseconds, &endpoint.time);
-                documents.push(of_endpoint);
-            }
-        }
-        documents
+        let ended = std::mem::take(&mut *lock(&self.ended));
+        let refused = std::mem::take(&mut *lock(&self.refused));
+        Document::new("ingress")
+            .number("LiveConversations", Unit::Count, count(live))
+            .number("ConversationsStarted", Unit::Count, self.started.take())
+            .number("ConversationsTakenUp", Unit::Count, self.taken_up.take())
+            .number("ConversationsHandedOver", Unit::Count, self.handed_over.take())
+            .number("ConversationsEnded", Unit::Count, ended.values().sum())
+            .counts("endReasons", ended)
+            .number("SessionsRefused", Unit::Count, refused.values().sum())
+            .counts("refusals", refused)
+            .number("StreamRenewals", Unit::Count, self.renewals.take())
+            .number("StreamRecoveries", Unit::Count, self.recoveries.take())
+            .number("FailedStreams", Unit::Count, self.failed_streams.take())
+            .number("UnreadableUsageReports", Unit::Count, self.unreadable_usage.take())
+            .number("FailedSharedCalls", Unit::Count, self.failed_coordination_calls.take())
+            .number("Reconnects", Unit::Count, self.reconnects.take())
+            .number("Takeovers", Unit::Count, self.takeovers.take())
+            .number("OpenConnections", Unit::Count, count(connections))
+            .number("RefusedConnections", Unit::Count, self.refused_connections.take())
+            .number("PictureCacheHits", Unit::Count, self.picture_hits.take())
+            .number("PictureCacheReads", Unit::Count, self.picture_reads.take())
+            .number("FailedPictureCacheReads", Unit::Count, self.failed_picture_reads.take())
+            .number("ResultStreams", Unit::Count, count(streams))
+            .number("ResultLooks", Unit::Count, self.result_looks.take())
+            .number("FailedResultLooks", Unit::Count, self.failed_result_looks.take())
+            .number("ApiRequests", Unit::Count, self.requests.take())
+            .number("ApiClientErrors", Unit::Count, self.client_errors.take())
+            .number("ApiServerErrors", Unit::Count, self.server_errors.take())
+            .timings("ApiTime", Unit::Milliseconds, &self.request_times)
+            .timings("AnswerLatency", Unit::Milliseconds, &self.answers)
+            .timings("ModelOpenTime", Unit::Milliseconds, &self.openings)
+            .timings("SessionDuration", Unit::Milliseconds, &self.durations)
     }
 
-    /// Counts a request of `endpoint`, a method and a route, so that the names are as few as the routes.
-    pub fn request(&self, endpoint: String, status: StatusCode, took: Duration) {
-        let endpoint = Arc::clone(lock(&self.endpoints).entry(endpoint).or_default());
-        endpoint.requests.increment();
-        endpoint.client_errors.add(status.is_client_error().into());
-        endpoint.server_errors.add(status.is_server_error().into());
-        endpoint.time.record_duration(took);
+    /// Counts a request. The access log has the figures of each route.
+    pub fn request(&self, status: StatusCode, took: Duration) {
+        self.requests.increment();
+        self.client_errors.add(status.is_client_error().into());
+        self.server_errors.add(status.is_server_error().into());
+        self.request_times.record_duration(took);
     }
-}
-
-fn document(more: Option<(&'static str, String)>) -> Document {
-    let mut dimensions = vec![("service", "ingress".to_owned())];
-    dimensions.extend(more);
-    Document::new(dimensions)
 }
 
 fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -164,9 +140,8 @@ mod tests {
 
     use super::*;
 
-    fn taken(metrics: &Metrics) -> Vec<Value> {
-        let documents = metrics.documents(3, 0, 0).into_iter();
-        documents.filter_map(|document| document.encode(Timestamp::UNIX_EPOCH)).collect()
+    fn taken(metrics: &Metrics) -> Value {
+        metrics.document(3, 0, 0).encode(Timestamp::UNIX_EPOCH).unwrap()
     }
 
     fn metrics_of(document: &Value) -> Vec<(String, String)> {
@@ -181,31 +156,27 @@ mod tests {
         [&metrics.answers, &metrics.openings].into_iter().for_each(|timings| timings.record(700));
         let counted = ConversationMetrics { renewals: 2, ..ConversationMetrics::default() };
         metrics.ended(EndReason::Learner, &counted, Duration::from_secs(61));
-        ["full", "stopping", "in_conversation"].into_iter().for_each(|reason| metrics.refused(reason));
+        ["full", "stopping", "full"].into_iter().for_each(|reason| metrics.refused(reason));
         for status in [StatusCode::CREATED, StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
-            metrics.request("POST /api/conversations".to_owned(), status, Duration::from_millis(7));
+            metrics.request(status, Duration::from_millis(7));
         }
 
-        let documents = taken(&metrics);
+        let document = taken(&metrics);
         let schema = include_str!("../../events/src/runtime/metrics/emf.schema.json");
         let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
         let page = include_str!("../../infra/runbooks/metrics.md");
-        assert_eq!(documents.len(), 1 + 1 + 3 + 1);
-        for document in &documents {
-            assert!(schema.is_valid(document), "{document}");
-            for (name, unit) in metrics_of(document) {
-                assert!(page.contains(&format!("\n| `{name}` | {unit} |")), "{name} in {unit}");
-            }
+        assert!(schema.is_valid(&document), "{document}");
+        for (name, unit) in metrics_of(&document) {
+            assert!(page.contains(&format!("\n| `{name}` | {unit} | ingress |")), "{name} in {unit}");
         }
-        assert_eq!(
-            (&documents[0]["LiveConversations"], &documents[0]["StreamRenewals"]),
-            (&3.into(), &2.into())
-        );
-        let api = documents.last().unwrap();
-        assert_eq!(api["endpoint"], "POST /api/conversations");
-        let counts =
-            ["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(|name| api[name].as_u64().unwrap());
-        assert_eq!(counts, [3, 1, 1]);
-        assert_eq!(taken(&metrics).len(), 1, "counters are reset when they are taken");
+        let dimensions = &document["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+        assert_eq!(dimensions, &serde_json::json!([["service"]]), "each further dimension is billed");
+        let count = |name: &str| document[name].as_u64().unwrap();
+        assert_eq!((count("LiveConversations"), count("StreamRenewals")), (3, 2));
+        assert_eq!((count("ConversationsEnded"), &document["endReasons"]["learner"]), (1, &1.into()));
+        assert_eq!((count("SessionsRefused"), &document["refusals"]["full"]), (3, &2.into()));
+        assert_eq!(["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(count), [3, 1, 1]);
+        let again = taken(&metrics);
+        assert_eq!((&again["ApiRequests"], again.get("endReasons")), (&0.into(), None), "taken once");
     }
 }

@@ -16,9 +16,9 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     api::{
-        self,
+        self, access,
         docs::ReferencePage,
-        middleware::{BODY_BYTES_MAX, cors, default_headers, measure, request_id, timeout},
+        middleware::{BODY_BYTES_MAX, cors, default_headers, request_id, timeout},
         openapi::{OpenApi, document},
         problem::ApiError,
     },
@@ -69,7 +69,7 @@ pub async fn serve(
         let app = Arc::clone(&app);
         move || {
             let (live, streams) = (app.sessions.count(), app.stores.results.permits().count());
-            app.metrics.documents(live, streams, app.connections.count())
+            vec![app.metrics.document(live, streams, app.connections.count())]
         }
     }));
     let presence = app.presence.clone();
@@ -96,7 +96,7 @@ fn health_router(app: Arc<AppState>) -> Router {
     let router =
         routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler()));
     let router = router.fallback(async || ApiError::from(AdmissionError::Full));
-    default_headers(router).layer(middleware::from_fn(request_id)).with_state(app)
+    logged(router, app)
 }
 
 /// All routes with their middleware.
@@ -112,11 +112,18 @@ pub fn router(app: Arc<AppState>) -> Router {
         .layer(Extension(ReferencePage::new(&document)))
         .layer(Extension(OpenApi::new(&document)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(timeout))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics), measure));
+        .layer(middleware::from_fn(timeout));
     let router = match app.web_origin.clone() {
         Some(origin) => router.layer(cors(origin)),
         None => router,
     };
-    default_headers(router).layer(middleware::from_fn(request_id)).with_state(app)
+    logged(router, app)
+}
+
+/// `router` with the outermost middleware, that of every response.
+fn logged(router: Router<Arc<AppState>>, app: Arc<AppState>) -> Router {
+    default_headers(router)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app.metrics), access::log))
+        .layer(middleware::from_fn(request_id))
+        .with_state(app)
 }

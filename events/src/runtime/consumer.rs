@@ -287,7 +287,7 @@ async fn write_metrics<H: Handler>(
             },
             None => Gauges::ENDED,
         };
-        metrics.documents(gauges)
+        vec![metrics.document(gauges)]
     };
     write_until(ended, documents).await;
 }

@@ -2,8 +2,9 @@
 //! one line of JSON each on standard output, which CloudWatch Logs collects.
 //!
 //! Source of the format: Amazon CloudWatch user guide, "Specification: Embedded metric format". A metric's value is a
-//! number or an array of at most 100; a directive has at most 100 metrics. Dimensions are few and have few values, because
-//! each combination is billed as a metric. `infra/runbooks/metrics.md` lists all metrics.
+//! number or an array of at most 100; a directive has at most 100 metrics. The only dimension is `service`, because each
+//! combination of a metric with the values of its dimensions is billed; a finer division is a property of the line, for
+//! queries of CloudWatch Logs Insights. `infra/runbooks/metrics.md` lists all metrics and properties.
 
 use std::{
     io::Write,
@@ -19,6 +20,9 @@ use super::env;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "NovaEnglish";
+
+/// The dimension of all metrics: the name of the process.
+const DIMENSION: &str = "service";
 
 /// How often the documents are written.
 pub const INTERVAL: Duration = Duration::from_secs(60);
@@ -53,10 +57,10 @@ pub enum Unit {
     Milliseconds,
 }
 
-/// One document: metrics with the same dimensions.
+/// One document: the metrics of a service, and properties.
 #[derive(Clone, Debug)]
 pub struct Document {
-    dimensions: Vec<(&'static str, String)>,
+    service: &'static str,
     definitions: Vec<Value>,
     values: Map<String, Value>,
 }
@@ -126,10 +130,33 @@ impl Timings {
 }
 
 impl Document {
-    /// A document without metrics, with these dimensions.
+    /// A document of `service` without metrics.
     #[must_use]
-    pub fn new(dimensions: Vec<(&'static str, String)>) -> Self {
-        Self { dimensions, definitions: Vec::new(), values: Map::new() }
+    pub fn new(service: &'static str) -> Self {
+        Self { service, definitions: Vec::new(), values: Map::new() }
+    }
+
+    /// Adds a property: a value of the line that is no metric.
+    #[must_use]
+    pub fn property(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds counts by their names as a property, without those that are zero. Nothing if all are.
+    #[must_use]
+    pub fn counts(self, name: &str, counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        let occurred = counts.into_iter().filter(|(_, count)| *count > 0);
+        let counts: Map<String, Value> =
+            occurred.map(|(name, count)| (name.to_owned(), count.into())).collect();
+        if counts.is_empty() { self } else { self.property(name, counts) }
+    }
+
+    /// Adds a distribution as a property, in milliseconds, if it has values, and resets it.
+    #[must_use]
+    pub fn timings_property(self, name: &str, timings: &Timings) -> Self {
+        let values = timings.take();
+        if values.is_empty() { self } else { self.property(name, values) }
     }
 
     /// Adds a metric with one value.
@@ -161,12 +188,10 @@ impl Document {
         if self.definitions.is_empty() {
             return None;
         }
-        let names: Vec<_> = self.dimensions.iter().map(|(name, _)| *name).collect();
         let mut document = self.values;
-        for (name, value) in self.dimensions {
-            document.insert(name.to_owned(), value.into());
-        }
-        let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": self.definitions });
+        document.insert(DIMENSION.to_owned(), self.service.into());
+        let directive =
+            json!({ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": self.definitions });
         let metadata = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive] });
         document.insert("_aws".to_owned(), metadata);
         Some(Value::Object(document))
@@ -236,9 +261,8 @@ pub(crate) fn assert_valid(document: &Value) {
     assert!(errors.is_empty(), "{errors:?} in {document}");
     // Not expressible in the schema: every referenced property exists and has the right type.
     let directive = &document["_aws"]["CloudWatchMetrics"][0];
-    for dimension in directive["Dimensions"][0].as_array().unwrap() {
-        assert!(document[dimension.as_str().unwrap()].is_string(), "{dimension}");
-    }
+    assert_eq!(directive["Dimensions"], json!([[DIMENSION]]), "each further dimension is billed");
+    assert!(document[DIMENSION].is_string(), "{document}");
     for metric in directive["Metrics"].as_array().unwrap() {
         let value = &document[metric["Name"].as_str().unwrap()];
         let numbers = value.as_array().is_some_and(|values| {
@@ -248,7 +272,7 @@ pub(crate) fn assert_valid(document: &Value) {
     }
 }
 
-/// Checks that `infra/runbooks/metrics.md` lists each metric of `document` with its unit.
+/// Checks that `infra/runbooks/metrics.md` lists each metric of `document`, which a consumer wrote, with its unit.
 ///
 /// # Panics
 /// It does not.
@@ -258,15 +282,19 @@ pub(crate) fn assert_documented(document: &Value) {
     let page = std::fs::read_to_string(page).unwrap();
     for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap() {
         let (name, unit) = (metric["Name"].as_str().unwrap(), metric["Unit"].as_str().unwrap());
-        assert!(page.contains(&format!("\n| `{name}` | {unit} |")), "{name} in {unit}");
+        let of = if name == "EndToEnd" { "each consumer of `conversation.completed`" } else { "each worker" };
+        assert!(page.contains(&format!("\n| `{name}` | {unit} | {of} |")), "{name} in {unit} of {of}");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{contract::ConversationCompleted, workers::Worker};
 
     fn at() -> Timestamp {
         "2026-11-24T08:00:00Z".parse().unwrap()
@@ -276,7 +304,9 @@ mod tests {
     fn document_fits_the_schema_of_the_format() {
         let timings = Timings::default();
         (0..1000).for_each(|value| timings.record(value));
-        let document = Document::new(vec![("service", "test".to_owned())])
+        let document = Document::new("test")
+            .property("queue", "nova-test")
+            .counts("outcomes", [("done", 3), ("retry", 0)])
             .number("Messages", Unit::Count, 3)
             .timings("HandlerTime", Unit::Milliseconds, &timings)
             .timings("Nothing", Unit::Milliseconds, &timings);
@@ -286,7 +316,42 @@ mod tests {
         assert_eq!(document["HandlerTime"].as_array().unwrap().len(), VALUES_MAX);
         assert_eq!(document["_aws"]["Timestamp"], at().as_millisecond());
         assert_eq!(document.get("Nothing"), None);
-        assert!(Document::new(Vec::new()).encode(at()).is_none());
+        let directive = &document["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Metrics"].as_array().unwrap().len(), 2, "a property is no metric");
+        assert_eq!((&document["queue"], &document["outcomes"]), (&"nova-test".into(), &json!({ "done": 3 })));
+        let empty = Document::new("test").property("queue", "x").counts("outcomes", [("done", 0)]);
+        assert!(empty.encode(at()).is_none());
+    }
+
+    /// The series are counted on the page: the tests of each process check that it emits no metric that the page does
+    /// not list for it.
+    #[test]
+    fn all_processes_together_emit_at_most_100_series() {
+        const SERIES_MAX: usize = 100;
+        const CENTS_PER_SERIES: usize = 30;
+        let page = include_str!("../../../infra/runbooks/metrics.md");
+        let consuming =
+            |event: &str| Worker::ALL.iter().filter(|worker| worker.spec().consumes.contains(&event)).count();
+        let rows = page.lines().filter(|line| line.starts_with("| `"));
+        let (mut metrics, mut series) = (BTreeSet::new(), 0);
+        for row in rows {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let (name, unit, of) = (cells[1], cells[2], cells[3]);
+            if !["Count", "Milliseconds"].contains(&unit) {
+                continue;
+            }
+            assert!(metrics.insert(name), "{name} is listed twice");
+            series += match of {
+                "each worker" => Worker::ALL.len(),
+                "each consumer of `conversation.completed`" => consuming(ConversationCompleted::NAME),
+                "ingress" | "analysis" | "watchdog" => 1,
+                other => panic!("{name} is emitted by {other:?}"),
+            };
+        }
+        assert!((40..=SERIES_MAX).contains(&series), "{series} series");
+        let cents = series * CENTS_PER_SERIES;
+        let cost = format!("{series} series, ${}.{:02} a month", cents / 100, cents % 100);
+        assert!(page.contains(&cost), "the page does not say: {cost}");
     }
 
     #[test]

@@ -288,6 +288,32 @@ mod tests {
         }
     }
 
+    /// The figures of each endpoint are no metrics.
+    #[test]
+    fn dashboard_queries_the_access_log_for_the_errors_of_each_endpoint() {
+        let monitoring = resources("nova-monitoring");
+        let body = monitoring["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        let widgets = body["widgets"].as_array().unwrap();
+        let query = |title: &str| {
+            let widget = widgets.iter().find(|widget| widget["properties"]["title"] == title).unwrap();
+            widget["properties"]["query"].as_str().unwrap()
+        };
+        let errors = query("Errors by endpoint");
+        for part in
+            ["SOURCE '${IngressLogGroup}'", "target = 'access'", "floor(status / 500)", "by method, route"]
+        {
+            assert!(errors.contains(part), "{part}: {errors}");
+        }
+        let page = include_str!("../../runbooks/metrics.md");
+        for property in ["endReasons", "outcomes"] {
+            assert!(
+                body.to_string().contains(property) && page.contains(&format!("| `{property}` |")),
+                "{property}"
+            );
+        }
+    }
+
     #[test]
     fn the_ingress_reads_the_marks_that_it_looks_for_and_no_other_notes() {
         let access = resources("nova-access");

@@ -1,22 +1,15 @@
-//! Middleware of all routes: request id, timeout, metrics, CORS, and the response headers that protect a browser.
+//! Middleware of all routes: request id, timeout, CORS, and the response headers that protect a browser.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Router,
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{Router, extract::Request, middleware::Next, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
-use tokio::time::Instant;
 use tower_http::{
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
 
 use super::problem::{ApiError, REQUEST_ID};
-use crate::metrics::Metrics;
 
 /// Maximum size of a request body, in bytes; a route can set another.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -87,16 +80,6 @@ pub async fn timeout(request: Request, next: Next) -> Result<Response, ApiError>
     tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| ApiError::Timeout)
 }
 
-/// Records the duration and the status of each request by its route. A WebSocket counts until it is accepted.
-pub async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
-    let endpoint = format!("{} {path}", request.method());
-    let start = Instant::now();
-    let response = next.run(request).await;
-    metrics.request(endpoint, response.status(), start.elapsed());
-    response
-}
-
 /// Adds [`HEADERS`] to the responses of `router`.
 pub fn default_headers<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     HEADERS.into_iter().fold(router, |router, (name, value)| {
@@ -125,6 +108,7 @@ mod tests {
     use futures_util::{StreamExt as _, stream};
     use http::StatusCode;
     use http_body_util::BodyExt as _;
+    use tokio::time::Instant;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -28,7 +28,7 @@ impl CostMetrics {
 
     /// Takes the sums, which restart from zero.
     pub(super) fn document(&self) -> Document {
-        Document::new(vec![("service", "analysis".to_owned())])
+        Document::new("analysis")
             .number("AnalysisInputTokens", Unit::Count, self.input_tokens.take())
             .number("AnalysisOutputTokens", Unit::Count, self.output_tokens.take())
             .number("AnalysisCostUsdMicros", Unit::Count, self.usd_micros.take())
@@ -49,7 +49,7 @@ mod tests {
         let document = taken();
         let values = ["AnalysisInputTokens", "AnalysisOutputTokens", "AnalysisCostUsdMicros"].map(|name| {
             let page = include_str!("../../../infra/runbooks/metrics.md");
-            assert!(page.contains(&format!("| `{name}` | Count |")), "{name}");
+            assert!(page.contains(&format!("| `{name}` | Count | analysis |")), "{name}");
             document[name].as_u64().unwrap()
         });
         assert_eq!(values, [2_300, 700, 11_902]);

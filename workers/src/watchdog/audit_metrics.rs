@@ -18,7 +18,7 @@ pub(super) struct AuditMetrics {
 impl AuditMetrics {
     /// Takes the counts, which restart from zero.
     pub(super) fn document(&self) -> Document {
-        Document::new(vec![("service", "watchdog".to_owned())])
+        Document::new("watchdog")
             .number("ConversationsComplete", Unit::Count, self.complete.take())
             .number("StagesStalled", Unit::Count, self.stalled.take())
             .number("StagesRecovered", Unit::Count, self.recovered.take())
@@ -39,7 +39,7 @@ mod tests {
         let document = taken();
         let page = include_str!("../../../infra/runbooks/metrics.md");
         for name in ["ConversationsComplete", "StagesStalled", "StagesRecovered", "ConversationsGivenUp"] {
-            assert!(page.contains(&format!("| `{name}` | Count |")), "{name}");
+            assert!(page.contains(&format!("| `{name}` | Count | watchdog |")), "{name}");
             assert!(document[name].is_u64(), "{name}");
         }
         assert_eq!((&document["StagesStalled"], &taken()["StagesStalled"]), (&2.into(), &0.into()));

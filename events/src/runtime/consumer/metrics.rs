@@ -60,34 +60,27 @@ impl ConsumerMetrics {
         }
     }
 
-    /// The values since the last call: one document for the consumer, one for each outcome that occurred.
-    pub(super) fn documents(&self, gauges: Gauges) -> Vec<Document> {
-        let dimensions = || vec![("service", self.service.to_owned()), ("queue", self.queue.clone())];
+    /// The values since the last call.
+    pub(super) fn document(&self, gauges: Gauges) -> Document {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let mut documents = vec![
-            Document::new(dimensions())
-                .number("InFlight", Unit::Count, count(gauges.in_flight))
-                .number("ConcurrencyLimit", Unit::Count, count(gauges.limit))
-                .number("BreakerOpen", Unit::Count, u64::from(gauges.breaker_is_open))
-                .number("LeaseExtensions", Unit::Count, self.extensions.take())
-                .number("FailedLeaseExtensions", Unit::Count, self.failed_extensions.take())
-                .number("FailedPolls", Unit::Count, self.failed_polls.take())
-                .number("GivenBack", Unit::Count, self.given_back.take())
-                .timings("HandlerTime", Unit::Milliseconds, &self.handler)
-                .timings("QueueDwell", Unit::Milliseconds, &self.dwell)
-                .timings("EndToEnd", Unit::Milliseconds, &self.end_to_end)
-                .timings("ReceiveCount", Unit::Count, &self.receives)
-                .timings("DrainTime", Unit::Milliseconds, &self.drain),
-        ];
-        for (name, counter) in OUTCOMES.iter().zip(&self.outcomes) {
-            let occurred = counter.take();
-            if occurred > 0 {
-                let mut dimensions = dimensions();
-                dimensions.push(("outcome", (*name).to_owned()));
-                documents.push(Document::new(dimensions).number("Messages", Unit::Count, occurred));
-            }
-        }
-        documents
+        let outcomes: Vec<(&'static str, u64)> =
+            OUTCOMES.iter().zip(&self.outcomes).map(|(name, counter)| (*name, counter.take())).collect();
+        Document::new(self.service)
+            .property("queue", self.queue.clone())
+            .property("concurrencyLimit", count(gauges.limit))
+            .property("leaseExtensions", self.extensions.take())
+            .property("failedLeaseExtensions", self.failed_extensions.take())
+            .property("givenBack", self.given_back.take())
+            .timings_property("drainTime", &self.drain)
+            .number("Messages", Unit::Count, outcomes.iter().map(|(_, occurred)| occurred).sum())
+            .counts("outcomes", outcomes)
+            .number("InFlight", Unit::Count, count(gauges.in_flight))
+            .number("BreakerOpen", Unit::Count, u64::from(gauges.breaker_is_open))
+            .number("FailedPolls", Unit::Count, self.failed_polls.take())
+            .timings("HandlerTime", Unit::Milliseconds, &self.handler)
+            .timings("QueueDwell", Unit::Milliseconds, &self.dwell)
+            .timings("EndToEnd", Unit::Milliseconds, &self.end_to_end)
+            .timings("ReceiveCount", Unit::Count, &self.receives)
     }
 }
 
@@ -107,14 +100,14 @@ mod tests {
         }
         OUTCOMES.iter().for_each(|outcome| metrics.count_outcome(outcome));
         let gauges = Gauges { in_flight: 3, limit: 8, breaker_is_open: true };
-        let documents: Vec<_> = metrics.documents(gauges).into_iter().collect();
-        assert_eq!(documents.len(), 1 + OUTCOMES.len());
-        for document in documents {
-            let document = document.encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
-            assert_valid(&document);
-            assert_documented(&document);
-            assert_eq!((&document["service"], &document["queue"]), (&"test".into(), &"nova-test".into()));
-        }
-        assert_eq!(metrics.documents(gauges).len(), 1, "a value is written once");
+        let taken = || metrics.document(gauges).encode("2026-11-24T08:00:00Z".parse().unwrap()).unwrap();
+        let document = taken();
+        assert_valid(&document);
+        assert_documented(&document);
+        assert_eq!((&document["service"], &document["queue"]), (&"test".into(), &"nova-test".into()));
+        assert_eq!(document["Messages"], OUTCOMES.len());
+        assert!(OUTCOMES.iter().all(|outcome| document["outcomes"][outcome] == 1), "{document}");
+        let again = taken();
+        assert_eq!((&again["Messages"], again.get("outcomes")), (&0.into(), None), "a value is written once");
     }
 }
