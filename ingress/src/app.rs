@@ -101,7 +101,8 @@ impl AppState {
         };
         let metrics = Arc::new(Metrics::default());
         let owner = uuid::Uuid::new_v4().to_string();
-        let coordination = Arc::new(Coordination::new(config, Arc::clone(&metrics))?);
+        let (redis_url, ca_bundle) = (config.redis_url.as_ref(), config.ca_bundle.as_deref());
+        let coordination = Arc::new(Coordination::new(redis_url, ca_bundle, Arc::clone(&metrics))?);
         let stores = Stores::new(config, sdk, &coordination, &metrics, shutdown);
         let exports = Exports::new(OwnedData {
             journal: Journal::reader(dynamodb.clone(), &config.conversations_table),

@@ -13,7 +13,7 @@ mod redis;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
     channels::{Heard, Subscription, WAITING_MESSAGES_MAX},
@@ -21,7 +21,7 @@ pub use self::{
     redis::{CALL_TIMEOUT, DOWN_TIMEOUT},
 };
 use self::{in_process::InProcess, redis::Redis};
-use crate::{config::Config, metrics::Metrics};
+use crate::metrics::Metrics;
 
 /// Coordination between the tasks.
 #[derive(Debug)]
@@ -51,10 +51,14 @@ impl Coordination {
     ///
     /// # Errors
     /// As [`Self::redis`].
-    pub fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
-        match &config.redis_url {
+    pub fn new(
+        redis_url: Option<&SecretString>,
+        ca_bundle: Option<&Path>,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        match redis_url {
             None => Ok(Self::in_process()),
-            Some(url) => Self::redis(url.expose_secret(), config.ca_bundle.as_deref(), metrics),
+            Some(url) => Self::redis(url.expose_secret(), ca_bundle, metrics),
         }
     }
 

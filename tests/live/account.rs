@@ -58,14 +58,16 @@ fn a_conversation_begins_with_what_the_profile_says_and_the_request_does_not() {
             let offer = live.ask_with(&token, &request).await.unwrap();
             let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
             let ticket = offer["ticket"].as_str().unwrap();
-            let admission = live.app.tickets.redeem(ticket, id, Timestamp::now()).unwrap();
+            let admission =
+                live.app.tickets.redeem(&live.app.coordination, ticket, id, Timestamp::now()).await.unwrap();
             assert_eq!((admission.level, admission.time_zone.as_str()), (level, time_zone));
             assert_eq!(admission.feedback_language, FeedbackLanguage::Korean);
         }
         let token = live.token("without-a-record").unwrap();
         let offer = live.ask(&token, "street-market").await.unwrap();
         let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
-        let admission = live.app.tickets.redeem(offer["ticket"].as_str().unwrap(), id, Timestamp::now());
+        let ticket = offer["ticket"].as_str().unwrap();
+        let admission = live.app.tickets.redeem(&live.app.coordination, ticket, id, Timestamp::now()).await;
         assert_eq!(admission.unwrap().time_zone, "UTC");
         live.stop().await.unwrap();
     });

@@ -380,9 +380,9 @@ mod tests {
         assert_eq!(allowed, [&json!(["s3:GetObject"])]);
     }
 
-    /// The statements of a role that allow `action`.
+    /// The statements of a role that allow `action`, from its properties.
     fn statements<'a>(role: &'a Value, action: &str) -> Vec<&'a Value> {
-        let policies = role["Properties"]["Policies"].as_array().into_iter().flatten();
+        let policies = role["Policies"].as_array().into_iter().flatten();
         let statements =
             policies.filter_map(|policy| policy["PolicyDocument"]["Statement"].as_array()).flatten();
         let allows = |statement: &&Value| statement["Action"].to_string().contains(&format!("\"{action}\""));
@@ -398,7 +398,7 @@ mod tests {
                 assert_eq!(statement["Action"], json!(["events:PutEvents"]), "{name}");
                 let condition = statement["Condition"]["Fn::If"].as_array().expect("a condition of AWS only");
                 assert_eq!(condition[0], "Production", "{name}");
-                assert_eq!(condition[2], json!({ "Ref": "AWS::NoValue" }), "{name}");
+                assert_eq!(condition[2], json!({ "Fn::Ref": "AWS::NoValue" }), "{name}");
                 let equals = condition[1]["StringEquals"].as_object().unwrap();
                 assert_eq!(equals.len(), 2, "{name}");
                 let types = equals["events:detail-type"].as_array().unwrap().iter();
@@ -427,9 +427,11 @@ mod tests {
     #[test]
     fn browser_credentials_read_no_attribute_that_spoils_the_exercise() {
         let identity = resources(IDENTITY);
+        let reads = statements(&identity["AuthenticatedRole"]["Properties"], "dynamodb:Query");
+        assert_eq!(reads.len(), 1);
         for role in ["AuthenticatedRole", "UnauthenticatedRole"] {
             for action in ["dynamodb:GetItem", "dynamodb:Query"] {
-                for statement in statements(&identity[role], action) {
+                for statement in statements(&identity[role]["Properties"], action) {
                     let condition = &statement["Condition"];
                     assert_eq!(condition["StringEquals"]["dynamodb:Select"], "SPECIFIC_ATTRIBUTES", "{role}");
                     assert_eq!(condition["Null"]["dynamodb:Attributes"], "false", "{role}");
@@ -440,7 +442,7 @@ mod tests {
                 }
             }
             for action in ["dynamodb:BatchGetItem", "dynamodb:Scan"] {
-                assert!(statements(&identity[role], action).is_empty(), "{role} {action}");
+                assert!(statements(&identity[role]["Properties"], action).is_empty(), "{role} {action}");
             }
         }
     }

@@ -3,7 +3,12 @@
 //!
 //! A failure cuts the response: what arrived is then invalid JSON and cannot be mistaken for the whole document.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -43,6 +48,8 @@ const PIECES_WAITING: usize = 2;
 pub struct Exports {
     data: OwnedData,
     permits: Arc<Semaphore>,
+    /// The learners with a running export.
+    learners: Arc<Mutex<HashSet<UserId>>>,
 }
 
 /// All data about a learner. This type only gives the schema: the document is written piece by piece.
@@ -114,26 +121,51 @@ pub struct RecordingLink {
     url: String,
 }
 
-/// [`EXPORTS_MAX`] exports are running.
+/// Why an export does not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many exports are running at the moment")]
-pub struct ExportBusyError;
+pub enum ExportBusyError {
+    /// [`EXPORTS_MAX`] exports are running.
+    #[error("too many exports are running at the moment")]
+    All,
+    /// The learner has one export at a time.
+    #[error("an export of your data is running already")]
+    Own,
+}
+
+/// An export that is running; dropping it ends it.
+#[derive(Debug)]
+struct Running {
+    learners: Arc<Mutex<HashSet<UserId>>>,
+    user_id: UserId,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.learners.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.user_id);
+    }
+}
 
 impl Exports {
     #[must_use]
     pub fn new(data: OwnedData) -> Self {
-        Self { data, permits: Arc::new(Semaphore::new(EXPORTS_MAX)) }
+        Self { data, permits: Arc::new(Semaphore::new(EXPORTS_MAX)), learners: Arc::default() }
     }
 
     /// Starts the export of `user` and returns the pieces of the document.
     ///
     /// # Errors
-    /// [`EXPORTS_MAX`] exports are running.
+    /// See [`ExportBusyError`].
     pub fn begin(&self, user: User) -> Result<ReceiverStream<io::Result<Bytes>>, ExportBusyError> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
-        let permit = permit.map_err(|_| ExportBusyError)?;
+        let permit = permit.map_err(|_| ExportBusyError::All)?;
+        let (learners, user_id) = (Arc::clone(&self.learners), user.user_id.clone());
+        if !learners.lock().unwrap_or_else(PoisonError::into_inner).insert(user_id.clone()) {
+            return Err(ExportBusyError::Own);
+        }
+        let running = Running { learners, user_id, _permit: permit };
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
-        tokio::spawn(run(self.data.clone(), user, sender, permit));
+        tokio::spawn(run(self.data.clone(), user, sender, running));
         Ok(ReceiverStream::new(receiver))
     }
 }
@@ -141,7 +173,7 @@ impl Exports {
 type Pieces = mpsc::Sender<io::Result<Bytes>>;
 
 /// Writes the document until its end, a failure, or the loss of its reader.
-async fn run(data: OwnedData, user: User, pieces: Pieces, _permit: OwnedSemaphorePermit) {
+async fn run(data: OwnedData, user: User, pieces: Pieces, _running: Running) {
     let written = tokio::time::timeout(EXPORT_TIMEOUT, Box::pin(write(&data, user, &pieces))).await;
     let written = written.unwrap_or_else(|_| Err(anyhow!("it took longer than {EXPORT_TIMEOUT:?}")));
     if let Err(error) = written
@@ -265,18 +297,34 @@ mod tests {
     }
 
     fn user() -> User {
-        let user_id = "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().unwrap();
+        learner("7c9e6679-7425-40de-944b-e07fc1f90ae7")
+    }
+
+    fn learner(user_id: &str) -> User {
+        let user_id = user_id.parse().unwrap();
         User::new(user_id, Profile::new("Mina Kim".to_owned()), "2026-11-25T08:15:30Z".parse().unwrap())
     }
 
     #[tokio::test]
     async fn exports_at_one_time_are_bounded() {
         let exports = exports();
-        let running: Vec<_> = (0..EXPORTS_MAX).map(|_| exports.begin(user()).unwrap()).collect();
-        assert_eq!(exports.begin(user()).unwrap_err(), ExportBusyError);
+        let running: Vec<_> =
+            (0..EXPORTS_MAX).map(|n| exports.begin(learner(&format!("learner-{n}"))).unwrap()).collect();
+        assert_eq!(exports.begin(user()).unwrap_err(), ExportBusyError::All);
         // A reader that is dropped frees its permit.
         drop(running);
         let _permit = exports.permits.acquire().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn learner_has_one_export_at_a_time() {
+        let exports = exports();
+        let first = exports.begin(user()).unwrap();
+        assert_eq!(exports.begin(user()).unwrap_err(), ExportBusyError::Own);
+        assert!(exports.begin(learner("another")).is_ok());
+        drop(first);
+        let _all = exports.permits.acquire_many(u32::try_from(EXPORTS_MAX).unwrap()).await.unwrap();
+        assert!(exports.learners.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ async fn live(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.to_string()))?;
     let now = Timestamp::now();
-    let admission = app.tickets.redeem(&query.ticket, conversation_id, now)?;
+    let admission = app.tickets.redeem(&app.coordination, &query.ticket, conversation_id, now).await?;
     // The deletion of the account may have been requested after the ticket was issued.
     app.accounts.require_usable(&admission.user_id).await?;
     let turns = query.turns.unwrap_or(0);

@@ -1,5 +1,6 @@
 //! Admission of conversations: a bounded number on this task, one for each learner, none while the task shuts down. A
-//! slot is reserved when the ticket is issued and acquired when the conversation starts. Time is a value.
+//! conversation acquires its slot when it starts. A ticket only reserves one, for a short time and from a small share, so that
+//! accounts that request tickets and open no socket keep no learner out. Time is a value.
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,13 @@ use std::{
 use events::contract::{ConversationId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{live::presence::PresenceClaim, live::ticket::TICKET_SECONDS};
+use crate::live::presence::PresenceClaim;
+
+/// Time for which a ticket reserves a slot, in seconds: a client opens its socket at once.
+pub const RESERVATION_SECONDS: i64 = 10;
+
+/// Share of the slots that tickets may reserve, in percent; at least one slot.
+pub const RESERVED_PERCENT_MAX: usize = 10;
 
 /// The slots of this task.
 #[derive(Clone, Debug)]
@@ -59,14 +66,15 @@ impl AdmissionControl {
         Self { slots_max, state: Arc::default() }
     }
 
-    /// Reserves a slot for a conversation whose ticket is issued now. It replaces an earlier reservation of the learner.
+    /// Reserves a slot for a conversation whose ticket is issued now, unless all that may be reserved are. It replaces an earlier
+    /// reservation of the learner.
     pub fn reserve(
         &self,
         user_id: &UserId,
         conversation_id: ConversationId,
         now: Timestamp,
     ) -> Result<(), AdmissionError> {
-        let reserved_until = now + SignedDuration::from_secs(TICKET_SECONDS);
+        let reserved_until = now + SignedDuration::from_secs(RESERVATION_SECONDS);
         self.insert(user_id, Reservation { conversation_id, reserved_until: Some(reserved_until) }, now)
     }
 
@@ -103,16 +111,20 @@ impl AdmissionControl {
         if state.stopping {
             return Err(AdmissionError::Stopping);
         }
-        let expired = |slot: &Reservation| slot.reserved_until.is_some_and(|until| until <= now);
         if let Some(current) = state.slots.get(user_id)
             && current.reserved_until.is_none()
         {
             return Err(AdmissionError::InConversation(current.conversation_id));
         }
-        if !state.slots.contains_key(user_id) && state.slots.len() >= self.slots_max {
-            state.slots.retain(|_, slot| !expired(slot));
-            if state.slots.len() >= self.slots_max {
-                return Err(AdmissionError::Full);
+        state.slots.retain(|_, slot| slot.reserved_until.is_none_or(|until| until > now));
+        let is_new = !state.slots.contains_key(user_id);
+        if is_new && state.slots.len() >= self.slots_max {
+            return Err(AdmissionError::Full);
+        }
+        if is_new && slot.reserved_until.is_some() {
+            let reserved = state.slots.values().filter(|slot| slot.reserved_until.is_some()).count();
+            if reserved >= (self.slots_max * RESERVED_PERCENT_MAX / 100).max(1) {
+                return Ok(());
             }
         }
         state.slots.insert(user_id.clone(), slot);
@@ -200,8 +212,25 @@ mod tests {
         let admission = AdmissionControl::new(1);
         admission.reserve(&user("a"), conversation(1), now()).unwrap();
         assert_eq!(admission.reserve(&user("b"), conversation(2), now()), Err(AdmissionError::Full));
-        let later = now() + SignedDuration::from_secs(TICKET_SECONDS);
+        let later = now() + SignedDuration::from_secs(RESERVATION_SECONDS);
         assert_eq!(admission.reserve(&user("b"), conversation(2), later), Ok(()));
+    }
+
+    #[test]
+    fn tickets_that_open_no_socket_keep_no_learner_out() {
+        let admission = AdmissionControl::new(100);
+        for n in 0..100 {
+            assert_eq!(admission.reserve(&user(&format!("idle-{n}")), conversation(n), now()), Ok(()));
+        }
+        let talking: Vec<_> = (0..90)
+            .map(|n| admission.acquire(&user(&format!("talks-{n}")), conversation(n), now()).unwrap())
+            .collect();
+        let late = admission.acquire(&user("late"), conversation(1), now());
+        assert_eq!(late.unwrap_err(), AdmissionError::Full, "ten slots are reserved");
+        assert!(admission.acquire(&user("idle-3"), conversation(3), now()).is_ok());
+        let later = now() + SignedDuration::from_secs(RESERVATION_SECONDS);
+        assert!(admission.acquire(&user("late"), conversation(1), later).is_ok());
+        drop(talking);
     }
 
     #[test]

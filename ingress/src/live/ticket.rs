@@ -1,10 +1,11 @@
 //! Tickets for the live endpoint. A browser cannot send headers with a WebSocket, so the API issues a signed ticket for
-//! the query string: short-lived, bound to one conversation, valid once on this task. Across tasks the journal ensures
-//! that a conversation starts only once.
+//! the query string: short-lived, bound to one conversation, valid once, over all tasks that share a Redis. While Redis is down,
+//! it is valid once on each task, and the journal ensures that a conversation starts only once.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use events::contract::{ConversationId, FeedbackLanguage, Level, UserId};
@@ -12,8 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
+use crate::coordination::{Claim, Coordination};
+
 /// Lifetime of a ticket, in seconds.
 pub const TICKET_SECONDS: i64 = 60;
+
+const TICKET_TTL: Duration = Duration::from_secs(TICKET_SECONDS.unsigned_abs());
 
 /// Shortest signing key, in bytes.
 pub const KEY_BYTES_MIN: usize = 32;
@@ -113,13 +118,29 @@ impl Tickets {
         IssuedTicket { ticket, expires_at }
     }
 
-    /// Redeems a ticket for `conversation_id`, which cannot be used again.
-    pub fn redeem(
+    /// Redeems a ticket for `conversation_id`, which cannot be used again on any task.
+    pub async fn redeem(
         &self,
+        coordination: &Coordination,
         ticket: &str,
         conversation_id: ConversationId,
         now: Timestamp,
     ) -> Result<Admission, TicketError> {
+        let claims = self.redeem_here(ticket, conversation_id, now)?;
+        let owner = uuid::Uuid::new_v4().to_string();
+        match coordination.claim(&format!("ticket/{}", claims.jti), &owner, TICKET_TTL).await {
+            Ok(Claim::Held(_)) => Err(TicketError::Used),
+            Ok(Claim::Mine) | Err(_) => Ok(claims.admission),
+        }
+    }
+
+    /// Redeems a ticket on this task.
+    fn redeem_here(
+        &self,
+        ticket: &str,
+        conversation_id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Claims, TicketError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         // The caller gives the time, so the expiry is checked below.
@@ -134,10 +155,10 @@ impl Tickets {
         if used.len() >= USED_MAX {
             used.retain(|_, expires| *expires > now);
         }
-        if used.len() >= USED_MAX || used.insert(claims.jti, claims.exp).is_some() {
+        if used.len() >= USED_MAX || used.insert(claims.jti.clone(), claims.exp).is_some() {
             return Err(TicketError::Used);
         }
-        Ok(claims.admission)
+        Ok(claims)
     }
 }
 
@@ -172,8 +193,11 @@ mod tests {
         let (tickets, admission) = (tickets(), admission());
         let id = admission.conversation_id;
         let issued = tickets.issue(admission.clone(), now());
-        assert_eq!(tickets.redeem(&issued.ticket, id, now()), Ok(admission));
-        assert_eq!(tickets.redeem(&issued.ticket, id, now()), Err(TicketError::Used));
+        assert_eq!(
+            tickets.redeem_here(&issued.ticket, id, now()).map(|claims| claims.admission),
+            Ok(admission)
+        );
+        assert_eq!(tickets.redeem_here(&issued.ticket, id, now()), Err(TicketError::Used));
     }
 
     #[test]
@@ -182,7 +206,7 @@ mod tests {
         let issued = tickets.issue(admission.clone(), now());
         let late = now() + SignedDuration::from_secs(TICKET_SECONDS);
         assert_eq!(
-            tickets.redeem(&issued.ticket, admission.conversation_id, late),
+            tickets.redeem_here(&issued.ticket, admission.conversation_id, late),
             Err(TicketError::Invalid)
         );
     }
@@ -192,10 +216,21 @@ mod tests {
         let (tickets, admission) = (tickets(), admission());
         let issued = tickets.issue(admission.clone(), now());
         let other = ConversationId::new(now(), [8; 10]);
-        assert_eq!(tickets.redeem(&issued.ticket, other, now()), Err(TicketError::Invalid));
+        assert_eq!(tickets.redeem_here(&issued.ticket, other, now()), Err(TicketError::Invalid));
         let foreign = Tickets::new(&[2; KEY_BYTES_MIN]).issue(admission.clone(), now());
-        let redeemed = tickets.redeem(&foreign.ticket, admission.conversation_id, now());
+        let redeemed = tickets.redeem_here(&foreign.ticket, admission.conversation_id, now());
         assert_eq!(redeemed, Err(TicketError::Invalid));
-        assert_eq!(tickets.redeem("x", admission.conversation_id, now()), Err(TicketError::Invalid));
+        assert_eq!(tickets.redeem_here("x", admission.conversation_id, now()), Err(TicketError::Invalid));
+    }
+
+    #[tokio::test]
+    async fn ticket_is_valid_once_over_all_tasks() {
+        let (one, other, coordination) = (tickets(), tickets(), Coordination::in_process());
+        let (admission, id) = (admission(), admission().conversation_id);
+        let issued = one.issue(admission.clone(), now());
+        let redeemed = one.redeem(&coordination, &issued.ticket, id, now()).await;
+        assert_eq!(redeemed, Ok(admission));
+        let again = other.redeem(&coordination, &issued.ticket, id, now()).await;
+        assert_eq!(again, Err(TicketError::Used));
     }
 }
