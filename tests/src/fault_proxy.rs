@@ -10,6 +10,7 @@
 mod call;
 mod call_log;
 mod fault;
+mod reply;
 
 use std::{
     io,
@@ -22,7 +23,6 @@ use std::{
 use anyhow::Context as _;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
@@ -43,15 +43,13 @@ pub use fault::Kind;
 
 use call::{Call, DELETE, RECEIVE};
 use fault::{Fault, Faults};
+use reply::{Reply, half, refused, reset, whole};
 
 /// The largest request or response that passes, in bytes.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The time until the connection of an unanswered call is reset: longer than an attempt of any client, except for a poll.
 const HANG: Duration = Duration::from_secs(8);
-
-/// The time for half a response to arrive before the connection is reset.
-const ARRIVES_WITHIN: Duration = Duration::from_millis(50);
 
 /// The interval of the short polls that replace a long poll.
 const POLL_EVERY: Duration = Duration::from_millis(150);
@@ -112,13 +110,6 @@ impl Arrived {
         headers.remove("x-amz-security-token");
         other
     }
-}
-
-#[derive(Clone)]
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 impl FaultProxy {
@@ -380,43 +371,6 @@ impl Door {
         }
         Ok(Reply { status, headers, body })
     }
-}
-
-fn reset() -> io::Error {
-    io::ErrorKind::ConnectionReset.into()
-}
-
-fn whole(reply: Reply) -> Response<Body> {
-    let mut response = Response::new(Body::from(reply.body));
-    (*response.status_mut(), *response.headers_mut()) = (reply.status, reply.headers);
-    response
-}
-
-/// Half of the body, and then a reset. A response without a body is lost completely.
-fn half(mut reply: Reply) -> Response<Body> {
-    let length = reply.body.len().max(2);
-    let body = reply.body.split_to(reply.body.len() / 2);
-    let rest = stream::once(async {
-        // Not a wait for a condition: an immediate reset discards data that was not read yet.
-        tokio::time::sleep(ARRIVES_WITHIN).await;
-        Err(reset())
-    });
-    let pieces = stream::iter([Ok(body)]).chain(rest);
-    let mut response = Response::new(Body::from_stream(pieces));
-    (*response.status_mut(), *response.headers_mut()) = (reply.status, reply.headers);
-    response.headers_mut().insert(CONTENT_LENGTH, length.into());
-    response
-}
-
-fn refused(answer: crate::model::reply::Answer) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    for (name, value) in answer.headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }
 
 #[cfg(test)]
