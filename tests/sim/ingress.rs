@@ -13,7 +13,7 @@ use ingress::account::accounts::Accounts;
 use jiff::SignedDuration;
 use tests::{
     deployment::{USERS, outputs},
-    journalled::{self, Acknowledgements, Process, Writer},
+    journalled::{self, Acknowledgements, Owned, Process, Writer},
     model::Cloud,
 };
 use tokio::time::Instant;
@@ -156,8 +156,8 @@ impl Ingress {
         let time_zone = ["Asia/Seoul", "UTC"][usize::from(planned.number.is_multiple_of(2))];
         let start = journalled::start(planned.id, user_id, time_zone, &self.process.name);
         self.process.step().await;
-        let own = self.writer.start(&start).await?;
-        self.finish(planned, own, Vec::new()).await
+        let owned = self.writer.start(&start).await?;
+        self.finish(planned, owned, Vec::new()).await
     }
 
     /// Becomes the owner of a conversation and continues it.
@@ -187,18 +187,18 @@ impl Ingress {
             }
         };
         let conversation = journal.load(planned.id).await?.context("the conversation was deleted")?;
-        self.finish(planned, own, conversation.turns).await
+        let owned = Owned { own, user_id: learner(planned.number % LEARNERS) };
+        self.finish(planned, owned, conversation.turns).await
     }
 
     /// Appends the turns after the `written` ones, at least one, and ends and publishes the conversation.
-    async fn finish(&mut self, planned: Planned, own: Ownership, written: Vec<Turn>) -> anyhow::Result<()> {
+    async fn finish(&mut self, planned: Planned, owned: Owned, written: Vec<Turn>) -> anyhow::Result<()> {
         self.process.renewed_at = Instant::now();
         let first = u32::try_from(written.len())?;
         let place = self.process.name.clone();
         let turns = (first..planned.turns.max(first + 1))
             .map(|index| journalled::turn(planned.id, index, planned.is_silent, &place));
-        let user_id = learner(planned.number % LEARNERS);
-        let completed = self.writer.write(&mut self.process, &own, &user_id, written, turns).await?;
+        let completed = self.writer.write(&mut self.process, &owned, written, turns).await?;
         self.writer.publish(&mut self.process, planned.id, completed).await
     }
 }

@@ -316,10 +316,10 @@ async fn write(
     let writer = Writer::new(journal, journalled::bus(sdk, &outputs), acknowledgements, 0);
     let id = ConversationId::new(env::now(), env::random_uuid().as_bytes()[..10].try_into()?);
     let user_id: UserId = format!("learner-{}", number / CONVERSATIONS_EACH).parse()?;
-    let start = journalled::start(id, user_id.clone(), "Asia/Seoul", "load");
-    let own = writer.start(&start).await?;
+    let start = journalled::start(id, user_id, "Asia/Seoul", "load");
+    let owned = writer.start(&start).await?;
     let turns = (0..TURNS).map(|index| journalled::turn(id, index, false, "the tables"));
-    let completed = writer.write(&mut (), &own, &user_id, Vec::new(), turns).await?;
+    let completed = writer.write(&mut (), &owned, Vec::new(), turns).await?;
     writer.journal().mark_published(id, env::now()).await?;
     Ok(completed)
 }

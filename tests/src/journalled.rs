@@ -60,6 +60,15 @@ pub trait Process: Send {
 /// A process that nothing interrupts.
 impl Process for () {}
 
+/// A conversation of which a writer is the owner.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    /// The right to write it.
+    pub own: Ownership,
+    /// Learner.
+    pub user_id: UserId,
+}
+
 /// Writes conversations.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -124,10 +133,10 @@ impl Writer {
     ///
     /// # Errors
     /// The journal did not acknowledge the start.
-    pub async fn start(&self, start: &Start) -> anyhow::Result<Ownership> {
+    pub async fn start(&self, start: &Start) -> anyhow::Result<Owned> {
         let own = self.journal.start(start, env::now()).await?;
         self.acknowledgements.started(start.conversation_id, &start.user_id);
-        Ok(own)
+        Ok(Owned { own, user_id: start.user_id.clone() })
     }
 
     /// Appends `turns` to the `written` ones, ends the conversation and returns its `conversation.completed`.
@@ -137,8 +146,7 @@ impl Writer {
     pub async fn write<P: Process>(
         &self,
         process: &mut P,
-        own: &Ownership,
-        user_id: &UserId,
+        Owned { own, user_id }: &Owned,
         mut written: Vec<Turn>,
         turns: impl IntoIterator<Item = Turn, IntoIter: Send> + Send,
     ) -> anyhow::Result<Envelope> {

@@ -6,14 +6,14 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, ensure};
 use aws_config::retry::RetryConfig;
 use events::{
-    contract::ConversationId,
+    contract::{ConversationId, UserId},
     journal::{Journal, LEASE_SECONDS},
     runtime::aws,
 };
 use infra::local::{Cloud, Outputs, root_sdk_config};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tests::journalled::{self, Acknowledgements, Process, Writer};
+use tests::journalled::{self, Acknowledgements, Owned, Process, Writer};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -90,11 +90,12 @@ impl Ingress {
         let now = Timestamp::now();
         let id = ConversationId::new(now, random.random());
         let time_zone = ["Asia/Seoul", "UTC", "America/New_York"][number as usize % 3];
-        let user_id: events::contract::UserId = format!("learner-{}", number % LEARNERS).parse()?;
+        let user_id: UserId = format!("learner-{}", number % LEARNERS).parse()?;
         let start = journalled::start(id, user_id.clone(), time_zone, &format!("ingress-{number}"));
         let slow = SignedDuration::from_secs(LEASE_SECONDS - LEASE_LEFT_SECONDS);
         let own = self.faultless.start(&start, now - slow).await.context("a conversation was not started")?;
         self.acknowledgements.started(id, &user_id);
+        let owned = Owned { own, user_id };
         let is_silent = random.random_bool(0.1);
         let turns = random.random_range(2..7);
         // One in four stops before a turn, the end, the event or the note that it is published.
@@ -102,7 +103,7 @@ impl Ingress {
         let mut process = MortalProcess { random, calls_left };
         let turns = (0..turns).map(|index| journalled::turn(id, index, is_silent, "the market"));
         // The watchdog does what is left undone here.
-        if let Ok(completed) = self.writer.write(&mut process, &own, &user_id, Vec::new(), turns).await {
+        if let Ok(completed) = self.writer.write(&mut process, &owned, Vec::new(), turns).await {
             let _ = self.writer.publish(&mut process, id, completed).await;
         }
         Ok(())
