@@ -33,7 +33,7 @@ pub const VALID_SECONDS_MIN: i64 = 45 * 60;
 const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The longest time to load credentials.
-const LOAD_TIMEOUT: Duration = aws::ATTEMPT_TIMEOUT;
+const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A pre-signed URL of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

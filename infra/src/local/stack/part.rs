@@ -1,4 +1,5 @@
-//! PURE. The processes of a stack.
+//! PURE. The processes of a stack that can be started again one by one: those of the service, the simulator and Redis, and
+//! not the local cloud.
 
 use std::fmt;
 
