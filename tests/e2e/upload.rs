@@ -52,7 +52,7 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
 
     check_refusals(&api, learner, id, &own).await?;
     let words = ["They are brown.", "They are small.", "They are old.", "They are here."];
-    // The content decides, whatever the type, and a length of 0 is that of a stream.
+    // The content decides and not the type; a length of 0 is that of a stream.
     for (content_type, text) in ["audio/x-wav", "audio/vnd.wave", "audio/ogg", ""].into_iter().zip(words) {
         let mut file = wav(text, 16_000, 1);
         file[40..44].fill(0);
