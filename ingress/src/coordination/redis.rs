@@ -77,7 +77,7 @@ pub struct Redis {
     release: Script,
     is_down: AtomicBool,
     /// Counts attempts while Redis is down.
-    fallback: InProcess,
+    fallback: Box<InProcess>,
     metrics: Arc<Metrics>,
 }
 
@@ -121,7 +121,7 @@ impl Redis {
             take: Script::new(TAKE),
             release: Script::new(RELEASE),
             is_down: AtomicBool::new(false),
-            fallback: InProcess::default(),
+            fallback: Box::default(),
             metrics,
         })
     }

@@ -9,9 +9,11 @@ pub(super) fn close_message(why: CloseReason) -> Message {
 
 /// The reason to close a socket on which a read has failed.
 pub(super) fn reason_of(error: &Error) -> CloseReason {
-    match error {
-        Error::Capacity(_) => CloseReason::TooLarge,
-        Error::Utf8(_) => CloseReason::NotUtf8,
-        _ => CloseReason::Broken,
+    if matches!(error, Error::Capacity(_)) {
+        CloseReason::TooLarge
+    } else if matches!(error, Error::Utf8(_)) {
+        CloseReason::NotUtf8
+    } else {
+        CloseReason::Broken
     }
 }
