@@ -1,23 +1,23 @@
-//! The load test: many real conversations in real time through the live endpoint of a real ingress, measured from
-//! outside. Everything the ingress does is on: journal, lease, recordings, events, against a model of AWS in memory; the
-//! workers do not run, because they never speak with the ingress. The Bedrock simulator and the model are processes of
-//! their own; the learners live in the calling process. The local cloud has the user pool and the roles, and rests.
+//! The load test: many conversations in real time through the live endpoint of a real ingress, measured from outside.
+//! Everything the ingress does is on: journal, lease, recordings, events, against a model of AWS in memory. The workers
+//! do not run, because they never communicate with the ingress. The Bedrock simulator and the model are separate
+//! processes; the learners run in the calling process. The local cloud has the user pool and the roles, and is idle.
 //!
-//! **Added latency.** Each piece of audio carries, in front of its samples, the time at which it was sent, by the
-//! monotonic clock that all processes of a machine share. The simulator takes these stamps out of what it hears, and
-//! puts such stamps into what it says; the learners take them out again before they listen. So the delay of every
-//! single piece is known, in both directions, speech or silence, while the words stay sample for sample what they
-//! were. What is measured reaches from the learner's call that sends until the simulator has read the event, and back
-//! the same way: the receivers' own delays count, too, so it is an upper bound of what the ingress adds.
+//! **Added latency.** Each frame of audio begins with a stamp: its send time by the monotonic clock that all processes of
+//! a machine share. The simulator removes the stamps from the audio it receives and stamps the audio it sends; the
+//! learners remove them again before they decode. So the delay of every frame is known, in both directions, speech or
+//! silence, and the words are unchanged sample for sample. The delay lasts from the learner's send until the simulator
+//! has read the event, and back the same way. It contains the receivers' own delays, so it is an upper bound of what the
+//! ingress adds.
 //!
-//! **Words.** Audio is audible text ([`crate::simulator::audible`]). Each learner's sentences are their own, and every
+//! **Words.** Audio is audible text ([`crate::simulator::audible`]). Each learner has sentences of its own, and every
 //! turn of the journal is compared with what was said and heard.
 
+mod conversation;
 mod learners;
 mod meter;
 mod model;
 mod report;
-mod talk;
 
 use std::{
     path::PathBuf,
@@ -37,67 +37,68 @@ use crate::{
     },
     simulator::latency::Delays,
 };
-use learners::Speaker;
+use conversation::Outcome;
+use learners::LoadLearner;
 use meter::{Meters, Sample, reference_ns};
 use model::Model;
 use report::Window;
 pub use report::{Figures, Report, ServerFigures};
-use talk::Outcome;
 
-/// Most conversations; memory of the generator is about 200 KB for each.
+/// The most conversations; the generator needs about 200 KB of memory for each.
 pub const CONVERSATIONS_MAX: usize = 1_000;
 
-/// Longest window, in seconds. No stream is renewed before six minutes, and the replay of a renewal is no delay.
+/// Longest window, in seconds. Streams are renewed after six minutes at the earliest; the replay of a renewal would count as
+/// a delay.
 pub const SECONDS_MAX: u64 = 240;
 
-/// How long the last conversations may take to be held when the others have been opened.
+/// How long the last conversations may take to be ready after the others.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// From the last opening to the first measurement.
+/// From the last opening to the window.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// How often memory is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often memory is sampled.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long the processes may take to end.
+/// How long the processes may take to stop.
 const STOP_GRACE: Duration = Duration::from_secs(30);
 
-/// What is measured, and where.
+/// The options of a load test.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// Conversations at once, at most [`CONVERSATIONS_MAX`].
+    /// Concurrent conversations, at most [`CONVERSATIONS_MAX`].
     pub conversations: usize,
-    /// Length of the window in which is measured, at most [`SECONDS_MAX`].
+    /// Length of the measured window in seconds, at most [`SECONDS_MAX`].
     pub seconds: u64,
-    /// Conversations that are opened in a second.
+    /// Conversations opened per second.
     pub opens_per_second: f64,
-    /// Whether the ingress has the first processor for itself and everything else the others.
+    /// Whether the first processor is reserved for the ingress and everything else runs on the others.
     pub pinned: bool,
-    /// A folder for the state and the logs of all processes; made if it is not there.
+    /// The folder for the state and the logs of all processes; it is created if missing.
     pub state_dir: PathBuf,
-    /// Where the binaries are.
+    /// The binaries.
     pub binaries: Binaries,
-    /// Who is told of the steps.
+    /// The observer of the steps.
     pub progress: Progress,
 }
 
-/// What all conversations share.
+/// State of all conversations.
 #[derive(Debug)]
 struct Shared {
-    /// How long the tutor's audio took to the learners.
+    /// Delays of the tutor's audio on its way to the learners.
     down: Mutex<Delays>,
-    /// How late the learners' frames were sent: the generator's own weakness.
+    /// How late the generator sent the learners' frames.
     late: Mutex<Delays>,
-    /// From the request for a conversation to its first word.
+    /// From the request for a conversation to `ready`.
     opening: Mutex<Delays>,
     state: watch::Sender<State>,
     /// Ends the conversations.
     stop: CancellationToken,
-    /// Sentences that each learner says at least.
-    least: usize,
+    /// The fewest lines of each learner.
+    lines_min: usize,
 }
 
-/// How many conversations are where.
+/// Numbers of conversations.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     open: usize,
@@ -105,15 +106,22 @@ struct State {
     over: usize,
 }
 
-/// Runs a load test from the empty system to its orderly end.
+/// Starts the system, runs a load test and stops the system.
 ///
 /// # Errors
-/// When the system does not start, or a process dies. Conversations that fail do not end it; they are in the report.
+/// When the system does not start, or a process dies. The report contains conversations that fail.
 pub async fn run(options: &LoadOptions) -> anyhow::Result<Report> {
     let most = options.conversations;
-    ensure!((1..=CONVERSATIONS_MAX).contains(&most), "1 to {CONVERSATIONS_MAX} conversations are possible");
-    ensure!((1..=SECONDS_MAX).contains(&options.seconds), "1 to {SECONDS_MAX} seconds are possible");
-    ensure!(options.opens_per_second > 0.0, "some conversations must be opened in a second");
+    ensure!(
+        (1..=CONVERSATIONS_MAX).contains(&most),
+        "the number of conversations is {most}; 1 to {CONVERSATIONS_MAX} are possible"
+    );
+    ensure!(
+        (1..=SECONDS_MAX).contains(&options.seconds),
+        "the window has {} s; 1 to {SECONDS_MAX} are possible",
+        options.seconds
+    );
+    ensure!(options.opens_per_second > 0.0, "conversations per second must be more than 0");
     let (stack, model) = start(options).await?;
     let report = tokio::select! {
         report = Box::pin(measure(&stack, &model, options)) => report?,
@@ -122,13 +130,13 @@ pub async fn run(options: &LoadOptions) -> anyhow::Result<Report> {
     };
     options.progress.begin("Stopping");
     let killed = stack.stop(STOP_GRACE).await;
-    ensure!(killed.is_empty(), "had to be killed: {killed:?}");
+    ensure!(killed.is_empty(), "these processes did not stop in time and were killed: {killed:?}");
     model.stop().await?;
     options.progress.end("");
     Ok(report)
 }
 
-/// Starts everything, the ingress on the model.
+/// Starts all processes, the ingress against the model.
 async fn start(options: &LoadOptions) -> anyhow::Result<(Stack, Model)> {
     let LoadOptions { state_dir, binaries, progress, .. } = options;
     progress.begin("Starting the local cloud");
@@ -156,7 +164,7 @@ fn stack_options(options: &LoadOptions) -> StackOptions {
     }
     let environment =
         environment.into_iter().map(|(name, value)| (Service::Ingress, name.to_owned(), value)).collect();
-    // Real time, as the bars of other servers were measured.
+    // In real time, as the reference figures were measured.
     let simulator = ["--stamps", "--pace", "1", "--streams-max", &(room + 50).to_string()];
     StackOptions {
         services: vec![Service::Ingress],
@@ -170,27 +178,27 @@ fn stack_options(options: &LoadOptions) -> StackOptions {
 async fn measure(stack: &Stack, model: &Model, options: &LoadOptions) -> anyhow::Result<Report> {
     let progress = &options.progress;
     progress.begin("Signing the learners up");
-    let speakers = learners::sign_up(stack, options.conversations, progress).await?;
-    progress.end(&format!("{} learners", speakers.len()));
+    let learners = learners::sign_up(stack, options.conversations, progress).await?;
+    progress.end(&format!("{} learners", learners.len()));
     let ingress = stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
     let clouds = [model.process().id(), stack.cloud().process().id()];
     let meters = Meters::new(ingress.id(), stack.process(Part::Simulator).await?.id(), clouds)?;
     if options.pinned {
-        meters.pin().context("cannot give the ingress a processor of its own; try --no-pin")?;
+        meters.pin().context("cannot reserve a processor for the ingress; try --no-pin")?;
     }
     progress.begin("Warming up");
     let shared = Arc::new(Shared::new(0));
-    // One greeting, so that what is loaded once is not counted for the conversations.
+    // One greeting, so that what is loaded once is not attributed to the conversations.
     shared.stop.cancel();
-    let first = speakers.first().context("there is at least one learner")?;
-    if let Outcome::Failed(error) = talk::hold(first, &shared).await {
-        return Err(error.context("the conversation before all others failed"));
+    let first = learners.first().context("there is at least one learner")?;
+    if let Outcome::Failed(error) = conversation::run(first, &shared).await {
+        return Err(error.context("the warm-up conversation failed"));
     }
     let empty = meters.ingress.resident_kb()?;
     progress.end("");
     progress.begin("Opening conversations");
     let shared = Arc::new(Shared::new(1));
-    let talks = open(speakers, &shared, options).await?;
+    let conversations = open(learners, &shared, options).await?;
     let opened = shared.state.borrow().opened;
     tokio::time::sleep(SETTLING).await;
     progress.end(&format!("{opened} of {}", options.conversations));
@@ -200,31 +208,33 @@ async fn measure(stack: &Stack, model: &Model, options: &LoadOptions) -> anyhow:
     progress.end(&format!("{} s", options.seconds));
     progress.begin("Ending the conversations");
     shared.stop.cancel();
-    let outcomes = talks.join_all().await;
+    let outcomes = conversations.join_all().await;
     progress.end(&format!("{} conversations", outcomes.len()));
     let opening = lock(&shared.opening).latency();
     Ok(Report::new(options, &Window { resident_empty_kb: empty, opening, ..window }, &outcomes))
 }
 
-/// Opens all conversations, evenly, and waits until each of them is held or has failed.
+/// Opens all conversations at an even rate, and waits until each is ready or has failed.
 async fn open(
-    speakers: Vec<Speaker>,
+    learners: Vec<LoadLearner>,
     shared: &Arc<Shared>,
     options: &LoadOptions,
 ) -> anyhow::Result<JoinSet<Outcome>> {
-    let mut talks = JoinSet::new();
-    let mut turns = tokio::time::interval(Duration::from_secs_f64(1.0 / options.opens_per_second));
-    for speaker in speakers {
-        turns.tick().await;
+    let mut conversations = JoinSet::new();
+    let mut rate = tokio::time::interval(Duration::from_secs_f64(1.0 / options.opens_per_second));
+    for learner in learners {
+        rate.tick().await;
         let shared = Arc::clone(shared);
-        talks.spawn(async move { talk::hold(&speaker, &shared).await });
-        options.progress.detail(&format!("{} of {}", talks.len(), options.conversations));
+        conversations.spawn(async move { conversation::run(&learner, &shared).await });
+        options.progress.detail(&format!("{} of {}", conversations.len(), options.conversations));
     }
     let mut state = shared.state.subscribe();
     let all = state.wait_for(|state| state.opened + state.over >= options.conversations);
     let waited = tokio::time::timeout(OPENING_TIMEOUT, all).await;
-    waited.context("some conversations were neither opened nor refused")?.context("the state is ours")?;
-    Ok(talks)
+    waited
+        .context("some conversations were neither ready nor refused in time")?
+        .context("the sender of the state is alive")?;
+    Ok(conversations)
 }
 
 async fn window(
@@ -233,20 +243,20 @@ async fn window(
     shared: &Shared,
     options: &LoadOptions,
 ) -> anyhow::Result<Window> {
-    simulator.forget_latency().await?;
+    simulator.reset_latency().await?;
     lock(&shared.down).clear();
     lock(&shared.late).clear();
     let before = meters.read()?;
-    let (begun, mut looked) = (Instant::now(), Instant::now());
+    let (begun, mut sampled) = (Instant::now(), Instant::now());
     let end = begun + Duration::from_secs(options.seconds);
     let (mut conversation_seconds, mut resident_kb, mut references) = (0.0, 0, Vec::new());
-    while looked < end {
-        tokio::time::sleep_until(end.min(looked + LOOK_EVERY)).await;
+    while sampled < end {
+        tokio::time::sleep_until(end.min(sampled + SAMPLE_INTERVAL)).await;
         let now = Instant::now();
-        conversation_seconds += shared.state.borrow().open as f64 * (now - looked).as_secs_f64();
+        conversation_seconds += shared.state.borrow().open as f64 * (now - sampled).as_secs_f64();
         resident_kb = meters.ingress.resident_kb()?.max(resident_kb);
         references.push(reference_ns()?);
-        looked = now;
+        sampled = now;
         options.progress.detail(&format!("{} s left", (end - now.min(end)).as_secs()));
     }
     let after: Sample = meters.read()?;
@@ -273,37 +283,39 @@ struct Simulator {
 
 impl Simulator {
     fn new(stack: &Stack) -> anyhow::Result<Self> {
-        let pem = std::fs::read(stack.ca_bundle()).context("the simulator's authority is not readable")?;
+        let pem = std::fs::read(stack.ca_bundle())
+            .context("the CA certificate of the simulator is not readable")?;
         let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
         let http = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?).build()?;
         Ok(Self { http, url: format!("{}/simulator/control/latency", stack.bedrock_endpoint()) })
     }
 
-    async fn forget_latency(&self) -> anyhow::Result<()> {
-        let answer = self.http.delete(&self.url).send().await.and_then(reqwest::Response::error_for_status);
-        answer.map(drop).context("the simulator does not begin to measure")
+    async fn reset_latency(&self) -> anyhow::Result<()> {
+        let response = self.http.delete(&self.url).send().await.and_then(reqwest::Response::error_for_status);
+        response.map(drop).context("the simulator does not reset its latency")
     }
 
     async fn latency(&self) -> anyhow::Result<Latency> {
-        let answer = self.http.get(&self.url).send().await.and_then(reqwest::Response::error_for_status);
-        answer.context("the simulator does not say what it measured")?.json().await.context("no latency")
+        let response = self.http.get(&self.url).send().await.and_then(reqwest::Response::error_for_status);
+        let response = response.context("the simulator does not return its latency")?;
+        response.json().await.context("the latency of the simulator is unreadable")
     }
 }
 
 impl Shared {
-    fn new(least: usize) -> Self {
+    fn new(lines_min: usize) -> Self {
         Self {
             down: Mutex::default(),
             late: Mutex::default(),
             opening: Mutex::default(),
             state: watch::Sender::new(State::default()),
             stop: CancellationToken::new(),
-            least,
+            lines_min,
         }
     }
 }
 
-/// A distribution is good to read even if somebody panicked while adding to it.
+/// A distribution stays consistent if a thread panics while it adds to it.
 fn lock(delays: &Mutex<Delays>) -> MutexGuard<'_, Delays> {
     delays.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,19 +8,20 @@
 //! # async fn example() -> anyhow::Result<()> {
 //! use events::workers::Worker;
 //! use infra::{
-//!     learner::{Learner, Script},
+//!     client::{Script, UserPool},
 //!     local::{Instance, Progress, Service, Stack, StackOptions, build},
 //! };
 //!
 //! let binaries = build(&Progress::silent()).await?;
 //! let stack = Stack::start(StackOptions::new("/tmp/nova-test".into(), binaries)).await?;
 //! let (cloud, outputs) = (stack.cloud().endpoint(), stack.outputs());
-//! let learner = Learner::sign_up(cloud, &outputs.client_id, stack.url(), "one@nova.example").await?;
-//! let talk = learner.converse(&Script::new("street-market", ["I can see a stall."]).at_pace(8.0)).await?;
+//! let pool = UserPool::new(cloud, &outputs.client_id, stack.url())?;
+//! let learner = pool.sign_up("one@nova.example").await?;
+//! let conversation = learner.converse(&Script::new("street-market", ["I can see a stall."]).at_pace(8.0)).await?;
 //! stack.kill(Instance { service: Worker::Progress.into(), copy: 0 }).await?;
 //! stack.restart(Instance { service: Worker::Progress.into(), copy: 0 }).await?;
 //! let transcript = stack.cloud().s3().get_object().bucket(&outputs.logs_bucket);
-//! # drop((talk, transcript));
+//! # drop((conversation, transcript));
 //! # Ok(())
 //! # }
 //! ```

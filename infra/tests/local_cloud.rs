@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::TimeToLiveStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::workers::Worker;
 use infra::{
-    learner::Learner,
+    client::UserPool,
     local::{
         Binaries, Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service,
         build, deploy, http_client,
@@ -137,10 +137,10 @@ async fn credentials_are_given_for_the_right_token_only() {
 #[tokio::test]
 async fn a_learner_signs_up_once() {
     let Local { cloud, outputs, _state } = local().await;
-    let sign_up = |email| Learner::sign_up(cloud.endpoint(), &outputs.client_id, "http://127.0.0.1:1", email);
-    let learner = sign_up("learner@nova.example").await.unwrap();
+    let pool = UserPool::new(cloud.endpoint(), &outputs.client_id, "http://127.0.0.1:1").unwrap();
+    let learner = pool.sign_up("learner@nova.example").await.unwrap();
     assert_eq!(learner.access_token().split('.').count(), 3);
-    let error = sign_up("learner@nova.example").await.unwrap_err();
+    let error = pool.sign_up("learner@nova.example").await.unwrap_err();
     assert!(error.to_string().starts_with("the user pool refuses to sign up"), "{error}");
 }
 

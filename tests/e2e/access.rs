@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use infra::learner::Learner;
+use infra::client::Learner;
 use serde_json::{Value, json};
 use tests::system::System;
 

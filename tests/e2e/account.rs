@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use events::{contract::UserId, journal::Journal, pipeline::names::erasure_effect, workers::Worker};
 use infra::{
-    learner::Learner,
+    client::Learner,
     local::{Instance, http_client},
 };
 use reqwest::{Method, Response, StatusCode};

@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use infra::{
-    learner::UserPool,
+    client::UserPool,
     local::{Progress, api_tester, root_sdk_config},
 };
 use tests::system::{Delivery, System};

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use events::contract::Speaker;
 use infra::{
-    learner::read_wav,
+    client::read_wav,
     simulator::audible::{Decoder, Heard},
 };
 use tests::system::{Delivery, System};

@@ -9,7 +9,7 @@ use events::{
 };
 use futures_util::future::try_join_all;
 use infra::{
-    learner::{Conversation, Learner, Line, Script},
+    client::{Conversation, Learner, Script, UserPool},
     simulator::audible::Heard,
 };
 use tests::{
@@ -41,10 +41,10 @@ pub(crate) struct FinishedConversation {
 /// Signs up `count` learners.
 pub(crate) async fn learners(system: &System, count: usize) -> anyhow::Result<Vec<Learner>> {
     let (cloud, outputs) = (system.stack.cloud().endpoint(), system.stack.outputs());
+    let pool = UserPool::new(cloud, &outputs.client_id, system.stack.url())?;
     let mut learners = Vec::new();
     for n in 0..count {
-        let email = format!("learner-{n}@nova.example");
-        learners.push(Learner::sign_up(cloud, &outputs.client_id, system.stack.url(), &email).await?);
+        learners.push(pool.sign_up(&format!("learner-{n}@nova.example")).await?);
     }
     Ok(learners)
 }
@@ -121,10 +121,7 @@ fn check_transcript(finished: &FinishedConversation, transcript: &Transcript) ->
         .script
         .lines
         .iter()
-        .map(|line| match line {
-            Line::Text(text) => Ok(text.as_str()),
-            Line::Recording(_) => anyhow::bail!("a recording has no words to compare"),
-        })
+        .map(|line| line.text().context("a recording has no words to compare"))
         .collect::<Result<_, _>>()?;
     ensure!(said == spoken, "says {said:?} where {spoken:?} was spoken");
     let answers: Vec<&str> =

@@ -14,7 +14,7 @@ use events::{
 };
 use futures_util::future::try_join_all;
 use infra::{
-    learner::{Learner, Moment, Script},
+    client::{Learner, Script, SessionEvent},
     local::{Instance, Service},
 };
 use tests::{
@@ -98,7 +98,7 @@ async fn stopped(system: &System, learners: &[Learner]) -> anyhow::Result<Vec<Fi
     let conversations = try_join_all(learners.iter().enumerate().map(async |(n, learner)| {
         // Not a wait for a condition: the time between the starts.
         tokio::time::sleep(STAGGER * u32::try_from(n)?).await;
-        converse(&learner.clone().also_at(other), n, &scene).await
+        converse(&learner.at(&[system.stack.url(), other]), n, &scene).await
     }));
     let stop = async {
         in_the_middle(&scene, |all| {
@@ -130,7 +130,7 @@ async fn cut_off(system: &System, learner: &Learner) -> anyhow::Result<FinishedC
 
 /// The ingress is killed while the learner is in the middle of a sentence, which the learner then repeats.
 async fn killed(system: &System, learner: &Learner) -> anyhow::Result<FinishedConversation> {
-    let learner = learner.clone().also_at(&system.stack.urls()[1]);
+    let learner = learner.at(&[&system.stack.urls()[0], &system.stack.urls()[1]]);
     let scene = Scene::new(vec![Doing::Waiting]);
     let kill = async {
         in_the_middle(&scene, |all| all[0] == Doing::Speaking(1)).await?;
@@ -178,28 +178,28 @@ async fn converse(learner: &Learner, n: usize, scene: &Scene) -> anyhow::Result<
     let backs = Arc::new(Mutex::new(0));
     let mut lines = 0;
     let conversation = learner
-        .converse_observed(&script, |moment| {
-            let doing = match moment {
-                Moment::Speaking(line) => {
+        .converse_observed(&script, |event| {
+            let doing = match event {
+                SessionEvent::Speaking(line) => {
                     lines = line + 1;
                     Doing::Speaking(*line)
                 }
-                Moment::Caption { speaker: Speaker::Tutor, stage: CaptionStage::Speculative, .. } => {
-                    Doing::Hearing(lines)
-                }
-                Moment::Turn(turn) if turn.speaker == Speaker::Tutor => Doing::Waiting,
-                Moment::Back => {
+                SessionEvent::Caption {
+                    speaker: Speaker::Tutor, stage: CaptionStage::Speculative, ..
+                } => Doing::Hearing(lines),
+                SessionEvent::Turn(turn) if turn.speaker == Speaker::Tutor => Doing::Waiting,
+                SessionEvent::Reconnected => {
                     *backs.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                     return;
                 }
-                Moment::Ready { .. }
-                | Moment::Model { .. }
-                | Moment::Caption { .. }
-                | Moment::Turn(_)
-                | Moment::Flush
-                | Moment::Reconnecting
-                | Moment::Resumed
-                | Moment::Moving => return,
+                SessionEvent::Ready
+                | SessionEvent::Model { .. }
+                | SessionEvent::Caption { .. }
+                | SessionEvent::Turn(_)
+                | SessionEvent::Flush
+                | SessionEvent::ModelLost
+                | SessionEvent::ModelRestored
+                | SessionEvent::ConnectionLost => return,
             };
             scene.send_modify(|all| all[n] = doing);
         })

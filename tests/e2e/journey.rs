@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use events::contract::Level;
-use infra::learner::{Learner, Script};
+use infra::client::{Learner, Script};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::system::{Delivery, System};

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use events::contract::{ConversationId, Speaker, Turn};
-use futures_util::{SinkExt as _, StreamExt as _};
-use infra::{learner::Learner, simulator::audible};
+use events::contract::{
+    ConversationId, EndReason, Speaker, Turn,
+    live::{ClientMessage, ServerMessage},
+};
+use infra::{
+    client::{Connection, Incoming, Learner, Script},
+    simulator::audible,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tests::system::{Delivery, System, await_some};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
-};
 
 use crate::{beside_others, conversations};
 
@@ -30,15 +30,15 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
     let learners = conversations::learners(&system, 2).await?;
     let api = Api { url: system.stack.url().to_owned(), http: reqwest::Client::new() };
     let (learner, stranger) = (&learners[0], &learners[1]);
-    let started = api.start(learner).await?;
-    let id = started["conversationId"].as_str().context("no id")?.parse()?;
+    let offer = learner.start(&Script::new("street-market", [""; 0])).await?;
+    let id = offer.conversation_id;
 
     let (cd, own) = (wav("I see two dogs.", 44_100, 2), wav("They are brown.", 16_000, 1));
     let refused = api.upload(learner, id, "audio/wav", &cd).await?;
     ensure!(refused.is(StatusCode::CONFLICT, "conversation_not_live"), "before its socket: {refused:?}");
 
-    let mut page = Page::open(&api, &started).await?;
-    page.await_turn(Speaker::Tutor).await?;
+    let mut client = TypingClient(Connection::open(&offer.url).await?);
+    client.await_turn(Speaker::Tutor).await?;
 
     let taken = api.upload(learner, id, "audio/wav", &cd).await?;
     let ms = audible::encode("I see two dogs.", 16_000).len() / 16;
@@ -47,8 +47,8 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
     ensure!(refused.is(StatusCode::CONFLICT, "turn_in_progress"), "two at once: {refused:?}");
     let refused = api.upload(stranger, id, "audio/wav", &own).await?;
     ensure!(refused.is(StatusCode::NOT_FOUND, "not_found"), "another learner: {refused:?}");
-    page.speak("Nobody hears this.").await?;
-    page.await_answer("I see two dogs.").await?;
+    client.0.send_audio(&audible::encode("This is discarded.", 16_000)).await?;
+    client.await_answer("I see two dogs.").await?;
 
     check_refusals(&api, learner, id, &own).await?;
     let words = ["They are brown.", "They are small.", "They are old.", "They are here."];
@@ -58,16 +58,16 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
         file[40..44].fill(0);
         let taken = api.upload(learner, id, content_type, &file).await?;
         ensure!(taken.status == StatusCode::ACCEPTED, "{content_type}: {taken:?}");
-        page.await_answer(text).await?;
+        client.await_answer(text).await?;
     }
     let junk = [b"    ", MP3].concat();
     let taken = api.upload(learner, id, "audio/mp3", &junk).await?;
     ensure!(taken.status == StatusCode::ACCEPTED, "{taken:?}");
-    page.await_answer("I hear a market.").await?;
-    page.send(&json!({ "type": "text", "text": "I like this picture." })).await?;
-    page.await_answer("I like this picture.").await?;
+    client.await_answer("I hear a market.").await?;
+    client.0.send(&ClientMessage::Text { text: "I like this picture.".to_owned() }).await?;
+    client.await_answer("I like this picture.").await?;
 
-    page.leave().await?;
+    client.end().await?;
     let refused = api.upload(learner, id, "audio/wav", &own).await?;
     ensure!(refused.is(StatusCode::CONFLICT, "conversation_not_live"), "after the end: {refused:?}");
     check_transcript(&system, id).await?;
@@ -171,12 +171,6 @@ impl Answer {
 }
 
 impl Api {
-    async fn start(&self, learner: &Learner) -> anyhow::Result<Value> {
-        let post = self.http.post(format!("{}/api/conversations", self.url));
-        let post = post.bearer_auth(learner.access_token()).json(&json!({ "imageId": "street-market" }));
-        Ok(post.send().await?.error_for_status()?.json().await?)
-    }
-
     /// Uploads a file; without a Content-Type if it is empty.
     async fn upload(
         &self,
@@ -196,33 +190,9 @@ impl Api {
 }
 
 /// A client that uploads and types turns.
-struct Page {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-}
+struct TypingClient(Connection);
 
-impl Page {
-    async fn open(api: &Api, started: &Value) -> anyhow::Result<Self> {
-        let (live, ticket) = (started["live"].as_str(), started["ticket"].as_str());
-        let (live, ticket) = (live.context("no URL")?, ticket.context("no ticket")?);
-        let url = format!("{}{live}?ticket={ticket}", api.url.replacen("http", "ws", 1));
-        let mut request = url.into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("nova.live.v1"));
-        Ok(Self { socket: connect_async(request).await?.0 })
-    }
-
-    async fn send(&mut self, message: &Value) -> anyhow::Result<()> {
-        Ok(self.socket.send(Message::text(message.to_string())).await?)
-    }
-
-    /// Sends audible text from the microphone.
-    async fn speak(&mut self, text: &str) -> anyhow::Result<()> {
-        for samples in audible::encode(text, 16_000).chunks(512) {
-            let frame: Vec<u8> = samples.iter().copied().flat_map(i16::to_le_bytes).collect();
-            self.socket.send(Message::binary(frame)).await?;
-        }
-        Ok(())
-    }
-
+impl TypingClient {
     /// Waits until the learner's turn is exactly `text` and the tutor has replied.
     async fn await_answer(&mut self, text: &str) -> anyhow::Result<()> {
         let said = self.await_turn(Speaker::Learner).await?.text;
@@ -233,34 +203,45 @@ impl Page {
 
     /// Waits for the next turn, which must be by `speaker`.
     async fn await_turn(&mut self, speaker: Speaker) -> anyhow::Result<Turn> {
-        let message =
-            self.await_message("turn").await.with_context(|| format!("no turn of the {speaker:?}"))?;
-        let turn: Turn = serde_json::from_value(message["turn"].clone())?;
+        let turn = self.await_message(|message| match message {
+            ServerMessage::Turn { turn } => Some(turn),
+            _ => None,
+        });
+        let turn = turn.await.with_context(|| format!("no turn of the {speaker:?}"))?;
         ensure!(turn.speaker == speaker, "{turn:?} where the {speaker:?} was expected");
         Ok(turn)
     }
 
-    async fn leave(&mut self) -> anyhow::Result<()> {
-        self.send(&json!({ "type": "end" })).await?;
-        let ended = self.await_message("ended").await?;
-        ensure!(ended["reason"] == "learner", "ended with {ended}");
+    async fn end(&mut self) -> anyhow::Result<()> {
+        self.0.send(&ClientMessage::End).await?;
+        let reason = self.await_message(|message| match message {
+            ServerMessage::Ended { reason, .. } => Some(reason),
+            _ => None,
+        });
+        let reason = reason.await.context("no end")?;
+        ensure!(reason == EndReason::Learner, "ended with {reason:?}");
         Ok(())
     }
 
-    /// The next message of the type `kind`. Other messages are skipped; an error fails.
-    async fn await_message(&mut self, kind: &str) -> anyhow::Result<Value> {
+    /// The next message that `wanted` takes. Other messages are skipped, except errors.
+    async fn await_message<T>(&mut self, wanted: impl Fn(ServerMessage) -> Option<T>) -> anyhow::Result<T> {
         let next = async {
-            while let Some(message) = self.socket.next().await {
-                let Message::Text(text) = message? else { continue };
-                let message: Value = serde_json::from_str(&text)?;
-                ensure!(message["type"] != "error", "the ingress reports {message}");
-                if message["type"] == kind {
-                    return Ok(message);
+            loop {
+                match self.0.next().await? {
+                    Incoming::Audio { .. } => {}
+                    Incoming::Message(ServerMessage::Error { code, message }) => {
+                        bail!("the ingress reports {code:?}: {message}")
+                    }
+                    Incoming::Message(message) => {
+                        if let Some(found) = wanted(message) {
+                            return Ok(found);
+                        }
+                    }
+                    Incoming::Closed => bail!("the socket closed"),
                 }
             }
-            bail!("the socket closed")
         };
         let message = tokio::time::timeout(ANSWER_WITHIN, next).await;
-        message.with_context(|| format!("no {kind:?} within {} s", ANSWER_WITHIN.as_secs()))?
+        message.with_context(|| format!("nothing within {} s", ANSWER_WITHIN.as_secs()))?
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use axum::extract::FromRequestParts as _;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::Method;
-use infra::{learner::Script, simulator::faults::PlannedFault};
+use infra::{client::Script, simulator::faults::PlannedFault};
 use ingress::{
     account::auth::{Caller, Roles},
     api::{

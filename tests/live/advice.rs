@@ -34,7 +34,7 @@ fn tutor_knows_what_the_learner_was_advised_and_nobody_else_was() {
         workers::connect(&live);
         let _workers = workers::start(&live).await;
         assert!(!told(&live, "somebody").await.contains("assessment"));
-        let id = crate::resources::talk(&live, "somebody", "I see a market.").await;
+        let id = crate::resources::converse(&live, "somebody", "I see a market.").await;
         let results = format!("/api/conversations/{id}/results");
         Reader::learner(&live, "somebody").follow(&results, "").await.rest().await.unwrap();
 
@@ -51,7 +51,7 @@ fn tutor_begins_without_advice_that_cannot_be_read() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let _workers = workers::start(&live).await;
-        let id = crate::resources::talk(&live, "somebody", "I see a market.").await;
+        let id = crate::resources::converse(&live, "somebody", "I see a market.").await;
         let results = format!("/api/conversations/{id}/results");
         Reader::learner(&live, "somebody").follow(&results, "").await.rest().await.unwrap();
 

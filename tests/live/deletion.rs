@@ -10,7 +10,7 @@ use events::{
     journal::Journal,
     pipeline::LIMITS,
 };
-use infra::learner::Script;
+use infra::client::Script;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tests::{
@@ -28,7 +28,7 @@ const WRITE: &str = "PutObject";
 /// Queues of workers that store something of a conversation.
 const QUEUES: [&str; 2] = ["nova-transcript", "nova-analysis"];
 
-async fn talk(live: &Live) -> ConversationId {
+async fn converse(live: &Live) -> ConversationId {
     let script = Script::new("street-market", ["I see a market.", "The woman buys apples."]);
     let held = live.learner(LEARNER).unwrap().converse(&script).await.unwrap();
     // With its recordings, and published.
@@ -80,7 +80,7 @@ fn a_deletion_between_the_look_and_the_write_of_a_worker_leaves_nothing() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
-        let id = talk(&live).await;
+        let id = converse(&live).await;
         let mut held = live.cloud.hold(WRITE);
         let _workers = workers::start(&live).await;
         // The transcript and the assessment: both workers found no mark.
@@ -102,7 +102,7 @@ fn a_write_that_a_worker_does_not_survive_is_removed_by_the_next_one() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
-        let id = talk(&live).await;
+        let id = converse(&live).await;
         let _first = workers::start(&live).await;
         assert_eq!(idle(&live).await, 0);
         assert_eq!(stored(&live, id).len(), 3);

@@ -1,22 +1,21 @@
-//! An hour of conversation, with the model's limit of eight minutes, six times faster than it is: both are a sixth of what
-//! they are in production. Speech and pauses are as long as ever, so renewals are looked for earlier before the limit: a
-//! quiet moment comes as seldom as ever.
+//! An hour of conversation with the model's limit of eight minutes, both divided by six. Speech and pauses have their usual
+//! length, so renewals are attempted earlier before the limit: pauses are as rare as in production.
 
 use std::time::Duration;
 
-use events::contract::{EndReason, StreamUsage, Usage};
+use events::contract::{EndReason, Level, StreamUsage, Usage};
 use tests::live::{Live, LiveOptions, block_on};
 use tokio::time::Instant;
 
 use crate::{
+    faulty_session::{FaultySession, SessionPlan},
     oracle,
     streams::Streams,
-    talk::{Plan, Talk},
 };
 
 const SCALE: u64 = 6;
 
-/// So many lines take an hour, scaled.
+/// Lines of a scaled hour.
 const LINES: usize = 100;
 
 #[test]
@@ -29,27 +28,27 @@ fn an_hour_of_conversation_loses_nothing_and_counts_every_token() {
         let questions: Vec<String> = (0..LINES).map(|n| format!("What is {n}?")).collect();
         let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
         live.publish_picture("hour", "hour", &questions).await.unwrap();
-        let plan = Plan {
+        let plan = SessionPlan {
             user_id: "patient-learner".to_owned(),
             image_id: "hour".to_owned(),
-            level: "B1",
+            level: Level::B1,
             lines: (0..LINES).map(|n| format!("It is {n} and a bit.")).collect(),
             frame: Duration::from_millis(128),
-            breath: Duration::from_millis(600),
+            pause: Duration::from_millis(600),
             reports: true,
-            troubles: Vec::new(),
+            disruptions: Vec::new(),
         };
         let (streams, began) = (Streams::default(), Instant::now());
-        let held = Box::pin(Talk::hold(&live, &streams, &plan)).await.unwrap();
+        let record = Box::pin(FaultySession::run(&live, &streams, &plan)).await.unwrap();
         let seconds = began.elapsed().as_secs();
-        assert!(seconds >= 3_600 / SCALE, "{seconds} seconds are not an hour");
+        assert!(seconds >= 3_600 / SCALE, "{seconds} seconds are less than the scaled hour");
         live.app.sessions.ended().await;
-        let journal = live.journal(held.conversation_id).await.unwrap();
-        oracle::check_words(&journal.turns, &held.said, &held.loudspeaker.pieces).unwrap();
-        // The greeting, and an answer to each line. A busy machine may pause within a line, which is then two turns.
+        let journal = live.journal(record.conversation_id).await.unwrap();
+        oracle::check_words(&journal.turns, &record.said, &record.loudspeaker.pieces).unwrap();
+        // The greeting, and a response to each line. A busy machine may pause within a line, which then becomes two turns.
         assert!(journal.turns.len() > 2 * LINES, "only {} turns", journal.turns.len());
-        assert_eq!((held.reason, held.reconnecting), (EndReason::Learner, 0), "a renewal was heard");
-        let completed = live.completed(held.conversation_id);
+        assert_eq!((record.reason, record.model_losses), (EndReason::Learner, 0), "a renewal was noticed");
+        let completed = live.completed(record.conversation_id);
         oracle::check_completion(&journal, &completed).unwrap();
         let streams = streams.of(&live.simulator, "hour");
         assert!(streams.len() > 8, "only {} streams", streams.len());

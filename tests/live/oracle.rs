@@ -1,12 +1,12 @@
-//! What a conversation of the test must have become: word for word what was said and heard.
+//! The expected transcript of a conversation: word for word what was said and heard.
 //!
 //! The learner's turns are the lines that were said, each once, in order. The tutor's turns together are what the
 //! loudspeaker played: every sentence that was heard to its end, once, in order, and nothing else. Where a sentence was
-//! cut, the transcript has its first words, and not more of them than were heard, but for the one in which it was cut. If
-//! it was the model that cut it, it has as many as were heard, but for one; after the loss of a stream, or when the page
-//! itself cuts, the service knows only how many milliseconds were played, and guesses carefully how many words that is.
-//! What was heard before a line stands before it, and what came after it stands after it. Only while the socket was away
-//! may the tutor have said what was not heard.
+//! cut, the transcript has its first words: those that were heard, and at most the word in which it was cut. If the model
+//! cut it, at most one of the words that were heard is missing. After the loss of a stream, or when the client interrupts,
+//! the service knows only how many milliseconds were played, and estimates the number of words from below. What was heard
+//! before a line is before it, and what was heard after it is after it. Only while the client was disconnected may the
+//! transcript have words of the tutor that were not heard.
 
 use std::collections::HashSet;
 
@@ -18,11 +18,11 @@ use events::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::page::{Piece, What};
+use crate::loudspeaker::{Piece, PieceKind};
 
 /// A line of the learner.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct SpokenLine {
     pub(crate) text: String,
     pub(crate) began: Instant,
     /// When its last sample was recorded.
@@ -30,14 +30,14 @@ pub(crate) struct Said {
 }
 
 /// Compares a transcript with what was said and heard.
-pub(crate) fn check_words(turns: &[Turn], said: &[Said], pieces: &[Piece]) -> anyhow::Result<()> {
+pub(crate) fn check_words(turns: &[Turn], said: &[SpokenLine], pieces: &[Piece]) -> anyhow::Result<()> {
     ensure!(turns.iter().zip(0..).all(|(turn, n)| turn.index == n), "the turns have gaps");
     let learner: Vec<&Turn> = turns.iter().filter(|turn| turn.speaker == Speaker::Learner).collect();
     let texts: Vec<&str> = learner.iter().map(|turn| turn.text.as_str()).collect();
     let lines: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
     ensure!(texts == lines, "{lines:?} was said, and {texts:?} is in the transcript");
     for piece in pieces {
-        ensure!(!matches!(piece.what, What::Damaged(_)), "the learner could not understand {piece:?}");
+        ensure!(!matches!(piece.kind, PieceKind::Damaged(_)), "the audio of the tutor is damaged: {piece:?}");
     }
     let lines = said.iter().zip(&learner).map(|(said, turn)| (said, turn.index)).collect();
     let tutor = turns.iter().filter(|turn| turn.speaker == Speaker::Tutor);
@@ -47,18 +47,22 @@ pub(crate) fn check_words(turns: &[Turn], said: &[Said], pieces: &[Piece]) -> an
         return Ok(());
     }
     let (piece, word) = matching.furthest;
-    let heard: Vec<&What> = pieces.iter().map(|piece| &piece.what).collect();
+    let heard: Vec<&PieceKind> = pieces.iter().map(|piece| &piece.kind).collect();
     anyhow::bail!(
         "{heard:#?} was heard; from piece {piece} on it is not in the transcript from word {word} on"
     )
 }
 
-/// Compares a completion with the journal: there is one, and it tells of it.
+/// Checks that there is one completion, with the number of turns of the journal.
 pub(crate) fn check_completion(journal: &Conversation, completed: &[Value]) -> anyhow::Result<()> {
     ensure!(completed.len() == 1, "{} completions", completed.len());
     let data = &completed[0]["data"];
     let turns = data["turns"].as_u64().context("a completion without turns")?;
-    ensure!(turns == journal.turns.len() as u64, "{turns} turns are said to be {}", journal.turns.len());
+    ensure!(
+        turns == journal.turns.len() as u64,
+        "the completion has {turns} turns instead of {}",
+        journal.turns.len()
+    );
     Ok(())
 }
 
@@ -67,7 +71,7 @@ struct Matching<'a> {
     words: Vec<(&'a str, u32)>,
     pieces: &'a [Piece],
     /// The learner's lines with their turns.
-    lines: Vec<(&'a Said, u32)>,
+    lines: Vec<(&'a SpokenLine, u32)>,
     failed: HashSet<(usize, usize)>,
     furthest: (usize, usize),
 }
@@ -81,27 +85,27 @@ impl Matching<'_> {
             return false;
         }
         let left = self.words.len() - word;
-        let fits = match &next.what {
-            What::Sentence(text) => {
+        let fits = match &next.kind {
+            PieceKind::Sentence(text) => {
                 let count = text.split_whitespace().count();
                 self.stands(next, text, count, word) && self.fits(piece + 1, word + count)
             }
-            What::Last(text) => {
+            PieceKind::Last(text) => {
                 let most = text.split_whitespace().count();
                 (0..=most)
                     .rev()
                     .any(|count| self.stands(next, text, count, word) && self.fits(piece + 1, word + count))
             }
-            What::Beginning { heard, planned, told } => {
+            PieceKind::Beginning { heard, planned, reported } => {
                 let whole = heard.split_inclusive(' ').filter(|part| part.ends_with(' ')).count();
                 let most = (whole + 1).min(planned.split_whitespace().count());
-                let least = if *told { whole.saturating_sub(1) } else { 0 };
+                let least = if *reported { whole.saturating_sub(1) } else { 0 };
                 (least..=most).rev().any(|count| {
                     self.stands(next, planned, count, word) && self.fits(piece + 1, word + count)
                 })
             }
-            What::Gap => (0..=left).any(|count| self.fits(piece + 1, word + count)),
-            What::Damaged(_) => false,
+            PieceKind::Gap => (0..=left).any(|count| self.fits(piece + 1, word + count)),
+            PieceKind::Damaged(_) => false,
         };
         if !fits {
             self.failed.insert((piece, word));

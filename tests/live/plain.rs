@@ -1,6 +1,6 @@
 //! A conversation without trouble, as a check of the harness itself.
 
-use infra::{learner::Script, simulator::audible::Heard};
+use infra::{client::Script, simulator::audible::Heard};
 use tests::live::{Live, LiveOptions, block_on};
 
 #[test]

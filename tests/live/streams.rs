@@ -1,5 +1,5 @@
-//! Which streams of the simulator belong to which conversation: each conversation of the test has a picture of its
-//! own, whose title stands in the system prompt.
+//! The streams of the simulator by conversation: each conversation of a test has a picture of its own, and the system
+//! prompt contains its title.
 
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
@@ -12,7 +12,7 @@ pub(crate) struct Streams(RefCell<Known>);
 #[derive(Debug, Default)]
 struct Known {
     opened: u64,
-    /// Whose system prompt has not come.
+    /// Streams whose system prompt has not arrived.
     nameless: Vec<Arc<StreamRecord>>,
     named: BTreeMap<String, Vec<Arc<StreamRecord>>>,
 }

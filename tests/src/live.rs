@@ -9,7 +9,7 @@
 //! over a socket takes at most a millisecond of this time. With an ordinary runtime [`Live`] works in real time.
 //!
 //! ```no_run
-//! # use infra::learner::Script;
+//! # use infra::client::Script;
 //! # use tests::live::{Live, LiveOptions, block_on};
 //! block_on(async {
 //!     let live = Live::start(LiveOptions::default().with("grace-seconds", 5)).await.unwrap();
@@ -37,7 +37,7 @@ use events::{
     workers::Worker,
 };
 use infra::{
-    learner::Learner,
+    client::Learner,
     local::{Progress, publish_pictures},
     simulator::{Simulator, SimulatorOptions},
 };

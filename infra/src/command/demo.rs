@@ -1,4 +1,4 @@
-//! One complete spoken conversation, and what comes of it.
+//! `nova demo`: one spoken conversation with the running service, and its results.
 
 use std::{
     fs::File,
@@ -9,18 +9,17 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use events::contract::{Speaker, Turn};
 use infra::{
-    learner::{Conversation, Learner, Line, Moment, Script, read_wav},
+    client::{Conversation, Line, Script, SessionEvent, UserPool, read_wav},
     local::{Picture, RunFile, catalogue, http_client, workspace},
 };
 use uuid::Uuid;
 
-use super::results::{self, AlertTap};
+use super::results::{self, AlertTap, turn_line};
 use crate::{console::Console, signals::StopSignals};
 
-/// How much faster than a person the impatient talk.
-const FAST: f64 = 8.0;
+/// The pace of `--fast`.
+const FAST_PACE: f64 = 8.0;
 
 /// How long the service may take to respond: the restart of an ingress.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,14 +29,14 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoOptions {
-    /// Talk several times faster than a person.
+    /// Speak and listen 8 times faster than real time.
     #[arg(long)]
     fast: bool,
-    /// Say this recording (WAV, at most 30 s) instead of the prepared sentences. The simulated tutor cannot
-    /// understand human speech and says so; Amazon Nova Sonic can.
+    /// Send this recording (WAV, at most 30 s) instead of the prepared sentences. The simulated tutor does not
+    /// understand human speech and says so; Amazon Nova Sonic understands it.
     #[arg(long, value_name = "FILE")]
     wav: Option<PathBuf>,
-    /// The picture to talk about.
+    /// The picture of the conversation.
     #[arg(long, value_name = "ID", default_value = "street-market")]
     picture: String,
 }
@@ -62,15 +61,21 @@ async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console)
     progress.begin("Signing a learner up");
     await_service(run).await?;
     let email = format!("learner-{}@nova.example", Uuid::new_v4().simple());
-    let learner = Learner::sign_up(&run.cloud_endpoint, &run.outputs.client_id, &run.url, &email).await?;
+    let pool = UserPool::new(&run.cloud_endpoint, &run.outputs.client_id, &run.url)?;
+    let learner = pool.sign_up(&email).await?;
     progress.end(&email);
-    console.line(&format!("\nThe conversation, about the picture {:?}", script.image_id));
+    let image_id = &script.image_id;
+    let pace = if script.pace > 1.0 {
+        format!(", {} times faster than real time", script.pace)
+    } else {
+        String::new()
+    };
+    console.line(&format!("\nThe conversation about the picture {image_id:?}{pace}"));
     let conversation =
-        Box::pin(learner.converse_observed(script, |moment| print_moment(moment, console))).await?;
-    summarise(&conversation, script, console);
-    console.line("\nWhat comes of it");
-    let spoken = results::Spoken { user_id: learner.user_id(), conversation: &conversation, script };
-    let arrived = results::show(run, &spoken, tap, console).await;
+        Box::pin(learner.converse_observed(script, |event| print_event(event, console))).await?;
+    print_summary(&conversation, script, console);
+    console.line("\nThe results");
+    let arrived = results::show(run, &learner, conversation.conversation_id, script, tap, console).await;
     Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -103,7 +108,7 @@ fn script(arguments: &DemoOptions) -> anyhow::Result<Script> {
     if let Some(wav) = &arguments.wav {
         script.lines = vec![Line::Recording(recording(wav)?)];
     }
-    Ok(if arguments.fast { script.at_pace(FAST) } else { script })
+    Ok(if arguments.fast { script.at_pace(FAST_PACE) } else { script })
 }
 
 fn recording(wav: &Path) -> anyhow::Result<Vec<i16>> {
@@ -111,7 +116,7 @@ fn recording(wav: &Path) -> anyhow::Result<Vec<i16>> {
     read_wav(BufReader::new(file)).with_context(|| format!("cannot use {}", wav.display()))
 }
 
-/// What somebody could say of any picture, in the words of this one. It has the slips of a learner.
+/// Sentences that suit any picture, with the vocabulary of this one and with mistakes of a learner.
 fn sentences(picture: &Picture) -> Vec<String> {
     let word = |n: usize| picture.vocabulary.get(n).map_or("many things", String::as_str);
     vec![
@@ -122,33 +127,27 @@ fn sentences(picture: &Picture) -> Vec<String> {
     ]
 }
 
-fn print_moment(moment: &Moment, console: &Console) {
-    match moment {
-        Moment::Model { simulated: true } => console.line("  (the tutor is simulated)"),
-        Moment::Turn(turn) => console.line(&format!("  {}", line(turn))),
-        Moment::Flush => console.line("  (the tutor was interrupted)"),
-        Moment::Reconnecting => console.line("  (the model was lost for a moment)"),
-        Moment::Resumed => console.line("  (and is back)"),
-        Moment::Moving => console.line("  (the connection was lost)"),
-        Moment::Back => console.line("  (and is there again)"),
-        Moment::Ready { .. } | Moment::Model { .. } | Moment::Speaking(_) | Moment::Caption { .. } => {}
+fn print_event(event: &SessionEvent, console: &Console) {
+    match event {
+        SessionEvent::Model { simulated: true } => console.line("  (the tutor is simulated)"),
+        SessionEvent::Turn(turn) => console.line(&format!("  {}", turn_line(turn))),
+        SessionEvent::Flush => console.line("  (the tutor was interrupted)"),
+        SessionEvent::ModelLost => console.line("  (the service has lost the model)"),
+        SessionEvent::ModelRestored => console.line("  (the model is available again)"),
+        SessionEvent::ConnectionLost => console.line("  (the connection is lost)"),
+        SessionEvent::Reconnected => console.line("  (the client has reconnected)"),
+        SessionEvent::Ready
+        | SessionEvent::Model { .. }
+        | SessionEvent::Speaking(_)
+        | SessionEvent::Caption { .. } => {}
     }
 }
 
-/// A turn as one line: when, who, what.
-pub(super) fn line(turn: &Turn) -> String {
-    let who = match turn.speaker {
-        Speaker::Learner => "learner",
-        Speaker::Tutor => "tutor  ",
-    };
-    format!("{:6.1} s  {who}  {}", turn.start_ms as f64 / 1000.0, turn.text)
-}
-
-fn summarise(conversation: &Conversation, script: &Script, console: &Console) {
+fn print_summary(conversation: &Conversation, script: &Script, console: &Console) {
     let latencies = &conversation.answer_latencies;
     let slowest = latencies.iter().max().map_or(0.0, |slowest| slowest.as_secs_f64() * script.pace);
     console.line(&format!(
-        "  {} turns; the slowest answer began {slowest:.1} s after the end of the learner's turn",
+        "  {} turns; the slowest response began {slowest:.1} s after the end of the learner's turn, at real-time pace",
         conversation.turn_count
     ));
 }

@@ -1,35 +1,32 @@
-//! Waits for what the workers make of a conversation and shows each result when it arrives.
+//! Waits for the results of a conversation and shows each when it arrives.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::{
-    contract::{ConversationId, Speaker, StoredAnalysis, Transcript, UserId},
+    contract::{
+        ConversationId, Direction, Level, Milestone, Speaker, StoredAnalysis, Streak, Transcript, Turn, UserId,
+    },
     workers::Worker,
 };
 use infra::{
-    learner::{Conversation, Line, Script},
-    local::{RunFile, root_s3_client, root_sdk_config},
+    client::{Learner, Line, Script},
+    local::{RunFile, http_client, root_s3_client, root_sdk_config},
 };
 use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::demo;
 use crate::console::Console;
 
 /// How long the work for a result may take, besides the wait for a message that a killed worker held.
 const WORK_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How often the stores are looked at.
+/// Time between two reads of a result that has not arrived.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Listens to the three alert topics through a queue of its own.
+/// A temporary queue that subscribes to the three alert topics.
 #[derive(Debug)]
 pub(super) struct AlertTap {
     sqs: aws_sdk_sqs::Client,
@@ -38,35 +35,43 @@ pub(super) struct AlertTap {
     subscriptions: Vec<String>,
 }
 
-/// An alert as subscribers get it.
+/// An alert as a subscriber receives it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Alert {
     severity: String,
     title: String,
     text: String,
-    /// Not of alerts that are told together, nor of dead letters.
+    /// Absent in batches and in alerts about dead letters.
     conversation_id: Option<ConversationId>,
 }
 
-/// A conversation that was held, and the script that it followed.
-pub(super) struct Spoken<'a> {
-    pub(super) user_id: &'a UserId,
-    pub(super) conversation: &'a Conversation,
-    pub(super) script: &'a Script,
-}
-
 /// Shows the four results as they arrive. Returns whether all of them did.
-pub(super) async fn show(run: &RunFile, spoken: &Spoken<'_>, tap: &AlertTap, console: &Console) -> bool {
-    let Spoken { user_id, conversation, script } = *spoken;
-    let id = conversation.conversation_id;
+pub(super) async fn show(
+    run: &RunFile,
+    learner: &Learner,
+    id: ConversationId,
+    script: &Script,
+    tap: &AlertTap,
+    console: &Console,
+) -> bool {
+    let user_id = learner.user_id();
     let shown = tokio::join!(
         print_when_ready(console, run, "transcript", Box::pin(transcript(run, user_id, id, script))),
-        print_when_ready(console, run, "analysis", Box::pin(assessment(run, user_id, id))),
-        print_when_ready(console, run, "progress", Box::pin(progress(run, user_id))),
+        print_when_ready(console, run, "analysis", Box::pin(analysis(run, user_id, id, script))),
+        print_when_ready(console, run, "progress", Box::pin(progress(run, learner))),
         print_when_ready(console, run, "alerts", Box::pin(tap.alert(id))),
     );
     shown.0 && shown.1 && shown.2 && shown.3
+}
+
+/// A turn as one line: start, speaker, text.
+pub(super) fn turn_line(turn: &Turn) -> String {
+    let speaker = match turn.speaker {
+        Speaker::Learner => "learner",
+        Speaker::Tutor => "tutor  ",
+    };
+    format!("{:6.1} s  {speaker}  {}", turn.start_ms as f64 / 1000.0, turn.text)
 }
 
 async fn print_when_ready(
@@ -76,10 +81,10 @@ async fn print_when_ready(
     result: impl Future<Output = anyhow::Result<Vec<String>>>,
 ) -> bool {
     let since = Instant::now();
-    let patience = patience();
-    let result = tokio::time::timeout(patience, result).await;
+    let timeout = result_timeout();
+    let result = tokio::time::timeout(timeout, result).await;
     let result =
-        result.unwrap_or_else(|_| Err(anyhow::anyhow!("nothing arrived within {} s", patience.as_secs())));
+        result.unwrap_or_else(|_| Err(anyhow::anyhow!("nothing arrived within {} s", timeout.as_secs())));
     match result {
         Ok(lines) => {
             console.line(&format!("✓ {worker} ({:.1} s after the end)", since.elapsed().as_secs_f64()));
@@ -98,12 +103,12 @@ async fn print_when_ready(
 
 /// How long a result may take to arrive: a message that a killed worker held comes back after the visibility timeout of
 /// its queue.
-fn patience() -> Duration {
+fn result_timeout() -> Duration {
     let held = Worker::ALL.map(|worker| worker.spec().visibility_seconds).into_iter().max();
     WORK_TIMEOUT + Duration::from_secs(held.unwrap_or_default())
 }
 
-/// The transcript, which has to be what was said.
+/// The transcript, which must be what was said.
 async fn transcript(
     run: &RunFile,
     user_id: &UserId,
@@ -112,7 +117,7 @@ async fn transcript(
 ) -> anyhow::Result<Vec<String>> {
     let key = format!("transcripts/{user_id}/{id}.json.gz");
     let transcript: Transcript = document(run, &key).await?;
-    let said: Vec<&str> = script.lines.iter().filter_map(text).collect();
+    let said: Vec<&str> = script.lines.iter().filter_map(Line::text).collect();
     let written = transcript.turns.iter().filter(|turn| turn.turn.speaker == Speaker::Learner);
     let written: Vec<&str> = written.map(|turn| turn.turn.text.as_str()).collect();
     ensure!(
@@ -120,128 +125,202 @@ async fn transcript(
         "it differs from what was said: said {said:?}, written {written:?}"
     );
     let mut lines = vec![format!("s3://{}/{key}", run.outputs.logs_bucket)];
-    lines.extend(transcript.turns.iter().map(|turn| demo::line(&turn.turn)));
+    lines.extend(transcript.turns.iter().map(|turn| turn_line(&turn.turn)));
     if said.len() == script.lines.len() {
-        lines.push("word for word what was said, although nothing but audio was sent".to_owned());
+        lines.push("word for word what was said; only audio was sent".to_owned());
     }
     Ok(lines)
 }
 
-fn text(line: &Line) -> Option<&str> {
-    match line {
-        Line::Text(text) => Some(text),
-        Line::Recording(_) => None,
-    }
+async fn analysis(
+    run: &RunFile,
+    user_id: &UserId,
+    id: ConversationId,
+    script: &Script,
+) -> anyhow::Result<Vec<String>> {
+    let analysis: StoredAnalysis = document(run, &format!("analyses/{user_id}/{id}.json.gz")).await?;
+    let is_speech = script.lines.iter().any(|line| line.text().is_none());
+    Ok(analysis_lines(&analysis, is_speech))
 }
 
-async fn assessment(run: &RunFile, user_id: &UserId, id: ConversationId) -> anyhow::Result<Vec<String>> {
-    let analysis: StoredAnalysis = document(run, &format!("analyses/{user_id}/{id}.json.gz")).await?;
-    let it = &analysis.assessment;
-    let skills = &it.skills;
-    let by = if analysis.simulated { "a simulated model" } else { analysis.model_id.as_str() };
+/// An analysis for a reader. `is_speech` says that a person spoke, and not audible text.
+fn analysis_lines(analysis: &StoredAnalysis, is_speech: bool) -> Vec<String> {
+    let StoredAnalysis { assessment, measures, .. } = analysis;
+    let skills = &assessment.skills;
+    let model = if analysis.simulated { "a simulated model" } else { analysis.model_id.as_str() };
+    let voice = if is_speech { "" } else { " of audible text, whose tones are faster than a person" };
     let mut lines = vec![
-        format!("overall {} of 100, CEFR {:?}, assessed by {by}", it.overall, it.cefr),
+        format!("overall {} of 100, CEFR {:?}, assessed by {model}", assessment.overall, assessment.cefr),
         format!(
             "fluency {}, vocabulary {}, grammar {}, relevance {}",
             skills.fluency.score, skills.vocabulary.score, skills.grammar.score, skills.relevance.score
         ),
-        format!(
-            "{} words, {} different ones, {:.0} words a minute",
-            analysis.measures.words, analysis.measures.distinct_words, analysis.measures.words_per_minute
-        ),
+        format!("{} words, {} different ones", measures.words, measures.distinct_words),
+        format!("{:.0} words per minute{voice}", measures.words_per_minute),
     ];
     if let Some(cost) = analysis.cost {
         let would = if analysis.simulated { "would have cost" } else { "cost" };
         lines.push(format!(
-            "{} tokens in and {} out, which {would} ${:.4}",
+            "{} input and {} output tokens, which {would} ${:.4}",
             analysis.input_tokens,
             analysis.output_tokens,
             cost.usd_micros as f64 / 1e6
         ));
     }
-    lines.extend(it.strengths.iter().map(|strength| format!("+ {strength}")));
-    lines.extend(it.corrections.iter().map(|correction| {
+    lines.extend(assessment.strengths.iter().map(|strength| format!("+ {strength}")));
+    lines.extend(assessment.corrections.iter().map(|correction| {
         format!("\"{}\" → \"{}\": {}", correction.quote, correction.better, correction.why)
     }));
-    lines.extend(it.recommendations.iter().map(|advice| format!("> {advice}")));
-    lines.push(format!("next: {}", it.next_objective));
-    Ok(lines)
+    lines.extend(assessment.recommendations.iter().map(|advice| format!("> {advice}")));
+    lines.push(format!("next: {}", assessment.next_objective));
+    lines
 }
 
-/// The learner's day, once both the conversation and its assessment are in it.
-async fn progress(run: &RunFile, user_id: &UserId) -> anyhow::Result<Vec<String>> {
-    let dynamodb = aws_sdk_dynamodb::Client::new(&root_sdk_config(&run.cloud_endpoint));
+/// The learner's progress as the API returns it, once it contains the conversation and its assessment.
+async fn progress(run: &RunFile, learner: &Learner) -> anyhow::Result<Vec<String>> {
+    let http = http_client()?;
     loop {
-        let found = dynamodb
-            .query()
-            .table_name(&run.outputs.user_progress_table)
-            .key_condition_expression("userId = :user")
-            .expression_attribute_values(":user", AttributeValue::S(user_id.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .context("cannot read the progress table")?;
-        // Days sort before the total, which is the last item.
-        let (day, total) = (found.items().first(), found.items().last());
-        let both = day.zip(total).filter(|(day, total)| {
-            day.contains_key("conversations") && day.contains_key("scored") && total.contains_key("level")
-        });
-        if let Some((day, total)) = both {
-            let attributes: BTreeMap<&String, String> =
-                day.iter().filter_map(|(name, value)| Some((name, shown(value)?))).collect();
-            let attributes = attributes.iter().filter(|(name, _)| name.as_str() != "userId");
-            let mut lines: Vec<String> = attributes.map(|(name, value)| format!("{name}: {value}")).collect();
-            lines.push(standing(total));
-            return Ok(lines);
+        let get = http.get(format!("{}/api/progress", run.url)).bearer_auth(learner.access_token());
+        let response = get.send().await.and_then(reqwest::Response::error_for_status);
+        let progress = response.context("cannot read the progress")?.json::<Progress>();
+        let progress = progress.await.context("the progress is unreadable")?;
+        if progress.total.scored > 0 && progress.total.conversations > 0 {
+            return Ok(progress.lines());
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-/// Where the learner stands over all days: streak, level and milestones.
-fn standing(total: &HashMap<String, AttributeValue>) -> String {
-    let of = |name: &str| total.get(name).and_then(shown).unwrap_or_default();
-    let milestones: Vec<String> = serde_json::from_str(&of("milestones")).unwrap_or_default();
-    format!(
-        "in all: {} days in a row (longest {}), level {} ({}), milestones: {}",
-        of("streakDays"),
-        of("longestStreakDays"),
-        of("level"),
-        of("levelDirection"),
-        milestones.join(", ")
-    )
+/// The response of `GET /api/progress`, as far as it is shown.
+#[derive(Debug, Deserialize)]
+struct Progress {
+    days: Vec<Day>,
+    total: Total,
 }
 
-fn shown(value: &AttributeValue) -> Option<String> {
-    value.as_n().or_else(|_| value.as_s()).ok().cloned()
+#[derive(Debug, Deserialize)]
+struct Day {
+    date: String,
+    #[serde(flatten)]
+    sums: Sums,
 }
 
-/// A compressed JSON document, once it is there.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sums {
+    conversations: u64,
+    turns: u64,
+    learner_speech_ms: u64,
+    duration_ms: u64,
+    scores: Option<BTreeMap<String, f64>>,
+    levels: BTreeMap<Level, u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Total {
+    conversations: u64,
+    scored: u64,
+    streak: Streak,
+    trend: Option<Trend>,
+    milestones: Vec<Milestone>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Trend {
+    level: Level,
+    direction: Direction,
+}
+
+impl Progress {
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for Day { date, sums } in &self.days {
+            let seconds = |ms: u64| ms as f64 / 1000.0;
+            lines.push(format!(
+                "{date}: {} with {} turns and {:.1} s of the learner's speech in {:.1} s",
+                counted(sums.conversations, "conversation"),
+                sums.turns,
+                seconds(sums.learner_speech_ms),
+                seconds(sums.duration_ms)
+            ));
+            let scores = sums.scores.iter().flatten();
+            let scores: Vec<String> = scores.map(|(skill, score)| format!("{skill} {score}")).collect();
+            lines.extend((!scores.is_empty()).then(|| format!("mean scores: {}", scores.join(", "))));
+            lines.extend(
+                sums.levels
+                    .iter()
+                    .map(|(level, count)| format!("CEFR {level:?}: {}", counted(*count, "conversation"))),
+            );
+        }
+        let Total { streak, trend, milestones, .. } = &self.total;
+        lines.push(format!(
+            "{} in a row, {} at most",
+            counted(streak.current_days.into(), "day"),
+            counted(streak.longest_days.into(), "day")
+        ));
+        lines.extend(trend.as_ref().map(|trend| {
+            let direction = match trend.direction {
+                Direction::Rising => "rising",
+                Direction::Steady => "steady",
+                Direction::Falling => "falling",
+            };
+            format!("level {:?}, {direction}", trend.level)
+        }));
+        let milestones: Vec<&str> = milestones.iter().copied().map(milestone).collect();
+        lines.extend((!milestones.is_empty()).then(|| format!("milestones: {}", milestones.join(", "))));
+        lines
+    }
+}
+
+fn counted(count: u64, unit: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+fn milestone(milestone: Milestone) -> &'static str {
+    match milestone {
+        Milestone::FirstConversation => "first conversation",
+        Milestone::TenConversations => "10 conversations",
+        Milestone::HundredConversations => "100 conversations",
+        Milestone::StreakSevenDays => "7 days in a row",
+        Milestone::StreakThirtyDays => "30 days in a row",
+        Milestone::HourSpoken => "1 hour of speech",
+        Milestone::TenHoursSpoken => "10 hours of speech",
+        Milestone::HundredHoursSpoken => "100 hours of speech",
+        Milestone::LevelA2 => "level A2",
+        Milestone::LevelB1 => "level B1",
+        Milestone::LevelB2 => "level B2",
+        Milestone::LevelC1 => "level C1",
+        Milestone::LevelC2 => "level C2",
+    }
+}
+
+/// A compressed JSON document, once it is stored.
 async fn document<T: serde::de::DeserializeOwned>(run: &RunFile, key: &str) -> anyhow::Result<T> {
     let s3 = root_s3_client(&run.cloud_endpoint);
     loop {
         let stored = events::document::get(&s3, &run.outputs.logs_bucket, key).await;
-        if let Some(stored) = stored.context("cannot read the bucket of logs")? {
-            return serde_json::from_slice(&stored.content).context("the document has another shape");
+        if let Some(stored) = stored.context("cannot read the bucket of documents")? {
+            return serde_json::from_slice(&stored.content).context("the document is unreadable");
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
 impl AlertTap {
-    /// Makes the queue and subscribes it. Alerts published from now on are heard.
+    /// Creates the queue and subscribes it. It receives the alerts that are published from now on.
     pub(super) async fn open(run: &RunFile) -> anyhow::Result<Self> {
         let sdk = root_sdk_config(&run.cloud_endpoint);
         let (sqs, sns) = (aws_sdk_sqs::Client::new(&sdk), aws_sdk_sns::Client::new(&sdk));
-        let gone = "the local cloud does not answer; start the service again with `cargo run`";
+        let unavailable = "the local cloud does not respond; start the service again with `cargo run`";
         let name = format!("nova-demo-{}", Uuid::new_v4().simple());
-        let queue_url = sqs.create_queue().queue_name(name).send().await.context(gone)?.queue_url;
+        let queue_url = sqs.create_queue().queue_name(name).send().await.context(unavailable)?.queue_url;
         let queue_url = queue_url.context("a queue has a URL")?;
         let mut tap = Self { sqs, sns, queue_url, subscriptions: Vec::new() };
         match tap.subscribe(run).await {
             Ok(()) => Ok(tap),
             Err(error) => {
-                // The first error is the one to tell.
+                // The first error is the cause.
                 let _ = tap.close().await;
                 Err(error)
             }
@@ -272,13 +351,14 @@ impl AlertTap {
     /// Waits for an alert about the conversation.
     async fn alert(&self, id: ConversationId) -> anyhow::Result<Vec<String>> {
         loop {
-            // Shorter than the patience: a poll that is given up would take a message with it.
+            // Shorter than the timeout: a cancelled poll could lose a message.
             let received = self.sqs.receive_message().queue_url(&self.queue_url).wait_time_seconds(5);
-            let received = received.max_number_of_messages(10).send().await.context("cannot hear alerts")?;
+            let received =
+                received.max_number_of_messages(10).send().await.context("cannot receive alerts")?;
             let mut lines = Vec::new();
             for message in received.messages() {
-                let Some(body) = message.body() else { bail!("an alert has no text") };
-                let alert: Alert = serde_json::from_str(body).context("an alert has another shape")?;
+                let Some(body) = message.body() else { bail!("an alert has no body") };
+                let alert: Alert = serde_json::from_str(body).context("an alert is unreadable")?;
                 if alert.conversation_id == Some(id) {
                     lines.push(format!("{}: {} - {}", alert.severity, alert.title, alert.text));
                 }
@@ -289,7 +369,7 @@ impl AlertTap {
         }
     }
 
-    /// Removes the subscriptions and the queue.
+    /// Deletes the subscriptions and the queue.
     pub(super) async fn close(self) -> anyhow::Result<()> {
         for subscription in &self.subscriptions {
             self.sns
@@ -299,7 +379,56 @@ impl AlertTap {
                 .await
                 .context("cannot unsubscribe")?;
         }
-        self.sqs.delete_queue().queue_url(&self.queue_url).send().await.context("cannot remove a queue")?;
+        self.sqs.delete_queue().queue_url(&self.queue_url).send().await.context("cannot delete the queue")?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// All keys of the objects in `value`.
+    fn keys(value: &Value) -> Vec<&str> {
+        let object = value.as_object().into_iter().flatten();
+        let inner = value.as_array().into_iter().flatten().flat_map(keys);
+        object
+            .flat_map(|(key, value)| std::iter::once(key.as_str()).chain(keys(value)))
+            .chain(inner)
+            .collect()
+    }
+
+    #[test]
+    fn progress_lines_have_labels_and_no_attribute_name() {
+        let sums = json!({
+            "conversations": 1, "turns": 9, "learnerSpeechMs": 14_200, "durationMs": 31_000, "scored": 1,
+            "scores": { "overall": 70.5, "fluency": 70.0 }, "levels": { "B2": 1 },
+        });
+        let mut response = json!({ "from": "2026-11-01", "to": "2026-11-28", "days": [sums], "total": sums });
+        response["days"][0]["date"] = json!("2026-11-28");
+        response["total"]["streak"] = json!({ "currentDays": 1, "longestDays": 2, "lastDay": "2026-11-28" });
+        response["total"]["trend"] = json!({ "level": "B2", "direction": "steady" });
+        response["total"]["milestones"] = serde_json::to_value(Milestone::ALL).unwrap();
+        let lines = serde_json::from_value::<Progress>(response.clone()).unwrap().lines();
+        let expected = [
+            "2026-11-28: 1 conversation with 9 turns and 14.2 s of the learner's speech in 31.0 s",
+            "mean scores: fluency 70, overall 70.5",
+            "CEFR B2: 1 conversation",
+            "1 day in a row, 2 days at most",
+            "level B2, steady",
+        ];
+        assert_eq!(lines[..5], expected);
+        let text = lines.concat();
+        // Names of one lower-case word are words of the text, too.
+        let names =
+            keys(&response).into_iter().filter(|key| key.contains(char::is_uppercase) && key.len() > 2);
+        let names: Vec<&str> = names.collect();
+        assert!(names.contains(&"learnerSpeechMs") && names.contains(&"longestDays"), "{names:?}");
+        for name in names {
+            assert!(!text.contains(name), "{name} is in {text:?}");
+        }
+        assert!(!text.contains('_') && !text.contains("cefr"), "{text:?}");
     }
 }

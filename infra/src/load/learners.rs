@@ -1,64 +1,75 @@
 //! The learners of a load test: signed up a few at a time, each with sentences of their own, encoded before anything is
 //! measured.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use events::contract::live::SAMPLE_RATE_HZ;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
-    learner::{Learner, Script, UserPool},
+    client::{Learner, Script, UserPool},
     local::{Progress, Stack},
     simulator::audible,
 };
 
-/// Learners that sign up at one time.
-const AT_ONCE: usize = 8;
+/// Concurrent sign-ups.
+const SIGN_UPS_MAX: usize = 8;
 
-/// Pictures that are talked about.
+/// How long a response may take, from the end of the learner's sentence to the end of the tutor's.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// The pictures of the conversations.
 const PICTURES: [&str; 5] =
     ["street-market", "family-kitchen", "beach-afternoon", "office-meeting", "birthday-party"];
 
-/// Somebody who talks.
-#[derive(Clone, Debug)]
-pub(super) struct Speaker {
+/// A learner of the load test.
+#[derive(Debug)]
+pub(super) struct LoadLearner {
     pub(super) learner: Learner,
-    /// How the conversation is asked for.
-    pub(super) script: Arc<Script>,
-    /// What is said, one after the other and then from the beginning.
-    pub(super) lines: Arc<[Line]>,
+    /// The request for the conversation.
+    pub(super) script: Script,
+    /// What the learner says, in turn.
+    lines: [Line; 2],
 }
 
 /// A sentence and its audio.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) text: String,
-    pub(super) samples: Vec<i16>,
+    pub(super) samples: Arc<[i16]>,
+}
+
+impl LoadLearner {
+    /// The line with this index; after the last one they begin again.
+    pub(super) fn line(&self, index: usize) -> &Line {
+        &self.lines[index % self.lines.len()]
+    }
 }
 
 pub(super) async fn sign_up(
     stack: &Stack,
     count: usize,
     progress: &Progress,
-) -> anyhow::Result<Vec<Speaker>> {
+) -> anyhow::Result<Vec<LoadLearner>> {
     let pool = UserPool::new(stack.cloud().endpoint(), &stack.outputs().client_id, stack.url())?;
     let signed_up = stream::iter(0..count).map(|n| {
         let pool = pool.clone();
         async move {
             let learner = pool.sign_up(&format!("learner-{n}@nova.example")).await?;
             progress.detail(&format!("{} of {count}", n + 1));
-            let script = Arc::new(Script::new(PICTURES[n % PICTURES.len()], Vec::<String>::new()));
-            anyhow::Ok(Speaker { learner, script, lines: sentences(n).map(line).into() })
+            let script = Script::new(PICTURES[n % PICTURES.len()], Vec::<String>::new());
+            let script = Script { answer_timeout: ANSWER_TIMEOUT, ..script };
+            anyhow::Ok(LoadLearner { learner, script, lines: sentences(n).map(line) })
         }
     });
-    signed_up.buffered(AT_ONCE).try_collect().await
+    signed_up.buffered(SIGN_UPS_MAX).try_collect().await
 }
 
-/// What nobody else says, about two seconds of speech each.
+/// Sentences of this learner only, about two seconds of speech each.
 fn sentences(n: usize) -> [String; 2] {
     [format!("I am learner {n} and I see a red door."), format!("Number {n} thinks that they are happy.")]
 }
 
 fn line(text: String) -> Line {
-    Line { samples: audible::encode(&text, SAMPLE_RATE_HZ), text }
+    Line { samples: audible::encode(&text, SAMPLE_RATE_HZ).into(), text }
 }

@@ -1,4 +1,4 @@
-//! Reads from the system what processes use: processor time, memory, wake-ups. Linux only, like the figures.
+//! Reads the processor time, memory and wake-ups of processes from Linux.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -20,20 +20,20 @@ pub(super) struct Meters {
     clouds: [Meter; 2],
 }
 
-/// Bytes of the piece of work whose time is the speed of a processor: one signed frame of audio.
+/// Bytes of the reference work, which measures the speed of a processor: one signed frame of audio.
 const REFERENCE_BYTES: usize = 2119;
 
-/// How often that is done for one look.
+/// Repetitions of the reference work for one measurement.
 const REFERENCE_TIMES: usize = 50;
 
-/// The time that the calling thread needs for the SHA-256 of [`REFERENCE_BYTES`], in nanoseconds of its own processor time.
-/// It tells a slow machine, or a slow hour of a shared one, from a slow server.
+/// Processor time of the calling thread for the SHA-256 of [`REFERENCE_BYTES`], in nanoseconds. It distinguishes a slow
+/// machine, or a slow hour of a shared one, from a slow server.
 pub(super) fn reference_ns() -> anyhow::Result<u64> {
     let thread = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("a thread has a clock");
-    let piece = [7; REFERENCE_BYTES];
+    let work = [7; REFERENCE_BYTES];
     let begun: Duration = thread()?.into();
     for _ in 0..REFERENCE_TIMES {
-        std::hint::black_box(Sha256::digest(std::hint::black_box(&piece)));
+        std::hint::black_box(Sha256::digest(std::hint::black_box(&work)));
     }
     let took = Duration::from(thread()?) - begun;
     Ok(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / REFERENCE_TIMES as u64)
@@ -46,14 +46,14 @@ pub(super) struct Meter {
     folder: PathBuf,
 }
 
-/// What was used up to a moment, or between two.
+/// The use up to a time, or between two times.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sample {
     pub(super) ingress: Duration,
     pub(super) generator: Duration,
     pub(super) simulator: Duration,
     pub(super) clouds: Duration,
-    /// How often a thread of the ingress went to sleep.
+    /// How often a thread of the ingress woke up.
     pub(super) wakeups: u64,
     machine: Machine,
 }
@@ -76,16 +76,16 @@ impl Meters {
         })
     }
 
-    /// Gives the first processor to the ingress and the others to everybody else.
+    /// Reserves the first processor for the ingress and binds the other processes to the other processors.
     pub(super) fn pin(&self) -> anyhow::Result<()> {
         let (mut first, mut others) = (CpuSet::new(), sched_getaffinity(self.generator.id)?);
-        let ours = (0..CpuSet::count()).find(|&processor| others.is_set(processor).unwrap_or(false));
-        let ours = ours.context("a process has a processor")?;
-        first.set(ours)?;
-        others.unset(ours)?;
+        let reserved = (0..CpuSet::count()).find(|&processor| others.is_set(processor).unwrap_or(false));
+        let reserved = reserved.context("a process has a processor")?;
+        first.set(reserved)?;
+        others.unset(reserved)?;
         self.ingress.pin(&first)?;
-        let mut everybody_else = [&self.generator, &self.simulator].into_iter().chain(&self.clouds);
-        everybody_else.try_for_each(|meter| meter.pin(&others))
+        let mut other_processes = [&self.generator, &self.simulator].into_iter().chain(&self.clouds);
+        other_processes.try_for_each(|meter| meter.pin(&others))
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Sample> {
@@ -112,23 +112,23 @@ impl Meter {
         field(&status, "VmRSS:").context("a process has resident memory")
     }
 
-    /// The time that all threads, also those that have ended, were on a processor.
+    /// The processor time of all threads, including those that have ended.
     fn processor_time(&self) -> anyhow::Result<Duration> {
-        let clock = ClockId::pid_cpu_clock_id(self.id).with_context(|| self.gone())?;
-        Ok(clock_gettime(clock).with_context(|| self.gone())?.into())
+        let clock = ClockId::pid_cpu_clock_id(self.id).with_context(|| self.unreadable())?;
+        Ok(clock_gettime(clock).with_context(|| self.unreadable())?.into())
     }
 
     fn wakeups(&self) -> anyhow::Result<u64> {
         let mut wakeups = 0;
         for thread in self.threads()? {
-            // A thread may end while we look.
+            // A thread may end meanwhile.
             let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
             wakeups += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
         }
         Ok(wakeups)
     }
 
-    /// Binds every thread that there is; new ones inherit it.
+    /// Binds every existing thread; new ones inherit the binding.
     fn pin(&self, processors: &CpuSet) -> anyhow::Result<()> {
         for thread in self.threads()? {
             let id = thread.file_name().and_then(|name| name.to_str()?.parse().ok());
@@ -143,21 +143,21 @@ impl Meter {
     }
 
     fn threads(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let folder = fs::read_dir(self.folder.join("task")).with_context(|| self.gone())?;
+        let folder = fs::read_dir(self.folder.join("task")).with_context(|| self.unreadable())?;
         folder.map(|thread| Ok(thread?.path())).collect()
     }
 
     fn read(&self, name: &str) -> anyhow::Result<String> {
-        fs::read_to_string(self.folder.join(name)).with_context(|| self.gone())
+        fs::read_to_string(self.folder.join(name)).with_context(|| self.unreadable())
     }
 
-    fn gone(&self) -> String {
-        format!("cannot look at the process {}", self.id)
+    fn unreadable(&self) -> String {
+        format!("cannot read the process {}", self.id)
     }
 }
 
 impl Sample {
-    /// What was used since `before`.
+    /// The use since `before`.
     pub(super) fn since(&self, before: &Self) -> Self {
         Self {
             ingress: self.ingress.saturating_sub(before.ingress),
@@ -178,22 +178,22 @@ impl Sample {
         f64::from(self.machine.processors)
     }
 
-    /// Processors that were busy with what is not ours, for a sample over `seconds`.
+    /// Processors that were busy with other work, for a sample over `seconds`.
     pub(super) fn others_cores(&self, seconds: f64) -> f64 {
         let busy = self.processors() * self.machine.busy as f64 / (self.machine.all as f64).max(1.0);
-        let ours = self.ingress + self.generator + self.simulator + self.clouds;
-        (busy - ours.as_secs_f64() / seconds).max(0.0)
+        let own = self.ingress + self.generator + self.simulator + self.clouds;
+        (busy - own.as_secs_f64() / seconds).max(0.0)
     }
 }
 
 impl Machine {
     fn read() -> anyhow::Result<Self> {
-        let stat = fs::read_to_string("/proc/stat").context("cannot look at the processors")?;
-        Self::parse(&stat).context("/proc/stat has another form")
+        let stat = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+        Self::parse(&stat).context("/proc/stat is unreadable")
     }
 
-    /// The first line is the sum over all processors, which follow: user, nice, system, idle, waiting for I/O, interrupts, soft interrupts, stolen; then guests,
-    /// which are counted before.
+    /// The first line is the sum over all processors, which follow: user, nice, system, idle, waiting for I/O, interrupts,
+    /// soft interrupts, stolen; then guests, which are part of user and nice. Source: proc_stat(5).
     fn parse(stat: &str) -> Option<Self> {
         let mut lines = stat.lines();
         let line = lines.next()?.strip_prefix("cpu ")?;
@@ -205,7 +205,7 @@ impl Machine {
     }
 }
 
-/// The number behind `name` in a file of `/proc`.
+/// The number after `name` in a file of `/proc`.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_by_their_whole_name() {
+    fn field_is_found_by_its_whole_name() {
         let status = "VmRSS:\t    1234 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t9\n";
         assert_eq!(field(status, "VmRSS:"), Some(1234));
         assert_eq!(field(status, "voluntary_ctxt_switches:"), Some(7));
@@ -226,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_not_being_busy() {
+    fn machine_that_waits_is_not_busy() {
         let machine = Machine::parse("cpu  1 2 3 40 50 6 7 8 9 10\ncpu0 1 2\ncpu1 3 4\nintr 5").unwrap();
         assert_eq!(machine, Machine { processors: 2, busy: 27, all: 117 });
         assert_eq!(Machine::parse("intr 1"), None);
     }
 
     #[test]
-    fn our_own_work_is_seen() {
+    fn meter_sees_the_work_of_its_process() {
         let meter = Meter::new(std::process::id()).unwrap();
         let (before, begun) = (meter.processor_time().unwrap(), Instant::now());
         while begun.elapsed() < Duration::from_millis(5) {

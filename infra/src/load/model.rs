@@ -1,6 +1,5 @@
-//! The cloud that the ingress works on under load: the model of AWS that the tests run on, as a process of its own
-//! (`aws-model`). The local cloud needs more of a processor than the ingress for the same calls, and falls behind by
-//! seconds, so that what is measured would be its own.
+//! The AWS of the ingress under load: the model of the tests, as a separate process (`aws-model`). The local cloud needs
+//! more processor time than the ingress for the same calls and falls behind by seconds, so it would distort the figures.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -13,7 +12,7 @@ use crate::local::{Binaries, Outputs, Process, ProcessGroup, await_listening, fr
 /// How long it may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long it may take to end when asked.
+/// How long it may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The running model. Dropping it kills the process.
@@ -24,7 +23,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Starts it with the tables, buckets and queues of `outputs`, all of them empty.
+    /// Starts it with the tables, buckets and queues of `outputs`, all empty.
     pub(super) async fn start(
         binaries: &Binaries,
         state_dir: &Path,
@@ -47,7 +46,7 @@ impl Model {
         &self.endpoint
     }
 
-    /// A configuration to put something into it.
+    /// The configuration of an operator's client.
     pub(super) fn operator(&self) -> SdkConfig {
         root_sdk_config(&self.endpoint)
     }
@@ -56,10 +55,10 @@ impl Model {
         &self.process
     }
 
-    /// Ends it.
+    /// Stops it.
     ///
     /// # Errors
-    /// When it was asked for something that it does not know: then what was measured is worth nothing.
+    /// When it received a call that it does not support: then the figures are invalid.
     pub(super) async fn stop(&self) -> anyhow::Result<()> {
         let status = self.process.stop(STOP_TIMEOUT).await;
         if !status.success() {

@@ -1,25 +1,25 @@
-//! PURE. What a load test found, as figures, as a table, and as one line of JSON.
+//! PURE. The result of a load test: figures, a table, and one line of JSON.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{LoadOptions, meter::Sample, talk::Outcome};
+use super::{LoadOptions, conversation::Outcome, meter::Sample};
 use crate::simulator::latency::Latency;
 
-/// Troubles that are told in words.
-const TROUBLES_SHOWN_MAX: usize = 5;
+/// The most problems in a report.
+const PROBLEMS_MAX: usize = 5;
 
-/// A processor this busy is a bottleneck.
+/// From this load on, in processors, a processor is a bottleneck.
 const BUSY: f64 = 0.8;
 
-/// A generator that sends frames so late at p99 is a bottleneck, in milliseconds.
+/// From this lateness on at p99, in milliseconds, the generator is a bottleneck.
 const LATE_MS: f64 = 10.0;
 
-/// So many processors busy with something else disturb the figures.
-const DISTURBED: f64 = 0.2;
+/// From this number on, processors that are busy with other work distort the figures.
+const DISTORTED: f64 = 0.2;
 
-/// What was measured from the first to the last moment of the window.
+/// The measurements of the window.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) seconds: f64,
@@ -34,56 +34,56 @@ pub(super) struct Window {
     pub(super) opening: Latency,
 }
 
-/// What a load test found. As JSON, it is the machine-readable result.
+/// The result of a load test, also as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// `release` or `dev`: figures of a dev build say nothing about production.
+    /// `release` or `dev`: figures of a dev build do not apply to production.
     pub build: &'static str,
-    /// Conversations asked for.
+    /// Conversations requested.
     pub conversations: usize,
     /// Length of the window.
     pub seconds: f64,
-    /// Whether the ingress had a processor for itself.
+    /// Whether one processor was reserved for the ingress.
     pub pinned: bool,
-    /// Conversations that came to their orderly end.
+    /// Conversations that ended in order.
     pub held: usize,
-    /// Conversations that were refused or broke.
+    /// Conversations that were refused or broke off.
     pub failed: usize,
-    /// Conversations of which a turn was not word for word what was said or heard.
+    /// Conversations with a turn that is not word for word what was said or heard.
     pub wrong_transcripts: usize,
     /// Journalled turns that were compared.
     pub turns: u64,
     /// The ingress.
     pub server: ServerFigures,
-    /// Everything else.
+    /// Delays and the other processes.
     #[serde(flatten)]
     pub figures: Figures,
-    /// Why the figures may be worth less.
+    /// What distorts the figures.
     pub warnings: Vec<String>,
-    /// The first failures and wrong transcripts in words.
+    /// Descriptions of the first failures and wrong transcripts.
     pub troubles: Vec<String>,
 }
 
-/// What the ingress used in the window.
+/// Resources that the ingress used in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerFigures {
-    /// Processor time, user and system, for each second of each open conversation, in milliseconds.
+    /// Processor time, user and system, in milliseconds per second of an open conversation.
     pub cpu_ms_per_conversation_second: f64,
-    /// The same as processors.
+    /// The processor time of the window in processors.
     pub cores: f64,
-    /// How often its threads woke up for each second of each conversation.
+    /// Wake-ups of its threads per second of an open conversation.
     pub wakeups_per_conversation_second: f64,
-    /// Resident memory before the first conversation, after one that ended, in KB.
+    /// Resident memory after the warm-up conversation, in KB.
     pub resident_empty_kb: u64,
     /// Highest resident memory in the window, in KB.
     pub resident_kb: u64,
-    /// The difference for each conversation, in KB.
+    /// The difference per conversation, in KB.
     pub resident_per_conversation_kb: f64,
 }
 
-/// Delays, and what the others used.
+/// Delays, and resources that the other processes used.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
@@ -99,11 +99,11 @@ pub struct Figures {
     pub generator_cores: f64,
     /// Processors used by the Bedrock simulator.
     pub simulator_cores: f64,
-    /// Processors used by the model of AWS and the resting local cloud.
+    /// Processors used by the model of AWS and the idle local cloud.
     pub cloud_cores: f64,
-    /// Processors busy with what is not ours.
+    /// Processors busy with other work on the machine.
     pub others_cores: f64,
-    /// Processor time for the SHA-256 of 2119 bytes beside the load, in nanoseconds: the speed of the machine.
+    /// Processor time of the SHA-256 of 2119 bytes during the load, in nanoseconds: the speed of the machine.
     pub reference_ns: u64,
 }
 
@@ -113,14 +113,14 @@ impl Report {
         let conversation_seconds = window.conversation_seconds.max(f64::MIN_POSITIVE);
         let used = window.used;
         let conversations = options.conversations;
-        let grown = window.resident_kb.saturating_sub(window.resident_empty_kb) as f64;
+        let growth = window.resident_kb.saturating_sub(window.resident_empty_kb) as f64;
         let server = ServerFigures {
             cpu_ms_per_conversation_second: used.ingress.as_secs_f64() * 1_000.0 / conversation_seconds,
             cores: cores(used.ingress),
             wakeups_per_conversation_second: used.wakeups as f64 / conversation_seconds,
             resident_empty_kb: window.resident_empty_kb,
             resident_kb: window.resident_kb,
-            resident_per_conversation_kb: grown / conversations as f64,
+            resident_per_conversation_kb: growth / conversations as f64,
         };
         let figures = Figures {
             up: window.up,
@@ -147,11 +147,11 @@ impl Report {
             warnings: warnings(&server, &figures, (options.pinned, used.processors())),
             server,
             figures,
-            troubles: outcomes.iter().filter_map(Outcome::trouble).take(TROUBLES_SHOWN_MAX).collect(),
+            troubles: outcomes.iter().filter_map(Outcome::problem).take(PROBLEMS_MAX).collect(),
         }
     }
 
-    /// Whether every conversation was held and every word is right.
+    /// Whether every conversation ended in order and every word is correct.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.held == self.conversations && self.failed == 0 && self.wrong_transcripts == 0
@@ -166,11 +166,11 @@ impl Report {
             let Latency { p50_ms, p99_ms, max_ms, count } = delays;
             row(name, format!("{p50_ms:.2} / {p99_ms:.2} / {max_ms:.2}   of {count}"))
         };
-        let pinned = if self.pinned { "server alone on one processor" } else { "processors shared" };
+        let pinned = if self.pinned { "one processor reserved for the server" } else { "processors shared" };
         vec![
             row("Conversations", format!("{}, {:.0} s", self.conversations, self.seconds)),
             row("Build, placement", format!("{}, {pinned}", self.build)),
-            row("Held / failed / wrong transcripts", {
+            row("Completed / failed / wrong transcripts", {
                 format!("{} / {} / {}   {} turns", self.held, self.failed, self.wrong_transcripts, self.turns)
             }),
             row("Server CPU, ms per conversation-second", {
@@ -182,7 +182,7 @@ impl Report {
             row("Server memory per conversation, KB", {
                 let (per, at, empty) =
                     (server.resident_per_conversation_kb, server.resident_kb, server.resident_empty_kb);
-                format!("{per:.0}   {at} at most, {empty} empty")
+                format!("{per:.0}   {at} at most, {empty} without conversations")
             }),
             delays("Added latency up, ms p50/p99/max", &figures.up),
             delays("Added latency down, ms p50/p99/max", &figures.down),
@@ -192,7 +192,7 @@ impl Report {
                 let (generator, simulator) = (figures.generator_cores, figures.simulator_cores);
                 format!("{generator:.2} / {simulator:.2} / {:.2}", figures.cloud_cores)
             }),
-            row("Cores busy with something else", format!("{:.2}", figures.others_cores)),
+            row("Cores busy with other work", format!("{:.2}", figures.others_cores)),
             row("Reference: SHA-256 of 2119 bytes, ns", figures.reference_ns.to_string()),
         ]
     }
@@ -213,19 +213,19 @@ fn warnings(server: &ServerFigures, figures: &Figures, (pinned, processors): (bo
     let room = if pinned { processors - 1.0 } else { processors - server.cores };
     if figures.generator_cores > BUSY || figures.simulator_cores > BUSY || helpers > BUSY * room {
         warnings.push(format!(
-            "the generator, the simulator and the cloud used {helpers:.2} of the {room:.2} processors left to \
-             them: the delays are theirs as much as the server's"
+            "the generator, the simulator and the cloud used {helpers:.2} of their {room:.2} processors: the delays \
+             are partly theirs"
         ));
     }
     if figures.generator_late.p99_ms > LATE_MS {
         let late = figures.generator_late.p99_ms;
-        warnings.push(format!("the generator sent frames {late:.1} ms late (p99): it was a bottleneck"));
+        warnings.push(format!("the generator sent frames {late:.1} ms late (p99) and was a bottleneck"));
     }
     if server.cores > BUSY && pinned {
-        warnings.push(format!("the server's processor was full ({:.2} cores)", server.cores));
+        warnings.push(format!("the processor of the server was fully used ({:.2} cores)", server.cores));
     }
-    if figures.others_cores > DISTURBED {
-        warnings.push(format!("something else kept {:.2} processors busy", figures.others_cores));
+    if figures.others_cores > DISTORTED {
+        warnings.push(format!("other work kept {:.2} processors busy", figures.others_cores));
     }
     warnings
 }
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_is_one_line_with_every_figure() {
+    fn json_is_one_line_with_every_figure() {
         let json = report().json();
         assert!(!json.contains('\n'));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -291,20 +291,22 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_conversation_or_word_is_not_clean() {
+    fn report_with_a_failed_conversation_or_a_wrong_word_is_not_clean() {
         assert!(report().is_clean());
         assert!(!Report { held: 1, ..report() }.is_clean());
         assert!(!Report { wrong_transcripts: 1, ..report() }.is_clean());
     }
 
     #[test]
-    fn bottlenecks_are_warned_of() {
+    fn bottleneck_causes_a_warning() {
         let usual = usize::from(cfg!(debug_assertions));
         let count = |figures: &Figures| warnings(&server(), figures, (false, 2.0)).len() - usual;
         assert_eq!(count(&Figures { generator_late: latency(20.0), ..figures() }), 1);
         assert_eq!(count(&Figures { simulator_cores: 0.9, ..figures() }), 1);
         assert_eq!(count(&Figures { others_cores: 0.5, ..figures() }), 1);
         let full = ServerFigures { cores: 0.95, ..server() };
-        assert!(warnings(&full, &figures(), (true, 2.0)).iter().any(|warning| warning.contains("full")));
+        assert!(
+            warnings(&full, &figures(), (true, 2.0)).iter().any(|warning| warning.contains("fully used"))
+        );
     }
 }

@@ -17,7 +17,7 @@ use super::{
     table::table,
     target::{QueueName, Target},
 };
-use crate::command::demo;
+use crate::command::results::turn_line;
 
 /// How many dead letters of each queue are searched for those of the conversation.
 const LETTERS_MAX: u16 = 100;
@@ -167,6 +167,6 @@ fn lines(report: &Report) -> Vec<String> {
         let reason = letter.reason.as_deref().unwrap_or("no attempt came to an end");
         format!("\ndead letter in {}: message {}: {reason}", letter.queue, letter.message_id)
     }));
-    lines.extend(report.turns.iter().flatten().map(demo::line));
+    lines.extend(report.turns.iter().flatten().map(turn_line));
     lines
 }
