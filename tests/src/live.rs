@@ -1,12 +1,13 @@
-//! One ingress in the process of the test: the real server on a loopback port, with AWS in memory ([`crate::model`]), the
-//! Bedrock simulator over TLS and HTTP/2, and learners with real tokens.
+//! One ingress in the process of the test: the real server on a loopback port, in front of AWS in memory
+//! ([`crate::model`]) and of the Bedrock simulator over TLS and HTTP/2, with learners that have real tokens.
 //!
-//! The ingress, its sockets, the SDK and the connection to the simulator are real. AWS behind the HTTP client of the SDK is a
-//! model, and the user pool is one key.
+//! What is real: every line of the ingress, its sockets, the SDK, the wire to the simulator. What is not: AWS behind
+//! the HTTP seam of the SDK, and the user pool, which is one key.
 //!
-//! [`block_on`] runs a test in scaled time: tokio's clock stands still while any task can run, and otherwise advances at once.
-//! So an hour takes as long as its work, and a slow machine does not look like a slow network. A hop from one task to another
-//! over a socket takes at most a millisecond of this time. With an ordinary runtime [`Live`] works in real time.
+//! [`block_on`] runs a test in scaled time: tokio's clock stands still while anything is to be done, and otherwise
+//! advances at once. So an hour takes as long as its work, and a slow machine is no slow network. A hop from one task
+//! to another over a socket takes at most a millisecond of this time. Nothing in it needs real time; with an ordinary
+//! runtime [`Live`] works the same way in real time.
 //!
 //! ```no_run
 //! # use infra::client::Script;
@@ -14,11 +15,11 @@
 //! block_on(async {
 //!     let live = Live::start(LiveOptions::default().with("grace-seconds", 5)).await.unwrap();
 //!     let learner = live.learner("learner-1").unwrap();
-//!     let talked = learner.converse(&Script::new("street-market", ["I see a market."])).await.unwrap();
+//!     let conversation = learner.converse(&Script::new("street-market", ["I see a market."])).await.unwrap();
 //!     live.app.sessions.ended().await;
-//!     assert_eq!(live.completed(talked.conversation_id).len(), 1);
-//!     let journal = live.journal(talked.conversation_id).await.unwrap();
-//!     assert_eq!(journal.turns, talked.turns);
+//!     assert_eq!(live.completed(conversation.conversation_id).len(), 1);
+//!     let journal = live.journal(conversation.conversation_id).await.unwrap();
+//!     assert_eq!(journal.turns, conversation.turns);
 //!     live.stop().await.unwrap();
 //! });
 //! ```
@@ -61,30 +62,30 @@ use issuer::{CLIENT_ID, ISSUER, Issuer};
 /// The name of the ingress in the model of AWS.
 pub const INGRESS: &str = "ingress";
 
-/// The longest time for the ingress to stop.
+/// How long the ingress may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(110);
 
-/// Options of a start.
+/// What is started.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// The seed of the model of AWS.
+    /// The seed of everything that AWS does by chance.
     pub seed: u64,
-    /// Faults of AWS.
+    /// How AWS behaves.
     pub fault_model: FaultModel,
-    /// Options of the simulator.
+    /// The simulator.
     pub simulator: SimulatorOptions,
     /// Options of the ingress by their long names without dashes, see [`LiveOptions::with`].
     pub ingress: BTreeMap<&'static str, String>,
 }
 
-/// A running ingress with its environment.
+/// A running ingress with what is around it.
 #[derive(Debug)]
 pub struct Live {
     /// AWS, behind the ingress.
     pub cloud: Cloud,
     /// Bedrock's speech model.
     pub simulator: Simulator,
-    /// The state of the handlers of the ingress.
+    /// What the handlers of the ingress need.
     pub app: Arc<AppState>,
     url: String,
     issuer: Issuer,
@@ -97,7 +98,7 @@ pub struct Live {
 /// Runs `test` in scaled time, on this thread alone.
 ///
 /// # Panics
-/// The runtime cannot be built.
+/// When there is no runtime to be had.
 pub fn block_on<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("the machine has a file descriptor left").block_on(async {
@@ -115,7 +116,7 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
 }
 
 impl Default for LiveOptions {
-    /// No faults, and a simulator with many streams.
+    /// No faults, and a simulator with room for many.
     fn default() -> Self {
         let mut simulator = SimulatorOptions::default();
         simulator.tuning.streams_max = 1_000;
@@ -137,7 +138,7 @@ impl Live {
     /// Starts everything. The pictures of the catalogue are published.
     ///
     /// # Errors
-    /// A part cannot start.
+    /// Whatever kept a part from starting.
     pub async fn start(options: LiveOptions) -> anyhow::Result<Self> {
         let LiveOptions { seed, fault_model, mut simulator, ingress } = options;
         let certificates = tempfile::tempdir()?;
@@ -150,7 +151,7 @@ impl Live {
         publish_pictures(&sdk, IMAGES, &Progress::silent()).await?;
         cloud.state().fault_model = fault_model;
         let config = config(&simulator, &issuer, ingress)?;
-        // The simulator verifies signatures with the time of the machine.
+        // The simulator is not part of the model: signatures for it have the machine's time.
         let time = SystemTimeSource::new();
         let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).time_source(time).build();
         let bedrock = bedrock_clients(&config, &bedrock)?;
@@ -163,13 +164,13 @@ impl Live {
         Ok(Self { cloud, simulator, app, url, issuer, http, shutdown, server, _certificates: certificates })
     }
 
-    /// The URL of the ingress: `http://127.0.0.1:<port>`.
+    /// Where the ingress answers: `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// An HTTP client for its API, without a proxy.
+    /// A client for its API, without a proxy.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
         &self.http
@@ -178,7 +179,7 @@ impl Live {
     /// Adds a picture to the table, with questions for every level.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// When it cannot be written.
     pub async fn publish_picture(
         &self,
         image_id: &str,
@@ -201,7 +202,7 @@ impl Live {
     /// An access token of `user_id`.
     ///
     /// # Errors
-    /// It cannot be signed.
+    /// When it cannot be signed.
     pub fn token(&self, user_id: &str) -> anyhow::Result<String> {
         self.issuer.token(user_id, &Value::Null)
     }
@@ -209,7 +210,7 @@ impl Live {
     /// An access token of `user_id` whose claims are replaced by `claims`, for example `{"exp": 1}`.
     ///
     /// # Errors
-    /// It cannot be signed.
+    /// When it cannot be signed.
     pub fn token_with(&self, user_id: &str, claims: &Value) -> anyhow::Result<String> {
         self.issuer.token(user_id, claims)
     }
@@ -217,37 +218,37 @@ impl Live {
     /// A learner who is signed in as `user_id`.
     ///
     /// # Errors
-    /// The id is invalid.
+    /// When the id is none.
     pub fn learner(&self, user_id: &str) -> anyhow::Result<Learner> {
-        let _: UserId = user_id.parse().context("an invalid user id")?;
+        let _: UserId = user_id.parse().context("this is no user id")?;
         Learner::signed_in(&self.url, &self.token(user_id)?, self.http.clone())
     }
 
-    /// Starts a conversation about a picture, as a client does: `{"conversationId", "ticket", "live", …}`.
+    /// Asks for a conversation about a picture, as a page does: `{"conversationId", "ticket", "live", …}`.
     ///
     /// # Errors
-    /// The request is refused; the error has the status and the body.
+    /// With status and body of the refusal.
     pub async fn ask(&self, token: &str, image_id: &str) -> anyhow::Result<Value> {
         self.ask_with(token, &json!({ "imageId": image_id })).await
     }
 
-    /// The same with any request.
+    /// The same with a request of one's own.
     ///
     /// # Errors
-    /// The request is refused; the error has the status and the body.
+    /// With status and body of the refusal.
     pub async fn ask_with(&self, token: &str, request: &Value) -> anyhow::Result<Value> {
         self.post(token, "/api/conversations", request).await
     }
 
-    /// Requests a ticket for a reconnect: `{"ticket", "live", …}`.
+    /// Asks for a ticket to come back with: `{"ticket", "live", …}`.
     ///
     /// # Errors
-    /// The request is refused; the error has the status and the body.
+    /// With status and body of the refusal.
     pub async fn ask_again(&self, token: &str, id: ConversationId) -> anyhow::Result<Value> {
         self.post(token, &format!("/api/conversations/{id}/ticket"), &Value::Null).await
     }
 
-    /// The details of the published `conversation.completed` events of a conversation.
+    /// The `conversation.completed` events of a conversation that were put on the bus: the details.
     #[must_use]
     pub fn completed(&self, id: ConversationId) -> Vec<Value> {
         let id = id.to_string();
@@ -258,10 +259,10 @@ impl Live {
         state.eventbridge.events.iter().map(|(_, detail)| detail).filter(is).cloned().collect()
     }
 
-    /// The conversation in the journal.
+    /// What stands in the journal.
     ///
     /// # Errors
-    /// The conversation is not in the journal.
+    /// When the conversation is not in the journal.
     pub async fn journal(&self, id: ConversationId) -> anyhow::Result<Conversation> {
         let sdk = self.cloud.sdk_config("reader");
         let journal = Journal::reader(aws_sdk_dynamodb::Client::new(&sdk), CONVERSATIONS);
@@ -284,10 +285,10 @@ impl Live {
         self.shutdown.cancel();
     }
 
-    /// Stops the ingress.
+    /// Stops the ingress in good order.
     ///
     /// # Errors
-    /// It does not stop in time, or the model does not support a call.
+    /// When it does not stop in time, or AWS was asked for something that the model does not know.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         tokio::time::timeout(STOP_LIMIT, &mut self.server)
@@ -301,11 +302,11 @@ impl Live {
 
     async fn post(&self, token: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
         let post = self.http.post(format!("{}{path}", self.url)).bearer_auth(token);
-        let answer = post.json(body).send().await.with_context(|| format!("{path} got no response"))?;
+        let answer = post.json(body).send().await.with_context(|| format!("{path} is not answered"))?;
         let status = answer.status();
         let body = answer.text().await?;
         ensure!(status.is_success(), "{path} is refused: {status} {body}");
-        serde_json::from_str(&body).with_context(|| format!("{path} got no JSON: {body}"))
+        serde_json::from_str(&body).with_context(|| format!("{path} is not answered with JSON: {body}"))
     }
 }
 
@@ -349,5 +350,5 @@ fn config(
     options.extend(set);
     let arguments = options.into_iter().map(|(name, value)| format!("--{name}={value}"));
     let arguments = std::iter::once("ingress".to_owned()).chain(arguments);
-    Config::try_parse_from(arguments).context("the ingress does not accept these options")
+    Config::try_parse_from(arguments).context("the ingress does not take these options")
 }
