@@ -1,4 +1,5 @@
-//! What came of a conversation, as its learner, another one, an analyst and nobody see it over the API of the real service.
+//! The results of a conversation over the API of the real service, for its learner, another learner, an analyst and a caller
+//! without a token.
 
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ use tests::{
 
 use crate::access;
 
-/// How long anything may take that the workers do at once.
+/// The longest time for an effect of a worker.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Somebody who calls the API, or nobody without a token.
+/// A caller of the API, with or without a token.
 pub(crate) struct Caller<'a> {
     pub(crate) system: &'a System,
     pub(crate) token: Option<&'a str>,
@@ -33,7 +34,7 @@ pub(crate) struct Owner<'a> {
     pub(crate) conversation: ConversationId,
 }
 
-/// Everything that has come of a conversation, told over its stream. In the middle the stream is lost and taken up.
+/// The result stream sends all results of a conversation, also after a reconnect in the middle.
 pub(crate) async fn follow(system: &System, learner: &Learner, id: ConversationId) -> anyhow::Result<()> {
     let owner = Caller { system, token: Some(learner.access_token()) };
     let path = format!("/api/conversations/{id}/results");
@@ -45,16 +46,16 @@ pub(crate) async fn follow(system: &System, learner: &Learner, id: ConversationI
         std::iter::once(&first).chain(&rest).map(|event| event.name.as_str()).collect();
     ensure!(names.pop() == Some("complete"), "it ends with {rest:?}");
     names.sort_unstable();
-    ensure!(names == ["assessment", "progress", "progress", "transcript"], "{names:?} were told");
+    ensure!(names == ["assessment", "progress", "progress", "transcript"], "{names:?} were sent");
     let again: Vec<Event> = owner.follow(&path, "").await?.rest().await?;
-    ensure!(again.len() == 5, "whoever begins anew is told everything: {again:?}");
-    let last = &rest.last().context("nothing more came")?.id;
+    ensure!(again.len() == 5, "a new stream does not have all results: {again:?}");
+    let last = &rest.last().context("the second stream is empty")?.id;
     let over = owner.call(&Method::GET, &path, &[("last-event-id", last)]).await?;
-    ensure!(over.status() == StatusCode::NO_CONTENT, "who was told everything gets {}", over.status());
+    ensure!(over.status() == StatusCode::NO_CONTENT, "a stream after the last result gets {}", over.status());
     Ok(())
 }
 
-/// Every route is tried by everybody with what is the owner's. At last the conversation is deleted.
+/// All callers call each route with the ids of the owner. At the end the conversation is deleted.
 pub(crate) async fn check(system: &System, of: Owner<'_>) -> anyhow::Result<()> {
     let (cloud, outputs) = (system.stack.cloud(), system.stack.outputs());
     let api = system.stack.url();
@@ -71,7 +72,7 @@ pub(crate) async fn check(system: &System, of: Owner<'_>) -> anyhow::Result<()> 
         (Role::Analyst, Caller { system, token: Some(analyst.access_token()) }),
     ];
     for (role, caller) in &callers {
-        refuse_what_is_not_theirs(*role, caller, of).await?;
+        check_foreign_ids(*role, caller, of).await?;
     }
     let owner = Caller { system, token: Some(of.learner.access_token()) };
     check_own(&owner, of.conversation).await?;
@@ -79,8 +80,8 @@ pub(crate) async fn check(system: &System, of: Owner<'_>) -> anyhow::Result<()> 
     check_deletion(&owner, of.conversation).await
 }
 
-/// Calls every route with what is somebody else's.
-async fn refuse_what_is_not_theirs(role: Role, caller: &Caller<'_>, of: Owner<'_>) -> anyhow::Result<()> {
+/// Calls each route with the ids of another learner.
+async fn check_foreign_ids(role: Role, caller: &Caller<'_>, of: Owner<'_>) -> anyhow::Result<()> {
     let (user_id, id) = (of.learner.user_id().to_string(), of.conversation.to_string());
     for route in api::resources().iter().flat_map(|(_, routes)| routes) {
         let own = if route.path.starts_with("/api/learners") { &user_id } else { &id };
@@ -89,38 +90,38 @@ async fn refuse_what_is_not_theirs(role: Role, caller: &Caller<'_>, of: Owner<'_
         if route.role() == Role::Ticket {
             let live = caller.system.stack.url().replacen("http", "ws", 1);
             let status = access::connect(&format!("{live}{path}?ticket=rubbish")).await;
-            ensure!(status == Some(401), "{what} is answered with {status:?}");
+            ensure!(status == Some(401), "{what} gets {status:?}");
             continue;
         }
         let answer = caller.call(&route.method, &path, &[]).await?;
         let status = answer.status().as_u16();
-        // The stream of all results has no end.
+        // The stream of all results does not end.
         let is_stream =
             answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
         let body = if is_stream { String::new() } else { answer.text().await? };
-        ensure!(is_due(route, role, path.contains(&id), status), "{what} is answered with {status}: {body}");
+        ensure!(is_due(route, role, path.contains(&id), status), "{what} gets {status}: {body}");
         if role != Role::Analyst {
-            ensure!(!body.contains(&id) && !body.contains(&user_id), "{what} tells who talked: {body}");
+            ensure!(!body.contains(&id) && !body.contains(&user_id), "{what} reveals the learner: {body}");
         }
-        ensure!(!body.contains(of.email), "{what} tells an address: {body}");
-        ensure!(!body.contains("wears hat number"), "{what} tells what was said: {body}");
+        ensure!(!body.contains(of.email), "{what} reveals the e-mail address: {body}");
+        ensure!(!body.contains("wears hat number"), "{what} reveals the words: {body}");
     }
     Ok(())
 }
 
-/// Whether `status` is an answer to a request without a body by a caller who is no more than `caller`. `of_conversation`
-/// tells whether the request names a conversation of somebody else.
+/// Whether `status` is right for a request without a body by a caller with the role `caller`. `of_conversation` states whether
+/// the request has the id of another learner's conversation.
 fn is_due(route: &Route, caller: Role, of_conversation: bool, status: u16) -> bool {
     let needed = route.role();
     match needed {
-        // Without a body, or without the cookie and its header, most of them do nothing.
+        // Without a body, or without the cookie and its header, most of them have no effect.
         Role::Public => status == 200 || matches!(status, 403 | 415),
         Role::Ticket => status == 401,
         Role::Learner | Role::Analyst | Role::Operator if caller == Role::Public => status == 401,
         Role::Analyst | Role::Operator if needed != caller => status == 403,
         Role::Analyst | Role::Operator => status == 200,
         Role::Learner if of_conversation => status == 404,
-        // What is the caller's own.
+        // Resources of the caller.
         Role::Learner if route.method == Method::GET => status == 200,
         Role::Learner => status == 204 || (400..500).contains(&status),
     }
@@ -140,8 +141,8 @@ async fn check_own(owner: &Caller<'_>, id: ConversationId) -> anyhow::Result<()>
     ensure!(progress["total"]["conversations"] == 1 && progress["total"]["scored"] == 1, "{progress}");
     let spoken = transcript["turns"][1]["audio"].as_str().context("the learner's turn has no recording")?;
     let audio = owner.json(spoken).await?;
-    let wav = infra::local::http_client()?.get(audio["url"].as_str().context("no address")?).send().await?;
-    ensure!(wav.status() == StatusCode::OK, "the recording is answered with {}", wav.status());
+    let wav = infra::local::http_client()?.get(audio["url"].as_str().context("no URL")?).send().await?;
+    ensure!(wav.status() == StatusCode::OK, "the recording gets {}", wav.status());
     ensure!(wav.bytes().await?.starts_with(b"RIFF"), "the recording is no WAV file");
     let pictures = owner.json("/api/pictures").await?;
     ensure!(pictures["items"].as_array().is_some_and(|items| items.len() == 25), "{pictures}");
@@ -174,7 +175,7 @@ async fn check_deletion(owner: &Caller<'_>, id: ConversationId) -> anyhow::Resul
     .await?;
     for end in ["", "/transcript", "/assessment", "/results"] {
         let answer = owner.call(&Method::GET, &format!("{path}{end}"), &[]).await?;
-        ensure!(answer.status() == StatusCode::NOT_FOUND, "{path}{end} is answered with {}", answer.status());
+        ensure!(answer.status() == StatusCode::NOT_FOUND, "{path}{end} gets {}", answer.status());
     }
     let results = &owner.system.results;
     ensure!(
@@ -221,7 +222,7 @@ impl Caller<'_> {
         let answer = self.call(&Method::GET, path, &[]).await?;
         let status = answer.status();
         let body = answer.text().await?;
-        ensure!(status == StatusCode::OK, "{path} is answered with {status}: {body}");
+        ensure!(status == StatusCode::OK, "{path} gets {status}: {body}");
         Ok(serde_json::from_str(&body)?)
     }
 
@@ -229,7 +230,7 @@ impl Caller<'_> {
         let headers = [("last-event-id", last_event_id)];
         let headers = if last_event_id.is_empty() { &[][..] } else { &headers[..] };
         let answer = self.call(&Method::GET, path, headers).await?;
-        ensure!(answer.status() == StatusCode::OK, "{path} is answered with {}", answer.status());
+        ensure!(answer.status() == StatusCode::OK, "{path} gets {}", answer.status());
         Ok(Stream::new(answer))
     }
 }
