@@ -212,8 +212,7 @@ impl Learner {
                 called => break called,
             }
         };
-        let (status, body) = called
-            .with_context(|| format!("the ingress at {api_url} does not respond"))?;
+        let (status, body) = called.with_context(|| format!("the ingress at {api_url} does not respond"))?;
         if !status.is_success() {
             bail!("the ingress refuses the conversation: {status} {body}");
         }

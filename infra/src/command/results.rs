@@ -6,7 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::{
     contract::{
-        ConversationId, Direction, Level, Milestone, Speaker, StoredAnalysis, Streak, Transcript, Turn, UserId,
+        ConversationId, Direction, Level, Milestone, Speaker, StoredAnalysis, Streak, Transcript, Turn,
+        UserId,
     },
     workers::Worker,
 };
