@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use infra::{
-    learner::{Learner, Moment, Script},
+    client::{Learner, Script, SessionEvent},
     local::{Change, Part, Service, Stack},
 };
 use nix::{
@@ -76,8 +76,8 @@ async fn talk_while_killed(
     let script = Script { pace: PACE, ..conversations::script_of(n, 2) };
     let is_worker = matches!(part, Part::Service(instance) if instance.service != Service::Ingress);
     let (speaking, mut spoken) = watch::channel(None);
-    let converse = learner.converse_observed(&script, |moment| {
-        if let Moment::Speaking(line) = moment {
+    let converse = learner.converse_observed(&script, |event| {
+        if let SessionEvent::Speaking(line) = event {
             speaking.send_replace(Some(*line));
         }
     });

@@ -5,7 +5,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use infra::learner::Script;
+use infra::client::Script;
 use ingress::server::connections::{CONNECTION_AGE_MAX, FIRST_REQUEST_TIMEOUT, PROGRESS_TIMEOUT};
 use tests::live::{Live, LiveOptions, block_on};
 use tokio::{
