@@ -1,7 +1,7 @@
 //! The harness of the simulation, the live tests and the end-to-end tests: a model of AWS in memory, proxies that inject faults,
 //! a writer of conversations, collectors of the stored and published results, and the oracle that compares them.
 //!
-//! The end-to-end tests start the real binaries through `infra::local` and learners through `infra::learner`.
+//! The end-to-end tests start the real binaries through `infra::local` and learners through `infra::client`.
 
 pub mod actual;
 pub mod deployment;
