@@ -31,9 +31,10 @@ use crate::{
     metrics::Metrics,
     server::connections::{ConnectionLimits, Connections},
     store::{
-        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, stores::Stores,
-        users::Users,
+        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, signed::Signer,
+        stores::Stores, users::Users,
     },
+    web::WebFiles,
 };
 
 /// The state that handlers and background tasks share.
@@ -64,6 +65,8 @@ pub struct AppState {
     pub presence: Presence,
     /// See [`Config::web_origin`].
     pub web_origin: Option<HeaderValue>,
+    /// The web page, if this task serves it.
+    pub web: Option<WebFiles>,
     /// Live conversations.
     pub sessions: Sessions,
     pub stores: Stores,
@@ -113,6 +116,11 @@ impl AppState {
             logs_bucket: config.logs_bucket.clone(),
             audio_bucket: config.audio_bucket.clone(),
         });
+        let web = config.web_dir.clone().map(|directory| WebFiles {
+            directory,
+            signer: Signer::new(sdk),
+            buckets: [config.images_bucket.clone(), config.audio_bucket.clone()],
+        });
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
@@ -147,6 +155,7 @@ impl AppState {
             presence: Presence::new(Arc::clone(&coordination), owner),
             coordination,
             web_origin: config.web_origin.clone(),
+            web,
             sessions: Sessions::new(dependencies),
             stores,
             connections: Connections::new(connections, Arc::clone(&metrics)),

@@ -144,6 +144,9 @@ pub struct Config {
     /// origin can
     #[arg(long, env = "NOVA_WEB_ORIGIN", value_parser = origin)]
     pub web_origin: Option<HeaderValue>,
+    /// Folder with the built web page, to serve at `/`; without it there is no page. In production CloudFront serves it
+    #[arg(long, env = "NOVA_WEB_DIR")]
+    pub web_dir: Option<PathBuf>,
     /// PEM file of certificates to trust, besides the platform's
     #[arg(long, env = "AWS_CA_BUNDLE")]
     pub ca_bundle: Option<PathBuf>,

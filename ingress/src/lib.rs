@@ -16,6 +16,7 @@ pub mod results;
 pub mod server;
 pub mod startup_check;
 pub mod store;
+pub mod web;
 
 #[cfg(test)]
 mod test_fuzz;

@@ -9,8 +9,14 @@ mod unread_body;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Extension, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware,
+    response::{IntoResponse as _, Response},
+};
 use events::runtime::{aws, metrics::write_until};
+use http::Method;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -33,6 +39,10 @@ use accept::{Routers, accept_until};
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
 const LAST_RESPONSES_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The response to `GET /` of a task without a page.
+const NO_PAGE: &str = "Nova English Learning: this task serves the API only, because NOVA_WEB_DIR names no web page.\n\
+    The reference of the API is at /api/docs.\n";
 
 /// Runs the ingress until `shutdown`, then ends the live conversations.
 ///
@@ -99,6 +109,15 @@ fn health_router(app: Arc<AppState>) -> Router {
     logged(router, app)
 }
 
+/// A path that is no route of the API: a file or a route of the page, where this task serves it.
+async fn page_or_not_found(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+    let Some(web) = &app.web else {
+        let is_root = request.method() == Method::GET && request.uri().path() == "/";
+        return if is_root { Ok(NO_PAGE.into_response()) } else { Err(ApiError::NotFound("endpoint")) };
+    };
+    web.serve(request).await.ok_or(ApiError::NotFound("endpoint"))
+}
+
 /// All routes with their middleware.
 pub fn router(app: Arc<AppState>) -> Router {
     let resources = api::resources();
@@ -107,7 +126,7 @@ pub fn router(app: Arc<AppState>) -> Router {
         .into_iter()
         .flat_map(|(_, routes)| routes)
         .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
-        .fallback(async || ApiError::NotFound("endpoint"))
+        .fallback(page_or_not_found)
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(Extension(ReferencePage::new(&document)))
         .layer(Extension(OpenApi::new(&document)))

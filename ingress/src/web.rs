@@ -1,0 +1,207 @@
+//! The files of the web page, from `NOVA_WEB_DIR`. In production CloudFront serves the same files from S3; this serves them to
+//! a browser on the developer's machine and to the tests. It is not part of the API: it has no role and no OpenAPI operation.
+
+use std::{path::PathBuf, sync::LazyLock};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tower::ServiceExt as _;
+use tower_http::services::ServeDir;
+
+use crate::store::signed::Signer;
+
+/// The response headers of the page, which CloudFront has too. `{storage}` stands for the origins of signed URLs.
+const HEADERS: &str = include_str!("../web/headers.json");
+
+/// Paths of the service, below which the page has none.
+const SERVICE_PATHS: [&str; 3] = ["/api", "/auth", "/health"];
+
+/// The names of hashed files change with their content.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// The service worker and the manifest, which a browser compares at every start.
+const NO_CACHE: &str = "no-cache";
+
+/// Everything else: HTML, icons.
+const ONE_HOUR: &str = "public, max-age=3600";
+
+/// The files of the page.
+#[derive(Clone, Debug)]
+pub struct WebFiles {
+    /// A build of `ingress/web`.
+    pub directory: PathBuf,
+    /// Signs URLs, to learn their origin.
+    pub signer: Signer,
+    /// The buckets whose objects the page shows.
+    pub buckets: [String; 2],
+}
+
+impl WebFiles {
+    /// The file of `request`, or `None` if there is none: the method is not GET or HEAD, the path belongs to the service, or the
+    /// file is missing. A path without extension is a route of the page and gets `index.html`.
+    pub async fn serve(&self, request: Request) -> Option<Response> {
+        let path = request.uri().path();
+        if is_of_service(path) || ![Method::GET, Method::HEAD].contains(request.method()) {
+            return None;
+        }
+        let cache = cache_control(path);
+        let request = if is_route(path) { at_index(request) } else { request };
+        let directory = ServeDir::new(&self.directory)
+            .append_index_html_on_directories(false)
+            .precompressed_br()
+            .precompressed_gzip();
+        // The error type of `ServeDir` has no values.
+        let Ok(response) = directory.oneshot(request).await;
+        if response.status() == StatusCode::NOT_FOUND {
+            return None;
+        }
+        let mut response = response.map(Body::new).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+        response.headers_mut().extend(self.page_headers().await);
+        Some(response)
+    }
+
+    async fn page_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let mut origins = Vec::new();
+        for bucket in &self.buckets {
+            let url = self.signer.sign(bucket, "x", Timestamp::now()).await.map(|signed| signed.url);
+            origins.extend(url.ok().and_then(|url| origin(&url)));
+        }
+        origins.dedup();
+        page_headers(&origins.join(" "))
+    }
+}
+
+/// The response headers of the page, with `storage` as the origins of signed URLs.
+fn page_headers(storage: &str) -> Vec<(HeaderName, HeaderValue)> {
+    static PARSED: LazyLock<Map<String, Value>> =
+        LazyLock::new(|| serde_json::from_str(HEADERS).expect("headers.json is a JSON object"));
+    let header = |(name, value): (&String, &Value)| {
+        let value = value.as_str()?.replace("{storage}", storage);
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    PARSED.iter().filter_map(header).collect()
+}
+
+/// Scheme and authority of `url`.
+fn origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+}
+
+fn is_of_service(path: &str) -> bool {
+    SERVICE_PATHS.iter().any(|of_service| {
+        path.strip_prefix(of_service).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Whether the last segment of `path` has no extension.
+fn is_route(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|last| !last.contains('.'))
+}
+
+fn at_index(mut request: Request) -> Request {
+    *request.uri_mut() = Uri::from_static("/index.html");
+    request
+}
+
+fn cache_control(path: &str) -> &'static str {
+    match path {
+        "/sw.js" | "/manifest.webmanifest" => NO_CACHE,
+        _ if path.starts_with("/assets/") => IMMUTABLE,
+        _ => ONE_HOUR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// A build with a page, a hashed file in two encodings, and a file beside the directory.
+    fn files(folder: &tempfile::TempDir) -> WebFiles {
+        let directory = folder.path().join("dist");
+        fs::create_dir_all(directory.join("assets")).unwrap();
+        fs::write(directory.join("index.html"), "<html>").unwrap();
+        fs::write(directory.join("sw.js"), "worker").unwrap();
+        fs::write(directory.join("assets/main-1a.js"), "plain").unwrap();
+        fs::write(directory.join("assets/main-1a.js.br"), "brotli").unwrap();
+        fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+        let sdk = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "a", "b", None, None, "test",
+            )))
+            .build();
+        WebFiles { directory, signer: Signer::new(&sdk), buckets: ["pictures".into(), "audio".into()] }
+    }
+
+    async fn get(files: &WebFiles, path: &str, encoding: &str) -> Option<(http::HeaderMap, String)> {
+        let request =
+            Request::get(path).header(header::ACCEPT_ENCODING, encoding).body(Body::empty()).unwrap();
+        let (parts, body) = files.serve(request).await?.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Some((parts.headers, String::from_utf8(body.to_vec()).unwrap()))
+    }
+
+    #[tokio::test]
+    async fn route_of_the_page_gets_its_html_with_the_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(&folder);
+        for path in ["/", "/progress", "/talk/street-market", "/apiary"] {
+            let (headers, body) = get(&files, path, "").await.unwrap();
+            assert_eq!(
+                (body.as_str(), &headers[header::CACHE_CONTROL]),
+                ("<html>", &HeaderValue::from_static(ONE_HOUR))
+            );
+            let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert!(
+                policy.contains("img-src 'self' https://pictures.s3.us-east-1.amazonaws.com https://audio."),
+                "{policy}"
+            );
+            assert!(!policy.contains("unsafe"), "{policy}");
+        }
+    }
+
+    #[tokio::test]
+    async fn hashed_file_is_immutable_and_comes_compressed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(&folder);
+        let (headers, body) = get(&files, "/assets/main-1a.js", "gzip, br").await.unwrap();
+        assert_eq!((body.as_str(), headers[header::CONTENT_ENCODING].to_str().unwrap()), ("brotli", "br"));
+        assert_eq!(headers[header::CACHE_CONTROL], IMMUTABLE);
+        assert_eq!(get(&files, "/assets/main-1a.js", "").await.unwrap().1, "plain");
+        assert_eq!(get(&files, "/sw.js", "").await.unwrap().0[header::CACHE_CONTROL], NO_CACHE);
+    }
+
+    #[tokio::test]
+    async fn missing_file_foreign_file_and_path_of_the_service_are_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(&folder);
+        for path in [
+            "/assets/main-2b.js",
+            "/missing.txt",
+            "/../secret.txt",
+            "/%2e%2e/secret.txt",
+            "/api",
+            "/api/unknown",
+            "/auth/x",
+            "/health/x",
+        ] {
+            assert!(get(&files, path, "").await.is_none(), "{path}");
+        }
+        let post = Request::post("/").body(Body::empty()).unwrap();
+        assert!(files.serve(post).await.is_none());
+    }
+}
