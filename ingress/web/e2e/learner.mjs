@@ -1,0 +1,124 @@
+// A learner in a real browser: from sign-up to progress by voice, a lost connection, a refused microphone, accessibility.
+//
+// usage: node e2e/learner.mjs URL WAV WORDS
+//   URL    the service, which serves the page
+//   WAV    what the fake microphone plays from the moment it is opened
+//   WORDS  what is said in it
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const [url, wav, words] = process.argv.slice(2);
+const executablePath = process.env.NOVA_CHROMIUM ?? "/usr/bin/chromium";
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PASSWORD = "Correct-Horse-9";
+/** The local user pool mails no code; it accepts this one. */
+const CODE = "123456";
+const SLOW_MS = 60_000;
+const VIOLATION = /Content Security Policy|Trusted Type/iu;
+
+/** A browser whose page has failed no check of its content security policy and thrown no error. */
+async function browser(args, run) {
+  const instance = await chromium.launch({ executablePath, args: ["--no-sandbox", ...args] });
+  try {
+    const context = await instance.newContext({ locale: "en-US", viewport: { width: 1240, height: 900 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(SLOW_MS);
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => VIOLATION.test(message.text()) && errors.push(message.text()));
+    await run(page, context);
+    assert.deepEqual(errors, [], "errors on the page");
+  } finally {
+    await instance.close();
+  }
+}
+
+async function signUp(page, email) {
+  await page.goto(url);
+  await page.getByRole("link", { name: "Create an account" }).click();
+  await page.getByLabel("Name").fill("Mina");
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await accessible(page, "sign-up");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByLabel("Code").fill(CODE);
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await page.getByRole("heading", { name: "What do you see?" }).waitFor();
+  await page.getByRole("link", { name: /street market/u }).waitFor();
+}
+
+/** WCAG 2.2 AA by axe, in both themes. */
+async function accessible(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+      const result = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
+      return result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" | ")}`);
+    });
+    assert.deepEqual(violations, [], `accessibility of ${name}, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "no-preference" });
+}
+
+const captions = (page) => page.getByRole("log").locator("p");
+
+async function conversationByVoice(page, context) {
+  await signUp(page, `voice-${Date.now()}@nova.example`);
+  await accessible(page, "gallery");
+  await page.getByRole("link", { name: /street market/u }).click();
+  // Echo cancellation and noise suppression would damage the tones that stand for speech.
+  await page.getByText("Sound settings").click();
+  await page.getByLabel(/Leave my sound as it is/u).check();
+  await accessible(page, "preparation");
+  await page.getByRole("button", { name: "Start talking" }).click();
+  await page.getByText("simulated").waitFor();
+  await captions(page).filter({ hasText: words }).waitFor();
+  await accessible(page, "conversation");
+  // The tutor replies to what was said.
+  await captions(page).nth(2).waitFor();
+  await context.setOffline(true);
+  await page.getByText("The connection was lost").waitFor();
+  await context.setOffline(false);
+  await page.getByText("The connection is back").waitFor();
+  await page.getByRole("button", { name: "End", exact: true }).click();
+  await page.getByRole("button", { name: "See the result" }).click();
+  await page.getByRole("heading", { name: "Scores" }).waitFor();
+  const learner = page.getByRole("region", { name: "Transcript" }).getByRole("listitem").filter({ hasText: words });
+  assert.equal(await learner.count(), 1, "the transcript has what was said, once");
+  await accessible(page, "result");
+  await page.getByRole("link", { name: "Progress" }).click();
+  await page.getByRole("link", { name: /A street market/u }).waitFor();
+  await accessible(page, "progress");
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.getByRole("heading", { name: "Profile" }).waitFor();
+  await accessible(page, "account");
+  await page.getByLabel("Language of this page").selectOption("ko");
+  await page.getByRole("heading", { name: "계정", exact: true }).waitFor();
+  assert.equal(await page.locator("html").getAttribute("lang"), "ko");
+  await page.getByRole("button", { name: "로그아웃", exact: true }).click();
+  await page.getByRole("heading", { name: "로그인" }).waitFor();
+}
+
+async function refusedMicrophone(page) {
+  await signUp(page, `typing-${Date.now()}@nova.example`);
+  await page.getByRole("link", { name: /street market/u }).click();
+  await page.getByRole("button", { name: "Start talking" }).click();
+  await page.getByRole("heading", { name: "The microphone cannot be used" }).waitFor();
+  await accessible(page, "refused microphone");
+  await page.getByRole("button", { name: "Continue by typing" }).click();
+  await page.getByLabel("Your sentence").fill("I can see a stall with oranges.");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await captions(page).filter({ hasText: "I can see a stall with oranges." }).waitFor();
+  await page.getByText("✓", { exact: true }).first().waitFor({ state: "attached" });
+}
+
+const fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
+await browser([...fake, `--use-file-for-fake-audio-capture=${wav}%noloop`], conversationByVoice);
+console.log("a conversation by voice: passed");
+await browser([], refusedMicrophone);
+console.log("a refused microphone: passed");

@@ -1,0 +1,296 @@
+/** What came of a conversation: the results as they arrive, one correction first, the scores with their proof, the transcript. */
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { Link, useNavigate, useParams } from "react-router";
+import { ApiError, api, body, type Schemas } from "../../api/client";
+import { followResults, type ResultEvent } from "../../api/results";
+import { useI18n } from "../../i18n/i18n";
+import { Button, buttonClass, Dialog, ErrorMessage, Loading, PageTitle, Simulated, styles as ui } from "../../ui/ui";
+import styles from "./result.module.css";
+import { Transcript, usePlayTurn } from "./transcript";
+
+type Assessment = Schemas["AssessmentView"];
+type TranscriptView = Schemas["TranscriptView"];
+const SKILLS = ["fluency", "vocabulary", "grammar", "relevance"] as const;
+
+export function Result() {
+  const { conversationId = "" } = useParams();
+  const { t } = useI18n();
+  const stages = useStages(conversationId);
+  const path = { params: { path: { id: conversationId } } };
+  const transcript = useQuery({
+    queryKey: ["transcript", conversationId],
+    queryFn: () => orNull(body(() => api.GET("/api/conversations/{id}/transcript", path))),
+  });
+  const assessment = useQuery({
+    queryKey: ["assessment", conversationId],
+    queryFn: () => orNull(body(() => api.GET("/api/conversations/{id}/assessment", path))),
+  });
+  const words = transcript.data === null || typeof transcript.data === "string" ? undefined : transcript.data;
+  return (
+    <>
+      <PageTitle>{t("result.title")}</PageTitle>
+      <Strip stages={stages} />
+      <ErrorMessage error={transcript.error ?? assessment.error} />
+      {stages.failed && <p className={ui.banner}>{t("result.failed")}</p>}
+      {stages.lost && <p className={ui.banner}>{t("result.streamLost")}</p>}
+      {assessment.data !== null && assessment.data !== undefined && (
+        <Assessed view={assessment.data} transcript={words} />
+      )}
+      {words !== undefined && <Transcript transcript={words} />}
+      {words === undefined && transcript.isPending && <Loading />}
+      <Delete conversationId={conversationId} />
+    </>
+  );
+}
+
+interface Stages {
+  readonly seconds: Partial<Record<ResultEvent, number>>;
+  readonly failed: boolean;
+  readonly lost: boolean;
+}
+
+/** Follows the stream of results and loads what each event announces. */
+function useStages(conversationId: string): Stages {
+  const queries = useQueryClient();
+  const [stages, setStages] = useState<Stages>({ seconds: {}, failed: false, lost: false });
+  useEffect(() => {
+    const abort = new AbortController();
+    const begin = performance.now();
+    setStages({ seconds: {}, failed: false, lost: false });
+    const handle = (event: ResultEvent): void => {
+      const seconds = (performance.now() - begin) / 1000;
+      setStages((past) => ({
+        ...past,
+        failed: past.failed || event === "failed",
+        seconds: { ...past.seconds, [event]: seconds },
+      }));
+      if (event === "transcript" || event === "assessment")
+        void queries.invalidateQueries({ queryKey: [event, conversationId] });
+      if (event === "progress") void queries.invalidateQueries({ queryKey: ["progress"] });
+    };
+    void followResults(conversationId, handle, abort.signal).then((complete) => {
+      if (!complete && !abort.signal.aborted) setStages((past) => ({ ...past, lost: true }));
+    });
+    return () => abort.abort();
+  }, [conversationId, queries]);
+  return stages;
+}
+
+function Strip({ stages }: { readonly stages: Stages }) {
+  const { t, intl } = useI18n();
+  const steps = [
+    ["transcript", "result.stored"],
+    ["assessment", "result.assessed"],
+    ["progress", "result.counted"],
+  ] as const;
+  const time = (event: ResultEvent): string => {
+    const seconds = stages.seconds[event];
+    return seconds === undefined
+      ? t("result.waiting")
+      : intl.formatNumber(seconds, { style: "unit", unit: "second", maximumFractionDigits: 1 });
+  };
+  return (
+    <ol className={styles.strip} aria-live="polite">
+      {steps.map(([event, label]) => (
+        <li key={event} data-done={stages.seconds[event] === undefined ? undefined : ""}>
+          {t(label)} <span className={styles.time}>{time(event)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Assessed({
+  view,
+  transcript,
+}: {
+  readonly view: Assessment;
+  readonly transcript: TranscriptView | undefined;
+}) {
+  const { t, intl } = useI18n();
+  const { assessment, measures } = view;
+  const lang = view.feedbackLanguage;
+  const [first, ...others] = assessment.corrections;
+  return (
+    <>
+      <section className={`${ui.panel} ${styles.correction}`} aria-labelledby="correction">
+        <h2 id="correction" className={styles.small}>
+          {t(first === undefined ? "result.noCorrection" : "result.oneThing")}
+        </h2>
+        {first !== undefined && <Correction correction={first} lang={lang} transcript={transcript} large />}
+        {others.length > 0 && (
+          <details>
+            <summary>{t("result.moreCorrections", { count: others.length })}</summary>
+            <ul className={styles.others}>
+              {others.map((correction) => (
+                <li key={correction.quote + correction.better}>
+                  <Correction correction={correction} lang={lang} transcript={transcript} />
+                </li>
+              ))}
+            </ul>
+          </details>
+        )}
+      </section>
+      <div className={styles.columns}>
+        <section className={ui.panel} aria-labelledby="scores">
+          <h2 id="scores">
+            {t("result.scores")} {view.simulated && <Simulated />}
+          </h2>
+          <p className={ui.hint}>{t("result.evidence")}</p>
+          <p className={styles.overall}>
+            {t("result.overall")} <strong>{assessment.overall}</strong>
+          </p>
+          {SKILLS.map((skill) => (
+            <Score key={skill} name={t(`result.${skill}`)} score={assessment.skills[skill]} lang={lang} />
+          ))}
+          <p>{t("result.cefr", { level: assessment.cefr })}</p>
+          <p className={ui.hint}>
+            {t("result.words", { words: measures.words, distinct: measures.distinctWords })}
+            {/* Typed words have no duration. */}
+            {measures.speechMs > 0 &&
+              ` · ${t("result.wordsPerMinute", { count: intl.formatNumber(measures.wordsPerMinute, { maximumFractionDigits: 0 }) })}`}
+          </p>
+        </section>
+        <section className={ui.panel}>
+          <h2>{t("result.strengths")}</h2>
+          <Sentences items={assessment.strengths} lang={lang} />
+          <h2>{t("result.recommendations")}</h2>
+          <Sentences items={assessment.recommendations} lang={lang} />
+          <h2>{t("result.next")}</h2>
+          <p lang={lang}>{assessment.nextObjective}</p>
+          <div className={ui.row}>
+            <Link to={`/talk/${view.imageId}`} className={buttonClass("primary")}>
+              {t("result.again")}
+            </Link>
+            <Link to="/" className={buttonClass()}>
+              {t("result.other")}
+            </Link>
+          </div>
+        </section>
+      </div>
+    </>
+  );
+}
+
+function Correction(props: {
+  readonly correction: Schemas["Correction"];
+  readonly lang: string;
+  readonly transcript: TranscriptView | undefined;
+  readonly large?: boolean;
+}) {
+  const { t } = useI18n();
+  const { quote, better, why } = props.correction;
+  const turn = props.transcript?.turns.find(
+    (candidate) => candidate.speaker === "learner" && candidate.text.includes(quote),
+  );
+  const play = usePlayTurn(props.transcript?.conversationId ?? "");
+  return (
+    <div className={styles.sentence}>
+      <p className={props.large === true ? styles.big : ""} lang="en">
+        <del>{quote}</del>
+      </p>
+      <p className={props.large === true ? styles.big : ""} lang="en">
+        <span className="hidden">{t("result.better")}: </span>
+        <ins>{better}</ins>
+      </p>
+      <p lang={props.lang} className={styles.why}>
+        {why}
+      </p>
+      {turn?.audio !== null && turn?.audio !== undefined && (
+        <Button onClick={() => void play.start(turn.index)} disabled={play.loading}>
+          <span aria-hidden="true">▶</span> {t("result.hear")}
+        </Button>
+      )}
+      <ErrorMessage error={play.error} />
+    </div>
+  );
+}
+
+function Score({
+  name,
+  score,
+  lang,
+}: {
+  readonly name: string;
+  readonly score: Schemas["SkillScore"];
+  readonly lang: string;
+}) {
+  return (
+    <details className={styles.score}>
+      <summary>
+        <span>{name}</span>
+        <meter min={0} max={100} value={score.score} aria-label={name} />
+        <span className={styles.number}>{score.score}</span>
+      </summary>
+      <ul>
+        {score.evidence.map((evidence) => (
+          <li key={evidence.quote + evidence.comment}>
+            <q lang="en">{evidence.quote}</q> <span lang={lang}>{evidence.comment}</span>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Sentences({ items, lang }: { readonly items: readonly string[]; readonly lang: string }) {
+  return (
+    <ul lang={lang} className={styles.sentences}>
+      {items.map((item) => (
+        <li key={item}>{item}</li>
+      ))}
+    </ul>
+  );
+}
+
+function Delete({ conversationId }: { readonly conversationId: string }) {
+  const { t } = useI18n();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const [asking, setAsking] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const remove = async (): Promise<void> => {
+    try {
+      await body(() => api.DELETE("/api/conversations/{id}", { params: { path: { id: conversationId } } })).catch(
+        (failure: unknown) => {
+          if (!(failure instanceof ApiError) || failure.status !== 404) throw failure;
+        },
+      );
+      queries.removeQueries({ queryKey: ["transcript", conversationId] });
+      queries.removeQueries({ queryKey: ["assessment", conversationId] });
+      await queries.invalidateQueries({ queryKey: ["conversations"] });
+      void navigate("/progress");
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  return (
+    <div>
+      <Button kind="link" onClick={() => setAsking(true)}>
+        {t("result.delete")}
+      </Button>
+      <Dialog open={asking} title={t("result.delete")} onClose={() => setAsking(false)}>
+        <p>{t("result.deleteConfirm")}</p>
+        <ErrorMessage error={error} />
+        <div className={ui.row}>
+          <Button kind="danger" onClick={() => void remove()}>
+            {t("result.delete")}
+          </Button>
+          <Button onClick={() => setAsking(false)}>{t("app.cancel")}</Button>
+        </div>
+      </Dialog>
+    </div>
+  );
+}
+
+/** A document that does not exist yet, or never will, is `null`; the stream of results says which. */
+async function orNull<T>(request: Promise<T>): Promise<T | null> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ApiError && (error.code === "not_ready" || error.code === "not_assessed")) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+/** Voice, microphone and how the browser treats the sound. */
+
+import { useEffect, useState } from "react";
+import { microphones } from "../../audio/engine";
+import { useI18n } from "../../i18n/i18n";
+import type { SoundSettings } from "../../live/settings";
+import { VOICES } from "../../live/voices";
+import { Select, styles as ui } from "../../ui/ui";
+import styles from "./talk.module.css";
+
+const DEFAULT_DEVICE = "";
+
+export function Sound({
+  settings,
+  onChange,
+}: {
+  readonly settings: SoundSettings;
+  readonly onChange: (settings: SoundSettings) => void;
+}) {
+  const { t } = useI18n();
+  const devices = useMicrophones();
+  const options = devices.map((device) => ({ value: device.deviceId, label: device.label || device.deviceId }));
+  return (
+    <details className={styles.sound}>
+      <summary>{t("picture.settings")}</summary>
+      <Select
+        label={t("field.voice")}
+        value={settings.voice}
+        options={VOICES}
+        onChange={(voice) => onChange({ ...settings, voice })}
+      />
+      <Select
+        label={t("picture.microphone")}
+        value={settings.deviceId ?? DEFAULT_DEVICE}
+        options={[{ value: DEFAULT_DEVICE, label: t("picture.defaultMicrophone") }, ...options]}
+        onChange={(value) => onChange({ ...settings, deviceId: value === DEFAULT_DEVICE ? null : value })}
+      />
+      <label className={ui.check}>
+        <input
+          type="checkbox"
+          checked={settings.raw}
+          onChange={(event) => onChange({ ...settings, raw: event.target.checked })}
+        />
+        {t("picture.raw")}
+      </label>
+      <label className={ui.check}>
+        <input
+          type="checkbox"
+          checked={settings.half}
+          onChange={(event) => onChange({ ...settings, half: event.target.checked })}
+        />
+        {t("picture.half")}
+      </label>
+    </details>
+  );
+}
+
+function useMicrophones(): readonly MediaDeviceInfo[] {
+  const [devices, setDevices] = useState<readonly MediaDeviceInfo[]>([]);
+  useEffect(() => {
+    const update = (): void => void microphones().then(setDevices);
+    update();
+    navigator.mediaDevices?.addEventListener("devicechange", update);
+    return () => navigator.mediaDevices?.removeEventListener("devicechange", update);
+  }, []);
+  return devices;
+}
