@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use infra::local::{ProcessGroup, Progress, cargo, cfn_lint, workspace};
+use infra::local::{ProcessGroup, Progress, cargo, cfn_lint, install_packages, npm, workspace};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::Command,
@@ -83,6 +83,7 @@ async fn one_after_another(built: oneshot::Sender<()>, console: &Console) -> any
 
 async fn beside_them(is_built: oneshot::Receiver<()>, console: &Console) -> anyhow::Result<Vec<Outcome>> {
     let templates = lint_templates(console).await?;
+    let page = check_page(console).await?;
     let title = "simulation (storms)";
     let storms = if is_built.await.is_ok() {
         let storms = with(cargo(), &["test", "--workspace", "--test", "sim", BESIDE]);
@@ -91,7 +92,7 @@ async fn beside_them(is_built: oneshot::Receiver<()>, console: &Console) -> anyh
         console.line(&format!("✗ {title}: not run, because the tests could not be built"));
         Outcome { title, passed: false, took: Duration::ZERO }
     };
-    Ok(vec![templates, storms])
+    Ok(vec![templates, page, storms])
 }
 
 async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
@@ -108,6 +109,20 @@ async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
             Ok(Outcome { title, passed: false, took: since.elapsed() })
         }
     }
+}
+
+/// Types, lints, format, schemas and unit tests of the web page. The end-to-end tests build it and open it in a browser.
+async fn check_page(console: &Console) -> anyhow::Result<Outcome> {
+    let title = "web page (tsc, oxlint, prettier, vitest)";
+    let web = workspace().join("ingress/web");
+    let since = Instant::now();
+    if let Err(error) = install_packages(&web, &Progress::silent()).await {
+        console.line(&format!("✗ {title}: {error:#}"));
+        return Ok(Outcome { title, passed: false, took: since.elapsed() });
+    }
+    let verify = npm(&web, &["run", "--silent", "verify"]);
+    let outcome = perform(title, verify, Line::None, console).await?;
+    Ok(Outcome { took: since.elapsed(), ..outcome })
 }
 
 fn with(mut command: Command, arguments: &[&str]) -> Command {

@@ -1,12 +1,14 @@
 //! The command that builds, starts, monitors and stops the whole service, and starts a process again when it dies. The
 //! ingress uses Redis, as in production, if it is installed; a single task does not need it.
 
-use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::workers::Worker;
-use infra::local::{Change, Part, Service, Stack, StackOptions, build, is_free, ministack, workspace};
+use infra::local::{
+    Change, Part, Progress, Service, Stack, StackOptions, build, build_page, is_free, ministack, workspace,
+};
 
 use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
 
@@ -76,11 +78,14 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
+    let page = page(&progress).await;
+    let web_dir = |page: &PathBuf| (Service::Ingress, "NOVA_WEB_DIR".to_owned(), page.display().to_string());
     let without: Vec<Service> = arguments.without.iter().copied().map(Service::from).collect();
     let options = StackOptions {
         ingress_port: Some(arguments.port),
         services: Service::all().filter(|service| !without.contains(service)).collect(),
         redis: true,
+        environment: page.as_ref().ok().map(web_dir).into_iter().collect(),
         progress: progress.clone(),
         ..StackOptions::new(folder.state_dir(), binaries)
     };
@@ -91,6 +96,9 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     for worker in &without {
         console.line(&format!("Without {worker}: its messages wait"));
     }
+    if let Err(error) = page {
+        console.line(&format!("There is no web page, only the API: {error:#}"));
+    }
     if !stack.parts().any(|part| part == Part::Redis) {
         console.line(
             "There is no redis-server on the PATH: the ingress keeps in its process what tasks would share",
@@ -99,6 +107,17 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     console.line("Talk to it from another terminal: cargo run -- demo");
     console.line("Ctrl-C stops everything.\n");
     Ok(stack)
+}
+
+/// Builds the page. The API starts without it, too.
+async fn page(progress: &Progress) -> anyhow::Result<PathBuf> {
+    progress.begin("Building the web page");
+    let page = build_page(workspace(), progress).await;
+    match &page {
+        Ok(_) => progress.end(""),
+        Err(_) => progress.fail("the API starts without it"),
+    }
+    page
 }
 
 fn show(change: &Change<'_>, console: &Console) {

@@ -5,12 +5,9 @@
 //! installed, if this process may: as root with `apt-get`. Otherwise the error says what to install.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     net::Ipv4Addr,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::Arc,
     time::Duration,
 };
@@ -23,18 +20,20 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Process, ProcessGroup, Progress, free_port, tool};
-use crate::cache_folder::{cache_folder, unusable_cache};
+use super::{
+    Process, ProcessGroup, Progress,
+    debian::{self, Package},
+    free_port,
+};
 
-/// The program, and the package of Debian and Ubuntu that brings it.
+/// The program.
 const SERVER: &str = "redis-server";
+
+const PACKAGE: Package = Package { program: SERVER, packages: &[SERVER], requirement: "Redis 6 or later" };
 
 /// The certificate of a Redis that speaks TLS, which is its own authority, and its key.
 const CERTIFICATE: &str = "redis.crt";
 const KEY: &str = "redis.key";
-
-/// Timeout of an installation.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Timeout of its start, which may run beside a build.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -61,7 +60,7 @@ impl RedisServer {
     /// # Errors
     /// There is no Redis and none can be installed, or it does not start.
     pub async fn start(folder: PathBuf, progress: &Progress) -> anyhow::Result<Self> {
-        install(progress).await?;
+        debian::install(&PACKAGE, progress).await?;
         Self::start_installed(folder, None).await
     }
 
@@ -70,7 +69,7 @@ impl RedisServer {
     /// # Errors
     /// There is no Redis and none can be installed, or it does not start, perhaps because it was built without TLS.
     pub async fn start_with_tls(folder: PathBuf, progress: &Progress) -> anyhow::Result<Self> {
-        install(progress).await?;
+        debian::install(&PACKAGE, progress).await?;
         certify(&folder).with_context(|| format!("cannot make a certificate in {}", folder.display()))?;
         Self::start_installed(folder, Some(free_port()?)).await
     }
@@ -120,7 +119,7 @@ impl RedisServer {
 
 /// Whether a Redis can be started without an installation.
 pub(super) async fn is_installed() -> bool {
-    is_there(SERVER).await
+    debian::is_installed(SERVER).await
 }
 
 /// Starts a Redis that keeps nothing, with its log in `folder`, and waits until it responds.
@@ -172,58 +171,4 @@ async fn is_ready(port: u16) -> bool {
         io::Result::Ok(&answer == b"+PONG")
     };
     tokio::time::timeout(POLL_INTERVAL * 10, ping).await.is_ok_and(|answer| answer.unwrap_or(false))
-}
-
-async fn install(progress: &Progress) -> anyhow::Result<()> {
-    if is_there(SERVER).await {
-        return Ok(());
-    }
-    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    if !is_root || !is_there("apt-get").await {
-        bail!(
-            "{SERVER} is not on the PATH; install Redis 6 or later (Debian and Ubuntu: apt-get install {SERVER})"
-        );
-    }
-    let cache = cache_folder()?;
-    fs::create_dir_all(&cache).with_context(|| unusable_cache(&cache))?;
-    let lock = File::create(cache.join("redis.lock")).with_context(|| unusable_cache(&cache))?;
-    progress.detail("waiting for another installation to finish");
-    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
-    let _lock = lock.await.context("the wait for a file lock failed")??;
-    if is_there(SERVER).await {
-        return Ok(());
-    }
-    progress.detail("installing Debian's redis-server");
-    let package = ["install", "--yes", "--no-install-recommends", SERVER];
-    // The list of packages may be too old, or not there at all.
-    if apt(&package).await.is_err() {
-        apt(&["update"]).await?;
-        apt(&package).await.with_context(|| format!("cannot install {SERVER}; install Redis 6 or later"))?;
-    }
-    if is_there(SERVER).await {
-        Ok(())
-    } else {
-        bail!("the package {SERVER} brought no program of that name")
-    }
-}
-
-async fn is_there(program: &str) -> bool {
-    let mut version = Command::new(program);
-    version.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    version.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
-}
-
-async fn apt(arguments: &[&str]) -> anyhow::Result<()> {
-    let mut apt = Command::new("apt-get");
-    // The installation must not ask, nor start the package's own service.
-    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-    let output = apt.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(INSTALL_TIMEOUT, output).await;
-    let output =
-        output.with_context(|| format!("apt-get needs more than {} s", INSTALL_TIMEOUT.as_secs()))?;
-    let output = output.context("cannot run apt-get")?;
-    if !output.status.success() {
-        bail!("apt-get {}: {}", arguments.join(" "), tool::last_line(&output));
-    }
-    Ok(())
 }
