@@ -230,9 +230,12 @@ fn no_log_line_carries_words_of_a_conversation_or_a_credential() {
         visitor.send(Message::text(r#"{"type":"my-password-is-tangerine"}"#)).await;
         visitor.until("error").await;
         visitor.until("turn").await;
-        let (_, streams) = live.simulator.streams_after(0);
         let refusal: PlannedFault = "exception:validationException".parse().unwrap();
-        streams.last().unwrap().fault(refusal.fault).unwrap();
+        let refuse = || live.simulator.streams_after(0).1.last().unwrap().fault(refusal.fault).unwrap();
+        refuse();
+        // A stream that had worked is replaced once.
+        visitor.until("resumed").await;
+        refuse();
         assert_eq!(visitor.until("error").await["code"], "model_refused");
         secrets.extend([token, offer["ticket"].as_str().unwrap().to_owned()]);
         live.stop().await.unwrap();

@@ -274,9 +274,9 @@ impl Conversation {
             self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
             return;
         }
-        let turns = self.floor.turns();
+        let turns = self.floor.turns_with_fading();
         self.floor.model(event, at_ms, &mut self.outputs);
-        if self.floor.turns() > turns {
+        if self.floor.turns_with_fading() > turns {
             self.link.proven();
         }
     }

@@ -144,6 +144,12 @@ impl Floor {
         self.turns
     }
 
+    /// Turns recorded, and the one that a lost stream has left: its record is no success of the next stream.
+    #[must_use]
+    pub(super) fn turns_with_fading(&self) -> u32 {
+        self.turns + u32::from(self.fading.is_some())
+    }
+
     /// The learner's recorded speech, in milliseconds.
     #[must_use]
     pub(super) fn learner_speech_ms(&self) -> u64 {

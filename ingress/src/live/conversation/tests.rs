@@ -275,6 +275,25 @@ fn unknown_validation_error_on_a_stream_that_had_worked_renews_it_once() {
 }
 
 #[test]
+fn turn_that_a_lost_stream_has_left_is_no_success_of_the_next_one() {
+    let mut talk = talk(settings());
+    talk.tutor_begins("It has a red", 2_000);
+    talk.pass(500);
+    reject(&mut talk, 0);
+    talk.pass(0);
+    talk.open(StreamId(1));
+    talk.tutor_begins("The dog has", 5_000);
+    // An event of the next stream is the first thing after the client has played the turn that was cut.
+    let played_ms = talk.now_ms() + 2_000;
+    talk.conversation.handle(Input::Model(StreamId(1), ModelEvent::AudioStart), played_ms);
+    talk.pass(2_000);
+    talk.input(Input::Tick);
+    assert_eq!(texts_of(&talk).len(), 4, "the turn that was cut is recorded");
+    reject(&mut talk, 1);
+    assert_eq!((errors(&talk), talk.opened().len()), (vec![ErrorCode::ModelRefused], 2));
+}
+
+#[test]
 fn unknown_validation_error_after_another_turn_renews_the_stream_again() {
     let mut talk = talk(settings());
     for stream in 0..3 {
