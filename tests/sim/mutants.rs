@@ -70,37 +70,29 @@ impl Unmarked {
 
 impl EventHandler for Unmarked {
     async fn handle(&self, event: &Envelope, _: &Delivery) -> Result<(), Failure> {
-        let (conversation_id, day, added) = match &event.event {
-            Event::ConversationCompleted(event) => {
-                let lasted = event.ended_at.as_millisecond() - event.started_at.as_millisecond();
-                let added = vec![
-                    ("conversations", 1),
-                    ("turns", i64::from(event.turns)),
-                    ("learnerSpeechMs", i64::try_from(event.learner_speech_ms).unwrap_or(0)),
-                    ("durationMs", lasted),
-                ];
-                (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
-            }
-            Event::ConversationAnalyzed(event) => {
-                let Scores { overall, fluency, vocabulary, grammar, relevance } = event.scores;
-                let sums = [
-                    ("overallSum", overall),
-                    ("fluencySum", fluency),
-                    ("vocabularySum", vocabulary),
-                    ("grammarSum", grammar),
-                    ("relevanceSum", relevance),
-                ];
-                let sums = sums.map(|(name, score)| (name, i64::from(score)));
-                let added = [("scored", 1)].into_iter().chain(sums).collect();
-                (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
-            }
-            Event::TranscriptStored(_)
-            | Event::AnalysisFailed(_)
-            | Event::ProgressUpdated(_)
-            | Event::ConversationStalled(_)
-            | Event::AccountDeletionRequested(_) => {
-                return Err(Failure::reject("the event does not change the progress"));
-            }
+        let (conversation_id, day, added) = if let Some(event) = event.event.as_completed() {
+            let lasted = event.ended_at.as_millisecond() - event.started_at.as_millisecond();
+            let added = vec![
+                ("conversations", 1),
+                ("turns", i64::from(event.turns)),
+                ("learnerSpeechMs", i64::try_from(event.learner_speech_ms).unwrap_or(0)),
+                ("durationMs", lasted),
+            ];
+            (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
+        } else if let Some(event) = event.event.as_analyzed() {
+            let Scores { overall, fluency, vocabulary, grammar, relevance } = event.scores;
+            let sums = [
+                ("overallSum", overall),
+                ("fluencySum", fluency),
+                ("vocabularySum", vocabulary),
+                ("grammarSum", grammar),
+                ("relevanceSum", relevance),
+            ];
+            let sums = sums.map(|(name, score)| (name, i64::from(score)));
+            let added = [("scored", 1)].into_iter().chain(sums).collect();
+            (event.conversation_id, event.started_at.in_tz(&event.time_zone), added)
+        } else {
+            return Err(Failure::reject("the event does not change the progress"));
         };
         let user_id = event.event.user_id();
         let day = day.map_err(Failure::retry)?.date().to_string();

@@ -161,26 +161,23 @@ fn trace_differences<'a>(events: impl Iterator<Item = &'a Envelope>, found: &mut
 
 /// The ids of the alerts that `event` raises.
 fn alert_ids(event: &Envelope) -> Vec<String> {
-    let rules: Vec<String> = match &event.event {
-        Event::ConversationCompleted(event) if event.reason == EndReason::IngressLost => {
-            vec!["conversation.abnormal-end".to_owned()]
-        }
-        Event::ConversationCompleted(_) | Event::TranscriptStored(_) | Event::AccountDeletionRequested(_) => {
-            Vec::new()
-        }
-        Event::AnalysisFailed(_) => vec!["analysis.failed".to_owned()],
-        Event::ConversationStalled(_) => vec!["conversation.stalled".to_owned()],
-        Event::ConversationAnalyzed(event) => {
-            let low = (event.scores.overall < LOW_OVERALL).then(|| "analysis.low-score".to_owned());
-            let flagged = (!event.flags.is_empty()).then(|| "analysis.flagged".to_owned());
-            low.into_iter().chain(flagged).collect()
-        }
-        Event::ProgressUpdated(event) => {
-            let names = event.milestones.iter().map(|milestone| serde_json::json!(milestone));
-            let dashed = |name: Value| name.as_str().unwrap_or_default().replace('_', "-");
-            names.map(|name| format!("milestone.{}", dashed(name))).collect()
+    let mut rules = Vec::new();
+    let mut raise = |applies: bool, rule: &str| {
+        if applies {
+            rules.push(rule.to_owned());
         }
     };
+    let about = &event.event;
+    let is_abnormal = about.as_completed().is_some_and(|data| data.reason == EndReason::IngressLost);
+    raise(is_abnormal, "conversation.abnormal-end");
+    raise(about.as_analysis_failed().is_some(), "analysis.failed");
+    raise(about.as_stalled().is_some(), "conversation.stalled");
+    raise(about.as_analyzed().is_some_and(|data| data.scores.overall < LOW_OVERALL), "analysis.low-score");
+    raise(about.as_analyzed().is_some_and(|data| !data.flags.is_empty()), "analysis.flagged");
+    for milestone in about.as_progress_updated().into_iter().flat_map(|data| &data.milestones) {
+        let name = serde_json::json!(milestone);
+        raise(true, &format!("milestone.{}", name.as_str().unwrap_or_default().replace('_', "-")));
+    }
     rules.iter().map(|rule| Uuid::new_v5(&event.id.uuid(), rule.as_bytes()).to_string()).collect()
 }
 

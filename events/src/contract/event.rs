@@ -84,9 +84,9 @@ macro_rules! events {
             pub(crate) fn any() -> impl proptest::strategy::Strategy<Value = Self> {
                 use proptest::strategy::{Strategy as _, Union};
 
-                use super::test_samples::Sample as _;
+                use super::test_samples::Sample;
 
-                Union::new([$($data::any().prop_map(Self::$data).boxed()),+])
+                Union::new([$(<$data as Sample>::any().prop_map(Self::$data).boxed()),+])
             }
         }
     };
