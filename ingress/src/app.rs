@@ -116,11 +116,6 @@ impl AppState {
             logs_bucket: config.logs_bucket.clone(),
             audio_bucket: config.audio_bucket.clone(),
         });
-        let web = config.web_dir.clone().map(|directory| WebFiles {
-            directory,
-            signer: Signer::new(sdk),
-            buckets: [config.images_bucket.clone(), config.audio_bucket.clone()],
-        });
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
@@ -155,13 +150,22 @@ impl AppState {
             presence: Presence::new(Arc::clone(&coordination), owner),
             coordination,
             web_origin: config.web_origin.clone(),
-            web,
+            web: web_files(config, &stores.signer),
             sessions: Sessions::new(dependencies),
             stores,
             connections: Connections::new(connections, Arc::clone(&metrics)),
             metrics,
         })
     }
+}
+
+/// The page, if the configuration names one.
+fn web_files(config: &Config, signer: &Signer) -> Option<WebFiles> {
+    config.web_dir.clone().map(|directory| WebFiles {
+        directory,
+        signer: signer.clone(),
+        buckets: [config.images_bucket.clone(), config.audio_bucket.clone()],
+    })
 }
 
 /// As many clients as the streams need, each with its own connection. They have no timeouts, which would end a stream, and no

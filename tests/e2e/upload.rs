@@ -203,10 +203,12 @@ impl TypingClient {
 
     /// Waits for the next turn, which must be by `speaker`.
     async fn await_turn(&mut self, speaker: Speaker) -> anyhow::Result<Turn> {
-        let turn = self.await_message(|message| match message {
-            ServerMessage::Turn { turn } => Some(turn),
-            _ => None,
-        });
+        let turn =
+            self.await_message(
+                |message| {
+                    if let ServerMessage::Turn { turn } = message { Some(turn) } else { None }
+                },
+            );
         let turn = turn.await.with_context(|| format!("no turn of the {speaker:?}"))?;
         ensure!(turn.speaker == speaker, "{turn:?} where the {speaker:?} was expected");
         Ok(turn)
@@ -214,9 +216,8 @@ impl TypingClient {
 
     async fn end(&mut self) -> anyhow::Result<()> {
         self.0.send(&ClientMessage::End).await?;
-        let reason = self.await_message(|message| match message {
-            ServerMessage::Ended { reason, .. } => Some(reason),
-            _ => None,
+        let reason = self.await_message(|message| {
+            if let ServerMessage::Ended { reason, .. } = message { Some(reason) } else { None }
         });
         let reason = reason.await.context("no end")?;
         ensure!(reason == EndReason::Learner, "ended with {reason:?}");

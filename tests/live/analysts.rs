@@ -1,7 +1,5 @@
 //! What analysts read: learners by level, name and activity, the feed of results, and tables as CSV.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
-
 use events::contract::Level;
 use ingress::{account::profile::Profile, store::learners::EXAMINED_MAX};
 use jiff::Timestamp;

@@ -15,7 +15,7 @@ use infra::{
 };
 use uuid::Uuid;
 
-use super::results::{self, AlertTap, turn_line};
+use super::results::{self, AlertTap, Spoken, turn_line};
 use crate::{console::Console, signals::StopSignals};
 
 /// The pace of `--fast`.
@@ -75,7 +75,8 @@ async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console)
         Box::pin(learner.converse_observed(script, |event| print_event(event, console))).await?;
     print_summary(&conversation, script, console);
     console.line("\nThe results");
-    let arrived = results::show(run, &learner, conversation.conversation_id, script, tap, console).await;
+    let spoken = Spoken { learner: &learner, id: conversation.conversation_id, script };
+    let arrived = results::show(run, spoken, tap, console).await;
     Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -47,15 +47,17 @@ struct Alert {
     conversation_id: Option<ConversationId>,
 }
 
+/// The conversation whose results are shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spoken<'a> {
+    pub(super) learner: &'a Learner,
+    pub(super) id: ConversationId,
+    pub(super) script: &'a Script,
+}
+
 /// Shows the four results as they arrive. Returns whether all of them did.
-pub(super) async fn show(
-    run: &RunFile,
-    learner: &Learner,
-    id: ConversationId,
-    script: &Script,
-    tap: &AlertTap,
-    console: &Console,
-) -> bool {
+pub(super) async fn show(run: &RunFile, spoken: Spoken<'_>, tap: &AlertTap, console: &Console) -> bool {
+    let Spoken { learner, id, script } = spoken;
     let user_id = learner.user_id();
     let shown = tokio::join!(
         print_when_ready(console, run, "transcript", Box::pin(transcript(run, user_id, id, script))),
