@@ -69,11 +69,11 @@ pub async fn install_packages(web: &Path, progress: &Progress) -> anyhow::Result
     fs::write(&marker, wanted).with_context(|| format!("cannot write {}", marker.display()))
 }
 
-/// An npm command in the folder of the page.
+/// An npm command for the page in `web`, from any working directory.
 #[must_use]
 pub fn npm(web: &Path, arguments: &[&str]) -> Command {
     let mut npm = Command::new("npm");
-    npm.args(arguments).current_dir(web);
+    npm.arg("--prefix").arg(web).args(arguments);
     npm
 }
 

@@ -305,7 +305,9 @@ mod tests {
         let user = User::new("learner-1".parse().unwrap(), profile, Timestamp::UNIX_EPOCH);
         let row = cells(&LearnerRecord { user, total: Total::default() });
         assert!(
-            row.starts_with("learner-1,\"'=HYPERLINK(\"\"http://x\"\")\",B1,1970-01-01T00:00:00Z,0,"),
+            row.starts_with(
+                "\"learner-1\",\"'=HYPERLINK(\"\"http://x\"\")\",\"B1\",\"1970-01-01T00:00:00Z\",0,"
+            ),
             "{row}"
         );
         assert_eq!(row.matches(',').count(), heading().matches(',').count());

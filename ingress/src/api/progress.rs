@@ -150,8 +150,8 @@ mod tests {
         let day = |date: &str, sums| Day { date: date.parse().unwrap(), sums };
         let table = table(&[day("2026-11-25", sums), day("2026-11-26", Sums::default())]);
         let rows: Vec<&str> = table.lines().collect();
-        assert_eq!(rows[1], "2026-11-25,2,0,0,0,1,70.0,60.5,0.0,1.0,100.0");
-        assert_eq!(rows[2], "2026-11-26,0,0,0,0,0,,,,,");
+        assert_eq!(rows[1], "\"2026-11-25\",2,0,0,0,1,70.0,60.5,0.0,1.0,100.0");
+        assert_eq!(rows[2], "\"2026-11-26\",0,0,0,0,0,,,,,");
         assert!(rows.iter().all(|row| row.split(',').count() == 11));
     }
 }
