@@ -8,9 +8,10 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import net from "node:net";
 import { chromium } from "playwright-core";
 
-const [url, wav, words] = process.argv.slice(2);
+const [service, wav, words] = process.argv.slice(2);
 const executablePath = process.env.NOVA_CHROMIUM ?? "/usr/bin/chromium";
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "Correct-Horse-9";
@@ -18,6 +19,55 @@ const PASSWORD = "Correct-Horse-9";
 const CODE = "123456";
 const SLOW_MS = 60_000;
 const VIOLATION = /Content Security Policy|Trusted Type/iu;
+
+/** The network between browser and service. Chromium's own offline mode keeps open WebSockets. */
+class Network {
+  #sockets = new Set();
+  #down = false;
+  #server = net.createServer((client) => {
+    if (this.#down) {
+      client.destroy();
+      return;
+    }
+    const { hostname, port } = new URL(service);
+    const server = net.connect(Number(port), hostname);
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ]) {
+      this.#sockets.add(socket);
+      socket.pipe(other);
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+    }
+  });
+
+  /** Returns the URL at which the browser reaches the service. */
+  async listen() {
+    await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${this.#server.address().port}`;
+  }
+
+  fail() {
+    this.#down = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  recover() {
+    this.#down = false;
+  }
+
+  close() {
+    this.fail();
+    this.#server.close();
+  }
+}
+
+const network = new Network();
+const url = await network.listen();
 
 /** A browser whose page has failed no check of its content security policy and thrown no error. */
 async function browser(args, run) {
@@ -29,7 +79,7 @@ async function browser(args, run) {
     const errors = [];
     page.on("pageerror", (error) => errors.push(error.message));
     page.on("console", (message) => VIOLATION.test(message.text()) && errors.push(message.text()));
-    await run(page, context);
+    await run(page);
     assert.deepEqual(errors, [], "errors on the page");
   } finally {
     await instance.close();
@@ -67,7 +117,7 @@ async function accessible(page, name) {
 
 const captions = (page) => page.getByRole("log").locator("p");
 
-async function conversationByVoice(page, context) {
+async function conversationByVoice(page) {
   await signUp(page, `voice-${Date.now()}@nova.example`);
   await accessible(page, "gallery");
   await page.getByRole("link", { name: /street market/u }).click();
@@ -81,9 +131,9 @@ async function conversationByVoice(page, context) {
   await accessible(page, "conversation");
   // The tutor replies to what was said.
   await captions(page).nth(2).waitFor();
-  await context.setOffline(true);
+  network.fail();
   await page.getByText("The connection was lost").waitFor();
-  await context.setOffline(false);
+  network.recover();
   await page.getByText("The connection is back").waitFor();
   await page.getByRole("button", { name: "End", exact: true }).click();
   await page.getByRole("button", { name: "See the result" }).click();
@@ -122,3 +172,4 @@ await browser([...fake, `--use-file-for-fake-audio-capture=${wav}%noloop`], conv
 console.log("a conversation by voice: passed");
 await browser([], refusedMicrophone);
 console.log("a refused microphone: passed");
+network.close();
