@@ -138,7 +138,7 @@ impl Live {
     /// Starts everything. The pictures of the catalogue are published.
     ///
     /// # Errors
-    /// Whatever kept a part from starting.
+    /// A part does not start.
     pub async fn start(options: LiveOptions) -> anyhow::Result<Self> {
         let LiveOptions { seed, fault_model, mut simulator, ingress } = options;
         let certificates = tempfile::tempdir()?;
