@@ -25,7 +25,7 @@ use tests::live::{Live, LiveOptions, block_on};
 use tokio_tungstenite::tungstenite::Message;
 use tracing_subscriber::EnvFilter;
 
-use super::visitor::Visitor;
+use super::raw_client::RawClient;
 
 async fn status_and_code(live: &Live, token: &str) -> (u16, Value) {
     let post = live.http().post(format!("{}/api/conversations", live.url())).bearer_auth(token);
@@ -39,7 +39,7 @@ fn only_an_access_token_of_the_pool_for_this_client_that_is_still_good_is_taken(
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         let now = jiff::Timestamp::now().as_second();
-        let signed = |claims: Value| live.token_with("somebody", &claims).unwrap();
+        let signed = |claims: Value| live.token_with("learner-1", &claims).unwrap();
         let genuine = signed(json!({}));
         let encode = |header: Value| BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         let (_, rest) = genuine.split_once('.').unwrap();
@@ -53,7 +53,7 @@ fn only_an_access_token_of_the_pool_for_this_client_that_is_still_good_is_taken(
             ("for another client", signed(json!({ "client_id": "other" })), invalid),
             ("for no client", signed(json!({ "client_id": null })), invalid),
             ("an identity token", signed(json!({ "token_use": "id" })), invalid),
-            ("of nobody", signed(json!({ "sub": "" })), invalid),
+            ("without a subject", signed(json!({ "sub": "" })), invalid),
             ("unsigned", format!("{}.{claims}.", encode(json!({ "alg": "none" }))), invalid),
             ("of another algorithm", format!("{}.{rest}", encode(json!({ "alg": "HS256" }))), invalid),
             ("of no key", format!("{}.{rest}", encode(json!({ "alg": "RS256" }))), invalid),
@@ -81,7 +81,7 @@ fn every_route_that_needs_a_role_refuses_whoever_lacks_it() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         let with_groups =
-            |groups: Value| live.token_with("somebody", &json!({ "cognito:groups": groups })).unwrap();
+            |groups: Value| live.token_with("learner-1", &json!({ "cognito:groups": groups })).unwrap();
         let tokens = [
             (with_groups(json!(null)), Role::Learner),
             (with_groups(json!(["learners"])), Role::Learner),
@@ -141,7 +141,7 @@ fn groups_of_the_pool_are_roles() {
             (json!(["ops"]), false, true),
             (json!(["ops", "analysts"]), true, true),
         ] {
-            let token = live.token_with("somebody", &json!({ "cognito:groups": groups })).unwrap();
+            let token = live.token_with("learner-1", &json!({ "cognito:groups": groups })).unwrap();
             let request = http::Request::get("/").header("authorization", format!("Bearer {token}"));
             let (mut parts, ()) = request.body(()).unwrap().into_parts();
             let caller = Caller::from_request_parts(&mut parts, &live.app).await.unwrap();
@@ -218,25 +218,25 @@ fn no_log_line_carries_words_of_a_conversation_or_a_credential() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         let mut secrets = Vec::new();
         let lines = ["I see a purple xylophone.", "A zeppelin carries walruses."];
-        let learner = live.learner("somebody").unwrap();
+        let learner = live.learner("learner-1").unwrap();
         secrets.push(learner.access_token().to_owned());
         let held = learner.converse(&Script::new("street-market", lines)).await.unwrap();
         secrets.extend(held.turns.into_iter().map(|turn| turn.text));
 
-        let token = live.token("somebody-else").unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
+        let token = live.token("learner-2").unwrap();
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
         let typed = json!({ "type": "text", "text": "My aunt is a blacksmith." }).to_string();
-        visitor.send(Message::text(typed)).await;
-        visitor.send(Message::text(r#"{"type":"my-password-is-tangerine"}"#)).await;
-        visitor.until("error").await;
-        visitor.until("turn").await;
+        client.send(Message::text(typed)).await;
+        client.send(Message::text(r#"{"type":"my-password-is-tangerine"}"#)).await;
+        client.until("error").await;
+        client.until("turn").await;
         let refusal: PlannedFault = "exception:validationException".parse().unwrap();
         let refuse = || live.simulator.streams_after(0).1.last().unwrap().fault(refusal.fault).unwrap();
         refuse();
         // A stream that had worked is replaced once.
-        visitor.until("resumed").await;
+        client.until("resumed").await;
         refuse();
-        assert_eq!(visitor.until("error").await["code"], "model_refused");
+        assert_eq!(client.until("error").await["code"], "model_refused");
         secrets.extend([token, offer["ticket"].as_str().unwrap().to_owned()]);
         live.stop().await.unwrap();
         secrets

@@ -22,7 +22,7 @@ use tests::{
     live::{Live, LiveOptions, block_on},
 };
 
-use super::visitor::Visitor;
+use super::raw_client::RawClient;
 
 const LEARNER: &str = "learner-1";
 const PASSWORD: &str = "Speak-English-1";
@@ -78,7 +78,7 @@ fn nothing_begins_and_nothing_is_shown_once_an_account_is_to_be_deleted() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         let users = with_record(&live).await;
-        // Somebody who may call everything.
+        // A caller with every role.
         let groups = json!({ "cognito:groups": ["analysts", "ops"] });
         let token = live.token_with(LEARNER, &groups).unwrap();
         let offer = live.ask(&token, "street-market").await.unwrap();
@@ -86,11 +86,11 @@ fn nothing_begins_and_nothing_is_shown_once_an_account_is_to_be_deleted() {
         let later: Timestamp = "2026-11-26T11:00:00Z".parse().unwrap();
         assert_eq!(users.request_deletion(&LEARNER.parse().unwrap(), at).await.unwrap(), Some(at));
         assert_eq!(users.request_deletion(&LEARNER.parse().unwrap(), later).await.unwrap(), Some(at));
-        assert_eq!(users.request_deletion(&"nobody".parse().unwrap(), at).await.unwrap(), None);
-        let refused = Visitor::open(&live, &offer).await.unwrap_err();
+        assert_eq!(users.request_deletion(&"unknown".parse().unwrap(), at).await.unwrap(), None);
+        let refused = RawClient::open(&live, &offer).await.unwrap_err();
         assert_eq!((refused.0, &refused.1["code"]), (403, &json!("account_deleted")), "an older ticket");
         check_every_route(&live, &token).await;
-        // The record is gone, and the token is good for a while.
+        // The record is gone, and the token is valid for a while.
         let dynamodb = dynamodb(&live);
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let gone = dynamodb.delete_item().table_name(USERS).key("userId", text(LEARNER)).send().await;
@@ -140,8 +140,8 @@ fn a_live_conversation_of_an_erased_learner_ends_and_leaves_nothing() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         let token = live.token(LEARNER).unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
-        visitor.until("turn").await;
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
+        client.until("turn").await;
         let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
         let (eraser, dynamodb) = (Eraser::new(dynamodb(&live), CONVERSATIONS), dynamodb(&live));
         let listed =
@@ -151,7 +151,7 @@ fn a_live_conversation_of_an_erased_learner_ends_and_leaves_nothing() {
         assert_eq!(eraser.erase(id).await.unwrap(), 2);
         assert_eq!(eraser.erase(id).await.unwrap(), 0);
         // Its holder sees it with its next write, which fails.
-        assert!(visitor.closed().await.is_some());
+        assert!(client.closed().await.is_some());
         assert!(live.journal(id).await.is_err() && live.completed(id).is_empty());
         live.stop().await.unwrap();
     });

@@ -1,5 +1,5 @@
 //! What a learner's assessments advise, on its way to the tutor of the next conversation: from the analysis worker
-//! through its documents into the system prompt that the model is told.
+//! through its documents into the system prompt of the model.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, with their helpers")]
 
@@ -11,18 +11,18 @@ use tests::{
 };
 use tokio::time::Instant;
 
-use crate::{reader::Reader, visitor::Visitor, workers};
+use crate::{raw_client::RawClient, reader::Reader, workers};
 
 /// What the model of the assessment says in `tests::model`, the objective first.
 const ADVICE: &str = "- Tell a story.\n- Use the past tense.\n";
 
-/// Begins a conversation and ends it: what the model was told.
-async fn told(live: &Live, user_id: &str) -> String {
+/// Begins a conversation and ends it. Returns the system prompt of its stream.
+async fn system_prompt(live: &Live, user_id: &str) -> String {
     let known = live.simulator.streams_after(0).0;
-    let (mut visitor, _) = Visitor::begin(live, &live.token(user_id).unwrap()).await;
-    visitor.until("turn").await;
+    let (mut client, _) = RawClient::begin(live, &live.token(user_id).unwrap()).await;
+    client.until("turn").await;
     let (_, streams) = live.simulator.streams_after(known);
-    visitor.end().await;
+    client.end().await;
     let [stream] = streams.as_slice() else { panic!("{} streams", streams.len()) };
     stream.system_prompt()
 }
@@ -33,14 +33,14 @@ fn tutor_knows_what_the_learner_was_advised_and_nobody_else_was() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let _workers = workers::start(&live).await;
-        assert!(!told(&live, "somebody").await.contains("assessment"));
-        let id = crate::resources::converse(&live, "somebody", "I see a market.").await;
+        assert!(!system_prompt(&live, "learner-1").await.contains("assessment"));
+        let id = crate::resources::converse(&live, "learner-1", "I see a market.").await;
         let results = format!("/api/conversations/{id}/results");
-        Reader::learner(&live, "somebody").follow(&results, "").await.rest().await.unwrap();
+        Reader::learner(&live, "learner-1").follow(&results, "").await.rest().await.unwrap();
 
-        let prompt = told(&live, "somebody").await;
+        let prompt = system_prompt(&live, "learner-1").await;
         assert!(prompt.ends_with(ADVICE), "{prompt}");
-        assert!(!told(&live, "stranger").await.contains("assessment"));
+        assert!(!system_prompt(&live, "stranger").await.contains("assessment"));
         live.stop().await.unwrap();
     });
 }
@@ -51,9 +51,9 @@ fn tutor_begins_without_advice_that_cannot_be_read() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let _workers = workers::start(&live).await;
-        let id = crate::resources::converse(&live, "somebody", "I see a market.").await;
+        let id = crate::resources::converse(&live, "learner-1", "I see a market.").await;
         let results = format!("/api/conversations/{id}/results");
-        Reader::learner(&live, "somebody").follow(&results, "").await.rest().await.unwrap();
+        Reader::learner(&live, "learner-1").follow(&results, "").await.rest().await.unwrap();
 
         {
             let mut state = live.cloud.state();
@@ -62,7 +62,7 @@ fn tutor_begins_without_advice_that_cannot_be_read() {
             state.outage = Some(Outage { service: "s3", response: (500, "InternalError"), since, until });
         }
         let begun = Instant::now();
-        assert!(!told(&live, "somebody").await.contains("assessment"));
+        assert!(!system_prompt(&live, "learner-1").await.contains("assessment"));
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
         live.stop().await.unwrap();
     });

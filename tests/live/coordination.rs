@@ -154,7 +154,7 @@ async fn what_is_shared_is_the_same_in_redis_over_tls() {
     assert_eq!(
         stranger.holder("a").await,
         Err(CoordinationError::Unavailable),
-        "nobody vouches for this server"
+        "the certificate of this server is not trusted"
     );
     server.stop().await;
 }
@@ -186,10 +186,14 @@ async fn without_redis_each_task_counts_and_with_it_back_everything_goes_on() {
         let counted = one.limit("learner", 3, LONG).await;
         assert_eq!(counted.is_ok(), attempt < 3, "the task counts by itself: {attempt}");
     }
-    assert!(begun.elapsed() < 3 * CALL_TIMEOUT, "whoever tries waits long: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < 3 * CALL_TIMEOUT, "a caller waits too long: {:?}", begun.elapsed());
     assert!(one.subscribe("others").await.is_err());
     assert!(failed.failed_coordination_calls.take() >= 11);
-    assert_eq!(timeout(PATIENCE, subscription.next()).await.unwrap(), Heard::Lagged, "a gap is told");
+    assert_eq!(
+        timeout(PATIENCE, subscription.next()).await.unwrap(),
+        Heard::Lagged,
+        "the subscriber learns of the gap"
+    );
 
     server.restart().await.unwrap();
     until_back(&one).await;

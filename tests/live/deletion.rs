@@ -20,7 +20,7 @@ use tests::{
 
 use super::workers;
 
-const LEARNER: &str = "somebody";
+const LEARNER: &str = "learner-1";
 
 /// The write that is held.
 const WRITE: &str = "PutObject";
@@ -48,7 +48,7 @@ fn stored(live: &Live, id: ConversationId) -> Vec<String> {
     keys.map(|(_, key)| key.clone()).collect()
 }
 
-/// Waits until the workers have nothing more to do, and says how many messages nobody could handle.
+/// Waits until the workers are idle. Returns the number of dead letters.
 async fn idle(live: &Live) -> usize {
     until(|| {
         let state = live.cloud.state();
@@ -59,7 +59,7 @@ async fn idle(live: &Live) -> usize {
     QUEUES.iter().map(|name| state.sqs.queues[&format!("{name}-dlq")].messages.len()).sum()
 }
 
-/// The learner deletes the conversation, so late that nobody waits for its workers any more.
+/// The learner deletes the conversation after its workers have finished.
 async fn delete(live: &Live, id: ConversationId) {
     let (user, patience) = (LEARNER.parse::<UserId>().unwrap(), LIMITS.complete_seconds);
     let later = Timestamp::now() + SignedDuration::from_secs(i64::from(patience) + 1);
@@ -88,10 +88,10 @@ fn a_deletion_between_the_look_and_the_write_of_a_worker_leaves_nothing() {
         delete(&live, id).await;
         assert_eq!(stored(&live, id), [""; 0]);
         drop(held);
-        assert_eq!(idle(&live).await, 0, "nobody takes the deletion for a mistake");
+        assert_eq!(idle(&live).await, 0, "the deletion causes no dead letter");
         assert_eq!(stored(&live, id), [""; 0]);
         for (source, event) in &live.cloud.state().eventbridge.events {
-            assert!(source != "nova.transcript" && source != "nova.analysis", "{event} is told");
+            assert!(source != "nova.transcript" && source != "nova.analysis", "{event} is published");
         }
         live.stop().await.unwrap();
     });

@@ -1,4 +1,4 @@
-//! Every way in which a conversation ends: each is told with its reason, and puts exactly one event on the bus.
+//! Every way in which a conversation ends: the client receives the reason, and exactly one event is published.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
@@ -8,7 +8,7 @@ use events::contract::{ConversationId, live::CloseReason};
 use serde_json::Value;
 use tests::live::{Live, LiveOptions, block_on};
 
-use super::visitor::Visitor;
+use super::raw_client::RawClient;
 
 /// Longer than any deadline and retry after which something could be published again.
 const AFTERWARDS: Duration = Duration::from_secs(100);
@@ -27,10 +27,10 @@ async fn reasons(live: &Live, offer: &Value) -> Vec<Value> {
 fn check(options: LiveOptions, reason: &str) {
     block_on(async {
         let live = Live::start(options).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
-        assert_eq!(visitor.until("ended").await["reason"], reason);
-        assert_eq!(visitor.closed().await, Some(1000));
+        let token = live.token("learner-1").unwrap();
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
+        assert_eq!(client.until("ended").await["reason"], reason);
+        assert_eq!(client.closed().await, Some(1000));
         assert_eq!(reasons(&live, &offer).await, [reason]);
         live.stop().await.unwrap();
     });
@@ -40,11 +40,11 @@ fn check(options: LiveOptions, reason: &str) {
 fn an_end_by_the_learner_is_told_and_published_once() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
-        visitor.until("turn").await;
-        visitor.say("end").await;
-        assert_eq!(visitor.end().await["reason"], "learner");
+        let token = live.token("learner-1").unwrap();
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
+        client.until("turn").await;
+        client.say("end").await;
+        assert_eq!(client.end().await["reason"], "learner");
         assert_eq!(reasons(&live, &offer).await, ["learner"]);
         live.stop().await.unwrap();
     });
@@ -73,10 +73,10 @@ fn an_end_by_a_model_that_refuses_for_good_is_told_and_published_once() {
 fn a_learner_who_does_not_come_back_ends_it_after_the_grace_time_once() {
     block_on(async {
         let live = Live::start(LiveOptions::default().with("grace-seconds", 20)).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
-        visitor.until("turn").await;
-        drop(visitor);
+        let token = live.token("learner-1").unwrap();
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
+        client.until("turn").await;
+        drop(client);
         tokio::time::sleep(Duration::from_secs(15)).await;
         assert_eq!(live.completed(id(&offer)).len(), 0, "it waits for the learner");
         assert_eq!(reasons(&live, &offer).await, ["disconnected"]);
@@ -88,12 +88,12 @@ fn a_learner_who_does_not_come_back_ends_it_after_the_grace_time_once() {
 fn a_stopping_task_ends_nothing_and_sends_the_page_on() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
-        visitor.until("turn").await;
+        let token = live.token("learner-1").unwrap();
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
+        client.until("turn").await;
         live.begin_to_stop();
-        assert_eq!(visitor.until("reconnect").await["reason"], "shutdown");
-        assert_eq!(visitor.closed().await, Some(CloseReason::Stopping.code()));
+        assert_eq!(client.until("reconnect").await["reason"], "shutdown");
+        assert_eq!(client.closed().await, Some(CloseReason::Stopping.code()));
         // Another task ends it, or the watchdog.
         assert_eq!(live.completed(id(&offer)).len(), 0);
         assert_eq!(live.journal(id(&offer)).await.unwrap().turns.len(), 1);

@@ -119,7 +119,7 @@ fn health_check_responds_while_every_connection_has_a_request() {
         let request = format!(
             "POST /api/conversations HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: 100\r\n\r\n",
-            live.token("somebody").unwrap()
+            live.token("learner-1").unwrap()
         );
         let mut busy = Vec::new();
         for _ in 0..8 {

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{reader::Reader, visitor::Visitor};
+use super::{raw_client::RawClient, reader::Reader};
 
 /// Time in which an outage is not over.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
@@ -39,12 +39,12 @@ fn begin() -> String {
     json!({ "imageId": "street-market" }).to_string()
 }
 
-/// From now on this service answers nobody.
+/// From now on this service does not respond.
 fn break_down(live: &Live, service: &'static str) {
     break_down_for(live, service, FOR_EVER);
 }
 
-/// For a time from now on this service answers nobody.
+/// For a time from now on this service does not respond.
 fn break_down_for(live: &Live, service: &'static str, time: Duration) {
     let mut state = live.cloud.state();
     let since = state.now();
@@ -57,10 +57,10 @@ fn without_a_free_seat_the_answer_says_when_to_come_back() {
     block_on(async {
         let live = Live::start(LiveOptions::default().with("conversations-max", 1)).await.unwrap();
         let (first, second) = (live.token("first").unwrap(), live.token("second").unwrap());
-        let (visitor, _) = Visitor::begin(&live, &first).await;
+        let (client, _) = RawClient::begin(&live, &first).await;
         let (status, retry, problem) = ask(&live, &second, begin()).await;
         assert_eq!((status, retry.as_deref(), &problem["code"]), (503, Some("10"), &json!("busy")));
-        visitor.end().await;
+        client.end().await;
         let (status, _, started) = ask(&live, &second, begin()).await;
         assert_eq!(status, 201, "{started}");
         live.stop().await.unwrap();
@@ -71,12 +71,12 @@ fn without_a_free_seat_the_answer_says_when_to_come_back() {
 fn a_learner_in_a_conversation_is_told_which() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (visitor, offer) = Visitor::begin(&live, &token).await;
+        let token = live.token("learner-1").unwrap();
+        let (client, offer) = RawClient::begin(&live, &token).await;
         let (status, _, problem) = ask(&live, &token, begin()).await;
         assert_eq!((status, &problem["code"]), (409, &json!("conversation_in_progress")));
         assert_eq!(problem["conversationId"], offer["conversationId"]);
-        visitor.end().await;
+        client.end().await;
         live.stop().await.unwrap();
     });
 }
@@ -85,17 +85,17 @@ fn a_learner_in_a_conversation_is_told_which() {
 fn nobody_comes_back_to_a_conversation_that_is_over_or_is_not_theirs() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let (visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let (client, offer) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
         let path = format!("/api/conversations/{}/ticket", offer["conversationId"].as_str().unwrap());
         let come_back = async |user_id: &str| {
             let answer = Reader::learner(&live, user_id).request(Method::POST, &path).send().await.unwrap();
             (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["code"].clone())
         };
-        assert_eq!(come_back("somebody").await, (201, Value::Null));
+        assert_eq!(come_back("learner-1").await, (201, Value::Null));
         assert_eq!(come_back("stranger").await, (404, json!("not_found")));
-        visitor.end().await;
+        client.end().await;
         live.app.sessions.ended().await;
-        assert_eq!(come_back("somebody").await, (410, json!("conversation_ended")));
+        assert_eq!(come_back("learner-1").await, (410, json!("conversation_ended")));
         assert_eq!(come_back("stranger").await, (404, json!("not_found")));
         live.stop().await.unwrap();
     });
@@ -105,10 +105,10 @@ fn nobody_comes_back_to_a_conversation_that_is_over_or_is_not_theirs() {
 fn a_stopping_task_starts_nothing() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (mut visitor, _) = Visitor::begin(&live, &token).await;
-        // A conversation in which somebody speaks is let go a little later.
-        visitor.until("caption").await;
+        let token = live.token("learner-1").unwrap();
+        let (mut client, _) = RawClient::begin(&live, &token).await;
+        // A conversation in which a turn is spoken is handed over a little later.
+        client.until("caption").await;
         live.begin_to_stop();
         tokio::time::sleep(Duration::from_millis(5)).await;
         let (status, retry, problem) = ask(&live, &live.token("second").unwrap(), begin()).await;
@@ -121,7 +121,7 @@ fn a_stopping_task_starts_nothing() {
 fn requests_are_bounded_in_length_and_time() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let token = live.token("somebody").unwrap();
+        let token = live.token("learner-1").unwrap();
         let long = json!({ "imageId": "x".repeat(16 * 1024) }).to_string();
         let (status, _, problem) = ask(&live, &token, long).await;
         assert_eq!((status, &problem["code"]), (413, &json!("body_too_large")));
@@ -145,13 +145,13 @@ fn requests_are_bounded_in_length_and_time() {
 fn a_version_of_the_protocol_that_is_not_spoken_is_refused_and_costs_no_ticket() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let offer = live.ask(&live.token("somebody").unwrap(), "street-market").await.unwrap();
-        let (status, problem) = Visitor::open_as(&live, &offer, "nova.live.v9").await.unwrap_err();
+        let offer = live.ask(&live.token("learner-1").unwrap(), "street-market").await.unwrap();
+        let (status, problem) = RawClient::open_as(&live, &offer, "nova.live.v9").await.unwrap_err();
         assert_eq!((status, &problem["code"]), (400, &json!("invalid_request")));
         assert!(problem["detail"].as_str().unwrap().contains("nova.live.v1"), "{problem}");
-        let mut visitor = Visitor::open_as(&live, &offer, "nova.live.v9, nova.live.v1").await.unwrap();
-        visitor.until("ready").await;
-        visitor.end().await;
+        let mut client = RawClient::open_as(&live, &offer, "nova.live.v9, nova.live.v1").await.unwrap();
+        client.until("ready").await;
+        client.end().await;
         live.stop().await.unwrap();
     });
 }
@@ -160,7 +160,7 @@ fn a_version_of_the_protocol_that_is_not_spoken_is_refused_and_costs_no_ticket()
 fn wrong_messages_are_answered_and_the_conversation_goes_on() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let (mut visitor, _) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let (mut client, _) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
         let typed = |text: &str| Message::text(json!({ "type": "text", "text": text }).to_string());
         for (message, code) in [
             (Message::text("no JSON"), "unknown_message"),
@@ -172,12 +172,12 @@ fn wrong_messages_are_answered_and_the_conversation_goes_on() {
             (Message::binary(vec![0; 3]), "invalid_audio"),
             (Message::binary(vec![0; AUDIO_BYTES_MAX + 2]), "invalid_audio"),
         ] {
-            visitor.send(message).await;
-            assert_eq!(visitor.until("error").await["code"], code);
+            client.send(message).await;
+            assert_eq!(client.until("error").await["code"], code);
         }
-        visitor.send(typed("I see a market.")).await;
-        while visitor.until("turn").await["turn"]["text"] != "I see a market." {}
-        assert_eq!(visitor.end().await["reason"], "learner");
+        client.send(typed("I see a market.")).await;
+        while client.until("turn").await["turn"]["text"] != "I see a market." {}
+        assert_eq!(client.end().await["reason"], "learner");
         live.stop().await.unwrap();
     });
 }
@@ -186,24 +186,24 @@ fn wrong_messages_are_answered_and_the_conversation_goes_on() {
 fn a_page_whose_socket_was_closed_comes_back() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let token = live.token("somebody").unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &token).await;
+        let token = live.token("learner-1").unwrap();
+        let (mut client, offer) = RawClient::begin(&live, &token).await;
         let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
         // Too large a message.
-        visitor.send(Message::binary(vec![0; MESSAGE_BYTES_MAX + 2])).await;
-        assert_eq!(visitor.closed().await, Some(1009));
-        // No sign of life: whoever does not read does not answer pings.
-        let mut visitor = Visitor::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
-        visitor.until("ready").await;
+        client.send(Message::binary(vec![0; MESSAGE_BYTES_MAX + 2])).await;
+        assert_eq!(client.closed().await, Some(1009));
+        // A client that does not read does not respond to pings either.
+        let mut client = RawClient::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
+        client.until("ready").await;
         tokio::time::sleep(IDLE_TIMEOUT + Duration::from_secs(1)).await;
-        assert_eq!(visitor.closed().await, Some(4000));
+        assert_eq!(client.closed().await, Some(4000));
         // Another place.
-        let mut visitor = Visitor::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
-        visitor.until("ready").await;
-        let mut other = Visitor::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
+        let mut client = RawClient::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
+        client.until("ready").await;
+        let mut other = RawClient::open(&live, &live.ask_again(&token, id).await.unwrap()).await.unwrap();
         other.until("ready").await;
-        assert_eq!(visitor.until("error").await["code"], "replaced");
-        assert_eq!(visitor.closed().await, Some(4001));
+        assert_eq!(client.until("error").await["code"], "replaced");
+        assert_eq!(client.closed().await, Some(4001));
         assert_eq!(other.end().await["reason"], "learner");
         live.stop().await.unwrap();
     });
@@ -213,10 +213,10 @@ fn a_page_whose_socket_was_closed_comes_back() {
 fn a_journal_that_cannot_be_written_ends_the_conversation_with_a_word() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let (mut client, offer) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
         break_down(&live, "dynamodb");
-        assert_eq!(visitor.until("error").await["code"], "unavailable");
-        assert_eq!(visitor.closed().await, Some(1011));
+        assert_eq!(client.until("error").await["code"], "unavailable");
+        assert_eq!(client.closed().await, Some(1011));
         // The watchdog ends it.
         assert!(live.completed(offer["conversationId"].as_str().unwrap().parse().unwrap()).is_empty());
         live.stop().await.unwrap();
@@ -227,24 +227,24 @@ fn a_journal_that_cannot_be_written_ends_the_conversation_with_a_word() {
 fn a_conversation_that_runs_ahead_of_the_journal_ends_and_loses_nothing() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let (mut client, offer) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
         let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
-        visitor.until("turn").await;
+        client.until("turn").await;
         // Shorter than a write is repeated, and long enough to say as much as may wait.
         break_down_for(&live, "dynamodb", Duration::from_secs(55));
         let mut typed = 0;
         let ended = loop {
-            visitor
+            client
                 .send(Message::text(json!({ "type": "text", "text": typed.to_string() }).to_string()))
                 .await;
             typed += 1;
             assert!(typed < 2 * JOBS_MAX, "nothing ends the conversation");
-            if let Ok(ended) = tokio::time::timeout(TYPED_INTERVAL, visitor.until("ended")).await {
+            if let Ok(ended) = tokio::time::timeout(TYPED_INTERVAL, client.until("ended")).await {
                 break ended;
             }
         };
         assert_eq!(ended["reason"], "internal_error");
-        assert_eq!(visitor.closed().await, Some(1000));
+        assert_eq!(client.closed().await, Some(1000));
         live.app.sessions.ended().await;
         let journal = live.journal(id).await.unwrap();
         assert_eq!(ended["turns"], journal.turns.len());
@@ -258,17 +258,17 @@ fn a_conversation_that_runs_ahead_of_the_journal_ends_and_loses_nothing() {
 fn a_recording_that_cannot_be_stored_costs_no_turn() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let (mut visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let (mut client, offer) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
         let id = offer["conversationId"].as_str().unwrap().parse().unwrap();
-        visitor.until("turn").await;
+        client.until("turn").await;
         break_down(&live, "s3");
         // More than can wait.
         for number in 0..6 {
             let words = format!("Question {number}?");
-            visitor.send(Message::text(json!({ "type": "text", "text": words }).to_string())).await;
-            while visitor.until("turn").await["turn"]["speaker"] != "tutor" {}
+            client.send(Message::text(json!({ "type": "text", "text": words }).to_string())).await;
+            while client.until("turn").await["turn"]["speaker"] != "tutor" {}
         }
-        let ended = visitor.end().await;
+        let ended = client.end().await;
         let journal = live.journal(id).await.unwrap();
         assert_eq!(ended["turns"], journal.turns.len());
         assert!(journal.turns.len() >= 12, "{:?}", journal.turns);

@@ -18,7 +18,7 @@ const OK: StatusCode = StatusCode::OK;
 fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minute() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let learner = Reader::learner(&live, "somebody");
+        let learner = Reader::learner(&live, "learner-1");
         let (_, all) = learner.get("/api/pictures").await;
         let all = all["items"].as_array().unwrap();
         assert_eq!(all.len(), 25);

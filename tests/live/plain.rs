@@ -12,7 +12,7 @@ fn a_conversation_in_scaled_time_is_what_was_said_and_heard() {
         let mut options = LiveOptions::default();
         options.simulator.verify_signatures = Some(keys.path().to_owned());
         let live = Live::start(options).await.unwrap();
-        let learner = live.learner("somebody").unwrap();
+        let learner = live.learner("learner-1").unwrap();
         let script = Script::new("street-market", ["I see a market.", "There is a dog."]);
         let held = learner.converse(&script).await.unwrap();
         // The page hears of the end before it is published.

@@ -9,7 +9,7 @@ use serde_json::json;
 use tests::live::{Live, LiveOptions};
 use tokio::time::{Instant, sleep};
 
-use super::visitor::Visitor;
+use super::raw_client::RawClient;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,20 +26,20 @@ async fn a_learner_has_one_conversation_over_several_tasks_and_redis_may_go_away
     let redis = RedisServer::start(folder.path().to_owned(), &Progress::silent()).await.unwrap();
     let options = || LiveOptions::default().with("redis-url", redis.url());
     let (one, other) = (Live::start(options()).await.unwrap(), Live::start(options()).await.unwrap());
-    let token = one.token("somebody").unwrap();
+    let token = one.token("learner-1").unwrap();
 
     // Both tasks keep a seat; the one whose page comes first has the conversation.
     let late = other.ask(&token, "street-market").await.unwrap();
-    let (visitor, offer) = Visitor::begin(&one, &token).await;
+    let (client, offer) = RawClient::begin(&one, &token).await;
     let (status, problem) = ask(&other, &token).await;
     assert_eq!((status, &problem["code"]), (409, &json!("conversation_in_progress")));
     assert_eq!(problem["conversationId"], offer["conversationId"]);
-    let (status, problem) = Visitor::open(&other, &late).await.unwrap_err();
+    let (status, problem) = RawClient::open(&other, &late).await.unwrap_err();
     assert_eq!((status, &problem["conversationId"]), (409, &offer["conversationId"]));
     assert_eq!(ask(&other, &other.token("another").unwrap()).await.0, 201, "others are not kept from it");
 
     redis.stop().await;
-    visitor.end().await;
+    client.end().await;
     assert_eq!(ask(&other, &token).await.0, 201, "without Redis each task knows its own");
 
     one.stop().await.unwrap();
@@ -52,9 +52,9 @@ async fn a_conversation_that_is_over_keeps_its_learner_from_nothing() {
     let redis = RedisServer::start(folder.path().to_owned(), &Progress::silent()).await.unwrap();
     let options = || LiveOptions::default().with("redis-url", redis.url());
     let (one, other) = (Live::start(options()).await.unwrap(), Live::start(options()).await.unwrap());
-    let token = one.token("somebody").unwrap();
-    let (visitor, _) = Visitor::begin(&one, &token).await;
-    visitor.end().await;
+    let token = one.token("learner-1").unwrap();
+    let (client, _) = RawClient::begin(&one, &token).await;
+    client.end().await;
     let begun = Instant::now();
     while ask(&other, &token).await.0 != 201 {
         assert!(begun.elapsed() < PATIENCE, "the claim was not given up");

@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tests::{live::Live, sse::Stream};
 
-/// Somebody with an access token.
+/// A caller with an access token.
 pub(crate) struct Reader<'a> {
     live: &'a Live,
     token: String,

@@ -27,7 +27,7 @@ use tests::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{reader::Reader, visitor::Visitor, workers};
+use super::{raw_client::RawClient, reader::Reader, workers};
 
 const OK: StatusCode = StatusCode::OK;
 
@@ -58,8 +58,8 @@ fn results_come_as_they_are_stored_and_a_stream_is_taken_up_where_it_was_lost() 
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
-        let learner = Reader::learner(&live, "somebody");
-        let id = converse(&live, "somebody", "I see a market.").await;
+        let learner = Reader::learner(&live, "learner-1");
+        let id = converse(&live, "learner-1", "I see a market.").await;
         let path = format!("/api/conversations/{id}/results");
         // Nothing is stored yet: the workers do not run.
         let early = [learner.follow(&path, "").await, learner.follow(&path, "").await];
@@ -98,15 +98,15 @@ fn a_learner_who_said_nothing_is_told_that_there_is_no_assessment() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let _workers = workers::start(&live).await;
-        let learner = Reader::learner(&live, "somebody");
-        let (visitor, offer) = Visitor::begin(&live, &live.token("somebody").unwrap()).await;
+        let learner = Reader::learner(&live, "learner-1");
+        let (client, offer) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
         let id: ConversationId = offer["conversationId"].as_str().unwrap().parse().unwrap();
         let path = format!("/api/conversations/{id}");
         let (status, problem) = learner.delete(&path).await;
         assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("conversation_live")));
         // The stream is open before the conversation ends.
         let stream = learner.follow(&format!("{path}/results"), "").await;
-        visitor.end().await;
+        client.end().await;
         let events = stream.rest().await.unwrap();
         let sent: BTreeSet<_> = names(&events).into_iter().collect();
         assert_eq!(sent, BTreeSet::from(["complete", "failed", "progress", "transcript"]));
@@ -123,7 +123,7 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
-        let id = converse(&live, "somebody", "I see a market.").await;
+        let id = converse(&live, "learner-1", "I see a market.").await;
         let coordination = Arc::new(Coordination::in_process());
         let sdk = live.cloud.sdk_config("ingress");
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
@@ -150,7 +150,7 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
             seen.wait_for(|seen| seen.snapshot.is_complete()).await.unwrap();
         }
         // The task that polled is lost: another one takes over.
-        let other = converse(&live, "somebody", "I see a park.").await;
+        let other = converse(&live, "learner-1", "I see a park.").await;
         let waiting: Vec<_> = tasks.iter().map(|(results, _)| results.watch(other)).collect();
         for mut seen in waiting {
             seen.wait_for(|seen| seen.snapshot.is_complete()).await.unwrap();
@@ -163,8 +163,8 @@ fn of_several_tasks_one_looks_and_all_that_wait_are_told() {
 fn streams_of_a_caller_are_bounded_and_end_with_the_task() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let learner = Reader::learner(&live, "somebody");
-        let id = converse(&live, "somebody", "I see a market.").await;
+        let learner = Reader::learner(&live, "learner-1");
+        let id = converse(&live, "learner-1", "I see a market.").await;
         let path = format!("/api/conversations/{id}/results");
         let mut open = Vec::new();
         for _ in 0..STREAMS_OF_CALLER_MAX {
@@ -195,9 +195,9 @@ fn a_learner_reads_what_came_of_a_conversation_and_deletes_it() {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let _workers = workers::start(&live).await;
-        let learner = Reader::learner(&live, "somebody");
-        let first = converse(&live, "somebody", "I see a market.").await;
-        let id = converse(&live, "somebody", "A zeppelin carries walruses.").await;
+        let learner = Reader::learner(&live, "learner-1");
+        let first = converse(&live, "learner-1", "I see a market.").await;
+        let id = converse(&live, "learner-1", "A zeppelin carries walruses.").await;
         settled(&learner, first).await;
         settled(&learner, id).await;
         let path = format!("/api/conversations/{id}");
@@ -301,16 +301,16 @@ fn what_is_a_learners_is_shown_to_nobody_else_and_analysts_see_scores_without_wo
         let live = Live::start(LiveOptions::default()).await.unwrap();
         workers::connect(&live);
         let _workers = workers::start(&live).await;
-        sign_up(&live, "somebody", Profile::new("Mina Kim".to_owned())).await;
-        let owner = Reader::learner(&live, "somebody");
-        let id = converse(&live, "somebody", "A zeppelin carries walruses.").await;
+        sign_up(&live, "learner-1", Profile::new("Mina Kim".to_owned())).await;
+        let owner = Reader::learner(&live, "learner-1");
+        let id = converse(&live, "learner-1", "A zeppelin carries walruses.").await;
         settled(&owner, id).await;
         let of = |id: &str| {
             ["", "/transcript", "/assessment", "/results", "/turns/1/audio"]
                 .map(|end| format!("/api/conversations/{id}{end}"))
         };
         let (own, unknown) = (of(&id.to_string()), of("01890a5d-ac96-774b-bcce-b302099a8057"));
-        let other = Reader::learner(&live, "somebody-else");
+        let other = Reader::learner(&live, "learner-2");
         let analyst = Reader::analyst(&live);
         for (path, unknown) in own.iter().zip(&unknown) {
             for stranger in [&other, &analyst] {
@@ -327,7 +327,7 @@ fn what_is_a_learners_is_shown_to_nobody_else_and_analysts_see_scores_without_wo
         assert_eq!(other.get("/api/conversations").await.1, json!({ "items": [] }));
         assert_eq!(other.get("/api/progress").await.1["total"]["conversations"], 0);
 
-        let learner = "/api/learners/somebody";
+        let learner = "/api/learners/learner-1";
         let scores = format!("{learner}/conversations/{id}/assessment");
         let days = format!("{learner}/progress");
         for path in [learner, &days, &format!("{learner}/conversations"), &scores] {
@@ -339,9 +339,9 @@ fn what_is_a_learners_is_shown_to_nobody_else_and_analysts_see_scores_without_wo
                 assert_eq!(stranger.get(path).await.0, StatusCode::FORBIDDEN, "{path}");
             }
         }
-        let foreign = format!("/api/learners/somebody-else/conversations/{id}/assessment");
+        let foreign = format!("/api/learners/learner-2/conversations/{id}/assessment");
         assert_eq!(analyst.get(&foreign).await.0, StatusCode::NOT_FOUND);
-        assert_eq!(analyst.get("/api/learners/nobody").await.0, StatusCode::NOT_FOUND);
+        assert_eq!(analyst.get("/api/learners/unknown").await.0, StatusCode::NOT_FOUND);
         assert!(analyst.get(&scores).await.1["overall"].is_u64());
         live.stop().await.unwrap();
     });

@@ -118,7 +118,7 @@ fn a_code_by_text_message_ends_a_sign_in_once_and_in_time() {
         let (_, asked, _) = sign_in(&live, PASSWORD).await;
         tokio::time::sleep(SESSION_VALIDITY + Duration::from_secs(1)).await;
         let late = respond(&asked["session"], &sent(&live)).await;
-        assert_eq!(code(&late), (401, "challenge_ended"), "a code is good for long");
+        assert_eq!(code(&late), (401, "challenge_ended"), "a code is valid for a limited time");
         live.stop().await.unwrap();
     });
 }
@@ -202,7 +202,7 @@ fn a_missing_record_is_made_by_a_sign_in_and_by_a_look_at_the_account_alike() {
         assert_eq!(refresh(&live, &cookie.unwrap()).await.0, 200);
         made().await;
 
-        // Whom the pool knows no more, nobody makes a record for.
+        // For a user that the pool does not have any more, no record is made.
         remove().await;
         live.cloud.state().cognito.deleted.insert(LEARNER.to_owned());
         assert_eq!(code(&me(&live).await), (401, "session_ended"));
@@ -227,7 +227,7 @@ fn an_account_that_the_page_has_is_not_sent_again_until_it_changes() {
         assert!(again.bytes().await.unwrap().is_empty());
         let analyst = live.token_with(LEARNER, &json!({ "cognito:groups": ["analysts"] })).unwrap();
         let role = get(&analyst).header("if-none-match", &tag).send().await.unwrap();
-        assert_eq!(role.status(), 200, "a new role is told");
+        assert_eq!(role.status(), 200, "a new role takes effect");
 
         let change = |tag: &reqwest::header::HeaderValue, level: &str| {
             let patch = live.http().patch(&url).bearer_auth(&token).header("if-match", tag);

@@ -135,7 +135,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// Whether somebody should be alerted to a conversation that ended like this.
+    /// Whether a conversation that ended like this raises an alert.
     #[must_use]
     pub fn is_abnormal(self) -> bool {
         match self {

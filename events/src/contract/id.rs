@@ -100,7 +100,7 @@ impl EventId {
         Self(Uuid::new_v5(&EVENT_NAMESPACE, &name))
     }
 
-    /// The id of an event of which there can be several about one `conversation`: `cause` tells them apart.
+    /// The id of an event of which there can be several about one `conversation`: `cause` distinguishes them.
     #[must_use]
     pub fn derive_caused(conversation: ConversationId, schema: &str, cause: &str) -> Self {
         Self::derive(conversation, &caused(schema, cause))
@@ -119,7 +119,7 @@ impl EventId {
     }
 }
 
-/// The name of an event of which there can be several about one subject: `cause` tells them apart.
+/// The name of an event of which there can be several about one subject: `cause` distinguishes them.
 pub(super) fn caused(schema: &str, cause: &str) -> String {
     format!("{schema}<{cause}")
 }

@@ -159,7 +159,7 @@ fn end_and_publication_stall_too() {
     assert_eq!(stages(&found.trail().stalled_at(after(700), LIMITS)), [Stage::Published]);
     found.header.ended = None;
     let trail = found.trail();
-    // As long as somebody holds it, and a while longer, it is a conversation.
+    // While it has an owner, and a while longer, it counts as live.
     assert_eq!(trail.stalled_at(after(190 + 59), LIMITS), []);
     assert_eq!(stages(&trail.stalled_at(after(190 + 60), LIMITS)), [Stage::Ended]);
 }

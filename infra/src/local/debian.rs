@@ -85,7 +85,7 @@ pub(super) async fn is_installed(program: &str) -> bool {
 
 async fn apt(arguments: &[&str]) -> anyhow::Result<()> {
     let mut apt = Command::new("apt-get");
-    // Nobody is there to answer questions, and the packages' services must not start.
+    // The installation must not ask questions, nor start the services of the packages.
     apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     let output = apt.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(INSTALL_TIMEOUT, output).await;

@@ -64,7 +64,7 @@ mod tests {
             assert_eq!(png_size(&png), Some((SIZE, SIZE)), "{id}");
             let pixels = Pixmap::decode_png(&png).unwrap();
             assert!(pixels.pixels().iter().all(PremultipliedColorU8::is_opaque), "{id}");
-            // Every quarter shows something. One pixel in 16 is enough to tell.
+            // Every quarter shows something. One pixel in 16 suffices.
             for (left, top) in [(0, 0), (512, 0), (0, 512), (512, 512)] {
                 let seen = (0..128 * 128).filter_map(|n| pixels.pixel(left + n % 128 * 4, top + n / 128 * 4));
                 let colours: BTreeSet<[u8; 3]> = seen.map(|p| [p.red(), p.green(), p.blue()]).collect();

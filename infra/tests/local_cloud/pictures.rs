@@ -82,7 +82,7 @@ impl Studio {
     }
 }
 
-/// As `nova pictures` reaches the cloud: on the role of whoever operates the service.
+/// As `nova pictures` reaches the cloud: with the role of the operator.
 async fn operator(local: &Local) -> SdkConfig {
     let server = CredentialServer::start(&local.cloud.root(), &local.outputs).await.unwrap();
     let source = server.operator().unwrap();
@@ -102,7 +102,7 @@ fn text<'a>(item: &'a Item, name: &str) -> &'a str {
 async fn pictures_are_published_once_and_a_changed_one_again() {
     let studio = Studio::open().await;
     let mut pictures = catalogue().unwrap();
-    // Whoever needs no image publishes the texts alone.
+    // The texts can be published without images.
     let table = &studio.local.outputs.images_table;
     let texts = publish_pictures(&studio.operator, table, &Progress::silent()).await.unwrap();
     assert_eq!(texts, 25);

@@ -209,7 +209,7 @@ mod tests {
         assert!(next(stopping).await.is_none());
         let (sender, seen) = watch::channel(Seen::default());
         drop(sender);
-        assert!(next(following(seen)).await.is_none(), "nobody looks any more");
+        assert!(next(following(seen)).await.is_none(), "the poll has stopped");
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 

@@ -1,4 +1,4 @@
-//! How old the oldest message of each queue is. SQS tells nobody but CloudWatch, whose SDK crate demands features of the
+//! The age of the oldest message of each queue. SQS reports it to CloudWatch only, whose SDK crate demands features of the
 //! shared SDK crates that nothing else needs, for this one call. So the call is made here: JSON over HTTP, signed with the
 //! SDK's own signer and the operator's own credentials. The service itself asks CloudWatch nothing.
 

@@ -25,7 +25,7 @@ enum Direction {
 }
 
 impl Conversation {
-    /// Nobody is speaking, and no answer to a direction is pending.
+    /// Neither side is speaking, and no answer to a direction is pending.
     #[must_use]
     pub(super) fn is_quiet(&self, at_ms: u64) -> bool {
         self.floor.is_quiet() && at_ms >= self.directions.awaited_until_ms

@@ -179,7 +179,7 @@ impl Floor {
         &self.history
     }
 
-    /// Nobody is speaking, no tool is being called, and nothing waits to be transcribed or answered.
+    /// Neither side is speaking, no tool is being called, and nothing waits to be transcribed or answered.
     #[must_use]
     pub(super) fn is_quiet(&self) -> bool {
         let speaking = self.tutor.is_some()

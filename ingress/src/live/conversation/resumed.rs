@@ -23,7 +23,7 @@ pub struct Resumed {
 }
 
 impl Resumed {
-    /// The first generation of audio of this owner: higher than all before, so that the client can tell its audio from audio
+    /// The first generation of audio of this owner: higher than all before, so that the client can distinguish its audio from audio
     /// that it still plays.
     #[must_use]
     pub(super) fn first_generation(&self) -> u32 {

@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Visitor(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct RawClient(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// The status and the body of a refusal.
 pub(crate) type Refusal = (u16, Value);
 
-impl Visitor {
+impl RawClient {
     /// Opens what the ingress offered.
     pub(crate) async fn open(live: &Live, offer: &Value) -> Result<Self, Refusal> {
         Self::open_as(live, offer, PROTOCOL).await
@@ -49,9 +49,9 @@ impl Visitor {
     /// Asks for a conversation as `token`'s learner and opens it.
     pub(crate) async fn begin(live: &Live, token: &str) -> (Self, Value) {
         let offer = live.ask(token, "street-market").await.unwrap();
-        let mut visitor = Self::open(live, &offer).await.unwrap();
-        visitor.until("ready").await;
-        (visitor, offer)
+        let mut client = Self::open(live, &offer).await.unwrap();
+        client.until("ready").await;
+        (client, offer)
     }
 
     pub(crate) async fn send(&mut self, message: Message) {
