@@ -138,8 +138,11 @@ async function conversationByVoice(page) {
   await page.getByRole("button", { name: "End", exact: true }).click();
   await page.getByRole("button", { name: "See the result" }).click();
   await page.getByRole("heading", { name: "Scores" }).waitFor();
-  const learner = page.getByRole("region", { name: "Transcript" }).getByRole("listitem").filter({ hasText: words });
-  assert.equal(await learner.count(), 1, "the transcript has what was said, once");
+  const transcript = page.getByRole("region", { name: "Transcript" }).getByRole("listitem");
+  // Transcript and scores load independently.
+  await transcript.first().waitFor();
+  const said = (await transcript.allInnerTexts()).filter((text) => text.includes(words));
+  assert.equal(said.length, 1, `the transcript has what was said, once: ${await transcript.allInnerTexts()}`);
   await accessible(page, "result");
   await page.getByRole("link", { name: "Progress" }).click();
   await page.getByRole("link", { name: /A street market/u }).waitFor();
