@@ -54,12 +54,12 @@ pub enum Resource {
     TopicWarningArn,
     TopicInfoArn,
     UserPoolId,
-    /// The web page's client of the user pool.
+    /// The client of the user pool, which the ingress is.
     ClientId,
-    /// The `iss` of access tokens.
-    TokenIssuer,
-    /// URL of the public keys of access tokens.
-    JwksUrl,
+    /// The identity pool.
+    IdentityPoolId,
+    /// Sessions of signed-in learners.
+    SessionsTable,
 }
 
 impl Resource {
@@ -83,8 +83,8 @@ impl Resource {
             Self::TopicInfoArn => "NOVA_TOPIC_INFO_ARN",
             Self::UserPoolId => "NOVA_USER_POOL_ID",
             Self::ClientId => "NOVA_CLIENT_ID",
-            Self::TokenIssuer => "NOVA_TOKEN_ISSUER",
-            Self::JwksUrl => "NOVA_JWKS_URL",
+            Self::IdentityPoolId => "NOVA_IDENTITY_POOL_ID",
+            Self::SessionsTable => "NOVA_SESSIONS_TABLE",
         }
     }
 }
@@ -189,6 +189,7 @@ workers! {
         concurrency: 8,
         needs: &[
             Resource::UsersTable,
+            Resource::SessionsTable,
             Resource::ConversationsTable,
             Resource::ProgressTable,
             Resource::EffectsTable,

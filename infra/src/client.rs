@@ -3,7 +3,7 @@
 //!
 //! The demo, the load test and the tests share it. Like a web page, it uses only the public API of the service.
 //!
-//! - [`Learner`], [`UserPool`]: accounts, and the calls of the API that open a conversation.
+//! - [`Learner`], [`Accounts`]: accounts, and the calls of the API that open a conversation.
 //! - [`Connection`]: the WebSocket. [`Microphone`]: the audio that goes out, counted so that it can be sent again.
 //! - [`Script`] and [`Learner::converse`]: a whole conversation, with reconnects.
 
@@ -16,7 +16,7 @@ mod script;
 mod session;
 mod wav;
 
-pub use account::{Learner, TicketError, UserPool};
+pub use account::{Accounts, Learner, TicketError};
 pub use connection::{Connection, Incoming, Offer};
 pub use driver::{Conversation, SessionEvent};
 pub(crate) use driver::{FRAME_SAMPLES, SessionDriver};

@@ -8,15 +8,14 @@
 //! # async fn example() -> anyhow::Result<()> {
 //! use events::workers::Worker;
 //! use infra::{
-//!     client::{Script, UserPool},
+//!     client::{Script, Accounts},
 //!     local::{Instance, Progress, Service, Stack, StackOptions, build},
 //! };
 //!
 //! let binaries = build(&Progress::silent()).await?;
 //! let stack = Stack::start(StackOptions::new("/tmp/nova-test".into(), binaries)).await?;
-//! let (cloud, outputs) = (stack.cloud().endpoint(), stack.outputs());
-//! let pool = UserPool::new(cloud, &outputs.client_id, stack.url())?;
-//! let learner = pool.sign_up("one@nova.example").await?;
+//! let outputs = stack.outputs();
+//! let learner = Accounts::new(stack.url())?.sign_up("one@nova.example").await?;
 //! let conversation = learner.converse(&Script::new("street-market", ["I can see a stall."]).at_pace(8.0)).await?;
 //! stack.kill(Instance { service: Worker::Progress.into(), copy: 0 }).await?;
 //! stack.restart(Instance { service: Worker::Progress.into(), copy: 0 }).await?;

@@ -85,6 +85,7 @@ mod tests {
             operator: CredentialSource { uri: text("uri"), token: text("token") },
             outputs: Outputs {
                 users_table: text("users"),
+                sessions_table: text("sessions"),
                 conversations_table: text("conversations"),
                 images_table: text("images"),
                 user_progress_table: text("progress"),
@@ -102,8 +103,6 @@ mod tests {
                 client_id: text("client"),
                 sign_up_function: text("function"),
                 identity_pool_id: text("identities"),
-                issuer: text("issuer"),
-                jwks_url: text("jwks"),
                 roles: BTreeMap::from([(text("ingress"), text("arn"))]),
             },
         }

@@ -10,15 +10,15 @@ use std::{fs::File, io::Read as _, process::Command, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_cognitoidentityprovider::operation::{
+    forgot_password::ForgotPasswordError, sign_up::SignUpError,
+};
 use aws_sdk_dynamodb::types::TimeToLiveStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::workers::Worker;
-use infra::{
-    client::UserPool,
-    local::{
-        Binaries, Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service,
-        build, deploy, http_client,
-    },
+use infra::local::{
+    Binaries, Cloud, CloudOptions, CredentialServer, Outputs, Process, ProcessGroup, Progress, Service,
+    build, deploy, http_client,
 };
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -135,13 +135,18 @@ async fn credentials_are_given_for_the_right_token_only() {
 }
 
 #[tokio::test]
-async fn a_learner_signs_up_once() {
+async fn call_of_the_user_pool_without_the_secret_of_its_client_is_refused() {
     let Local { cloud, outputs, _state } = local().await;
-    let pool = UserPool::new(cloud.endpoint(), &outputs.client_id, "http://127.0.0.1:1").unwrap();
-    let learner = pool.sign_up("learner@nova.example").await.unwrap();
-    assert_eq!(learner.access_token().split('.').count(), 3);
-    let error = pool.sign_up("learner@nova.example").await.unwrap_err();
-    assert!(error.to_string().starts_with("the user pool refuses to sign up"), "{error}");
+    let cognito = aws_sdk_cognitoidentityprovider::Client::new(&cloud.root());
+    let sign_up = cognito.sign_up().client_id(&outputs.client_id).username("learner@nova.example");
+    let refused = sign_up.password("Speak-English-1").send().await.unwrap_err();
+    assert!(refused.as_service_error().is_some_and(SignUpError::is_not_authorized_exception), "{refused:?}");
+    let forgot = cognito.forgot_password().client_id(&outputs.client_id).username("learner@nova.example");
+    let refused = forgot.send().await.unwrap_err();
+    assert!(
+        refused.as_service_error().is_some_and(ForgotPasswordError::is_not_authorized_exception),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

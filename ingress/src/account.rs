@@ -3,8 +3,11 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod aws_credentials;
 pub mod email;
 pub mod export;
+pub mod keyring;
 pub mod profile;
+pub mod sessions;
 pub mod sign_up;
 pub mod user_pool;

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use aws_config::SdkConfig;
 use events::{
     account::ErasureQueue,
@@ -16,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     account::accounts::Accounts,
-    account::auth::{Keys, Verifier},
+    account::aws_credentials::IdentityPool,
     account::email::RefusedDomains,
     account::export::{Exports, OwnedData},
+    account::sessions::AccountSessions,
     account::user_pool::UserPool,
     config::Config,
     coordination::Coordination,
@@ -31,8 +31,8 @@ use crate::{
     metrics::Metrics,
     server::connections::{ConnectionLimits, Connections},
     store::{
-        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, signed::Signer,
-        stores::Stores, users::Users,
+        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, sessions::SessionStore,
+        signed::Signer, stores::Stores, users::Users,
     },
     web::WebFiles,
 };
@@ -40,12 +40,15 @@ use crate::{
 /// The state that handlers and background tasks share.
 #[derive(Debug)]
 pub struct AppState {
-    /// Verifies access tokens.
-    pub verifier: Verifier,
+    /// The sessions of signed-in learners.
+    pub account_sessions: Arc<AccountSessions>,
+    /// Issues tickets.
     pub tickets: Tickets,
     /// Who may talk now.
     pub admission_control: AdmissionControl,
     pub user_pool: UserPool,
+    /// The identity pool.
+    pub identity_pool: IdentityPool,
     /// E-mail domains that cannot sign up.
     pub refused_domains: RefusedDomains,
     /// See [`Config::trusted_proxies`].
@@ -94,14 +97,7 @@ impl AppState {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
-        let user_pool = UserPool::new(sdk, config.user_pool_id.clone(), config.client_id.clone());
-        let accounts = Accounts {
-            users: Users::new(dynamodb.clone(), config.users_table.clone()),
-            erasures: Erasures::new(dynamodb.clone(), config.effects_table.clone()),
-            pool: user_pool.clone(),
-            queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
-            bus: bus.clone(),
-        };
+        let accounts = accounts(config, sdk, &bus);
         let metrics = Arc::new(Metrics::default());
         let owner = uuid::Uuid::new_v4().to_string();
         let (redis_url, ca_bundle) = (config.redis_url.as_ref(), config.ca_bundle.as_deref());
@@ -134,12 +130,18 @@ impl AppState {
             per_address_max: (config.trusted_proxies == 0).then_some(config.connections_per_address_max),
             idle_timeout: Duration::from_secs(config.keep_alive_seconds),
         };
-        let keys = Keys::new(config.jwks_url.clone(), http_client(config)?);
+        let account_sessions = Arc::new(AccountSessions::new(
+            SessionStore::new(dynamodb.clone(), config.sessions_table.clone()),
+            config.account_secret.clone(),
+            accounts.pool.clone(),
+            Arc::clone(&coordination),
+        ));
         Ok(Self {
-            verifier: Verifier::new(config.token_issuer.clone(), config.client_id.clone(), keys),
+            account_sessions,
             tickets: Tickets::new(config.ticket_key.expose_secret().as_bytes()),
             admission_control: AdmissionControl::new(config.conversations_max),
-            user_pool,
+            identity_pool: IdentityPool::new(sdk, config.identity_pool_id.clone(), &config.user_pool_id),
+            user_pool: accounts.pool.clone(),
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,
             localhost_cookies: config.localhost_cookies,
@@ -156,6 +158,18 @@ impl AppState {
             connections: Connections::new(connections, Arc::clone(&metrics)),
             metrics,
         })
+    }
+}
+
+fn accounts(config: &Config, sdk: &SdkConfig, bus: &Bus) -> Accounts {
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+    let Config { user_pool_id, client_id, client_secret, .. } = config;
+    Accounts {
+        users: Users::new(dynamodb.clone(), config.users_table.clone()),
+        erasures: Erasures::new(dynamodb, config.effects_table.clone()),
+        pool: UserPool::new(sdk, user_pool_id.clone(), client_id.clone(), client_secret.clone()),
+        queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
+        bus: bus.clone(),
     }
 }
 
@@ -191,16 +205,4 @@ pub fn bedrock_clients(
         Ok(aws_sdk_bedrockruntime::Client::from_conf(client))
     };
     (0..count).map(client).collect()
-}
-
-fn http_client(config: &Config) -> anyhow::Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder();
-    if let Some(path) = &config.ca_bundle {
-        let pem = std::fs::read(path)
-            .with_context(|| format!("AWS_CA_BUNDLE {} is not readable", path.display()))?;
-        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?);
-    }
-    // The process has one TLS provider; installing it a second time changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    builder.build().context("failed to set up the HTTP client")
 }

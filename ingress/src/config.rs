@@ -9,8 +9,8 @@ use http::HeaderValue;
 use secrecy::SecretString;
 
 use crate::{
-    account::email::RefusedDomains, live::conversation::Limits, live::ticket::KEY_BYTES_MIN,
-    live::upload::recording,
+    account::email::RefusedDomains, account::keyring::Keyring, live::conversation::Limits,
+    live::ticket::KEY_BYTES_MIN, live::upload::recording,
 };
 
 /// The realtime ingress of Nova English Learning.
@@ -61,18 +61,25 @@ pub struct Config {
         value_parser = clap::value_parser!(i32).range(1..=i64::from(WATCH_DELAY_SECONDS_MAX))
     )]
     pub watch_delay_seconds: i32,
-    /// Issuer of the access tokens
-    #[arg(long, env = "NOVA_TOKEN_ISSUER")]
-    pub token_issuer: String,
-    /// URL of the key set of the issuer
-    #[arg(long, env = "NOVA_JWKS_URL")]
-    pub jwks_url: String,
-    /// App client of the access tokens
+    /// Sessions table
+    #[arg(long, env = "NOVA_SESSIONS_TABLE")]
+    pub sessions_table: String,
+    /// App client of the user pool, which only this service uses
     #[arg(long, env = "NOVA_CLIENT_ID")]
     pub client_id: String,
+    /// Secret of the app client
+    #[arg(long, env = "NOVA_CLIENT_SECRET", hide_env_values = true)]
+    pub client_secret: SecretString,
+    /// Secret of which the keys of access tokens, session cookies and stored sessions are derived, at least 32 bytes, the same
+    /// for all tasks. While it is replaced: the new and the old one, separated by a comma
+    #[arg(long, env = "NOVA_ACCOUNT_SECRET", hide_env_values = true)]
+    pub account_secret: Keyring,
     /// User pool of the app client
     #[arg(long, env = "NOVA_USER_POOL_ID")]
     pub user_pool_id: String,
+    /// Identity pool of the user pool
+    #[arg(long, env = "NOVA_IDENTITY_POOL_ID")]
+    pub identity_pool_id: String,
     /// E-mail domains that cannot sign up, besides the built-in ones, separated by commas; a leading minus sign removes one
     /// from the built-in list
     #[arg(long, env = "NOVA_REFUSED_EMAIL_DOMAINS", default_value = "")]
@@ -274,10 +281,12 @@ mod tests {
             "--erasure-queue-url=q",
             "--event-bus=b",
             "--watchdog-queue-url=w",
-            "--token-issuer=t",
-            "--jwks-url=http://j",
+            "--sessions-table=s",
             "--client-id=x",
+            "--client-secret=tangerine",
+            "--account-secret=an account secret of tests with 32 bytes",
             "--user-pool-id=p",
+            "--identity-pool-id=i",
         ];
         Config::try_parse_from(required.iter().chain(extra))
     }
@@ -288,6 +297,15 @@ mod tests {
         let config = parse(&[&format!("--ticket-key={key}")]).unwrap();
         assert!(!format!("{config:?}").contains(key));
         assert!(parse(&["--ticket-key=short"]).unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn secrets_of_accounts_are_long_and_not_shown() {
+        let key = "--ticket-key=0123456789abcdef0123456789abcdef";
+        let config = format!("{:?}", parse(&[key]).unwrap());
+        assert!(!config.contains("tangerine") && !config.contains("account secret of tests"), "{config}");
+        let error = "short".parse::<Keyring>().unwrap_err().to_string();
+        assert!(error.contains("32 bytes"), "{error}");
     }
 
     #[test]

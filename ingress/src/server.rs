@@ -84,6 +84,8 @@ pub async fn serve(
     }));
     let presence = app.presence.clone();
     let _renewing = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
+    let account_sessions = Arc::clone(&app.account_sessions);
+    let _watching = AbortOnDropHandle::new(tokio::spawn(async move { account_sessions.keep_watch().await }));
     shutdown.cancelled().await;
     app.admission_control.stop();
     app.sessions.hand_over();

@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use events::runtime::{
     aws,
-    startup_check::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, bus, queue, table},
+    startup_check::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, SESSIONS, USERS, bucket, bus, queue, table},
 };
 
 use crate::config::Config;
@@ -26,6 +26,7 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
             table(&dynamodb, USERS, &config.users_table),
             table(&dynamodb, PROGRESS, &config.progress_table),
             table(&dynamodb, EFFECTS, &config.effects_table),
+            table(&dynamodb, SESSIONS, &config.sessions_table),
             bucket(&s3, "NOVA_AUDIO_BUCKET", &config.audio_bucket),
             bucket(&s3, "NOVA_LOGS_BUCKET", &config.logs_bucket),
             bucket(&s3, "NOVA_IMAGES_BUCKET", &config.images_bucket),

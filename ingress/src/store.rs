@@ -10,6 +10,7 @@ pub mod learners;
 pub mod pictures;
 pub mod progress;
 pub mod results;
+pub mod sessions;
 pub mod signed;
 pub mod stores;
 pub mod users;

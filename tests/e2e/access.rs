@@ -8,7 +8,8 @@ use tests::system::System;
 
 /// Only a genuine token of `learner` starts a conversation.
 pub(crate) async fn check_refusals(system: &System, learner: &Learner) -> anyhow::Result<()> {
-    let genuine = learner.access_token();
+    let genuine = learner.access_token().await?;
+    let genuine = genuine.as_str();
     let [header, claims, signature] = parts(genuine)?;
     let other_signature = signature.chars().rev().collect::<String>();
     let unsigned = encode(&json!({"alg": "none", "typ": "JWT"}));

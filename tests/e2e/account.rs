@@ -39,7 +39,8 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
     let learners = conversations::learners(&system, 2).await?;
     let finished = conversations::converse_at_once(&learners).await?;
     conversations::check_results(&system, &finished).await?;
-    let (leaving, staying) = (Client::new(&system, &learners[0])?, Client::new(&system, &learners[1])?);
+    let leaving = Client::new(&system, &learners[0]).await?;
+    let staying = Client::new(&system, &learners[1]).await?;
     profile(&system, &leaving).await?;
     let (before, other) = (export(&leaving).await?, export(&staying).await?);
     ensure!(!before.contains(staying.user_id.as_str()), "an export contains another learner's id");
@@ -52,7 +53,7 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
     system.stack.restart(worker).await?;
     await_gone(&system, &leaving.user_id).await?;
     ensure!(
-        refused(leaving.call(Method::GET, "/api/me").send().await?).await? == deleted(),
+        refused(leaving.call(Method::GET, "/api/me").send().await?).await? == session_ended(),
         "the account exists again"
     );
 
@@ -63,9 +64,14 @@ async fn deleted_account_leaves_nothing_behind_and_nothing_comes_back() -> anyho
     system.stop().await
 }
 
-/// The problem in each response to a deleted account.
+/// The problem in each response to an account whose deletion was requested.
 fn deleted() -> (StatusCode, String, String) {
     (StatusCode::FORBIDDEN, "account_deleted".to_owned(), String::new())
+}
+
+/// The problem in each response to a session that was deleted with its account.
+fn session_ended() -> (StatusCode, String, String) {
+    (StatusCode::UNAUTHORIZED, "session_ended".to_owned(), String::new())
 }
 
 /// A learner at the API.
@@ -77,10 +83,10 @@ struct Client {
 }
 
 impl Client {
-    fn new(system: &System, learner: &Learner) -> anyhow::Result<Self> {
+    async fn new(system: &System, learner: &Learner) -> anyhow::Result<Self> {
         Ok(Self {
             url: system.stack.url().to_owned(),
-            token: learner.access_token().to_owned(),
+            token: learner.access_token().await?,
             user_id: learner.user_id().clone(),
             http: http_client()?,
         })

@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use infra::{
-    client::UserPool,
+    client::Accounts,
     local::{Progress, api_tester, root_sdk_config},
 };
 use tests::system::{Delivery, System};
@@ -36,19 +36,20 @@ async fn no_request_makes_the_api_break_its_own_document() -> anyhow::Result<()>
     let _place = beside_others().await;
     let system = System::start("api", Delivery::Once).await?;
     let outputs = system.stack.outputs();
-    let pool = UserPool::new(system.stack.cloud().endpoint(), &outputs.client_id, system.stack.url())?;
-    let learner = pool.sign_up("api-learner@nova.example").await?;
-    pool.sign_up("api-analyst@nova.example").await?;
+    let accounts = Accounts::new(system.stack.url())?;
+    let learner = accounts.sign_up("api-learner@nova.example").await?;
+    accounts.sign_up("api-analyst@nova.example").await?;
     let cognito =
         aws_sdk_cognitoidentityprovider::Client::new(&root_sdk_config(system.stack.cloud().endpoint()));
     let join = cognito.admin_add_user_to_group().user_pool_id(&outputs.user_pool_id);
     join.username("api-analyst@nova.example").group_name("analysts").send().await?;
-    let analyst = pool.sign_in("api-analyst@nova.example").await?;
+    let analyst = accounts.sign_in("api-analyst@nova.example").await?;
     // The tester writes files into its working directory.
     let notes = tempfile::tempdir()?;
-    for (name, token) in [("a learner", learner.access_token()), ("an analyst", analyst.access_token())] {
-        let report = run(system.stack.url(), token, notes.path()).await?;
-        ensure!(!report.contains(token), "the report shows the token");
+    for (name, caller) in [("a learner", learner), ("an analyst", analyst)] {
+        let token = caller.access_token().await?;
+        let report = run(system.stack.url(), &token, notes.path()).await?;
+        ensure!(!report.contains(&token), "the report shows the token");
         println!("as {name}:\n{report}");
     }
     system.stop().await

@@ -9,7 +9,7 @@ use events::{
 };
 use futures_util::future::try_join_all;
 use infra::{
-    client::{Conversation, Learner, Script, UserPool},
+    client::{Accounts, Conversation, Learner, Script},
     simulator::audible::Heard,
 };
 use tests::{
@@ -40,11 +40,10 @@ pub(crate) struct FinishedConversation {
 
 /// Signs up `count` learners.
 pub(crate) async fn learners(system: &System, count: usize) -> anyhow::Result<Vec<Learner>> {
-    let (cloud, outputs) = (system.stack.cloud().endpoint(), system.stack.outputs());
-    let pool = UserPool::new(cloud, &outputs.client_id, system.stack.url())?;
+    let accounts = Accounts::new(system.stack.url())?;
     let mut learners = Vec::new();
     for n in 0..count {
-        learners.push(pool.sign_up(&format!("learner-{n}@nova.example")).await?);
+        learners.push(accounts.sign_up(&format!("learner-{n}@nova.example")).await?);
     }
     Ok(learners)
 }

@@ -87,7 +87,7 @@ impl Page {
             post = post.bearer_auth(token);
         }
         if let Some(cookie) = &self.cookie {
-            post = post.header(header::COOKIE, format!("other=1; nova_refresh={cookie}"));
+            post = post.header(header::COOKIE, format!("other=1; nova_session={cookie}"));
         }
         if with_header {
             post = post.header("x-nova-csrf", "1");
@@ -132,7 +132,7 @@ impl Page {
             "the cookie has the attributes {attributes}"
         );
         let (name, value) = pair.split_once('=').context("a cookie without a value")?;
-        ensure!(name == "nova_refresh", "the name of the cookie is {name}");
+        ensure!(name == "nova_session", "the name of the cookie is {name}");
         self.cookie = Some(value.to_owned());
         answer.text("accessToken")
     }
@@ -149,7 +149,7 @@ impl Page {
         let out = self.post_as(&token, "/auth/sign-out-everywhere", None).await?;
         ensure!(out.status == 204 && out.set_cookie.is_some_and(|cookie| cookie.contains("Max-Age=0")));
         self.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
-        // The access token is valid until it expires, but the pool refuses it.
+        // The token ended with its session.
         let again = json!({ "oldPassword": "x", "newPassword": "Speak-English-3" });
         self.post_as(&token, "/auth/password", Some(&again)).await?.expect(401, "session_ended")?;
         self.cookie = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::Client as UserPool;
 use events::contract::ConversationId;
-use infra::client::{self, Learner};
+use infra::client::{Accounts, Learner};
 use ingress::api::{self, role::Role, route::Route};
 use reqwest::{Method, Response, StatusCode, header};
 use serde_json::Value;
@@ -36,7 +36,8 @@ pub(crate) struct Owner<'a> {
 
 /// The result stream sends all results of a conversation, also after a reconnect in the middle.
 pub(crate) async fn follow(system: &System, learner: &Learner, id: ConversationId) -> anyhow::Result<()> {
-    let owner = Caller { system, token: Some(learner.access_token()) };
+    let token = learner.access_token().await?;
+    let owner = Caller { system, token: Some(&token) };
     let path = format!("/api/conversations/{id}/results");
     let mut stream = owner.follow(&path, "").await?;
     let first = stream.next().await?.context("the stream ended without an event")?;
@@ -59,22 +60,23 @@ pub(crate) async fn follow(system: &System, learner: &Learner, id: ConversationI
 pub(crate) async fn check(system: &System, of: Owner<'_>) -> anyhow::Result<()> {
     let (cloud, outputs) = (system.stack.cloud(), system.stack.outputs());
     let api = system.stack.url();
-    let pool = client::UserPool::new(cloud.endpoint(), &outputs.client_id, api)?;
-    let other = pool.sign_up("other@nova.example").await?;
-    pool.sign_up("analyst@nova.example").await?;
+    let accounts = Accounts::new(api)?;
+    let other = accounts.sign_up("other@nova.example").await?;
+    accounts.sign_up("analyst@nova.example").await?;
     let group = UserPool::new(&cloud.root()).admin_add_user_to_group().user_pool_id(&outputs.user_pool_id);
     group.group_name("analysts").username("analyst@nova.example").send().await?;
-    let analyst = pool.sign_in("analyst@nova.example").await?;
+    let analyst = accounts.sign_in("analyst@nova.example").await?;
 
     let callers = [
         (Role::Public, Caller { system, token: None }),
-        (Role::Learner, Caller { system, token: Some(other.access_token()) }),
-        (Role::Analyst, Caller { system, token: Some(analyst.access_token()) }),
+        (Role::Learner, Caller { system, token: Some(&other.access_token().await?) }),
+        (Role::Analyst, Caller { system, token: Some(&analyst.access_token().await?) }),
     ];
     for (role, caller) in &callers {
         check_foreign_ids(*role, caller, of).await?;
     }
-    let owner = Caller { system, token: Some(of.learner.access_token()) };
+    let token = of.learner.access_token().await?;
+    let owner = Caller { system, token: Some(&token) };
     check_own(&owner, of.conversation).await?;
     check_analyst(&callers[2].1, of.learner, of.conversation).await?;
     check_deletion(&owner, of.conversation).await

@@ -180,7 +180,7 @@ impl Api {
         body: &[u8],
     ) -> anyhow::Result<Answer> {
         let post = self.http.post(format!("{}/api/conversations/{id}/turns", self.url));
-        let mut post = post.bearer_auth(learner.access_token());
+        let mut post = post.bearer_auth(learner.access_token().await?);
         if !content_type.is_empty() {
             post = post.header("content-type", content_type);
         }

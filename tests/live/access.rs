@@ -12,7 +12,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::Method;
 use infra::{client::Script, simulator::faults::PlannedFault};
 use ingress::{
-    account::auth::{Caller, Roles},
+    account::auth::{Caller, Roles, TOKEN_SECONDS},
     api::{
         self,
         caller::{Analyst, Learner, Operator},
@@ -21,9 +21,13 @@ use ingress::{
     },
 };
 use serde_json::{Value, json};
-use tests::live::{Live, LiveOptions, block_on};
+use tests::{
+    live::{Live, LiveOptions, block_on},
+    model::{CLIENT_ID, PoolUser},
+};
 use tokio_tungstenite::tungstenite::Message;
 use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
 
 use super::raw_client::RawClient;
 
@@ -35,31 +39,53 @@ async fn status_and_code(live: &Live, token: &str) -> (u16, Value) {
 }
 
 #[test]
-fn only_an_access_token_of_the_pool_for_this_client_that_is_still_good_is_taken() {
+fn only_an_access_token_of_this_service_of_a_session_that_lasts_is_accepted() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let now = jiff::Timestamp::now().as_second();
-        let signed = |claims: Value| live.token_with("learner-1", &claims).unwrap();
-        let genuine = signed(json!({}));
+        let now = jiff::Timestamp::now();
+        let caller = |session_id| Caller {
+            user_id: "learner-1".parse().unwrap(),
+            roles: Roles::default(),
+            session_id,
+        };
+        let (lasting, none) = (caller(Uuid::new_v4()), caller(Uuid::new_v4()));
+        live.begin_session(&lasting).unwrap();
+        let issued =
+            |seconds_ago: i64| live.token_at(&lasting, now - jiff::SignedDuration::from_secs(seconds_ago));
+        let genuine = issued(0);
         let encode = |header: Value| BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         let (_, rest) = genuine.split_once('.').unwrap();
         let (claims, _) = rest.split_once('.').unwrap();
+        let with_claims = |claims: Value| {
+            genuine.replacen(
+                &format!(".{}", rest.split_once('.').unwrap().0),
+                &format!(".{}", encode(claims)),
+                1,
+            )
+        };
+        let of_pool = json!({ "sub": "learner-1", "token_use": "access", "client_id": CLIENT_ID, "exp": 99_999_999_999_i64 });
         let invalid = "token_invalid";
+        let lasts = i64::from(TOKEN_SECONDS);
         for (what, token, code) in [
-            ("expired", signed(json!({ "exp": now - 60 })), "token_expired"),
-            ("expired within the skew of clocks", signed(json!({ "exp": now - 10 })), ""),
-            ("without an end", signed(json!({ "exp": null })), invalid),
-            ("of another issuer", signed(json!({ "iss": "https://elsewhere.test" })), invalid),
-            ("for another client", signed(json!({ "client_id": "other" })), invalid),
-            ("for no client", signed(json!({ "client_id": null })), invalid),
-            ("an identity token", signed(json!({ "token_use": "id" })), invalid),
-            ("without a subject", signed(json!({ "sub": "" })), invalid),
+            ("expired", issued(lasts + 60), "token_expired"),
+            ("expired within the skew of clocks", issued(lasts + 10), ""),
+            ("of a session that ended", live.token_at(&none, now), "session_ended"),
+            ("with other claims", with_claims(of_pool.clone()), invalid),
             ("unsigned", format!("{}.{claims}.", encode(json!({ "alg": "none" }))), invalid),
-            ("of another algorithm", format!("{}.{rest}", encode(json!({ "alg": "HS256" }))), invalid),
-            ("of no key", format!("{}.{rest}", encode(json!({ "alg": "RS256" }))), invalid),
+            (
+                "of another algorithm",
+                format!("{}.{rest}", encode(json!({ "alg": "RS256", "kid": "of-a-pool" }))),
+                invalid,
+            ),
+            ("of no key", format!("{}.{rest}", encode(json!({ "alg": "HS256" }))), invalid),
             (
                 "of an unknown key",
-                format!("{}.{rest}", encode(json!({ "alg": "RS256", "kid": "of-another-pool" }))),
+                format!("{}.{rest}", encode(json!({ "alg": "HS256", "kid": "00000000.1" }))),
+                invalid,
+            ),
+            (
+                "of the pool",
+                format!("{}.{}.e30", encode(json!({ "alg": "RS256" })), encode(of_pool)),
                 invalid,
             ),
             ("too long", format!("{genuine}{}", "x".repeat(8 * 1024)), invalid),
@@ -77,16 +103,16 @@ fn only_an_access_token_of_the_pool_for_this_client_that_is_still_good_is_taken(
 }
 
 #[test]
-fn every_route_that_needs_a_role_refuses_whoever_lacks_it() {
+fn every_route_that_needs_a_role_refuses_a_caller_without_it() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
-        let with_groups =
-            |groups: Value| live.token_with("learner-1", &json!({ "cognito:groups": groups })).unwrap();
-        let tokens = [
-            (with_groups(json!(null)), Role::Learner),
-            (with_groups(json!(["learners"])), Role::Learner),
-            (with_groups(json!(["learners", "analysts"])), Role::Analyst),
-            (with_groups(json!(["ops"])), Role::Operator),
+        // A session of its own for each call: some routes end the session.
+        let with_roles =
+            |analyst, operator| live.token_with("learner-1", Roles { analyst, operator }).unwrap();
+        let callers = [
+            ((false, false), Role::Learner),
+            ((true, false), Role::Analyst),
+            ((false, true), Role::Operator),
         ];
         let resources = api::resources();
         for route in resources.iter().flat_map(|(_, routes)| routes) {
@@ -115,9 +141,9 @@ fn every_route_that_needs_a_role_refuses_whoever_lacks_it() {
             let (status, kind, problem) = call(None).await;
             assert_eq!((status, kind.to_str().unwrap()), (401, "application/problem+json"), "{what}");
             assert!(problem.contains("token_missing"), "{what}: {problem}");
-            for (token, role) in &tokens {
-                let allowed = route.role() == Role::Learner || route.role() == *role;
-                let (status, _, answer) = call(Some(token)).await;
+            for ((analyst, operator), role) in callers {
+                let allowed = route.role() == Role::Learner || route.role() == role;
+                let (status, _, answer) = call(Some(&with_roles(analyst, operator))).await;
                 assert_eq!(status == 403, !allowed, "{what} as {}: {status} {answer}", role.name());
                 assert!(
                     status != 401 && (allowed || answer.contains(route.role().name())),
@@ -134,19 +160,29 @@ fn groups_of_the_pool_are_roles() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();
         for (groups, analyst, operator) in [
-            (json!(null), false, false),
-            (json!([]), false, false),
-            (json!(["Analysts", "operators", "analysts-of-old"]), false, false),
-            (json!(["learners", "analysts"]), true, false),
-            (json!(["ops"]), false, true),
-            (json!(["ops", "analysts"]), true, true),
+            (&[][..], false, false),
+            (&["Analysts", "operators", "analysts-of-old"], false, false),
+            (&["learners", "analysts"], true, false),
+            (&["ops"], false, true),
+            (&["ops", "analysts"], true, true),
         ] {
-            let token = live.token_with("learner-1", &json!({ "cognito:groups": groups })).unwrap();
+            let user = PoolUser {
+                user_id: "learner-1".to_owned(),
+                password: "Speak-English-1".to_owned(),
+                phone: None,
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                disabled: false,
+            };
+            live.cloud.state().cognito.users.insert("learner-1@nova.example".to_owned(), user);
+            let sign_in = json!({ "email": "learner-1@nova.example", "password": "Speak-English-1" });
+            let post = live.http().post(format!("{}/auth/sign-in", live.url())).json(&sign_in);
+            let signed_in: Value = post.send().await.unwrap().json().await.unwrap();
+            let token = signed_in["accessToken"].as_str().unwrap();
             let request = http::Request::get("/").header("authorization", format!("Bearer {token}"));
             let (mut parts, ()) = request.body(()).unwrap().into_parts();
             let caller = Caller::from_request_parts(&mut parts, &live.app).await.unwrap();
-            assert_eq!(caller.roles, Roles { analyst, operator }, "{groups}");
-            assert!(!format!("{caller:?}").contains(&token), "a token is shown");
+            assert_eq!(caller.roles, Roles { analyst, operator }, "{groups:?}");
+            assert!(!format!("{caller:?}").contains(token), "a token is shown");
             assert_eq!(Learner::from_request_parts(&mut parts, &live.app).await.unwrap().0, caller.user_id);
             let found = Analyst::from_request_parts(&mut parts, &live.app).await;
             assert_eq!(found.map_err(|error| error.code()), is(analyst, Analyst(caller.user_id.clone())));
@@ -219,7 +255,7 @@ fn no_log_line_carries_words_of_a_conversation_or_a_credential() {
         let mut secrets = Vec::new();
         let lines = ["I see a purple xylophone.", "A zeppelin carries walruses."];
         let learner = live.learner("learner-1").unwrap();
-        secrets.push(learner.access_token().to_owned());
+        secrets.push(learner.access_token().await.unwrap());
         let held = learner.converse(&Script::new("street-market", lines)).await.unwrap();
         secrets.extend(held.turns.into_iter().map(|turn| turn.text));
 

@@ -22,6 +22,7 @@ mod presence;
 mod raw_client;
 mod reader;
 mod resources;
+mod sessions;
 mod sign_in;
 mod streams;
 mod workers;

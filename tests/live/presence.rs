@@ -27,11 +27,12 @@ async fn a_learner_has_one_conversation_over_several_tasks_and_redis_may_go_away
     let options = || LiveOptions::default().with("redis-url", redis.url());
     let (one, other) = (Live::start(options()).await.unwrap(), Live::start(options()).await.unwrap());
     let token = one.token("learner-1").unwrap();
+    let token_at_other = other.token("learner-1").unwrap();
 
     // Both tasks keep a seat; the one whose page comes first has the conversation.
-    let late = other.ask(&token, "street-market").await.unwrap();
+    let late = other.ask(&token_at_other, "street-market").await.unwrap();
     let (client, offer) = RawClient::begin(&one, &token).await;
-    let (status, problem) = ask(&other, &token).await;
+    let (status, problem) = ask(&other, &token_at_other).await;
     assert_eq!((status, &problem["code"]), (409, &json!("conversation_in_progress")));
     assert_eq!(problem["conversationId"], offer["conversationId"]);
     let (status, problem) = RawClient::open(&other, &late).await.unwrap_err();
@@ -40,7 +41,7 @@ async fn a_learner_has_one_conversation_over_several_tasks_and_redis_may_go_away
 
     redis.stop().await;
     client.end().await;
-    assert_eq!(ask(&other, &token).await.0, 201, "without Redis each task knows its own");
+    assert_eq!(ask(&other, &token_at_other).await.0, 201, "without Redis each task knows its own");
 
     one.stop().await.unwrap();
     other.stop().await.unwrap();
@@ -53,10 +54,11 @@ async fn a_conversation_that_is_over_keeps_its_learner_from_nothing() {
     let options = || LiveOptions::default().with("redis-url", redis.url());
     let (one, other) = (Live::start(options()).await.unwrap(), Live::start(options()).await.unwrap());
     let token = one.token("learner-1").unwrap();
+    let token_at_other = other.token("learner-1").unwrap();
     let (client, _) = RawClient::begin(&one, &token).await;
     client.end().await;
     let begun = Instant::now();
-    while ask(&other, &token).await.0 != 201 {
+    while ask(&other, &token_at_other).await.0 != 201 {
         assert!(begun.elapsed() < PATIENCE, "the claim was not given up");
         sleep(Duration::from_millis(20)).await;
     }

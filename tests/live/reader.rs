@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
+use ingress::account::auth::Roles;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::{live::Live, sse::Stream};
 
 /// A caller with an access token.
@@ -18,8 +19,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn analyst(live: &'a Live) -> Self {
-        let claims = json!({ "cognito:groups": ["analysts"] });
-        Self { live, token: live.token_with("analyst-1", &claims).unwrap() }
+        let roles = Roles { analyst: true, ..Roles::default() };
+        Self { live, token: live.token_with("analyst-1", roles).unwrap() }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

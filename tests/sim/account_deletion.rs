@@ -11,11 +11,12 @@ use ingress::{
     account::user_pool::UserPool,
     store::{
         erasures::Erasures,
+        sessions::{SessionStore, StoredSession},
         users::{User, Users},
     },
 };
 use tests::{
-    deployment::{BUS, EFFECTS, USERS},
+    deployment::{BUS, EFFECTS, SESSIONS, USERS},
     journalled::Acknowledgements,
     model::{Cloud, queue_url},
 };
@@ -31,18 +32,29 @@ pub(crate) fn open(sdk: &SdkConfig) -> Accounts {
     Accounts {
         users: Users::new(dynamodb.clone(), USERS.to_owned()),
         erasures: Erasures::new(dynamodb, EFFECTS.to_owned()),
-        pool: UserPool::new(sdk, "pool".to_owned(), "client".to_owned()),
+        pool: UserPool::new(sdk, "pool".to_owned(), "client".to_owned(), "secret".into()),
         queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), queue_url("nova-erasure")),
         bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), BUS, "nova.ingress"),
     }
 }
 
-/// Creates the records of all learners.
+/// Creates the records of all learners, each with a session.
 pub(crate) async fn sign_up(cloud: &Cloud) {
-    let users = open(&cloud.sdk_config("sign-up")).users;
+    let sdk = cloud.sdk_config("sign-up");
+    let users = open(&sdk).users;
+    let sessions = SessionStore::new(aws_sdk_dynamodb::Client::new(&sdk), SESSIONS.to_owned());
     for number in 0..LEARNERS {
         let user = User::new(learner(number), Profile::new("Learner".to_owned()), env::now());
         users.create_if_missing(user).await.expect("no fault is injected");
+        let session = StoredSession {
+            user_id: learner(number),
+            session_id: env::random_uuid(),
+            generation: 0,
+            rotated_at: env::now(),
+            sealed: String::new(),
+            expires_at: i64::MAX,
+        };
+        sessions.create(&session).await.expect("no fault is injected");
     }
 }
 

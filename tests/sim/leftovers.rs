@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tests::{
-    deployment::{CONVERSATIONS, EFFECTS, PROGRESS, USERS},
+    deployment::{CONVERSATIONS, EFFECTS, PROGRESS, SESSIONS, USERS},
     model::State,
 };
 
@@ -45,7 +45,9 @@ pub(crate) fn compare(state: &State, accepted: &BTreeSet<String>, deleted: &BTre
         let keys = state.s3.objects.keys().map(|(_, key)| key);
         let theirs = keys.filter(|key| key.split('/').nth(1) == Some(user));
         found.extend(theirs.map(|key| format!("I9: {key} remains of {user}")));
-        for (table, name) in [(CONVERSATIONS, "conversations"), (PROGRESS, "items of progress")] {
+        for (table, name) in
+            [(CONVERSATIONS, "conversations"), (PROGRESS, "items of progress"), (SESSIONS, "sessions")]
+        {
             let items = tables[table].items.values().filter_map(|item| item.get("userId"));
             let theirs = items.filter(|id| id["S"] == user.as_str()).count();
             if theirs > 0 {

@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use events::{runtime::env::Simulated, workers::Worker};
 use tests::{
     deployment::{
-        AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, TOPICS, USERS, create_queues_and_rules,
+        AUDIO, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PROGRESS, SESSIONS, TOPICS, USERS,
+        create_queues_and_rules,
     },
     journalled::Acknowledgements,
     model::{Cloud, FaultModel},
@@ -121,6 +122,7 @@ pub(crate) fn furnish(cloud: &Cloud) {
     state.create_table(IMAGES, "imageId", None);
     state.create_table(PROGRESS, "userId", Some("date"));
     state.create_table(USERS, "userId", None);
+    state.create_table(SESSIONS, "userId", Some("sessionId"));
     state.create_bucket(LOGS);
     state.create_bucket(AUDIO);
     TOPICS.iter().for_each(|topic| state.create_topic(topic));

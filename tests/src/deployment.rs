@@ -25,6 +25,8 @@ pub const EFFECTS: &str = "nova-effects";
 pub const IMAGES: &str = "nova-images";
 /// The UserProgress table.
 pub const PROGRESS: &str = "nova-user-progress";
+/// The Sessions table.
+pub const SESSIONS: &str = "nova-sessions";
 /// The Users table.
 pub const USERS: &str = "nova-users";
 /// The bucket of transcripts and assessments.
@@ -73,6 +75,7 @@ pub fn outputs() -> Outputs {
     let [critical, warning, info] = TOPICS.map(str::to_owned);
     Outputs {
         users_table: USERS.into(),
+        sessions_table: SESSIONS.into(),
         conversations_table: CONVERSATIONS.into(),
         images_table: IMAGES.into(),
         user_progress_table: PROGRESS.into(),
@@ -91,8 +94,6 @@ pub fn outputs() -> Outputs {
         client_id: none(),
         sign_up_function: none(),
         identity_pool_id: none(),
-        issuer: none(),
-        jwks_url: none(),
         roles: BTreeMap::new(),
     }
 }

@@ -1,8 +1,8 @@
 //! One ingress in the process of the test: the real server on a loopback port, in front of AWS in memory
 //! ([`crate::model`]) and of the Bedrock simulator over TLS and HTTP/2, with learners that have real tokens.
 //!
-//! What is real: every line of the ingress, its sockets, the SDK, the wire to the simulator. What is not: AWS behind
-//! the HTTP seam of the SDK, and the user pool, which is one key.
+//! The ingress, its sockets, the SDK and the connection to the simulator are real. AWS behind the HTTP client of the SDK is a
+//! model, the user pool included.
 //!
 //! [`block_on`] runs a test in scaled time: tokio's clock stands still while anything is to be done, and otherwise
 //! advances at once. So an hour takes as long as its work, and a slow machine is no slow network. A hop from one task
@@ -24,8 +24,6 @@
 //! });
 //! ```
 
-mod issuer;
-
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
@@ -43,21 +41,28 @@ use infra::{
     simulator::{Simulator, SimulatorOptions},
 };
 use ingress::{
+    account::{
+        auth::{Caller, Roles},
+        user_pool::Tokens,
+    },
     app::{AppState, bedrock_clients},
     config::Config,
     server,
 };
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     deployment::{
-        AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PICTURES, PROGRESS, USERS, create_queues_and_rules,
+        AUDIO, BUS, CONVERSATIONS, EFFECTS, IMAGES, LOGS, PICTURES, PROGRESS, SESSIONS, USERS,
+        create_queues_and_rules,
     },
-    model::{Cloud, FaultModel, queue_url},
+    model::{CLIENT_ID, CLIENT_SECRET, Cloud, FaultModel, queue_url},
 };
-use issuer::{CLIENT_ID, ISSUER, Issuer};
 
 /// The name of the ingress in the model of AWS.
 pub const INGRESS: &str = "ingress";
@@ -88,7 +93,6 @@ pub struct Live {
     /// What the handlers of the ingress need.
     pub app: Arc<AppState>,
     url: String,
-    issuer: Issuer,
     http: reqwest::Client,
     shutdown: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
@@ -144,14 +148,13 @@ impl Live {
         let certificates = tempfile::tempdir()?;
         simulator.ca_file = Some(certificates.path().join("ca.pem"));
         let simulator = Simulator::start(simulator).await?;
-        let issuer = Issuer::start().await?;
         let cloud = Cloud::new(seed);
         furnish(&cloud);
         let sdk = cloud.sdk_config(INGRESS);
         publish_pictures(&sdk, IMAGES, &Progress::silent()).await?;
         cloud.state().fault_model = fault_model;
-        let config = config(&simulator, &issuer, ingress)?;
-        // The simulator is not part of the model: signatures for it have the machine's time.
+        let config = config(&simulator, ingress)?;
+        // The simulator verifies signatures with the time of the machine.
         let time = SystemTimeSource::new();
         let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).time_source(time).build();
         let bedrock = bedrock_clients(&config, &bedrock)?;
@@ -161,7 +164,7 @@ impl Live {
         let url = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(server::serve(Arc::clone(&app), listener, shutdown.clone()));
         let http = infra::local::http_client()?;
-        Ok(Self { cloud, simulator, app, url, issuer, http, shutdown, server, _certificates: certificates })
+        Ok(Self { cloud, simulator, app, url, http, shutdown, server, _certificates: certificates })
     }
 
     /// Where the ingress answers: `http://127.0.0.1:<port>`.
@@ -199,20 +202,60 @@ impl Live {
         Ok(())
     }
 
-    /// An access token of `user_id`.
+    /// An access token of `user_id`, in a session of its own.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// The id is invalid.
     pub fn token(&self, user_id: &str) -> anyhow::Result<String> {
-        self.issuer.token(user_id, &Value::Null)
+        self.token_with(user_id, Roles::default())
     }
 
-    /// An access token of `user_id` whose claims are replaced by `claims`, for example `{"exp": 1}`.
+    /// The same with roles.
     ///
     /// # Errors
-    /// When it cannot be signed.
-    pub fn token_with(&self, user_id: &str, claims: &Value) -> anyhow::Result<String> {
-        self.issuer.token(user_id, claims)
+    /// The id is invalid.
+    pub fn token_with(&self, user_id: &str, roles: Roles) -> anyhow::Result<String> {
+        let user_id: UserId = user_id.parse().context("this is no user id")?;
+        let caller = Caller { user_id, roles, session_id: Uuid::new_v4() };
+        self.begin_session(&caller)?;
+        Ok(self.token_at(&caller, Timestamp::now()))
+    }
+
+    /// Stores a session of `caller`, whom the user pool knows from now on.
+    ///
+    /// # Errors
+    /// The session cannot be encrypted.
+    pub fn begin_session(&self, caller: &Caller) -> anyhow::Result<()> {
+        let user_id = caller.user_id.to_string();
+        let refresh_token = Uuid::new_v4().to_string();
+        let tokens = Tokens {
+            user_id: caller.user_id.clone(),
+            username: user_id.clone(),
+            roles: caller.roles,
+            access: String::new().into(),
+            id: None,
+            refresh: Some(refresh_token.clone().into()),
+        };
+        let session = self.app.account_sessions.item(caller.session_id, &tokens, Timestamp::now())?;
+        let session_id = session.session_id.to_string();
+        let number = |number: i64| json!({ "N": number.to_string() });
+        let item = json!({
+            "userId": { "S": user_id }, "sessionId": { "S": session_id }, "sealed": { "S": session.sealed },
+            "generation": number(0), "rotatedAt": number(session.rotated_at.as_millisecond()),
+            "expiresAt": number(session.expires_at),
+        });
+        let item = item.as_object().cloned().unwrap_or_default();
+        let mut state = self.cloud.state();
+        state.cognito.begin_session(&user_id, refresh_token);
+        let sessions = state.dynamodb.tables.get_mut(SESSIONS).context("there is no table of sessions")?;
+        sessions.items.insert((user_id, session_id), item);
+        Ok(())
+    }
+
+    /// An access token of `caller` as the ingress issues it at `at`.
+    #[must_use]
+    pub fn token_at(&self, caller: &Caller, at: Timestamp) -> String {
+        self.app.account_sessions.tokens().issue(caller, at).expose_secret().to_owned()
     }
 
     /// A learner who is signed in as `user_id`.
@@ -220,7 +263,6 @@ impl Live {
     /// # Errors
     /// When the id is none.
     pub fn learner(&self, user_id: &str) -> anyhow::Result<Learner> {
-        let _: UserId = user_id.parse().context("this is no user id")?;
         Learner::signed_in(&self.url, &self.token(user_id)?, self.http.clone())
     }
 
@@ -315,6 +357,7 @@ fn furnish(cloud: &Cloud) {
     state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
     state.create_table(IMAGES, "imageId", None);
     state.create_table(USERS, "userId", None);
+    state.create_table(SESSIONS, "userId", Some("sessionId"));
     state.create_table(PROGRESS, "userId", Some("date"));
     state.create_table(EFFECTS, "effectId", None);
     state.create_bucket(AUDIO);
@@ -323,11 +366,7 @@ fn furnish(cloud: &Cloud) {
     create_queues_and_rules(&mut state, &[Worker::Watchdog]);
 }
 
-fn config(
-    simulator: &Simulator,
-    issuer: &Issuer,
-    set: BTreeMap<&'static str, String>,
-) -> anyhow::Result<Config> {
+fn config(simulator: &Simulator, set: BTreeMap<&'static str, String>) -> anyhow::Result<Config> {
     let mut options = BTreeMap::from([
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
@@ -341,9 +380,11 @@ fn config(
         ("effects-table", EFFECTS.to_owned()),
         ("event-bus", BUS.to_owned()),
         ("watchdog-queue-url", queue_url(&Worker::Watchdog.queue_name())),
-        ("token-issuer", ISSUER.to_owned()),
-        ("jwks-url", issuer.jwks_url.clone()),
+        ("identity-pool-id", "us-east-1:live".to_owned()),
+        ("sessions-table", SESSIONS.to_owned()),
         ("client-id", CLIENT_ID.to_owned()),
+        ("client-secret", CLIENT_SECRET.to_owned()),
+        ("account-secret", "an account secret of tests with 32 bytes".to_owned()),
         ("ticket-key", "a key of tests, thirty-two bytes".to_owned()),
         ("ca-bundle", simulator.ca_file().display().to_string()),
     ]);

@@ -32,7 +32,7 @@ mod sns;
 mod sqs;
 
 pub use bedrock::Bedrock;
-pub use cognito::{Cognito, PoolUser, SESSION_VALIDITY};
+pub use cognito::{CLIENT_ID, CLIENT_SECRET, Cognito, PoolUser, SESSION_VALIDITY};
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;

@@ -1,7 +1,7 @@
 //! Deletes an account and all data of its learner.
 //!
 //! - Consumes `account.deletion_requested`, and delayed copies of it (see `events::account`).
-//! - Effect: deletes the learner's conversations with their turns and pipeline effects, all versions of their transcripts,
+//! - Effect: deletes the learner's sessions, the conversations with their turns and pipeline effects, all versions of their transcripts,
 //!   assessments and recordings, the progress, the user of the pool, and last the Users record. A conversation that an
 //!   ingress still holds is taken over first.
 //! - Idempotent because a sweep deletes what it finds, and deleted data is not found again. The lease `erasure#<userId>` in
@@ -56,6 +56,9 @@ pub struct Config {
     /// The Conversations table.
     #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
     pub conversations_table: String,
+    /// The Sessions table.
+    #[arg(long, env = "NOVA_SESSIONS_TABLE", value_name = "NOVA_SESSIONS_TABLE")]
+    pub sessions_table: String,
     /// The UserProgress table.
     #[arg(long, env = "NOVA_PROGRESS_TABLE", value_name = "NOVA_PROGRESS_TABLE")]
     pub progress_table: String,
@@ -88,6 +91,7 @@ pub struct Erasure {
     journal: JournalReader,
     conversations: Eraser,
     dynamodb: aws_sdk_dynamodb::Client,
+    sessions_table: String,
     progress_table: String,
     effects: Effects,
     s3: aws_sdk_s3::Client,
@@ -106,13 +110,16 @@ impl Erasure {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let (s3, sqs) = (s3_client(aws), aws_sdk_sqs::Client::new(aws));
         let cognito = aws_sdk_cognitoidentityprovider::Client::new(aws);
-        let Config { users_table, conversations_table, progress_table, effects_table, .. } = config;
+        let Config {
+            users_table, sessions_table, conversations_table, progress_table, effects_table, ..
+        } = config;
         let Config { logs_bucket, audio_bucket, user_pool_id, .. } = config;
         let queue_url = &config.consumer.queue_url;
         startup_check::table(&dynamodb, startup_check::USERS, users_table).await?;
         startup_check::table(&dynamodb, startup_check::CONVERSATIONS, conversations_table).await?;
         startup_check::table(&dynamodb, startup_check::PROGRESS, progress_table).await?;
         startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
+        startup_check::table(&dynamodb, startup_check::SESSIONS, sessions_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", audio_bucket).await?;
         let pool = cognito.describe_user_pool().user_pool_id(user_pool_id).send().await;
@@ -126,6 +133,7 @@ impl Erasure {
             },
             journal: Journal::reader(dynamodb.clone(), conversations_table),
             conversations: Eraser::new(dynamodb.clone(), conversations_table),
+            sessions_table: sessions_table.clone(),
             progress_table: progress_table.clone(),
             effects: Effects::new(dynamodb.clone(), effects_table.clone()),
             dynamodb,
@@ -145,6 +153,7 @@ impl Erasure {
         // The audit record. The event's id can be traced to the learner only while the learner's data exists.
         tracing::info!(
             event.id = %requested.id,
+            sessions = found.sessions,
             conversations = found.conversations,
             journal_items = found.journal_items,
             objects = found.objects,
@@ -164,10 +173,14 @@ impl Erasure {
 
     /// Deletes all current data of the learner except the account.
     async fn sweep(&self, user_id: &UserId) -> Result<Found, Failure> {
-        let mut found = Found::default();
+        // A deleted session closes the learner's sockets, so this comes first.
+        let mut found = Found {
+            sessions: self.items_of_learner(&self.sessions_table, "sessionId", user_id).await?,
+            ..Found::default()
+        };
         let mut after = None;
         loop {
-            // First, because the holder of a conversation adds to all other data.
+            // Before the objects, because the holder of a conversation adds to all other data.
             let page =
                 self.journal.ids_of_learner(user_id, after).await.map_err(JournalError::into_failure)?;
             for id in page.conversations {
@@ -187,7 +200,7 @@ impl Erasure {
         ] {
             found.objects += objects::erase(&self.s3, bucket, &format!("{folder}/{user_id}/")).await?;
         }
-        found.progress_items = self.progress(user_id).await?;
+        found.progress_items = self.items_of_learner(&self.progress_table, "date", user_id).await?;
         Ok(found)
     }
 
@@ -205,26 +218,26 @@ impl Erasure {
         self.conversations.erase(id).await
     }
 
-    /// Deletes the learner's progress. Returns the number of items.
-    async fn progress(&self, user_id: &UserId) -> Result<usize, Failure> {
+    /// Deletes the items of the learner in `table`, whose sort key is `sort`. Returns their number.
+    async fn items_of_learner(&self, table: &str, sort: &str, user_id: &UserId) -> Result<usize, Failure> {
         let (mut found, mut after) = (0, None);
         loop {
             let page = self
                 .dynamodb
                 .query()
-                .table_name(&self.progress_table)
+                .table_name(table)
                 .key_condition_expression("userId = :user")
-                .projection_expression("userId, #date")
-                .expression_attribute_names("#date", "date")
+                .projection_expression("userId, #sort")
+                .expression_attribute_names("#sort", sort)
                 .expression_attribute_values(":user", text(user_id))
                 .set_exclusive_start_key(after)
                 .consistent_read(true)
                 .send()
                 .await
-                .map_err(|error| Failure::aws(error).context("failed to list a learner's progress"))?;
+                .map_err(|error| Failure::aws(error).context("failed to list a learner's items"))?;
             let keys: Vec<Item> = page.items.unwrap_or_default();
             found += keys.len();
-            delete_items(&self.dynamodb, &self.progress_table, keys).await?;
+            delete_items(&self.dynamodb, table, keys).await?;
             after = page.last_evaluated_key;
             if after.is_none() {
                 return Ok(found);

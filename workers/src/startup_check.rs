@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 pub(crate) use events::runtime::startup_check::{
-    CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, USERS, bucket, found, table,
+    CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, SESSIONS, USERS, bucket, found, table,
 };
 
 /// Checks that the topic `arn`, the value of `variable`, exists.

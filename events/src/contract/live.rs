@@ -194,10 +194,12 @@ pub enum CloseReason {
     Idle,
     /// The conversation is open on another socket.
     Replaced,
+    /// The session of the learner was signed out.
+    SignedOut,
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ended,
         Self::Stopping,
         Self::Broken,
@@ -207,6 +209,7 @@ impl CloseReason {
         Self::TooSlow,
         Self::Idle,
         Self::Replaced,
+        Self::SignedOut,
     ];
 
     /// The close code (RFC 6455, section 7.4, and its IANA registry; codes from 4000 on are private).
@@ -222,6 +225,7 @@ impl CloseReason {
             Self::TooSlow => 1013,
             Self::Idle => 4000,
             Self::Replaced => 4001,
+            Self::SignedOut => 4002,
         }
     }
 
@@ -238,6 +242,7 @@ impl CloseReason {
             Self::TooSlow => "the client reads too slowly, reconnect",
             Self::Idle => "the client was silent for too long, reconnect",
             Self::Replaced => "the conversation is open in another place",
+            Self::SignedOut => "the session was signed out",
         }
     }
 }

@@ -28,6 +28,9 @@ pub const PROGRESS: Table =
     Table { variable: "NOVA_PROGRESS_TABLE", partition: "userId", sort: Some("date") };
 pub const EFFECTS: Table = Table { variable: "NOVA_EFFECTS_TABLE", partition: "effectId", sort: None };
 
+pub const SESSIONS: Table =
+    Table { variable: "NOVA_SESSIONS_TABLE", partition: "userId", sort: Some("sessionId") };
+
 /// Checks that `expected`, whose name is `name`, exists and has its key.
 ///
 /// # Errors

@@ -1,18 +1,15 @@
-//! Learners' accounts: sign-up and sign-in in the user pool of a local cloud, and the calls of the API that open a
-//! conversation.
+//! Learners' accounts: sign-up, sign-in and refresh through the `/auth` of a service, as the page does, and the calls of the
+//! API that open a conversation.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use aws_sdk_cognitoidentityprovider::{
-    Client,
-    error::DisplayErrorContext,
-    types::{AttributeType, AuthFlowType},
-};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use events::contract::{ConversationId, FeedbackLanguage, Level, UserId};
+use reqwest::header::{COOKIE, SET_COOKIE};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use serde_json::{Value, json};
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     connection::Offer,
@@ -20,7 +17,7 @@ use super::{
     script::Script,
     session::LearnerSession,
 };
-use crate::local::{http_client, root_sdk_config};
+use crate::local::http_client;
 
 /// How long a call of the API may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,15 +28,15 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The code that MiniStack sends at every sign-up.
 const CONFIRMATION_CODE: &str = "123456";
 
-/// The password of every learner of the local pool; it satisfies the pool's policy.
+/// The password of every learner; it satisfies the rules of the service.
 const PASSWORD: &str = "Speak-English-1";
 
-/// A user pool of the local cloud and the service of its learners. Learners of one pool share its connections. Cheap to
-/// clone.
+/// An access token with less time left is refreshed before it is used.
+const TIME_LEFT_MIN: Duration = Duration::from_secs(60);
+
+/// The accounts of a service on a local cloud. Learners that sign up here share its connections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct UserPool {
-    cognito: Client,
-    client_id: String,
+pub struct Accounts {
     api_url: String,
     http: reqwest::Client,
 }
@@ -48,10 +45,18 @@ pub struct UserPool {
 #[derive(Clone, Debug)]
 pub struct Learner {
     user_id: UserId,
-    access_token: String,
+    access: Arc<Mutex<Access>>,
     /// URLs of the ingress, in the order in which a session tries them.
     pub(super) api_urls: Vec<String>,
     http: reqwest::Client,
+}
+
+/// An access token.
+#[derive(Debug)]
+struct Access {
+    token: String,
+    /// When the token must be refreshed, and the cookie for that; `None` for a token from elsewhere.
+    renewal: Option<(Instant, String)>,
 }
 
 /// Why there is no ticket for a conversation.
@@ -65,64 +70,40 @@ pub enum TicketError {
     Unavailable(String),
 }
 
-impl UserPool {
-    /// The pool of the local cloud at `cloud_endpoint` with the client `client_id`. `api_url` is the base URL of the
-    /// ingress, for example `http://127.0.0.1:3000`.
+impl Accounts {
+    /// The accounts of the service at `api_url`, the base URL of the ingress, for example `http://127.0.0.1:3000`.
     ///
     /// # Errors
     /// When the HTTP client cannot be built.
-    pub fn new(cloud_endpoint: &str, client_id: &str, api_url: &str) -> anyhow::Result<Self> {
-        Ok(Self {
-            cognito: Client::new(&root_sdk_config(cloud_endpoint)),
-            client_id: client_id.to_owned(),
-            api_url: api_url.to_owned(),
-            http: http_client()?,
-        })
+    pub fn new(api_url: &str) -> anyhow::Result<Self> {
+        Ok(Self { api_url: api_url.to_owned(), http: http_client()? })
     }
 
     /// Signs `email` up, confirms it and signs in.
     ///
     /// # Errors
-    /// When the pool refuses, for example because the e-mail is taken.
+    /// When the service refuses, for example because the e-mail address is known.
     pub async fn sign_up(&self, email: &str) -> anyhow::Result<Learner> {
-        let attribute = |name: &str, value: &str| {
-            AttributeType::builder().name(name).value(value).build().context("an attribute has a name")
-        };
-        let signed_up = self
-            .cognito
-            .sign_up()
-            .client_id(&self.client_id)
-            .username(email)
-            .password(PASSWORD)
-            .user_attributes(attribute("email", email)?)
-            .user_attributes(attribute("name", "Local Learner")?)
-            .send()
-            .await;
-        signed_up.map_err(|error| refused("sign up", &error))?;
-        let confirm = self.cognito.confirm_sign_up().client_id(&self.client_id).username(email);
-        let confirmed = confirm.confirmation_code(CONFIRMATION_CODE).send().await;
-        confirmed.map_err(|error| refused("confirm the sign-up", &error))?;
+        let sign_up = json!({ "email": email, "password": PASSWORD, "name": "Local Learner" });
+        self.post("/auth/sign-up", &sign_up).await?;
+        self.post("/auth/confirm", &json!({ "email": email, "code": CONFIRMATION_CODE })).await?;
         self.sign_in(email).await
     }
 
-    /// Signs in a learner that was signed up by [`UserPool::sign_up`].
+    /// Signs in a learner that was signed up by [`Accounts::sign_up`].
     ///
     /// # Errors
-    /// When the pool refuses.
+    /// When the service refuses.
     pub async fn sign_in(&self, email: &str) -> anyhow::Result<Learner> {
-        let signed_in = self
-            .cognito
-            .initiate_auth()
-            .auth_flow(AuthFlowType::UserPasswordAuth)
-            .client_id(&self.client_id)
-            .auth_parameters("USERNAME", email)
-            .auth_parameters("PASSWORD", PASSWORD)
-            .send()
-            .await;
-        let signed_in = signed_in.map_err(|error| refused("sign in", &error))?;
-        let result = signed_in.authentication_result.context("the pool asks for more than a password")?;
-        let access_token = result.access_token.context("the pool returned no access token")?;
-        Learner::signed_in(&self.api_url, &access_token, self.http.clone())
+        let response = self.post("/auth/sign-in", &json!({ "email": email, "password": PASSWORD })).await?;
+        let access = Access::of(response).await?;
+        let user_id = subject(&access.token)?;
+        let access = Arc::new(Mutex::new(access));
+        Ok(Learner { user_id, access, api_urls: vec![self.api_url.clone()], http: self.http.clone() })
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<reqwest::Response> {
+        accepted(path, self.http.post(format!("{}{path}", self.api_url)).json(body)).await
     }
 }
 
@@ -134,7 +115,7 @@ impl Learner {
     pub fn signed_in(api_url: &str, access_token: &str, http: reqwest::Client) -> anyhow::Result<Self> {
         Ok(Self {
             user_id: subject(access_token)?,
-            access_token: access_token.to_owned(),
+            access: Arc::new(Mutex::new(Access { token: access_token.to_owned(), renewal: None })),
             api_urls: vec![api_url.to_owned()],
             http,
         })
@@ -146,10 +127,12 @@ impl Learner {
         &self.user_id
     }
 
-    /// The access token.
-    #[must_use]
-    pub fn access_token(&self) -> &str {
-        &self.access_token
+    /// The access token, refreshed if it is about to expire.
+    ///
+    /// # Errors
+    /// When the service refuses to refresh it.
+    pub async fn access_token(&self) -> anyhow::Result<String> {
+        self.access_token_of(&self.api_urls[0]).await
     }
 
     /// The same learner, who reaches the ingress at these URLs: a session begins at the first, and reconnects at the
@@ -203,8 +186,9 @@ impl Learner {
         let api_url = &self.api_urls[0];
         let url = format!("{api_url}/api/conversations");
         let deadline = Instant::now() + CALL_TIMEOUT;
+        let token = self.access_token().await?;
         let called = loop {
-            match self.post(&url, Some(&request)).await {
+            match self.post(&url, &token, Some(&request)).await {
                 // Nothing was sent: an ingress that is being restarted does not listen yet.
                 Err(error) if error.is_connect() && Instant::now() < deadline => {
                     tokio::time::sleep(RETRY_INTERVAL).await;
@@ -225,7 +209,10 @@ impl Learner {
     /// See [`TicketError`].
     pub async fn ticket(&self, api_url: &str, id: ConversationId) -> Result<Offer, TicketError> {
         let unavailable = |reason: String| TicketError::Unavailable(reason);
-        let called = self.post(&format!("{api_url}/api/conversations/{id}/ticket"), None::<&()>).await;
+        let token = self.access_token_of(api_url).await;
+        let token = token.map_err(|error| unavailable(format!("{error:#}")))?;
+        let called =
+            self.post(&format!("{api_url}/api/conversations/{id}/ticket"), &token, None::<&()>).await;
         let (status, body) = called.map_err(|error| unavailable(error.to_string()))?;
         match status.as_u16() {
             404 => Err(TicketError::Ended),
@@ -234,13 +221,26 @@ impl Learner {
         }
     }
 
+    /// The access token, refreshed at the ingress at `api_url` if it is about to expire.
+    async fn access_token_of(&self, api_url: &str) -> anyhow::Result<String> {
+        let mut access = self.access.lock().await;
+        if let Some((due, cookie)) = &access.renewal
+            && Instant::now() >= *due
+        {
+            let refresh = self.http.post(format!("{api_url}/auth/refresh")).header("x-nova-csrf", "1");
+            *access = Access::of(accepted("/auth/refresh", refresh.header(COOKIE, cookie)).await?).await?;
+        }
+        Ok(access.token.clone())
+    }
+
     /// Status and body of the response.
     async fn post(
         &self,
         url: &str,
+        token: &str,
         body: Option<&impl Serialize>,
     ) -> reqwest::Result<(reqwest::StatusCode, String)> {
-        let mut post = self.http.post(url).timeout(CALL_TIMEOUT).bearer_auth(&self.access_token);
+        let mut post = self.http.post(url).timeout(CALL_TIMEOUT).bearer_auth(token);
         if let Some(body) = body {
             post = post.json(body);
         }
@@ -249,8 +249,33 @@ impl Learner {
     }
 }
 
-fn refused<E: std::error::Error>(what: &str, error: &E) -> anyhow::Error {
-    anyhow::anyhow!("the user pool refuses to {what}: {}", DisplayErrorContext(error))
+impl Access {
+    /// Reads the response to a sign-in or a refresh.
+    async fn of(response: reqwest::Response) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct SignedIn {
+            access_token: String,
+            expires_in: u64,
+        }
+        let cookie = response.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
+        let cookie =
+            cookie.and_then(|cookie| cookie.split(';').next()).context("there is no session cookie")?;
+        let cookie = cookie.to_owned();
+        let signed_in: SignedIn = response.json().await.context("the sign-in needs more than a password")?;
+        let lifetime = Duration::from_secs(signed_in.expires_in).saturating_sub(TIME_LEFT_MIN);
+        Ok(Self { token: signed_in.access_token, renewal: Some((Instant::now() + lifetime, cookie)) })
+    }
+}
+
+async fn accepted(path: &str, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
+    let response = request.timeout(CALL_TIMEOUT).send().await;
+    let response = response.with_context(|| format!("{path}: the ingress does not respond"))?;
+    let status = response.status();
+    if !status.is_success() {
+        bail!("{path}: the ingress refuses: {status} {}", response.text().await.unwrap_or_default());
+    }
+    Ok(response)
 }
 
 /// The `sub` of a token. Verifying the token is the service's business.

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use infra::{
-    client::{Conversation, Line, Script, SessionEvent, UserPool, read_wav},
+    client::{Accounts, Conversation, Line, Script, SessionEvent, read_wav},
     local::{Picture, RunFile, catalogue, http_client, workspace},
 };
 use uuid::Uuid;
@@ -61,8 +61,8 @@ async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console)
     progress.begin("Signing a learner up");
     await_service(run).await?;
     let email = format!("learner-{}@nova.example", Uuid::new_v4().simple());
-    let pool = UserPool::new(&run.cloud_endpoint, &run.outputs.client_id, &run.url)?;
-    let learner = pool.sign_up(&email).await?;
+    let accounts = Accounts::new(&run.url)?;
+    let learner = accounts.sign_up(&email).await?;
     progress.end(&email);
     let image_id = &script.image_id;
     let pace = if script.pace > 1.0 {

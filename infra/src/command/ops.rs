@@ -1,7 +1,7 @@
 //! The commands of operators: list the queues, read and redrive dead letters, show the stages of a conversation, publish its
-//! event again. `--help` is the reference; `infra/runbooks` describes when to use them.
+//! event again, grant roles. `--help` is the reference; `infra/runbooks` describes when to use them.
 //!
-//! No command changes anything without `--apply`, and none prints a learner's words without `--show-words`.
+//! No command changes a queue or a conversation without `--apply`, and none prints a learner's words without `--show-words`.
 
 mod conversation;
 mod dead_letter;
@@ -10,6 +10,7 @@ mod message_age;
 mod queues;
 mod receive;
 mod replay;
+mod role;
 mod sweep;
 mod table;
 pub(super) mod target;
@@ -30,6 +31,7 @@ use target::{Target, TargetOptions};
   nova ops conversation 01a20ace-c800-7c7a-b47c-ea47bd68d012
   nova ops replay 01a20ace-c800-7c7a-b47c-ea47bd68d012 --apply
   nova ops sweep --apply
+  nova ops role mina@example.com analysts
   nova ops --aws queues --json
 
 Without --aws it works on the service that `cargo run` runs in this workspace.")]
@@ -67,6 +69,8 @@ enum OpsCommand {
     Replay(replay::ReplayOptions),
     /// Find every conversation that has stopped, and send what is missing.
     Sweep(sweep::SweepOptions),
+    /// Grant a role to the owner of an e-mail address, or take it away. The owner's sessions end.
+    Role(role::RoleOptions),
 }
 
 pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Result<ExitCode> {
@@ -78,6 +82,7 @@ pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Resul
         OpsCommand::Dlq(command) => Box::pin(dead_letters::run(command, &target, shown)).await,
         OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &target, shown)).await,
         OpsCommand::Replay(options) => Box::pin(replay::run(&options, &target, shown)).await,
+        OpsCommand::Role(options) => Box::pin(role::run(&options, &target, shown)).await,
         OpsCommand::Sweep(options) => Box::pin(sweep::run(&options, &target, shown)).await,
     }
 }

@@ -183,7 +183,7 @@ fn analysis_lines(analysis: &StoredAnalysis, is_speech: bool) -> Vec<String> {
 async fn progress(run: &RunFile, learner: &Learner) -> anyhow::Result<Vec<String>> {
     let http = http_client()?;
     loop {
-        let get = http.get(format!("{}/api/progress", run.url)).bearer_auth(learner.access_token());
+        let get = http.get(format!("{}/api/progress", run.url)).bearer_auth(learner.access_token().await?);
         let response = get.send().await.and_then(reqwest::Response::error_for_status);
         let progress = response.context("cannot read the progress")?.json::<Progress>();
         let progress = progress.await.context("the progress is unreadable")?;

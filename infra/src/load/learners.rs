@@ -7,7 +7,7 @@ use events::contract::live::SAMPLE_RATE_HZ;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
-    client::{Learner, Script, UserPool},
+    client::{Accounts, Learner, Script},
     local::{Progress, Stack},
     simulator::audible,
 };
@@ -51,11 +51,11 @@ pub(super) async fn sign_up(
     count: usize,
     progress: &Progress,
 ) -> anyhow::Result<Vec<LoadLearner>> {
-    let pool = UserPool::new(stack.cloud().endpoint(), &stack.outputs().client_id, stack.url())?;
+    let accounts = Accounts::new(stack.url())?;
     let signed_up = stream::iter(0..count).map(|n| {
-        let pool = pool.clone();
+        let accounts = accounts.clone();
         async move {
-            let learner = pool.sign_up(&format!("learner-{n}@nova.example")).await?;
+            let learner = accounts.sign_up(&format!("learner-{n}@nova.example")).await?;
             progress.detail(&format!("{} of {count}", n + 1));
             let script = Script::new(PICTURES[n % PICTURES.len()], Vec::<String>::new());
             let script = Script { answer_timeout: ANSWER_TIMEOUT, ..script };

@@ -68,7 +68,7 @@ pub async fn deploy(
         let names = physical_names(&cloudformation, name).await?;
         apply_properties::apply(sdk, template, &names).await?;
     }
-    Outputs::from_stacks(&outputs, endpoint)
+    Outputs::from_stacks(&outputs)
 }
 
 /// Puts the code of the pool's triggers into `bucket` and says where it is.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Outputs {
     pub users_table: String,
+    /// Sessions of signed-in learners.
+    pub sessions_table: String,
     /// The journal.
     pub conversations_table: String,
     pub images_table: String,
@@ -31,16 +33,11 @@ pub struct Outputs {
     pub warning_topic: String,
     pub info_topic: String,
     pub user_pool_id: String,
-    /// The web page's client of the user pool.
+    /// The client of the user pool, which the ingress is.
     pub client_id: String,
     /// The function of the user pool's triggers.
     pub sign_up_function: String,
     pub identity_pool_id: String,
-    /// The `iss` of access tokens.
-    pub issuer: String,
-    /// URL of the public keys of access tokens. On AWS it is below the issuer; an emulator uses the same `iss` but
-    /// serves the keys itself.
-    pub jwks_url: String,
     /// ARNs of the task roles, by the name of the binary.
     pub roles: BTreeMap<String, String>,
 }
@@ -56,11 +53,11 @@ pub struct Queue {
 }
 
 impl Outputs {
-    /// Reads the outputs of all stacks, deployed at `endpoint`.
+    /// Reads the outputs of all stacks.
     ///
     /// # Errors
     /// An output is missing. The error names it.
-    pub fn from_stacks(all: &BTreeMap<String, String>, endpoint: &str) -> anyhow::Result<Self> {
+    pub fn from_stacks(all: &BTreeMap<String, String>) -> anyhow::Result<Self> {
         let get =
             |key: &str| all.get(key).cloned().with_context(|| format!("no template has the output {key}"));
         let queue = |worker: Worker| {
@@ -75,9 +72,9 @@ impl Outputs {
         let roles = all.iter().filter_map(|(key, arn)| {
             key.strip_suffix("RoleArn").map(|binary| (binary.to_ascii_lowercase(), arn.clone()))
         });
-        let user_pool_id = get("UserPoolId")?;
         Ok(Self {
             users_table: get("UsersTable")?,
+            sessions_table: get("SessionsTable")?,
             conversations_table: get("ConversationsTable")?,
             images_table: get("ImagesTable")?,
             user_progress_table: get("UserProgressTable")?,
@@ -94,9 +91,7 @@ impl Outputs {
             client_id: get("ClientId")?,
             sign_up_function: get("SignUpFunctionName")?,
             identity_pool_id: get("IdentityPoolId")?,
-            issuer: get("Issuer")?,
-            jwks_url: format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
-            user_pool_id,
+            user_pool_id: get("UserPoolId")?,
             roles: roles.collect(),
         })
     }
@@ -149,8 +144,8 @@ impl Outputs {
             Resource::TopicInfoArn => &self.info_topic,
             Resource::UserPoolId => &self.user_pool_id,
             Resource::ClientId => &self.client_id,
-            Resource::TokenIssuer => &self.issuer,
-            Resource::JwksUrl => &self.jwks_url,
+            Resource::IdentityPoolId => &self.identity_pool_id,
+            Resource::SessionsTable => &self.sessions_table,
         };
         Ok(value.clone())
     }
@@ -162,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_missing_output_is_named() {
-        let error = Outputs::from_stacks(&BTreeMap::new(), "http://127.0.0.1:1").unwrap_err();
-        assert_eq!(error.to_string(), "no template has the output UserPoolId");
+        let error = Outputs::from_stacks(&BTreeMap::new()).unwrap_err();
+        assert_eq!(error.to_string(), "no template has the output UsersTable");
     }
 }

@@ -10,10 +10,12 @@ use super::{Outputs, deploy::REFUSED_EMAIL_DOMAINS};
 /// poll.
 const POLL_SECONDS: u64 = 4;
 
+/// What the ingress needs of the deployment.
 const INGRESS_NEEDS: [Resource; 15] = [
     Resource::ConversationsTable,
     Resource::ImagesTable,
     Resource::UsersTable,
+    Resource::SessionsTable,
     Resource::AudioBucket,
     Resource::LogsBucket,
     Resource::ImagesBucket,
@@ -22,10 +24,9 @@ const INGRESS_NEEDS: [Resource; 15] = [
     Resource::EventBus,
     Resource::WatchdogQueueUrl,
     Resource::ErasureQueueUrl,
-    Resource::TokenIssuer,
-    Resource::JwksUrl,
     Resource::ClientId,
     Resource::UserPoolId,
+    Resource::IdentityPoolId,
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -185,7 +185,14 @@ mod tests {
     #[test]
     fn every_table_and_bucket_of_the_template_is_read() {
         let names: Vec<String> = read(DATA).unwrap().into_iter().map(|dropped| dropped.logical_id).collect();
-        let tables = ["UsersTable", "ConversationsTable", "ImagesTable", "UserProgressTable", "EffectsTable"];
+        let tables = [
+            "UsersTable",
+            "SessionsTable",
+            "ConversationsTable",
+            "ImagesTable",
+            "UserProgressTable",
+            "EffectsTable",
+        ];
         let buckets = ["LogsBucket", "AudioBucket", "ImagesBucket", "ArtifactsBucket"];
         assert_eq!(names, [&tables[..], &buckets[..]].concat());
     }
@@ -195,7 +202,14 @@ mod tests {
         let journal = table("ConversationsTable");
         let ttl = TimeToLive { attribute_name: "expiresAt".to_owned(), enabled: true };
         assert_eq!(journal.time_to_live, Some(ttl));
-        for name in ["UsersTable", "ConversationsTable", "ImagesTable", "UserProgressTable", "EffectsTable"] {
+        for name in [
+            "UsersTable",
+            "SessionsTable",
+            "ConversationsTable",
+            "ImagesTable",
+            "UserProgressTable",
+            "EffectsTable",
+        ] {
             let table = table(name);
             assert_eq!(table.encryption, Some(TableEncryption { enabled: true }), "{name}");
             assert_eq!(table.recovery, Some(Recovery { enabled: true, days: Some(35) }), "{name}");

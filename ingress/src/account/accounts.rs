@@ -1,8 +1,8 @@
 //! The accounts of learners: the record of each, which is created where it is missing, and the deletion.
 //!
 //! The record in the Users table is the source of truth for the profile. Level and interests are mirrored into the
-//! attributes of the user pool for tools that read them there, with the caller's own token. If that fails, the record
-//! stands and the next change mirrors both again. The attributes are read only here, to create a missing record.
+//! attributes of the user pool for tools that read them there. If that fails, the record stands and the next change mirrors
+//! both again. The attributes are read only here, to create a missing record.
 
 use anyhow::anyhow;
 use events::{
@@ -11,10 +11,8 @@ use events::{
     contract::UserId,
 };
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
 
 use super::{
-    auth::Caller,
     profile::Profile,
     user_pool::{PoolError, UserPool},
 };
@@ -29,7 +27,7 @@ pub struct Accounts {
     pub users: Users,
     /// The marks of learners whose data was erased.
     pub erasures: Erasures,
-    /// The user pool, called with the caller's token.
+    /// The user pool.
     pub pool: UserPool,
     /// The erasure worker's queue.
     pub queue: ErasureQueue,
@@ -43,7 +41,7 @@ pub enum AccountError {
     Deleted,
     #[error("the profile has version {0} now: read it again and apply the change to that version")]
     Changed(u64),
-    /// The user pool rejected the caller's token, or failed.
+    /// The user pool does not know the caller, or failed.
     #[error(transparent)]
     Pool(PoolError),
     #[error("a store failed")]
@@ -51,12 +49,12 @@ pub enum AccountError {
 }
 
 impl Accounts {
-    /// Returns the record of the caller, which is created if it is missing.
+    /// Returns the record of a learner, which is created if it is missing.
     ///
     /// # Errors
     /// [`AccountError::Deleted`]; if the record is missing, also [`AccountError::Pool`].
-    pub async fn open(&self, caller: &Caller) -> Result<User, AccountError> {
-        let user = self.find(caller).await?;
+    pub async fn open(&self, user_id: &UserId) -> Result<User, AccountError> {
+        let user = self.find(user_id).await?;
         if user.deletion_requested_at.is_some() { Err(AccountError::Deleted) } else { Ok(user) }
     }
 
@@ -90,30 +88,30 @@ impl Accounts {
     /// [`AccountError::Changed`] if the record has another version; [`AccountError::Deleted`].
     pub async fn change(
         &self,
-        caller: &Caller,
+        user_id: &UserId,
         version: u64,
         profile: &Profile,
     ) -> Result<User, AccountError> {
-        let updated = self.users.update(&caller.user_id, version, profile, Timestamp::now()).await;
+        let updated = self.users.update(user_id, version, profile, Timestamp::now()).await;
         let user = updated.map_err(|error| match error {
             UpdateError::Changed(current) => AccountError::Changed(current.version),
             UpdateError::Deleting | UpdateError::NotFound => AccountError::Deleted,
             UpdateError::Failed(error) => AccountError::Failed(error),
         })?;
-        if let Err(error) = self.pool.mirror(caller.token.expose_secret(), &user.profile).await {
+        if let Err(error) = self.pool.mirror(user_id, &user.profile).await {
             let error = format!("{:#}", anyhow::Error::from(error));
             tracing::warn!(error, "failed to mirror a changed profile into the user pool");
         }
         Ok(user)
     }
 
-    /// Requests the deletion of the caller's account and returns the time of the first request. Repeated requests are
+    /// Requests the deletion of the learner's account and returns the time of the first request. Repeated requests are
     /// published again.
     ///
     /// # Errors
     /// [`AccountError::Deleted`] if the record is gone already; [`AccountError::Failed`] if the request was not recorded.
-    pub async fn delete(&self, caller: &Caller) -> Result<Timestamp, AccountError> {
-        self.request_deletion(&self.find(caller).await?, Timestamp::now()).await
+    pub async fn delete(&self, user_id: &UserId) -> Result<Timestamp, AccountError> {
+        self.request_deletion(&self.find(user_id).await?, Timestamp::now()).await
     }
 
     /// Requests the deletion of the account of `user` at `now` and returns the time of the first request.
@@ -137,18 +135,16 @@ impl Accounts {
         Ok(requested_at)
     }
 
-    /// The record of the caller, even if its deletion was requested.
-    async fn find(&self, caller: &Caller) -> Result<User, AccountError> {
-        let user_id = &caller.user_id;
+    /// The record of the learner, even if its deletion was requested.
+    async fn find(&self, user_id: &UserId) -> Result<User, AccountError> {
         if let Some(user) = self.users.get(user_id).await.map_err(AccountError::Failed)? {
             return Ok(user);
         }
         if self.erasures.has(user_id).await.map_err(AccountError::Failed)? {
             return Err(AccountError::Deleted);
         }
-        let owner = self.pool.owner(caller.token.expose_secret()).await;
-        let (_, profile) = owner.map_err(AccountError::Pool)?;
-        let user = User::new(user_id.clone(), profile, Timestamp::now());
+        let owner = self.pool.user(user_id.as_str()).await.map_err(AccountError::Pool)?;
+        let user = User::new(user_id.clone(), owner.profile, Timestamp::now());
         tracing::warn!("creating the missing record of a learner from the attributes of the user pool");
         self.users.create_if_missing(user).await.map_err(AccountError::Failed)
     }

@@ -1,7 +1,8 @@
-//! The user pool: the calls with which a learner signs up, in and out. Passwords, codes and tokens pass through and are not
-//! stored.
+//! The user pool: the calls with which a learner signs up, in and out. The service is the only client of the pool: each call
+//! carries the hash of the client's secret, so nobody else can use the pool's public API.
 //!
-//! Each call carries the learner's own proof and needs no IAM permission, except [`UserPool::end_sessions`].
+//! A call with the learner's own proof (a password, a code, a token) needs no IAM permission. Calls that name a user by id or
+//! e-mail address need one, which their documentation names.
 
 mod error;
 pub mod password;
@@ -15,7 +16,9 @@ use aws_sdk_cognitoidentityprovider::{
     types::{AttributeType, AuthFlowType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use events::runtime::failure::describe;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use events::{contract::UserId, runtime::failure::describe};
+use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{email::Email, profile::Profile};
@@ -32,13 +35,25 @@ pub struct UserPool {
     cognito: Client,
     pool_id: String,
     client_id: String,
+    client_secret: SecretString,
+}
+
+/// A user of the pool.
+#[derive(Clone, Debug)]
+pub struct PoolUser {
+    /// The `sub`.
+    pub user_id: UserId,
+    /// The e-mail address.
+    pub email: Email,
+    /// The profile in the pool's attributes.
+    pub profile: Profile,
 }
 
 impl UserPool {
     /// Calls the pool `pool_id` as its app client `client_id`.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, pool_id: String, client_id: String) -> Self {
-        Self { cognito: Client::new(sdk), pool_id, client_id }
+    pub fn new(sdk: &SdkConfig, pool_id: String, client_id: String, client_secret: SecretString) -> Self {
+        Self { cognito: Client::new(sdk), pool_id, client_id, client_secret }
     }
 
     /// Signs a learner up; the pool sends a code to the e-mail address.
@@ -65,6 +80,7 @@ impl UserPool {
         self.cognito
             .sign_up()
             .client_id(&self.client_id)
+            .secret_hash(self.secret_hash(email.as_str()))
             .username(email.as_str())
             .password(password.expose_secret())
             .set_user_attributes(Some(attributes.map_err(PoolError::Unavailable)?))
@@ -80,6 +96,7 @@ impl UserPool {
     /// [`PoolError::CodeWrong`]; [`PoolError::Refused`] for an e-mail address that awaits no confirmation.
     pub async fn confirm(&self, email: &Email, code: &SecretString) -> Result<(), PoolError> {
         let confirm = self.cognito.confirm_sign_up().client_id(&self.client_id).username(email.as_str());
+        let confirm = confirm.secret_hash(self.secret_hash(email.as_str()));
         let confirmed = confirm.confirmation_code(code.expose_secret()).send().await;
         confirmed.map(drop).map_err(|error| failed(&error))
     }
@@ -88,6 +105,7 @@ impl UserPool {
     pub async fn resend(&self, email: &Email) -> Result<(), PoolError> {
         let resend =
             self.cognito.resend_confirmation_code().client_id(&self.client_id).username(email.as_str());
+        let resend = resend.secret_hash(self.secret_hash(email.as_str()));
         resend.send().await.map(drop).map_err(|error| failed(&error))
     }
 
@@ -103,6 +121,7 @@ impl UserPool {
             .client_id(&self.client_id)
             .auth_parameters("USERNAME", email.as_str())
             .auth_parameters("PASSWORD", password.expose_secret())
+            .auth_parameters("SECRET_HASH", self.secret_hash(email.as_str()))
             .send()
             .await
             .map_err(|error| failed(&error))?;
@@ -133,6 +152,7 @@ impl UserPool {
             .session(session.session.expose_secret())
             .challenge_responses("USERNAME", session.username())
             .challenge_responses(challenge.answer(), answer.expose_secret())
+            .challenge_responses("SECRET_HASH", self.secret_hash(session.username()))
             .send()
             .await
             .map_err(|error| failed(&error))?;
@@ -145,17 +165,19 @@ impl UserPool {
         )
     }
 
-    /// Returns a new access token.
+    /// Returns new tokens for a refresh token of the user `username` ([`Tokens::username`]: here the pool does not accept the
+    /// e-mail address).
     ///
     /// # Errors
     /// [`PoolError::Refused`] for a refresh token that was revoked or has expired.
-    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens, PoolError> {
+    pub async fn refresh(&self, refresh_token: &SecretString, username: &str) -> Result<Tokens, PoolError> {
         let refreshed = self
             .cognito
             .initiate_auth()
             .auth_flow(AuthFlowType::RefreshTokenAuth)
             .client_id(&self.client_id)
             .auth_parameters("REFRESH_TOKEN", refresh_token.expose_secret())
+            .auth_parameters("SECRET_HASH", self.secret_hash(username))
             .send()
             .await
             .map_err(|error| failed(&error))?;
@@ -165,20 +187,16 @@ impl UserPool {
 
     /// Ends the session of a refresh token. Idempotent.
     pub async fn revoke(&self, refresh_token: &SecretString) -> Result<(), PoolError> {
+        let revoke = self.cognito.revoke_token().client_id(&self.client_id);
         let revoke =
-            self.cognito.revoke_token().client_id(&self.client_id).token(refresh_token.expose_secret());
+            revoke.client_secret(self.client_secret.expose_secret()).token(refresh_token.expose_secret());
         revoke.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Ends all sessions of the owner of an access token.
-    pub async fn sign_out_everywhere(&self, access_token: &str) -> Result<(), PoolError> {
-        let sign_out = self.cognito.global_sign_out().access_token(access_token);
-        sign_out.send().await.map(drop).map_err(|error| failed(&error))
     }
 
     /// Sends a code with which the password can be replaced.
     pub async fn forgot(&self, email: &Email) -> Result<(), PoolError> {
         let forgot = self.cognito.forgot_password().client_id(&self.client_id).username(email.as_str());
+        let forgot = forgot.secret_hash(self.secret_hash(email.as_str()));
         forgot.send().await.map(drop).map_err(|error| failed(&error))
     }
 
@@ -193,15 +211,19 @@ impl UserPool {
         password: &SecretString,
     ) -> Result<(), PoolError> {
         let reset = self.cognito.confirm_forgot_password().client_id(&self.client_id);
+        let reset = reset.secret_hash(self.secret_hash(email.as_str()));
         let reset = reset.username(email.as_str()).confirmation_code(code.expose_secret());
         let reset = reset.password(password.expose_secret()).send().await;
         reset.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Ends all sessions of the owner of an e-mail address. Needs `cognito-idp:AdminUserGlobalSignOut`.
-    pub async fn end_sessions(&self, email: &Email) -> Result<(), PoolError> {
+    /// Revokes all refresh tokens of a user. Needs `cognito-idp:AdminUserGlobalSignOut`.
+    ///
+    /// # Errors
+    /// See [`PoolError`].
+    pub async fn end_sessions(&self, user_id: &UserId) -> Result<(), PoolError> {
         let end = self.cognito.admin_user_global_sign_out().user_pool_id(&self.pool_id);
-        end.username(email.as_str()).send().await.map(drop).map_err(|error| failed(&error))
+        end.username(user_id.as_str()).send().await.map(drop).map_err(|error| failed(&error))
     }
 
     /// Replaces a known password.
@@ -238,34 +260,46 @@ impl UserPool {
         prefer.software_token_mfa_settings(totp).send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Turns the second factor off.
-    pub async fn disable_mfa(&self, access_token: &str) -> Result<(), PoolError> {
+    /// Turns the second factor of a user off. Needs `cognito-idp:AdminSetUserMFAPreference`.
+    ///
+    /// # Errors
+    /// See [`PoolError`].
+    pub async fn disable_mfa(&self, user_id: &UserId) -> Result<(), PoolError> {
         let totp = SoftwareTokenMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
         let sms = SmsMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
-        let disable = self.cognito.set_user_mfa_preference().access_token(access_token);
+        let disable = self.cognito.admin_set_user_mfa_preference().user_pool_id(&self.pool_id);
+        let disable = disable.username(user_id.as_str());
         let disable = disable.software_token_mfa_settings(totp).sms_mfa_settings(sms);
         disable.send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Returns the e-mail address of the owner of an access token and the profile in the pool's attributes.
+    /// Returns the user with this id or e-mail address. Needs `cognito-idp:AdminGetUser`.
     ///
     /// # Errors
-    /// [`PoolError::Refused`] if the owner was signed out or deleted.
-    pub async fn owner(&self, access_token: &str) -> Result<(Email, Profile), PoolError> {
-        let user = self.cognito.get_user().access_token(access_token).send().await;
+    /// [`PoolError::Refused`] for an unknown one.
+    pub async fn user(&self, id_or_email: &str) -> Result<PoolUser, PoolError> {
+        let user =
+            self.cognito.admin_get_user().user_pool_id(&self.pool_id).username(id_or_email).send().await;
         let user = user.map_err(|error| failed(&error))?;
         let attribute = |name: &str| {
-            user.user_attributes.iter().find(|one| one.name == name).and_then(|one| one.value.as_deref())
+            user.user_attributes().iter().find(|one| one.name == name).and_then(|one| one.value.as_deref())
         };
-        let profile = Profile::of_attributes(attribute("name"), attribute(LEVEL), attribute(INTERESTS));
+        let user_id = attribute("sub").and_then(|sub| sub.parse().ok());
         let email = attribute("email").and_then(|email| email.parse().ok());
-        let email = email.context("the pool's user has no e-mail address");
-        Ok((email.map_err(PoolError::Unavailable)?, profile))
+        Ok(PoolUser {
+            user_id: user_id.context("the pool's user has no sub").map_err(PoolError::Unavailable)?,
+            email: email.context("the pool's user has no e-mail address").map_err(PoolError::Unavailable)?,
+            profile: Profile::of_attributes(attribute("name"), attribute(LEVEL), attribute(INTERESTS)),
+        })
     }
 
-    /// Writes the level and the interests into the attributes of the owner of an access token.
-    pub async fn mirror(&self, access_token: &str, profile: &Profile) -> Result<(), PoolError> {
-        let mut update = self.cognito.update_user_attributes().access_token(access_token);
+    /// Writes the level and the interests into the attributes of a user. Needs `cognito-idp:AdminUpdateUserAttributes`.
+    ///
+    /// # Errors
+    /// See [`PoolError`].
+    pub async fn mirror(&self, user_id: &UserId, profile: &Profile) -> Result<(), PoolError> {
+        let mut update = self.cognito.admin_update_user_attributes().user_pool_id(&self.pool_id);
+        update = update.username(user_id.as_str());
         for (name, value) in [(LEVEL, profile.level_attribute()), (INTERESTS, profile.interests_attribute())]
         {
             let attribute = AttributeType::builder().name(name).value(value).build();
@@ -274,6 +308,13 @@ impl UserPool {
             update = update.user_attributes(attribute);
         }
         update.send().await.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Proves to the pool that a call about `username` comes from its client (Amazon Cognito developer guide, "Computing
+    /// secret hash values").
+    fn secret_hash(&self, username: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.client_secret.expose_secret().as_bytes());
+        BASE64_STANDARD.encode(hmac::sign(&key, format!("{username}{}", self.client_id).as_bytes()))
     }
 }
 

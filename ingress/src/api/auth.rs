@@ -1,12 +1,13 @@
 //! `/auth/*`: how learners sign up, in and out.
 //!
-//! A response has the access token, which is valid for minutes; the refresh token is in a cookie that no script can read
+//! A response has the access token, which is valid for minutes; the session is in a cookie that no script can read
 //! ([`session`]). The cookie must be useless to other sites: it is `SameSite=Strict`, and requests that use it also need the
 //! header `x-nova-csrf: 1`, which a page of another origin can send only if CORS allows it.
 //!
 //! No response reveals whether an e-mail address is known: signing up, requesting codes and signing in look the same for known
 //! and unknown addresses. Attempts are limited ([`rate_limit`]).
 
+mod aws_credentials;
 mod cookie;
 mod fields;
 mod mfa;
@@ -20,5 +21,6 @@ use super::route::Route;
 
 /// Signing up, in and out.
 pub fn routes() -> Vec<Route> {
-    [sign_up::routes(), sign_in::routes(), password::routes(), mfa::routes()].concat()
+    [sign_up::routes(), sign_in::routes(), password::routes(), mfa::routes(), aws_credentials::routes()]
+        .concat()
 }

@@ -1,5 +1,5 @@
 //! The caller of a request, as arguments of handlers. The argument's type says who may call the route: [`Learner`], [`Analyst`]
-//! or [`Operator`], or [`Caller`] where the handler needs the roles or the token.
+//! or [`Operator`], or [`Caller`] where the handler needs the roles or the session.
 //!
 //! The first three reject an account whose deletion was requested: its access tokens stay valid until they expire. A handler
 //! that takes [`Caller`] checks that itself ([`crate::account::accounts::Accounts`]).
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use events::contract::UserId;
+use events::{contract::UserId, runtime::env};
 use http::{header, request::Parts};
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     account::auth::{Caller, TokenError},
+    account::sessions::SessionWatch,
     app::AppState,
 };
 
@@ -43,7 +44,18 @@ impl FromRequestParts<Arc<AppState>> for Caller {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(TokenError::Missing.into());
         }
-        Ok(app.verifier.verify(token.trim()).await?)
+        let caller = app.account_sessions.tokens().verify(token.trim(), env::now())?;
+        app.account_sessions.require(&caller.user_id, caller.session_id).await?;
+        Ok(caller)
+    }
+}
+
+impl FromRequestParts<Arc<AppState>> for SessionWatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        Ok(app.account_sessions.watch(&caller.user_id, caller.session_id))
     }
 }
 
@@ -77,6 +89,10 @@ impl HandlerInput for Caller {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.role(Role::Learner);
     }
+}
+
+impl HandlerInput for SessionWatch {
+    fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
 impl HandlerInput for Learner {

@@ -10,9 +10,9 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
-    caller::Learner,
     extract::{Body, Path},
     problem::{ApiError, Code},
     response::Created,
@@ -82,7 +82,7 @@ pub fn routes() -> Vec<Route> {
                 "Reconnect to a conversation",
                 "Returns a ticket for a conversation that has not ended. It may be live on another task.",
             )
-            .problems(&[Code::ConversationEnded]),
+            .problems(&[Code::AccountDeleted, Code::ConversationEnded]),
     ]
 }
 
@@ -95,7 +95,7 @@ async fn start(
     let voice = voice::choose(request.voice.as_deref());
     let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
     request.time_zone.as_deref().map(check_time_zone).transpose()?;
-    let user_id = caller.user_id;
+    let Caller { user_id, session_id, .. } = caller;
     let profile = app.accounts.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
@@ -122,18 +122,19 @@ async fn start(
         feedback_language: request.feedback_language.unwrap_or(profile.feedback_language),
         traceparent: Some(trace(&headers, conversation_id).to_string()),
     };
-    Ok(Created(issue(&app, admission, now)))
+    Ok(Created(issue(&app, admission, session_id, now)))
 }
 
 async fn ticket(
     State(app): State<Arc<AppState>>,
-    Learner(user_id): Learner,
+    Caller { user_id, session_id, .. }: Caller,
     Path(conversation_id): Path<ConversationId>,
 ) -> Result<Created<Started>, ApiError> {
+    app.accounts.require_usable(&user_id).await?;
     let returning = app.sessions.returning(conversation_id).await;
     match returning.map_err(|error| ApiError::Internal(error.into()))? {
         Some(Returning::Open(admission)) if admission.user_id == user_id => {
-            Ok(Created(issue(&app, admission, Timestamp::now())))
+            Ok(Created(issue(&app, admission, session_id, Timestamp::now())))
         }
         Some(Returning::Ended(learner)) if learner == user_id => {
             let detail = format!("the conversation {conversation_id} has ended");
@@ -143,9 +144,9 @@ async fn ticket(
     }
 }
 
-fn issue(app: &AppState, admission: Admission, now: Timestamp) -> Started {
+fn issue(app: &AppState, admission: Admission, session_id: Uuid, now: Timestamp) -> Started {
     let conversation_id = admission.conversation_id;
-    let issued = app.tickets.issue(admission, now);
+    let issued = app.tickets.issue(admission, session_id, now);
     Started {
         conversation_id,
         ticket: issued.ticket,

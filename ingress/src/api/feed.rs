@@ -20,6 +20,7 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::sessions::SessionWatch,
     app::AppState,
     results::{STREAM_MAX, feed::LearnerResult, permits::StreamPermit},
 };
@@ -45,6 +46,7 @@ pub fn routes() -> Vec<Route> {
 async fn feed(
     State(app): State<Arc<AppState>>,
     Analyst(user_id): Analyst,
+    session: SessionWatch,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let results = &app.stores.results;
@@ -60,7 +62,7 @@ async fn feed(
         shutdown: results.shutdown().clone(),
         _permit: permit,
     };
-    Ok(sse(stream::unfold(following, next)))
+    Ok(sse(stream::unfold(following, next), session))
 }
 
 /// One open stream.

@@ -39,7 +39,13 @@ pub fn routes() -> Vec<Route> {
                 "The sub-protocol is `nova.live.v1`, see `schemas/live`.",
             )
             .by_ticket()
-            .problems(&[Code::AccountDeleted, Code::ConversationInProgress, Code::Busy, Code::Stopping]),
+            .problems(&[
+                Code::SessionEnded,
+                Code::AccountDeleted,
+                Code::ConversationInProgress,
+                Code::Busy,
+                Code::Stopping,
+            ]),
     ]
 }
 
@@ -51,14 +57,18 @@ async fn live(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.to_string()))?;
     let now = Timestamp::now();
-    let admission = app.tickets.redeem(&app.coordination, &query.ticket, conversation_id, now).await?;
+    let (admission, session_id) =
+        app.tickets.redeem(&app.coordination, &query.ticket, conversation_id, now).await?;
+    // The session may have ended after the ticket was issued. The watch begins before the look, so that no end is missed.
+    let watch = app.account_sessions.watch(&admission.user_id, session_id);
+    app.account_sessions.require(&admission.user_id, session_id).await?;
     // The deletion of the account may have been requested after the ticket was issued.
     app.accounts.require_usable(&admission.user_id).await?;
     let turns = query.turns.unwrap_or(0);
     if admission.purpose == Purpose::Return
         && let Some(connect_tx) = app.sessions.connect_tx(conversation_id)
     {
-        return Ok(upgrade.accept(async move |client| {
+        return Ok(upgrade.accept(watch, async move |client| {
             // A conversation that ended meanwhile drops the connection, which closes it.
             let _ = connect_tx.send(Connect { client, turns }).await;
         }));
@@ -71,7 +81,7 @@ async fn live(
         app.presence.enter(&admission.user_id, conversation_id).await.map_err(AdmissionError::InConversation);
     let slot = slot.with_presence(present.inspect_err(|why| app.metrics.refused(why.reason()))?);
     let sessions = app.sessions.clone();
-    Ok(upgrade.accept(async move |client| {
+    Ok(upgrade.accept(watch, async move |client| {
         sessions.begin(admission, &picture, slot, Connect { client, turns });
     }))
 }

@@ -136,7 +136,7 @@ async fn show(
     caller: Caller,
     have: IfNoneMatch,
 ) -> Result<Cached<Me>, ApiError> {
-    let user = app.accounts.open(&caller).await?;
+    let user = app.accounts.open(&caller.user_id).await?;
     have.json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
 
@@ -146,7 +146,7 @@ async fn change(
     seen: IfMatch,
     Body(change): Body<ProfileChange>,
 ) -> Result<Cached<Me>, ApiError> {
-    let user = app.accounts.open(&caller).await?;
+    let user = app.accounts.open(&caller.user_id).await?;
     // Other errors come before the precondition (RFC 9110, section 13.2.1).
     let profile = change.apply(user.profile.clone()).checked()?;
     if !seen.includes(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
@@ -155,7 +155,7 @@ async fn change(
     let user = if profile == user.profile {
         user
     } else {
-        app.accounts.change(&caller, user.version, &profile).await?
+        app.accounts.change(&caller.user_id, user.version, &profile).await?
     };
     IfNoneMatch::default().json(Freshness::Revalidated, &Me::new(user, caller.roles))
 }
@@ -168,12 +168,14 @@ async fn request_deletion(
     if deletion.confirm != CONFIRMATION {
         return Err(ApiError::field("confirm", format!("must be {CONFIRMATION:?}")));
     }
-    let deletion_requested_at = app.accounts.delete(&caller).await?;
+    let deletion_requested_at = app.accounts.delete(&caller.user_id).await?;
+    // Requests are rejected from now on, because each reads the record; sockets and streams do not.
+    app.account_sessions.disconnect(&caller.user_id).await?;
     Ok(Accepted(DeletionRequested { deletion_requested_at }))
 }
 
 async fn export(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
-    let user = app.accounts.open(&caller).await?;
+    let user = app.accounts.open(&caller.user_id).await?;
     let pieces = app.exports.begin(user).map_err(|error| ApiError::refused(Code::Busy, error.to_string()))?;
     let mut response = Content::from_stream(pieces).into_response();
     for (name, value) in [

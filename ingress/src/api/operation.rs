@@ -72,13 +72,13 @@ impl<'a> OperationBuilder<'a> {
             Role::Public => &[],
             Role::Ticket => &[Code::TicketInvalid, Code::TicketUsed],
             Role::Learner => {
-                &[Code::TokenMissing, Code::TokenExpired, Code::TokenInvalid, Code::KeysUnavailable]
+                &[Code::TokenMissing, Code::TokenExpired, Code::TokenInvalid, Code::SessionEnded]
             }
             Role::Analyst | Role::Operator => &[
                 Code::TokenMissing,
                 Code::TokenExpired,
                 Code::TokenInvalid,
-                Code::KeysUnavailable,
+                Code::SessionEnded,
                 Code::RoleMissing,
             ],
         };

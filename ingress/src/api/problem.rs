@@ -151,7 +151,6 @@ impl ApiError {
             Self::Invalid(_) => Code::InvalidRequest,
             Self::Query { .. } => Code::QueryInvalid,
             Self::Unprocessable { .. } => Code::FieldInvalid,
-            Self::Unauthorized(TokenError::KeysUnavailable) => Code::KeysUnavailable,
             Self::Unauthorized(TokenError::Missing) => Code::TokenMissing,
             Self::Unauthorized(TokenError::Expired) => Code::TokenExpired,
             Self::Unauthorized(TokenError::Invalid(_)) => Code::TokenInvalid,

@@ -15,7 +15,7 @@ use axum::{
     },
 };
 use events::contract::ConversationId;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,7 @@ use super::{
     route::{Route, get},
 };
 use crate::{
+    account::sessions::SessionWatch,
     app::AppState,
     results::{
         STREAM_MAX, Seen,
@@ -67,6 +68,7 @@ pub fn routes() -> Vec<Route> {
 async fn results(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
+    session: SessionWatch,
     Path(id): Path<ConversationId>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -87,7 +89,7 @@ async fn results(
         over: false,
         _permit: permit,
     };
-    Ok(sse(stream::unfold(following, next)))
+    Ok(sse(stream::unfold(following, next), session))
 }
 
 /// One open stream.
@@ -129,7 +131,12 @@ async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Fo
     }
 }
 
-pub(super) fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+/// A response that streams `events` until the session of the caller ends.
+pub(super) fn sse(
+    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+    session: SessionWatch,
+) -> Response {
+    let events = events.take_until(async move { session.ended().await });
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // A proxy that buffers responses would delay the events.
     response.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));
@@ -216,7 +223,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_without_news_says_that_it_is_alive() {
         let (_sender, seen) = watch::channel(Seen::default());
-        let response = sse(stream::unfold(following(seen), next));
+        let response = sse(stream::unfold(following(seen), next), SessionWatch::detached());
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let comments = body.iter().filter(|byte| **byte == b':').count();
         assert_eq!(u64::try_from(comments).unwrap(), STREAM_MAX.as_secs() / KEEP_ALIVE.as_secs() - 1);

@@ -36,6 +36,7 @@ const ROLES: &[(&str, &str, Role)] = &[
     ("POST", "/api/conversations", Role::Learner),
     ("POST", "/api/conversations/{id}/ticket", Role::Learner),
     ("POST", "/api/conversations/{id}/turns", Role::Learner),
+    ("POST", "/auth/aws-credentials", Role::Learner),
     ("POST", "/auth/challenge", Role::Public),
     ("POST", "/auth/confirm", Role::Public),
     ("POST", "/auth/forgot", Role::Public),

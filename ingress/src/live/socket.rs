@@ -38,6 +38,7 @@ use tokio_tungstenite::{
     tungstenite::{self, Message},
 };
 
+use crate::account::sessions::SessionWatch;
 use close_reason::{close_message, reason_of};
 use pace::Bucket;
 use paced::Paced;
@@ -98,6 +99,8 @@ pub struct ClientConnection {
     /// Fires at the idle deadline or earlier: it is not moved for every message.
     idle: Pin<Box<Sleep>>,
     typed_rate: Bucket,
+    /// The session of the client, whose end closes the socket.
+    session: SessionWatch,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,8 +123,8 @@ pub enum ClientEvent {
 pub struct BackpressureError;
 
 impl ClientConnection {
-    /// Takes over an accepted socket.
-    fn new(socket: WebSocket) -> Self {
+    /// Takes over an accepted socket of a client in `session`.
+    fn new(socket: WebSocket, session: SessionWatch) -> Self {
         let (sink, messages) = socket.split();
         let (queue, waiting) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let (close_now, closing) = oneshot::channel();
@@ -137,6 +140,7 @@ impl ClientConnection {
             received_at: now,
             idle: Box::pin(sleep_until(now + IDLE_TIMEOUT)),
             typed_rate: Bucket::new(TYPED_INTERVAL * TYPED_BURST_MAX, now.into_std()),
+            session,
         }
     }
 
@@ -144,6 +148,10 @@ impl ClientConnection {
     pub async fn next(&mut self) -> ClientEvent {
         let message = tokio::select! {
             biased;
+            () = self.session.ended() => {
+                self.signal_close(CloseReason::SignedOut);
+                return ClientEvent::Closed;
+            }
             message = self.messages.next() => message,
             () = idle(self.idle.as_mut(), self.received_at) => {
                 self.signal_close(CloseReason::Idle);

@@ -12,6 +12,7 @@ use events::contract::{ConversationId, FeedbackLanguage, Level, UserId};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::coordination::{Claim, Coordination};
 
@@ -43,6 +44,8 @@ pub struct Claims {
     aud: String,
     exp: i64,
     jti: String,
+    /// The session of the learner who requested the ticket.
+    pub session_id: Uuid,
     /// What the ticket admits to.
     pub admission: Admission,
 }
@@ -108,29 +111,35 @@ impl Tickets {
         }
     }
 
+    /// A ticket for `admission`, requested in the session `session_id`.
     #[must_use]
-    pub fn issue(&self, admission: Admission, now: Timestamp) -> IssuedTicket {
+    pub fn issue(&self, admission: Admission, session_id: Uuid, now: Timestamp) -> IssuedTicket {
         let expires_at = now + SignedDuration::from_secs(TICKET_SECONDS);
-        let jti = uuid::Uuid::new_v4().to_string();
-        let claims = Claims { aud: AUDIENCE.to_owned(), exp: expires_at.as_second(), jti, admission };
+        let jti = Uuid::new_v4().to_string();
+        let exp = expires_at.as_second();
+        let claims = Claims { aud: AUDIENCE.to_owned(), exp, jti, session_id, admission };
         let ticket = encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .expect("claims have string keys and HS256 takes a key of any length");
         IssuedTicket { ticket, expires_at }
     }
 
-    /// Redeems a ticket for `conversation_id`, which cannot be used again on any task.
+    /// Redeems a ticket for `conversation_id`, which cannot be used again on any task. Returns what it admits to and the session in
+    /// which it was requested.
+    ///
+    /// # Errors
+    /// See [`TicketError`].
     pub async fn redeem(
         &self,
         coordination: &Coordination,
         ticket: &str,
         conversation_id: ConversationId,
         now: Timestamp,
-    ) -> Result<Admission, TicketError> {
+    ) -> Result<(Admission, Uuid), TicketError> {
         let claims = self.redeem_here(ticket, conversation_id, now)?;
-        let owner = uuid::Uuid::new_v4().to_string();
+        let owner = Uuid::new_v4().to_string();
         match coordination.claim(&format!("ticket/{}", claims.jti), &owner, TICKET_TTL).await {
             Ok(Claim::Held(_)) => Err(TicketError::Used),
-            Ok(Claim::Mine) | Err(_) => Ok(claims.admission),
+            Ok(Claim::Mine) | Err(_) => Ok((claims.admission, claims.session_id)),
         }
     }
 
@@ -192,10 +201,12 @@ mod tests {
     fn a_ticket_is_good_once() {
         let (tickets, admission) = (tickets(), admission());
         let id = admission.conversation_id;
-        let issued = tickets.issue(admission.clone(), now());
+        let issued = tickets.issue(admission.clone(), Uuid::from_u128(5), now());
         assert_eq!(
-            tickets.redeem_here(&issued.ticket, id, now()).map(|claims| claims.admission),
-            Ok(admission)
+            tickets
+                .redeem_here(&issued.ticket, id, now())
+                .map(|claims| (claims.admission, claims.session_id)),
+            Ok((admission, Uuid::from_u128(5)))
         );
         assert_eq!(tickets.redeem_here(&issued.ticket, id, now()), Err(TicketError::Used));
     }
@@ -203,7 +214,7 @@ mod tests {
     #[test]
     fn a_ticket_expires() {
         let (tickets, admission) = (tickets(), admission());
-        let issued = tickets.issue(admission.clone(), now());
+        let issued = tickets.issue(admission.clone(), Uuid::from_u128(5), now());
         let late = now() + SignedDuration::from_secs(TICKET_SECONDS);
         assert_eq!(
             tickets.redeem_here(&issued.ticket, admission.conversation_id, late),
@@ -214,10 +225,10 @@ mod tests {
     #[test]
     fn a_ticket_is_bound_to_its_conversation_and_its_key() {
         let (tickets, admission) = (tickets(), admission());
-        let issued = tickets.issue(admission.clone(), now());
+        let issued = tickets.issue(admission.clone(), Uuid::from_u128(5), now());
         let other = ConversationId::new(now(), [8; 10]);
         assert_eq!(tickets.redeem_here(&issued.ticket, other, now()), Err(TicketError::Invalid));
-        let foreign = Tickets::new(&[2; KEY_BYTES_MIN]).issue(admission.clone(), now());
+        let foreign = Tickets::new(&[2; KEY_BYTES_MIN]).issue(admission.clone(), Uuid::from_u128(5), now());
         let redeemed = tickets.redeem_here(&foreign.ticket, admission.conversation_id, now());
         assert_eq!(redeemed, Err(TicketError::Invalid));
         assert_eq!(tickets.redeem_here("x", admission.conversation_id, now()), Err(TicketError::Invalid));
@@ -227,9 +238,9 @@ mod tests {
     async fn ticket_is_valid_once_over_all_tasks() {
         let (one, other, coordination) = (tickets(), tickets(), Coordination::in_process());
         let (admission, id) = (admission(), admission().conversation_id);
-        let issued = one.issue(admission.clone(), now());
+        let issued = one.issue(admission.clone(), Uuid::from_u128(5), now());
         let redeemed = one.redeem(&coordination, &issued.ticket, id, now()).await;
-        assert_eq!(redeemed, Ok(admission));
+        assert_eq!(redeemed, Ok((admission, Uuid::from_u128(5))));
         let again = other.redeem(&coordination, &issued.ticket, id, now()).await;
         assert_eq!(again, Err(TicketError::Used));
     }

@@ -51,6 +51,7 @@ fn furnish(cloud: &Cloud, deployed: &Outputs) {
     state.create_table(&deployed.images_table, "imageId", None);
     state.create_table(&deployed.user_progress_table, "userId", Some("date"));
     state.create_table(&deployed.users_table, "userId", None);
+    state.create_table(&deployed.sessions_table, "userId", Some("sessionId"));
     for bucket in [&deployed.logs_bucket, &deployed.audio_bucket, &deployed.images_bucket] {
         state.create_bucket(bucket);
     }

@@ -137,6 +137,7 @@ impl Seam {
             "events" => eventbridge::answer(state, &call.operation, &call.input),
             "sns" => sns::answer(state, &call.operation, &call.input),
             "bedrock-runtime" => bedrock::answer(state, &call.input),
+            "cognito-identity" => cognito::answer_identity(&call.operation, &call.input),
             "cognito-idp" => cognito::answer(state, &call.operation, &call.input),
             other => Err(ServiceError::unsupported(format!("the service {other}"))),
         };

@@ -5,6 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 /// Numbers of items that a sweep found and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
+    /// Sessions of signed-in browsers.
+    pub(super) sessions: usize,
+    /// Conversations.
     pub(super) conversations: usize,
     /// Items in the journal: headers and turns.
     pub(super) journal_items: usize,
@@ -78,6 +81,7 @@ mod tests {
     #[test]
     fn whatever_is_found_late_is_waited_for_once_more() {
         for found in [
+            Found { sessions: 1, ..Found::default() },
             Found { conversations: 1, ..Found::default() },
             Found { journal_items: 1, ..Found::default() },
             Found { objects: 1, ..Found::default() },

@@ -45,6 +45,7 @@ pub(in crate::command) struct Reached {
 /// What the operator works on.
 pub(super) struct Target {
     pub(super) sqs: aws_sdk_sqs::Client,
+    pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) journal: journal::JournalReader,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
@@ -130,6 +131,7 @@ impl Target {
         };
         Self {
             sqs: aws_sdk_sqs::Client::new(sdk),
+            cognito: aws_sdk_cognitoidentityprovider::Client::new(sdk),
             s3,
             journal: Journal::reader(dynamodb.clone(), &outputs.conversations_table),
             dynamodb,
@@ -184,5 +186,5 @@ async fn deployed(sdk: &SdkConfig, prefix: &str) -> anyhow::Result<Outputs> {
         }
     }
     // The page's keys are not looked at here.
-    Outputs::from_stacks(&outputs, "")
+    Outputs::from_stacks(&outputs)
 }

@@ -42,6 +42,8 @@ pub(super) struct Launcher {
     /// Of each ingress.
     urls: Vec<String>,
     ticket_key: String,
+    account_secret: String,
+    client_secret: String,
     http: reqwest::Client,
 }
 
@@ -69,7 +71,9 @@ impl Launcher {
             redis_port: if options.redis && redis::is_installed().await { Some(free_port()?) } else { None },
             group: cloud.group().clone(),
             urls,
-            ticket_key: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
+            ticket_key: secret(),
+            account_secret: secret(),
+            client_secret: client_secret(cloud, outputs).await?,
             http: net::http_client()?,
             options,
         })
@@ -121,6 +125,8 @@ impl Launcher {
                 if let Some(port) = self.redis_port {
                     command.env("NOVA_REDIS_URL", format!("redis://127.0.0.1:{port}"));
                 }
+                command.env("NOVA_CLIENT_SECRET", &self.client_secret);
+                command.env("NOVA_ACCOUNT_SECRET", &self.account_secret);
                 address
             }
             Service::Worker(_) => {
@@ -187,6 +193,19 @@ pub(super) struct Launched {
     pub(super) process: Process,
     /// URL of its health, if it has one.
     pub(super) health: Option<String>,
+}
+
+fn secret() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+/// The secret of the user pool's client. On AWS the task definition takes it from Secrets Manager.
+async fn client_secret(cloud: &Cloud, outputs: &Outputs) -> anyhow::Result<String> {
+    let describe = aws_sdk_cognitoidentityprovider::Client::new(&cloud.root()).describe_user_pool_client();
+    let described = describe.user_pool_id(&outputs.user_pool_id).client_id(&outputs.client_id).send().await;
+    let described = described.context("the client of the user pool cannot be described")?;
+    let client = described.user_pool_client.and_then(|client| client.client_secret);
+    client.context("the client of the user pool has no secret")
 }
 
 fn clean(command: &mut Command) {

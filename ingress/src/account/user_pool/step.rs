@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use aws_sdk_cognitoidentityprovider::types::{AuthenticationResultType, ChallengeNameType};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use events::contract::UserId;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 
 use super::error::PoolError;
+use crate::account::auth::Roles;
 
 /// The result of a correct password or of a correct response to a challenge.
 #[derive(Clone, Debug)]
@@ -31,14 +34,31 @@ pub struct Session {
     pub(super) session: SecretString,
 }
 
-/// The tokens of a completed sign-in.
+/// The pool's tokens of a completed sign-in, and what they say of their owner. They must not leave the service: the access
+/// token allows everything that the pool lets its users do.
 #[derive(Clone, Debug)]
 pub struct Tokens {
+    /// The owner.
+    pub user_id: UserId,
+    /// The owner's user name in the pool.
+    pub username: String,
+    /// The roles that the owner's groups grant.
+    pub roles: Roles,
+    /// The access token.
     pub access: SecretString,
+    /// The identity token.
+    pub id: Option<SecretString>,
     /// The refresh token; `None` if these tokens came from a refresh.
     pub refresh: Option<SecretString>,
-    /// Lifetime of the access token, in seconds.
-    pub expires_in: u32,
+}
+
+/// The claims of an access token of the pool.
+#[derive(Deserialize)]
+struct Claims {
+    sub: UserId,
+    username: String,
+    #[serde(default, rename = "cognito:groups")]
+    groups: Vec<String>,
 }
 
 /// A factor that the pool requires besides the password.
@@ -125,11 +145,21 @@ pub(super) fn step(
     Ok(SignedIn::Challenge { kind, session, destination })
 }
 
+/// Reads a result. The signature of the access token is not verified, because it comes from the pool itself over TLS (`OpenID`
+/// Connect Core 1.0, section 3.1.3.7, rule 6).
 pub(super) fn tokens_of(result: AuthenticationResultType) -> anyhow::Result<Tokens> {
+    let access = result.access_token.context("the pool returned no access token")?;
+    let claims = access.split('.').nth(1).context("the pool's access token is not a JWT")?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok();
+    let claims = claims.and_then(|claims| serde_json::from_slice::<Claims>(&claims).ok());
+    let claims = claims.context("the pool's access token cannot be read")?;
     Ok(Tokens {
-        access: SecretString::from(result.access_token.context("the pool returned no access token")?),
+        user_id: claims.sub,
+        username: claims.username,
+        roles: Roles::of_groups(&claims.groups),
+        access: access.into(),
+        id: result.id_token.map(SecretString::from),
         refresh: result.refresh_token.map(SecretString::from),
-        expires_in: u32::try_from(result.expires_in).context("the token's lifetime is negative")?,
     })
 }
 
@@ -176,15 +206,29 @@ mod tests {
         }
     }
 
+    fn result(claims: &str) -> AuthenticationResultType {
+        let token = format!("e30.{}.tangerine", BASE64_URL_SAFE_NO_PAD.encode(claims));
+        AuthenticationResultType::builder().access_token(token).refresh_token("tangerine").build()
+    }
+
     #[test]
-    fn tokens_are_not_shown() {
-        let result = AuthenticationResultType::builder()
-            .access_token("tangerine")
-            .refresh_token("tangerine")
-            .expires_in(900)
-            .build();
-        let tokens = step("", Some(result), None, None, None).unwrap();
-        assert!(matches!(&tokens, SignedIn::Tokens(tokens) if tokens.expires_in == 900));
+    fn tokens_name_their_owner_and_are_not_shown() {
+        let claims = r#"{"sub":"8f1d","username":"8f1d-name","cognito:groups":["ops","Analysts"]}"#;
+        let SignedIn::Tokens(tokens) = step("", Some(result(claims)), None, None, None).unwrap() else {
+            panic!("the sign-in is complete")
+        };
+        assert_eq!((tokens.user_id.as_str(), tokens.username.as_str()), ("8f1d", "8f1d-name"));
+        assert_eq!(tokens.roles, Roles { analyst: false, operator: true });
         assert!(!format!("{tokens:?}").contains("tangerine"));
+        let of_learner = tokens_of(result(r#"{"sub":"8f1d","username":"8f1d"}"#)).unwrap();
+        assert_eq!(of_learner.roles, Roles::default());
+    }
+
+    #[test]
+    fn access_token_without_an_owner_is_a_failure_of_the_pool() {
+        for claims in ["{}", "no claims", r#"{"sub":"a b","username":"x"}"#] {
+            let failed = step("", Some(result(claims)), None, None, None);
+            assert!(matches!(failed, Err(PoolError::Unavailable(_))), "{claims}");
+        }
     }
 }

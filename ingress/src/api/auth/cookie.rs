@@ -1,22 +1,34 @@
-//! PURE. The cookie of a session: it holds the refresh token, which no script can read. The browser sends it to `/auth` only,
-//! and only from pages of the same site.
+//! PURE. The cookie of a session, which no script can read. The browser sends it to `/auth` only, and only from pages of the
+//! same site. The prefix `__Secure-` makes a browser refuse the cookie from a page without TLS (RFC 6265bis, section 4.1.3.1).
 
 use http::{HeaderMap, HeaderValue, header};
 
-pub(super) const NAME: &str = "nova_refresh";
+/// The name of the cookie over TLS.
+const NAME: &str = "__Secure-nova_session";
 
-/// Lifetime of the cookie, in seconds: that of the user pool's refresh token.
-pub(super) const MAX_AGE_SECONDS: u32 = 30 * 24 * 60 * 60;
+/// The name at plain-HTTP localhost, where browsers refuse the prefix.
+const LOCALHOST_NAME: &str = "nova_session";
 
-/// Maximum length of a refresh token, in bytes: browsers store cookies of 4096 bytes with name and attributes.
-pub(super) const TOKEN_BYTES_MAX: usize = 3_900;
+/// Maximum length of the value, in bytes.
+const VALUE_BYTES_MAX: usize = 512;
 
-/// `Set-Cookie` that stores `token`; `None` if no browser would store it.
-pub(super) fn keep(token: &str, secure: bool) -> Option<HeaderValue> {
-    if !is_token(token) {
+/// The cookies of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is no session cookie.
+    Nothing,
+    /// The value of the session cookie.
+    One(String),
+    /// There are several: some came from a page that may set cookies for this site but is not ours.
+    Several,
+}
+
+/// `Set-Cookie` that stores `value` for `max_age_seconds`; `None` if no browser would store it.
+pub(super) fn keep(value: &str, max_age_seconds: u32, secure: bool) -> Option<HeaderValue> {
+    if !is_value(value) {
         return None;
     }
-    set(token, MAX_AGE_SECONDS, secure)
+    set(value, max_age_seconds, secure)
 }
 
 /// `Set-Cookie` that removes the cookie.
@@ -24,17 +36,22 @@ pub(super) fn end(secure: bool) -> Option<HeaderValue> {
     set("", 0, secure)
 }
 
-/// The refresh token of a request.
-pub(super) fn read(headers: &HeaderMap) -> Option<String> {
+/// The session cookie of a request.
+pub(super) fn read(headers: &HeaderMap, secure: bool) -> Found {
+    let name = name(secure);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let token = pairs.find(|(name, _)| *name == NAME).map(|(_, token)| token);
-    token.filter(|token| is_token(token)).map(str::to_owned)
+    let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Found::Several,
+        (Some(value), None) if is_value(value) => Found::One(value.to_owned()),
+        (_, None) => Found::Nothing,
+    }
 }
 
-/// Whether the cookie gets the attribute `Secure`. It does, unless the configuration exempts pages on localhost and the
-/// request comes from one: the browser sets `Origin`, and no script can change it. The scheme of the connection to this task
-/// is irrelevant, because TLS is terminated before it.
+/// Whether the cookie gets the attribute `Secure` and the prefix. It does, unless the configuration exempts pages on localhost
+/// and the request comes from one: the browser sets `Origin`, and no script can change it. The scheme of the connection to this
+/// task is irrelevant, because TLS is terminated before it.
 pub(super) fn is_secure(headers: &HeaderMap, localhost_cookies: bool) -> bool {
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
     let host = origin.and_then(|origin| origin.strip_prefix("http://")).map(|host| {
@@ -44,19 +61,23 @@ pub(super) fn is_secure(headers: &HeaderMap, localhost_cookies: bool) -> bool {
     !(localhost_cookies && matches!(host, Some("localhost" | "127.0.0.1" | "[::1]")))
 }
 
-fn set(token: &str, max_age_seconds: u32, secure: bool) -> Option<HeaderValue> {
-    let secure = if secure { "; Secure" } else { "" };
+fn name(secure: bool) -> &'static str {
+    if secure { NAME } else { LOCALHOST_NAME }
+}
+
+fn set(value: &str, max_age_seconds: u32, secure: bool) -> Option<HeaderValue> {
+    let (name, secure) = (name(secure), if secure { "; Secure" } else { "" });
     let cookie =
-        format!("{NAME}={token}; Path=/auth; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{secure}");
+        format!("{name}={value}; Path=/auth; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut cookie = HeaderValue::try_from(cookie).ok()?;
     cookie.set_sensitive(true);
     Some(cookie)
 }
 
-/// Whether `text` has only characters that tokens use and that cookies allow without quotes.
-fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
+/// Whether `text` has only characters that session cookies have.
+fn is_value(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=VALUE_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -69,32 +90,45 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_for_the_browser_and_these_addresses_alone() {
-        let cookie = keep("ab.c-d", true).unwrap();
-        let expected = "nova_refresh=ab.c-d; Path=/auth; Max-Age=2592000; HttpOnly; SameSite=Strict; Secure";
+    fn cookie_is_for_the_browser_and_these_urls_alone() {
+        let cookie = keep("ab.c-d", 60, true).unwrap();
+        let expected =
+            "__Secure-nova_session=ab.c-d; Path=/auth; Max-Age=60; HttpOnly; SameSite=Strict; Secure";
         assert_eq!(cookie.to_str().unwrap(), expected);
         assert!(cookie.is_sensitive());
         let ended = end(false).unwrap();
         assert_eq!(
             ended.to_str().unwrap(),
-            "nova_refresh=; Path=/auth; Max-Age=0; HttpOnly; SameSite=Strict"
+            "nova_session=; Path=/auth; Max-Age=0; HttpOnly; SameSite=Strict"
         );
     }
 
     #[test]
-    fn the_cookie_is_read_among_others_and_what_is_no_token_is_not() {
-        let read = |values: &[&str]| read(&headers(&header::COOKIE, values));
-        assert_eq!(read(&["a=b; nova_refresh=x.y; c=d"]).as_deref(), Some("x.y"));
-        assert_eq!(read(&["a=b", "nova_refresh=x.y"]).as_deref(), Some("x.y"));
-        let long = format!("nova_refresh={}", "x".repeat(TOKEN_BYTES_MAX + 1));
-        for none in ["", "nova_refresh", "nova_refresh=", "xnova_refresh=y", "nova_refresh=\"x\"", &long] {
-            assert_eq!(read(&[none]), None, "{none}");
+    fn cookie_is_read_among_others_and_an_impossible_value_is_not() {
+        let read = |values: &[&str]| read(&headers(&header::COOKIE, values), true);
+        let one = Found::One("x.y".to_owned());
+        assert_eq!(read(&["a=b; __Secure-nova_session=x.y; c=d"]), one);
+        assert_eq!(read(&["a=b", "__Secure-nova_session=x.y; nova_session=z"]), one);
+        let long = format!("__Secure-nova_session={}", "x".repeat(VALUE_BYTES_MAX + 1));
+        for none in ["", "__Secure-nova_session", "__Secure-nova_session=", "nova_session=y", &long] {
+            assert_eq!(read(&[none]), Found::Nothing, "{none}");
         }
-        assert!(keep(&"x".repeat(TOKEN_BYTES_MAX), true).is_some());
-        assert!(keep(&"x".repeat(TOKEN_BYTES_MAX + 1), true).is_none());
-        assert!(keep("x; Domain=evil", true).is_none());
-        let whole = keep(&"x".repeat(TOKEN_BYTES_MAX), true).unwrap();
-        assert!(whole.len() <= 4_096, "{}", whole.len());
+        assert!(keep(&"x".repeat(VALUE_BYTES_MAX), 1, true).is_some());
+        assert!(keep(&"x".repeat(VALUE_BYTES_MAX + 1), 1, true).is_none());
+        assert!(keep("x; Domain=evil", 1, true).is_none());
+    }
+
+    #[test]
+    fn two_cookies_of_the_name_are_not_read() {
+        for several in [
+            &["__Secure-nova_session=a; __Secure-nova_session=b"][..],
+            &["__Secure-nova_session=a; x=y", "__Secure-nova_session=a"],
+            &["__Secure-nova_session=; __Secure-nova_session=b"],
+        ] {
+            assert_eq!(read(&headers(&header::COOKIE, several), true), Found::Several);
+        }
+        let both = headers(&header::COOKIE, &["nova_session=a; nova_session=b"]);
+        assert_eq!(read(&both, false), Found::Several);
     }
 
     #[test]

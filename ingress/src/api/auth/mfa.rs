@@ -91,10 +91,11 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn associate(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
     app.accounts.require_usable(&caller.user_id).await?;
-    let token = caller.token.expose_secret();
-    let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
-    let secret = app.user_pool.new_totp_secret(token).await.map_err(ended)?.expose_secret().to_owned();
-    let uri = uri(&email, &secret);
+    let owner = app.user_pool.user(caller.user_id.as_str()).await.map_err(ended)?;
+    let tokens = app.account_sessions.pool_tokens(&caller).await?;
+    let secret = app.user_pool.new_totp_secret(tokens.access.expose_secret()).await.map_err(ended)?;
+    let secret = secret.expose_secret().to_owned();
+    let uri = uri(&owner.email, &secret);
     Ok(private_json(&TotpSecret { secret, uri }, None))
 }
 
@@ -106,7 +107,8 @@ async fn verify(
     app.accounts.require_usable(&caller.user_id).await?;
     let code = code(&request.code)?;
     CODES.count(&app, "totp", caller.user_id.as_str()).await?;
-    app.user_pool.enable_totp(caller.token.expose_secret(), &code).await.map_err(ended)?;
+    let tokens = app.account_sessions.pool_tokens(&caller).await?;
+    app.user_pool.enable_totp(tokens.access.expose_secret(), &code).await.map_err(ended)?;
     CODES.forget(&app, "totp", caller.user_id.as_str()).await;
     Ok(NoContent)
 }
@@ -118,10 +120,9 @@ async fn off(
 ) -> Result<NoContent, ApiError> {
     app.accounts.require_usable(&caller.user_id).await?;
     let password = known_password("password", request.password)?;
-    let token = caller.token.expose_secret();
     PASSWORDS.count(&app, "mfa", caller.user_id.as_str()).await?;
-    let (email, _) = app.user_pool.owner(token).await.map_err(ended)?;
-    match app.user_pool.sign_in(&email, &password).await {
+    let owner = app.user_pool.user(caller.user_id.as_str()).await.map_err(ended)?;
+    match app.user_pool.sign_in(&owner.email, &password).await {
         // The session of this check is not used.
         Ok(SignedIn::Tokens(tokens)) => {
             if let Some(refresh) = &tokens.refresh {
@@ -135,7 +136,7 @@ async fn off(
         Err(error) => return Err(ended(error)),
     }
     PASSWORDS.forget(&app, "mfa", caller.user_id.as_str()).await;
-    app.user_pool.disable_mfa(token).await.map_err(ended)?;
+    app.user_pool.disable_mfa(&caller.user_id).await.map_err(ended)?;
     Ok(NoContent)
 }
 

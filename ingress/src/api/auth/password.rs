@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     account::auth::Caller,
+    account::email::Email,
     account::user_pool::PoolError,
     api::{
         extract::Body,
@@ -103,11 +104,8 @@ async fn reset(
     CODES.count(&app, "reset", email.as_str()).await?;
     app.user_pool.reset(&email, &code, &password).await.map_err(mailed_code)?;
     // The password is replaced and the code is used, so the learner cannot retry.
-    if let Err(error) = app.user_pool.end_sessions(&email).await {
-        tracing::error!(
-            error = format!("{:#}", anyhow::Error::from(error)),
-            "failed to end the sessions after a password reset"
-        );
+    if let Err(error) = end_sessions(&app, &email).await {
+        tracing::error!(error = format!("{error:#}"), "failed to end the sessions after a password reset");
     }
     // The owner of the e-mail address is not locked out by attempts of others.
     PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
@@ -123,17 +121,23 @@ async fn change(
     let old = known_password("oldPassword", request.old_password)?;
     let new = new_password(request.new_password)?;
     PASSWORDS.count(&app, "change", caller.user_id.as_str()).await?;
-    let token = caller.token.expose_secret();
-    match app.user_pool.change_password(token, &old, &new).await {
+    let tokens = app.account_sessions.pool_tokens(&caller).await?;
+    match app.user_pool.change_password(tokens.access.expose_secret(), &old, &new).await {
         Ok(()) => {
             PASSWORDS.forget(&app, "change", caller.user_id.as_str()).await;
             Ok(NoContent)
         }
-        // The pool returns the same error for a wrong password and for an ended session.
-        Err(PoolError::Refused) => match app.user_pool.owner(token).await {
-            Ok(_) => Err(ApiError::refused(Code::PasswordWrong, "the current password is wrong")),
-            Err(error) => Err(ended(error)),
-        },
+        // The tokens are fresh, so it is the password that is wrong.
+        Err(PoolError::Refused) => {
+            Err(ApiError::refused(Code::PasswordWrong, "the current password is wrong"))
+        }
         Err(error) => Err(ended(error)),
     }
+}
+
+/// Ends all sessions of the owner of an e-mail address.
+async fn end_sessions(app: &AppState, email: &Email) -> anyhow::Result<()> {
+    let user_id = app.user_pool.user(email.as_str()).await?.user_id;
+    app.account_sessions.end_all(&user_id).await?;
+    Ok(app.user_pool.end_sessions(&user_id).await?)
 }

@@ -21,8 +21,9 @@ use crate::{
 /// The header to which each proxy appends the IP address of its client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Requests of one IP address, of all kinds: enough for a class behind one address to sign in.
-const REQUESTS: RateLimit = RateLimit { name: "address", max: 200, window: Duration::from_secs(600) };
+/// Requests of one IP address, of all kinds: three hundred learners behind one address sign up or in and refresh their access
+/// tokens.
+const REQUESTS: RateLimit = RateLimit { name: "address", max: 3_000, window: Duration::from_secs(600) };
 
 /// Attempts to prove the password of one account.
 pub(super) const PASSWORDS: RateLimit =
@@ -33,6 +34,10 @@ pub(super) const CODES: RateLimit = RateLimit { name: "code", max: 10, window: D
 
 /// E-mails to one address.
 pub(super) const MAILS: RateLimit = RateLimit { name: "mail", max: 5, window: Duration::from_secs(3_600) };
+
+/// AWS credentials for one account. They are valid for an hour.
+pub(super) const CREDENTIALS: RateLimit =
+    RateLimit { name: "credentials", max: 20, window: Duration::from_secs(3_600) };
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RateLimit {

@@ -8,11 +8,12 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, header, request::Parts};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::cookie;
+use super::cookie::{self, Found};
 use crate::{
+    account::sessions::OpenSession,
     api::operation::OperationBuilder,
     api::problem::{ApiError, Code},
     api::route::HandlerInput,
@@ -22,25 +23,34 @@ use crate::{
 /// The header that proves that the page may send the request.
 const CSRF_HEADER: &str = "x-nova-csrf";
 
-/// A request with the CSRF header, and the refresh token in its cookie, if any.
-pub(super) struct RefreshCookie(pub(super) Option<SecretString>);
+/// A request with the CSRF header, and the value of its session cookie, if it has one.
+pub(super) struct SessionCookie(pub(super) Option<SecretString>);
 
-impl FromRequestParts<Arc<AppState>> for RefreshCookie {
+impl FromRequestParts<Arc<AppState>> for SessionCookie {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
         if parts.headers.get(CSRF_HEADER).is_none_or(|value| value != "1") {
             let detail = format!("the header {CSRF_HEADER}: 1 is missing");
             return Err(ApiError::refused(Code::CsrfHeaderMissing, detail));
         }
-        Ok(Self(cookie::read(&parts.headers).map(SecretString::from)))
+        let secure = cookie::is_secure(&parts.headers, app.localhost_cookies);
+        match cookie::read(&parts.headers, secure) {
+            Found::One(value) => Ok(Self(Some(value.into()))),
+            Found::Nothing => Ok(Self(None)),
+            Found::Several => Err(ApiError::refused(
+                Code::CookieAmbiguous,
+                "there are several session cookies; delete the cookies of this site and sign in again",
+            )),
+        }
     }
 }
 
-impl HandlerInput for RefreshCookie {
+impl HandlerInput for SessionCookie {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.header(CSRF_HEADER, "Always `1`. It proves that the page may send the request.");
         operation.problem(Code::CsrfHeaderMissing);
+        operation.problem(Code::CookieAmbiguous);
     }
 }
 
@@ -59,6 +69,18 @@ pub(super) fn private_json(body: &impl Serialize, cookie: Option<HeaderValue>) -
     private(Json(body).into_response(), cookie)
 }
 
+/// The cookie of an open session.
+pub(super) fn keep_cookie(
+    app: &AppState,
+    headers: &HeaderMap,
+    session: &OpenSession,
+) -> Result<HeaderValue, ApiError> {
+    let secure = cookie::is_secure(headers, app.localhost_cookies);
+    let cookie = cookie::keep(session.cookie.expose_secret(), session.seconds_left, secure);
+    cookie.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the value of the session is none for a cookie")))
+}
+
+/// The cookie that ends the session.
 pub(super) fn end_cookie(app: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
     cookie::end(cookie::is_secure(headers, app.localhost_cookies))
 }

@@ -8,18 +8,21 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cookie,
     fields::{code, email, known_password, new_password},
     rate_limit::{CODES, ClientAddress, PASSWORDS},
-    session::{RefreshCookie, end_cookie, private, private_json},
+    session::{SessionCookie, end_cookie, keep_cookie, private, private_json},
 };
 use crate::{
+    account::sessions::{OpenSession, SessionError},
     account::user_pool::{self, PoolError, Session, SignedIn, Tokens},
-    account::{accounts::AccountError, auth::Caller},
+    account::{
+        accounts::AccountError,
+        auth::{Caller, TOKEN_SECONDS},
+    },
     api::{
         extract::Body,
         problem::{
@@ -137,7 +140,7 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::AccountsUnavailable,
             ]),
         post("/auth/refresh", "refreshSession", refresh)
-            .summary("Refresh the access token", "With the cookie of the session.")
+            .summary("Refresh the access token", "With the cookie of the session, which is replaced. The one before is accepted for 10 s; used later, it ends the session.")
             .returns_content::<Access>(200, "application/json", "A new access token.")
             .problems(&[
                 Code::SessionMissing,
@@ -148,14 +151,14 @@ pub(super) fn routes() -> Vec<Route> {
         post("/auth/sign-out", "signOut", sign_out)
             .summary(
                 "Sign out",
-                "Ends the session of this browser. Access tokens stay valid until they expire.",
+                "Ends the session of this browser. Its access tokens and live connections end within 5 s.",
             )
             .returns(204, "The session has ended.")
             .problems(&[Code::AccountsUnavailable]),
         post("/auth/sign-out-everywhere", "signOutEverywhere", sign_out_everywhere)
             .summary(
                 "Sign out everywhere",
-                "Ends all sessions of the learner. Access tokens stay valid until they expire.",
+                "Ends all sessions of the learner. Their access tokens and live connections end within 5 s.",
             )
             .returns(204, "The sessions have ended.")
             .problems(&[Code::SessionEnded, Code::AccountsUnavailable]),
@@ -208,28 +211,29 @@ async fn refresh(
     State(app): State<Arc<AppState>>,
     client: ClientAddress,
     headers: HeaderMap,
-    RefreshCookie(token): RefreshCookie,
+    SessionCookie(cookie): SessionCookie,
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
-    let Some(token) = token else {
+    let Some(cookie) = cookie else {
         return Err(ApiError::refused(Code::SessionMissing, "there is no session cookie; please sign in"));
     };
-    match app.user_pool.refresh(&token).await {
-        Ok(tokens) => match access(&app, &tokens, tokens.refresh.as_ref().or(Some(&token))).await {
-            Ok(access) => {
-                let cookie = keep(&app, &headers, tokens.refresh.as_ref())?;
-                Ok(private_json(&access, cookie))
-            }
-            Err(deleted) if deleted.code() == Code::AccountDeleted => {
-                Ok(private(deleted.into_response(), end_cookie(&app, &headers)))
-            }
-            Err(error) => Err(error),
-        },
-        Err(PoolError::Refused | PoolError::Invalid) => {
-            let ended = ended(PoolError::Refused).into_response();
-            Ok(private(ended, end_cookie(&app, &headers)))
+    let session = match app.account_sessions.refresh(cookie.expose_secret()).await {
+        Ok(session) => session,
+        Err(error @ SessionError::Ended) => {
+            return Ok(private(ApiError::from(error).into_response(), end_cookie(&app, &headers)));
         }
-        Err(error) => Err(problem(error)),
+        Err(error) => return Err(error.into()),
+    };
+    match app.accounts.open(&session.caller.user_id).await {
+        Ok(user) => {
+            let cookie = keep_cookie(&app, &headers, &session)?;
+            Ok(private_json(&Access::new(&session, user), Some(cookie)))
+        }
+        Err(deleted @ AccountError::Deleted) => {
+            app.account_sessions.end_session(&session.caller).await?;
+            Ok(private(ApiError::from(deleted).into_response(), end_cookie(&app, &headers)))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -237,15 +241,11 @@ async fn sign_out(
     State(app): State<Arc<AppState>>,
     headers: HeaderMap,
     client: ClientAddress,
-    RefreshCookie(token): RefreshCookie,
+    SessionCookie(cookie): SessionCookie,
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
-    if let Some(token) = token {
-        match app.user_pool.revoke(&token).await {
-            // A token that the pool does not know has no session.
-            Ok(()) | Err(PoolError::Refused | PoolError::Invalid) => {}
-            Err(error) => return Err(problem(error)),
-        }
+    if let Some(cookie) = cookie {
+        app.account_sessions.sign_out(cookie.expose_secret()).await?;
     }
     Ok(signed_out(&app, &headers))
 }
@@ -255,7 +255,8 @@ async fn sign_out_everywhere(
     headers: HeaderMap,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    app.user_pool.sign_out_everywhere(caller.token.expose_secret()).await.map_err(ended)?;
+    app.account_sessions.end_all(&caller.user_id).await?;
+    app.user_pool.end_sessions(&caller.user_id).await.map_err(ended)?;
     Ok(signed_out(&app, &headers))
 }
 
@@ -267,9 +268,10 @@ async fn respond_signed_in(
 ) -> Result<Response, ApiError> {
     match signed_in {
         SignedIn::Tokens(tokens) => {
-            let access = access(app, &tokens, tokens.refresh.as_ref()).await?;
-            let cookie = keep(app, headers, tokens.refresh.as_ref())?;
-            Ok(private_json(&SignInResult::SignedIn(access), cookie))
+            let user = open_account(app, &tokens).await?;
+            let session = app.account_sessions.begin(&tokens).await?;
+            let cookie = keep_cookie(app, headers, &session)?;
+            Ok(private_json(&SignInResult::SignedIn(Access::new(&session, user)), Some(cookie)))
         }
         SignedIn::Challenge { kind, session, destination } => {
             let challenge = match kind {
@@ -283,31 +285,23 @@ async fn respond_signed_in(
     }
 }
 
-/// The access token with its owner. The token is verified like any other. If the deletion of the account was requested, this
-/// fails and the session of `refresh` ends.
-async fn access(app: &AppState, tokens: &Tokens, refresh: Option<&SecretString>) -> Result<Access, ApiError> {
-    let caller = app.verifier.verify(tokens.access.expose_secret()).await?;
-    let opened = app.accounts.open(&caller).await;
-    if let (Err(AccountError::Deleted), Some(refresh)) = (&opened, refresh)
+/// The record of the learner who has signed in. If the deletion of the account was requested, this fails and the session of the
+/// pool ends.
+async fn open_account(app: &AppState, tokens: &Tokens) -> Result<User, ApiError> {
+    let opened = app.accounts.open(&tokens.user_id).await;
+    if let (Err(AccountError::Deleted), Some(refresh)) = (&opened, &tokens.refresh)
         && let Err(error) = app.user_pool.revoke(refresh).await
     {
         let error = format!("{:#}", anyhow::Error::from(error));
         tracing::warn!(error, "failed to end the session of a deleted account");
     }
-    let user = opened?;
-    let access_token = tokens.access.expose_secret().to_owned();
-    Ok(Access { access_token, expires_in: tokens.expires_in, user })
+    Ok(opened?)
 }
 
-fn keep(
-    app: &AppState,
-    headers: &HeaderMap,
-    token: Option<&SecretString>,
-) -> Result<Option<http::HeaderValue>, ApiError> {
-    let Some(token) = token else { return Ok(None) };
-    let cookie = cookie::keep(token.expose_secret(), cookie::is_secure(headers, app.localhost_cookies));
-    let cookie = cookie.ok_or_else(|| anyhow::anyhow!("the refresh token is too long for a cookie"));
-    cookie.map(Some).map_err(ApiError::Internal)
+impl Access {
+    fn new(session: &OpenSession, user: User) -> Self {
+        Self { access_token: session.access.expose_secret().to_owned(), expires_in: TOKEN_SECONDS, user }
+    }
 }
 
 fn signed_out(app: &AppState, headers: &HeaderMap) -> Response {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::{ApiError, Code};
 use crate::account::{
     accounts::AccountError,
+    aws_credentials::IdentityError,
     email::EmailError,
+    sessions::SessionError,
     user_pool::{PoolError, password},
 };
 
@@ -21,6 +23,26 @@ impl From<AccountError> for ApiError {
             AccountError::Changed(_) => Self::refused(Code::ProfileChanged, error.to_string()),
             AccountError::Pool(error) => ended(error),
             AccountError::Failed(error) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Ended => ended(PoolError::Refused),
+            SessionError::Pool(error) => problem(error),
+            SessionError::Failed(error) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Refused => ended(PoolError::Refused),
+            IdentityError::TooMany => problem(PoolError::TooMany),
+            IdentityError::Unavailable(error) => problem(PoolError::Unavailable(error)),
         }
     }
 }
@@ -50,7 +72,7 @@ pub(crate) fn problem(error: PoolError) -> ApiError {
     }
 }
 
-/// The problem of a call with an access token that was valid when it was verified.
+/// The problem of a call on behalf of a caller whose session had not ended when it was checked.
 pub(crate) fn ended(error: PoolError) -> ApiError {
     if matches!(error, PoolError::Refused) {
         ApiError::refused(Code::SessionEnded, "the session was signed out; please sign in")

@@ -43,6 +43,7 @@ macro_rules! codes {
 codes! {
     BAD_REQUEST {
         BodyInvalid "body_invalid" "The body is not valid JSON or is incomplete."
+        CookieAmbiguous "cookie_ambiguous" "The request has several session cookies. Delete the cookies of this site and sign in again."
         InvalidRequest "invalid_request" "The request does not conform to the API."
         QueryInvalid "query_invalid" "The query parameter `field` is invalid."
     }
@@ -120,7 +121,6 @@ codes! {
     SERVICE_UNAVAILABLE {
         AccountsUnavailable "accounts_unavailable" "The user pool is unavailable at the moment."
         Busy "busy" "The capacity is exhausted. `Retry-After` says when to try again."
-        KeysUnavailable "keys_unavailable" "Access tokens cannot be verified at the moment."
         Stopping "stopping" "The task is stopping. Try again at once: another task takes over."
     }
     GATEWAY_TIMEOUT {

@@ -22,7 +22,8 @@ const FRAME_BYTES: usize = 1024;
 async fn connect() -> (ClientConnection, Socket) {
     let (connections, mut opened) = mpsc::channel(1);
     let live = get(async move |upgrade: Upgrade| {
-        upgrade.accept(async move |connection| connections.send(connection).await.unwrap())
+        let session = SessionWatch::detached();
+        upgrade.accept(session, async move |connection| connections.send(connection).await.unwrap())
     });
     let server = Server::new(Router::new().route("/", live));
     let (socket, _) = server.websocket("/", PROTOCOL).await.unwrap();
@@ -299,7 +300,7 @@ async fn after_every_wrong_message_the_next_one_is_read() {
 #[tokio::test]
 async fn a_version_that_is_not_spoken_is_refused_in_words() {
     let live = get(async |upgrade: Result<Upgrade, UpgradeError>| match upgrade {
-        Ok(upgrade) => upgrade.accept(async |_| {}),
+        Ok(upgrade) => upgrade.accept(SessionWatch::detached(), async |_| {}),
         Err(error) => error.into_response(),
     });
     let server = Server::new(Router::new().route("/", live));

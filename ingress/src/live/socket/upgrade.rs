@@ -19,6 +19,7 @@ use tokio_tungstenite::{
 };
 
 use super::{ClientConnection, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, paced::Paced};
+use crate::account::sessions::SessionWatch;
 
 /// A request that opens a WebSocket of this protocol.
 #[derive(Debug)]
@@ -68,8 +69,12 @@ impl IntoResponse for UpgradeError {
 }
 
 impl Upgrade {
-    /// The response that accepts the WebSocket. `then` gets its connection.
-    pub fn accept<F>(self, then: impl FnOnce(ClientConnection) -> F + Send + 'static) -> Response
+    /// The response that accepts the WebSocket of a client in `session`. `then` gets its connection.
+    pub fn accept<F>(
+        self,
+        session: SessionWatch,
+        then: impl FnOnce(ClientConnection) -> F + Send + 'static,
+    ) -> Response
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -84,7 +89,7 @@ impl Upgrade {
                 .write_buffer_size(0);
             let socket = Paced::new(TokioIo::new(upgraded));
             let socket = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
-            then(ClientConnection::new(socket)).await;
+            then(ClientConnection::new(socket, session)).await;
         });
         response.map(|()| Body::empty())
     }

@@ -27,6 +27,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Codes of an access token that a renewal replaces, or that a session left behind which has ended since. */
+const STALE = new Set<unknown>(["token_expired", "token_invalid", "session_ended"]);
+
 const authorize: Middleware = {
   async onRequest({ request }) {
     if (new URL(request.url).pathname.startsWith("/api/") || needsToken(request.url)) {
@@ -51,7 +54,7 @@ export async function body<T>(
   request: () => Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<NonNullable<T>> {
   let result = await attempt(request);
-  if (result.response.status === 401 && codeOf(result.error) === "token_expired" && (await renew())) {
+  if (result.response.status === 401 && STALE.has(codeOf(result.error)) && (await renew())) {
     result = await attempt(request);
   }
   if (result.response.ok) return result.data as NonNullable<T>;

@@ -288,6 +288,8 @@ export const en = {
   "problem.conversation_in_progress": "You are in another conversation. End it first.",
   "problem.conversation_live": "The conversation has not ended yet.",
   "problem.conversation_not_live": "The conversation is not live.",
+  "problem.cookie_ambiguous":
+    "This browser has several session cookies. Delete the cookies of this site and sign in again.",
   "problem.credentials_wrong": "The e-mail address or the password is wrong, or the address was never confirmed.",
   "problem.csrf_header_missing": "The request was not valid. Reload the page.",
   "problem.email_refused": "E-mail addresses of this domain cannot sign up.",
@@ -297,7 +299,6 @@ export const en = {
   "problem.if_match_missing": "The request was not valid. Reload the page.",
   "problem.internal_error": "An error occurred in the service. Try again.",
   "problem.invalid_request": "The request was not valid. Reload the page.",
-  "problem.keys_unavailable": "Sign-ins cannot be checked at the moment. Try again soon.",
   "problem.not_assessed": "This conversation has no assessment.",
   "problem.not_found": "This does not exist, or it is not yours.",
   "problem.not_ready": "This is not ready yet.",

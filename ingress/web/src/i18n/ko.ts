@@ -287,6 +287,8 @@ export const ko: Record<MessageId, string> = {
   "problem.conversation_in_progress": "다른 대화가 진행 중입니다. 먼저 그 대화를 끝내세요.",
   "problem.conversation_live": "아직 끝나지 않은 대화입니다.",
   "problem.conversation_not_live": "진행 중인 대화가 아닙니다.",
+  "problem.cookie_ambiguous":
+    "이 브라우저에 세션 쿠키가 여러 개 있습니다. 이 사이트의 쿠키를 지우고 다시 로그인하세요.",
   "problem.credentials_wrong": "이메일 주소나 비밀번호가 틀렸거나, 확인되지 않은 주소입니다.",
   "problem.csrf_header_missing": "올바르지 않은 요청입니다. 페이지를 새로 고치세요.",
   "problem.email_refused": "이 도메인의 이메일 주소로는 가입할 수 없습니다.",
@@ -296,7 +298,6 @@ export const ko: Record<MessageId, string> = {
   "problem.if_match_missing": "올바르지 않은 요청입니다. 페이지를 새로 고치세요.",
   "problem.internal_error": "서비스에 오류가 생겼습니다. 다시 시도하세요.",
   "problem.invalid_request": "올바르지 않은 요청입니다. 페이지를 새로 고치세요.",
-  "problem.keys_unavailable": "지금은 로그인을 확인할 수 없습니다. 잠시 뒤 다시 시도하세요.",
   "problem.not_assessed": "평가가 없는 대화입니다.",
   "problem.not_found": "없는 자료이거나 볼 수 없는 자료입니다.",
   "problem.not_ready": "아직 준비되지 않았습니다.",

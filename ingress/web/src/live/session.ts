@@ -6,6 +6,7 @@
 import { ApiError, api, body, type Schemas } from "../api/client";
 import type { ClientMessage } from "../api/generated/client-message";
 import type { ServerMessage } from "../api/generated/server-message";
+import { renew } from "../api/session";
 import { AudioEngine, type MicrophoneError, type MicrophoneSettings } from "../audio/engine";
 import { MicrophoneHistory } from "../audio/history";
 import type { PlayerReport } from "../audio/messages";
@@ -22,7 +23,7 @@ const RETRY_MAX_MS = 5000;
 const RESEND_SAMPLES = SAMPLE_RATE_HZ;
 const PLAYED_INTERVAL_MS = 200;
 /** Close codes after which the conversation does not go on on this page. */
-const FINAL_CLOSE_CODES = new Set([1000, 4001]);
+const FINAL_CLOSE_CODES = new Set([1000, 4001, 4002]);
 
 type Started = Schemas["Started"];
 
@@ -205,7 +206,10 @@ export class LiveSession {
     this.#ready = false;
     if (this.#state.phase === "ended" || this.#state.phase === "failed") return;
     if (FINAL_CLOSE_CODES.has(code)) {
-      this.#dispatch({ type: "failed", code: code === 4001 ? "replaced" : "conversation_ended" });
+      const reason = code === 4001 ? "replaced" : code === 4002 ? "session_ended" : "conversation_ended";
+      this.#dispatch({ type: "failed", code: reason });
+      // The state of the page follows the session: another sign-in of this browser continues, otherwise it is signed out.
+      if (code === 4002) await renew();
       return;
     }
     this.#awaySince ??= performance.now();

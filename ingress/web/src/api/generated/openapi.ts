@@ -471,6 +471,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/aws-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get AWS credentials
+         * @description Temporary credentials of the identity pool's authenticated role, which reads published pictures.
+         */
+        post: operations["getAwsCredentials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/challenge": {
         parameters: {
             query?: never;
@@ -582,7 +602,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh the access token
-         * @description With the cookie of the session.
+         * @description With the cookie of the session, which is replaced. The one before is accepted for 10 s; used later, it ends the session.
          */
         post: operations["refreshSession"];
         delete?: never;
@@ -662,7 +682,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description Ends the session of this browser. Access tokens stay valid until they expire.
+         * @description Ends the session of this browser. Its access tokens and live connections end within 5 s.
          */
         post: operations["signOut"];
         delete?: never;
@@ -682,7 +702,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out everywhere
-         * @description Ends all sessions of the learner. Access tokens stay valid until they expire.
+         * @description Ends all sessions of the learner. Their access tokens and live connections end within 5 s.
          */
         post: operations["signOutEverywhere"];
         delete?: never;
@@ -853,6 +873,20 @@ export interface components {
             modelId: string;
             /** @description Whether a simulated model assessed the conversation. */
             simulated: boolean;
+        };
+        /** @description Temporary AWS credentials. */
+        AwsCredentials: {
+            /** @description The id of the access key. */
+            accessKeyId: string;
+            /**
+             * Format: date-time
+             * @description When the credentials expire.
+             */
+            expiresAt: string;
+            /** @description The secret of the access key. */
+            secretAccessKey: string;
+            /** @description The session token. */
+            sessionToken: string;
         };
         /** @description A factor that is required besides the password. */
         Challenge: "totp" | "sms" | "newPassword";
@@ -2018,7 +2052,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2029,7 +2064,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2054,18 +2089,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -2118,7 +2141,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2129,7 +2153,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2219,7 +2243,6 @@ export interface operations {
             };
             /**
              * @description `busy`: The capacity is exhausted. `Retry-After` says when to try again.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
              *     `stopping`: The task is stopping. Try again at once: another task takes over.
              */
             503: {
@@ -2229,7 +2252,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "busy" | "keys_unavailable" | "stopping";
+                        code?: "busy" | "stopping";
                     };
                 };
             };
@@ -2268,7 +2291,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2279,7 +2303,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2319,18 +2343,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
-                    };
-                };
-            };
             /** @description `timeout`: The response took too long. */
             504: {
                 headers: {
@@ -2364,7 +2376,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2375,7 +2388,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2427,18 +2440,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -2495,7 +2496,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2506,7 +2508,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2547,18 +2549,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -2613,7 +2603,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `ticket_invalid`: The ticket is for another conversation, or has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `ticket_invalid`: The ticket is for another conversation, or has expired.
              *     `ticket_used`: The ticket was already used.
              */
             401: {
@@ -2623,7 +2614,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "ticket_invalid" | "ticket_used";
+                        code?: "session_ended" | "ticket_invalid" | "ticket_used";
                     };
                 };
             };
@@ -2732,7 +2723,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2743,7 +2735,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2795,10 +2787,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `busy`: The capacity is exhausted. `Retry-After` says when to try again.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `busy`: The capacity is exhausted. `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2806,7 +2795,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "busy" | "keys_unavailable";
+                        code?: "busy";
                     };
                 };
             };
@@ -2845,7 +2834,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2856,7 +2846,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -2905,18 +2895,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -2974,7 +2952,8 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -2985,7 +2964,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3025,18 +3004,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -3084,7 +3051,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3095,7 +3063,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3205,10 +3173,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `busy`: The capacity is exhausted. `Retry-After` says when to try again.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `busy`: The capacity is exhausted. `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3216,7 +3181,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "busy" | "keys_unavailable";
+                        code?: "busy";
                     };
                 };
             };
@@ -3256,7 +3221,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3267,7 +3233,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3304,18 +3270,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -3420,7 +3374,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3431,7 +3386,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3459,18 +3414,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -3526,7 +3469,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3537,7 +3481,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3565,18 +3509,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -3615,7 +3547,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3626,7 +3559,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3666,18 +3599,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -3733,7 +3654,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3744,7 +3666,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3787,18 +3709,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
-                    };
-                };
-            };
             /** @description `timeout`: The response took too long. */
             504: {
                 headers: {
@@ -3835,7 +3745,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3846,7 +3757,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -3890,18 +3801,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -3958,7 +3857,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -3969,7 +3869,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -4009,18 +3909,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -4115,10 +4003,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4126,7 +4011,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -4255,10 +4140,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4266,7 +4148,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -4422,10 +4304,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4433,7 +4312,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -4513,7 +4392,6 @@ export interface operations {
             /**
              * @description `accounts_unavailable`: The user pool is unavailable at the moment.
              *     `busy`: The capacity is exhausted. `Retry-After` says when to try again.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
              */
             503: {
                 headers: {
@@ -4522,7 +4400,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "busy" | "keys_unavailable";
+                        code?: "accounts_unavailable" | "busy";
                     };
                 };
             };
@@ -4638,7 +4516,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -4649,7 +4528,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -4674,18 +4553,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -4757,7 +4624,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -4768,7 +4636,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -4805,18 +4673,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -4870,7 +4726,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -4881,7 +4738,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -4906,18 +4763,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "internal_error";
-                    };
-                };
-            };
-            /** @description `keys_unavailable`: Access tokens cannot be verified at the moment. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "keys_unavailable";
                     };
                 };
             };
@@ -4954,7 +4799,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_expired`: The access token has expired.
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
              *     `token_invalid`: The access token is not valid.
              *     `token_missing`: The access token is missing.
              */
@@ -4965,7 +4811,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "token_expired" | "token_invalid" | "token_missing";
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
                     };
                 };
             };
@@ -5008,10 +4854,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `busy`: The capacity is exhausted. `Retry-After` says when to try again.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `busy`: The capacity is exhausted. `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5019,7 +4862,104 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "busy" | "keys_unavailable";
+                        code?: "busy";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    getAwsCredentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The credentials. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AwsCredentials"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -5550,10 +5490,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5561,7 +5498,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -5706,10 +5643,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5717,7 +5651,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -5754,6 +5688,18 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Access"];
+                };
+            };
+            /** @description `cookie_ambiguous`: The request has several session cookies. Delete the cookies of this site and sign in again. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "cookie_ambiguous";
+                    };
                 };
             };
             /**
@@ -6244,6 +6190,18 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `cookie_ambiguous`: The request has several session cookies. Delete the cookies of this site and sign in again. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "cookie_ambiguous";
+                    };
+                };
+            };
             /** @description `csrf_header_missing`: A request with the session cookie requires the header `x-nova-csrf: 1`. */
             403: {
                 headers: {
@@ -6351,10 +6309,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6362,7 +6317,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -6563,10 +6518,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6574,7 +6526,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
@@ -6716,10 +6668,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description `accounts_unavailable`: The user pool is unavailable at the moment.
-             *     `keys_unavailable`: Access tokens cannot be verified at the moment.
-             */
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6727,7 +6676,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "accounts_unavailable" | "keys_unavailable";
+                        code?: "accounts_unavailable";
                     };
                 };
             };
