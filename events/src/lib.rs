@@ -12,4 +12,5 @@ pub mod journal;
 pub mod json;
 pub mod pipeline;
 pub mod runtime;
+pub mod text;
 pub mod workers;

@@ -99,6 +99,8 @@ mod tests {
     use super::*;
 
     /// CEFR levels.
+    use events::text::{check_shown, nfc};
+
     const LEVELS: [&str; 6] = ["A1", "A2", "B1", "B2", "C1", "C2"];
 
     #[test]
@@ -122,6 +124,14 @@ mod tests {
             assert!((600..=DESCRIPTION_CHARS_MAX).contains(&length), "{id}: {length}");
             assert!(alt.ends_with('.') && description.ends_with('.'), "{id}");
             assert!(picture.objectives.len() >= 3, "{id}");
+            let lists = picture
+                .objectives
+                .iter()
+                .chain(&picture.vocabulary)
+                .chain(picture.questions.values().flatten());
+            for text in lists.chain([title, alt, description]) {
+                assert_eq!((check_shown(text), nfc(text)), (Ok(()), text.clone()), "{id}");
+            }
             let words: BTreeSet<&String> = picture.vocabulary.iter().collect();
             assert!(words.len() >= 10 && words.len() == picture.vocabulary.len(), "{id}");
         }

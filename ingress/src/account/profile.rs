@@ -1,7 +1,10 @@
 //! PURE. The profile of a learner: the rules of each field, and its form in the attributes of the user pool. Stored by
 //! [`crate::store::users`].
 
-use events::contract::{FeedbackLanguage, Level};
+use events::{
+    contract::{FeedbackLanguage, Level},
+    text::{SHOWN_RULE, check_shown, nfc, shown},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +47,7 @@ pub struct Profile {
 pub struct ProfileError {
     /// The name of the field in the API.
     pub field: &'static str,
+    /// What is wrong, where the rule alone does not say it, and the rule.
     pub allowed: String,
 }
 
@@ -64,25 +68,30 @@ impl Profile {
     /// written without the API, so values that break a rule are cut or left out.
     #[must_use]
     pub fn of_attributes(name: Option<&str>, level: Option<&str>, interests: Option<&str>) -> Self {
-        let plain = name.unwrap_or_default().replace(char::is_control, " ");
-        let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-        let name: String = words.chars().take(NAME_CHARS_MAX).collect();
-        let name = if name.is_empty() { NAMELESS.to_owned() } else { name.trim_end().to_owned() };
         Self {
             level: level.and_then(Self::level_of_attribute).unwrap_or_default(),
             interests: Self::interests_of_attribute(interests.unwrap_or_default()),
-            ..Self::new(name)
+            ..Self::new(readable(name.unwrap_or_default()))
         }
     }
 
-    /// Returns the stored form: white space is trimmed and collapsed, repeated interests are removed.
+    /// The profile of a record, which can be older than a rule: values that break one are cut or left out.
+    #[must_use]
+    pub fn of_record(self) -> Self {
+        let interests = Self::interests_of_attribute(&self.interests_attribute());
+        Self { name: readable(&self.name), interests, ..self }
+    }
+
+    /// Returns the stored form: texts are in NFC, white space is trimmed and collapsed, repeated interests are removed.
     ///
     /// # Errors
     /// The first field that breaks its rule.
     pub fn checked(self) -> Result<Self, ProfileError> {
-        let name = line(&self.name, NAME_CHARS_MAX).ok_or_else(|| ProfileError {
+        let name = line(&self.name, NAME_CHARS_MAX).map_err(|wrong| ProfileError {
             field: "name",
-            allowed: format!("1 to {NAME_CHARS_MAX} characters, without control characters"),
+            allowed: format!(
+                "{wrong}; allowed are 1 to {NAME_CHARS_MAX} characters, without control characters: {SHOWN_RULE}"
+            ),
         })?;
         let interests = interests(&self.interests)?;
         check_time_zone(&self.time_zone)?;
@@ -99,7 +108,7 @@ impl Profile {
     #[must_use]
     pub fn interests_of_attribute(value: &str) -> Vec<String> {
         let mut all = Vec::new();
-        for interest in value.split(',').filter_map(|one| line(one, INTEREST_CHARS_MAX)) {
+        for interest in value.split(',').filter_map(|one| line(one, INTEREST_CHARS_MAX).ok()) {
             if all.len() < INTERESTS_MAX && !all.contains(&interest) {
                 all.push(interest);
             }
@@ -133,21 +142,33 @@ pub fn check_time_zone(name: &str) -> Result<(), ProfileError> {
     }
 }
 
+/// The name in `text`, or [`NAMELESS`]: what breaks the rule is cut or left out.
+fn readable(text: &str) -> String {
+    let plain = nfc(&shown(&text.replace(char::is_control, " ")));
+    let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = words.chars().take(NAME_CHARS_MAX).collect();
+    // What remains may have needed what was cut off.
+    line(&shown(&cut), NAME_CHARS_MAX).unwrap_or_else(|_| NAMELESS.to_owned())
+}
+
 fn interests(given: &[String]) -> Result<Vec<String>, ProfileError> {
-    let error = || ProfileError {
+    let error = |wrong: &str| ProfileError {
         field: "interests",
         allowed: format!(
-            "at most {INTERESTS_MAX}, each of 1 to {INTEREST_CHARS_MAX} characters, without commas and control \
-             characters"
+            "{wrong}; allowed are at most {INTERESTS_MAX}, each of 1 to {INTEREST_CHARS_MAX} characters, without commas \
+             and control characters: {SHOWN_RULE}"
         ),
     };
     if given.len() > INTERESTS_MAX {
-        return Err(error());
+        return Err(error(&format!("there are {}", given.len())));
     }
     let mut all = Vec::with_capacity(given.len());
     for interest in given {
-        let interest = line(interest, INTEREST_CHARS_MAX).filter(|text| !text.contains(','));
-        let interest = interest.ok_or_else(error)?;
+        let interest =
+            line(interest, INTEREST_CHARS_MAX).map_err(|wrong| error(&format!("one is wrong: {wrong}")))?;
+        if interest.contains(',') {
+            return Err(error("one has a comma"));
+        }
         if !all.contains(&interest) {
             all.push(interest);
         }
@@ -155,14 +176,21 @@ fn interests(given: &[String]) -> Result<Vec<String>, ProfileError> {
     Ok(all)
 }
 
-/// The text with collapsed white space, if that has 1 to `chars_max` characters and no control characters.
-fn line(text: &str, chars_max: usize) -> Option<String> {
-    // A character has at most four bytes, so a longer text is too long or mostly white space.
-    if text.len() > 4 * chars_max || text.chars().any(char::is_control) {
-        return None;
+/// The text in NFC with collapsed white space, if that has 1 to `chars_max` characters that can be shown to others.
+///
+/// # Errors
+/// What is wrong with it.
+fn line(text: &str, chars_max: usize) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("it has a control character".to_owned());
     }
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    (1..=chars_max).contains(&line.chars().count()).then_some(line)
+    let line = nfc(&text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let length = line.chars().count();
+    if length > chars_max {
+        return Err(format!("it has {length} characters"));
+    }
+    check_shown(&line).map_err(|error| error.to_string())?;
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -184,6 +212,41 @@ mod tests {
         let profile = profile.checked().unwrap();
         assert_eq!(profile.name, "Mina Kim");
         assert_eq!(profile.interests, ["cooking", "slow food"]);
+    }
+
+    #[test]
+    fn canonically_equal_texts_are_stored_as_one() {
+        // 100 syllables, each of three letters that NFC joins.
+        let mut profile = Profile::new("\u{1112}\u{1161}\u{11ab}".repeat(NAME_CHARS_MAX));
+        profile.interests = ["Cafe\u{301}s", "Caf\u{e9}s"].map(str::to_owned).to_vec();
+        let profile = profile.checked().unwrap();
+        assert_eq!(
+            (profile.name, profile.interests),
+            ("한".repeat(NAME_CHARS_MAX), vec!["Cafés".to_owned()])
+        );
+        let read = Profile::of_attributes(Some("Zoe\u{308}"), None, Some("Cafe\u{301}s"));
+        assert_eq!((read.name.as_str(), read.interests), ("Zoë", vec!["Cafés".to_owned()]));
+    }
+
+    #[test]
+    fn text_that_is_invisible_or_reorders_is_refused_with_its_character() {
+        for (text, wrong) in [
+            ("\u{3164}", "U+3164"),
+            ("\u{200b}", "U+200B"),
+            ("Mina\u{202e}", "U+202E"),
+            ("\u{2800}", "no visible"),
+        ] {
+            for refused in [
+                refused(|profile| profile.name = text.to_owned()),
+                refused(|profile| profile.interests = vec!["tea".to_owned(), text.to_owned()]),
+            ] {
+                let message = &refused.allowed;
+                assert!(message.contains(wrong) && message.contains("at least one visible"), "{refused}");
+            }
+        }
+        let read = Profile::of_attributes(Some("Mi\u{202e}na\u{3164}"), None, Some("\u{3164},tea"));
+        assert_eq!((read.name.as_str(), read.interests), ("Mina", vec!["tea".to_owned()]));
+        assert_eq!(Profile::of_attributes(Some("\u{3164}\u{200b}"), None, None).name, NAMELESS);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! PURE. CSV (RFC 4180) that is safe to open in a spreadsheet. A text that a spreadsheet would interpret as a formula is prefixed
-//! with an apostrophe. Every text is quoted, because a spreadsheet may separate cells at other characters than the comma. The
-//! table begins with a byte-order mark, without which Excel reads it in the encoding of the system.
+//! with an apostrophe, and characters that hide something or reorder the text around them are left out. Every text is quoted,
+//! because a spreadsheet may separate cells at other characters than the comma. The table begins with a byte-order mark, without
+//! which Excel reads it in the encoding of the system.
+
+use events::text::shown;
 
 /// First characters of formulas in common spreadsheets, and their full-width variants (OWASP, "CSV Injection").
 const FORMULA: [char; 12] =
@@ -55,9 +58,9 @@ impl<'a> Cell<'a> {
 }
 
 fn quoted(text: &str) -> String {
-    // Spreadsheets ignore what is invisible before a formula.
-    let is_ignored =
-        |char: char| char == BYTE_ORDER_MARK || (char.is_whitespace() && !FORMULA.contains(&char));
+    let text = shown(text);
+    // Spreadsheets ignore white space before a formula.
+    let is_ignored = |char: char| char.is_whitespace() && !FORMULA.contains(&char);
     let is_formula = text.trim_start_matches(is_ignored).starts_with(FORMULA);
     let guard = if is_formula { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
@@ -91,7 +94,6 @@ mod tests {
             "  =1",
             "\u{a0}=1",
             "\u{3000}\u{ff1d}1",
-            "\u{feff}=1",
             "\u{ff1d}1",
             "\u{ff0b}1",
             "\u{ff0d}1",
@@ -100,7 +102,14 @@ mod tests {
         ] {
             assert_eq!(row([Cell::Text(text)]), format!("\"'{text}\"\r\n"));
         }
+        assert_eq!(row([Cell::Text("\u{feff}=1")]), "\"'=1\"\r\n", "without the mark it is one");
         assert_eq!(row([Cell::Text("a=1")]), "\"a=1\"\r\n");
+    }
+
+    #[test]
+    fn what_hides_or_reorders_text_is_left_out() {
+        assert_eq!(row([Cell::Text("Mi\u{202e}na"), Cell::Text("\u{200b}=1")]), "\"Mina\",\"'=1\"\r\n");
+        assert_eq!(row([Cell::Text("👩\u{200d}🚀")]), "\"👩\u{200d}🚀\"\r\n");
     }
 
     proptest! {

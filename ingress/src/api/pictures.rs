@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::State;
-use events::contract::Level;
+use events::{contract::Level, text::nfc};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,8 @@ async fn list(
         return Err(ApiError::query("category", format!("at most {CATEGORY_BYTES_MAX} bytes")));
     }
     let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
-    let matches = |entry: &&Entry| query.category.as_ref().is_none_or(|category| entry.category == *category);
+    let category = query.category.as_deref().map(nfc);
+    let matches = |entry: &&Entry| category.as_ref().is_none_or(|category| entry.category == *category);
     let mut items = Vec::new();
     for entry in all.iter().filter(matches) {
         items.push(summary(&app, entry).await?);

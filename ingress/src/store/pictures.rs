@@ -9,6 +9,7 @@ use events::{
     contract::Level,
     dynamo::{Item, read_item},
     runtime::failure::describe,
+    text::{nfc, shown},
 };
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
@@ -223,7 +224,19 @@ fn entry(item: Item) -> anyhow::Result<Entry> {
         content_type: content_type.unwrap_or_else(|| "image/png".to_owned()),
         size: width.zip(height),
     });
-    Ok(Entry { image_id, category, title, alt, objectives, vocabulary, questions, file })
+    // The operator enters the texts into the table, and every learner sees them.
+    let text = |text: String| shown(&nfc(&text));
+    let texts = |all: Vec<String>| all.into_iter().map(text).collect();
+    Ok(Entry {
+        image_id,
+        category: text(category),
+        title: text(title),
+        alt: text(alt),
+        objectives: texts(objectives),
+        vocabulary: texts(vocabulary),
+        questions: questions.into_iter().map(|(level, all)| (level, texts(all))).collect(),
+        file,
+    })
 }
 
 #[cfg(test)]
@@ -248,6 +261,25 @@ mod tests {
             entry(item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
         let file = published.unwrap().file.unwrap();
         assert_eq!((file.size, file.content_type.as_str()), (Some((1024, 768)), "image/png"));
+    }
+
+    #[test]
+    fn texts_of_a_picture_are_in_nfc_and_hide_nothing() {
+        let hiding = |text: &str| AttributeValue::S(text.to_owned());
+        let list = AttributeValue::L(vec![hiding("De\u{202e}scribe")]);
+        let questions = AttributeValue::M([("B1".to_owned(), list.clone())].into());
+        let entry = entry(item(&[
+            ("title", hiding("A cafe\u{301}")),
+            ("alt", hiding("Two\u{200b} cups.")),
+            ("objectives", list.clone()),
+            ("vocabulary", list),
+            ("questions", questions),
+        ]))
+        .unwrap();
+        assert_eq!((entry.title.as_str(), entry.alt.as_str()), ("A café", "Two cups."));
+        for texts in [&entry.objectives, &entry.vocabulary, &entry.questions[&Level::B1]] {
+            assert_eq!(*texts, ["Describe"]);
+        }
     }
 
     #[test]

@@ -256,7 +256,7 @@ fn item(user: &User) -> Item {
 
 fn read(item: Item) -> anyhow::Result<User> {
     let record: Record = read_item(item).map_err(|error| anyhow!("item of the Users table: {error}"))?;
-    Ok(record.0)
+    Ok(User { profile: record.0.profile.of_record(), ..record.0 })
 }
 
 #[cfg(test)]
@@ -285,6 +285,15 @@ mod tests {
         user.profile.interests.clear();
         user.deletion_requested_at = Some(user.created_at);
         assert_eq!(read(item(&user)).unwrap(), user);
+    }
+
+    #[test]
+    fn record_that_is_older_than_the_rules_of_names_is_read_as_it_can_be_shown() {
+        let mut user = user();
+        user.profile.name = "Mi\u{202e}na Zoe\u{308}".to_owned();
+        user.profile.interests = vec!["\u{3164}".to_owned(), "tea".to_owned()];
+        let profile = read(item(&user)).unwrap().profile;
+        assert_eq!((profile.name.as_str(), profile.interests), ("Mina Zoë", vec!["tea".to_owned()]));
     }
 
     #[test]

@@ -42,21 +42,13 @@ pub(super) fn email(text: &str) -> Result<Email, ApiError> {
 }
 
 /// Checks a new password against the rules.
-pub(super) fn new_password(text: String) -> Result<SecretString, ApiError> {
-    if rules::is_acceptable(&text) {
-        Ok(SecretString::from(text))
-    } else {
-        Err(ApiError::refused(Code::PasswordWeak, rules::RULES))
-    }
+pub(super) fn new_password(text: &str) -> Result<SecretString, ApiError> {
+    rules::new(text).ok_or_else(|| ApiError::refused(Code::PasswordWeak, rules::RULES))
 }
 
 /// Checks an existing password, which may predate the rules.
-pub(super) fn known_password(field: &'static str, text: String) -> Result<SecretString, ApiError> {
-    if (1..=rules::CHARS_MAX).contains(&text.chars().count()) {
-        Ok(SecretString::from(text))
-    } else {
-        Err(ApiError::field(field, format!("1 to {} characters", rules::CHARS_MAX)))
-    }
+pub(super) fn known_password(field: &'static str, text: &str) -> Result<SecretString, ApiError> {
+    rules::known(text).ok_or_else(|| ApiError::field(field, format!("1 to {} characters", rules::CHARS_MAX)))
 }
 
 /// Parses a code; white space is ignored.
@@ -97,11 +89,11 @@ mod tests {
 
     #[test]
     fn passwords_have_their_lengths() {
-        assert_eq!(code_of(&known_password("oldPassword", String::new()).unwrap_err()), "field_invalid");
-        assert!(known_password("oldPassword", "x".repeat(rules::CHARS_MAX)).is_ok());
-        let long = known_password("oldPassword", "x".repeat(rules::CHARS_MAX + 1)).unwrap_err();
+        assert_eq!(code_of(&known_password("oldPassword", "").unwrap_err()), "field_invalid");
+        assert!(known_password("oldPassword", &"x".repeat(rules::CHARS_MAX)).is_ok());
+        let long = known_password("oldPassword", &"x".repeat(rules::CHARS_MAX + 1)).unwrap_err();
         assert!(long.to_string().starts_with("oldPassword: 1 to 256"), "{long}");
-        let weak = new_password("weak".to_owned()).unwrap_err();
+        let weak = new_password("weak").unwrap_err();
         assert_eq!((code_of(&weak), weak.to_string().as_str()), ("password_weak", rules::RULES));
     }
 }

@@ -119,7 +119,7 @@ async fn off(
     Body(request): Body<MfaOff>,
 ) -> Result<NoContent, ApiError> {
     app.accounts.require_usable(&caller.user_id).await?;
-    let password = known_password("password", request.password)?;
+    let password = known_password("password", &request.password)?;
     PASSWORDS.count(&app, "mfa", caller.user_id.as_str()).await?;
     let owner = app.user_pool.user(caller.user_id.as_str()).await.map_err(ended)?;
     match app.user_pool.sign_in(&owner.email, &password).await {

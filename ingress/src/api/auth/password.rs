@@ -100,7 +100,7 @@ async fn reset(
 ) -> Result<NoContent, ApiError> {
     client.count(&app).await?;
     let (email, code) = (email(&request.email)?, code(&request.code)?);
-    let password = new_password(request.password)?;
+    let password = new_password(&request.password)?;
     CODES.count(&app, "reset", email.as_str()).await?;
     app.user_pool.reset(&email, &code, &password).await.map_err(mailed_code)?;
     // The password is replaced and the code is used, so the learner cannot retry.
@@ -118,8 +118,8 @@ async fn change(
     Body(request): Body<PasswordChange>,
 ) -> Result<NoContent, ApiError> {
     app.accounts.require_usable(&caller.user_id).await?;
-    let old = known_password("oldPassword", request.old_password)?;
-    let new = new_password(request.new_password)?;
+    let old = known_password("oldPassword", &request.old_password)?;
+    let new = new_password(&request.new_password)?;
     PASSWORDS.count(&app, "change", caller.user_id.as_str()).await?;
     let tokens = app.account_sessions.pool_tokens(&caller).await?;
     match app.user_pool.change_password(tokens.access.expose_secret(), &old, &new).await {

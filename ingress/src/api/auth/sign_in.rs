@@ -173,7 +173,7 @@ async fn sign_in(
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
     let email = email(&request.email)?;
-    let password = known_password("password", request.password)?;
+    let password = known_password("password", &request.password)?;
     PASSWORDS.count(&app, "sign-in", email.as_str()).await?;
     let signed_in = app.user_pool.sign_in(&email, &password).await.map_err(|error| {
         // The pool returns these for known addresses only.
@@ -196,7 +196,7 @@ async fn respond(
     let (challenge, given) = match request.challenge {
         Challenge::Totp => (user_pool::Challenge::Totp, code(&request.answer)?),
         Challenge::Sms => (user_pool::Challenge::Sms, code(&request.answer)?),
-        Challenge::NewPassword => (user_pool::Challenge::NewPassword, new_password(request.answer)?),
+        Challenge::NewPassword => (user_pool::Challenge::NewPassword, new_password(&request.answer)?),
     };
     CODES.count(&app, "challenge", session.username()).await?;
     let signed_in = app.user_pool.respond(challenge, &session, &given).await.map_err(|error| {

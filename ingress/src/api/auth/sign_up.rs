@@ -90,7 +90,7 @@ async fn sign_up(
 ) -> Result<Accepted<CodeRequested>, ApiError> {
     client.count(&app).await?;
     let email = app.refused_domains.check(&request.email).map_err(|error| email_problem(&error))?;
-    let password = new_password(request.password)?;
+    let password = new_password(&request.password)?;
     let profile = Profile {
         level: request.level,
         interests: request.interests,
