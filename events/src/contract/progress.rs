@@ -104,6 +104,15 @@ pub struct Streak {
     pub last_day: Option<Date>,
 }
 
+impl Streak {
+    /// The streak on the learner's day `today`. It is over, and has no days, if the last day is before yesterday.
+    #[must_use]
+    pub fn on(self, today: Date) -> Self {
+        let lasts = self.last_day.is_some_and(|last| last.tomorrow().map_or(true, |next| next >= today));
+        Self { current_days: if lasts { self.current_days } else { 0 }, ..self }
+    }
+}
+
 /// Sums over all conversations of a learner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -167,6 +176,21 @@ mod tests {
         let updated = decoded(&json!(["flew_to_the_moon", "level_b2"])).unwrap();
         assert_eq!((updated.milestones, updated.standing), (vec![Milestone::LevelB2], None));
         assert!(decoded(&json!("level_b2")).is_err());
+    }
+
+    #[test]
+    fn streak_lasts_until_a_day_without_a_conversation_is_over() {
+        let last_day = jiff::civil::date(2026, 2, 28);
+        let streak = Streak { current_days: 10, longest_days: 12, last_day: Some(last_day) };
+        let days_on = |today: Date| streak.on(today).current_days;
+        assert_eq!((days_on(last_day), days_on(jiff::civil::date(2026, 3, 1))), (10, 10));
+        assert_eq!(days_on(jiff::civil::date(2026, 3, 2)), 0);
+        assert_eq!(days_on(jiff::civil::date(2026, 5, 18)), 0);
+        assert_eq!(days_on(jiff::civil::date(2026, 2, 27)), 10, "the learner travelled to the west");
+        assert_eq!(streak.on(jiff::civil::date(2026, 5, 18)).longest_days, 12);
+        assert_eq!(Streak::default().on(last_day), Streak::default());
+        let end = Streak { last_day: Some(Date::MAX), ..streak };
+        assert_eq!(end.on(Date::MAX).current_days, 10);
     }
 
     #[test]

@@ -8,7 +8,10 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use events::contract::{ConversationId, Level, UserId};
+use events::{
+    contract::{ConversationId, Level, UserId},
+    text::nfc,
+};
 use futures_util::stream;
 use http::header;
 use jiff::Timestamp;
@@ -150,8 +153,8 @@ async fn days(
     Query(query): Query<DaysQuery>,
     accept: Accept,
 ) -> Result<Response, ApiError> {
-    found(&app, &id).await?;
-    let progress = progress::of(&app, &id, &query).await?;
+    let learner = found(&app, &id).await?;
+    let progress = progress::of(&app, &id, &query, learner.total).await?;
     if accept.prefers("text/csv", "application/json") {
         return Ok(([(header::CONTENT_TYPE, CSV)], progress::table(&progress.days)).into_response());
     }
@@ -188,6 +191,7 @@ async fn found(app: &AppState, id: &UserId) -> Result<LearnerRecord, ApiError> {
 
 fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
     let LearnersQuery { level, active_since, name } = query;
+    let name = name.as_deref().map(nfc);
     if name.as_ref().is_some_and(|name| !(1..=NAME_CHARS_MAX).contains(&name.chars().count())) {
         return Err(ApiError::query("name", format!("1 to {NAME_CHARS_MAX} characters")));
     }

@@ -68,19 +68,27 @@ async fn own(
     Learner(user_id): Learner,
     Query(query): Query<DaysQuery>,
 ) -> Result<Json<ProgressView>, ApiError> {
-    of(&app, &user_id, &query).await.map(Json)
+    let learner = app.stores.learners.get(&user_id).await.map_err(ApiError::Internal)?;
+    let total = match learner {
+        Some(learner) => learner.total,
+        // The record follows with the next sign-in.
+        None => {
+            let total = app.stores.progress.total(&user_id).await.map_err(ApiError::Internal)?;
+            total.at(Timestamp::now(), "UTC")
+        }
+    };
+    of(&app, &user_id, &query, total).await.map(Json)
 }
 
-/// Reads the progress of `user_id`.
+/// The progress of `user_id` with its `total`.
 pub(super) async fn of(
     app: &AppState,
     user_id: &UserId,
     query: &DaysQuery,
+    total: Total,
 ) -> Result<ProgressView, ApiError> {
     let (from, to) = range(query, Timestamp::now())?;
-    let progress = &app.stores.progress;
-    let read = async { tokio::try_join!(progress.days(user_id, from, to), progress.total(user_id)) };
-    let (days, total) = read.await.map_err(ApiError::Internal)?;
+    let days = app.stores.progress.days(user_id, from, to).await.map_err(ApiError::Internal)?;
     Ok(ProgressView { from, to, days, total })
 }
 

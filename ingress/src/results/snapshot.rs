@@ -98,7 +98,7 @@ pub struct ProgressCounted {
     pub date: String,
     /// Milestones that it reached.
     pub milestones: Vec<Milestone>,
-    /// Current streak, in days.
+    /// Days of the streak up to the learner's latest day, when this was counted.
     pub current_streak_days: u32,
     /// Longest streak, in days.
     pub longest_streak_days: u32,

@@ -10,6 +10,7 @@ use events::{
     contract::{Level, UserId},
     dynamo::{Item, text},
     runtime::failure::describe,
+    text::caseless,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -40,7 +41,7 @@ pub struct Filter {
     pub level: Option<Level>,
     /// The earliest time of the last counted activity.
     pub active_since: Option<Timestamp>,
-    /// A prefix of the name, without regard to case.
+    /// A prefix of the name, without regard to case and in any canonically equal form.
     pub name: Option<String>,
 }
 
@@ -58,8 +59,15 @@ pub enum LearnerCursor {
 pub struct LearnerRecord {
     /// The record in the Users table.
     pub user: User,
-    /// The progress over all days.
+    /// The progress over all days, now.
     pub total: Total,
+}
+
+impl LearnerRecord {
+    fn new(user: User, total: Total) -> Self {
+        let total = total.at(Timestamp::now(), &user.profile.time_zone);
+        Self { user, total }
+    }
 }
 
 impl Learners {
@@ -77,7 +85,7 @@ impl Learners {
     pub async fn get(&self, user_id: &UserId) -> anyhow::Result<Option<LearnerRecord>> {
         let Some(user) = self.users.get(user_id).await? else { return Ok(None) };
         let total = self.progress.total(user_id).await?;
-        Ok(Some(LearnerRecord { user, total }))
+        Ok(Some(LearnerRecord::new(user, total)))
     }
 
     /// At most `limit` matching learners after `after`, and the cursor of the next page if there may be one.
@@ -120,7 +128,7 @@ impl Learners {
         let reads = active.into_iter().map(|active| async move {
             // Progress without a record belongs to a deleted account.
             let user = self.users.get(&active.user_id).await?;
-            anyhow::Ok(user.map(|user| LearnerRecord { user, total: active.total }))
+            anyhow::Ok(user.map(|user| LearnerRecord::new(user, active.total)))
         });
         let read: Vec<Option<LearnerRecord>> =
             stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
@@ -150,7 +158,7 @@ impl Learners {
             .collect::<anyhow::Result<Vec<_>>>()?;
         let reads = users.into_iter().filter(|user| filter.matches(user)).map(|user| async move {
             let total = self.progress.total(&user.user_id).await?;
-            anyhow::Ok(LearnerRecord { user, total })
+            anyhow::Ok(LearnerRecord::new(user, total))
         });
         let read = stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
         Ok((read, next.map(LearnerCursor::Record)))
@@ -161,7 +169,7 @@ impl Filter {
     /// Whether the record meets the conditions on level and name.
     #[must_use]
     pub fn matches(&self, user: &User) -> bool {
-        let begins = |prefix: &String| user.profile.name.to_lowercase().starts_with(&prefix.to_lowercase());
+        let begins = |prefix: &String| caseless(&user.profile.name).starts_with(&caseless(prefix));
         self.level.is_none_or(|level| user.profile.level == level) && self.name.as_ref().is_none_or(begins)
     }
 }
@@ -181,5 +189,18 @@ mod tests {
         assert!(filter(Some(Level::B2), Some("éMI")).matches(&user));
         assert!(!filter(Some(Level::B1), None).matches(&user));
         assert!(!filter(None, Some("Kim")).matches(&user));
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_canonically_equal_form() {
+        // A record can be older than the rule that names are stored in NFC.
+        for name in ["Zo\u{eb} Kim", "Zoe\u{308} Kim", "ZOE\u{308} Kim"] {
+            let user =
+                User::new("learner-1".parse().unwrap(), Profile::new(name.to_owned()), Timestamp::UNIX_EPOCH);
+            for wanted in ["zo\u{eb}", "zoe\u{308}", "ZO\u{cb} K"] {
+                let filter = Filter { name: Some(wanted.to_owned()), ..Filter::default() };
+                assert!(filter.matches(&user), "{name:?} {wanted:?}");
+            }
+        }
     }
 }

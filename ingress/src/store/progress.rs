@@ -11,7 +11,7 @@ use events::{
     pipeline::names::{PROGRESS_TOTAL, sortable},
     runtime::failure::describe,
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub struct Total {
     /// The sums over all days.
     #[serde(flatten)]
     pub sums: Sums,
-    /// Consecutive days. A streak is current while its last day is today or yesterday in the learner's time zone.
+    /// Consecutive days. `currentDays` is 0 unless the last day is today or yesterday in the learner's time zone.
     pub streak: Streak,
     /// The level over the latest assessments; absent without assessments.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +172,7 @@ impl Progress {
         anyhow::bail!("a learner's days fill more than {PAGES_MAX} pages")
     }
 
-    /// The total of a learner; the default without counted activity.
+    /// The total of a learner as it is stored; the default without counted activity. [`Total::at`] ends a streak.
     ///
     /// # Errors
     /// The table cannot be read, or the item is unreadable.
@@ -227,6 +227,16 @@ impl Progress {
         let found = found.collect::<anyhow::Result<Vec<_>>>()?;
         let next = page.last_evaluated_key.as_ref().and(found.last()).map(ActiveLearner::cursor);
         Ok((found, next))
+    }
+}
+
+impl Total {
+    /// The total at `now` for a learner in `time_zone`, in UTC if this build does not know it.
+    #[must_use]
+    pub fn at(self, now: Timestamp, time_zone: &str) -> Self {
+        let today =
+            now.in_tz(time_zone).map_or_else(|_| TimeZone::UTC.to_datetime(now).date(), |local| local.date());
+        Self { streak: self.streak.on(today), ..self }
     }
 }
 
@@ -364,6 +374,24 @@ mod tests {
         let sums = sums(&[("scored", 2), ("overallSum", 141), ("cefrB1", 2)]);
         assert_eq!(sums.scores.unwrap().overall.to_string(), "70.5");
         assert_eq!(sums.levels, BTreeMap::from([(Level::B1, 2)]));
+    }
+
+    #[test]
+    fn streak_is_judged_by_the_learners_day() {
+        let streak =
+            Streak { current_days: 10, longest_days: 10, last_day: Some("2026-11-24".parse().unwrap()) };
+        let days = |now: &str, time_zone: &str| {
+            let total = Total { streak, ..Total::default() };
+            total.at(now.parse().unwrap(), time_zone).streak.current_days
+        };
+        // 26 November begins at 15:00 UTC in Seoul and at 08:00 UTC in Los Angeles.
+        assert_eq!(
+            (days("2026-11-25T14:59:59Z", "Asia/Seoul"), days("2026-11-25T15:00:00Z", "Asia/Seoul")),
+            (10, 0)
+        );
+        let west = "America/Los_Angeles";
+        assert_eq!((days("2026-11-26T07:59:59Z", west), days("2026-11-26T08:00:00Z", west)), (10, 0));
+        assert_eq!((days("2026-11-25T23:59:59Z", "Moon"), days("2026-11-26T00:00:00Z", "Moon")), (10, 0));
     }
 
     #[test]

@@ -995,6 +995,8 @@ export interface components {
         Correction: {
             /** @description A better way to say it, in English. */
             better: string;
+            /** @description Where the quote stands; absent in what the model returns and before version 1.2. */
+            place?: components["schemas"]["QuotePlace"] | null;
             /** @description The learner's words, exactly as they stand in one turn of the transcript. */
             quote: string;
             /** @description Why, in the feedback language. */
@@ -1103,6 +1105,8 @@ export interface components {
         Evidence: {
             /** @description What it shows, in the feedback language. */
             comment: string;
+            /** @description Where the quote stands; absent in what the model returns and before version 1.2. */
+            place?: components["schemas"]["QuotePlace"] | null;
             /** @description The learner's words, exactly as they stand in one turn of the transcript. */
             quote: string;
         };
@@ -1507,6 +1511,32 @@ export interface components {
             /** @description Totals over all days, not only the range. */
             total: components["schemas"]["Total"];
         };
+        /**
+         * @description Where a quote stands: the first place in the learner's turns at which the quote and the turn's `text` are the same. They
+         *     are compared without regard to case, to the kind and number of white space characters, to invisible characters, to whether
+         *     quotation marks and apostrophes are curly, and to the form of canonically equivalent characters (UAX #15). A quote begins
+         *     and ends at word boundaries. What is found in this way is accepted as a quote, and nothing else.
+         *
+         *     Positions count UTF-16 code units of the turn's `text` as the transcript holds it: in JavaScript the quoted words are
+         *     `text.slice(start, end)`.
+         */
+        QuotePlace: {
+            /**
+             * Format: uint32
+             * @description The position after the last code unit.
+             */
+            end: number;
+            /**
+             * Format: uint32
+             * @description The position of the first code unit.
+             */
+            start: number;
+            /**
+             * Format: uint32
+             * @description The index of the turn.
+             */
+            turn: number;
+        };
         /** @description A recording. */
         RecordingLink: {
             /** @description The storage key, which turns refer to. */
@@ -1777,7 +1807,7 @@ export interface components {
             scored: number;
             /** @description Mean scores of the assessed conversations; absent without assessments. */
             scores?: components["schemas"]["Means"] | null;
-            /** @description Consecutive days. A streak is current while its last day is today or yesterday in the learner's time zone. */
+            /** @description Consecutive days. `currentDays` is 0 unless the last day is today or yesterday in the learner's time zone. */
             streak: components["schemas"]["Streak"];
             /** @description The level over the latest assessments; absent without assessments. */
             trend?: components["schemas"]["LevelTrend"] | null;
