@@ -1,15 +1,56 @@
-//! PURE. JSON that a model wrote. A model cuts its text between tokens, so a string may hold half of a UTF-16 surrogate pair as an
-//! escape, or bytes that are not UTF-8. Parsers refuse the whole document for it (RFC 8259, section 8.2, leaves this open).
+//! PURE. JSON that others write: models, producers of events, clients.
 //!
-//! Not here: whether the document has the right fields.
+//! JSON has one type of number, and in JSON Schema a number with a zero fraction is an integer (2020-12 validation, section
+//! 6.1.1; core, section 4.2.3), so `64.0` is one wherever such JSON is read. It may also hold an escaped surrogate without its
+//! partner, which is no character (RFC 8259, section 8.2).
 
 use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value};
 
 /// Length of an escape `\uXXXX`, in bytes.
 const ESCAPE_BYTES: usize = 6;
 
 /// The escape of U+FFFD, the replacement character. It is as long as the escape that it replaces.
 const REPLACEMENT: &[u8; ESCAPE_BYTES] = b"\\ufffd";
+
+/// Reads a `T` from JSON text.
+///
+/// # Errors
+/// Not JSON, or not a `T`.
+pub fn from_str<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    from_slice(text.as_bytes())
+}
+
+/// Reads a `T` from JSON text in UTF-8.
+///
+/// # Errors
+/// Not JSON, or not a `T`.
+pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    from_value(serde_json::from_slice(text)?)
+}
+
+/// Reads a `T` from a JSON value.
+///
+/// # Errors
+/// Not a `T`.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> serde_json::Result<T> {
+    serde_json::from_value(with_integers(value))
+}
+
+/// `value` with every number that has a zero fraction as an integer. A type with fractions reads such an integer, too.
+#[must_use]
+pub fn with_integers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(integer(&number).unwrap_or(number)),
+        Value::Array(values) => values.into_iter().map(with_integers).collect(),
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().map(|(name, field)| (name, with_integers(field))).collect::<Map<_, _>>(),
+        ),
+        Value::Null | Value::Bool(_) | Value::String(_) => value,
+    }
+}
 
 /// `json` as a text that a strict parser accepts: each escape of a lone surrogate, and each sequence that is not UTF-8, becomes
 /// U+FFFD. Everything else stays as it is, errors of syntax too. One pass; without such a place nothing is copied.
@@ -53,11 +94,40 @@ fn unit(json: &[u8], at: usize) -> Option<u16> {
     })
 }
 
+/// The integer that `number` is, if it is written with a fraction or an exponent and is one.
+fn integer(number: &Number) -> Option<Number> {
+    let float = if number.is_f64() { number.as_f64()? } else { return None };
+    // Below 2^64 and from -2^63 on, a float with a zero fraction is exactly one integer.
+    let text = (float.fract() == 0.0).then(|| format!("{float:.0}"))?;
+    text.parse::<u64>().map(Number::from).or_else(|_| text.parse::<i64>().map(Number::from)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn number_with_a_zero_fraction_is_an_integer() {
+        assert_eq!(from_str::<u8>("64.0").unwrap(), 64);
+        assert_eq!(from_str::<i64>("-9.0e3").unwrap(), -9_000);
+        assert_eq!(from_str::<u64>("-0.0").unwrap(), 0);
+        assert_eq!(from_str::<u64>("9223372036854775808.0").unwrap(), 1 << 63);
+        assert_eq!(from_str::<f64>("64.0").unwrap().to_string(), "64");
+        assert_eq!(from_str::<Vec<u32>>("[1.0, 2]").unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn other_numbers_stay_what_they_are() {
+        for text in ["64.5", "-1.0", "256.0", "\"64.0\"", "null"] {
+            assert!(from_str::<u8>(text).is_err(), "{text}");
+        }
+        for value in [json!(1e300), json!(-1e19), json!(0.1), json!(u64::MAX), json!(i64::MIN)] {
+            assert_eq!(with_integers(value.clone()), value);
+        }
+    }
 
     fn parsed(json: &[u8]) -> String {
         serde_json::from_str(&lossy(json)).unwrap()

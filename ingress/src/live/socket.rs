@@ -18,9 +18,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use events::contract::live::{
-    AUDIO_BYTES_MAX, ClientMessage, CloseReason, ErrorCode, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
-    TYPED_CHARS_MAX,
+use events::{
+    contract::live::{
+        AUDIO_BYTES_MAX, ClientMessage, CloseReason, ErrorCode, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
+        TYPED_CHARS_MAX,
+    },
+    json,
+    text::{has_visible, nfc},
 };
 use futures_util::{
     SinkExt as _, StreamExt as _,
@@ -341,14 +345,24 @@ fn read_text(text: &str) -> ClientEvent {
     if text.len() > TEXT_MESSAGE_BYTES_MAX {
         return ClientEvent::Invalid(ErrorCode::UnknownMessage, "a text message is longer than 8192 bytes");
     }
-    match serde_json::from_str(text) {
-        Ok(ClientMessage::Text { text })
-            if text.trim().is_empty() || text.chars().count() > TYPED_CHARS_MAX =>
-        {
-            ClientEvent::Invalid(ErrorCode::InvalidText, "a typed turn has 1 to 2000 characters")
-        }
+    // A learner can type half of a surrogate pair.
+    match json::from_str(&json::lossy(text.as_bytes())) {
+        Ok(ClientMessage::Text { text }) => typed(&text),
         Ok(message) => ClientEvent::Message(message),
         Err(_) => ClientEvent::Invalid(ErrorCode::UnknownMessage, "the message is not one of nova.live.v1"),
+    }
+}
+
+/// A typed turn in NFC.
+fn typed(text: &str) -> ClientEvent {
+    let text = nfc(text);
+    if has_visible(&text) && text.chars().count() <= TYPED_CHARS_MAX {
+        ClientEvent::Message(ClientMessage::Text { text })
+    } else {
+        ClientEvent::Invalid(
+            ErrorCode::InvalidText,
+            "a typed turn has 1 to 2000 characters, at least one of them visible",
+        )
     }
 }
 

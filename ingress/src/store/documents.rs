@@ -8,7 +8,7 @@ use aws_sdk_s3::{
 };
 use events::{
     contract::{ConversationId, StoredAnalysis, Transcript, UserId},
-    document,
+    document, json,
     pipeline::names::{analysis_key, readable_transcript_key, transcript_key},
     runtime::failure::describe,
 };
@@ -107,7 +107,7 @@ impl Documents {
 
     async fn json<T: DeserializeOwned>(&self, key: &str) -> anyhow::Result<Option<T>> {
         let Some(content) = self.content(key).await? else { return Ok(None) };
-        serde_json::from_slice(&content).context("a stored document has another shape").map(Some)
+        json::from_slice(&content).context("a stored document has another shape").map(Some)
     }
 
     async fn content(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {

@@ -285,6 +285,7 @@ async fn after_every_wrong_message_the_next_one_is_read() {
         (text(r#"{"type":"played","generation":"one","ms":1}"#), ErrorCode::UnknownMessage),
         (text(long.as_str()), ErrorCode::UnknownMessage),
         (typed(""), ErrorCode::InvalidText),
+        (typed("\u{3164} \u{200b}"), ErrorCode::InvalidText),
         (typed(&"x".repeat(TYPED_CHARS_MAX + 1)), ErrorCode::InvalidText),
         (audio(3), ErrorCode::InvalidAudio),
         (audio(AUDIO_BYTES_MAX + 2), ErrorCode::InvalidAudio),
@@ -295,6 +296,35 @@ async fn after_every_wrong_message_the_next_one_is_read() {
     }
     socket.send(text(r#"{"type":"end","new":true}"#)).await.unwrap();
     assert_eq!(connection.next().await, ClientEvent::Message(ClientMessage::End));
+}
+
+#[test]
+fn typed_turn_is_read_in_nfc_and_its_length_is_that_of_nfc() {
+    let read_typed = |text: &str| read_text(&serde_json::json!({ "type": "text", "text": text }).to_string());
+    let message = |text: &str| ClientEvent::Message(ClientMessage::Text { text: text.to_owned() });
+    assert_eq!(read_typed("a cafe\u{301}"), message("a caf\u{e9}"));
+    let syllables = TYPED_CHARS_MAX / 4;
+    let decomposed = "\u{1112}\u{1161}\u{11ab}".repeat(syllables);
+    assert_eq!(read_typed(&decomposed), message(&"한".repeat(syllables)));
+}
+
+#[test]
+fn number_with_a_zero_fraction_and_half_of_a_surrogate_pair_are_read() {
+    assert_eq!(
+        read_text(r#"{"type":"played","generation":2.0,"ms":350.0}"#),
+        ClientEvent::Message(ClientMessage::Played { generation: 2, ms: 350 })
+    );
+    assert_eq!(
+        read_text(r#"{"type":"text","text":"a \ud83d dog"}"#),
+        ClientEvent::Message(ClientMessage::Text { text: "a \u{fffd} dog".to_owned() })
+    );
+    for fraction in ["2.5", "-1.0", "4294967296.0"] {
+        let message = format!(r#"{{"type":"played","generation":{fraction},"ms":1}}"#);
+        assert!(
+            matches!(read_text(&message), ClientEvent::Invalid(ErrorCode::UnknownMessage, _)),
+            "{fraction}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -368,7 +398,7 @@ proptest! {
         character in any::<char>(),
     ) {
         let mut json = serde_json::to_value(&message).unwrap();
-        let empty = matches!(&message, ClientMessage::Text { text } if text.trim().is_empty());
+        let empty = matches!(&message, ClientMessage::Text { text } if !has_visible(text));
         if !["type", "text", "generation", "ms"].contains(&field.as_str()) {
             json[&field] = serde_json::json!([{ "later": 1 }]);
         }
@@ -376,7 +406,11 @@ proptest! {
         if empty {
             prop_assert!(matches!(read_text(&json), ClientEvent::Invalid(ErrorCode::InvalidText, _)));
         } else {
-            prop_assert_eq!(read_text(&json), ClientEvent::Message(message));
+            let expected = match message {
+                ClientMessage::Text { text } => ClientMessage::Text { text: nfc(&text) },
+                message @ (ClientMessage::End | ClientMessage::Played { .. } | ClientMessage::Interrupt) => message,
+            };
+            prop_assert_eq!(read_text(&json), ClientEvent::Message(expected));
         }
         let cut = json.floor_char_boundary(cut.index(json.len()));
         prop_assert!(matches!(read_text(&json[..cut]), ClientEvent::Invalid(..)));

@@ -10,16 +10,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use events::{
     contract::{Speaker, StreamUsage, Usage},
     json,
+    text::nfc,
 };
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 
 /// Most open blocks at a time. Sonic opens one after the other.
 pub const OPEN_BLOCKS_MAX: usize = 16;
-
-/// Above all numbers that a float holds exactly, 2^53.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Prefix of the session ids of the Bedrock simulator.
 const SIMULATED_PREFIX: &str = "simulated-";
@@ -93,7 +91,7 @@ impl Decoder {
             return self.start(start, json);
         }
         if let Some(text) = body.text_output {
-            return Ok(self.text(text));
+            return Ok(self.text(&text));
         }
         if let Some(end) = body.content_end {
             return Ok(self.end(&end, json));
@@ -102,7 +100,9 @@ impl Decoder {
             return Ok(ModelEvent::ToolUse { tool_use_id: tool.tool_use_id.into_owned() });
         }
         if body.usage_event.is_some() {
-            let total = incidental(json).map(|UsageBody { usage_event }| usage_event.details.total);
+            let usage = json::from_str(json).ok();
+            let total =
+                usage.map(|Incidental { event: UsageBody { usage_event } }| usage_event.details.total);
             return Ok(total.map_or(ModelEvent::Other, |total| ModelEvent::Usage(total.into())));
         }
         Ok(if body.completion_end.is_some() { ModelEvent::CompletionEnd } else { ModelEvent::Other })
@@ -125,14 +125,14 @@ impl Decoder {
         Ok(event)
     }
 
-    fn text(&self, text: TextOutput<'_>) -> ModelEvent {
+    fn text(&self, text: &TextOutput<'_>) -> ModelEvent {
         if is_interrupted_marker(&text.content) {
             return ModelEvent::InterruptedMarker;
         }
         let open = self.open.iter().rev().find(|(id, _)| *id == text.content_id);
         match open {
             Some((_, Kind::Text(speaker, stage))) => {
-                ModelEvent::Text { speaker: *speaker, stage: *stage, content: text.content.into_owned() }
+                ModelEvent::Text { speaker: *speaker, stage: *stage, content: nfc(&text.content) }
             }
             Some((_, Kind::Tool | Kind::Audio | Kind::Unknown)) | None => ModelEvent::Other,
         }
@@ -191,11 +191,7 @@ fn stage(json: &str) -> Stage {
 
 /// Fields of an event that it can do without. `None` if one of them is absent or unreadable.
 fn incidental<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
-    #[derive(Deserialize)]
-    struct Message<T> {
-        event: T,
-    }
-    serde_json::from_str(json).ok().map(|Message { event }| event)
+    serde_json::from_str(json).ok().map(|Incidental { event }| event)
 }
 
 fn is_interrupted_marker(content: &str) -> bool {
@@ -273,6 +269,11 @@ struct ToolUse<'a> {
     tool_use_id: Cow<'a, str>,
 }
 
+#[derive(Deserialize)]
+struct Incidental<T> {
+    event: T,
+}
+
 /// The events with a `sessionId` in which it is looked for.
 #[derive(Deserialize)]
 enum Named<'a> {
@@ -341,23 +342,8 @@ struct UsageTotal {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct UsageCounts {
-    #[serde(deserialize_with = "whole_number")]
     speech_tokens: u64,
-    #[serde(deserialize_with = "whole_number")]
     text_tokens: u64,
-}
-
-/// A number without a fraction, which some writers print as `12.0`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked to be whole and in range"
-)]
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..WHOLE_MAX).contains(float));
-    let whole = number.as_u64().or_else(|| float().map(|float| float as u64));
-    whole.ok_or_else(|| serde::de::Error::custom("a whole number is expected"))
 }
 
 impl From<UsageTotal> for Usage {
