@@ -10,6 +10,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 pub mod aws;
 mod breaker;
 pub mod consumer;
+pub mod dead_letter_kind;
 pub mod delivery;
 pub mod env;
 pub mod failure;

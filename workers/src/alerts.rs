@@ -17,7 +17,7 @@
 //! A message has the attributes `alertId`, `severity`, `rule` and, if it is about one, `conversationId`, for filters.
 //! E-mail subscribers get the readable text, all others get JSON: `{alertId, rule, severity, title, text, eventId,
 //! conversationId, userId, occurredAt}`, for a batch `{alertId, rule, severity, title, text, count, alerts}`, for dead
-//! letters `{…, queue, count, occurredAt}`.
+//! letters `{…, queue, count, kind, occurredAt}`, where `kind` is null for an alert to their number.
 
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use events::{
     pipeline::names::alerts_effect,
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
+        dead_letter_kind::kinds_item,
         env,
         failure::Failure,
     },
@@ -108,6 +109,9 @@ pub struct Config {
     pub alerts_quiet_zone: String,
 }
 
+/// The outcome of an alert that another one covers.
+const SKIPPED: &str = "covered by another alert";
+
 #[derive(Clone, Debug)]
 pub struct Alerts {
     sns: aws_sdk_sns::Client,
@@ -176,14 +180,32 @@ impl Alerts {
         if depth == 0 {
             return Ok(());
         }
-        let queue = dead_letters::name(queue_url);
-        self.send_once(&Message::dead_letters(queue, depth, env::now()), 1).await
+        let (queue, now) = (dead_letters::name(queue_url), env::now());
+        let noted = self.effects.find(&kinds_item(queue_url, now)).await?;
+        let mut is_sent = false;
+        for kind in noted.as_ref().map(dead_letters::kinds).unwrap_or_default() {
+            is_sent |= self.send_once(&Message::dead_letters(queue, depth, Some(&kind), now), 1).await?;
+        }
+        let grown = Message::dead_letters(queue, depth, None, now);
+        if is_sent {
+            // The alert to the kind gives the number, too.
+            return self.skip(&grown).await;
+        }
+        self.send_once(&grown, 1).await.map(drop)
+    }
+
+    /// Records `message` as sent.
+    async fn skip(&self, message: &Message) -> Result<(), Failure> {
+        match self.effects.claim(&sent_item_id(message.alert_id), 1, env::now()).await? {
+            Claim::Mine(lease) => lease.finish(SKIPPED).await,
+            Claim::Finished(_) => Ok(()),
+        }
     }
 
     async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<Raised, Failure> {
         match self.batches.place(alert).await? {
             Placement::Individual => {
-                self.send_once(&Message::alert(alert), receive_count).await.map(|()| Raised::Done)
+                self.send_once(&Message::alert(alert), receive_count).await.map(|_| Raised::Done)
             }
             Placement::Batched(batched) => self.send_batch(alert, &batched, receive_count).await,
         }
@@ -204,15 +226,15 @@ impl Alerts {
             return Ok(if batched.is_carrier { Raised::Delayed(left) } else { Raised::Done });
         }
         let message = self.batches.close(&batched.batch, alert).await?;
-        self.send_once(&message, receive_count).await.map(|()| Raised::Done)
+        self.send_once(&message, receive_count).await.map(|_| Raised::Done)
     }
 
-    /// Sends `message` unless it was sent before.
-    async fn send_once(&self, message: &Message, receive_count: u32) -> Result<(), Failure> {
+    /// Sends `message` unless it was sent before. Returns whether it was sent now.
+    async fn send_once(&self, message: &Message, receive_count: u32) -> Result<bool, Failure> {
         let effect_id = sent_item_id(message.alert_id);
         let lease = match self.effects.claim(&effect_id, receive_count, env::now()).await? {
             Claim::Mine(lease) => lease,
-            Claim::Finished(_) => return Ok(()),
+            Claim::Finished(_) => return Ok(false),
         };
         let sent = Box::pin(lease.hold(self.send(message))).await;
         match sent {
@@ -224,7 +246,7 @@ impl Alerts {
                     conversation.id = message.conversation_id,
                     "sent an alert"
                 );
-                lease.finish(&message_id).await
+                lease.finish(&message_id).await.map(|()| true)
             }
             Err(failure) => {
                 lease.release().await;

@@ -1,10 +1,12 @@
 //! Reads the depth of the dead-letter queues, which hold messages that a worker rejected or that exceeded their receives, and
-//! events that EventBridge could not deliver. It receives no messages.
+//! events that EventBridge could not deliver. It receives no messages: for what kinds of reasons they are there is in the
+//! notes of the workers that gave them up (`events::runtime::dead_letter_kind`).
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use events::runtime::failure::Failure;
+use events::{dynamo::Item, runtime::failure::Failure};
 
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -30,6 +32,19 @@ impl DeadLetters {
     }
 }
 
+/// The kinds in the item of notes `item`, the earliest first.
+pub(super) fn kinds(item: &Item) -> Vec<String> {
+    let first_at = |value: &AttributeValue| value.as_n().ok().and_then(|millis| millis.parse::<i64>().ok());
+    let is_kind = |name: &str| !matches!(name, "effectId" | "expiresAt");
+    let mut kinds: Vec<(i64, &String)> = item
+        .iter()
+        .filter(|(name, _)| is_kind(name))
+        .filter_map(|(name, value)| Some((first_at(value)?, name)))
+        .collect();
+    kinds.sort();
+    kinds.into_iter().map(|(_, kind)| kind.clone()).collect()
+}
+
 /// The name of a queue: the last part of its URL.
 pub(super) fn name(queue_url: &str) -> &str {
     queue_url.rsplit('/').next().unwrap_or(queue_url)
@@ -38,6 +53,19 @@ pub(super) fn name(queue_url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_are_read_in_the_order_in_which_they_occurred() {
+        let number = |millis: i64| AttributeValue::N(millis.to_string());
+        let item = Item::from([
+            ("effectId".to_owned(), AttributeValue::S("attempt#dead-letters#q#2026-11-24".to_owned())),
+            ("expiresAt".to_owned(), number(1)),
+            ("later".to_owned(), number(20)),
+            ("a first one".to_owned(), number(3)),
+        ]);
+        assert_eq!(kinds(&item), ["a first one", "later"]);
+        assert!(kinds(&Item::new()).is_empty());
+    }
 
     #[test]
     fn name_is_the_last_part_of_the_url() {

@@ -135,20 +135,23 @@ impl Message {
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
-    /// `depth` messages in the dead-letter queue `queue` at `now`. The id changes once a day and whenever the depth doubles,
-    /// so the alert is repeated then and not every minute.
-    pub(super) fn dead_letters(queue: &str, depth: u32, now: Timestamp) -> Self {
+    /// `depth` messages in the dead-letter queue `queue` at `now`, with the new `kind` of reason, if that is why. The id
+    /// changes once a day, with each kind and, without one, whenever the depth doubles, so the alert is repeated then and not
+    /// every minute.
+    pub(super) fn dead_letters(queue: &str, depth: u32, kind: Option<&str>, now: Timestamp) -> Self {
         let day = now.strftime("%Y-%m-%d").to_string();
-        let name = format!("{DEAD_LETTERS}#{queue}#{day}#{}", depth.max(1).ilog2());
+        let cause = kind.map_or_else(|| depth.max(1).ilog2().to_string(), |kind| format!("kind#{kind}"));
+        let name = format!("{DEAD_LETTERS}#{queue}#{day}#{cause}");
         let alert_id = Uuid::new_v5(&NAMESPACE, name.as_bytes());
+        let why = kind.map_or_else(String::new, |kind| format!(" A new kind of reason today: {kind}."));
         let text = format!(
-            "The dead-letter queue {queue} holds {depth} messages that could not be handled. Each says why in its \
+            "The dead-letter queue {queue} holds {depth} messages that could not be handled.{why} Each says why in its \
              attribute `reason`, unless SQS gave it up; `nova ops dlq` shows them and sends them again."
         );
         let subject: String = format!("Messages could not be handled: {queue}").chars().take(100).collect();
         let structured = json!({
             "alertId": alert_id, "rule": DEAD_LETTERS, "severity": Severity::Critical, "title": subject, "text": text,
-            "queue": queue, "count": depth, "occurredAt": now,
+            "queue": queue, "count": depth, "kind": kind, "occurredAt": now,
         });
         Self {
             alert_id,
@@ -208,13 +211,14 @@ mod tests {
     #[test]
     fn dead_letters_are_told_once_a_day_and_when_they_double() {
         let id = |depth, now: &str| {
-            Message::dead_letters("nova-analysis-dlq", depth, now.parse().unwrap()).alert_id
+            Message::dead_letters("nova-analysis-dlq", depth, None, now.parse().unwrap()).alert_id
         };
         let first = id(4, "2026-11-24T08:00:00Z");
         assert_eq!(id(7, "2026-11-24T23:59:59Z"), first);
         assert_ne!(id(8, "2026-11-24T08:00:00Z"), first);
         assert_ne!(id(4, "2026-11-25T00:00:00Z"), first);
-        let other = Message::dead_letters("nova-alerts-dlq", 4, "2026-11-24T08:00:00Z".parse().unwrap());
+        let other =
+            Message::dead_letters("nova-alerts-dlq", 4, None, "2026-11-24T08:00:00Z".parse().unwrap());
         assert_ne!(other.alert_id, first);
         assert_eq!(
             (other.severity, other.structured["queue"].as_str()),
@@ -223,8 +227,29 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_reason_is_an_alert_of_its_own_once_a_day() {
+        let message = |depth, kind, now: &str| {
+            Message::dead_letters("nova-analysis-dlq", depth, kind, now.parse().unwrap())
+        };
+        let first = message(1, Some("time zone … is unknown"), "2026-11-24T08:00:00Z");
+        assert_eq!(
+            message(9, Some("time zone … is unknown"), "2026-11-24T23:00:00Z").alert_id,
+            first.alert_id
+        );
+        for (depth, kind, now) in [
+            (1, Some("failed … times"), "2026-11-24T08:00:00Z"),
+            (1, Some("time zone … is unknown"), "2026-11-25T08:00:00Z"),
+            (1, None, "2026-11-24T08:00:00Z"),
+        ] {
+            assert_ne!(message(depth, kind, now).alert_id, first.alert_id);
+        }
+        assert!(first.readable.contains("time zone … is unknown"), "{}", first.readable);
+        assert_eq!(first.structured["kind"], "time zone … is unknown");
+    }
+
+    #[test]
     fn subjects_fit() {
-        let long = Message::dead_letters(&"q".repeat(200), 1, "2026-11-24T08:00:00Z".parse().unwrap());
+        let long = Message::dead_letters(&"q".repeat(200), 1, None, "2026-11-24T08:00:00Z".parse().unwrap());
         // Source: SNS API reference, Publish, Subject.
         for subject in [long.subject, storm(u32::MAX - 3, &[listed(1)]).subject] {
             assert!(

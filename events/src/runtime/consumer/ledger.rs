@@ -28,9 +28,10 @@ use jiff::SignedDuration;
 
 use super::{ConsumerConfig, Delivery};
 use crate::{
-    dynamo::{is_conditional_check_failed, number, text},
+    dynamo::{is_conditional_check_failed, millis, number, text},
     runtime::{
         aws,
+        dead_letter_kind::kinds_item,
         delivery::{RunMode, run_mode},
         env,
         failure::{Failure, FailureKind, describe},
@@ -190,6 +191,23 @@ impl Ledger {
             .expression_attribute_values(":earlier", text(&entry.earlier))
             .expression_attribute_values(":alone", number(&entry.exclusive));
         self.record_end(update).await;
+    }
+
+    /// Notes for what kind of reason a message goes to the dead-letter queue at `queue_url`. Without the note there is an alert
+    /// to the number of dead letters only.
+    pub(super) async fn note_dead_letter(&self, queue_url: &str, kind: &str) {
+        let now = env::now();
+        let update = self.dynamodb.update_item().table_name(&self.table);
+        let update = update
+            .key("effectId", text(&kinds_item(queue_url, now)))
+            .update_expression("SET #kind = if_not_exists(#kind, :now), expiresAt = :expires")
+            .expression_attribute_names("#kind", kind)
+            .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":expires", expires_at());
+        if let Err(error) = update.send().await {
+            let error = format!("{:#}", describe(&error));
+            tracing::warn!(service = self.service, error, "failed to note the kind of a dead letter");
+        }
     }
 
     /// Without this record the next attempt runs exclusively, or the message gets one more attempt.

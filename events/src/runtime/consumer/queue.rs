@@ -46,7 +46,7 @@ pub(super) struct Queue {
     control: Client,
     delete: Client,
     url: String,
-    dead_letter_url: String,
+    pub(super) dead_letter_url: String,
     pub(super) visibility: Duration,
     pub(super) receive_count_max: u32,
     pub(super) failures_max: u32,

@@ -32,6 +32,7 @@ use crate::{
     journal::{Watch, WatchError},
     runtime::{
         breaker::Verdict,
+        dead_letter_kind::kind,
         delivery::{Action, Attempts, Outcome, RunMode, attribute, decide, give_up_holding, hold_max},
         env,
         failure::{Failure, FailureKind},
@@ -358,6 +359,7 @@ impl<H: Handler> Runner<H> {
         delivery: &Delivery,
         error: Option<&str>,
     ) -> anyhow::Result<()> {
+        self.ledger.note_dead_letter(&self.queue.dead_letter_url, &kind(reason, error)).await;
         let event_id = delivery.event.as_ref().map(|event| event.id.to_string());
         let attributes = [
             ("reason", reason.to_owned()),
