@@ -27,7 +27,7 @@ mod transcript;
 pub use account::AccountDeletionRequested;
 pub use assessment::{
     AnalysisFailed, AnalysisFailure, Assessment, ConversationAnalyzed, Correction, Cost, Evidence, Flag,
-    Measures, Scores, Skill, SkillScore, Skills, StoredAnalysis,
+    Measures, QuotePlace, Scores, Skill, SkillScore, Skills, StoredAnalysis,
 };
 pub use conversation::{
     ConversationCompleted, EndReason, FeedbackLanguage, Level, Speaker, StreamUsage, Turn, Usage,

@@ -10,7 +10,7 @@ use std::{ops::Deref, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder,
-    types::{ConditionCheck, Put, ReturnValue, TransactWriteItem},
+    types::{AttributeValue, ConditionCheck, Put, ReturnValue, TransactWriteItem},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -198,7 +198,11 @@ impl Journal {
                 owned(update, own)
                     .update_expression(
                         "SET #state = :ended, endedAt = :at, endReason = :reason, #usage = :usage, turns = :turns, \
-                         learnerSpeechMs = :speech, #metrics = :metrics",
+                         learnerTurns = :learnerTurns, learnerSpeechMs = :speech, #metrics = :metrics",
+                    )
+                    .expression_attribute_values(
+                        ":learnerTurns",
+                        end.learner_turns.map_or(AttributeValue::Null(true), |turns| number(&turns)),
                     )
                     .expression_attribute_names("#metrics", "metrics")
                     .expression_attribute_values(":metrics", text(&item::json(&end.metrics)))

@@ -78,6 +78,17 @@ pub struct Step {
     pub ready_at: Option<Timestamp>,
 }
 
+impl Step {
+    /// How long the stage took since it could have been passed, in milliseconds; `None` where one of the times is unknown. The
+    /// times of S3 are whole seconds, cut off, so a stage can seem to have been passed before: that is no time.
+    #[must_use]
+    pub fn took_ms(&self) -> Option<u64> {
+        let Status::Passed(Passed { at: Some(at) }) = self.status else { return None };
+        let ready_at = self.ready_at?;
+        Some(u64::try_from(at.as_millisecond() - ready_at.as_millisecond()).unwrap_or(0))
+    }
+}
+
 /// Whether a stage was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

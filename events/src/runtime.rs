@@ -18,6 +18,7 @@ pub mod health;
 pub mod jitter;
 mod limit;
 pub mod metrics;
+pub mod model_lifecycle;
 pub mod retry;
 pub mod startup_check;
 

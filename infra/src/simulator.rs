@@ -1,7 +1,8 @@
 //! A simulator of Amazon Bedrock for machines without AWS: Nova Sonic's bidirectional stream, Converse, and InvokeModel of
 //! models that make images, over TLS and HTTP/2, for any AWS client.
 //!
-//! The wire protocol is exact; the model behind it is a small set of deterministic rules. Speech is [`audible`] text: the
+//! The wire protocol is exact; the model behind it is a small set of deterministic rules. As at Bedrock, models past their end of
+//! life return 404, and Claude from 4.7 on refuses `temperature` and `topP`. Speech is [`audible`] text: the
 //! simulator transcribes the samples that arrived. Every response says in its metadata that it is simulated. Options set
 //! faults and clocks at the start, `/simulator/control` sets them at run time.
 

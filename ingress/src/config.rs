@@ -13,6 +13,9 @@ use crate::{
     live::ticket::KEY_BYTES_MIN, live::upload::recording,
 };
 
+/// The default speech model.
+pub const SONIC_MODEL_ID_DEFAULT: &str = "amazon.nova-2-sonic-v1:0";
+
 /// The realtime ingress of Nova English Learning.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ingress", version)]
@@ -110,7 +113,7 @@ pub struct Config {
     #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
     pub ticket_key: SecretString,
     /// Id of the speech model
-    #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = "amazon.nova-2-sonic-v1:0")]
+    #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = SONIC_MODEL_ID_DEFAULT)]
     pub sonic_model_id: String,
     /// WAV file with a spoken greeting, at most 5 s. A first-generation model accepts no text, so the greeting is sent to it to
     /// make the tutor begin. Without it the learner begins

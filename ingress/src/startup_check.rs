@@ -1,19 +1,21 @@
-//! The check at startup that all resources of the configuration exist and have the expected schema. The model is not checked: a
-//! conversation reports at once if it is unreachable.
+//! The check at startup that all resources of the configuration exist and have the expected schema, and that the model has not
+//! reached its end of life. Whether the model can be reached is not checked: a conversation reports at once if it cannot.
 
 use aws_config::SdkConfig;
 use events::runtime::{
-    aws,
+    aws, env, model_lifecycle,
     startup_check::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, SESSIONS, USERS, bucket, bus, queue, table},
 };
+use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, SONIC_MODEL_ID_DEFAULT};
 
 /// Checks all resources in `config`.
 ///
 /// # Errors
-/// The first resource that is missing, not accessible or has another schema.
+/// The model that is gone, or the first resource that is missing, not accessible or has another schema.
 pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
+    check_model(&config.sonic_model_id, env::now())?;
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
     let s3 = aws::s3_client(sdk);
     let sqs = aws_sdk_sqs::Client::new(sdk);
@@ -37,4 +39,26 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
     })
     .await?;
     Ok(())
+}
+
+fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
+    model_lifecycle::check("NOVA_SONIC_MODEL_ID", model_id, SONIC_MODEL_ID_DEFAULT, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_generation_is_refused_since_its_end_of_life() {
+        let refused = |model_id, now: &str| check_model(model_id, now.parse().unwrap()).err();
+        let error = refused("amazon.nova-sonic-v1:0", "2026-09-14T00:00:00Z").unwrap().to_string();
+        for part in ["NOVA_SONIC_MODEL_ID", "amazon.nova-sonic-v1:0", "2026-09-14", SONIC_MODEL_ID_DEFAULT] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(refused("amazon.nova-sonic-v1:0", "2026-09-13T23:59:59Z").is_none());
+        for model_id in [SONIC_MODEL_ID_DEFAULT, "amazon.nova-2-5-sonic-v1:0"] {
+            assert!(refused(model_id, "2026-11-24T00:00:00Z").is_none(), "{model_id}");
+        }
+    }
 }

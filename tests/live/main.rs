@@ -25,4 +25,5 @@ mod resources;
 mod sessions;
 mod sign_in;
 mod streams;
+mod texts;
 mod workers;

@@ -46,6 +46,7 @@ fn events() -> Vec<Envelope> {
             reason: EndReason::Learner,
             usage: Usage::default(),
             turns: 4,
+            learner_turns: Some(2),
             learner_speech_ms: 600_000,
             metrics: None,
         };

@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::{
     contract::{
-        ConversationId, EndReason, Envelope, Event, EventId, Milestone, Scores, StoredAnalysis, TraceParent,
-        Transcript, Turn,
+        ConversationId, EndReason, Envelope, Event, EventId, Milestone, Scores, Speaker, StoredAnalysis,
+        TraceParent, Transcript, Turn,
     },
     journal::Conversation,
 };
@@ -280,7 +280,10 @@ impl Comparison<'_> {
             .filter(|event| event.milestones.contains(&Milestone::FirstConversation))
             .filter(|event| !deleted.contains(event.user_id.as_str()))
             .count();
-        let learners: BTreeSet<_> = journal.values().map(|stored| &stored.header.start.user_id).collect();
+        let practised = journal
+            .values()
+            .filter(|stored| stored.turns.iter().any(|turn| turn.speaker == Speaker::Learner));
+        let learners: BTreeSet<_> = practised.map(|stored| &stored.header.start.user_id).collect();
         self.check(firsts == learners.len(), || {
             format!("I3: {firsts} first conversations of {} learners", learners.len())
         });

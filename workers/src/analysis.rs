@@ -17,7 +17,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use events::{
     bus::{Bus, BusError},
@@ -25,16 +25,17 @@ use events::{
         AnalysisFailure, ConversationCompleted, Envelope, Event, Measures, ObjectRef, StoredAnalysis, Turn,
     },
     journal::{Journal, JournalError, JournalReader},
+    json,
     pipeline::names::{analysis_effect, analysis_key},
     runtime::{
         aws::s3_client,
         consumer::{Delivery, EventHandler},
         env,
         failure::Failure,
-        metrics,
+        metrics, model_lifecycle,
     },
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,7 +47,6 @@ use crate::{
 };
 use assess::{Outcome, Question, assess};
 use cost_metrics::CostMetrics;
-use lifecycle::{Lifecycle, lifecycle};
 use model::Model;
 use price::Prices;
 use publication::{Publication, analyzed, failed};
@@ -55,21 +55,23 @@ mod assess;
 mod check;
 mod config;
 mod cost_metrics;
-mod json;
+mod json_document;
 mod language;
-mod lifecycle;
+mod markup;
 mod measures;
 mod model;
 mod picture;
 mod price;
 mod prompt;
 mod publication;
-mod unicode;
+mod quote;
+mod response_body;
+mod wrapping;
 
 pub use config::Config;
 
 /// Version of the stored document's shape.
-const VERSION: &str = "1.1";
+const VERSION: &str = "1.2";
 
 /// The default model.
 const MODEL_ID_DEFAULT: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
@@ -113,7 +115,8 @@ impl Analyses {
         startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         check_model(&config.analysis_model_id, env::now())?;
-        let model = Model::new(aws, config.analysis_model_id.clone(), config.analysis_max_tokens)
+        let cost_metrics = Arc::new(CostMetrics::new());
+        let model = Model::new(aws, config, Arc::clone(&cost_metrics))
             .context("failed to describe the assessment to the model")?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
         let journal = Journal::reader(dynamodb.clone(), conversations_table);
@@ -129,7 +132,7 @@ impl Analyses {
                 input_usd_micros: config.analysis_price_input_usd_micros,
                 output_usd_micros: config.analysis_price_output_usd_micros,
             },
-            cost_metrics: Arc::new(CostMetrics::new()),
+            cost_metrics,
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), &config.event_bus, "nova.analysis"),
         })
     }
@@ -268,7 +271,7 @@ impl Analyses {
 
     async fn read(&self, key: &str) -> Result<Option<(StoredAnalysis, ObjectRef)>, Failure> {
         let Some((content, reference)) = self.documents.get(key).await? else { return Ok(None) };
-        let analysis = serde_json::from_slice(&content)
+        let analysis = json::from_slice(&content)
             .map_err(|_| Failure::reject(format!("the object {key} is not an analysis")))?;
         Ok(Some((analysis, reference)))
     }
@@ -322,20 +325,8 @@ impl EventHandler for Analyses {
     }
 }
 
-/// Refuses a model that has reached its end of life.
 fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
-    ensure!(!model_id.is_empty(), "NOVA_ANALYSIS_MODEL_ID is empty: name a model of Bedrock");
-    match lifecycle(model_id, TimeZone::UTC.to_datetime(now).date()) {
-        Lifecycle::Active => {}
-        Lifecycle::Ending(end) => {
-            tracing::warn!(model.id = model_id, %end, "the model reaches its end of life");
-        }
-        Lifecycle::Ended(end) => bail!(
-            "NOVA_ANALYSIS_MODEL_ID: {model_id:?} reached its end of life on {end}; name a current \
-             model, for example {MODEL_ID_DEFAULT}"
-        ),
-    }
-    Ok(())
+    model_lifecycle::check("NOVA_ANALYSIS_MODEL_ID", model_id, MODEL_ID_DEFAULT, now)
 }
 
 fn written(finished: &Finished) -> Result<String, Failure> {

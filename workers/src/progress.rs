@@ -6,7 +6,8 @@
 //!   and standing, so a repetition publishes the same `progress.updated`. The final content of the table does not depend on
 //!   the order and the number of deliveries.
 //!
-//! For a learner whose data is erased, nothing is counted or published.
+//! A conversation in which the learner took no turn is no practice: it counts nothing, and its `progress.updated` has no
+//! milestone. For a learner whose data is erased, nothing is counted or published.
 //!
 //! Items of UserProgress, key `userId` (S) and `date` (S): one for each day on which a conversation of the learner
 //! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the reserved date `total` over all days, which

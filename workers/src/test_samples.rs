@@ -27,6 +27,7 @@ pub(crate) fn completed(turns: u32) -> ConversationCompleted {
         ended_at: "2026-11-23T15:34:05Z".parse().unwrap(),
         reason: EndReason::Learner,
         turns,
+        learner_turns: Some(turns.div_ceil(2)),
         learner_speech_ms: 800,
         usage: Usage::default(),
         metrics: None,
@@ -42,7 +43,7 @@ pub(crate) fn envelope(event: Event) -> Envelope {
 pub(crate) fn assessment(overall: u8, quote: &str) -> Assessment {
     let skill = |score| SkillScore {
         score,
-        evidence: vec![Evidence { quote: quote.to_owned(), comment: "Clear.".to_owned() }],
+        evidence: vec![Evidence { quote: quote.to_owned(), comment: "Clear.".to_owned(), place: None }],
     };
     Assessment {
         overall,

@@ -23,6 +23,7 @@ use events::{
     bus::{Bus, BusError},
     contract::{ConversationCompleted, Envelope, Event, ObjectRef, Transcript, TranscriptStored},
     journal::{Journal, JournalError, JournalReader},
+    json,
     pipeline::names::{readable_transcript_key, transcript_key},
     runtime::{
         aws::s3_client,
@@ -166,7 +167,7 @@ impl Transcripts {
             return Ok((transcript, reference));
         }
         let (content, reference) = self.existing(key).await?;
-        let found: Option<Transcript> = serde_json::from_slice(&content).ok();
+        let found: Option<Transcript> = json::from_slice(&content).ok();
         match found.filter(|found| document::same_words(found, &transcript)) {
             Some(found) => Ok((found, reference)),
             None => Err(other_document(key)),

@@ -85,6 +85,9 @@ pub struct Evidence {
     pub quote: String,
     /// What it shows, in the feedback language.
     pub comment: String,
+    /// Where the quote stands; absent in what the model returns and before version 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<QuotePlace>,
 }
 
 /// A sentence that could be better.
@@ -97,6 +100,27 @@ pub struct Correction {
     pub better: String,
     /// Why, in the feedback language.
     pub why: String,
+    /// Where the quote stands; absent in what the model returns and before version 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<QuotePlace>,
+}
+
+/// Where a quote stands: the first place in the learner's turns at which the quote and the turn's `text` are the same. They
+/// are compared without regard to case, to the kind and number of white space characters, to invisible characters, to whether
+/// quotation marks and apostrophes are curly, and to the form of canonically equivalent characters (UAX #15). A quote begins
+/// and ends at word boundaries. What is found in this way is accepted as a quote, and nothing else.
+///
+/// Positions count UTF-16 code units of the turn's `text` as the transcript holds it: in JavaScript the quoted words are
+/// `text.slice(start, end)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotePlace {
+    /// The index of the turn.
+    pub turn: u32,
+    /// The position of the first code unit.
+    pub start: u32,
+    /// The position after the last code unit.
+    pub end: u32,
 }
 
 /// Something a person should look at.

@@ -191,6 +191,9 @@ pub struct ConversationCompleted {
     pub reason: EndReason,
     /// Turns in the journal.
     pub turns: u32,
+    /// Turns of the learner among them, spoken and typed; absent before version 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner_turns: Option<u32>,
     /// The learner's speech, in milliseconds.
     pub learner_speech_ms: u64,
     /// Tokens used.

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, EventId};
+use crate::json;
 
 /// The version that this build writes, for every event. 1.1 added optional fields: metrics of a conversation, and a
-/// learner's standing.
-const VERSION: &str = "1.1";
+/// learner's standing; 1.2 the number of the learner's turns.
+const VERSION: &str = "1.2";
 
 /// The major version that this build reads, for every event.
 const MAJOR: u32 = 1;
@@ -90,7 +91,7 @@ impl Envelope {
 
     /// Reads an envelope from the JSON text of a `detail`.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let wire: Wire = serde_json::from_str(text).map_err(malformed)?;
+        let wire: Wire = json::from_str(text).map_err(malformed)?;
         Self::from_wire(wire)
     }
 
@@ -101,7 +102,7 @@ impl Envelope {
         if let Some(detail) = value.get_mut("detail") {
             value = detail.take();
         }
-        let wire: Wire = serde_json::from_value(value).map_err(malformed)?;
+        let wire: Wire = json::from_value(value).map_err(malformed)?;
         Self::from_wire(wire)
     }
 
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         ProgressUpdated,
-        test_samples::{any_envelope, conversation_id},
+        test_samples::{any_envelope, conversation_id, with_fractions},
     };
 
     proptest! {
@@ -145,6 +146,15 @@ mod tests {
             prop_assert_eq!(Envelope::decode(&text).unwrap(), envelope.clone());
             prop_assert_eq!(Envelope::decode_message(&text).unwrap(), envelope.clone());
             let wrapped = json!({"version": "0", "id": "other", "detail": serde_json::from_str::<Value>(&text).unwrap()});
+            prop_assert_eq!(Envelope::decode_message(&wrapped.to_string()).unwrap(), envelope);
+        }
+
+        #[test]
+        fn every_integer_of_an_event_may_have_a_zero_fraction(envelope in any_envelope()) {
+            let mut event: Value = serde_json::from_str(&envelope.encode()).unwrap();
+            with_fractions(&mut event);
+            let wrapped = json!({ "detail": event });
+            prop_assert_eq!(Envelope::decode(&event.to_string()).unwrap(), envelope.clone());
             prop_assert_eq!(Envelope::decode_message(&wrapped.to_string()).unwrap(), envelope);
         }
 
@@ -191,6 +201,19 @@ mod tests {
             event.as_object_mut().unwrap().remove(required[at.index(required.len())]);
             prop_assert!(matches!(Envelope::decode(&event.to_string()), Err(DecodeError::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn learner_speech_with_a_zero_fraction_is_read() {
+        let example = include_str!("../../../schemas/example/conversation.completed.json");
+        let speech_ms = |speech_ms: Value| {
+            let mut event: Value = serde_json::from_str(example).unwrap();
+            event["data"]["learnerSpeechMs"] = speech_ms;
+            let envelope = Envelope::decode_message(&event.to_string())?;
+            Ok::<_, DecodeError>(envelope.event.as_completed().unwrap().learner_speech_ms)
+        };
+        assert_eq!(speech_ms(json!(9000.0)), Ok(9_000));
+        assert!(speech_ms(json!(9000.5)).is_err() && speech_ms(json!(-1.0)).is_err());
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Sample for ConversationCompleted {
         let texts = (any::<String>(), any::<String>());
         let times = (timestamp(), timestamp());
         let spent = (usage(), option::of(metrics()));
-        (ids(), texts, level(), language(), times, end_reason(), any::<(u32, u64)>(), spent)
+        (ids(), texts, level(), language(), times, end_reason(), any::<(u32, Option<u32>, u64)>(), spent)
             .prop_map(
                 |(
                     ids,
@@ -134,7 +134,8 @@ impl Sample for ConversationCompleted {
                         ended_at,
                         reason,
                         turns: counts.0,
-                        learner_speech_ms: counts.1,
+                        learner_turns: counts.1,
+                        learner_speech_ms: counts.2,
                         usage,
                         metrics,
                     }
@@ -283,4 +284,19 @@ fn standing() -> impl Strategy<Value = Standing> {
         assessments,
     });
     (streak, totals, option::of(trend)).prop_map(|(streak, totals, trend)| Standing { streak, totals, trend })
+}
+
+/// Writes every integer that a float holds exactly as a number with a zero fraction.
+pub(crate) fn with_fractions(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(number) => {
+            let float = number.as_f64().filter(|float| format!("{float:.0}") == number.to_string());
+            if let Some(float) = float {
+                *value = float.into();
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(with_fractions),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(with_fractions),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::String(_) => {}
+    }
 }

@@ -57,6 +57,9 @@ pub struct End {
     pub usage: Usage,
     /// Number of turns in the journal.
     pub turns: u32,
+    /// Number of turns of the learner among them; `None` in what an older build wrote.
+    #[serde(default)]
+    pub learner_turns: Option<u32>,
     /// Duration of the learner's speech, in milliseconds.
     pub learner_speech_ms: u64,
     /// Measurements of the owner; `None` if the owner was lost.
@@ -147,15 +150,14 @@ impl End {
     /// The end of a conversation with these `turns` whose owner was lost together with its measurements.
     #[must_use]
     pub fn of_turns(reason: EndReason, usage: Usage, turns: &[Turn]) -> Self {
-        let learner_speech_ms = turns
-            .iter()
-            .filter(|turn| turn.speaker == Speaker::Learner)
-            .fold(0, |sum: u64, turn| sum.saturating_add(turn.speech_ms));
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let learner = turns.iter().filter(|turn| turn.speaker == Speaker::Learner);
         Self {
             reason,
             usage,
-            turns: u32::try_from(turns.len()).unwrap_or(u32::MAX),
-            learner_speech_ms,
+            turns: count(turns.len()),
+            learner_turns: Some(count(learner.clone().count())),
+            learner_speech_ms: learner.fold(0, |sum: u64, turn| sum.saturating_add(turn.speech_ms)),
             metrics: None,
         }
     }
@@ -201,6 +203,7 @@ impl Header {
             ended_at: at,
             reason: end.reason,
             turns: end.turns,
+            learner_turns: end.learner_turns,
             learner_speech_ms: end.learner_speech_ms,
             usage: end.usage,
             metrics: end.metrics,

@@ -107,6 +107,7 @@ fn read<T: DeserializeOwned>(item: Item) -> Result<T, CorruptItemError> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
     use proptest::{collection::vec, option, prelude::*};
 
     use super::{
@@ -144,6 +145,10 @@ mod tests {
             ("endReason".to_owned(), text(&name(&ended.end.reason))),
             ("usage".to_owned(), text(&json(&ended.end.usage))),
             ("turns".to_owned(), number(&ended.end.turns)),
+            (
+                "learnerTurns".to_owned(),
+                ended.end.learner_turns.map_or(AttributeValue::Null(true), |turns| number(&turns)),
+            ),
             ("learnerSpeechMs".to_owned(), number(&ended.end.learner_speech_ms)),
         ]);
         item.insert("metrics".to_owned(), text(&json(&ended.end.metrics)));
@@ -173,9 +178,10 @@ mod tests {
         #[test]
         fn end_is_read_as_it_was_written_and_becomes_the_event(
             start in any_start(), at in timestamp(), reason in end_reason(), usage in usage(),
-            turns in any::<u32>(), learner_speech_ms in any::<u64>(), metrics in option::of(metrics()),
+            counts in any::<(u32, Option<u32>, u64)>(), metrics in option::of(metrics()),
         ) {
-            let ended = Ended { at, end: End { reason, usage, turns, learner_speech_ms, metrics } };
+            let (turns, learner_turns, learner_speech_ms) = counts;
+            let ended = Ended { at, end: End { reason, usage, turns, learner_turns, learner_speech_ms, metrics } };
             let header = read_header(ended_item(header(&start, "claim", at), &ended)).unwrap();
             prop_assert_eq!(header.ended, Some(ended));
             let envelope = header.completed().unwrap();

@@ -189,3 +189,22 @@ fn of_a_deleted_conversation_nothing_is_expected_any_more() {
     assert!(trail.is_complete());
     assert_eq!(trail.stalled_at(after(1_000_000), LIMITS), []);
 }
+
+#[test]
+fn stage_that_seems_to_precede_its_condition_took_no_time() {
+    // Published at 101 s and a bit; S3 cuts the bit off the time of the transcript.
+    let mut found = complete();
+    let bit = SignedDuration::from_millis(640);
+    found.header.published_at = Some(after(101) + bit);
+    found.transcript = passed(101);
+    let took = |found: &Found, stage| {
+        found.trail().steps.iter().find(|step| step.stage == stage).and_then(Step::took_ms)
+    };
+    assert_eq!(took(&found, Stage::Transcript), Some(0));
+    found.transcript = passed(103);
+    assert_eq!(took(&found, Stage::Transcript), Some(1_360));
+    found.transcript = Some(Passed { at: None });
+    assert_eq!(took(&found, Stage::Transcript), None);
+    found.transcript = None;
+    assert_eq!(took(&found, Stage::Transcript), None);
+}

@@ -33,6 +33,8 @@ pub(crate) enum ConverseError {
     FirstNotUser,
     #[error("The provided tool choice names a tool that is not in the list of tools.")]
     UnknownTool,
+    #[error("The model returned the following errors: `{0}` is deprecated for this model.")]
+    Deprecated(&'static str),
 }
 
 #[derive(Deserialize)]
@@ -62,6 +64,15 @@ struct Content {
 #[serde(rename_all = "camelCase")]
 struct InferenceConfig {
     max_tokens: Option<usize>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+}
+
+impl InferenceConfig {
+    /// The first sampling parameter that is set, by the model's name for it.
+    fn sampling(&self) -> Option<&'static str> {
+        self.temperature.map(|_| "temperature").or(self.top_p.map(|_| "top_p"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -71,9 +82,12 @@ struct ToolConfig {
     tool_choice: Option<Value>,
 }
 
-/// The answer to a request's body.
-pub(crate) fn answer(body: &Value) -> Result<Value, ConverseError> {
+/// The response of a model to a request's body. A model that does not take sampling parameters refuses a request with one.
+pub(crate) fn answer(body: &Value, takes_sampling: bool) -> Result<Value, ConverseError> {
     let request = Request::deserialize(body).map_err(|_| ConverseError::Shape)?;
+    if let Some(parameter) = request.inference_config.sampling().filter(|_| !takes_sampling) {
+        return Err(ConverseError::Deprecated(parameter));
+    }
     if request.messages.first().is_none_or(|message| message.role != "user") {
         return Err(ConverseError::FirstNotUser);
     }
@@ -163,7 +177,7 @@ mod tests {
     }
 
     fn assessed(turns: &Value, system: &str) -> Assessment {
-        let answer = answer(&request(turns, system)).unwrap();
+        let answer = answer(&request(turns, system), true).unwrap();
         assert_eq!(answer["stopReason"], "tool_use");
         assert_eq!(answer["additionalModelResponseFields"]["simulated"], true);
         let tool_use = &answer["output"]["message"]["content"][0]["toolUse"];
@@ -215,7 +229,7 @@ mod tests {
     fn a_limit_on_tokens_cuts_the_answer() {
         let mut body = request(&json!([learner("I see a dog.")]), "");
         body["inferenceConfig"]["maxTokens"] = json!(50);
-        let answer = answer(&body).unwrap();
+        let answer = answer(&body, true).unwrap();
         assert_eq!(
             (answer["stopReason"].as_str(), answer["usage"]["outputTokens"].as_u64()),
             (Some("max_tokens"), Some(50))
@@ -223,14 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn model_without_sampling_refuses_its_parameters() {
+        let mut body = request(&json!([learner("I see a dog.")]), "");
+        answer(&body, false).unwrap();
+        for (parameter, named) in [("temperature", "`temperature`"), ("topP", "`top_p`")] {
+            body["inferenceConfig"] = json!({ parameter: 0.0 });
+            let refused = answer(&body, false).unwrap_err().to_string();
+            assert!(refused.contains(named) && refused.contains("deprecated"), "{refused}");
+            answer(&body, true).unwrap();
+        }
+    }
+
+    #[test]
     fn other_requests_get_an_honest_sentence_or_a_refusal() {
         let hello = json!({ "messages": [{ "role": "user", "content": [{ "text": "Hello" }] }] });
-        assert_eq!(answer(&hello).unwrap()["output"]["message"]["content"][0]["text"], ABOUT);
-        assert_eq!(answer(&json!({ "messages": 1 })).unwrap_err(), ConverseError::Shape);
+        assert_eq!(answer(&hello, true).unwrap()["output"]["message"]["content"][0]["text"], ABOUT);
+        assert_eq!(answer(&json!({ "messages": 1 }), true).unwrap_err(), ConverseError::Shape);
         let assistant = json!({ "messages": [{ "role": "assistant", "content": [] }] });
-        assert_eq!(answer(&assistant).unwrap_err(), ConverseError::FirstNotUser);
+        assert_eq!(answer(&assistant, true).unwrap_err(), ConverseError::FirstNotUser);
         let mut unknown = request(&json!([]), "");
         unknown["toolConfig"]["toolChoice"]["tool"]["name"] = json!("other");
-        assert_eq!(answer(&unknown).unwrap_err(), ConverseError::UnknownTool);
+        assert_eq!(answer(&unknown, true).unwrap_err(), ConverseError::UnknownTool);
     }
 }

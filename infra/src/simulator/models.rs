@@ -14,7 +14,10 @@ pub(crate) enum Generation {
 pub(crate) enum Model {
     /// Speech in and out, by the bidirectional stream.
     Sonic(Generation),
-    Text,
+    /// Text, by Converse. `takes_sampling`: the model accepts `temperature`, `topP` and `topK`; newer ones refuse them.
+    Text {
+        takes_sampling: bool,
+    },
     Image(ImageModel),
 }
 
@@ -77,15 +80,15 @@ pub(crate) fn find(id: &str, allow_retired: bool) -> Result<Model, ModelError> {
         return Err(ModelError::EndOfLife);
     }
     match name {
-        "amazon.nova-2-sonic-v1:0" => Ok(Model::Sonic(Generation::Second)),
+        "amazon.nova-2-sonic-v1:0" | "amazon.nova-2-5-sonic-v1:0" => Ok(Model::Sonic(Generation::Second)),
         "amazon.nova-sonic-v1:0" => Ok(Model::Sonic(Generation::First)),
-        _ if NOVA_TEXT.contains(&name) => Ok(Model::Text),
-        _ if RETIRED.contains(&name) && name.starts_with(CLAUDE) => Ok(Model::Text),
+        _ if NOVA_TEXT.contains(&name) => Ok(Model::Text { takes_sampling: true }),
+        _ if RETIRED.contains(&name) && name.starts_with(CLAUDE) => Ok(Model::Text { takes_sampling: true }),
         _ if RETIRED.contains(&name) || STABILITY.contains(&name) => {
             ImageModel::of(name).map(Model::Image).map_err(|_| ModelError::Unknown)
         }
         _ if is_claude(name) && base.is_none() => Err(ModelError::ProfileOnly),
-        _ if is_claude(name) => Ok(Model::Text),
+        _ if is_claude(name) => Ok(Model::Text { takes_sampling: !refuses_sampling(name) }),
         _ => Err(ModelError::Unknown),
     }
 }
@@ -100,19 +103,32 @@ fn is_claude(name: &str) -> bool {
     })
 }
 
+/// Whether a Claude refuses sampling parameters, as all do from 4.7 on: a version without a minor number is one of them.
+fn refuses_sampling(name: &str) -> bool {
+    let mut numbers = name.split('-').filter_map(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().filter(|minor| *minor < 100).unwrap_or(0));
+    version >= (4, 7)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn current_models_answer() {
-        assert_eq!(find("amazon.nova-2-sonic-v1:0", false), Ok(Model::Sonic(Generation::Second)));
-        for id in [
-            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-            "global.anthropic.claude-sonnet-5-5",
-            "amazon.nova-2-lite-v1:0",
+        for id in ["amazon.nova-2-sonic-v1:0", "amazon.nova-2-5-sonic-v1:0"] {
+            assert_eq!(find(id, false), Ok(Model::Sonic(Generation::Second)), "{id}");
+        }
+        for (id, takes_sampling) in [
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", true),
+            ("us.anthropic.claude-opus-4-20250514-v1:0", true),
+            ("us.anthropic.claude-sonnet-4-6", true),
+            ("us.anthropic.claude-opus-4-7", false),
+            ("global.anthropic.claude-sonnet-5-5", false),
+            ("global.anthropic.claude-sonnet-5-20260801-v1:0", false),
+            ("amazon.nova-2-lite-v1:0", true),
         ] {
-            assert_eq!(find(id, false), Ok(Model::Text), "{id}");
+            assert_eq!(find(id, false), Ok(Model::Text { takes_sampling }), "{id}");
         }
         for id in STABILITY {
             assert_eq!(find(id, false), Ok(Model::Image(ImageModel::of(id).unwrap())), "{id}");
@@ -125,7 +141,7 @@ mod tests {
         assert_eq!(find("amazon.nova-sonic-v1:0", true), Ok(Model::Sonic(Generation::First)));
         let sonnet = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
         assert_eq!(find(sonnet, false), Err(ModelError::EndOfLife));
-        assert_eq!(find(sonnet, true), Ok(Model::Text));
+        assert_eq!(find(sonnet, true), Ok(Model::Text { takes_sampling: true }));
         let canvas = "amazon.nova-canvas-v1:0";
         assert_eq!(find(canvas, false), Err(ModelError::EndOfLife));
         assert_eq!(find(canvas, true), Ok(Model::Image(ImageModel::of(canvas).unwrap())));

@@ -188,10 +188,10 @@ async fn answer_converse(
     request: Request,
 ) -> Result<Response, ServiceError> {
     let (body, model) = read_request(&shared, &model_id, request).await?;
-    let Model::Text = model else {
+    let Model::Text { takes_sampling } = model else {
         return Err(validation("The model does not support the Converse operation.".to_owned()));
     };
-    let answer = converse::answer(&body).map_err(|error| validation(error.to_string()))?;
+    let answer = converse::answer(&body, takes_sampling).map_err(|error| validation(error.to_string()))?;
     Ok(axum::Json(answer).into_response())
 }
 
@@ -282,7 +282,7 @@ async fn authenticate(
 fn sonic(shared: &ServerState, model_id: &str) -> Result<Generation, ServiceError> {
     match find_model(shared, model_id)? {
         Model::Sonic(generation) => Ok(generation),
-        Model::Text | Model::Image(_) => {
+        Model::Text { .. } | Model::Image(_) => {
             Err(validation("The model is not supported for bidirectional streaming.".to_owned()))
         }
     }

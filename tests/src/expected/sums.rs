@@ -33,6 +33,11 @@ pub fn progress<'a>(
 ) -> anyhow::Result<Sums> {
     let mut expected = Sums::new();
     for (transcript, time_zone, assessment) in conversations {
+        if !is_practice(transcript) {
+            // Only the total exists, without an amount.
+            expected.entry((transcript.user_id.to_string(), PROGRESS_TOTAL.to_owned())).or_default();
+            continue;
+        }
         let end = conversation_sums(transcript);
         let day = transcript.started_at.in_tz(time_zone)?.date().to_string();
         for date in [day, PROGRESS_TOTAL.to_owned()] {
@@ -43,6 +48,11 @@ pub fn progress<'a>(
         }
     }
     Ok(expected)
+}
+
+/// Whether the learner said anything.
+pub(super) fn is_practice(transcript: &Transcript) -> bool {
+    transcript.turns.iter().any(|turn| turn.turn.speaker == Speaker::Learner)
 }
 
 /// The first difference between the expected and the stored sums.

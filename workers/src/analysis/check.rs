@@ -5,11 +5,15 @@
 
 use std::sync::LazyLock;
 
-use events::contract::{Assessment, FeedbackLanguage, Speaker, Turn};
+use events::{
+    contract::{Assessment, FeedbackLanguage, SkillScore, Turn},
+    json::with_integers,
+    text::has_visible,
+};
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{language, unicode::is_invisible};
+use super::{language, quote::Said, wrapping::unwrapped};
 
 /// Maximum number of listed violations.
 pub(super) const VIOLATIONS_MAX: usize = 20;
@@ -20,20 +24,39 @@ pub(super) const TEXT_CHARS_MAX: usize = 1_000;
 /// Maximum length of a violation, in characters.
 const VIOLATION_CHARS_MAX: usize = 400;
 
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
-    jsonschema::validator_for(&schema()).expect("the schema generated from a Rust type is a valid schema")
+    jsonschema::validator_for(&SCHEMA).expect("the schema generated from a Rust type is a valid schema")
 });
 
-/// The JSON Schema of an answer: one self-contained object, as Bedrock requires for a tool's input.
+/// The JSON Schema of an answer: one self-contained object, as Bedrock requires for a tool's input. Places of quotes are not
+/// asked of the model.
 pub(super) fn schema() -> Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    settings.into_generator().into_root_schema_for::<Assessment>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<Assessment>().to_value();
+    remove_places(&mut schema);
+    schema
 }
 
-/// Parses and checks `answer` against the conversation in `turns` and the feedback `language`.
+fn remove_places(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Object(properties)) = fields.get_mut("properties") {
+                properties.remove("place");
+            }
+            fields.values_mut().for_each(remove_places);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_places),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Parses and checks `answer` against the conversation in `turns` and the feedback `language`. Known wrappings are undone
+/// before, and the places of its quotes are filled in.
 ///
 /// # Errors
 /// The violations, at most [`VIOLATIONS_MAX`], each with a JSON pointer.
@@ -42,18 +65,19 @@ pub(super) fn assessment(
     turns: &[Turn],
     language: FeedbackLanguage,
 ) -> Result<Assessment, Vec<String>> {
+    let answer = with_integers(unwrapped(answer.clone(), &SCHEMA));
     let mut violations: Vec<String> = VALIDATOR
-        .iter_errors(answer)
+        .iter_errors(&answer)
         .take(VIOLATIONS_MAX)
         .map(|error| violation(&error.instance_path().to_string(), &error.to_string()))
         .collect();
     if !violations.is_empty() {
         return Err(violations);
     }
-    let assessment: Assessment =
-        serde_json::from_value(answer.clone()).map_err(|error| vec![violation("", &error.to_string())])?;
+    let mut assessment: Assessment =
+        serde_json::from_value(answer).map_err(|error| vec![violation("", &error.to_string())])?;
     violations.extend(bad_texts(&assessment));
-    violations.extend(bad_quotes(&assessment, turns));
+    violations.extend(place_quotes(&mut assessment, turns));
     violations.extend(bad_language(&assessment, language));
     violations.truncate(VIOLATIONS_MAX);
     if violations.is_empty() { Ok(assessment) } else { Err(violations) }
@@ -73,7 +97,7 @@ fn violation(place: &str, what: &str) -> String {
 fn bad_texts(assessment: &Assessment) -> impl Iterator<Item = String> {
     feedback(assessment).into_iter().chain(better(assessment)).filter_map(|(place, text)| {
         let chars = text.chars().count();
-        if text.trim().is_empty() {
+        if !has_visible(text) {
             Some(violation(&place, "is empty"))
         } else if chars > TEXT_CHARS_MAX {
             Some(violation(&place, &format!("has {chars} characters, at most {TEXT_CHARS_MAX} are allowed")))
@@ -124,34 +148,36 @@ fn better(assessment: &Assessment) -> Vec<(String, &str)> {
         .collect()
 }
 
-/// Quotes that the learner did not say.
-fn bad_quotes(assessment: &Assessment, turns: &[Turn]) -> Vec<String> {
-    let said: Vec<String> = turns
-        .iter()
-        .filter(|turn| turn.speaker == Speaker::Learner)
-        .map(|turn| normalized(&turn.text))
-        .collect();
-    let evidence =
-        skills(assessment).into_iter().flat_map(|(name, skill)| {
-            skill.evidence.iter().enumerate().map(move |(place, evidence)| {
-                (format!("/skills/{name}/evidence/{place}/quote"), &evidence.quote)
-            })
-        });
-    let corrections = assessment
-        .corrections
-        .iter()
-        .enumerate()
-        .map(|(place, correction)| (format!("/corrections/{place}/quote"), &correction.quote));
-    evidence
-        .chain(corrections)
-        .filter(|(_, quote)| !occurs(&normalized(quote), &said))
-        .map(|(place, quote)| {
-            violation(&place, &format!("{quote:?} does not occur in a single turn of the learner"))
-        })
-        .collect()
+/// Fills in the places of the quotes. Returns a violation for each that the learner did not say.
+fn place_quotes(assessment: &mut Assessment, turns: &[Turn]) -> Vec<String> {
+    let said = Said::new(turns);
+    let mut violations = Vec::new();
+    let mut place = |pointer: String, quote: &str| {
+        let place = said.find(quote);
+        if place.is_none() {
+            let what = format!("{quote:?} does not occur in a single turn of the learner");
+            violations.push(violation(&pointer, &what));
+        }
+        place
+    };
+    let Assessment { skills, corrections, .. } = assessment;
+    for (name, skill) in [
+        ("fluency", &mut skills.fluency),
+        ("vocabulary", &mut skills.vocabulary),
+        ("grammar", &mut skills.grammar),
+        ("relevance", &mut skills.relevance),
+    ] {
+        for (index, evidence) in skill.evidence.iter_mut().enumerate() {
+            evidence.place = place(format!("/skills/{name}/evidence/{index}/quote"), &evidence.quote);
+        }
+    }
+    for (index, correction) in corrections.iter_mut().enumerate() {
+        correction.place = place(format!("/corrections/{index}/quote"), &correction.quote);
+    }
+    violations
 }
 
-fn skills(assessment: &Assessment) -> [(&'static str, &events::contract::SkillScore); 4] {
+fn skills(assessment: &Assessment) -> [(&'static str, &SkillScore); 4] {
     let skills = &assessment.skills;
     [
         ("fluency", &skills.fluency),
@@ -161,32 +187,11 @@ fn skills(assessment: &Assessment) -> [(&'static str, &events::contract::SkillSc
     ]
 }
 
-/// `text` in lower case with single spaces and straight quotation marks, without invisible characters.
-fn normalized(text: &str) -> String {
-    let straight = text.replace(['’', '‘'], "'").replace(['“', '”'], "\"").replace(is_invisible, "");
-    straight.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
-/// Whether `quote` occurs in one of the texts at word boundaries. A quote without a letter or digit proves nothing.
-fn occurs(quote: &str, said: &[String]) -> bool {
-    let joins = |left: Option<char>, right: Option<char>| {
-        left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
-    };
-    quote.chars().any(char::is_alphanumeric)
-        && said.iter().any(|text| {
-            text.match_indices(quote).any(|(start, found)| {
-                let (before, after) = (&text[..start], &text[start + found.len()..]);
-                !joins(before.chars().next_back(), quote.chars().next())
-                    && !joins(quote.chars().next_back(), after.chars().next())
-            })
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::test_samples::{self, turn};
-    use events::contract::Correction;
+    use events::contract::{Correction, QuotePlace, Skills, Speaker};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -214,9 +219,50 @@ mod tests {
     #[test]
     fn good_answer_is_accepted_whatever_the_case_and_white_space_of_its_quotes() {
         let accepted = answer(|_| ()).unwrap();
-        assert_eq!(accepted, test_samples::assessment(70, "the man has an umbrella"));
+        let mut expected = test_samples::assessment(70, "the man has an umbrella");
+        let place = QuotePlace { turn: 1, start: 20, end: 43 };
+        let Skills { fluency, vocabulary, grammar, relevance } = &mut expected.skills;
+        for skill in [fluency, vocabulary, grammar, relevance] {
+            skill.evidence[0].place = Some(place);
+        }
+        assert_eq!(accepted, expected);
+        let corrected = answer(|answer| {
+            answer["corrections"] =
+                json!([{ "quote": "HE GO", "better": "He goes.", "why": "Third person." }]);
+        });
+        assert_eq!(corrected.unwrap().corrections[0].place, Some(QuotePlace { turn: 2, start: 0, end: 5 }));
         answer(|answer| answer["skills"]["grammar"]["evidence"][0]["quote"] = json!("it's raining, and"))
             .unwrap();
+    }
+
+    #[test]
+    fn every_integer_may_have_a_zero_fraction() {
+        answer(|answer| {
+            answer["overall"] = json!(64.0);
+            for skill in ["fluency", "vocabulary", "grammar", "relevance"] {
+                answer["skills"][skill]["score"] = json!(61.0);
+            }
+        })
+        .unwrap();
+        refused(|answer| answer["overall"] = json!(64.5), "/overall: ");
+        refused(|answer| answer["overall"] = json!(101.0), "/overall: ");
+    }
+
+    #[test]
+    fn wrapped_answer_is_unwrapped_before_it_is_checked() {
+        for name in ["output", "$PARAMETER_NAME"] {
+            answer(|answer| *answer = json!({ name: answer })).unwrap();
+        }
+        answer(|answer| answer["strengths"] = json!(answer["strengths"].to_string())).unwrap();
+        answer(|answer| answer["skills"] = json!(answer["skills"].to_string())).unwrap();
+        refused(|answer| *answer = json!({ "output": { "overall": 64 } }), "skills");
+    }
+
+    #[test]
+    fn place_is_filled_in_and_not_asked_of_the_model() {
+        assert!(!schema().to_string().contains("place\""), "{}", schema());
+        let place = json!({ "turn": 9, "start": 1, "end": 2 });
+        refused(|answer| answer["skills"]["fluency"]["evidence"][0]["place"] = place, "place");
     }
 
     #[test]
@@ -262,6 +308,7 @@ mod tests {
             quote: "he goes".into(),
             better: "He goes home.".into(),
             why: "Third person.".into(),
+            place: None,
         };
         refused(|answer| answer["corrections"] = json!([correction]), "/corrections/0/quote: ");
     }
@@ -314,9 +361,9 @@ mod tests {
     fn what_cannot_be_seen_does_not_matter_to_a_quote() {
         let said = [turn(0, Speaker::Learner, "A m\u{200b}an with\u{e0041} an um\u{ad}brella")];
         let quoting = test_samples::assessment(50, "a man with an umbrella");
-        assert_eq!(bad_quotes(&quoting, &said), Vec::<String>::new());
+        assert_eq!(place_quotes(&mut quoting.clone(), &said), Vec::<String>::new());
         let hidden = test_samples::assessment(50, "\u{200b}\u{e0041}");
-        assert_eq!(bad_quotes(&hidden, &said).len(), 4);
+        assert_eq!(place_quotes(&mut hidden.clone(), &said).len(), 4);
     }
 
     #[test]
@@ -337,10 +384,10 @@ mod tests {
             let from = from % words.len();
             let quote = words[from..words.len().min(from + length)].join("  ").to_uppercase();
             let said = [turn(0, Speaker::Learner, &words.join(" "))];
-            let assessment = test_samples::assessment(50, &quote);
-            prop_assert_eq!(bad_quotes(&assessment, &said), Vec::<String>::new());
+            let mut assessment = test_samples::assessment(50, &quote);
+            prop_assert_eq!(place_quotes(&mut assessment, &said), Vec::<String>::new());
             let by_tutor = [turn(0, Speaker::Tutor, &words.join(" "))];
-            prop_assert_eq!(bad_quotes(&assessment, &by_tutor).len(), 4);
+            prop_assert_eq!(place_quotes(&mut assessment, &by_tutor).len(), 4);
         }
 
         #[test]

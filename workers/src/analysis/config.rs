@@ -43,6 +43,14 @@ pub struct Config {
         value_parser = clap::value_parser!(i32).range(256..=64_000)
     )]
     pub analysis_max_tokens: i32,
+    /// The temperature, from 0 to 1. It is sent only if it is set: newer models refuse it.
+    #[arg(
+        long,
+        env = "NOVA_ANALYSIS_TEMPERATURE",
+        value_name = "NOVA_ANALYSIS_TEMPERATURE",
+        value_parser = parse_temperature
+    )]
+    pub analysis_temperature: Option<f32>,
     /// The price of a million input tokens of the model, in US dollars. [kept in millionths of a dollar]
     #[arg(
         long = "analysis-price-input-usd-per-mtok",
@@ -63,9 +71,25 @@ pub struct Config {
     pub analysis_price_output_usd_micros: u64,
 }
 
+/// Source: Bedrock API reference, `InferenceConfiguration`.
+fn parse_temperature(text: &str) -> Result<f32, String> {
+    let temperature = text.parse().ok().filter(|temperature| (0.0..=1.0).contains(temperature));
+    temperature.ok_or_else(|| "a number from 0 to 1 is expected".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn temperature_is_from_0_to_1() {
+        for (text, temperature) in [("0", 0.0), ("0.25", 0.25), ("1", 1.0)] {
+            assert_eq!(parse_temperature(text), Ok(temperature));
+        }
+        for text in ["", "-0.1", "1.1", "NaN", "inf", "warm"] {
+            assert!(parse_temperature(text).unwrap_err().contains("0 to 1"), "{text}");
+        }
+    }
 
     #[test]
     fn prices_are_dollars_and_their_defaults_are_those_of_the_default_model() {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `learnerTurns` | turns of the learner, spoken and typed | turns |
 //! | `words` | runs of letters, digits, apostrophes and hyphens with at least one letter or digit | words |
-//! | `distinctWords` | different ones of them, ignoring case | words |
+//! | `distinctWords` | different ones of them, ignoring case and the form of canonically equivalent characters | words |
 //! | `speechMs` | speaking time: speech of the learner's turns as the ingress measured it, without silence | ms |
 //! | `wordsPerMinute` | words of turns with speech, by the minute of that speech; 0 without speech | words/min |
 //! | `meanTurnWords` | words by turn of the learner; 0 without turns | words |
@@ -17,15 +17,20 @@
 
 use std::collections::HashSet;
 
-use events::contract::{Measures, Speaker, Turn};
+use events::{
+    contract::{Measures, Speaker, Turn},
+    text::{caseless, nfc},
+};
 
 /// The measures of the learner's side of `turns`.
 pub(super) fn measures(turns: &[Turn]) -> Measures {
     let learner: Vec<&Turn> = turns.iter().filter(|turn| turn.speaker == Speaker::Learner).collect();
-    let word_count = |turn: &Turn| words(&turn.text).count();
+    let word_count = |turn: &Turn| words(&nfc(&turn.text)).count();
     let total: usize = learner.iter().map(|turn| word_count(turn)).sum();
-    let distinct: HashSet<String> =
-        learner.iter().flat_map(|turn| words(&turn.text)).map(str::to_lowercase).collect();
+    let mut distinct = HashSet::new();
+    for turn in &learner {
+        distinct.extend(words(&nfc(&turn.text)).map(caseless));
+    }
     let speech_ms: u64 = learner.iter().map(|turn| turn.speech_ms).fold(0, u64::saturating_add);
     let spoken: usize = learner.iter().filter(|turn| turn.speech_ms > 0).map(|turn| word_count(turn)).sum();
     let pauses = pauses(turns);

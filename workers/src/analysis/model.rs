@@ -5,7 +5,7 @@
 //! regions. The result is checked against the schema in any case (`check`). A simulated model sets
 //! `additionalModelResponseFields.simulated`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
@@ -27,8 +27,11 @@ use tokio::time::Instant;
 
 use super::{
     check,
-    json::{from_document, to_document},
+    config::Config,
+    cost_metrics::CostMetrics,
+    json_document::{from_document, to_document},
     prompt::TOOL,
+    response_body::repairing,
 };
 
 /// Timeout of one attempt. The response arrives as a whole, after its last token.
@@ -46,8 +49,9 @@ const MODEL_POLICY: RetryPolicy =
 pub(super) struct Model {
     bedrock: aws_sdk_bedrockruntime::Client,
     pub(super) id: String,
-    tokens_max: i32,
+    inference: InferenceConfiguration,
     tools: ToolConfiguration,
+    cost_metrics: Arc<CostMetrics>,
 }
 
 /// A response of the model.
@@ -88,18 +92,23 @@ pub(super) enum Stop {
 }
 
 impl Model {
-    /// The model `id` with responses of at most `tokens_max` tokens.
+    /// The model of `config`, with the settings that are configured and no others: newer models refuse some.
     ///
     /// # Errors
     /// The SDK does not accept the tool: a bug of this build.
-    pub(super) fn new(aws: &SdkConfig, id: String, tokens_max: i32) -> Result<Self, BuildError> {
+    pub(super) fn new(
+        aws: &SdkConfig,
+        config: &Config,
+        cost_metrics: Arc<CostMetrics>,
+    ) -> Result<Self, BuildError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let config = aws_sdk_bedrockruntime::config::Builder::from(aws).timeout_config(timeouts).build();
-        let bedrock = aws_sdk_bedrockruntime::Client::from_conf(config);
+        let mut sdk = aws_sdk_bedrockruntime::config::Builder::from(aws).timeout_config(timeouts);
+        sdk.set_http_client(aws.http_client().map(repairing));
+        let bedrock = aws_sdk_bedrockruntime::Client::from_conf(sdk.build());
         let specification = ToolSpecification::builder()
             .name(TOOL)
             .description("Records the assessment of the learner.")
@@ -109,7 +118,8 @@ impl Model {
             .tools(Tool::ToolSpec(specification))
             .tool_choice(ToolChoice::Tool(SpecificToolChoice::builder().name(TOOL).build()?))
             .build()?;
-        Ok(Self { bedrock, id, tokens_max, tools })
+        let (id, inference) = (config.analysis_model_id.clone(), inference(config));
+        Ok(Self { bedrock, id, inference, tools, cost_metrics })
     }
 
     /// The model's response to `messages` with the instructions `system`.
@@ -117,23 +127,31 @@ impl Model {
     /// # Errors
     /// By the class of the failed call. A wrong configuration of the model is an environment error.
     pub(super) async fn converse(&self, system: &str, messages: &[Message]) -> Result<Response, Failure> {
-        let inference =
-            InferenceConfiguration::builder().max_tokens(self.tokens_max).temperature(0.0).build();
         let attempt = || async {
             self.bedrock
                 .converse()
                 .model_id(&self.id)
                 .system(SystemContentBlock::Text(system.to_owned()))
                 .set_messages(Some(messages.to_vec()))
-                .inference_config(inference.clone())
+                .inference_config(self.inference.clone())
                 .tool_config(self.tools.clone())
                 .send()
                 .await
                 .map_err(failure)
         };
         let output = retry(MODEL_POLICY, Instant::now() + OPERATION_TIMEOUT, attempt).await?;
+        if output.usage().is_none() {
+            self.cost_metrics.add_unreadable_usage();
+        }
         Ok(response(&output))
     }
+}
+
+fn inference(config: &Config) -> InferenceConfiguration {
+    InferenceConfiguration::builder()
+        .max_tokens(config.analysis_max_tokens)
+        .set_temperature(config.analysis_temperature)
+        .build()
 }
 
 fn response(output: &ConverseOutput) -> Response {
@@ -175,11 +193,25 @@ fn failure(error: SdkError<ConverseError>) -> Retry<Failure> {
         Some(ConverseError::ModelTimeoutException(_) | ConverseError::ModelErrorException(_)) => {
             Retry::transient(Failure::retry(anyhow!("the model failed: {}", code(&error))))
         }
-        Some(_) if names_model(error.message()) => Retry::Permanent(Failure::environment(anyhow!(
-            "NOVA_ANALYSIS_MODEL_ID names an unusable model: {}",
-            code(&error)
-        ))),
-        _ => Retry::Permanent(Failure::aws(error).context("failed to call the model")),
+        Some(service) => {
+            let is_validation = matches!(service, ConverseError::ValidationException(_));
+            Retry::Permanent(match cause(is_validation, error.message().unwrap_or_default()) {
+                Cause::Model => Failure::environment(anyhow!(
+                    "NOVA_ANALYSIS_MODEL_ID names an unusable model: {}",
+                    code(&error)
+                )),
+                Cause::Parameters => Failure::environment(anyhow!(
+                    "the model of NOVA_ANALYSIS_MODEL_ID refuses a parameter of the request, such as those of \
+                     NOVA_ANALYSIS_TEMPERATURE and NOVA_ANALYSIS_MAX_TOKENS: {}",
+                    code(&error)
+                )),
+                Cause::Unknown => {
+                    Failure::unavailable(anyhow!("the model refused a request: {}", code(&error)))
+                }
+                Cause::Other => Failure::aws(error).context("failed to call the model"),
+            })
+        }
+        None => Retry::Permanent(Failure::aws(error).context("failed to call the model")),
     }
 }
 
@@ -188,23 +220,74 @@ fn code(error: &SdkError<ConverseError>) -> String {
     format!("{}: {}", text(error.code()), text(error.message()))
 }
 
-/// Whether an error is about the configured model and not about the request.
-/// Source: the messages "The provided model identifier is invalid.", "… with on-demand throughput isn't
-/// supported. Retry your request with the ID or ARN of an inference profile …" and "This model version has reached the
-/// end of its life. …" of Bedrock.
-fn names_model(message: Option<&str>) -> bool {
-    message.is_some_and(|message| {
-        ["model identifier", "on-demand throughput", "end of its life"]
-            .iter()
-            .any(|part| message.contains(part))
-    })
+/// What an error of the service is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The configured model: the same for every message.
+    Model,
+    /// A parameter that every request has: the same for every message.
+    Parameters,
+    /// A refused request, for a reason that this build does not know. It counts against the message only if the model accepts
+    /// others meanwhile.
+    Unknown,
+    /// The content of this request, or another error.
+    Other,
 }
+
+/// What an error with this `message` is about. Bedrock has one code, `ValidationException`, for a wrong model, for wrong
+/// parameters and for wrong content. Source: messages of Bedrock and of Claude, as public bug reports quote them.
+fn cause(is_validation: bool, message: &str) -> Cause {
+    let message = message.to_lowercase();
+    let any = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if any(&["model identifier", "on-demand throughput", "end of its life"]) {
+        Cause::Model
+    } else if !is_validation || any(CONTENT) {
+        Cause::Other
+    } else if any(PARAMETERS) {
+        Cause::Parameters
+    } else {
+        Cause::Unknown
+    }
+}
+
+/// Parts of messages about the content of a request, in lower case.
+const CONTENT: &[&str] =
+    &["messages.", "input is too long", "prompt is too long", "input tokens", "text content"];
+
+/// Parts of messages about parameters, in lower case.
+const PARAMETERS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "topp",
+    "top_k",
+    "max_tokens",
+    "maxtokens",
+    "maximum tokens",
+    "stop_sequences",
+    "stopsequences",
+    "thinking",
+    "tool_choice",
+    "toolchoice",
+    "toolconfig",
+    "tools.",
+    "inferenceconfig",
+    "extraneous key",
+    "deprecated for this model",
+    "not supported for this model",
+    "support tool use",
+    "n't support",
+    "does not support",
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_bedrockruntime::types::{ContentBlock, ConversationRole, ToolUseBlock};
+    use aws_sdk_bedrockruntime::types::{
+        ContentBlock, ConversationRole, ToolUseBlock, error::ValidationException,
+    };
     use aws_smithy_types::Document;
+    use clap::Parser as _;
+    use events::runtime::failure::FailureKind;
     use serde_json::json;
     use std::collections::HashMap;
 
@@ -258,12 +341,72 @@ mod tests {
     }
 
     #[test]
-    fn invalid_model_id_is_told_from_an_invalid_request() {
-        assert!(names_model(Some("The provided model identifier is invalid.")));
-        assert!(names_model(Some(
-            "This model version has reached the end of its life. Please refer to the docs."
-        )));
-        assert!(!names_model(Some("messages.0.content: Input is too long for requested model.")));
-        assert!(!names_model(None));
+    fn temperature_is_sent_only_if_it_is_configured() {
+        let config = |more: &[&str]| {
+            let url = "https://sqs.us-east-1.amazonaws.com/1/q";
+            let mut arguments = vec!["analysis", "--queue-url", url, "--dead-letter-queue-url", url];
+            let names = [
+                "attempts-table",
+                "conversations-table",
+                "images-table",
+                "effects-table",
+                "logs-bucket",
+                "event-bus",
+            ];
+            let names: Vec<String> = names.iter().map(|name| format!("--{name}=x")).collect();
+            arguments.extend(names.iter().map(String::as_str).chain(more.iter().copied()));
+            inference(&Config::parse_from(arguments))
+        };
+        assert_eq!((config(&[]).max_tokens(), config(&[]).temperature()), (Some(4096), None));
+        assert_eq!(config(&["--analysis-temperature", "0"]).temperature(), Some(0.0));
+    }
+
+    #[test]
+    fn error_is_about_the_model_its_parameters_or_the_content() {
+        for (message, expected) in [
+            ("The provided model identifier is invalid.", Cause::Model),
+            ("This model version has reached the end of its life. Please refer to the docs.", Cause::Model),
+            (
+                "The model returned the following errors: `temperature` is deprecated for this model.",
+                Cause::Parameters,
+            ),
+            (
+                "`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
+                Cause::Parameters,
+            ),
+            ("The maximum tokens you requested exceeds the model limit of 4096.", Cause::Parameters),
+            ("This model doesn't support tool use.", Cause::Parameters),
+            ("tool_choice: Thinking may not be enabled when tool_choice forces tool use.", Cause::Parameters),
+            ("messages.0.content: Input is too long for requested model.", Cause::Other),
+            ("messages: text content blocks must be non-empty", Cause::Other),
+            ("prompt is too long: 210000 tokens > 200000 maximum", Cause::Other),
+            ("Something new.", Cause::Unknown),
+            ("", Cause::Unknown),
+        ] {
+            assert_eq!(cause(true, message), expected, "{message}");
+        }
+        assert_eq!(cause(false, "temperature"), Cause::Other);
+        assert_eq!(cause(false, "This model version has reached the end of its life."), Cause::Model);
+    }
+
+    fn refused(message: &str) -> FailureKind {
+        use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+        use aws_smithy_types::{body::SdkBody, error::ErrorMetadata};
+
+        let meta = ErrorMetadata::builder().code("ValidationException").message(message).build();
+        let error = ValidationException::builder().message(message).meta(meta).build();
+        let raw = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+        match failure(SdkError::service_error(ConverseError::ValidationException(error), raw)) {
+            Retry::Permanent(failure) => failure.kind().clone(),
+            Retry::Transient { .. } => panic!("it is not retried"),
+        }
+    }
+
+    #[test]
+    fn refused_parameter_is_an_environment_error_and_refused_content_is_not() {
+        assert_eq!(refused("`temperature` is deprecated for this model."), FailureKind::Environment);
+        assert_eq!(refused("The provided model identifier is invalid."), FailureKind::Environment);
+        assert_eq!(refused("Something new."), FailureKind::Unavailable { after: None });
+        assert!(matches!(refused("Input is too long for requested model."), FailureKind::Reject { .. }));
     }
 }

@@ -6,13 +6,13 @@
 
 use std::fmt::Write;
 
-use events::contract::{FeedbackLanguage, Measures, Speaker, Turn};
+use events::{
+    contract::{FeedbackLanguage, Measures, Speaker, Turn},
+    text::is_invisible,
+};
 use serde::Serialize;
 
-use super::{
-    picture::Picture,
-    unicode::{is_invisible, looks_like_markup},
-};
+use super::{markup::looks_like_markup, picture::Picture};
 
 /// The name of the tool that the model must call.
 pub(super) const TOOL: &str = "record_assessment";

@@ -14,7 +14,7 @@ pub(super) struct Change {
     pub(super) conversation_id: ConversationId,
     /// The day in the learner's time zone.
     pub(super) day: Date,
-    /// The amounts for the day and the total, by attribute.
+    /// The amounts for the day and the total, by attribute; empty for a conversation in which the learner said nothing.
     pub(super) added: BTreeMap<&'static str, u64>,
     /// Whether a conversation is counted: its day then belongs to a streak.
     pub(super) counts_conversation: bool,
@@ -37,8 +37,8 @@ pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
             user_id: completed.user_id.clone(),
             conversation_id: completed.conversation_id,
             day: local_day(completed.started_at, &completed.time_zone)?,
-            added: activity(completed),
-            counts_conversation: true,
+            added: if is_practice(completed) { activity(completed) } else { BTreeMap::new() },
+            counts_conversation: is_practice(completed),
             assessed: None,
         })
     } else if let Some(analyzed) = event.as_analyzed() {
@@ -62,6 +62,12 @@ pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
 fn local_day(at: Timestamp, time_zone: &str) -> Result<Date, ChangeError> {
     let local = at.in_tz(time_zone).map_err(|_| ChangeError::UnknownTimeZone(time_zone.to_owned()))?;
     Ok(local.date())
+}
+
+/// Whether the learner took a turn: nothing else is practice. Events before version 1.2 do not say how many turns are the
+/// learner's; there it is speech, or a turn after the tutor's greeting, which may have been typed.
+fn is_practice(completed: &ConversationCompleted) -> bool {
+    completed.learner_turns.map_or(completed.learner_speech_ms > 0 || completed.turns > 1, |turns| turns > 0)
 }
 
 fn activity(completed: &ConversationCompleted) -> BTreeMap<&'static str, u64> {
@@ -147,6 +153,20 @@ mod tests {
         assert_eq!((scores.day, scores.counts_conversation), (activity.day, false));
         assert_eq!(scores.assessed.map(|assessed| assessed.level), Some(Level::B2));
         assert_eq!(activity.assessed, None);
+    }
+
+    #[test]
+    fn conversation_without_a_turn_of_the_learner_counts_nothing() {
+        let counted = |learner_turns, turns, learner_speech_ms| {
+            let event = ConversationCompleted { learner_turns, learner_speech_ms, ..completed(turns) };
+            let change = change(&Event::ConversationCompleted(event)).unwrap();
+            assert_eq!(change.counts_conversation, !change.added.is_empty());
+            change.counts_conversation
+        };
+        assert!(!counted(Some(0), 0, 0) && !counted(Some(0), 2, 0), "greetings and nudges are the tutor's");
+        assert!(counted(Some(1), 1, 0), "a typed turn has no speech");
+        assert!(!counted(None, 0, 0) && !counted(None, 1, 0), "of an older build");
+        assert!(counted(None, 2, 0) && counted(None, 1, 800));
     }
 
     #[test]

@@ -157,11 +157,7 @@ impl Store {
             update.key("date", text(date))
         };
         let (expression, values) = addition(&change.added);
-        let day = update(&change.day.to_string())
-            .update_expression(expression.clone())
-            .set_expression_attribute_values(Some(values.clone()))
-            .build()?;
-        let mut total = update(PROGRESS_TOTAL).set_expression_attribute_values(Some(values));
+        let mut total = update(PROGRESS_TOTAL).set_expression_attribute_values(Some(values.clone()));
         let mut settings = vec![
             "#revision = :revision".to_owned(),
             "updatedAt = :updatedAt".to_owned(),
@@ -187,12 +183,18 @@ impl Store {
                 .condition_expression("#revision = :before")
                 .expression_attribute_values(":before", number(&before)),
         };
-        Ok(vec![
+        let mut writes = vec![
             TransactWriteItem::builder().put(marker).build(),
-            TransactWriteItem::builder().update(day).build(),
-            TransactWriteItem::builder().update(total.build()?).build(),
             TransactWriteItem::builder().condition_check(self.effects.not_erased(&change.user_id)?).build(),
-        ])
+            TransactWriteItem::builder().update(total.build()?).build(),
+        ];
+        // Without an amount there is no such day.
+        if !change.added.is_empty() {
+            let day = update(&change.day.to_string()).update_expression(expression);
+            let day = day.set_expression_attribute_values(Some(values)).build()?;
+            writes.push(TransactWriteItem::builder().update(day).build());
+        }
+        Ok(writes)
     }
 }
 
@@ -263,8 +265,11 @@ fn json<T: DeserializeOwned>(item: &Item, name: &str) -> Result<Option<T>, Failu
     read.map(Some).ok_or_else(|| Failure::reject(format!("the attribute {name} is unreadable")))
 }
 
-/// `ADD name :name, …` and its values. None of the names is a reserved word of DynamoDB.
+/// `ADD name :name, …` and its values; empty without amounts. None of the names is a reserved word of DynamoDB.
 fn addition(added: &BTreeMap<&'static str, u64>) -> (String, Item) {
+    if added.is_empty() {
+        return (String::new(), Item::new());
+    }
     let terms: Vec<_> = added.keys().map(|name| format!("{name} :{name}")).collect();
     let values = added.iter().map(|(name, value)| (format!(":{name}"), number(value))).collect();
     (format!("ADD {}", terms.join(", ")), values)
@@ -318,6 +323,7 @@ mod tests {
             values,
             Item::from([(":conversations".into(), number(&1)), (":turns".into(), number(&4))])
         );
+        assert_eq!(addition(&BTreeMap::new()), (String::new(), Item::new()));
     }
 
     #[test]

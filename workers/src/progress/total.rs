@@ -159,6 +159,18 @@ mod tests {
         assert_eq!(standing.trend.map(|trend| trend.level), Some(Level::B2));
     }
 
+    #[test]
+    fn conversation_without_a_turn_of_the_learner_is_no_streak_day_and_no_first_conversation() {
+        let mut empty = completed(1);
+        (empty.learner_turns, empty.learner_speech_ms) = (Some(0), 0);
+        let empty = change(&Event::ConversationCompleted(empty)).unwrap();
+        let (total, reached) = counted([&empty]);
+        assert_eq!((total.standing(), reached), (Total::default().standing(), vec![]));
+        let [ended, _] = conversation(1, 24, Level::B1, 0);
+        let (total, reached) = counted([&empty, &ended]);
+        assert_eq!((total.standing().streak.current_days, reached), (1, vec![Milestone::FirstConversation]));
+    }
+
     proptest! {
         #[test]
         fn any_order_gives_the_same_total_and_each_milestone_once(

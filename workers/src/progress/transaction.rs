@@ -5,7 +5,7 @@
 pub(super) const MARKER: usize = 0;
 
 /// Index of the condition that the learner's data is not erased.
-pub(super) const NOT_ERASED: usize = 3;
+pub(super) const NOT_ERASED: usize = 1;
 
 /// The meaning of a cancelled transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn an_erased_learner_is_told_from_a_moved_total() {
-        let codes = ["None", "None", "ConditionalCheckFailed", "ConditionalCheckFailed"];
+        let codes = ["None", "ConditionalCheckFailed", "ConditionalCheckFailed", "None"];
         assert_eq!(cancelled(&codes), Cancellation::Erased);
-        let moved = ["None", "None", "ConditionalCheckFailed", "None"];
+        let moved = ["None", "None", "ConditionalCheckFailed"];
         assert!(matches!(cancelled(&moved), Cancellation::Retry(_)));
     }
 

@@ -99,6 +99,7 @@ mod tests {
             reason: EndReason::Learner,
             usage: Usage::default(),
             turns: 0,
+            learner_turns: Some(0),
             learner_speech_ms: 0,
             metrics: None,
         };

@@ -51,7 +51,7 @@ struct StageState {
     status: &'static str,
     at: Option<Timestamp>,
     /// Milliseconds since everything that it needs had happened, where both times are known.
-    took_ms: Option<i64>,
+    took_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,8 +120,7 @@ fn stages(trail: &Trail) -> Vec<StageState> {
             Status::Missing if step.ready_at.is_some() => ("missing", None),
             Status::Missing => ("waiting", None),
         };
-        let took_ms = at.zip(step.ready_at).map(|(at, ready)| at.as_millisecond() - ready.as_millisecond());
-        StageState { stage: step.stage.name(), status, at, took_ms }
+        StageState { stage: step.stage.name(), status, at, took_ms: step.took_ms() }
     };
     trail.steps.iter().map(stage).collect()
 }

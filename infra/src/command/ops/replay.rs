@@ -12,7 +12,7 @@ use events::{
     contract::{
         ConversationCompleted, ConversationId, Envelope, Event, Speaker, TraceParent, Transcript, UserId,
     },
-    document,
+    document, json,
     pipeline::names::transcript_key,
 };
 use serde::Serialize;
@@ -80,7 +80,7 @@ async fn from_transcript(options: &ReplayOptions, target: &Target) -> anyhow::Re
     let stored = stored
         .with_context(|| format!("cannot read the transcript {key}"))?
         .with_context(|| format!("neither the journal nor the transcript {key} is there"))?;
-    let transcript: Transcript = serde_json::from_slice(&stored.content)
+    let transcript: Transcript = json::from_slice(&stored.content)
         .map_err(|error| anyhow::anyhow!("at line {}", error.line()))
         .with_context(|| format!("the object {key} is not a transcript"))?;
     let envelope = completed(transcript)?;
@@ -95,7 +95,9 @@ async fn from_transcript(options: &ReplayOptions, target: &Target) -> anyhow::Re
 fn completed(transcript: Transcript) -> anyhow::Result<Envelope> {
     let older = "the transcript is of an older version, which does not say";
     let speech = transcript.turns.iter().filter(|entry| entry.turn.speaker == Speaker::Learner);
-    let learner_speech_ms = speech.fold(0, |sum: u64, entry| sum.saturating_add(entry.turn.speech_ms));
+    let learner_speech_ms =
+        speech.clone().fold(0, |sum: u64, entry| sum.saturating_add(entry.turn.speech_ms));
+    let learner_turns = u32::try_from(speech.clone().count()).context("more turns than can be counted")?;
     let ended_at = transcript.ended_at;
     let event = Event::ConversationCompleted(ConversationCompleted {
         conversation_id: transcript.conversation_id,
@@ -110,6 +112,7 @@ fn completed(transcript: Transcript) -> anyhow::Result<Envelope> {
         ended_at,
         reason: transcript.reason,
         turns: u32::try_from(transcript.turns.len()).context("more turns than can be counted")?,
+        learner_turns: Some(learner_turns),
         learner_speech_ms,
         usage: transcript.usage,
         metrics: transcript.metrics,

@@ -121,7 +121,7 @@ fn skills(
     let cap = 20 + 2 * counts.words;
     let skill = |value: usize, quote: &str, comment: String| SkillScore {
         score: score(value.min(cap)),
-        evidence: vec![Evidence { quote: quote.to_owned(), comment }],
+        evidence: vec![Evidence { quote: quote.to_owned(), comment, place: None }],
     };
     Skills {
         fluency: skill(
@@ -218,8 +218,8 @@ fn correction(mistake: &Mistake, language: Language) -> Correction {
         Kind::Plural => ("This word has another plural, or none.", "이 단어는 복수형이 다르거나 없습니다."),
         Kind::Phrase => ("This is how the phrase is usually said.", "보통 이렇게 말합니다."),
     };
-    let why = language.choose(english, korean);
-    Correction { quote: mistake.quote.clone(), better: mistake.better.clone(), why: why.to_owned() }
+    let why = language.choose(english, korean).to_owned();
+    Correction { quote: mistake.quote.clone(), better: mistake.better.clone(), why, place: None }
 }
 
 fn topic_words(picture: &Picture) -> HashSet<String> {

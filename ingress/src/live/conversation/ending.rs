@@ -118,6 +118,7 @@ impl Conversation {
         Totals {
             usage: self.link.usage(),
             turns: self.floor.turns(),
+            learner_turns: self.floor.learner_turns(),
             learner_speech_ms: self.floor.learner_speech_ms(),
             metrics: ConversationMetrics {
                 answer_latency: self.floor.answer_latency(),

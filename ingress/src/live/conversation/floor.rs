@@ -38,6 +38,7 @@ pub(super) struct Floor {
     pub(super) microphone: Microphone,
     generation: u32,
     turns: u32,
+    learner_turns: u32,
     learner_speech_ms: u64,
     learner: Words,
     tutor: Option<Open>,
@@ -97,6 +98,7 @@ impl Floor {
             microphone: Microphone::new(pause_ms),
             generation: 0,
             turns: 0,
+            learner_turns: 0,
             learner_speech_ms: 0,
             learner: Words::default(),
             tutor: None,
@@ -122,6 +124,7 @@ impl Floor {
         self.latencies = Latencies::of_turns(&resumed.turns);
         for turn in &resumed.turns {
             if turn.speaker == Speaker::Learner {
+                self.learner_turns += 1;
                 self.learner_speech_ms += turn.speech_ms;
             }
             self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
@@ -148,6 +151,12 @@ impl Floor {
     #[must_use]
     pub(super) fn turns_with_fading(&self) -> u32 {
         self.turns + u32::from(self.fading.is_some())
+    }
+
+    /// Turns of the learner among them.
+    #[must_use]
+    pub(super) fn learner_turns(&self) -> u32 {
+        self.learner_turns
     }
 
     /// The learner's recorded speech, in milliseconds.

@@ -84,6 +84,8 @@ pub struct Totals {
     pub usage: Usage,
     /// Turns recorded.
     pub turns: u32,
+    /// Turns of the learner among them.
+    pub learner_turns: u32,
     /// The learner's recorded speech, in milliseconds.
     pub learner_speech_ms: u64,
     /// Metrics for the end in the journal.

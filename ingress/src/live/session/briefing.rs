@@ -50,7 +50,22 @@ impl Briefing {
     }
 }
 
-/// Whether the model accepts typed turns and an endpointing sensitivity.
+/// Whether the model accepts typed turns and an endpointing sensitivity: every Nova Sonic but the first.
 fn is_second_generation(model_id: &str) -> bool {
-    model_id.contains("nova-2-sonic")
+    !model_id.contains("nova-sonic-v1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_but_the_first_is_of_the_second_generation_or_later() {
+        assert!(!is_second_generation("amazon.nova-sonic-v1:0"));
+        for model_id in
+            ["amazon.nova-2-sonic-v1:0", "amazon.nova-2-5-sonic-v1:0", "us.amazon.nova-2-5-sonic-v2:0"]
+        {
+            assert!(is_second_generation(model_id), "{model_id}");
+        }
+    }
 }

@@ -132,6 +132,7 @@ impl Floor {
 
     pub(super) fn record(&mut self, mut turn: Turn, pcm: Vec<u8>, outputs: &mut VecDeque<Output>) {
         self.turns += 1;
+        self.learner_turns += u32::from(turn.speaker == Speaker::Learner);
         if let Some(latency_ms) = turn.answer_latency_ms {
             self.latencies.add(latency_ms);
         }

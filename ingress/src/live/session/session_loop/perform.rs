@@ -108,11 +108,12 @@ impl SessionLoop<'_> {
     }
 
     fn end(&mut self, ending: Ending) {
-        let Ending { reason, totals: Totals { usage, turns, learner_speech_ms, metrics } } = ending;
+        let Ending { reason, totals: Totals { usage, turns, learner_turns, learner_speech_ms, metrics } } =
+            ending;
         self.ending = Some(ending);
         self.end_by = Some(Instant::now() + END_TIMEOUT);
-        let metrics = Some(metrics);
-        self.journal(Job::End(End { reason, usage, turns, learner_speech_ms, metrics }));
+        let (learner_turns, metrics) = (Some(learner_turns), Some(metrics));
+        self.journal(Job::End(End { reason, usage, turns, learner_turns, learner_speech_ms, metrics }));
     }
 
     /// Hands the conversation over to another task, with the learner's audio of the unfinished turn.
