@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     contract::{ConversationId, Turn},
     dynamo::{is_conditional_check_failed, millis, name, number, text},
+    pipeline::names::erasure_effect,
     runtime::{
         env,
         retry::{RetryPolicy, retry},
@@ -68,6 +69,8 @@ const CONFLICT_POLICY: RetryPolicy =
 pub struct JournalConfig {
     /// Name of the Conversations table.
     pub table: String,
+    /// Name of the Effects table, which has the tombstones of erased learners.
+    pub effects_table: String,
     pub watchdog_queue_url: String,
     /// Seconds between two checks of a conversation by the watchdog, 1 to [`WATCH_DELAY_SECONDS_MAX`].
     pub watch_delay_seconds: i32,
@@ -78,6 +81,7 @@ pub struct JournalConfig {
 pub struct Journal {
     reader: JournalReader,
     sqs: aws_sdk_sqs::Client,
+    effects_table: String,
     watchdog_queue_url: String,
     watch_delay_seconds: i32,
 }
@@ -86,8 +90,9 @@ impl Journal {
     /// A journal with write access.
     #[must_use]
     pub fn new(dynamodb: aws_sdk_dynamodb::Client, sqs: aws_sdk_sqs::Client, config: JournalConfig) -> Self {
-        let JournalConfig { table, watchdog_queue_url, watch_delay_seconds } = config;
-        Self { reader: Self::reader(dynamodb, table), sqs, watchdog_queue_url, watch_delay_seconds }
+        let JournalConfig { table, effects_table, watchdog_queue_url, watch_delay_seconds } = config;
+        let reader = Self::reader(dynamodb, table);
+        Self { reader, sqs, effects_table, watchdog_queue_url, watch_delay_seconds }
     }
 
     /// A journal with read access only.
@@ -101,23 +106,35 @@ impl Journal {
     /// The message is sent first. Without a header it is harmless (the watchdog ignores it), while a header without a
     /// message would stay active forever.
     ///
+    /// The header is written only if the learner's data is not erased. Otherwise a repeated request that takes effect after
+    /// the erasure would bring back the header of a conversation that has ended, and the watchdog would end it again: with
+    /// other content under the same event id.
+    ///
     /// # Errors
-    /// [`JournalError::AlreadyStarted`], [`JournalError::Service`].
+    /// [`JournalError::AlreadyStarted`], [`JournalError::Erased`], [`JournalError::Service`].
     pub async fn start(&self, start: &Start, now: Timestamp) -> Result<Ownership, JournalError> {
         let conversation_id = start.conversation_id;
         self.watch_again(conversation_id).await?;
         let claim = env::random_uuid().to_string();
-        let put = self
-            .dynamodb()
-            .put_item()
+        let put = Put::builder()
             .table_name(self.table())
             .set_item(Some(item::header(start, &claim, lease_end(now))))
             .condition_expression("attribute_not_exists(sessionId)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(Ownership { conversation_id, epoch: 1 }),
-            Err(error) if is_conditional_check_failed(&error) => {
+            .build()
+            .map_err(unbuilt)?;
+        let not_erased = ConditionCheck::builder()
+            .table_name(&self.effects_table)
+            .key("effectId", text(&erasure_effect(&start.user_id)))
+            .condition_expression("attribute_not_exists(effectId)")
+            .build()
+            .map_err(unbuilt)?;
+        let writes = [
+            TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().condition_check(not_erased).build(),
+        ];
+        match self.transact(writes).await {
+            Ok(()) => Ok(Ownership { conversation_id, epoch: 1 }),
+            Err(Canceled::First) => {
                 let stored = self.header(conversation_id).await?;
                 if stored.is_some_and(|header| header.claim == claim) {
                     Ok(Ownership { conversation_id, epoch: 1 })
@@ -125,7 +142,8 @@ impl Journal {
                     Err(JournalError::AlreadyStarted)
                 }
             }
-            Err(error) => Err(service(&error)),
+            Err(Canceled::Second) => Err(JournalError::Erased),
+            Err(Canceled::Other(error)) => Err(error),
         }
     }
 
@@ -151,20 +169,14 @@ impl Journal {
             .expression_attribute_values(":turn", text(&item::json(turn)))
             .build()
             .map_err(unbuilt)?;
-        let written = retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, || async {
-            self.dynamodb()
-                .transact_write_items()
-                .transact_items(TransactWriteItem::builder().condition_check(check.clone()).build())
-                .transact_items(TransactWriteItem::builder().put(put.clone()).build())
-                .send()
-                .await
-                .map_err(canceled)
-        })
-        .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(Canceled::Header) => Err(self.write_error(own).await),
-            Err(Canceled::Turn) => Err(JournalError::TurnExists { index: turn.index }),
+        let writes = [
+            TransactWriteItem::builder().condition_check(check).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ];
+        match self.transact(writes).await {
+            Ok(()) => Ok(()),
+            Err(Canceled::First) => Err(self.write_error(own).await),
+            Err(Canceled::Second) => Err(JournalError::TurnExists { index: turn.index }),
             Err(Canceled::Other(error)) => Err(error),
         }
     }
@@ -272,6 +284,14 @@ impl Journal {
 
     fn table(&self) -> &str {
         &self.reader.table
+    }
+
+    async fn transact(&self, writes: [TransactWriteItem; 2]) -> Result<(), Canceled> {
+        let written = retry(CONFLICT_POLICY, Instant::now() + WRITE_DEADLINE, || async {
+            let transaction = self.dynamodb().transact_write_items();
+            transaction.set_transact_items(Some(writes.to_vec())).send().await.map_err(canceled)
+        });
+        Box::pin(written).await.map(drop)
     }
 
     /// Updates the header. `None` if its condition did not hold.

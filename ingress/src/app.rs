@@ -3,12 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
-use events::{
-    account::ErasureQueue,
-    bus::Bus,
-    journal::{Journal, JournalConfig},
-    runtime::aws,
-};
+use events::{account::ErasureQueue, bus::Bus, journal::Journal, runtime::aws};
 use http::HeaderValue;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
@@ -91,11 +86,6 @@ impl AppState {
     ) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
         let s3 = aws::s3_client(sdk);
-        let journal = JournalConfig {
-            table: config.conversations_table.clone(),
-            watchdog_queue_url: config.watchdog_queue_url.clone(),
-            watch_delay_seconds: config.watch_delay_seconds,
-        };
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), config.event_bus.clone(), "nova.ingress");
         let accounts = accounts(config, sdk, &bus);
         let metrics = Arc::new(Metrics::default());
@@ -114,7 +104,7 @@ impl AppState {
         });
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
-            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
+            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), config.journal()),
             bus,
             recordings: stores.recordings.clone(),
             analyses: Analyses::new(

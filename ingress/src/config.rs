@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use bytes::Bytes;
 use clap::Parser;
-use events::journal::{WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
+use events::journal::{JournalConfig, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
 use http::HeaderValue;
 use secrecy::SecretString;
 
@@ -181,6 +181,16 @@ impl fmt::Debug for Clip {
 }
 
 impl Config {
+    #[must_use]
+    pub fn journal(&self) -> JournalConfig {
+        JournalConfig {
+            table: self.conversations_table.clone(),
+            effects_table: self.effects_table.clone(),
+            watchdog_queue_url: self.watchdog_queue_url.clone(),
+            watch_delay_seconds: self.watch_delay_seconds,
+        }
+    }
+
     /// The limits of one conversation. `jitter_permille` is a random number below 1000.
     #[must_use]
     pub fn limits(&self, jitter_permille: u16) -> Limits {

@@ -113,6 +113,7 @@ async fn journal_without_watchdog(system: &System) -> anyhow::Result<Journal> {
     let lost = sqs.create_queue().queue_name("nova-lost").send().await?.queue_url;
     let config = JournalConfig {
         table: system.stack.outputs().conversations_table.clone(),
+        effects_table: system.stack.outputs().effects_table.clone(),
         watchdog_queue_url: lost.context("a queue has a URL")?,
         watch_delay_seconds: 900,
     };

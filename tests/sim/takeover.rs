@@ -3,16 +3,22 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
-    contract::{ConversationId, EndReason, Turn, Usage},
+    contract::{ConversationId, EndReason, Turn, Usage, UserId},
     journal::{
-        End, Handover, Journal, JournalError, LEASE_SECONDS, Ownership, Progress, Start, State,
+        End, Eraser, Handover, Journal, JournalError, LEASE_SECONDS, Ownership, Progress, Start, State,
         WATCH_DELAY_SECONDS,
     },
+    pipeline::names::erasure_effect,
     runtime::env::{self, Simulated},
 };
 use jiff::{SignedDuration, Timestamp};
-use tests::{deployment::outputs, journalled, model::Cloud};
+use tests::{
+    deployment::{CONVERSATIONS, EFFECTS, outputs},
+    journalled,
+    model::Cloud,
+};
 
 use crate::world::furnish;
 
@@ -32,6 +38,28 @@ async fn started() -> (Simulated, Journal, Ownership) {
 
 fn turn(index: u32) -> Turn {
     journalled::turn(ConversationId::new(Timestamp::UNIX_EPOCH, [7; 10]), index, false, "the bridge")
+}
+
+/// A request of the start that takes effect after the erasure of the learner's data does not bring the conversation back.
+#[tokio::test(start_paused = true)]
+async fn late_start_of_an_erased_learner_is_refused_and_leaves_no_header() {
+    let _world = Simulated::start("2026-11-24T08:00:00Z".parse().expect("a time"), 1);
+    let cloud = Cloud::new(1);
+    furnish(&cloud);
+    let sdk = cloud.sdk_config("ingress");
+    let journal = journalled::journal(&sdk, &outputs(), WATCH_DELAY_SECONDS);
+    let id = ConversationId::new(env::now(), [7; 10]);
+    let user_id: UserId = "learner-1".parse().expect("a valid user id");
+    let start = journalled::start(id, user_id.clone(), "UTC", "ingress-1");
+    journal.start(&start, env::now()).await.expect("the id is new");
+
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let tombstone = AttributeValue::S(erasure_effect(&user_id));
+    dynamodb.put_item().table_name(EFFECTS).item("effectId", tombstone).send().await.unwrap();
+    Eraser::new(dynamodb, CONVERSATIONS).erase(id).await.unwrap();
+    let refused = journal.start(&start, env::now()).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Erased), "{refused}");
+    assert_eq!(journal.header(id).await.unwrap(), None);
 }
 
 /// All operations of an owner are refused.

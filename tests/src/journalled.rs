@@ -201,6 +201,7 @@ pub fn journal(sdk: &SdkConfig, outputs: &Outputs, watch_delay_seconds: i32) -> 
     let queue = outputs.queue(Worker::Watchdog).expect("the watchdog has a queue");
     let config = JournalConfig {
         table: outputs.conversations_table.clone(),
+        effects_table: outputs.effects_table.clone(),
         watchdog_queue_url: queue.url.clone(),
         watch_delay_seconds,
     };

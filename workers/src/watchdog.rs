@@ -163,6 +163,7 @@ impl Watchdog {
         };
         let journal = JournalConfig {
             table: table.clone(),
+            effects_table: effects_table.clone(),
             watchdog_queue_url: watchdog_queue_url.clone(),
             watch_delay_seconds: config.watch_delay_seconds,
         };

@@ -22,6 +22,8 @@ pub enum JournalError {
     NotFound,
     #[error("a conversation with this id was started before")]
     AlreadyStarted,
+    #[error("the learner's data is erased")]
+    Erased,
     /// Another process took over: this one must not write any more.
     #[error("the conversation was taken over")]
     Fenced,
@@ -51,6 +53,7 @@ impl JournalError {
             Self::Corrupt(_) => Failure::reject(self.to_string()),
             Self::NotFound
             | Self::AlreadyStarted
+            | Self::Erased
             | Self::Fenced
             | Self::Ended
             | Self::Held { .. }
@@ -59,14 +62,15 @@ impl JournalError {
     }
 }
 
-/// Why an append was canceled.
+/// Why a transaction of two writes was canceled.
 pub(super) enum Canceled {
-    Header,
-    Turn,
+    /// The condition of the first write failed.
+    First,
+    /// That of the second one failed alone.
+    Second,
     Other(JournalError),
 }
 
-// The reason of the header comes first; if its condition failed, that of the turn does not matter.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
 pub(super) fn canceled(error: SdkError<TransactWriteItemsError>) -> Retry<Canceled> {
     let reasons = match error.as_service_error() {
@@ -77,8 +81,8 @@ pub(super) fn canceled(error: SdkError<TransactWriteItemsError>) -> Retry<Cancel
     };
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or_default()).collect();
     match codes[..] {
-        ["ConditionalCheckFailed", ..] => Retry::Permanent(Canceled::Header),
-        [_, "ConditionalCheckFailed"] => Retry::Permanent(Canceled::Turn),
+        ["ConditionalCheckFailed", ..] => Retry::Permanent(Canceled::First),
+        [_, "ConditionalCheckFailed"] => Retry::Permanent(Canceled::Second),
         _ if codes.contains(&"TransactionConflict") => Retry::transient(Canceled::Other(service(&error))),
         _ => Retry::Permanent(Canceled::Other(service(&error))),
     }

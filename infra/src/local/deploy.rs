@@ -323,7 +323,8 @@ mod tests {
         let statements: Vec<&Value> =
             policy["Statement"].as_array().unwrap().iter().filter(is_of_effects).collect();
         let [marks] = statements.as_slice() else { panic!("{statements:?}") };
-        assert_eq!(marks["Action"], json!(["dynamodb:DescribeTable", "dynamodb:GetItem"]));
+        let actions = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:ConditionCheckItem"];
+        assert_eq!(marks["Action"], json!(actions));
         let keys = &marks["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
         let kinds: BTreeSet<&str> = keys.as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let id: ConversationId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use events::{
     contract::{ConversationId, UserId},
-    journal::{Journal, JournalConfig},
+    journal::Journal,
     pipeline::{Found, LIMITS, PipelineReader, PipelineStores},
     runtime::aws::s3_client,
 };
@@ -69,11 +69,6 @@ impl Stores {
         let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
         let s3 = s3_client(sdk);
         let signer = Signer::new(sdk);
-        let journal = JournalConfig {
-            table: config.conversations_table.clone(),
-            watchdog_queue_url: config.watchdog_queue_url.clone(),
-            watch_delay_seconds: config.watch_delay_seconds,
-        };
         let pipeline = PipelineStores {
             dynamodb: dynamodb.clone(),
             s3: s3.clone(),
@@ -97,7 +92,7 @@ impl Stores {
             Arc::clone(metrics),
         );
         Self {
-            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), journal),
+            journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), config.journal()),
             recordings: Recordings::new(s3, signer.clone(), config.audio_bucket.clone()),
             pipeline: PipelineReader::new(pipeline),
             pictures,

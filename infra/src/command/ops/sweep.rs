@@ -172,6 +172,7 @@ async fn send(gap: &Gap, target: &Target) -> anyhow::Result<()> {
         Mending::Watch => {
             let config = JournalConfig {
                 table: target.outputs.conversations_table.clone(),
+                effects_table: target.outputs.effects_table.clone(),
                 watchdog_queue_url: target.outputs.queue(Worker::Watchdog)?.url.clone(),
                 watch_delay_seconds: WATCH_DELAY_SECONDS,
             };

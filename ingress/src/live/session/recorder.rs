@@ -170,6 +170,7 @@ fn failure(error: JournalError) -> Done {
         | JournalError::NotFound
         | JournalError::Held { .. }
         | JournalError::AlreadyStarted
+        | JournalError::Erased
         | JournalError::TurnExists { .. } => Done::Fenced,
         error @ (JournalError::Corrupt(_) | JournalError::Service { .. }) => Done::Failed(error),
     }
