@@ -28,8 +28,15 @@ pub const EXIT_USAGE: u8 = 64;
 /// The target of the access log of the ingress.
 pub const ACCESS_LOG: &str = "access";
 
-/// The targets whose log lines are written: our own crates and the access log.
-const OWN_TARGETS: [&str; 5] = ["events", "ingress", "workers", "sign_up", ACCESS_LOG];
+/// The target of the security events of the ingress.
+pub const SECURITY_LOG: &str = "security";
+
+/// The target of the records of who read a learner's data.
+pub const AUDIT_LOG: &str = "audit";
+
+/// The targets whose log lines are written: our own crates, and the access log, security events and audit records.
+const OWN_TARGETS: [&str; 7] =
+    ["events", "ingress", "workers", "sign_up", ACCESS_LOG, SECURITY_LOG, AUDIT_LOG];
 
 /// The arguments of a process's body.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ pub mod coordination;
 pub mod live;
 pub mod metrics;
 pub mod results;
+pub mod security;
 pub mod server;
 pub mod startup_check;
 pub mod store;

@@ -13,6 +13,8 @@ use events::{
 };
 use http::StatusCode;
 
+use crate::security::SecurityEvent;
+
 /// The metrics of this task since they were last written.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -47,6 +49,7 @@ pub struct Metrics {
     takeovers: Counter,
     ended: Mutex<BTreeMap<&'static str, u64>>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    security: Mutex<BTreeMap<&'static str, u64>>,
     requests: Counter,
     client_errors: Counter,
     server_errors: Counter,
@@ -69,12 +72,18 @@ impl Metrics {
         *lock(&self.refused).entry(reason).or_default() += 1;
     }
 
+    /// Counts a security event.
+    pub fn security(&self, kind: SecurityEvent) {
+        *lock(&self.security).entry(kind.metric()).or_default() += 1;
+    }
+
     /// Takes the metrics since the last call. `live` conversations, `streams` of results and `connections` are open now.
     pub fn document(&self, live: usize, streams: usize, connections: usize) -> Document {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let ended = std::mem::take(&mut *lock(&self.ended));
         let refused = std::mem::take(&mut *lock(&self.refused));
-        Document::new("ingress")
+        let security = std::mem::take(&mut *lock(&self.security));
+        let document = Document::new("ingress")
             .number("LiveConversations", Unit::Count, count(live))
             .number("ConversationsStarted", Unit::Count, self.started.take())
             .number("ConversationsTakenUp", Unit::Count, self.taken_up.take())
@@ -104,7 +113,11 @@ impl Metrics {
             .timings("ApiTime", Unit::Milliseconds, &self.request_times)
             .timings("AnswerLatency", Unit::Milliseconds, &self.answers)
             .timings("ModelOpenTime", Unit::Milliseconds, &self.openings)
-            .timings("SessionDuration", Unit::Milliseconds, &self.durations)
+            .timings("SessionDuration", Unit::Milliseconds, &self.durations);
+        SecurityEvent::ALL.into_iter().fold(document, |document, kind| {
+            let count = security.get(kind.metric()).copied().unwrap_or(0);
+            document.number(kind.metric(), Unit::Count, count)
+        })
     }
 
     /// Counts a request. The access log has the figures of each route.
@@ -161,6 +174,8 @@ mod tests {
             metrics.request(status, Duration::from_millis(7));
         }
 
+        metrics.security(SecurityEvent::SessionReused);
+
         let document = taken(&metrics);
         let schema = include_str!("../../events/src/runtime/metrics/emf.schema.json");
         let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
@@ -176,6 +191,7 @@ mod tests {
         assert_eq!((count("ConversationsEnded"), &document["endReasons"]["learner"]), (1, &1.into()));
         assert_eq!((count("SessionsRefused"), &document["refusals"]["full"]), (3, &2.into()));
         assert_eq!(["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(count), [3, 1, 1]);
+        assert_eq!(["SecuritySessionReuses", "SecurityLimits"].map(count), [1, 0]);
         let again = taken(&metrics);
         assert_eq!((&again["ApiRequests"], again.get("endReasons")), (&0.into(), None), "taken once");
     }

@@ -23,6 +23,14 @@ fn every_test_that_the_guarantees_name_exists() {
 }
 
 #[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let text = read("SECURITY.md");
+    let rows: Vec<Vec<&str>> = rows(&text).filter(|cells| cells.len() == 4).collect();
+    assert!(rows.len() > 15, "{} rows of the threat model were found", rows.len());
+    check_tests(rows.iter().map(|cells| cells[3]));
+}
+
+#[test]
 fn every_limit_is_that_of_the_code_and_names_its_tests() {
     let text = read("ingress/LIMITS.md");
     let rows: Vec<Vec<&str>> = rows(&text).filter(|cells| cells.len() == 5).collect();

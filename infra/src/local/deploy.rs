@@ -288,6 +288,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_kind_of_security_event_has_its_alarm() {
+        let monitoring = resources("nova-monitoring");
+        let watched: BTreeSet<&str> = of_type(&monitoring, "AWS::CloudWatch::Alarm")
+            .iter()
+            .filter(|(_, alarm)| alarm["Namespace"] == "NovaEnglish")
+            .filter(|(_, alarm)| alarm["Dimensions"] == json!([{ "Name": "service", "Value": "ingress" }]))
+            .filter_map(|(_, alarm)| alarm["MetricName"].as_str())
+            .collect();
+        let page = include_str!("../../runbooks/metrics.md");
+        let metrics = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let security: BTreeSet<&str> =
+            metrics.map(|(name, _)| name).filter(|name| name.starts_with("Security")).collect();
+        assert!(security.len() >= 5 && security.is_subset(&watched), "{security:?} of {watched:?}");
+    }
+
     /// The figures of each endpoint are no metrics.
     #[test]
     fn dashboard_queries_the_access_log_for_the_errors_of_each_endpoint() {

@@ -24,8 +24,11 @@ use http::{Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::problem::REQUEST_ID;
-use crate::metrics::Metrics;
+use super::problem::{Code, REQUEST_ID};
+use crate::{
+    metrics::Metrics,
+    security::{SecurityEvent, security_event},
+};
 
 /// The route of the health check, whose lines have the level debug.
 const HEALTH: &str = "/health";
@@ -40,7 +43,19 @@ pub async fn log(State(metrics): State<Arc<Metrics>>, request: Request, next: Ne
     line.took = line.start.elapsed();
     line.status = Some(response.status());
     metrics.request(response.status(), line.took);
+    if let Some(kind) = response.extensions().get::<Code>().copied().and_then(security_kind) {
+        security_event(&metrics, kind, None, &line.route);
+    }
     response.map(|body| Body::new(Counted { body, line }))
+}
+
+/// The security event that a problem is. Its caller is unknown here; the line of the access log has the same route.
+fn security_kind(code: Code) -> Option<SecurityEvent> {
+    let kinds = [
+        (Code::TooManyRequests, SecurityEvent::LimitReached),
+        (Code::RoleMissing, SecurityEvent::RoleMissing),
+    ];
+    kinds.into_iter().find(|(known, _)| *known == code).map(|(_, kind)| kind)
 }
 
 /// The line of one request, written when it is dropped.
@@ -142,14 +157,14 @@ mod tests {
     };
 
     use axum::{Router, middleware, routing::get};
-    use events::runtime::log_filter;
+    use events::runtime::{SECURITY_LOG, log_filter};
     use http_body_util::BodyExt as _;
     use serde_json::Value;
     use tower::ServiceExt as _;
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
-    use crate::api::middleware::request_id;
+    use crate::api::{middleware::request_id, problem::ApiError, role::Role};
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
     const SECRET: &str = "eyJhbGciOiJSUzI1NiJ9";
@@ -190,6 +205,8 @@ mod tests {
         Router::new()
             .route("/api/conversations/{id}", get(async || "hello").delete(async || StatusCode::NOT_FOUND))
             .route("/api/conversations/{id}/live", get(upgrade))
+            .route("/limited", get(async || ApiError::TooManyRequests { after: Duration::ZERO }))
+            .route("/analysts", get(async || ApiError::Forbidden(Role::Analyst)))
             .route("/never", get(std::future::pending::<()>))
             .route(HEALTH, get(async || "ok"))
             .layer(middleware::from_fn_with_state(Arc::clone(metrics), log))
@@ -257,6 +274,18 @@ mod tests {
             let text = line.to_string();
             assert!(!text.contains(SECRET) && !text.contains(ID), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn limit_and_missing_role_are_security_events() {
+        let requests = ["/limited", "/analysts", "/health"].map(|path| ("GET", path.to_owned()));
+        let lines = lines_of(&requests).await;
+        let events: Vec<_> = lines
+            .iter()
+            .filter(|line| line["target"] == SECURITY_LOG)
+            .map(|line| ["event", "detail", "level"].map(|name| line[name].as_str().unwrap()))
+            .collect();
+        assert_eq!(events, [["limit_reached", "/limited", "WARN"], ["role_missing", "/analysts", "WARN"]]);
     }
 
     #[tokio::test(start_paused = true)]

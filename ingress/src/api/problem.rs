@@ -220,6 +220,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.code().status();
         let mut response = (status, Json(self.problem(status))).into_response();
+        // The access log tells security events by it.
+        response.extensions_mut().insert(self.code());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if status == StatusCode::SERVICE_UNAVAILABLE {
