@@ -145,7 +145,12 @@ workers! {
         consumes: &[ConversationCompleted::NAME, ConversationAnalyzed::NAME],
         visibility_seconds: 60,
         concurrency: 8,
-        needs: &[Resource::ProgressTable, Resource::EffectsTable, Resource::EventBus],
+        needs: &[
+            Resource::ConversationsTable,
+            Resource::ProgressTable,
+            Resource::EffectsTable,
+            Resource::EventBus,
+        ],
     };
     /// Publishes alerts.
     Alerts = WorkerSpec {
@@ -160,6 +165,7 @@ workers! {
         visibility_seconds: 60,
         concurrency: 8,
         needs: &[
+            Resource::ConversationsTable,
             Resource::EffectsTable,
             Resource::TopicCriticalArn,
             Resource::TopicWarningArn,

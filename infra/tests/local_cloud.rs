@@ -109,7 +109,7 @@ async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
     let progress = as_service(&cloud, &server, Worker::Progress.into()).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&progress);
     dynamodb.describe_table().table_name(&outputs.user_progress_table).send().await.unwrap();
-    let refused = dynamodb.describe_table().table_name(&outputs.conversations_table).send().await;
+    let refused = dynamodb.describe_table().table_name(&outputs.images_table).send().await;
     assert!(format!("{:?}", refused.unwrap_err()).contains("AccessDenied"));
 
     let sqs = aws_sdk_sqs::Client::new(&progress);

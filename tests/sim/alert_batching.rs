@@ -8,13 +8,13 @@ use std::{
 
 use events::{
     contract::{ConversationId, EndReason, Envelope, Event, Milestone, ProgressUpdated, Usage},
-    journal::End,
+    journal::{End, WATCH_DELAY_SECONDS},
     workers::Worker,
 };
 use jiff::SignedDuration;
 use serde_json::Value;
 use tests::{
-    deployment::{EFFECTS, TOPICS, consumer},
+    deployment::{CONVERSATIONS, EFFECTS, TOPICS, consumer, outputs},
     journalled,
     model::{Cloud, FaultModel, queue_url},
 };
@@ -46,6 +46,7 @@ fn config(window_seconds: u32, quiet_hours: Option<&str>) -> Config {
     let [critical, warning, info] = TOPICS.map(str::to_owned);
     Config {
         consumer: consumer(Worker::Alerts),
+        conversations_table: CONVERSATIONS.into(),
         effects_table: EFFECTS.into(),
         topic_critical_arn: critical,
         topic_warning_arn: warning,
@@ -70,12 +71,14 @@ fn learner() -> events::contract::UserId {
     "learner-1".parse().expect("a valid user id")
 }
 
-fn lost(number: u8) -> Envelope {
+/// Journals a conversation whose ingress was lost, and returns its event.
+async fn lost(cloud: &Cloud, number: u8) -> Envelope {
+    let journal = journalled::journal(&cloud.sdk_config("ingress"), &outputs(), WATCH_DELAY_SECONDS);
     let started_at = epoch() - SignedDuration::from_secs(600);
     let id = ConversationId::new(started_at, [number; 10]);
+    let start = journalled::start(id, learner(), "UTC", "ingress");
     let end = End::of_turns(EndReason::IngressLost, Usage::default(), &[]);
-    let header = journalled::ended(journalled::start(id, learner(), "UTC", "ingress"), epoch(), end);
-    header.completed().expect("it has ended")
+    journalled::write_ended(&journal, &start, epoch(), &end).await.expect("the journal has no faults")
 }
 
 fn reached(number: u8) -> Envelope {
@@ -126,16 +129,17 @@ async fn until_empty(cloud: &Cloud) {
 async fn storm(seed: u64, fault_model: FaultModel, window_seconds: u32) {
     const ALERTS: u8 = 18;
     let (cloud, _world) = small_scale::cloud(seed);
+    let events = futures_util::future::join_all((0..ALERTS).map(|number| lost(&cloud, number))).await;
     let process = start(&cloud, "alerts", config(window_seconds, None)).await;
     // A random time in the first window, which ends one window length after the start.
     let window = Duration::from_secs(window_seconds.into());
     let pause = cloud.state().seconds(0.0, f64::from(window_seconds) - 15.0);
     tokio::time::sleep(pause).await;
     cloud.state().fault_model = fault_model;
-    for number in 0..ALERTS {
+    for event in events {
         // Each twice, as SQS may deliver it.
-        cloud.send(QUEUE, &lost(number).encode());
-        cloud.send(QUEUE, &lost(number).encode());
+        cloud.send(QUEUE, &event.encode());
+        cloud.send(QUEUE, &event.encode());
     }
     if fault_model != FaultModel::CALM {
         tokio::time::sleep(Duration::from_secs(90)).await;
@@ -181,7 +185,7 @@ async fn night() {
     for number in 0..5 {
         cloud.send(QUEUE, &reached(number).encode());
     }
-    cloud.send(QUEUE, &lost(9).encode());
+    cloud.send(QUEUE, &lost(&cloud, 9).await.encode());
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let rules = |cloud: &Cloud| -> Vec<String> {
         sent(cloud)

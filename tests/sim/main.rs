@@ -9,6 +9,7 @@ mod account_deletion;
 mod actual;
 mod alert_batching;
 mod documents;
+mod forged;
 mod ingress;
 mod leftovers;
 mod load;

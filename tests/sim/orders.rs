@@ -11,13 +11,13 @@ use events::{
         ConversationAnalyzed, ConversationId, EndReason, Envelope, Event, Level, Milestone, ObjectRef,
         Scores, Usage,
     },
-    journal::End,
+    journal::{End, Start, WATCH_DELAY_SECONDS},
     workers::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tests::{
-    deployment::{BUS, EFFECTS, PROGRESS, consumer},
+    deployment::{BUS, CONVERSATIONS, EFFECTS, PROGRESS, consumer, outputs},
     journalled,
     model::{Cloud, FaultModel, Item},
 };
@@ -30,18 +30,17 @@ const QUEUE: &str = "nova-progress";
 /// Number of random orders.
 const ORDERS: u64 = 6;
 
-/// Eight conversations on seven consecutive days, two of them on the first day, each with its assessment.
-fn events() -> Vec<Envelope> {
+/// Eight conversations on seven consecutive days, two of them on the first day: start, end and level.
+fn conversations() -> Vec<(Start, Timestamp, End, Level)> {
     let first: Timestamp = "2026-11-01T03:00:00Z".parse().expect("it is a time");
     let levels = [Level::A2, Level::B1, Level::B1, Level::A2, Level::B2, Level::B1, Level::B2, Level::B2];
-    let mut events = Vec::new();
-    for (number, level) in (0u8..).zip(levels) {
+    let conversation = |(number, level)| {
         let started_at =
             first + SignedDuration::from_hours(if number == 7 { 5 } else { 24 * i64::from(number) });
         let ended_at = started_at + SignedDuration::from_secs(240);
         let conversation_id = ConversationId::new(started_at, [number; 10]);
-        let user_id: events::contract::UserId = "learner-1".parse().expect("it is a user's id");
-        let start = journalled::start(conversation_id, user_id.clone(), "Asia/Seoul", "ingress");
+        let user_id = "learner-1".parse().expect("it is a user's id");
+        let start = journalled::start(conversation_id, user_id, "Asia/Seoul", "ingress");
         let end = End {
             reason: EndReason::Learner,
             usage: Usage::default(),
@@ -50,14 +49,23 @@ fn events() -> Vec<Envelope> {
             learner_speech_ms: 600_000,
             metrics: None,
         };
-        events.extend(journalled::ended(start, ended_at, end).completed());
+        (start, ended_at, end, level)
+    };
+    (0u8..).zip(levels).map(conversation).collect()
+}
+
+/// The events of [`conversations`], each with its assessment.
+fn events() -> Vec<Envelope> {
+    let mut events = Vec::new();
+    for (number, (start, ended_at, end, level)) in (0u8..).zip(conversations()) {
+        events.extend(journalled::ended(start.clone(), ended_at, end).completed());
         let overall = 50 + number;
         let analyzed = Event::ConversationAnalyzed(ConversationAnalyzed {
-            conversation_id,
-            user_id,
+            conversation_id: start.conversation_id,
+            user_id: start.user_id,
             image_id: "city-cafe".into(),
             time_zone: "Asia/Seoul".into(),
-            started_at,
+            started_at: start.conversation_id.started_at(),
             document: ObjectRef { bucket: "logs".into(), key: "key".into(), sha256: "00".repeat(32) },
             scores: Scores { overall, fluency: 61, vocabulary: 62, grammar: 63, relevance: 64 },
             cefr: level,
@@ -80,9 +88,14 @@ struct Counted {
 /// Sends `bodies` to the worker and waits until all of them are handled.
 async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Counted {
     let (cloud, _world) = small_scale::cloud(seed);
+    let journal = journalled::journal(&cloud.sdk_config("ingress"), &outputs(), WATCH_DELAY_SECONDS);
+    for (start, ended_at, end, _) in conversations() {
+        journalled::write_ended(&journal, &start, ended_at, &end).await.expect("the journal has no faults");
+    }
     let sdk = cloud.sdk_config("progress");
     let config = Config {
         consumer: consumer(Worker::Progress),
+        conversations_table: CONVERSATIONS.into(),
         progress_table: PROGRESS.into(),
         effects_table: EFFECTS.into(),
         event_bus: BUS.into(),

@@ -230,6 +230,20 @@ pub fn start(id: ConversationId, user_id: UserId, time_zone: &str, owner: &str) 
     }
 }
 
+/// Journals a conversation that has ended without turns, and returns its `conversation.completed`.
+///
+/// # Errors
+/// The journal did not acknowledge a write.
+pub async fn write_ended(
+    journal: &Journal,
+    start: &Start,
+    ended_at: Timestamp,
+    end: &End,
+) -> anyhow::Result<Envelope> {
+    let own = journal.start(start, ended_at).await?;
+    Ok(journal.end(&own, end, ended_at).await?.envelope)
+}
+
 /// The header of a conversation that has ended and is published.
 #[must_use]
 pub fn ended(start: Start, ended_at: Timestamp, end: End) -> Header {

@@ -11,6 +11,9 @@
 //!   in the table (`batches`) before its event's message is deleted. The message of the first batched event is the timer: it
 //!   stays in the queue and is received again when the batch is due, by any process.
 //!
+//! A `conversation.completed` that the journal does not confirm is rejected (see `confirmed`); one of a learner whose data is erased
+//! raises nothing.
+//!
 //! Exactly-once e-mail does not exist. If a worker dies after SNS accepted the message and before the alert was finished,
 //! the next attempt sends it again with the same `alertId`: a subscriber that must not see repetitions keeps the ids.
 //!
@@ -26,7 +29,8 @@ use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use clap::Parser;
 use events::{
-    contract::Envelope,
+    contract::{ConversationId, Envelope},
+    journal::Journal,
     pipeline::names::alerts_effect,
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
@@ -38,6 +42,7 @@ use events::{
 use serde_json::json;
 
 use crate::{
+    confirmed::Confirmation,
     effects::{Claim, Effects},
     startup_check,
 };
@@ -60,6 +65,9 @@ pub struct Config {
     /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
+    /// The Conversations table.
+    #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
+    pub conversations_table: String,
     /// The Effects table.
     #[arg(long, env = "NOVA_EFFECTS_TABLE", value_name = "NOVA_EFFECTS_TABLE")]
     pub effects_table: String,
@@ -116,6 +124,7 @@ const SKIPPED: &str = "covered by another alert";
 pub struct Alerts {
     sns: aws_sdk_sns::Client,
     effects: Effects,
+    confirmation: Confirmation,
     batches: BatchStore,
     dead_letters: DeadLetters,
     topic_critical_arn: String,
@@ -140,6 +149,8 @@ impl Alerts {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         let sns = aws_sdk_sns::Client::new(aws);
         let table = &config.effects_table;
+        let conversations = &config.conversations_table;
+        startup_check::table(&dynamodb, startup_check::CONVERSATIONS, conversations).await?;
         startup_check::table(&dynamodb, startup_check::EFFECTS, table).await?;
         startup_check::topic(&sns, "NOVA_TOPIC_CRITICAL_ARN", &config.topic_critical_arn).await?;
         startup_check::topic(&sns, "NOVA_TOPIC_WARNING_ARN", &config.topic_warning_arn).await?;
@@ -151,8 +162,10 @@ impl Alerts {
             found.map_err(|failure| anyhow!("NOVA_WATCHED_QUEUE_URLS: {url:?}: {failure}"))?;
         }
         let effects = Effects::new(dynamodb.clone(), table.clone());
+        let journal = Journal::reader(dynamodb.clone(), conversations);
         Ok(Self {
             sns,
+            confirmation: Confirmation { journal, effects: effects.clone() },
             batches: BatchStore::new(dynamodb, table.clone(), effects.clone(), policy(config)?),
             effects,
             dead_letters,
@@ -200,6 +213,16 @@ impl Alerts {
             Claim::Mine(lease) => lease.finish(SKIPPED).await,
             Claim::Finished(_) => Ok(()),
         }
+    }
+
+    /// Whether the event may raise alerts.
+    async fn is_allowed(&self, event: &Envelope, conversation_id: ConversationId) -> Result<bool, Failure> {
+        let Some(completed) = event.event.as_completed() else { return Ok(true) };
+        let has_handled = async {
+            let noted = self.effects.find(&alerts_effect(conversation_id)).await?;
+            Ok(noted.is_some_and(|noted| noted.contains_key(&event.id.to_string())))
+        };
+        self.confirmation.allows(event, completed, has_handled).await
     }
 
     async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<Raised, Failure> {
@@ -294,6 +317,10 @@ impl EventHandler for Alerts {
         let Some(conversation_id) = event.event.conversation_id() else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
+        if !self.is_allowed(event, conversation_id).await? {
+            tracing::info!(event.id = %event.id, "the learner's data is erased: no alert is raised");
+            return Ok(());
+        }
         let mut wait: Option<Duration> = None;
         for alert in rules::alerts(event) {
             if let Raised::Delayed(left) = Box::pin(self.raise(&alert, delivery.receive_count)).await? {

@@ -24,7 +24,7 @@ use events::{
     contract::{
         AnalysisFailure, ConversationCompleted, Envelope, Event, Measures, ObjectRef, StoredAnalysis, Turn,
     },
-    journal::{Journal, JournalError, JournalReader},
+    journal::{Conversation, Journal, JournalError, JournalReader},
     json,
     pipeline::names::{analysis_effect, analysis_key},
     runtime::{
@@ -146,22 +146,23 @@ impl Analyses {
     /// The event to publish for a conversation; `None` if its learner has deleted it.
     async fn analyze(
         &self,
+        event: &Envelope,
         completed: &ConversationCompleted,
         receive_count: u32,
     ) -> Result<Option<Publication>, Failure> {
+        let conversation = self.journal.load(completed.conversation_id).await;
+        let conversation = conversation.map_err(JournalError::into_failure)?;
+        if let Some(Conversation { header, .. }) = &conversation {
+            if header.deleted_at.is_some() {
+                return Ok(None);
+            }
+            confirmed::check(header, event)?;
+        }
         if let Some((stored, document)) = self.stored(completed).await? {
             return Ok(Some(analyzed(completed, stored, document)));
         }
-        let conversation = self
-            .journal
-            .load(completed.conversation_id)
-            .await
-            .map_err(JournalError::into_failure)?
-            .ok_or_else(|| Failure::reject("the journal does not hold the conversation"))?;
-        if conversation.header.deleted_at.is_some() {
-            return Ok(None);
-        }
-        confirmed::check(&conversation.header, completed)?;
+        let conversation =
+            conversation.ok_or_else(|| Failure::reject("the journal does not hold the conversation"))?;
         let effect_id = analysis_effect(completed.conversation_id);
         match self.effects.claim(&effect_id, receive_count, env::now()).await? {
             Claim::Finished(outcome) => self.finished(completed, &outcome).await.map(Some),
@@ -314,7 +315,7 @@ impl EventHandler for Analyses {
             tracing::info!(event.id = %event.id, "the learner's data is erased: no assessment is made");
             return self.remove(completed).await;
         }
-        let publication = Box::pin(self.analyze(completed, delivery.receive_count)).await;
+        let publication = Box::pin(self.analyze(event, completed, delivery.receive_count)).await;
         // Also after a failure: a deletion in progress may be the cause.
         if self.tombstones.exist_for(completed).await? {
             tracing::info!(event.id = %event.id, "the learner deleted the conversation: no assessment is kept");

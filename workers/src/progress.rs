@@ -8,6 +8,7 @@
 //!
 //! A conversation in which the learner took no turn is no practice: it counts nothing, and its `progress.updated` has no
 //! milestone. For a learner whose data is erased, nothing is counted or published.
+//! A `conversation.completed` that the journal does not confirm is rejected (see `confirmed`).
 //!
 //! Items of UserProgress, key `userId` (S) and `date` (S): one for each day on which a conversation of the learner
 //! started, `YYYY-MM-DD` in the time zone of that conversation, and one with the reserved date `total` over all days, which
@@ -47,13 +48,14 @@ use clap::Parser;
 use events::{
     bus::{Bus, BusError},
     contract::{Envelope, Event, ProgressUpdated},
+    journal::Journal,
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         failure::Failure,
     },
 };
 
-use crate::{effects::Effects, startup_check};
+use crate::{confirmed::Confirmation, effects::Effects, startup_check};
 use counts::change;
 use store::{Applied, Store};
 
@@ -71,6 +73,9 @@ pub struct Config {
     /// The queue and the limits of its consumer.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
+    /// The Conversations table.
+    #[arg(long, env = "NOVA_CONVERSATIONS_TABLE", value_name = "NOVA_CONVERSATIONS_TABLE")]
+    pub conversations_table: String,
     /// The UserProgress table.
     #[arg(long, env = "NOVA_PROGRESS_TABLE", value_name = "NOVA_PROGRESS_TABLE")]
     pub progress_table: String,
@@ -85,6 +90,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Progress {
     store: Store,
+    confirmation: Confirmation,
     bus: Bus,
 }
 
@@ -95,11 +101,14 @@ impl Progress {
     /// A table is missing, not accessible or of another shape.
     pub async fn start(config: &Config, aws: &SdkConfig) -> anyhow::Result<Self> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        let Config { progress_table, effects_table, event_bus, .. } = config;
+        let Config { conversations_table, progress_table, effects_table, event_bus, .. } = config;
+        startup_check::table(&dynamodb, startup_check::CONVERSATIONS, conversations_table).await?;
         startup_check::table(&dynamodb, startup_check::PROGRESS, progress_table).await?;
         startup_check::table(&dynamodb, startup_check::EFFECTS, effects_table).await?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
+        let journal = Journal::reader(dynamodb.clone(), conversations_table);
         Ok(Self {
+            confirmation: Confirmation { journal, effects: effects.clone() },
             store: Store::new(dynamodb, progress_table.clone(), effects),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), event_bus, "nova.progress"),
         })
@@ -111,7 +120,15 @@ impl EventHandler for Progress {
         // An unknown time zone is a rejection: a wrong day could not be corrected later, and the message can be sent
         // again to a build that knows the zone.
         let change = change(&event.event).map_err(|error| Failure::reject(error.to_string()))?;
-        let applied = self.store.apply(event.id, event.occurred_at, &change).await?;
+        let allowed = match event.event.as_completed() {
+            Some(completed) => {
+                let has_handled = async { Ok(self.store.applied(event.id).await?.is_some()) };
+                self.confirmation.allows(event, completed, has_handled).await?
+            }
+            None => true,
+        };
+        let applied =
+            if allowed { self.store.apply(event.id, event.occurred_at, &change).await? } else { None };
         let Some(Applied { milestones, standing }) = applied else {
             tracing::info!(event.id = %event.id, "the learner's data is erased: nothing is counted");
             return Ok(());

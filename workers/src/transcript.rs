@@ -105,14 +105,18 @@ impl Transcripts {
     }
 
     /// Stores both forms of the transcript; `None` if the learner has deleted the conversation.
-    async fn store(&self, completed: &ConversationCompleted) -> Result<Option<TranscriptStored>, Failure> {
+    async fn store(
+        &self,
+        event: &Envelope,
+        completed: &ConversationCompleted,
+    ) -> Result<Option<TranscriptStored>, Failure> {
         let id = completed.conversation_id;
         let conversation = self.journal.load(id).await.map_err(JournalError::into_failure)?;
         let Some(conversation) = conversation else { return self.stored_earlier(completed).await.map(Some) };
         if conversation.header.deleted_at.is_some() {
             return Ok(None);
         }
-        confirmed::check(&conversation.header, completed)?;
+        confirmed::check(&conversation.header, event)?;
         let turns = &conversation.turns;
         let audio = Audio { bucket: &self.recordings.bucket, stored: self.recordings.stored(turns).await? };
         let transcript = document::transcript(completed, turns, &audio)
@@ -205,7 +209,7 @@ impl EventHandler for Transcripts {
         let Event::ConversationCompleted(completed) = &event.event else {
             return Err(Failure::reject(format!("{} is not for this worker", event.event.schema())));
         };
-        let stored = self.store(completed).await;
+        let stored = self.store(event, completed).await;
         // Also after a failure: a deletion in progress may be the cause.
         if self.tombstones.exist_for(completed).await? {
             tracing::info!(event.id = %event.id, "the learner deleted the conversation: no transcript is kept");

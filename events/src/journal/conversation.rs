@@ -176,15 +176,19 @@ impl Header {
         self.lease_until <= now
     }
 
-    /// Whether the journal says of the conversation what `completed` does. An event that it does not confirm was not published by
-    /// an owner of the conversation, and would attribute words to another learner.
+    /// Whether `event` is the conversation's own `conversation.completed`, with its id, its time and all its data. Any other event
+    /// was not published by an owner of the conversation: it could attribute words to another learner, or be counted again under
+    /// another id.
     #[must_use]
-    pub fn confirms(&self, completed: &ConversationCompleted) -> bool {
-        let Some(Ended { at, end }) = self.ended else { return false };
-        let start = &self.start;
-        (&start.conversation_id, &start.user_id, &start.image_id)
-            == (&completed.conversation_id, &completed.user_id, &completed.image_id)
-            && (at.as_millisecond(), end.turns) == (completed.ended_at.as_millisecond(), completed.turns)
+    pub fn confirms(&self, event: &Envelope) -> bool {
+        let Some(mut own) = self.completed() else { return false };
+        if let (Event::ConversationCompleted(own), Some(given)) = (&mut own.event, event.event.as_completed())
+        {
+            // A publisher of an older build omits what it does not know.
+            own.learner_turns = own.learner_turns.filter(|_| given.learner_turns.is_some());
+            own.metrics = own.metrics.filter(|_| given.metrics.is_some());
+        }
+        (own.id, own.occurred_at, &own.event) == (event.id, event.occurred_at, &event.event)
     }
 
     /// The `conversation.completed`, once the conversation has ended.

@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// The result in the marker of `cause`, if it exists.
-    async fn applied(&self, cause: EventId) -> Result<Option<Applied>, Failure> {
+    pub(super) async fn applied(&self, cause: EventId) -> Result<Option<Applied>, Failure> {
         let Some(item) = self.effects.find(&progress_effect(cause)).await? else { return Ok(None) };
         let milestones = json(&item, "milestones")?
             .ok_or_else(|| Failure::reject("the marker of a counted event has no milestones"))?;
