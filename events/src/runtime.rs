@@ -25,6 +25,9 @@ pub mod startup_check;
 /// The exit code for a configuration that cannot work (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
+/// The sub-command that asks a running process for its health.
+const HEALTH: &str = "health";
+
 /// The target of the access log of the ingress.
 pub const ACCESS_LOG: &str = "access";
 
@@ -53,6 +56,8 @@ pub struct Boot<C> {
 /// `TOKIO_WORKER_THREADS` threads (default: the number of processors), a graceful shutdown at SIGTERM or SIGINT and an
 /// immediate exit at a second one.
 ///
+/// With the only argument `health` it asks the process that already runs in the container for its health instead.
+///
 /// Exit codes: 0 after a clean end, 1 after a failure, 64 for an invalid configuration, before anything is opened.
 pub fn main<C, F, Fut>(service: &'static str, body: F) -> ExitCode
 where
@@ -60,7 +65,14 @@ where
     F: FnOnce(Boot<C>) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    let config = match C::try_parse() {
+    let matches = match command::<C>().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return exit_usage(&error),
+    };
+    if matches.subcommand_name() == Some(HEALTH) {
+        return health::check_running();
+    }
+    let config = match C::from_arg_matches(&matches) {
         Ok(config) => config,
         Err(error) => return exit_usage(&error),
     };
@@ -81,6 +93,14 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments of a process: those of `C`, or [`HEALTH`] alone.
+fn command<C: clap::CommandFactory>() -> clap::Command {
+    let health = clap::Command::new(HEALTH).about(
+        "Ask the process that runs in this container for its health; the exit code is 0 if it is well",
+    );
+    C::command().subcommand(health).subcommand_negates_reqs(true).disable_help_subcommand(true)
 }
 
 /// `TOKIO_WORKER_THREADS` as tokio reads it, or the number of processors.
@@ -172,6 +192,21 @@ mod tests {
     use tokio::runtime::RuntimeFlavor;
 
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Required {
+        #[arg(long, env = "NOVA_TEST_REQUIRED")]
+        _table: String,
+    }
+
+    #[test]
+    fn health_needs_no_configuration() {
+        let health = command::<Required>().try_get_matches_from(["worker", HEALTH]).unwrap();
+        assert_eq!(health.subcommand_name(), Some(HEALTH));
+        assert!(command::<Required>().try_get_matches_from(["worker"]).is_err());
+        let process = command::<Required>().try_get_matches_from(["worker", "--table", "t"]).unwrap();
+        assert_eq!(process.subcommand_name(), None);
+    }
 
     #[test]
     fn one_thread_has_a_scheduler_of_its_own() {

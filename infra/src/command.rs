@@ -1,6 +1,7 @@
 //! The commands of `nova`. `--help` is their reference.
 
 mod demo;
+mod deploy;
 mod load;
 mod ops;
 mod pictures;
@@ -37,6 +38,8 @@ enum Command {
     Demo(demo::DemoOptions),
     /// Hold many conversations at once in real time and measure what they cost.
     Load(load::Options),
+    /// Deploy an environment through CloudFormation, or show what a deployment would change.
+    Deploy(deploy::DeployArguments),
     /// Operate the service: queues, dead letters, where a conversation is, replays.
     Ops(ops::OpsOptions),
     /// Publish the pictures, or have photographs made in their place.
@@ -52,6 +55,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Up(arguments) => up::run(arguments, console).await,
         Command::Demo(arguments) => demo::run(arguments, console).await,
         Command::Load(options) => load::run(options, console).await,
+        Command::Deploy(arguments) => Box::pin(deploy::run(arguments, console)).await,
         Command::Ops(options) => Box::pin(ops::run(options, console)).await,
         Command::Pictures(options) => Box::pin(pictures::run(options, console)).await,
         Command::Test => test::run(console).await,

@@ -58,6 +58,7 @@ pub use cloud::{Cloud, CloudOptions};
 pub use credentials::CredentialServer;
 pub use debian::install_chromium;
 pub use deploy::deploy;
+pub use function::sign_up_function;
 pub use group::ProcessGroup;
 pub(crate) use net::await_listening;
 pub use net::{free_port, http_client, is_free};

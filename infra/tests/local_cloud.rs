@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
+#[path = "local_cloud/deployment.rs"]
+mod deployment;
 #[path = "local_cloud/pictures.rs"]
 mod pictures;
 

@@ -6,6 +6,7 @@ mod documents;
 mod imports;
 mod retired;
 mod rules;
+mod settings;
 mod tokens;
 mod tree;
 

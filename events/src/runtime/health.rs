@@ -3,16 +3,27 @@
 //! It is not readiness: a worker in a broken environment is alive and must not be restarted.
 
 use std::{
-    net::SocketAddr,
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context as _, ensure};
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde::Serialize;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
+
+/// Where a process without an address of its own listens.
+const LISTEN_DEFAULT: &str = "127.0.0.1:3000";
+
+/// The longest time for the health of the running process; the container health check waits 5 s.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Length of `HTTP/1.1 200`.
+const STATUS_BYTES: usize = 12;
 
 /// The liveness of one process.
 #[derive(Clone, Debug)]
@@ -152,6 +163,40 @@ async fn respond(State(health): State<Health>) -> (StatusCode, Json<Report>) {
     (status, Json(report))
 }
 
+/// Asks the running process for its health, at the address that it has from its environment. The process of a container
+/// health check: exit code 0 if the answer is 200.
+pub(super) fn check_running() -> ExitCode {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let address = variable("NOVA_HEALTH_ADDR").or_else(|| variable("NOVA_LISTEN"));
+    match check(address.as_deref().unwrap_or(LISTEN_DEFAULT)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; the exit code says it, too.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// HTTP/1.0 by hand: a client library would be most of a process that lives for a millisecond twice a minute.
+fn check(address: &str) -> anyhow::Result<()> {
+    let mut address: SocketAddr =
+        address.parse().with_context(|| format!("{address:?} is not an address with a port"))?;
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let mut stream = TcpStream::connect_timeout(&address, CHECK_TIMEOUT)
+        .with_context(|| format!("nothing listens at {address}"))?;
+    stream.set_read_timeout(Some(CHECK_TIMEOUT))?;
+    stream
+        .write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        .context("cannot ask for the health")?;
+    let mut status = [0; STATUS_BYTES];
+    stream.read_exact(&mut status).context("there was no answer in time")?;
+    ensure!(&status[9..] == b"200", "the process is not well: {}", String::from_utf8_lossy(&status));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +218,29 @@ mod tests {
         assert!(!health.report().is_ok());
         slow.tick();
         assert!(health.report().is_ok());
+    }
+
+    #[test]
+    fn check_succeeds_only_with_200() {
+        let respond = |response: &'static [u8]| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 128];
+                let read = stream.read(&mut request).unwrap();
+                stream.write_all(response).unwrap();
+                String::from_utf8_lossy(&request[..read]).into_owned()
+            });
+            // A process that listens everywhere is asked on loopback.
+            (check(&format!("0.0.0.0:{port}")), server.join().unwrap())
+        };
+        let (outcome, request) = respond(b"HTTP/1.1 200 OK\r\n\r\n");
+        assert!(outcome.is_ok() && request.starts_with("GET /health HTTP/1.0\r\n"), "{outcome:?} {request}");
+        let (outcome, _) = respond(b"HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        assert!(outcome.unwrap_err().to_string().starts_with("the process is not well"));
+        assert!(respond(b"HTTP").0.is_err());
+        assert!(check("nowhere").unwrap_err().to_string().starts_with("\"nowhere\" is not an address"));
     }
 
     #[tokio::test(start_paused = true)]

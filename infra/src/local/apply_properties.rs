@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{PointInTimeRecoverySpecification, SseSpecification, TimeToLiveSpecification};
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule, Transition, TransitionStorageClass,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Transition,
+    TransitionStorageClass,
 };
 
 use super::{
@@ -95,12 +96,20 @@ fn lifecycle_rule(rule: &unsupported_properties::LifecycleRule) -> anyhow::Resul
     });
     let transitions: Vec<Transition> = transitions.collect();
     let expiration = rule.expiration_in_days.map(|days| LifecycleExpiration::builder().days(days).build());
+    let noncurrent = rule.noncurrent_version_expiration.as_ref().map(|expiration| {
+        NoncurrentVersionExpiration::builder().noncurrent_days(expiration.noncurrent_days).build()
+    });
+    let uploads = rule.abort_incomplete_multipart_upload.as_ref().map(|abort| {
+        AbortIncompleteMultipartUpload::builder().days_after_initiation(abort.days_after_initiation).build()
+    });
     let built = LifecycleRule::builder()
         .id(&rule.id)
         .status(ExpirationStatus::from(rule.status.as_str()))
         .filter(LifecycleRuleFilter::builder().prefix("").build())
         .set_transitions((!transitions.is_empty()).then_some(transitions))
         .set_expiration(expiration)
+        .set_noncurrent_version_expiration(noncurrent)
+        .set_abort_incomplete_multipart_upload(uploads)
         .build()?;
     Ok(built)
 }

@@ -1,44 +1,25 @@
-//! Deploys the production templates to a cloud through CloudFormation, one stack a template.
+//! Deploys the production templates to a cloud through CloudFormation, one stack a template, and applies what the local
+//! cloud ignores.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use aws_config::SdkConfig;
-use aws_sdk_cloudformation::{
-    Client,
-    error::DisplayErrorContext,
-    types::{Capability, Parameter, Stack, StackStatus},
-};
-use tokio::time::Instant;
+use aws_sdk_cloudformation::Client;
 
-use super::{Binaries, Outputs, Progress, apply_properties, function, sdk};
-
-/// The stack that makes the bucket which the code of functions is taken from.
-const DATA: &str = "nova-data";
-
-/// The stack with a function in it.
-const IDENTITY: &str = "nova-identity";
+use super::{Binaries, Outputs, Progress, apply_properties, function::sign_up_function, sdk};
+use crate::deploy::{DeployOptions, PlannedStack, StackKind, apply};
 
 /// Changes to the list of e-mail domains that cannot sign up: learners of tests and of the demo have addresses of the
 /// reserved domain `example`, which has no mailboxes.
 pub(super) const REFUSED_EMAIL_DOMAINS: &str = "-example";
 
-/// The templates in the order of their dependencies, by the name of their stack.
-const TEMPLATES: [(&str, &str); 5] = [
-    (DATA, include_str!("../../templates/data.yaml")),
-    ("nova-messaging", include_str!("../../templates/messaging.yaml")),
-    (IDENTITY, include_str!("../../templates/identity.yaml")),
-    ("nova-access", include_str!("../../templates/access.yaml")),
-    ("nova-monitoring", include_str!("../../templates/monitoring.yaml")),
-];
+/// The stacks that the service needs on this machine, in the order of their dependencies. Network, tasks and edge are
+/// processes and loopback here.
+const KINDS: [StackKind; 5] =
+    [StackKind::Data, StackKind::Messaging, StackKind::Identity, StackKind::Access, StackKind::Monitoring];
 
-/// Timeout of the creation of one stack on an emulator.
-const STACK_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Interval of the queries while a stack is created.
-const STACK_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Deploys all templates to the empty emulated cloud that `sdk` reaches at `endpoint`, with the functions of `binaries`,
+/// Deploys the templates to the empty emulated cloud that `sdk` reaches at `endpoint`, with the functions of `binaries`,
 /// applies what the emulator throws away, and returns what is there.
 ///
 /// # Errors
@@ -51,22 +32,18 @@ pub async fn deploy(
 ) -> anyhow::Result<Outputs> {
     let cloudformation = Client::new(sdk);
     let mut outputs: BTreeMap<String, String> = BTreeMap::new();
-    for (name, template) in TEMPLATES {
-        progress.detail(name);
-        let mut parameters = vec![("Env", "local".to_owned())];
-        if name == IDENTITY {
+    for kind in KINDS {
+        let mut parameters = BTreeMap::from([("Env".to_owned(), "local".to_owned())]);
+        if kind == StackKind::Identity {
             let bucket =
                 outputs.get("ArtifactsBucket").context("no template has the output ArtifactsBucket")?;
             parameters.extend(identity_parameters(sdk, endpoint, bucket, binaries).await?);
         }
-        let stack = create(&cloudformation, name, template, &parameters).await?;
-        for output in stack.outputs() {
-            if let (Some(key), Some(value)) = (output.output_key(), output.output_value()) {
-                outputs.insert(key.to_owned(), value.to_owned());
-            }
-        }
-        let names = physical_names(&cloudformation, name).await?;
-        apply_properties::apply(sdk, template, &names).await?;
+        let name = kind.stack_name("nova");
+        let stack = PlannedStack { kind, name: name.clone(), template: kind.template()?, parameters };
+        outputs.extend(apply(&cloudformation, &stack, DeployOptions::default(), progress).await?.outputs);
+        let names = physical_names(&cloudformation, &name).await?;
+        apply_properties::apply(sdk, stack.template.body, &names).await?;
     }
     Outputs::from_stacks(&outputs)
 }
@@ -77,72 +54,17 @@ async fn identity_parameters(
     endpoint: &str,
     bucket: &str,
     binaries: &Binaries,
-) -> anyhow::Result<[(&'static str, String); 5]> {
-    let key = function::upload(&sdk::s3_client(sdk), bucket, "sign_up", &binaries.path("sign_up")).await?;
-    Ok([
+) -> anyhow::Result<[(String, String); 5]> {
+    let function = sign_up_function(binaries).await?;
+    function.upload(&sdk::s3_client(sdk), bucket).await?;
+    let pairs = [
         ("CodeBucket", bucket.to_owned()),
-        ("CodeKey", key),
-        ("FunctionArchitecture", function::architecture()?.to_owned()),
+        ("CodeKey", function.key),
+        ("FunctionArchitecture", function.architecture.to_owned()),
         ("RefusedEmailDomains", REFUSED_EMAIL_DOMAINS.to_owned()),
         ("EndpointUrl", endpoint.to_owned()),
-    ])
-}
-
-async fn create(
-    cloudformation: &Client,
-    name: &str,
-    template: &str,
-    parameters: &[(&str, String)],
-) -> anyhow::Result<Stack> {
-    let parameters = parameters
-        .iter()
-        .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(value.as_str()).build());
-    let created = cloudformation
-        .create_stack()
-        .stack_name(name)
-        .template_body(template)
-        .set_parameters(Some(parameters.collect()))
-        .capabilities(Capability::CapabilityNamedIam)
-        .send()
-        .await;
-    if let Err(error) = created {
-        bail!("the cloud refuses the stack {name}: {}", DisplayErrorContext(&error));
-    }
-    let deadline = Instant::now() + STACK_TIMEOUT;
-    loop {
-        let described = cloudformation.describe_stacks().stack_name(name).send().await;
-        let described = described.with_context(|| format!("cannot look at the stack {name}"))?;
-        let stack = described.stacks.unwrap_or_default().into_iter().next();
-        let stack = stack.with_context(|| format!("the stack {name} has vanished"))?;
-        match stack.stack_status() {
-            Some(StackStatus::CreateComplete) => return Ok(stack),
-            Some(StackStatus::CreateInProgress) if Instant::now() < deadline => {
-                tokio::time::sleep(STACK_INTERVAL).await;
-            }
-            Some(StackStatus::CreateInProgress) => {
-                bail!("the stack {name} was not made within {} s", STACK_TIMEOUT.as_secs());
-            }
-            _ => bail!("the stack {name} failed: {}", reason(cloudformation, name, &stack).await),
-        }
-    }
-}
-
-/// The first failure among the stack's events: the later ones follow from it.
-async fn reason(cloudformation: &Client, name: &str, stack: &Stack) -> String {
-    let events = cloudformation.describe_stack_events().stack_name(name).send().await;
-    let events = events.map(|events| events.stack_events.unwrap_or_default()).unwrap_or_default();
-    let failed = events.iter().rev().find(|event| {
-        event.resource_status().is_some_and(|status| status.as_str().ends_with("_FAILED"))
-            && event.logical_resource_id() != Some(name)
-    });
-    match failed {
-        Some(event) => format!(
-            "{}: {}",
-            event.logical_resource_id().unwrap_or("a resource"),
-            event.resource_status_reason().unwrap_or("no reason given"),
-        ),
-        None => stack.stack_status_reason().unwrap_or("no reason given").to_owned(),
-    }
+    ];
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value)))
 }
 
 async fn physical_names(cloudformation: &Client, stack: &str) -> anyhow::Result<BTreeMap<String, String>> {
@@ -160,7 +82,6 @@ async fn physical_names(cloudformation: &Client, stack: &str) -> anyhow::Result<
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use saphyr::{LoadableYamlNode as _, Yaml};
     use serde_json::{Map, Value, json};
 
     use events::{
@@ -173,13 +94,12 @@ mod tests {
         workers::Worker,
     };
 
-    use super::{super::unsupported_properties, IDENTITY, TEMPLATES};
+    use super::KINDS;
 
     /// The resources of a template, by name.
     fn resources(stack: &str) -> Map<String, Value> {
-        let (_, template) = TEMPLATES.into_iter().find(|(name, _)| *name == stack).unwrap();
-        let template = unsupported_properties::json(&Yaml::load_from_str(template).unwrap()[0]);
-        template["Resources"].as_object().unwrap().clone()
+        let kind = KINDS.into_iter().find(|kind| kind.stack_name("nova") == stack).unwrap();
+        kind.template().unwrap().resources
     }
 
     fn of_type<'a>(all: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &'a Value)> {
@@ -359,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_user_pool_its_triggers_and_its_identity_pool_are_as_they_were_designed() {
-        let identity = resources(IDENTITY);
+        let identity = resources("nova-identity");
         let pool = &identity["UserPool"]["Properties"];
         assert_eq!(pool["UserPoolName"], "nova-english-users");
         assert_eq!(pool["UsernameAttributes"], json!(["email"]));
@@ -443,7 +363,7 @@ mod tests {
 
     #[test]
     fn browser_credentials_read_no_attribute_that_spoils_the_exercise() {
-        let identity = resources(IDENTITY);
+        let identity = resources("nova-identity");
         let reads = statements(&identity["AuthenticatedRole"]["Properties"], "dynamodb:Query");
         assert_eq!(reads.len(), 1);
         for role in ["AuthenticatedRole", "UnauthenticatedRole"] {

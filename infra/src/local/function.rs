@@ -3,13 +3,14 @@
 use std::{
     env, fs,
     io::{Cursor, Write as _},
-    path::Path,
 };
 
 use anyhow::{Context as _, bail};
-use aws_sdk_s3::{Client, primitives::ByteStream};
 use sha2::{Digest as _, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use super::Binaries;
+use crate::deploy::Function;
 
 /// What the program of a function is called in its archive: where the runtime `provided.al2023` looks for it.
 const PROGRAM: &str = "bootstrap";
@@ -17,13 +18,13 @@ const PROGRAM: &str = "bootstrap";
 /// Who may do what with the program in the archive.
 const PERMISSIONS: u32 = 0o755;
 
-/// Puts the function `name`, whose program is `binary`, into `bucket` and returns its key, which has the hash of the
-/// archive in it: the same program has the same key.
+/// The function of the user pool's triggers, packed. The key has the hash of the archive in it: the same program has the
+/// same key.
 ///
 /// # Errors
-/// The program is not built, or the bucket does not take it.
-pub(super) async fn upload(s3: &Client, bucket: &str, name: &str, binary: &Path) -> anyhow::Result<String> {
-    let path = binary.to_owned();
+/// The program is not built, or its architecture is none of Lambda's.
+pub async fn sign_up_function(binaries: &Binaries) -> anyhow::Result<Function> {
+    let path = binaries.path("sign_up");
     let packed = tokio::task::spawn_blocking(move || {
         let program = fs::read(&path).with_context(|| {
             format!("{} is not there; build it with `cargo build --workspace --bins`", path.display())
@@ -33,18 +34,14 @@ pub(super) async fn upload(s3: &Client, bucket: &str, name: &str, binary: &Path)
         anyhow::Ok((archive, hash))
     });
     let (archive, hash) = packed.await.context("the packing of a function failed")??;
-    let key = format!("functions/{name}/{hash}.zip");
-    let put = s3.put_object().bucket(bucket).key(&key).content_type("application/zip");
-    let put = put.body(ByteStream::from(archive)).send().await;
-    put.with_context(|| format!("cannot put the function {name} into the bucket {bucket}"))?;
-    Ok(key)
+    Ok(Function { archive, key: format!("functions/sign_up/{hash}.zip"), architecture: architecture()? })
 }
 
 /// What the programs beside this one are built for, as Lambda calls it.
 ///
 /// # Errors
 /// It is nothing that Lambda runs.
-pub(super) fn architecture() -> anyhow::Result<&'static str> {
+fn architecture() -> anyhow::Result<&'static str> {
     match env::consts::ARCH {
         "x86_64" => Ok("x86_64"),
         "aarch64" => Ok("arm64"),

@@ -5,9 +5,11 @@
 //! point-in-time recovery and lifecycle rules. Its own service calls for them do work.
 
 use anyhow::{Context as _, bail};
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use saphyr::{LoadableYamlNode as _, Yaml};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::template::json;
 
 /// A resource whose properties have to be applied by service calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +103,20 @@ pub(super) struct LifecycleRule {
     #[serde(default)]
     pub(super) transitions: Vec<Transition>,
     pub(super) expiration_in_days: Option<i32>,
+    pub(super) noncurrent_version_expiration: Option<NoncurrentVersionExpiration>,
+    pub(super) abort_incomplete_multipart_upload: Option<AbortIncompleteMultipartUpload>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct NoncurrentVersionExpiration {
+    pub(super) noncurrent_days: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct AbortIncompleteMultipartUpload {
+    pub(super) days_after_initiation: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -136,26 +152,6 @@ pub(super) fn read(template: &str) -> anyhow::Result<Vec<UnsupportedProperties>>
         all.push(UnsupportedProperties { logical_id, properties });
     }
     Ok(all)
-}
-
-/// YAML as JSON. An intrinsic function (`!Ref`, `!If`) stays what it is given, under its own name: none of the
-/// properties read here uses one, and one that did would not deserialize.
-pub(super) fn json(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
-        Yaml::Value(Scalar::FloatingPoint(value)) => Value::from(value.into_inner()),
-        Yaml::Value(Scalar::String(value)) => Value::from(value.as_ref()),
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(entries) => {
-            let key = |key: &Yaml<'_>| key.as_str().unwrap_or_default().to_owned();
-            entries.iter().map(|(name, value)| (key(name), json(value))).collect()
-        }
-        Yaml::Tagged(tag, value) => {
-            Value::Object(Map::from_iter([(format!("Fn::{}", tag.suffix), json(value))]))
-        }
-        Yaml::Value(Scalar::Null) | Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => Value::Null,
-    }
 }
 
 #[cfg(test)]

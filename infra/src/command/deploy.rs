@@ -1,0 +1,126 @@
+//! `nova deploy`: deploys an environment, or shows what a deployment would change.
+
+use std::{fs, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+use aws_config::Region;
+use events::runtime::aws;
+use infra::{
+    deploy::{Artifacts, Cloud, DeployOptions, Deployment, Environment, PlannedStack, StackOutcome},
+    local::{build, build_page, sign_up_function, workspace},
+};
+
+use crate::console::Console;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  nova deploy --env prod --aws --image 123456789012.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:… --dry-run
+  nova deploy --env prod --aws --image 123456789012.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:…
+
+Everything that can be wrong in the parameters is named before anything is changed. Each stack is changed through a
+change set; a stack that fails is rolled back, and the deployment ends there. Another run goes on.")]
+pub(super) struct DeployArguments {
+    /// The environment: a file NAME.yaml in infra/parameters.
+    #[arg(long, value_name = "NAME")]
+    env: String,
+    /// Deploy to AWS, with the credentials of the usual AWS variables and files. Without it, the parameters are checked and shown, and
+    /// nothing is contacted.
+    #[arg(long)]
+    aws: bool,
+    /// The image of the binaries in the repository of the stack nova-compute, by digest.
+    #[arg(long, value_name = "URI")]
+    image: String,
+    /// Show the changes and make none.
+    #[arg(long)]
+    dry_run: bool,
+    /// Admit the replacement or removal of tables, buckets, queues, secrets and the user pool, with their data.
+    #[arg(long)]
+    allow_replacement: bool,
+}
+
+pub(super) async fn run(arguments: DeployArguments, console: &Console) -> anyhow::Result<ExitCode> {
+    let environment = read(&arguments.env)?;
+    let progress = console.progress();
+    progress.begin("Building the function");
+    let binaries = build(&progress).await?;
+    let function = sign_up_function(&binaries).await?;
+    progress.end("");
+    progress.begin("Building the page");
+    let page = build_page(workspace(), &progress).await?;
+    progress.end("");
+    let deployment = Deployment {
+        environment: &environment,
+        options: DeployOptions {
+            dry_run: arguments.dry_run,
+            allow_replacement: arguments.allow_replacement,
+            termination_protection: environment.termination_protection,
+        },
+        cloud: Cloud::Aws,
+        artifacts: Artifacts { image: arguments.image, function, page: &page },
+    };
+    if !arguments.aws {
+        for stack in deployment.plan()? {
+            console.line(&format!("{}\n{}", stack.name, parameters(&stack)));
+        }
+        console
+            .line("Nothing was changed and nothing was asked: the parameters are complete. --aws deploys.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let region = Region::new(environment.region.clone());
+    let sdk = aws::sdk_config().await?.into_builder().region(region).build();
+    let show = |stack: &PlannedStack, outcome: &StackOutcome| {
+        let changes = &outcome.changes;
+        console.line(&format!(
+            "✓ {}: {}",
+            stack.name,
+            if changes.is_empty() { "unchanged" } else { "changed" }
+        ));
+        for change in changes {
+            console.line(&format!("    {change}"));
+        }
+    };
+    let outputs = deployment.run(&sdk, &aws::s3_client(&sdk), &progress, show).await?;
+    if !arguments.dry_run {
+        console.line("\nOutputs");
+        for (name, value) in &outputs {
+            console.line(&format!("  {name:32} {value}"));
+        }
+        console.line(FIRST_USE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Steps that CloudFormation cannot do.
+const FIRST_USE: &str = "
+Before the first learner (once for each account and region):
+  1. Bedrock: in the console, open Model access and enable Nova 2 Sonic and the Claude model of NOVA_ANALYSIS_MODEL_ID;
+     the first use of Claude needs aws-marketplace:Subscribe.
+  2. Service Quotas: the number of concurrent bidirectional streams of Nova Sonic is at least the tasks times
+     ConversationsPerTask.
+  3. SES: verify the domain and leave the sandbox, or Cognito mails 50 codes a day.
+  4. SNS: leave the SMS sandbox and set a monthly spending limit, if learners use codes by SMS.
+  5. Confirm the subscriptions of the topics nova-alerts-*, which SNS has mailed.";
+
+fn read(name: &str) -> anyhow::Result<Environment> {
+    let folder = workspace().join("infra/parameters");
+    let path = folder.join(format!("{name}.yaml"));
+    let is_plain = name.chars().all(|char| char.is_ascii_alphanumeric() || char == '-');
+    if !is_plain || !path.is_file() {
+        let mut known: Vec<String> = fs::read_dir(&folder)
+            .with_context(|| format!("cannot read {}", folder.display()))?
+            .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_string_lossy().into_owned()))
+            .collect();
+        known.sort();
+        bail!(
+            "there is no environment {name:?}, only {}; infra/parameters has a file for each",
+            known.join(", ")
+        );
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Environment::parse(&text).with_context(|| format!("infra/parameters/{name}.yaml"))
+}
+
+fn parameters(stack: &PlannedStack) -> String {
+    let lines = stack.parameters.iter().map(|(name, value)| format!("    {name}: {value}\n"));
+    lines.collect()
+}

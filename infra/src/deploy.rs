@@ -1,0 +1,172 @@
+//! Deploys the service through CloudFormation: the stacks in their order, the function, the page and the pictures. What
+//! `nova deploy` does on AWS is what the local runner and the tests do on the local cloud.
+//!
+//! It is not the local runner: that also applies what its cloud ignores, and starts processes.
+
+mod change_set;
+mod environment;
+mod page;
+mod plan;
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context as _, ensure};
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::Client;
+
+use crate::{
+    pictures::{Gallery, catalogue, publish},
+    progress::Progress,
+};
+
+pub use crate::template::{ParameterSpec, Template};
+pub use change_set::{DeployOptions, StackOutcome, apply};
+pub use environment::Environment;
+pub use plan::{PlannedStack, StackKind, plan};
+
+/// What is deployed, beside the templates.
+#[derive(Clone, Debug)]
+pub struct Artifacts<'a> {
+    /// The image of the binaries, by digest.
+    pub image: String,
+    /// Archive of the function that the user pool calls.
+    pub function: Function,
+    /// A build of the page.
+    pub page: &'a Path,
+}
+
+/// The function of the user pool's triggers.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// A zip file with the program as `bootstrap`.
+    pub archive: Vec<u8>,
+    /// Key in the bucket of artifacts; other code has another key.
+    pub key: String,
+    /// As Lambda names it: `x86_64` or `arm64`.
+    pub architecture: &'static str,
+}
+
+impl Function {
+    /// # Errors
+    /// The bucket does not take it.
+    pub async fn upload(&self, s3: &aws_sdk_s3::Client, bucket: &str) -> anyhow::Result<()> {
+        let put = s3.put_object().bucket(bucket).key(&self.key).content_type("application/zip");
+        let put = put.body(self.archive.clone().into()).send().await;
+        put.with_context(|| format!("cannot put the function into the bucket {bucket}")).map(drop)
+    }
+}
+
+/// Where the stacks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cloud {
+    Aws,
+    /// The local cloud, without what it refuses.
+    Local,
+}
+
+/// A deployment to one environment.
+#[derive(Debug)]
+pub struct Deployment<'a> {
+    pub environment: &'a Environment,
+    pub options: DeployOptions,
+    pub cloud: Cloud,
+    pub artifacts: Artifacts<'a>,
+}
+
+impl Deployment<'_> {
+    /// All stacks with their parameters.
+    ///
+    /// # Errors
+    /// A parameter is missing or wrong; the error names all of them.
+    pub fn plan(&self) -> anyhow::Result<Vec<PlannedStack>> {
+        let mut provided = self.provided()?;
+        // Known only after the first stack; here any name will do.
+        provided.insert("CodeBucket".to_owned(), "artifacts".to_owned());
+        plan(self.environment, StackKind::all(), &provided)
+    }
+
+    /// Checks everything that can be wrong, then changes stack after stack, publishes page and pictures, and returns
+    /// the outputs of all stacks. `report` gets each stack with its changes.
+    ///
+    /// # Errors
+    /// The credentials are those of another account, a parameter is missing or wrong (nothing was changed), or a stack
+    /// failed: CloudFormation has rolled this one back, and the ones before it stay. Another deployment goes on.
+    pub async fn run(
+        &self,
+        sdk: &SdkConfig,
+        s3: &aws_sdk_s3::Client,
+        progress: &Progress,
+        mut report: impl FnMut(&PlannedStack, &StackOutcome),
+    ) -> anyhow::Result<BTreeMap<String, String>> {
+        self.check_account(sdk).await?;
+        self.plan()?;
+        let mut provided = self.provided()?;
+        let cloudformation = Client::new(sdk);
+        let mut outputs = BTreeMap::new();
+        for kind in StackKind::all() {
+            for stack in plan(self.environment, [kind], &provided)? {
+                let outcome = apply(&cloudformation, &stack, self.options, progress).await?;
+                report(&stack, &outcome);
+                outputs.extend(outcome.outputs);
+            }
+            if kind == StackKind::Data
+                && let Some(bucket) = outputs.get("ArtifactsBucket")
+            {
+                provided.insert("CodeBucket".to_owned(), bucket.clone());
+                self.artifacts.function.upload(s3, bucket).await?;
+            }
+        }
+        if !self.options.dry_run {
+            self.publish(sdk, s3, &outputs, progress).await?;
+        }
+        Ok(outputs)
+    }
+
+    async fn check_account(&self, sdk: &SdkConfig) -> anyhow::Result<()> {
+        let caller = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().await;
+        let caller = caller.context("cannot find out whose credentials these are")?;
+        let (account, wanted) = (caller.account().unwrap_or_default(), &self.environment.account);
+        ensure!(
+            account == wanted,
+            "the credentials are those of the account {account}, the environment is {wanted}"
+        );
+        Ok(())
+    }
+
+    fn provided(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let Artifacts { image, function, .. } = &self.artifacts;
+        let env = match self.cloud {
+            Cloud::Aws => "production",
+            Cloud::Local => "local",
+        };
+        let policy = page::header("content-security-policy")?;
+        let pairs = [
+            ("Env", env.to_owned()),
+            ("Image", image.clone()),
+            ("CodeKey", function.key.clone()),
+            ("FunctionArchitecture", function.architecture.to_owned()),
+            ("PageContentSecurityPolicy", policy),
+            ("PagePermissionsPolicy", page::header("permissions-policy")?),
+        ];
+        Ok(pairs.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+
+    async fn publish(
+        &self,
+        sdk: &SdkConfig,
+        s3: &aws_sdk_s3::Client,
+        outputs: &BTreeMap<String, String>,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        let get = |key: &str| outputs.get(key).with_context(|| format!("no template has the output {key}"));
+        progress.begin("Publishing the page");
+        let files = page::publish(s3, get("PageBucket")?, self.artifacts.page, progress).await?;
+        progress.end(&format!("{files} files"));
+        progress.begin("Publishing the pictures");
+        let path_style = self.cloud == Cloud::Local;
+        let gallery = Gallery::new(sdk, get("ImagesTable")?, get("ImagesBucket")?, path_style);
+        let published = publish(&gallery, catalogue()?, false, progress).await?;
+        progress.end(&format!("{} pictures", published.pictures));
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! The whole deployment on the local cloud: all stacks, the page and the pictures, an update, a refused and a failed one.
+
+use std::{collections::BTreeMap, fs};
+
+use aws_sdk_cloudformation::types::StackStatus;
+use infra::{
+    deploy::{
+        Artifacts, Cloud as Target, DeployOptions, Deployment, Environment, Function, PlannedStack,
+        StackKind, StackOutcome, Template, apply,
+    },
+    local::{ACCOUNT, Cloud, CloudOptions, Progress},
+};
+
+const ENVIRONMENT: &str = r#"
+stage: prod
+region: us-east-1
+account: "000000000000"
+parameters: { HostedZoneId: ZONE }
+stacks: { api: { TasksMax: 4 } }
+"#;
+
+const ZONE: &str = "
+Resources:
+  Zone: { Type: 'AWS::Route53::HostedZone', Properties: { Name: nova-english.com } }
+Outputs:
+  Id: { Value: !Ref Zone }
+";
+
+const TABLE: &str = "
+Parameters:
+  Name: { Type: String }
+  Pattern: { Type: String, Default: '{\"source\": [\"a\"]}' }
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: !Ref Name
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+";
+
+/// Its second version has a resource that fails.
+const BROKEN: &str = "
+Parameters:
+  Name: { Type: String }
+Resources:
+  Queue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: !Ref Name } }
+  Alias: { Type: 'AWS::Route53::RecordSet', Properties: { HostedZoneId: ZMISSING, Name: a.b.example, Type: A, TTL: '60', ResourceRecords: [127.0.0.1] } }
+";
+
+const SOUND: &str = "
+Parameters:
+  Name: { Type: String }
+Resources:
+  Queue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: !Ref Name } }
+Outputs:
+  Url: { Value: !Ref Queue }
+";
+
+async fn cloud(state: &tempfile::TempDir) -> Cloud {
+    let options =
+        CloudOptions { state_dir: state.path().to_owned(), port: None, progress: Progress::silent() };
+    Cloud::start(&options).await.unwrap()
+}
+
+fn stack(name: &str, body: &'static str, parameters: &[(&str, &str)]) -> PlannedStack {
+    PlannedStack {
+        kind: StackKind::Data,
+        name: name.to_owned(),
+        template: Template::parse(body).unwrap(),
+        parameters: parameters.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+    }
+}
+
+async fn apply_to(cloud: &Cloud, stack: &PlannedStack) -> anyhow::Result<StackOutcome> {
+    let client = aws_sdk_cloudformation::Client::new(&cloud.root());
+    apply(&client, stack, DeployOptions::default(), &Progress::silent()).await
+}
+
+#[tokio::test]
+async fn all_stacks_are_created_updated_and_left_alone() {
+    let state = tempfile::tempdir().unwrap();
+    let cloud = cloud(&state).await;
+    let zone = apply_to(&cloud, &stack("zone", ZONE, &[])).await.unwrap().outputs["Id"].clone();
+    let page = state.path().join("page");
+    fs::create_dir_all(page.join("assets")).unwrap();
+    for (name, content) in [("index.html", "<html>"), ("assets/a-1.js", "1"), ("assets/a-1.js.br", "b")] {
+        fs::write(page.join(name), content).unwrap();
+    }
+    let environment = |more: &str| {
+        let yaml = ENVIRONMENT.replace("ZONE", &zone).replace("TasksMax: 4", more);
+        Environment::parse(&yaml).unwrap()
+    };
+    let deploy = async |environment: &Environment| {
+        let deployment = Deployment {
+            environment,
+            options: DeployOptions { termination_protection: true, ..DeployOptions::default() },
+            cloud: Target::Local,
+            artifacts: Artifacts {
+                image: format!(
+                    "{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:{}",
+                    "0".repeat(64)
+                ),
+                function: Function {
+                    archive: archive(),
+                    key: "functions/sign_up/1.zip".to_owned(),
+                    architecture: "x86_64",
+                },
+                page: &page,
+            },
+        };
+        let mut changed = BTreeMap::new();
+        let report = |stack: &PlannedStack, outcome: &StackOutcome| {
+            changed.insert(stack.name.clone(), outcome.changes.clone());
+        };
+        let outputs = deployment.run(&cloud.root(), &cloud.s3(), &Progress::silent(), report).await;
+        outputs.map(|outputs| (outputs, changed))
+    };
+
+    let (outputs, created) = deploy(&environment("TasksMax: 4")).await.unwrap();
+    assert_eq!(created.len(), StackKind::all().count());
+    assert!(created.values().all(|changes| !changes.is_empty()), "{created:?}");
+    let html = cloud.s3().get_object().bucket(&outputs["PageBucket"]).key("index.html").send().await.unwrap();
+    assert_eq!(html.cache_control(), Some("public, max-age=3600"));
+    assert_eq!(html.content_type(), Some("text/html"));
+    let listed = cloud.s3().list_objects_v2().bucket(&outputs["PageBucket"]).send().await.unwrap();
+    let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
+    assert_eq!(keys, ["assets/a-1.js", "index.html"]);
+
+    let (_, unchanged) = deploy(&environment("TasksMax: 4")).await.unwrap();
+    assert!(unchanged.values().all(Vec::is_empty), "{unchanged:?}");
+
+    let (_, updated) = deploy(&environment("TasksMax: 4, ConversationsPerTask: 90")).await.unwrap();
+    let updated: Vec<&str> =
+        updated.iter().filter(|(_, changes)| !changes.is_empty()).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(updated, ["nova-api"]);
+
+    let cloudformation = aws_sdk_cloudformation::Client::new(&cloud.root());
+    let refused = cloudformation.delete_stack().stack_name("nova-edge").send().await;
+    assert!(format!("{:?}", refused.unwrap_err()).contains("rotection"));
+
+    let mut elsewhere = environment("TasksMax: 4");
+    elsewhere.account = "123456789012".to_owned();
+    let error = deploy(&elsewhere).await.unwrap_err();
+    assert!(error.to_string().contains("those of the account 000000000000"), "{error}");
+}
+
+#[tokio::test]
+async fn replacement_of_a_table_is_refused_without_the_option() {
+    let state = tempfile::tempdir().unwrap();
+    let cloud = cloud(&state).await;
+    apply_to(&cloud, &stack("tables", TABLE, &[("Name", "one")])).await.unwrap();
+    let renamed = stack("tables", TABLE, &[("Name", "two")]);
+    let error = apply_to(&cloud, &renamed).await.unwrap_err();
+    assert!(error.to_string().contains("would lose data"), "{error}");
+    assert!(error.to_string().contains("Table (AWS::DynamoDB::Table, replaced)"), "{error}");
+    let client = aws_sdk_cloudformation::Client::new(&cloud.root());
+    let options = DeployOptions { allow_replacement: true, ..DeployOptions::default() };
+    let outcome = apply(&client, &renamed, options, &Progress::silent()).await.unwrap();
+    assert_eq!(outcome.changes.len(), 1);
+}
+
+#[tokio::test]
+async fn failed_change_is_rolled_back_and_named() {
+    let state = tempfile::tempdir().unwrap();
+    let cloud = cloud(&state).await;
+    let error = apply_to(&cloud, &stack("first", BROKEN, &[("Name", "a")])).await.unwrap_err();
+    assert!(error.to_string().contains("Alias: "), "{error}");
+    // What is left of a creation that failed does not keep the next one from succeeding.
+    apply_to(&cloud, &stack("first", SOUND, &[("Name", "a")])).await.unwrap();
+    let error = apply_to(&cloud, &stack("first", BROKEN, &[("Name", "a")])).await.unwrap_err();
+    assert!(error.to_string().contains("Alias: "), "{error}");
+    let client = aws_sdk_cloudformation::Client::new(&cloud.root());
+    let stacks = client.describe_stacks().stack_name("first").send().await.unwrap();
+    assert_eq!(stacks.stacks()[0].stack_status(), Some(&StackStatus::UpdateRollbackComplete));
+    // A stack that was rolled back can be updated.
+    let outcome = apply_to(&cloud, &stack("first", SOUND, &[("Name", "a")])).await.unwrap();
+    assert_eq!(outcome.changes, Vec::<String>::new());
+}
+
+/// A program that a function of the local cloud could run.
+fn archive() -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file(
+        "bootstrap",
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+    )
+    .unwrap();
+    std::io::Write::write_all(&mut zip, b"#!/bin/sh\n").unwrap();
+    zip.finish().unwrap().into_inner()
+}
