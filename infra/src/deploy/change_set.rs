@@ -117,7 +117,10 @@ async fn change_set_type(client: &Client, name: &str) -> anyhow::Result<ChangeSe
     }
     let ends = |end: &str| status.as_str().ends_with(end);
     ensure!(!ends("_IN_PROGRESS"), "the stack {name} is {status}; another deployment changes it");
-    ensure!(!ends("_FAILED"), "the stack {name} is {status}; repair it in the console of CloudFormation first");
+    ensure!(
+        !ends("_FAILED"),
+        "the stack {name} is {status}; repair it in the console of CloudFormation first"
+    );
     Ok(ChangeSetType::Update)
 }
 
