@@ -243,9 +243,10 @@ fn upload_code(refusal: &AudioFileError) -> Code {
         AudioFileError::TooLarge => Code::FileTooLarge,
         AudioFileError::TooLong => Code::TurnTooLong,
         AudioFileError::Empty => Code::AudioEmpty,
-        AudioFileError::Broken | AudioFileError::FrameLength { .. } | AudioFileError::ValidBits { .. } => {
-            Code::AudioBroken
-        }
+        AudioFileError::Broken
+        | AudioFileError::FrameLength { .. }
+        | AudioFileError::ValidBits { .. }
+        | AudioFileError::RepeatedChunk(_) => Code::AudioBroken,
         AudioFileError::Encoding => Code::EncodingUnsupported,
         AudioFileError::Channels(_) => Code::ChannelsUnsupported,
         AudioFileError::Rate(_) => Code::SampleRateUnsupported,

@@ -44,6 +44,9 @@ pub enum AudioFileError {
         /// Bits per sample.
         bits: u16,
     },
+    /// A WAV file has several chunks of a name that it may have once.
+    #[error("the WAV file has more than one {0:?} chunk")]
+    RepeatedChunk(&'static str),
     /// The file has no channels or too many.
     #[error("a file has 1 to {CHANNELS_MAX} channels, not {0}")]
     Channels(u16),

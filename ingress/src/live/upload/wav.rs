@@ -13,6 +13,9 @@ const CHUNKS_MAX: usize = 64;
 /// Length of a chunk header, in bytes: name and length.
 const CHUNK_HEADER_BYTES: usize = 8;
 
+/// The place of the length of the samples in the `ds64` chunk of a 64-bit file (EBU Tech 3306, ITU-R BS.2088).
+const DATA_LENGTH_AT: usize = 8;
+
 /// Shortest extensible format chunk, in bytes, and the place of the sub-format in it.
 const EXTENSIBLE_BYTES: usize = 40;
 const SUB_FORMAT_AT: usize = 24;
@@ -40,24 +43,55 @@ pub(super) struct Outline<'a> {
 ///
 /// # Errors
 /// [`AudioFileError::Broken`], [`AudioFileError::Encoding`], [`AudioFileError::Channels`], [`AudioFileError::Rate`],
-/// [`AudioFileError::FrameLength`], [`AudioFileError::ValidBits`].
+/// [`AudioFileError::FrameLength`], [`AudioFileError::ValidBits`], [`AudioFileError::RepeatedChunk`].
 pub(super) fn outline(file: &[u8]) -> Result<Outline<'_>, AudioFileError> {
     let mut rest = file.get(12..).ok_or(AudioFileError::Broken)?;
-    let mut format = None;
+    let (mut format, mut data_length) = (None, None);
     for _ in 0..CHUNKS_MAX {
         let Chunk { name, declared, body, following } = chunk(rest).ok_or(AudioFileError::Broken)?;
-        if name == b"fmt " {
-            format = Some(Format::read(body)?);
-        } else if name == b"data" {
-            let format = format.ok_or(AudioFileError::Broken)?;
-            // A writer that cannot seek back leaves the length at 0 or at a large number.
-            let is_open = declared == 0 && !is_list_of_chunks(following);
-            let samples = if is_open { following } else { body };
-            return Ok(Outline { header: format.header(samples.len()), samples });
+        match name {
+            b"ds64" => data_length = long_length(body),
+            b"fmt " if format.is_some() => return Err(AudioFileError::RepeatedChunk("fmt")),
+            b"fmt " => format = Some(Format::read(body)?),
+            b"data" => {
+                let format = format.ok_or(AudioFileError::Broken)?;
+                // A writer that cannot seek back leaves the length at 0 or at a large number. A 64-bit file has it elsewhere.
+                let is_open = declared == 0 && !is_list_of_chunks(following);
+                let long_length = data_length.filter(|length| declared == u32::MAX && *length <= body.len());
+                let (samples, following) = match long_length {
+                    Some(length) => (&body[..length], &body[(length + length % 2).min(body.len())..]),
+                    None if is_open => (following, &[][..]),
+                    None => (body, following),
+                };
+                refuse_more_samples(following)?;
+                return Ok(Outline { header: format.header(samples.len()), samples });
+            }
+            _ => {}
         }
         rest = following;
     }
     Err(AudioFileError::Broken)
+}
+
+/// The length of the samples in the body of a `ds64` chunk; `None` if it is unknown there, too.
+fn long_length(body: &[u8]) -> Option<usize> {
+    let length = body.get(DATA_LENGTH_AT..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
+    usize::try_from(length).ok().filter(|length| *length != 0)
+}
+
+/// Players play the first samples only, and which ones are the turn is open.
+fn refuse_more_samples(mut rest: &[u8]) -> Result<(), AudioFileError> {
+    // What follows the samples need not be chunks, so it is searched as far as it has the form of them.
+    for _ in 0..CHUNKS_MAX {
+        match chunk(rest) {
+            Some(Chunk { name: b"data", body: [_, ..], .. }) => {
+                return Err(AudioFileError::RepeatedChunk("data"));
+            }
+            Some(Chunk { following, .. }) => rest = following,
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// A chunk at the beginning of some bytes.
@@ -336,6 +370,43 @@ mod tests {
                 assert_eq!(outline(&file).unwrap().samples, samples, "{declared} in {riff}");
             }
         }
+    }
+
+    #[test]
+    fn second_chunk_of_samples_or_of_the_format_is_refused() {
+        let (format, samples): ((_, _, &[u8]), (_, _, &[u8])) =
+            ((b"fmt ", 16, &STEREO), (b"data", 4, &[1, 2, 3, 4]));
+        let refused = |name| Err(AudioFileError::RepeatedChunk(name));
+        assert_eq!(outline(&file(&[format, samples, samples])), refused("data"));
+        assert_eq!(outline(&file(&[format, samples, (b"LIST", 3, b"abc\0"), samples])), refused("data"));
+        assert_eq!(outline(&file(&[format, format, samples])), refused("fmt"));
+        for follows in [(b"data", 0, &[][..]), (b"id3 ", 4, b"data"), (b"LIST", 200, b"data\x04\0\0\0abcd")] {
+            assert_eq!(
+                outline(&file(&[format, samples, follows])).unwrap().samples,
+                samples.2,
+                "{follows:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn file_with_64_bit_lengths_is_played_to_the_end_of_its_samples() {
+        let sizes = |length: u64| [&[0; 8][..], &length.to_le_bytes(), &[0; 12]].concat();
+        let samples: Vec<u8> = (0..400_u16).flat_map(u16::to_le_bytes).collect();
+        let left = [&samples[..], b"LIST\x04\0\0\0left"].concat();
+        let rf64 = |length, data: &[u8]| {
+            let mut file =
+                file(&[(b"ds64", 28, &sizes(length)), (b"fmt ", 16, &STEREO), (b"data", u32::MAX, data)]);
+            file[..4].copy_from_slice(b"RF64");
+            file
+        };
+        assert_eq!(outline(&rf64(800, &left)).unwrap().samples, samples);
+        // Of an unknown length, or cut off: all that is there.
+        for length in [0, 801, u64::MAX] {
+            assert_eq!(outline(&rf64(length, &samples)).unwrap().samples, samples, "{length}");
+        }
+        let twice = [&samples[..], b"data\x04\0\0\0left"].concat();
+        assert_eq!(outline(&rf64(800, &twice)), Err(AudioFileError::RepeatedChunk("data")));
     }
 
     #[test]
