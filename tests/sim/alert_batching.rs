@@ -14,11 +14,14 @@ use events::{
 use jiff::SignedDuration;
 use serde_json::Value;
 use tests::{
-    deployment::{CONVERSATIONS, EFFECTS, TOPICS, consumer, outputs},
+    deployment::{CONVERSATIONS, EFFECTS, TOPICS, config as worker_config, consumer, outputs},
     journalled,
     model::{Cloud, FaultModel, queue_url},
 };
-use workers::alerts::{Alerts, Config};
+use workers::{
+    alerts::{Alerts, Config},
+    progress::{self, Progress},
+};
 
 use crate::{
     number,
@@ -51,7 +54,7 @@ fn config(window_seconds: u32, quiet_hours: Option<&str>) -> Config {
         topic_critical_arn: critical,
         topic_warning_arn: warning,
         topic_info_arn: info,
-        watched_queue_urls: vec![queue_url("nova-transcript-dlq")],
+        watched_queue_urls: ["nova-transcript-dlq", "nova-progress-dlq"].map(queue_url).to_vec(),
         alerts_storm_after: ALONE,
         alerts_storm_seconds: window_seconds,
         alerts_quiet_hours: quiet_hours.map(str::to_owned),
@@ -244,4 +247,54 @@ async fn dead_letters() {
 #[test]
 fn dead_letters_raise_an_alert_and_again_when_they_double() {
     small_scale::runtime().block_on(Box::pin(dead_letters()));
+}
+
+/// What a worker gives up raises an alert for each new kind of reason, also when the number of letters has not doubled.
+async fn kinds_of_dead_letters() {
+    const MINUTES_10: Duration = Duration::from_secs(600);
+    let (cloud, _world) = small_scale::cloud(1);
+    let alerts = start(&cloud, "alerts", config(WINDOWS_SECONDS[0], None)).await;
+    let sdk = cloud.sdk_config("progress");
+    let config: progress::Config = worker_config(Worker::Progress, &[]);
+    let handler = Progress::start(&config, &sdk).await.expect("the tables exist");
+    let progress = Running::start(Worker::Progress, sdk, handler);
+    let of_zone = |number: u8, time_zone: &str| {
+        let id = ConversationId::new(epoch() - SignedDuration::from_secs(600), [number; 10]);
+        let end = End::of_turns(EndReason::Learner, Usage::default(), &[]);
+        let header = journalled::ended(journalled::start(id, learner(), time_zone, "ingress"), epoch(), end);
+        header.completed().expect("it has ended").encode()
+    };
+    let mut expected = Vec::new();
+    for (letters, kind) in [
+        (vec!["not an event".to_owned(), "nor is this".to_owned()], Some("the event is malformed")),
+        (vec![of_zone(1, "Mars/Olympus")], Some("time zone … is unknown")),
+        // The number doubles.
+        (vec![of_zone(2, "Mars/Tharsis")], None),
+        (vec![of_zone(3, "Moon")], None),
+    ] {
+        for letter in &letters {
+            cloud.send("nova-progress", letter);
+        }
+        if expected.len() < 3 {
+            expected.push(kind);
+        }
+        tokio::time::sleep(MINUTES_10).await;
+        let sent: Vec<Value> = sent(&cloud).into_values().map(|(message, _)| message).collect();
+        assert_eq!(sent.len(), expected.len(), "{sent:#?}");
+        for kind in &expected {
+            let has_kind = |message: &Value| match (kind, message["kind"].as_str()) {
+                (Some(kind), Some(found)) => found.contains(kind),
+                (kind, found) => kind.is_none() && found.is_none(),
+            };
+            assert!(sent.iter().any(has_kind), "{kind:?}: {sent:#?}");
+        }
+    }
+    progress.stop().await;
+    alerts.stop().await;
+    assert_eq!(cloud.state().violations, Vec::<String>::new());
+}
+
+#[test]
+fn each_new_kind_of_dead_letter_raises_an_alert_once_a_day() {
+    small_scale::runtime().block_on(Box::pin(kinds_of_dead_letters()));
 }

@@ -28,7 +28,7 @@ pub fn kind(reason: &str, error: Option<&str>) -> String {
         text.push_str(error);
     }
     let mut unquoted = String::new();
-    for (place, part) in text.split('"').enumerate() {
+    for (place, part) in text.split(['"', '`']).enumerate() {
         unquoted.push_str(if place % 2 == 0 { part } else { " … " });
     }
     let varies = |word: &str| word.contains(|char: char| char.is_ascii_digit() || char == '/');
@@ -49,6 +49,7 @@ mod tests {
                 ("the object analyses/c is not an analysis", None),
             ),
             (("time zone \"Mars/Olympus\" is unknown", None), ("time zone \"Moon\" is unknown", None)),
+            (("not an event: unknown field `a`", None), ("not an event: unknown field `b`", None)),
             (("the same", Some("the same")), ("the same", Some(""))),
         ] {
             assert_eq!(kind(one.0, one.1), kind(other.0, other.1));

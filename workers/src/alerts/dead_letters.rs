@@ -8,6 +8,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::{dynamo::Item, runtime::failure::Failure};
 
+/// Maximum number of kinds of reasons that raise an alert, by queue and day: a flood of letters is no flood of alerts.
+pub(super) const KINDS_MAX: usize = 20;
+
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ impl DeadLetters {
     }
 }
 
-/// The kinds in the item of notes `item`, the earliest first.
+/// The kinds in the item of notes `item`, the earliest first, at most [`KINDS_MAX`].
 pub(super) fn kinds(item: &Item) -> Vec<String> {
     let first_at = |value: &AttributeValue| value.as_n().ok().and_then(|millis| millis.parse::<i64>().ok());
     let is_kind = |name: &str| !matches!(name, "effectId" | "expiresAt");
@@ -42,7 +45,7 @@ pub(super) fn kinds(item: &Item) -> Vec<String> {
         .filter_map(|(name, value)| Some((first_at(value)?, name)))
         .collect();
     kinds.sort();
-    kinds.into_iter().map(|(_, kind)| kind.clone()).collect()
+    kinds.into_iter().take(KINDS_MAX).map(|(_, kind)| kind.clone()).collect()
 }
 
 /// The name of a queue: the last part of its URL.
@@ -65,6 +68,8 @@ mod tests {
         ]);
         assert_eq!(kinds(&item), ["a first one", "later"]);
         assert!(kinds(&Item::new()).is_empty());
+        let flood = (0..200).map(|kind| (format!("kind {kind}"), number(kind)));
+        assert_eq!(kinds(&flood.collect()).len(), KINDS_MAX);
     }
 
     #[test]
