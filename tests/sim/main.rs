@@ -13,6 +13,7 @@ mod forged;
 mod ingress;
 mod leftovers;
 mod load;
+mod models;
 mod mutants;
 mod orders;
 mod plan;

@@ -250,6 +250,35 @@ mod tests {
         }
     }
 
+    /// Whether the pattern of a policy, with `*` for any text, admits `text`.
+    fn admits(pattern: &str, text: &str) -> bool {
+        let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
+        text.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && admits(after, &rest[at..]))
+        })
+    }
+
+    #[test]
+    fn every_sonic_model_is_admitted_and_no_other_model() {
+        let source = include_str!("../../templates/access.yaml");
+        let parameter = source.split_once("  SonicModels:\n").unwrap().1;
+        let pattern = parameter.split_once("Default: ").unwrap().1.lines().next().unwrap();
+        for model in [
+            "amazon.nova-2-sonic-v1:0",
+            "amazon.nova-sonic-v1:0",
+            "amazon.nova-2-5-sonic-v1:0",
+            "amazon.nova-2-5-sonic-20261001-v1:0",
+            "amazon.nova-3-sonic-v1:0",
+        ] {
+            assert!(admits(pattern, model), "{pattern} does not admit {model}");
+        }
+        for model in
+            ["amazon.nova-2-lite-v1:0", "amazon.nova-canvas-v1:0", "anthropic.claude-sonnet-5-5", "x"]
+        {
+            assert!(!admits(pattern, model), "{pattern} admits {model}");
+        }
+    }
+
     #[test]
     fn the_ingress_reads_the_marks_that_it_looks_for_and_no_other_notes() {
         let access = resources("nova-access");

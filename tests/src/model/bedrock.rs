@@ -18,6 +18,13 @@ pub struct Bedrock {
     pub answers: BTreeMap<String, u32>,
     /// A fixed response time; `None` for a random one.
     pub response_time: Option<Duration>,
+    /// Whether the model refuses the parameters of sampling, as newer ones do.
+    pub refuses_sampling: bool,
+    /// Number of requests that it refused for a parameter.
+    pub refused: u32,
+    /// Whether responses are as careless models write them: numbers with a zero fraction, parts as strings, half of a surrogate
+    /// pair, and accounting that is no number.
+    pub is_careless: bool,
     /// Callers that wait for a response.
     waiting: BTreeMap<u64, Waiter>,
     next: u64,
@@ -75,6 +82,11 @@ impl State {
 }
 
 pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, ServiceError> {
+    if state.bedrock.refuses_sampling && request["inferenceConfig"]["temperature"].is_number() {
+        state.bedrock.refused += 1;
+        let message = "The model returned the following errors: `temperature` is deprecated for this model.";
+        return Err(ServiceError::new(400, "ValidationException", message));
+    }
     let said = learner(request);
     let quote = said
         .first()
@@ -97,13 +109,23 @@ pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, Servi
     });
     let call =
         json!({ "toolUse": { "toolUseId": "call-1", "name": "record_assessment", "input": assessment } });
-    Ok(Answer::json(&json!({
+    let mut response = json!({
         "output": { "message": { "role": "assistant", "content": [call] } },
         "stopReason": if refuses { "guardrail_intervened" } else { "tool_use" },
         "usage": { "inputTokens": 900, "outputTokens": 300, "totalTokens": 1200 },
         "metrics": { "latencyMs": 1 },
         "additionalModelResponseFields": { "simulated": true },
-    })))
+    });
+    if !state.bedrock.is_careless {
+        return Ok(Answer::json(&response));
+    }
+    response["usage"]["inputTokens"] = json!("many");
+    let input = &mut response["output"]["message"]["content"][0]["toolUse"]["input"];
+    input["overall"] = json!(64.0);
+    input["skills"] = json!(input["skills"].to_string());
+    *input = json!({ "output": input });
+    let body = response.to_string().replace("Tell a story.", r"Tell a story \ud83d.");
+    Ok(Answer { body: body.into_bytes(), ..Answer::json(&response) })
 }
 
 /// The conversation of a request: the first word of the learner's first turn is its id.
