@@ -6,6 +6,8 @@ use anyhow::{Context as _, ensure};
 use events::{
     contract::{ConversationId, EndReason, FeedbackLanguage, Level, Speaker, Turn, Usage},
     journal::{End, Journal, JournalConfig, LEASE_SECONDS, Start},
+    pipeline::names::{readable_transcript_key, transcript_key},
+    runtime::aws::s3_client,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -83,11 +85,45 @@ async fn sweep_finds_and_mends_each_gap_and_a_second_one_finds_nothing() -> anyh
     .await?;
     let again = ops.sweep(&["--apply"], 0).await?;
     ensure!(again["gaps"] == json!([]) && again["conversations"] == 4, "{again:#}");
+    mend_one_stage(&system, &ops).await?;
     let transcripts = system.results.transcripts().await?;
     let reason = |id: &ConversationId| transcripts.get(id).map(|transcript| transcript.reason);
     ensure!(reason(&lost) == Some(EndReason::IngressLost), "{:?}", reason(&lost));
     ensure!(transcripts.len() == 4 && system.results.analyses().await?.len() == 4, "a result is missing");
     system.stop().await
+}
+
+/// Of a conversation whose transcript alone is lost, the sweep finds that one stage and brings it back.
+async fn mend_one_stage(system: &System, ops: &Ops) -> anyhow::Result<()> {
+    let before = system.results.transcripts().await?;
+    let (id, transcript) = before.iter().next().context("there is a transcript")?;
+    let s3 = s3_client(&system.stack.cloud().root());
+    let bucket = &system.stack.outputs().logs_bucket;
+    let user_id = &transcript.user_id;
+    for key in [transcript_key(user_id, *id), readable_transcript_key(user_id, *id)] {
+        // With all its versions, as if it had never been written.
+        let listed = s3.list_object_versions().bucket(bucket).prefix(&key).send().await?;
+        for version in listed.versions() {
+            let delete = s3.delete_object().bucket(bucket).key(&key);
+            delete.set_version_id(version.version_id.clone()).send().await?;
+        }
+    }
+    let found = ops.sweep(&[], EXIT_MISSING).await?;
+    let gaps = found["gaps"].as_array().context("there are gaps")?;
+    ensure!(gaps.len() == 1 && gaps[0]["conversationId"] == id.to_string(), "{found:#}");
+    ensure!(
+        (&gaps[0]["missing"], &gaps[0]["send"]) == (&json!(["transcript"]), &json!("replay")),
+        "{found:#}"
+    );
+    ops.sweep(&["--apply"], 0).await?;
+    await_some("the transcript is back", MENDED_WITHIN, async || {
+        let again = system.results.transcripts().await?;
+        Ok(if again == before { Ok(()) } else { Err(format!("{} transcripts", again.len())) })
+    })
+    .await?;
+    let again = ops.sweep(&["--apply"], 0).await?;
+    ensure!(again["gaps"] == json!([]), "{again:#}");
+    Ok(())
 }
 
 impl Ops {
