@@ -20,7 +20,7 @@ use crate::{
     live::admission::AdmissionControl,
     live::presence::Presence,
     live::session::{Dependencies, Sessions},
-    live::sonic::{Sonic, StreamAuthScheme},
+    live::sonic::{Sonic, StreamAuthScheme, account::AccountStreams},
     live::ticket::Tickets,
     live::upload::Intake,
     metrics::Metrics,
@@ -93,7 +93,7 @@ impl AppState {
         let (redis_url, ca_bundle) = (config.redis_url.as_ref(), config.ca_bundle.as_deref());
         let coordination = Arc::new(Coordination::new(redis_url, ca_bundle, Arc::clone(&metrics))?);
         let stores = Stores::new(config, sdk, &coordination, &metrics, shutdown);
-        let exports = Exports::new(OwnedData {
+        let owned_data = OwnedData {
             journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
             dynamodb: dynamodb.clone(),
             progress_table: config.progress_table.clone(),
@@ -101,7 +101,8 @@ impl AppState {
             signer: stores.signer.clone(),
             logs_bucket: config.logs_bucket.clone(),
             audio_bucket: config.audio_bucket.clone(),
-        });
+        };
+        let exports = Exports::new(owned_data, Arc::clone(&coordination));
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), config.journal()),
@@ -111,7 +112,7 @@ impl AppState {
                 Journal::reader(dynamodb.clone(), &config.conversations_table),
                 Documents::new(s3, config.logs_bucket.clone()),
             ),
-            sonic: Sonic::new(config.sonic_model_id.clone(), bedrock, config.streams_per_connection_max),
+            sonic: sonic(config, bedrock, &coordination),
             config: config.clone(),
             owner: owner.clone(),
         };
@@ -161,6 +162,15 @@ fn accounts(config: &Config, sdk: &SdkConfig, bus: &Bus) -> Accounts {
         queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
         bus: bus.clone(),
     }
+}
+
+fn sonic(
+    config: &Config,
+    clients: Vec<aws_sdk_bedrockruntime::Client>,
+    coordination: &Arc<Coordination>,
+) -> Sonic {
+    let account = AccountStreams::new(Arc::clone(coordination), config.streams_account_max);
+    Sonic::new(config.sonic_model_id.clone(), clients, config.streams_per_connection_max, account)
 }
 
 /// The page, if the configuration names one.

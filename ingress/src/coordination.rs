@@ -70,18 +70,41 @@ impl Coordination {
         max: u32,
         window: Duration,
     ) -> Result<Result<(), Duration>, CoordinationError> {
+        self.spend(key, 1, max, window).await
+    }
+
+    /// Adds `amount` to what was spent at `key`: at most `max` within `window`, as [`Self::attempt`]. With 0 it only tells whether
+    /// more was spent before.
+    pub async fn spend(
+        &self,
+        key: &str,
+        amount: u32,
+        max: u32,
+        window: Duration,
+    ) -> Result<Result<(), Duration>, CoordinationError> {
         check_length(&[key])?;
         match self {
-            Self::InProcess(in_process) => Ok(in_process.attempt(key, max, window)),
-            Self::Redis(redis) => redis.attempt(key, max, window).await,
+            Self::InProcess(in_process) => Ok(in_process.spend(key, amount, max, window)),
+            Self::Redis(redis) => redis.spend(key, amount, max, window).await,
         }
     }
 
-    /// Enforces the same limit. While Redis is down, each task counts by itself; `FailedSharedCalls` shows it.
+    /// Enforces the limit of [`Self::attempt`]. While Redis is down, each task counts by itself; `FailedSharedCalls` shows it.
     pub async fn limit(&self, key: &str, max: u32, window: Duration) -> Result<(), RateLimitError> {
-        let counted = match (self.attempt(key, max, window).await, self) {
+        self.limit_spending(key, 1, max, window).await
+    }
+
+    /// Enforces the limit of [`Self::spend`], in the same way.
+    pub async fn limit_spending(
+        &self,
+        key: &str,
+        amount: u32,
+        max: u32,
+        window: Duration,
+    ) -> Result<(), RateLimitError> {
+        let counted = match (self.spend(key, amount, max, window).await, self) {
             (Err(CoordinationError::Unavailable), Self::Redis(redis)) => {
-                redis.fallback().attempt(key, max, window)
+                redis.fallback().spend(key, amount, max, window)
             }
             (counted, _) => counted.map_err(RateLimitError::Failed)?,
         };
@@ -162,6 +185,42 @@ impl Coordination {
         match self {
             Self::InProcess(in_process) => Ok(in_process.release(key, owner)),
             Self::Redis(redis) => redis.release(key, owner).await,
+        }
+    }
+
+    /// Makes `member` one of at most `max` members of `group`, for `ttl`. Returns whether it is one now; a present member is renewed.
+    pub async fn enter(
+        &self,
+        group: &str,
+        member: &str,
+        max: u32,
+        ttl: Duration,
+    ) -> Result<bool, CoordinationError> {
+        check_length(&[group, member])?;
+        match self {
+            Self::InProcess(in_process) => Ok(in_process.enter(group, member, max, ttl)),
+            Self::Redis(redis) => redis.enter(group, member, max, ttl).await,
+        }
+    }
+
+    /// Removes `member` from `group`.
+    pub async fn remove_member(&self, group: &str, member: &str) -> Result<(), CoordinationError> {
+        check_length(&[group, member])?;
+        match self {
+            Self::InProcess(in_process) => {
+                in_process.remove_member(group, member);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.remove_member(group, member).await,
+        }
+    }
+
+    /// Returns the number of members of `group`.
+    pub async fn members(&self, group: &str) -> Result<u64, CoordinationError> {
+        check_length(&[group])?;
+        match self {
+            Self::InProcess(in_process) => Ok(in_process.members(group)),
+            Self::Redis(redis) => redis.members(group).await,
         }
     }
 

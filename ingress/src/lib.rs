@@ -12,6 +12,7 @@ pub mod config;
 pub mod coordination;
 pub mod live;
 pub mod metrics;
+pub mod quota;
 pub mod results;
 pub mod security;
 pub mod server;

@@ -86,6 +86,8 @@ pub async fn serve(
     let _renewing = AbortOnDropHandle::new(tokio::spawn(async move { presence.renew_claims().await }));
     let account_sessions = Arc::clone(&app.account_sessions);
     let _watching = AbortOnDropHandle::new(tokio::spawn(async move { account_sessions.keep_watch().await }));
+    let streams = app.sessions.account_streams().clone();
+    let _counting = AbortOnDropHandle::new(tokio::spawn(async move { streams.renew_members().await }));
     shutdown.cancelled().await;
     app.admission_control.stop();
     app.sessions.hand_over();

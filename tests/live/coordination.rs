@@ -112,6 +112,30 @@ async fn a_claim_has_one_owner_until_it_ends(one: &Coordination, other: &Coordin
     assert!(!one.renew("live:b", "x", ttl).await.unwrap());
 }
 
+async fn amounts_are_summed_within_their_window(one: &Coordination, other: &Coordination) {
+    assert_eq!(one.spend("seconds", 60, 100, LONG).await.unwrap(), Ok(()));
+    assert_eq!(other.spend("seconds", 40, 100, LONG).await.unwrap(), Ok(()));
+    assert_eq!(one.spend("seconds", 0, 100, LONG).await.unwrap(), Ok(()), "all of it may be spent");
+    assert!(other.spend("seconds", 1, 100, LONG).await.unwrap().is_err());
+    assert!(one.spend("seconds", 0, 100, LONG).await.unwrap().is_err());
+}
+
+async fn group_has_a_bounded_number_of_members(one: &Coordination, other: &Coordination) {
+    let ttl = Duration::from_millis(300);
+    assert!(one.enter("group", "a", 2, LONG).await.unwrap());
+    assert!(other.enter("group", "b", 2, ttl).await.unwrap());
+    assert!(!one.enter("group", "c", 2, LONG).await.unwrap(), "it is full");
+    assert!(other.enter("group", "a", 2, LONG).await.unwrap(), "a member is renewed");
+    assert_eq!(one.members("group").await.unwrap(), 2);
+    let began = Instant::now();
+    while !one.enter("group", "c", 2, LONG).await.unwrap() {
+        assert!(began.elapsed() < PATIENCE, "a member does not end");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    other.remove_member("group", "a").await.unwrap();
+    assert_eq!(one.members("group").await.unwrap(), 1);
+}
+
 async fn what_is_too_long_is_refused(one: &Coordination, _: &Coordination) {
     let long = "x".repeat(257);
     assert_eq!(one.attempt(&long, 1, LONG).await, Err(CoordinationError::TooLong));
@@ -125,6 +149,8 @@ async fn every_case(one: &Coordination, other: &Coordination) {
     messages_reach_those_who_listen(one, other).await;
     a_slow_listener_is_told_that_it_lagged(one, other).await;
     a_claim_has_one_owner_until_it_ends(one, other).await;
+    amounts_are_summed_within_their_window(one, other).await;
+    group_has_a_bounded_number_of_members(one, other).await;
     what_is_too_long_is_refused(one, other).await;
 }
 

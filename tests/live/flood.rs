@@ -6,13 +6,19 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use infra::client::Script;
-use ingress::server::connections::{CONNECTION_AGE_MAX, FIRST_REQUEST_TIMEOUT, PROGRESS_TIMEOUT};
+use ingress::{
+    quota::{REQUESTS, TICKETS},
+    server::connections::{CONNECTION_AGE_MAX, FIRST_REQUEST_TIMEOUT, PROGRESS_TIMEOUT},
+};
+use serde_json::{Value, json};
 use tests::live::{Live, LiveOptions, block_on};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
     time::{Instant, timeout},
 };
+
+use super::raw_client::RawClient;
 
 /// A request without a body.
 const HEALTH: &str = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -154,6 +160,65 @@ fn response_that_nobody_takes_is_given_up() {
         assert_eq!(live.app.connections.count(), 1);
         tokio::time::sleep(PROGRESS_TIMEOUT.max(KEEP_ALIVE) + Duration::from_secs(1)).await;
         assert_eq!(live.app.connections.count(), 0);
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn flood_of_one_learner_is_refused_and_another_one_talks_on() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token("attacker").unwrap();
+        let (start, list) =
+            (format!("{}/api/conversations", live.url()), format!("{}/api/conversations", live.url()));
+        let flood = async {
+            for n in 0..=TICKETS.max {
+                let post =
+                    live.http().post(&start).bearer_auth(&token).json(&json!({ "imageId": "street-market" }));
+                let status = post.send().await.unwrap().status().as_u16();
+                assert_eq!(status == 429, n == TICKETS.max, "ticket {n}: {status}");
+            }
+            assert_eq!(health(&live).await, Some(200));
+            // The rest of what a minute allows was used elsewhere.
+            let attacker = "attacker".parse().unwrap();
+            REQUESTS.spend(&live.app.coordination, &attacker, REQUESTS.max - TICKETS.max - 11).await.unwrap();
+            for n in 0..=10 {
+                let response = live.http().get(&list).bearer_auth(&token).send().await.unwrap();
+                assert_eq!(response.status().as_u16() == 429, n == 10, "request {n}: {}", response.status());
+                if n == 10 {
+                    assert!(response.headers().contains_key("retry-after"));
+                    let problem: Value = response.json().await.unwrap();
+                    assert_eq!(problem["code"], "too_many_requests");
+                }
+            }
+            assert_eq!(health(&live).await, Some(200));
+        };
+        tokio::join!(flood, talk(&live));
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn flood_of_hostile_uploads_is_refused_and_another_learner_talks_on() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let token = live.token("attacker").unwrap();
+        let (client, offer) = RawClient::begin(&live, &token).await;
+        let path =
+            format!("{}/api/conversations/{}/turns", live.url(), offer["conversationId"].as_str().unwrap());
+        // One good frame, and then what a parser takes for headers of frames, each in vain.
+        let junk: Vec<u8> =
+            [0xff, 0xfb, 0x90, 0x64, 0xff, 0xe3].into_iter().cycle().take(11 * 1024 * 1024).collect();
+        let flood = async {
+            for _ in 0..6 {
+                let post = live.http().post(&path).bearer_auth(&token).body(junk.clone());
+                let status = post.send().await.unwrap().status().as_u16();
+                assert!([409, 415, 422].contains(&status), "{status}");
+                assert_eq!(health(&live).await, Some(200));
+            }
+        };
+        tokio::join!(flood, talk(&live));
+        client.end().await;
         live.stop().await.unwrap();
     });
 }

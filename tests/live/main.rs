@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod advice;
 mod analysts;
+mod busy;
 mod coordination;
 mod deletion;
 mod disruption;

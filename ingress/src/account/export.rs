@@ -23,10 +23,16 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::store::users::User;
+use crate::{
+    coordination::{Claim, Coordination},
+    store::users::User,
+};
 
 mod owned_data;
 
@@ -50,6 +56,7 @@ pub struct Exports {
     permits: Arc<Semaphore>,
     /// The learners with a running export.
     learners: Arc<Mutex<HashSet<UserId>>>,
+    coordination: Arc<Coordination>,
 }
 
 /// All data about a learner. This type only gives the schema: the document is written piece by piece.
@@ -137,33 +144,53 @@ pub enum ExportBusyError {
 struct Running {
     learners: Arc<Mutex<HashSet<UserId>>>,
     user_id: UserId,
+    coordination: Arc<Coordination>,
+    /// The owner of the claim that keeps other tasks from another export.
+    owner: String,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.learners.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.user_id);
+        // A claim that is not released expires.
+        if let Ok(runtime) = Handle::try_current() {
+            let coordination = Arc::clone(&self.coordination);
+            let (key, owner) = (claim_key(&self.user_id), std::mem::take(&mut self.owner));
+            runtime.spawn(async move { coordination.release(&key, &owner).await });
+        }
     }
+}
+
+fn claim_key(user_id: &UserId) -> String {
+    format!("export/{user_id}")
 }
 
 impl Exports {
     #[must_use]
-    pub fn new(data: OwnedData) -> Self {
-        Self { data, permits: Arc::new(Semaphore::new(EXPORTS_MAX)), learners: Arc::default() }
+    pub fn new(data: OwnedData, coordination: Arc<Coordination>) -> Self {
+        let permits = Arc::new(Semaphore::new(EXPORTS_MAX));
+        Self { data, permits, learners: Arc::default(), coordination }
     }
 
     /// Starts the export of `user` and returns the pieces of the document.
     ///
     /// # Errors
     /// See [`ExportBusyError`].
-    pub fn begin(&self, user: User) -> Result<ReceiverStream<io::Result<Bytes>>, ExportBusyError> {
+    pub async fn begin(&self, user: User) -> Result<ReceiverStream<io::Result<Bytes>>, ExportBusyError> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
         let permit = permit.map_err(|_| ExportBusyError::All)?;
         let (learners, user_id) = (Arc::clone(&self.learners), user.user_id.clone());
         if !learners.lock().unwrap_or_else(PoisonError::into_inner).insert(user_id.clone()) {
             return Err(ExportBusyError::Own);
         }
-        let running = Running { learners, user_id, _permit: permit };
+        let (coordination, owner) = (Arc::clone(&self.coordination), uuid::Uuid::new_v4().to_string());
+        let key = claim_key(&user_id);
+        let running = Running { learners, user_id, coordination, owner: owner.clone(), _permit: permit };
+        // Without Redis each task knows its own exports.
+        if let Ok(Claim::Held(_)) = self.coordination.claim(&key, &owner, EXPORT_TIMEOUT).await {
+            return Err(ExportBusyError::Own);
+        }
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
         tokio::spawn(run(self.data.clone(), user, sender, running));
         Ok(ReceiverStream::new(receiver))
@@ -278,14 +305,14 @@ mod tests {
     use crate::account::profile::Profile;
 
     /// Exports from stores that do not exist: the connection is refused at once.
-    fn exports() -> Exports {
+    fn exports(coordination: Arc<Coordination>) -> Exports {
         let sdk = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url("http://127.0.0.1:1")
             .build();
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
-        Exports::new(OwnedData {
+        let data = OwnedData {
             journal: Journal::reader(dynamodb.clone(), "c"),
             dynamodb,
             progress_table: "p".to_owned(),
@@ -293,7 +320,8 @@ mod tests {
             signer: crate::store::signed::Signer::new(&sdk),
             logs_bucket: "l".to_owned(),
             audio_bucket: "a".to_owned(),
-        })
+        };
+        Exports::new(data, coordination)
     }
 
     fn user() -> User {
@@ -307,10 +335,12 @@ mod tests {
 
     #[tokio::test]
     async fn exports_at_one_time_are_bounded() {
-        let exports = exports();
-        let running: Vec<_> =
-            (0..EXPORTS_MAX).map(|n| exports.begin(learner(&format!("learner-{n}"))).unwrap()).collect();
-        assert_eq!(exports.begin(user()).unwrap_err(), ExportBusyError::All);
+        let exports = exports(Arc::new(Coordination::in_process()));
+        let mut running = Vec::new();
+        for n in 0..EXPORTS_MAX {
+            running.push(exports.begin(learner(&format!("learner-{n}"))).await.unwrap());
+        }
+        assert_eq!(exports.begin(user()).await.unwrap_err(), ExportBusyError::All);
         // A reader that is dropped frees its permit.
         drop(running);
         let _permit = exports.permits.acquire().await.unwrap();
@@ -318,10 +348,13 @@ mod tests {
 
     #[tokio::test]
     async fn learner_has_one_export_at_a_time() {
-        let exports = exports();
-        let first = exports.begin(user()).unwrap();
-        assert_eq!(exports.begin(user()).unwrap_err(), ExportBusyError::Own);
-        assert!(exports.begin(learner("another")).is_ok());
+        let coordination = Arc::new(Coordination::in_process());
+        let [exports, other_task] = [(); 2].map(|()| exports(Arc::clone(&coordination)));
+        let first = exports.begin(user()).await.unwrap();
+        for task in [&exports, &other_task] {
+            assert_eq!(task.begin(user()).await.unwrap_err(), ExportBusyError::Own);
+        }
+        assert!(exports.begin(learner("another")).await.is_ok());
         drop(first);
         let _all = exports.permits.acquire_many(u32::try_from(EXPORTS_MAX).unwrap()).await.unwrap();
         assert!(exports.learners.lock().unwrap().is_empty());
@@ -330,7 +363,8 @@ mod tests {
     #[tokio::test]
     async fn an_export_that_fails_breaks_off() {
         use tokio_stream::StreamExt as _;
-        let pieces: Vec<io::Result<Bytes>> = exports().begin(user()).unwrap().collect().await;
+        let pieces: Vec<io::Result<Bytes>> =
+            exports(Arc::new(Coordination::in_process())).begin(user()).await.unwrap().collect().await;
         let whole: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
         assert!(whole.starts_with(b"{\"version\":\"1.0\""), "{pieces:?}");
         assert!(serde_json::from_slice::<Value>(&whole).is_err(), "half a document is read as a whole one");

@@ -20,6 +20,7 @@ use crate::{
     account::auth::{Caller, TokenError},
     account::sessions::SessionWatch,
     app::AppState,
+    quota::REQUESTS,
 };
 
 /// A caller with a valid access token and an account that can be used, for the caller's own data.
@@ -46,6 +47,7 @@ impl FromRequestParts<Arc<AppState>> for Caller {
         }
         let caller = app.account_sessions.tokens().verify(token.trim(), env::now())?;
         app.account_sessions.require(&caller.user_id, caller.session_id).await?;
+        REQUESTS.spend(&app.coordination, &caller.user_id, 1).await?;
         Ok(caller)
     }
 }
@@ -88,6 +90,7 @@ impl FromRequestParts<Arc<AppState>> for Operator {
 impl HandlerInput for Caller {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.role(Role::Learner);
+        operation.problem(Code::TooManyRequests);
     }
 }
 
@@ -98,6 +101,7 @@ impl HandlerInput for SessionWatch {
 impl HandlerInput for Learner {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.role(Role::Learner);
+        operation.problem(Code::TooManyRequests);
         operation.problem(Code::AccountDeleted);
     }
 }
@@ -105,6 +109,7 @@ impl HandlerInput for Learner {
 impl HandlerInput for Analyst {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.role(Role::Analyst);
+        operation.problem(Code::TooManyRequests);
         operation.problem(Code::AccountDeleted);
     }
 }
@@ -112,6 +117,7 @@ impl HandlerInput for Analyst {
 impl HandlerInput for Operator {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.role(Role::Operator);
+        operation.problem(Code::TooManyRequests);
         operation.problem(Code::AccountDeleted);
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     live::session::Returning,
     live::ticket::{Admission, Purpose},
     live::voice,
+    quota::TICKETS,
 };
 
 /// The header with the caller's trace (W3C Trace Context).
@@ -96,6 +97,7 @@ async fn start(
     let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
     request.time_zone.as_deref().map(check_time_zone).transpose()?;
     let Caller { user_id, session_id, .. } = caller;
+    TICKETS.spend(&app.coordination, &user_id, 1).await?;
     let profile = app.accounts.defaults(&user_id).await?;
     let picture = app.images.get(&request.image_id).await.map_err(ApiError::Internal)?;
     if picture.is_none() {
@@ -105,6 +107,10 @@ async fn start(
         let why = AdmissionError::InConversation(elsewhere);
         app.metrics.refused(why.reason());
         return Err(why.into());
+    }
+    if app.sessions.account_streams().is_full().await {
+        app.metrics.refused(AdmissionError::Throttled.reason());
+        return Err(AdmissionError::Throttled.into());
     }
     let now = Timestamp::now();
     let conversation_id = ConversationId::new(now, rand::random());
@@ -131,6 +137,7 @@ async fn ticket(
     Path(conversation_id): Path<ConversationId>,
 ) -> Result<Created<Started>, ApiError> {
     app.accounts.require_usable(&user_id).await?;
+    TICKETS.spend(&app.coordination, &user_id, 1).await?;
     let returning = app.sessions.returning(conversation_id).await;
     match returning.map_err(|error| ApiError::Internal(error.into()))? {
         Some(Returning::Open(admission)) if admission.user_id == user_id => {

@@ -81,7 +81,9 @@ async fn live(
         app.presence.enter(&admission.user_id, conversation_id).await.map_err(AdmissionError::InConversation);
     let slot = slot.with_presence(present.inspect_err(|why| app.metrics.refused(why.reason()))?);
     let sessions = app.sessions.clone();
+    let prepared = sessions.prepare(admission, &picture).await;
+    let prepared = prepared.inspect_err(|why| app.metrics.refused(why.reason()))?;
     Ok(upgrade.accept(watch, async move |client| {
-        sessions.begin(admission, &picture, slot, Connect { client, turns });
+        sessions.begin(prepared, slot, Connect { client, turns });
     }))
 }

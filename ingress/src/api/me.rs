@@ -176,7 +176,8 @@ async fn request_deletion(
 
 async fn export(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
     let user = app.accounts.open(&caller.user_id).await?;
-    let pieces = app.exports.begin(user).map_err(|error| ApiError::refused(Code::Busy, error.to_string()))?;
+    let pieces = app.exports.begin(user).await;
+    let pieces = pieces.map_err(|error| ApiError::refused(Code::Busy, error.to_string()))?;
     let mut response = Content::from_stream(pieces).into_response();
     for (name, value) in [
         (header::CONTENT_TYPE, "application/json"),

@@ -160,7 +160,7 @@ impl ApiError {
             Self::NotFound(_) => Code::NotFound,
             Self::Method => Code::MethodNotAllowed,
             Self::Admission(AdmissionError::InConversation(_)) => Code::ConversationInProgress,
-            Self::Admission(AdmissionError::Full) => Code::Busy,
+            Self::Admission(AdmissionError::Full | AdmissionError::Throttled) => Code::Busy,
             Self::Admission(AdmissionError::Stopping) => Code::Stopping,
             Self::TurnUpload(TurnUploadError::NotLive) => Code::ConversationNotLive,
             Self::TurnUpload(TurnUploadError::InProgress) => Code::TurnInProgress,
@@ -243,7 +243,9 @@ fn upload_code(refusal: &AudioFileError) -> Code {
         AudioFileError::TooLarge => Code::FileTooLarge,
         AudioFileError::TooLong => Code::TurnTooLong,
         AudioFileError::Empty => Code::AudioEmpty,
+        AudioFileError::InProgress => Code::TurnInProgress,
         AudioFileError::Broken
+        | AudioFileError::TooComplex
         | AudioFileError::FrameLength { .. }
         | AudioFileError::ValidBits { .. }
         | AudioFileError::RepeatedChunk(_) => Code::AudioBroken,

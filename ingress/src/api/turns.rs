@@ -15,7 +15,11 @@ use super::{
     response::Accepted,
     route::{Route, post},
 };
-use crate::{app::AppState, live::session::UploadPermit};
+use crate::{
+    app::AppState,
+    live::{session::UploadPermit, upload::Decoding},
+    quota::DECODING_MS,
+};
 
 /// An accepted turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -54,6 +58,7 @@ pub fn routes() -> Vec<Route> {
                 Code::SampleRateUnsupported,
                 Code::TurnTooLong,
                 Code::Busy,
+                Code::TooManyRequests,
             ]),
     ]
 }
@@ -65,7 +70,12 @@ async fn upload(
     request: Request,
 ) -> Result<Accepted<UploadedTurn>, ApiError> {
     let permit = acquire_permit(&app, conversation_id, &user_id).await?;
-    let pcm = app.intake.take(request.into_body()).await?;
+    DECODING_MS.spend(&app.coordination, &user_id, 0).await?;
+    let Decoding { pcm, took } = app.intake.take(&user_id, request.into_body()).await;
+    let took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+    // What goes beyond the quota refuses the next turn, not this one.
+    let _ = DECODING_MS.spend(&app.coordination, &user_id, took_ms).await;
+    let pcm = pcm?;
     let duration_ms = pcm.len() as u64 / BYTES_PER_MS;
     permit.play(pcm)?;
     tracing::info!(conversation.id = %conversation_id, duration_ms, "accepted an uploaded turn");

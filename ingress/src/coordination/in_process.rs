@@ -20,6 +20,8 @@ pub(super) const KEYS_MAX: usize = 100_000;
 pub struct InProcess {
     attempts: Mutex<Counts>,
     claims: Mutex<HashMap<String, Claimed>>,
+    /// The members of each group, with their ends.
+    groups: Mutex<HashMap<String, HashMap<String, Instant>>>,
     channels: Channels,
 }
 
@@ -50,8 +52,34 @@ struct Claimed {
 }
 
 impl InProcess {
-    pub(super) fn attempt(&self, key: &str, max: u32, window: Duration) -> Result<(), Duration> {
-        lock(&self.attempts).attempt(key, max, window)
+    pub(super) fn spend(&self, key: &str, amount: u32, max: u32, window: Duration) -> Result<(), Duration> {
+        lock(&self.attempts).spend(key, amount, max, window)
+    }
+
+    pub(super) fn enter(&self, group: &str, member: &str, max: u32, ttl: Duration) -> bool {
+        let now = Instant::now();
+        let mut groups = lock(&self.groups);
+        let members = groups.entry(group.to_owned()).or_default();
+        members.retain(|_, until| *until > now);
+        let has_room = usize::try_from(max).is_ok_and(|max| members.len() < max);
+        let is_member = has_room || members.contains_key(member);
+        if is_member {
+            members.insert(member.to_owned(), now + ttl);
+        }
+        is_member
+    }
+
+    pub(super) fn remove_member(&self, group: &str, member: &str) {
+        if let Some(members) = lock(&self.groups).get_mut(group) {
+            members.remove(member);
+        }
+    }
+
+    pub(super) fn members(&self, group: &str) -> u64 {
+        let now = Instant::now();
+        let groups = lock(&self.groups);
+        let members = groups.get(group).into_iter().flat_map(HashMap::values);
+        members.map(|until| u64::from(*until > now)).sum()
     }
 
     pub(super) fn forget(&self, key: &str) {
@@ -100,7 +128,7 @@ impl InProcess {
 }
 
 impl Counts {
-    fn attempt(&mut self, key: &str, max: u32, window: Duration) -> Result<(), Duration> {
+    fn spend(&mut self, key: &str, amount: u32, max: u32, window: Duration) -> Result<(), Duration> {
         let now = Instant::now();
         while let Some((until, ended)) = self.by_end.first().cloned() {
             if until > now {
@@ -122,7 +150,7 @@ impl Counts {
             }
             self.remove(&evicted);
         }
-        let count = count.saturating_add(1);
+        let count = count.saturating_add(amount);
         self.insert(key.into(), Attempts { is_exhausted: count >= max, count, until });
         if count > max { Err(until.saturating_duration_since(now)) } else { Ok(()) }
     }
@@ -169,14 +197,14 @@ mod tests {
         let (in_process, second) = (InProcess::default(), Duration::from_secs(1));
         for key in 0..KEYS_MAX {
             let key = key.to_string();
-            assert_eq!(in_process.attempt(&key, 1, second), Ok(()));
+            assert_eq!(in_process.spend(&key, 1, 1, second), Ok(()));
             assert_eq!(in_process.claim(&key, "x", second), Ok(Claim::Mine));
         }
-        assert_eq!(in_process.attempt("more", 1, second), Err(second), "what cannot be counted is refused");
-        assert_eq!(in_process.attempt("7", 1, second), Err(second), "what is known is still counted");
+        assert_eq!(in_process.spend("more", 1, 1, second), Err(second), "what cannot be counted is refused");
+        assert_eq!(in_process.spend("7", 1, 1, second), Err(second), "what is known is still counted");
         assert_eq!(in_process.claim("more", "x", second), Err(CoordinationError::Full));
         tokio::time::advance(second).await;
-        assert_eq!(in_process.attempt("more", 1, second), Ok(()));
+        assert_eq!(in_process.spend("more", 1, 1, second), Ok(()));
         assert_eq!(in_process.claim("more", "x", second), Ok(Claim::Mine));
         {
             let counts = lock(&in_process.attempts);
@@ -199,19 +227,19 @@ mod tests {
     async fn flood_of_keys_resets_no_count_that_matters() {
         let (in_process, hour) = (InProcess::default(), Duration::from_secs(3_600));
         for _ in 0..3 {
-            assert_eq!(in_process.attempt("refused", 3, hour), Ok(()));
+            assert_eq!(in_process.spend("refused", 1, 3, hour), Ok(()));
         }
         for _ in 0..2 {
-            assert_eq!(in_process.attempt("tried", 3, hour), Ok(()));
+            assert_eq!(in_process.spend("tried", 1, 3, hour), Ok(()));
         }
         for key in 0..3 * KEYS_MAX {
-            assert_eq!(in_process.attempt(&format!("made up {key}"), 3, hour), Ok(()));
+            assert_eq!(in_process.spend(&format!("made up {key}"), 1, 3, hour), Ok(()));
         }
         let counts = lock(&in_process.attempts);
         assert_eq!((counts.attempts.len(), counts.by_end.len()), (KEYS_MAX, KEYS_MAX));
         drop(counts);
-        assert_eq!(in_process.attempt("refused", 3, hour), Err(hour));
-        assert_eq!(in_process.attempt("tried", 3, hour), Ok(()));
-        assert_eq!(in_process.attempt("tried", 3, hour), Err(hour));
+        assert_eq!(in_process.spend("refused", 1, 3, hour), Err(hour));
+        assert_eq!(in_process.spend("tried", 1, 3, hour), Ok(()));
+        assert_eq!(in_process.spend("tried", 1, 3, hour), Err(hour));
     }
 }

@@ -39,9 +39,9 @@ const RECONNECT_DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::fr
 /// Prefix of all keys and channels.
 const PREFIX: &str = "nova:";
 
-/// Counts an attempt; returns the rest of the window in milliseconds if the count exceeds the limit, otherwise -1.
-const ATTEMPT: &str = r"
-    local count = redis.call('INCR', KEYS[1])
+/// Adds an amount; returns the rest of the window in milliseconds if the sum exceeds the limit, otherwise -1.
+const SPEND: &str = r"
+    local count = redis.call('INCRBY', KEYS[1], ARGV[3])
     local left = redis.call('PTTL', KEYS[1])
     if left < 0 then
         redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -66,12 +66,32 @@ const RELEASE: &str = r"
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
     return redis.call('DEL', KEYS[1])";
 
+/// Makes a member of a group unless it is full; members whose time is over do not count. Returns whether it is one. The time is
+/// that of Redis, so clocks of tasks do not matter.
+const ENTER: &str = r"
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+    local is_member = redis.call('ZSCORE', KEYS[1], ARGV[1])
+    if not is_member and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+    redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+    return 1";
+
+/// Counts the members of a group.
+const MEMBERS: &str = r"
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    return redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')";
+
 pub struct Redis {
     connection: ConnectionManager,
     channels: Channels,
     /// Serializes subscribing and unsubscribing.
     subscribing: Arc<tokio::sync::Mutex<()>>,
-    attempt: Script,
+    spend: Script,
+    enter: Script,
+    members: Script,
     claim: Script,
     take: Script,
     release: Script,
@@ -116,7 +136,9 @@ impl Redis {
             connection: connection.context("the connection to Redis cannot be set up")?,
             channels,
             subscribing: Arc::default(),
-            attempt: Script::new(ATTEMPT),
+            spend: Script::new(SPEND),
+            enter: Script::new(ENTER),
+            members: Script::new(MEMBERS),
             claim: Script::new(CLAIM),
             take: Script::new(TAKE),
             release: Script::new(RELEASE),
@@ -131,14 +153,15 @@ impl Redis {
         &self.fallback
     }
 
-    pub(super) async fn attempt(
+    pub(super) async fn spend(
         &self,
         key: &str,
+        amount: u32,
         max: u32,
         window: Duration,
     ) -> Result<Result<(), Duration>, CoordinationError> {
-        let mut script = self.attempt.prepare_invoke();
-        script.key(format!("{PREFIX}attempts:{key}")).arg(max).arg(milliseconds(window));
+        let mut script = self.spend.prepare_invoke();
+        script.key(format!("{PREFIX}attempts:{key}")).arg(max).arg(milliseconds(window)).arg(amount);
         let left_ms: i64 = self.run(&script).await?;
         Ok(u64::try_from(left_ms).map_or(Ok(()), |left_ms| Err(Duration::from_millis(left_ms))))
     }
@@ -197,6 +220,31 @@ impl Redis {
     pub(super) async fn release(&self, key: &str, owner: &str) -> Result<bool, CoordinationError> {
         let mut script = self.release.prepare_invoke();
         script.key(format!("{PREFIX}claim:{key}")).arg(owner);
+        self.run(&script).await
+    }
+
+    pub(super) async fn enter(
+        &self,
+        group: &str,
+        member: &str,
+        max: u32,
+        ttl: Duration,
+    ) -> Result<bool, CoordinationError> {
+        let mut script = self.enter.prepare_invoke();
+        script.key(format!("{PREFIX}group:{group}")).arg(member).arg(max).arg(milliseconds(ttl));
+        self.run(&script).await
+    }
+
+    pub(super) async fn remove_member(&self, group: &str, member: &str) -> Result<(), CoordinationError> {
+        let mut command = ::redis::cmd("ZREM");
+        command.arg(format!("{PREFIX}group:{group}")).arg(member);
+        let mut connection = self.connection.clone();
+        self.call(async move { command.query_async::<()>(&mut connection).await }).await
+    }
+
+    pub(super) async fn members(&self, group: &str) -> Result<u64, CoordinationError> {
+        let mut script = self.members.prepare_invoke();
+        script.key(format!("{PREFIX}group:{group}"));
         self.run(&script).await
     }
 

@@ -55,6 +55,9 @@ pub enum AdmissionError {
     Stopping,
     #[error("all conversations are in use at the moment")]
     Full,
+    /// The model, or the quota of its streams over all tasks, has no room.
+    #[error("the speaking partner has no time for more conversations at the moment")]
+    Throttled,
     #[error("you are in another conversation already")]
     InConversation(ConversationId),
 }
@@ -161,6 +164,7 @@ impl AdmissionError {
         match self {
             Self::Stopping => "stopping",
             Self::Full => "full",
+            Self::Throttled => "throttled",
             Self::InConversation(_) => "in_conversation",
         }
     }

@@ -3,6 +3,7 @@
 
 mod briefing;
 mod dependencies;
+mod first_stream;
 mod inputs;
 mod recorder;
 mod session_loop;
@@ -27,18 +28,20 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    live::admission::Slot,
-    live::conversation::Conversation,
+    live::admission::{AdmissionError, Slot},
     live::socket::ClientConnection,
+    live::sonic::account::AccountStreams,
     live::ticket::{Admission, Purpose},
     store::images::PictureDescription,
 };
 use briefing::Briefing;
+use first_stream::FirstStream;
 use inputs::{SessionInputs, UploadedAudio};
 use session_loop::{ActiveConversation, Outcome, SessionLoop, age_ms};
 use takeover::{ActivationError, take_over};
 
 pub use dependencies::Dependencies;
+pub use first_stream::FIRST_STREAM_TIMEOUT;
 pub use inputs::{Connect, TurnUploadError, UploadPermit};
 pub use session_loop::JOBS_MAX;
 
@@ -75,6 +78,19 @@ pub enum Returning {
     Ended(UserId),
 }
 
+/// A conversation that this task is about to begin or to take over.
+#[derive(Debug)]
+pub struct Prepared {
+    admission: Admission,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    Begin(Box<FirstStream>),
+    TakeOver(Box<Briefing>),
+}
+
 impl Sessions {
     /// No conversation yet.
     #[must_use]
@@ -87,8 +103,34 @@ impl Sessions {
         }
     }
 
+    /// The streams of all tasks.
+    #[must_use]
+    pub fn account_streams(&self) -> &AccountStreams {
+        self.deps.sonic.account()
+    }
+
+    /// Prepares a conversation. The first stream of a new one is opened before anything of it exists.
+    ///
+    /// # Errors
+    /// [`AdmissionError::Throttled`].
+    pub async fn prepare(
+        &self,
+        admission: Admission,
+        picture: &PictureDescription,
+    ) -> Result<Prepared, AdmissionError> {
+        let briefing = Briefing::new(&admission, picture, &self.deps.config);
+        let plan = match admission.purpose {
+            Purpose::Start => {
+                Plan::Begin(Box::new(Box::pin(first_stream::open(&self.deps, &admission, briefing)).await?))
+            }
+            Purpose::Return => Plan::TakeOver(Box::new(briefing)),
+        };
+        Ok(Prepared { admission, plan })
+    }
+
     /// Spawns the task of a conversation, which begins it or takes it over from another ingress task.
-    pub fn begin(&self, admission: Admission, picture: &PictureDescription, slot: Slot, first: Connect) {
+    pub fn begin(&self, prepared: Prepared, slot: Slot, first: Connect) {
+        let Prepared { admission, plan } = prepared;
         let (connect_tx, connects) = mpsc::channel(1);
         let (uploads_tx, uploads) = mpsc::channel(1);
         let (stop_tx, stop) = oneshot::channel();
@@ -104,12 +146,11 @@ impl Sessions {
         if self.stopping.is_cancelled() {
             self.hand_over();
         }
-        let briefing = Briefing::new(&admission, picture, &self.deps.config);
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
             let inputs = SessionInputs { first, connects, uploads, stop };
-            Box::pin(run(&sessions.deps, admission, briefing, inputs, slot)).await;
+            Box::pin(run(&sessions.deps, admission, plan, inputs, slot)).await;
             drop(entry);
         });
     }
@@ -202,18 +243,12 @@ impl Drop for Entry<'_> {
     }
 }
 
-async fn run(
-    deps: &Dependencies,
-    admission: Admission,
-    briefing: Briefing,
-    inputs: SessionInputs,
-    slot: Slot,
-) {
+async fn run(deps: &Dependencies, admission: Admission, plan: Plan, inputs: SessionInputs, slot: Slot) {
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
-    let active = match admission.purpose {
-        Purpose::Start => Box::pin(start(deps, &admission, briefing)).await,
-        Purpose::Return => {
+    let active = match plan {
+        Plan::Begin(first) => Box::pin(start(deps, &admission, *first)).await,
+        Plan::TakeOver(briefing) => {
             let briefing = briefing.with_advice(deps, &admission.user_id).await;
             take_over(deps, id, briefing).await.inspect(|_| deps.metrics.taken_up.increment())
         }
@@ -264,20 +299,16 @@ async fn run(
 async fn start(
     deps: &Dependencies,
     admission: &Admission,
-    briefing: Briefing,
+    first: FirstStream,
 ) -> Result<ActiveConversation, ActivationError> {
+    let FirstStream { conversation, setup, opened } = first;
     let start = journal_start(admission, &deps.owner);
-    let (own, briefing) = tokio::join!(
-        deps.journal.start(&start, Timestamp::now()),
-        briefing.with_advice(deps, &admission.user_id)
-    );
-    let own = own?;
+    let own = deps.journal.start(&start, Timestamp::now()).await?;
     let conversation_id = admission.conversation_id.to_string();
     deps.metrics.started.increment();
     tracing::info!(conversation.id = conversation_id, level = ?admission.level, "the conversation began");
     let begun_ms = age_ms(admission.conversation_id);
-    let conversation = Conversation::new(briefing.settings, begun_ms);
-    Ok(ActiveConversation { own, conversation, begun_ms, setup: briefing.setup, turns: Vec::new() })
+    Ok(ActiveConversation { own, conversation, begun_ms, setup, opened: Some(opened), turns: Vec::new() })
 }
 
 /// Sends the client why the conversation cannot begin or continue, and closes its connection.

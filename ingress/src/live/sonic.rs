@@ -4,6 +4,7 @@
 //! One SDK client is one HTTP/2 connection, and above the server's stream limit `send()` waits silently. Therefore there
 //! are several clients with a bounded number of streams each, and every stream has a deadline to open.
 
+pub mod account;
 pub mod wire;
 
 mod failure;
@@ -37,6 +38,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId};
+use account::AccountStreams;
 use failure::{opening_error, read_error};
 pub use signature::StreamAuthScheme;
 use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole};
@@ -66,6 +68,7 @@ type Item = Result<Chunk, InputError>;
 pub struct Sonic {
     model_id: String,
     connections: Vec<Connection>,
+    account: AccountStreams,
 }
 
 /// One connection and the streams that may share it.
@@ -80,6 +83,8 @@ struct Connection {
 pub struct Setup {
     /// The system prompt.
     pub system_prompt: Arc<str>,
+    /// Whether a conversation begins with it: replacements have a reserve.
+    pub is_first: bool,
     /// The conversation so far; the first message is of the learner.
     pub history: Vec<Message>,
     /// The `voiceId`.
@@ -123,12 +128,23 @@ pub struct Stream {
 pub struct StalledError;
 
 impl Sonic {
-    /// Streams of `model_id` over `clients`, at most `streams_per_client_max` on each.
+    /// Streams of `model_id` over `clients`, at most `streams_per_client_max` on each, and `account` over all tasks.
     #[must_use]
-    pub fn new(model_id: String, clients: Vec<Client>, streams_per_client_max: usize) -> Self {
+    pub fn new(
+        model_id: String,
+        clients: Vec<Client>,
+        streams_per_client_max: usize,
+        account: AccountStreams,
+    ) -> Self {
         let connection =
             |client| Connection { client, free: Arc::new(Semaphore::new(streams_per_client_max)) };
-        Self { model_id, connections: clients.into_iter().map(connection).collect() }
+        Self { model_id, connections: clients.into_iter().map(connection).collect(), account }
+    }
+
+    /// The streams of all tasks.
+    #[must_use]
+    pub fn account(&self) -> &AccountStreams {
+        &self.account
     }
 
     /// Opens a stream in the background. Its signals go to `signals`, with `id`.
@@ -149,6 +165,7 @@ impl Sonic {
             input: input.clone(),
             signals,
             closing: closing.clone(),
+            account: self.account.clone(),
         };
         let reader = tokio::spawn(run(opening, connection, items));
         Stream {
@@ -236,6 +253,7 @@ struct Opening {
     input: mpsc::Sender<Item>,
     signals: mpsc::Sender<(StreamId, Signal)>,
     closing: CancellationToken,
+    account: AccountStreams,
 }
 
 async fn run(
@@ -244,7 +262,14 @@ async fn run(
     items: mpsc::Receiver<Item>,
 ) {
     let (id, signals, closing) = (opening.id, opening.signals.clone(), opening.closing.clone());
-    let Some((client, _permit)) = connection else {
+    let place = match connection {
+        Some(connection) => {
+            let place = opening.account.enter(opening.setup.is_first).await;
+            place.map(|place| (connection, place))
+        }
+        None => None,
+    };
+    let Some(((client, _permit), _place)) = place else {
         let message = "all streams to the model are in use";
         let error = StreamError::new(FailureClass::Throttled, message);
         let _ = signals.send((id, Signal::Failed(error))).await;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// Settings of a conversation for the state machine and for the model.
+#[derive(Debug)]
 pub(super) struct Briefing {
     pub(super) settings: Settings,
     pub(super) setup: Setup,
@@ -35,6 +36,7 @@ impl Briefing {
         };
         let setup = Setup {
             system_prompt: prompt::system(picture, admission.level).into(),
+            is_first: false,
             history: Vec::new(),
             voice: voice::at_model(&admission.voice, second).into(),
             sensitivity: second.then_some(sensitivity),

@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     dependencies::Dependencies,
+    first_stream::OpenedStream,
     inputs::{Connect, SessionInputs, UploadedAudio},
     recorder::{Done, Job, Recorder},
     uploads::Uploads,
@@ -68,6 +69,8 @@ pub(super) struct ActiveConversation {
     /// Age of the conversation, in milliseconds.
     pub(super) begun_ms: u64,
     pub(super) setup: Setup,
+    /// The first stream, if it was opened before.
+    pub(super) opened: Option<OpenedStream>,
     pub(super) turns: Vec<Turn>,
 }
 
@@ -84,6 +87,8 @@ pub(super) struct SessionLoop<'a> {
     streams: HashMap<StreamId, Stream>,
     signals_tx: mpsc::Sender<(StreamId, Signal)>,
     signals: mpsc::Receiver<(StreamId, Signal)>,
+    /// What came of the first stream before the loop began.
+    first_signal: Option<(StreamId, Signal)>,
     jobs: mpsc::Sender<Job>,
     done: mpsc::Receiver<Done>,
     uploads: Option<Uploads>,
@@ -117,8 +122,18 @@ enum Wake {
 
 impl<'a> SessionLoop<'a> {
     pub(super) fn new(deps: &'a Dependencies, active: ActiveConversation) -> Self {
-        let ActiveConversation { own, conversation, begun_ms, setup, turns } = active;
-        let (signals_tx, signals) = mpsc::channel(SIGNALS_MAX);
+        let ActiveConversation { own, conversation, begun_ms, setup, opened, turns } = active;
+        let mut streams = HashMap::new();
+        let (signals_tx, signals, first_signal) = match opened {
+            Some(OpenedStream { id, stream, signals_tx, signals, first }) => {
+                streams.insert(id, stream);
+                (signals_tx, signals, first.map(|signal| (id, signal)))
+            }
+            None => {
+                let (signals_tx, signals) = mpsc::channel(SIGNALS_MAX);
+                (signals_tx, signals, None)
+            }
+        };
         let (jobs, jobs_rx) = mpsc::channel(JOBS_MAX);
         let (done_tx, done) = mpsc::channel(JOBS_MAX);
         let conversation_id = own.conversation_id.to_string();
@@ -133,9 +148,10 @@ impl<'a> SessionLoop<'a> {
             setup,
             begun: Instant::now(),
             begun_ms,
-            streams: HashMap::new(),
+            streams,
             signals_tx,
             signals,
+            first_signal,
             jobs,
             done,
             uploads,
@@ -157,6 +173,9 @@ impl<'a> SessionLoop<'a> {
     pub(super) async fn run(&mut self, inputs: SessionInputs) -> Outcome {
         let SessionInputs { first, mut connects, mut uploads, mut stop } = inputs;
         self.attach(first);
+        if let Some((stream, signal)) = self.first_signal.take() {
+            self.handle_signal(stream, signal);
+        }
         let timer = sleep_until(self.deadline());
         tokio::pin!(timer);
         let mut stop_received = false;

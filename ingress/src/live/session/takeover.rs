@@ -84,7 +84,7 @@ pub(super) async fn take_over(
     );
     let begun_ms = age_ms(id);
     let conversation = Conversation::resume(briefing.settings, &resumed, begun_ms);
-    Ok(ActiveConversation { own, conversation, begun_ms, setup: briefing.setup, turns })
+    Ok(ActiveConversation { own, conversation, begun_ms, setup: briefing.setup, opened: None, turns })
 }
 
 /// Returns when the owner has handed over, has lost its lease, or has not reacted for too long.

@@ -26,7 +26,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::*;
-use crate::test_fuzz::cases;
+use crate::{coordination::Coordination, test_fuzz::cases};
 
 /// The far end of every call.
 #[derive(Clone, Debug)]
@@ -94,13 +94,14 @@ fn sonic(far: Far, streams_max: usize) -> Sonic {
         .retry_config(RetryConfig::disabled())
         .http_client(far)
         .build();
-    Sonic::new("amazon.nova-2-sonic-v1:0".to_owned(), vec![Client::from_conf(config)], streams_max)
+    let account = AccountStreams::new(Arc::new(Coordination::in_process()), None);
+    Sonic::new("amazon.nova-2-sonic-v1:0".to_owned(), vec![Client::from_conf(config)], streams_max, account)
 }
 
 fn setup() -> Setup {
     let history = vec![Message { speaker: Speaker::Learner, text: "Hello.".to_owned() }];
     let sensitivity = Some(Sensitivity::Low);
-    Setup { system_prompt: "Be kind.".into(), history, voice: "tiffany".into(), sensitivity }
+    Setup { system_prompt: "Be kind.".into(), is_first: false, history, voice: "tiffany".into(), sensitivity }
 }
 
 fn open(sonic: &Sonic, id: u32) -> (Stream, mpsc::Receiver<(StreamId, Signal)>) {

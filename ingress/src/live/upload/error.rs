@@ -1,6 +1,8 @@
 //! PURE. Why an uploaded turn is rejected.
 
-use super::limits::{ARRIVAL_TIMEOUT, CHANNELS_MAX, FILE_BYTES_MAX, RATES_HZ, TURN_MS_MAX};
+use super::limits::{
+    ARRIVAL_TIMEOUT, CHANNELS_MAX, DECODING_TIME_MAX, FILE_BYTES_MAX, RATES_HZ, TURN_MS_MAX,
+};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +58,15 @@ pub enum AudioFileError {
     /// The file did not arrive within 15 seconds, or broke off.
     #[error("the file did not arrive within {} seconds", ARRIVAL_TIMEOUT.as_secs())]
     TooSlow,
+    /// Decoding it takes longer than [`DECODING_TIME_MAX`], or it consists of too many recordings.
+    #[error(
+        "the file is too complex: it consists of many recordings, or decoding it takes more than {} seconds",
+        DECODING_TIME_MAX.as_secs()
+    )]
+    TooComplex,
+    /// Another file of the learner is being received or decoded.
+    #[error("another turn of yours is being uploaded or decoded")]
+    InProgress,
     /// [`FILES_MAX`](super::FILES_MAX) other files are being received or decoded.
     #[error("too many turns are being uploaded at the moment")]
     Busy,

@@ -21,6 +21,12 @@ pub const FILES_MAX: usize = 8;
 /// Most running decoders: the rest of the processor is for the conversations.
 pub(super) const DECODERS_MAX: usize = 2;
 
+/// Most files of one learner that are received or decoded at a time. A decoder goes on after its request was cancelled.
+pub(super) const FILES_OF_LEARNER_MAX: usize = 1;
+
+/// Longest time of one decoder. A turn of half a minute takes less than one second.
+pub(super) const DECODING_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Deadline for the arrival of a file, shorter than that of a whole request.
 pub(super) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(15);
 

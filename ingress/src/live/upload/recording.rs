@@ -1,5 +1,5 @@
-//! PURE. Decodes an uploaded file to the PCM of a turn. The work and the memory are bounded by the size of the file and by the
-//! longest turn. Lengths that the file declares are never used to reserve memory.
+//! PURE. Decodes an uploaded file to the PCM of a turn. The work and the memory are bounded by the size of the file, by the longest
+//! turn, by [`SKIPPED_BYTES_MAX`](super::metered::SKIPPED_BYTES_MAX) and by the caller, who may stop between two packets. Lengths that the file declares are never used to reserve memory.
 
 use std::io::{Cursor, ErrorKind, Read};
 
@@ -24,6 +24,7 @@ use super::{
     error::AudioFileError,
     format::Content,
     limits::{CHANNELS_MAX, PADDING_SAMPLES_MAX, TURN_MS_MAX},
+    metered::{Metered, PacketBytes},
     mp3::{self, FrameKind},
     resample, wav,
 };
@@ -31,67 +32,97 @@ use super::{
 /// Most packets of a file, valid or damaged. The longest turn at the highest rate has 5000.
 const PACKETS_MAX: usize = 6_000;
 
-/// The samples of `file`, converted to 16 kHz mono; channels are averaged.
+/// Most recordings in one file, one after the other: each needs a decoder and a converter of its own.
+const RECORDINGS_MAX: usize = 32;
+
+/// The samples of `file`, converted to 16 kHz mono; channels are averaged. `may_go_on` is asked before each packet.
 ///
 /// # Errors
 /// See [`AudioFileError`]; all but the limits of a request.
-pub fn decode(file: &[u8]) -> Result<Vec<i16>, AudioFileError> {
+pub fn decode(file: &[u8], may_go_on: impl Fn() -> bool) -> Result<Vec<i16>, AudioFileError> {
+    let packets = PacketBytes::default();
     match Content::of(file).ok_or(AudioFileError::NotAudio)? {
         Content::Wav(file) => {
             let outline = wav::outline(file)?;
-            let source = stream(Cursor::new(outline.header).chain(outline.samples));
+            packets.add(outline.header.len());
+            let source = stream(Cursor::new(outline.header).chain(outline.samples), &packets);
             let wav = WavReader::try_new(source, FormatOptions::default());
-            read(&mut wav.map_err(|_| AudioFileError::Encoding)?, |_| None, Turn::new(0))
+            let mut wav = wav.map_err(|_| AudioFileError::Encoding)?;
+            Packets { file: &mut wav, bytes: packets, may_go_on: &may_go_on }.read(|_| None, Turn::new(0))
         }
         Content::Mp3(frames) => {
-            let mp3 = MpaReader::try_new(stream(frames), FormatOptions::default());
-            read(&mut mp3.map_err(|_| AudioFileError::Broken)?, mp3::kind, Turn::new(PADDING_SAMPLES_MAX))
+            let mp3 = MpaReader::try_new(stream(frames, &packets), FormatOptions::default());
+            let mut mp3 = mp3.map_err(|_| AudioFileError::Broken)?;
+            let turn = Turn::new(PADDING_SAMPLES_MAX);
+            Packets { file: &mut mp3, bytes: packets, may_go_on: &may_go_on }.read(mp3::kind, turn)
         }
     }
 }
 
 /// A source that cannot seek. With one that can, the reader estimates the length of an MP3 file, and a wrong estimate cuts off
 /// its end.
-fn stream<'a>(source: impl Read + Send + Sync + 'a) -> MediaSourceStream<'a> {
+fn stream<'a>(source: impl Read + Send + Sync + 'a, packets: &PacketBytes) -> MediaSourceStream<'a> {
+    let source = Metered::new(source, packets.clone());
     MediaSourceStream::new(Box::new(ReadOnlySource::new(source)), Default::default())
 }
 
-/// Reads a file to its end. Damaged packets are skipped, as in a player. `kind` is what the packets of one recording have in common:
-/// a file may be several recordings, one after the other, and a decoder reads packets of one kind only.
-fn read(
-    file: &mut dyn FormatReader,
-    kind: impl Fn(&[u8]) -> Option<FrameKind>,
-    mut turn: Turn,
-) -> Result<Vec<i16>, AudioFileError> {
-    let mut decoder = decoder(file)?;
-    let mut current = None;
-    let mut other: Option<Packet> = None;
-    for _ in 0..PACKETS_MAX {
-        let packet = match file.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return turn.finish(),
-            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => return turn.finish(),
-            Err(Error::DecodeError(_) | Error::Unsupported(_)) => {
-                turn.damaged = true;
-                continue;
+/// The packets of a file, with the bounds of reading them.
+struct Packets<'a> {
+    file: &'a mut dyn FormatReader,
+    bytes: PacketBytes,
+    may_go_on: &'a dyn Fn() -> bool,
+}
+
+impl Packets<'_> {
+    /// Reads the file to its end. Damaged packets are skipped, as in a player. `kind` is what the packets of one recording have in
+    /// common: a file may be several recordings, one after the other, and a decoder reads packets of one kind only.
+    fn read(
+        self,
+        kind: impl Fn(&[u8]) -> Option<FrameKind>,
+        mut turn: Turn,
+    ) -> Result<Vec<i16>, AudioFileError> {
+        let Self { file, bytes, may_go_on } = self;
+        let mut decoder = decoder(file)?;
+        let mut current = None;
+        let mut other: Option<Packet> = None;
+        let mut recordings = 1;
+        for _ in 0..PACKETS_MAX {
+            if !may_go_on() {
+                return Err(AudioFileError::TooComplex);
             }
-            Err(_) => return Err(AudioFileError::Broken),
-        };
-        let packet_kind = kind(&packet.data);
-        if packet_kind != *current.get_or_insert(packet_kind) {
-            // One packet of another kind is damage, two are another recording.
-            let Some(first) = other.take().filter(|other| kind(&other.data) == packet_kind) else {
-                other = Some(packet);
-                continue;
+            let packet = match file.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return turn.finish(),
+                Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return turn.finish();
+                }
+                Err(Error::DecodeError(_) | Error::Unsupported(_)) => {
+                    turn.damaged = true;
+                    continue;
+                }
+                Err(_) => return Err(AudioFileError::Broken),
             };
-            current = Some(packet_kind);
-            decoder = self::decoder(file)?;
-            turn.add(decoder.as_mut(), &first)?;
+            bytes.add(packet.data.len());
+            let packet_kind = kind(&packet.data);
+            if packet_kind != *current.get_or_insert(packet_kind) {
+                // One packet of another kind is damage, two are another recording.
+                let Some(first) = other.take().filter(|other| kind(&other.data) == packet_kind) else {
+                    other = Some(packet);
+                    continue;
+                };
+                recordings += 1;
+                if recordings > RECORDINGS_MAX {
+                    return Err(AudioFileError::TooComplex);
+                }
+                current = Some(packet_kind);
+                decoder = self::decoder(file)?;
+                turn.add(decoder.as_mut(), &first)?;
+            }
+            other = None;
+            turn.add(decoder.as_mut(), &packet)?;
         }
-        other = None;
-        turn.add(decoder.as_mut(), &packet)?;
+        Err(AudioFileError::Broken)
     }
-    Err(AudioFileError::Broken)
 }
 
 fn decoder(file: &dyn FormatReader) -> Result<Box<dyn AudioDecoder>, AudioFileError> {
