@@ -404,6 +404,22 @@ mod tests {
     }
 
     #[test]
+    fn rate_of_words_says_whether_a_person_spoke() {
+        let example = include_str!("../../../schemas/example/stored-analysis.json");
+        let analysis: StoredAnalysis = serde_json::from_str(example).unwrap();
+        let rate = |is_speech| {
+            let lines = analysis_lines(&analysis, is_speech);
+            lines.into_iter().find(|line| line.contains("words per minute")).unwrap()
+        };
+        assert!(rate(true).ends_with("words per minute"), "{}", rate(true));
+        assert!(
+            rate(false).contains("of audible text, whose tones are faster than a person"),
+            "{}",
+            rate(false)
+        );
+    }
+
+    #[test]
     fn progress_lines_have_labels_and_no_attribute_name() {
         let sums = json!({
             "conversations": 1, "turns": 9, "learnerSpeechMs": 14_200, "durationMs": 31_000, "scored": 1,

@@ -80,10 +80,9 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     progress.end("");
     let page = page(&progress).await;
     let web_dir = |page: &PathBuf| (Service::Ingress, "NOVA_WEB_DIR".to_owned(), page.display().to_string());
-    let without: Vec<Service> = arguments.without.iter().copied().map(Service::from).collect();
     let options = StackOptions {
         ingress_port: Some(arguments.port),
-        services: Service::all().filter(|service| !without.contains(service)).collect(),
+        services: services(&arguments.without),
         redis: true,
         environment: page.as_ref().ok().map(web_dir).into_iter().collect(),
         progress: progress.clone(),
@@ -93,7 +92,7 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     folder.publish(&stack.run_file(folder.state_dir())?)?;
     console.line(&format!("\nNova English runs at {}", stack.url()));
     console.line(&format!("Logs: {}", folder.state_dir().display()));
-    for worker in &without {
+    for worker in &arguments.without {
         console.line(&format!("Without {worker}: its messages wait"));
     }
     if let Err(error) = page {
@@ -107,6 +106,12 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     console.line("Talk to it from another terminal: cargo run -- demo");
     console.line("Ctrl-C stops everything.\n");
     Ok(stack)
+}
+
+/// All services but the workers `without`.
+fn services(without: &[Worker]) -> Vec<Service> {
+    let without: Vec<Service> = without.iter().copied().map(Service::from).collect();
+    Service::all().filter(|service| !without.contains(service)).collect()
 }
 
 /// Builds the page. The API starts without it, too.
@@ -142,5 +147,19 @@ async fn follow(stack: &Stack, console: &Console) {
                 console.line(&format!("! {instance} is not healthy"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worker_that_is_left_out_is_no_service_of_the_stack() {
+        let all: BTreeSet<Service> = Service::all().collect();
+        let left = BTreeSet::from_iter(services(&[Worker::Progress, Worker::Alerts]));
+        let left_out: BTreeSet<Service> = all.difference(&left).copied().collect();
+        assert_eq!(left_out, [Worker::Progress, Worker::Alerts].map(Service::from).into());
+        assert_eq!(BTreeSet::from_iter(services(&[])), all);
     }
 }
