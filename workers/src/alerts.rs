@@ -222,7 +222,7 @@ impl Alerts {
             let noted = self.effects.find(&alerts_effect(conversation_id)).await?;
             Ok(noted.is_some_and(|noted| noted.contains_key(&event.id.to_string())))
         };
-        self.confirmation.allows(event, completed, has_handled).await
+        Box::pin(self.confirmation.allows(event, completed, has_handled)).await
     }
 
     async fn raise(&self, alert: &Alert, receive_count: u32) -> Result<Raised, Failure> {

@@ -123,7 +123,7 @@ impl EventHandler for Progress {
         let allowed = match event.event.as_completed() {
             Some(completed) => {
                 let has_handled = async { Ok(self.store.applied(event.id).await?.is_some()) };
-                self.confirmation.allows(event, completed, has_handled).await?
+                Box::pin(self.confirmation.allows(event, completed, has_handled)).await?
             }
             None => true,
         };
