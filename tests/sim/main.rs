@@ -8,6 +8,7 @@
 mod account_deletion;
 mod actual;
 mod alert_batching;
+mod audit;
 mod documents;
 mod forged;
 mod ingress;

@@ -1,40 +1,30 @@
 //! The real analysis worker on virtual time, before models of Bedrock that refuse a parameter of the request or write careless
 //! JSON.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use events::{
     contract::{ConversationId, StoredAnalysis},
     document,
-    journal::WATCH_DELAY_SECONDS,
     pipeline::names::analysis_key,
-    runtime::{delivery::FAILURES_MAX, env},
+    runtime::delivery::FAILURES_MAX,
     workers::Worker,
 };
 use tests::{
-    deployment::{LOGS, config, outputs},
-    journalled::{self, Writer},
+    deployment::{LOGS, config},
     model::Cloud,
 };
 use workers::analysis::{Analyses, Config};
 
-use crate::small_scale::{self, Running};
+use crate::small_scale::{self, LEARNER, Running};
 
 const QUEUE: &str = "nova-analysis";
-const LEARNER: &str = "learner-1";
 
-/// A conversation in the journal, whose event waits in the queue of the worker.
-async fn ended(cloud: &Cloud) -> ConversationId {
-    let sdk = cloud.sdk_config("ingress");
-    let journal = journalled::journal(&sdk, &outputs(), WATCH_DELAY_SECONDS);
-    let writer = Writer::new(journal, journalled::bus(&sdk, &outputs()), &Arc::default(), 0);
-    let id = ConversationId::new(env::now(), [7; 10]);
-    let start = journalled::start(id, LEARNER.parse().expect("a valid user id"), "UTC", "ingress");
-    let owned = writer.start(&start).await.expect("the id is new");
-    let turns = (0..4).map(|index| journalled::turn(id, index, false, "the bridge"));
-    let completed = writer.write(&mut (), &owned, Vec::new(), turns).await.expect("nothing fails");
+/// A conversation whose event waits in the queue of the worker.
+async fn waiting(cloud: &Cloud) -> ConversationId {
+    let completed = small_scale::ended(cloud).await;
     cloud.send(QUEUE, &completed.encode());
-    id
+    completed.event.conversation_id().expect("it is of a conversation")
 }
 
 async fn start(cloud: &Cloud, name: &str, settings: &[(&str, &str)]) -> Running {
@@ -71,7 +61,7 @@ fn refused_parameter_opens_the_breaker_and_costs_no_message() {
     small_scale::runtime().block_on(Box::pin(async {
         let (cloud, _world) = small_scale::cloud(1);
         cloud.state().bedrock.refuses_sampling = true;
-        let id = ended(&cloud).await;
+        let id = waiting(&cloud).await;
         let wrong = start(&cloud, "analysis-1", &[("NOVA_ANALYSIS_TEMPERATURE", "0")]).await;
         tokio::time::sleep(Duration::from_secs(3600)).await;
         {
@@ -94,7 +84,7 @@ fn careless_json_of_the_model_costs_one_request_and_is_assessed() {
     small_scale::runtime().block_on(Box::pin(async {
         let (cloud, _world) = small_scale::cloud(1);
         cloud.state().bedrock.is_careless = true;
-        let id = ended(&cloud).await;
+        let id = waiting(&cloud).await;
         let worker = start(&cloud, "analysis", &[]).await;
         let stored = assessed(&cloud, id).await;
         assert_eq!(stored.assessment.overall, 64);

@@ -31,7 +31,7 @@ use events::{
     },
 };
 
-use crate::startup_check;
+use crate::{effects::Effects, startup_check};
 use audit::{Judgement, Next, Schedule, judge};
 use audit_metrics::AuditMetrics;
 use decision::{Decision, decide};
@@ -121,6 +121,7 @@ pub struct AuditConfig {
 pub struct Watchdog {
     journal: Journal,
     pipeline: pipeline::PipelineReader,
+    effects: Effects,
     schedule: Schedule,
     audit_metrics: Arc<AuditMetrics>,
     bus: Bus,
@@ -168,6 +169,7 @@ impl Watchdog {
             watch_delay_seconds: config.watch_delay_seconds,
         };
         Ok(Self {
+            effects: Effects::new(dynamodb.clone(), effects_table.clone()),
             journal: Journal::new(dynamodb, aws_sdk_sqs::Client::new(aws), journal),
             pipeline: pipeline::PipelineReader::new(stores),
             schedule: config.schedule(),
@@ -246,8 +248,14 @@ impl Watchdog {
         let found = self.pipeline.read(header).await.map_err(PipelineError::into_failure)?;
         let trail = found.trail();
         let Judgement { stalls, recovered, next } = judge(&trail, &watch.stalled, env::now(), self.schedule);
-        self.publish_stalls(&trail, &stalls).await?;
         let id = watch.conversation_id;
+        // The stages of an erased learner are gone, but did not stall. Asked after they were read: the tombstone is older than
+        // every deletion.
+        if !stalls.is_empty() && self.effects.is_erased(&found.header.start.user_id).await? {
+            tracing::info!(conversation.id = %id, "the learner's data is erased: nothing is audited");
+            return Ok(());
+        }
+        self.publish_stalls(&trail, &stalls).await?;
         for stage in recovered {
             self.audit_metrics.recovered.increment();
             tracing::warn!(conversation.id = %id, stage = stage.name(), "a stalled conversation has continued");
