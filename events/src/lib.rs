@@ -4,6 +4,7 @@
 //! Only this package calls `PutEvents` and reads SQS, and only it writes the Conversations table.
 
 pub mod account;
+pub mod audit;
 pub mod bus;
 pub mod contract;
 pub mod document;
@@ -11,6 +12,8 @@ pub mod dynamo;
 pub mod journal;
 pub mod json;
 pub mod pipeline;
+pub mod price;
 pub mod runtime;
+pub mod spending;
 pub mod text;
 pub mod workers;

@@ -37,9 +37,8 @@ pub const SECURITY_LOG: &str = "security";
 /// The target of the records of who read a learner's data.
 pub const AUDIT_LOG: &str = "audit";
 
-/// The targets whose log lines are written: our own crates, and the access log, security events and audit records.
-const OWN_TARGETS: [&str; 7] =
-    ["events", "ingress", "workers", "sign_up", ACCESS_LOG, SECURITY_LOG, AUDIT_LOG];
+/// The targets whose log lines are written: our own crates, the access log and security events.
+const OWN_TARGETS: [&str; 6] = ["events", "ingress", "workers", "sign_up", ACCESS_LOG, SECURITY_LOG];
 
 /// The arguments of a process's body.
 #[derive(Debug)]
@@ -149,12 +148,13 @@ fn exit_usage(error: &clap::Error) -> ExitCode {
 }
 
 /// The filter of the log lines from `NOVA_LOG`, by default `info`. A level alone is that of our own crates; the lines of others
-/// are off, because some write one for each damaged byte that a caller sends. Directives as `info,hyper=debug` add to it.
+/// are off, because some write one for each damaged byte that a caller sends. Directives as `info,hyper=debug` add to it. Audit
+/// records are written at every level.
 ///
 /// # Errors
 /// It is not a list of directives.
 pub fn log_filter(text: Option<&str>) -> anyhow::Result<EnvFilter> {
-    let mut directives = vec!["off".to_owned()];
+    let mut directives = vec!["off".to_owned(), format!("{AUDIT_LOG}=info")];
     for directive in
         text.unwrap_or("info").split(',').map(str::trim).filter(|directive| !directive.is_empty())
     {
@@ -233,9 +233,12 @@ mod tests {
             expected.sort();
             expected
         };
-        assert_eq!(directives(None), expected("info", &["off"]));
-        assert_eq!(directives(Some("warn")), expected("warn", &["off"]));
-        assert_eq!(directives(Some("debug, hyper=trace")), expected("debug", &["hyper=trace", "off"]));
+        assert_eq!(directives(None), expected("info", &["audit=info", "off"]));
+        assert_eq!(directives(Some("warn")), expected("warn", &["audit=info", "off"]));
+        assert_eq!(
+            directives(Some("debug, hyper=trace")),
+            expected("debug", &["audit=info", "hyper=trace", "off"])
+        );
         assert!(filter(Some("ingress=loud")).unwrap_err().to_string().contains("ingress=loud"));
     }
 

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod access;
+mod audit;
 pub mod auth;
 pub mod cache;
 pub mod caller;

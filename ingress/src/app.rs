@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
-use events::{account::ErasureQueue, bus::Bus, journal::Journal, runtime::aws};
+use events::{
+    account::ErasureQueue, audit::Audit, bus::Bus, journal::Journal, runtime::aws, spending::Spending,
+};
 use http::HeaderValue;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use crate::{
     account::export::{Exports, OwnedData},
     account::sessions::AccountSessions,
     account::user_pool::UserPool,
+    budget::Budget,
     config::Config,
     coordination::Coordination,
     live::admission::AdmissionControl,
@@ -71,6 +74,10 @@ pub struct AppState {
     /// Open connections.
     pub connections: Connections,
     pub metrics: Arc<Metrics>,
+    /// The spending limit of the day.
+    pub budget: Arc<Budget>,
+    /// Records reads of a learner's data by others.
+    pub audit: Audit,
 }
 
 impl AppState {
@@ -103,8 +110,11 @@ impl AppState {
             audio_bucket: config.audio_bucket.clone(),
         };
         let exports = Exports::new(owned_data, Arc::clone(&coordination));
+        let budget = Arc::new(Budget::new(Spending::new(dynamodb.clone(), &config.effects_table)));
         let dependencies = Dependencies {
             metrics: Arc::clone(&metrics),
+            coordination: Arc::clone(&coordination),
+            budget: Arc::clone(&budget),
             journal: Journal::new(dynamodb.clone(), aws_sdk_sqs::Client::new(sdk), config.journal()),
             bus,
             recordings: stores.recordings.clone(),
@@ -148,6 +158,8 @@ impl AppState {
             stores,
             connections: Connections::new(connections, Arc::clone(&metrics)),
             metrics,
+            budget,
+            audit: Audit::new(aws_sdk_dynamodb::Client::new(sdk), &config.effects_table),
         })
     }
 }

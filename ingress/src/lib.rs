@@ -8,6 +8,7 @@
 pub mod account;
 pub mod api;
 pub mod app;
+pub mod budget;
 pub mod config;
 pub mod coordination;
 pub mod live;

@@ -16,6 +16,10 @@ pub const TICKETS: Quota = Quota { name: "tickets", max: 120, window: Duration::
 /// Time of decoders for uploaded turns, in milliseconds. A turn of half a minute takes less than one second.
 pub const DECODING_MS: Quota = Quota { name: "decoding", max: 120_000, window: Duration::from_secs(3_600) };
 
+/// Duration of live conversations, in seconds.
+pub const CONVERSATION_LENGTH: Quota =
+    Quota { name: "conversation", max: 14_400, window: Duration::from_secs(86_400) };
+
 /// Something that a learner may use up to `max` of within `window`, which begins with the first use.
 #[derive(Clone, Copy, Debug)]
 pub struct Quota {
@@ -48,7 +52,7 @@ mod tests {
     async fn quotas_are_of_one_learner_and_count_from_zero_after_their_window() {
         let coordination = Coordination::in_process();
         let [mina, jisu]: [UserId; 2] = ["mina", "jisu"].map(|name| name.parse().unwrap());
-        for quota in [REQUESTS, TICKETS, DECODING_MS] {
+        for quota in [REQUESTS, TICKETS, DECODING_MS, CONVERSATION_LENGTH] {
             assert_eq!(quota.spend(&coordination, &mina, quota.max).await, Ok(()));
             assert_eq!(quota.spend(&coordination, &mina, 0).await, Ok(()), "all of it may be used");
             let refused = quota.spend(&coordination, &mina, 1).await;

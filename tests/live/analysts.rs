@@ -1,12 +1,14 @@
 //! What analysts read: learners by level, name and activity, the feed of results, and tables as CSV.
 
+use std::collections::BTreeSet;
+
 use events::contract::Level;
 use ingress::{account::profile::Profile, store::learners::EXAMINED_MAX};
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde_json::json;
 use tests::{
-    deployment::PROGRESS,
+    deployment::{EFFECTS, PROGRESS},
     live::{Live, LiveOptions, block_on},
 };
 
@@ -110,6 +112,57 @@ fn a_page_of_learners_looks_at_a_bounded_number_of_them() {
         let cursor = page["nextCursor"].as_str().unwrap();
         let (_, page) = analyst.get(&format!("/api/learners?name=zoe&limit=100&cursor={cursor}")).await;
         assert_eq!(page["items"][0]["name"], "Zoe");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn every_read_of_an_analyst_is_recorded_before_it_is_shown() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        sign_up(&live, "learner-1", Profile::new("Mina".to_owned())).await;
+        let analyst = Reader::analyst(&live);
+        let records = || {
+            let state = live.cloud.state();
+            let items = state.dynamodb.tables[EFFECTS].items.iter();
+            let records = items.filter(|((id, _), _)| id.starts_with("audit#")).map(|(_, item)| {
+                let text = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+                assert!(item["at"]["N"].is_string() && item["expiresAt"]["N"].is_string(), "{item:?}");
+                (text("who"), text("what"), text("whose"))
+            });
+            records.collect::<BTreeSet<_>>()
+        };
+        let one = "/api/learners/learner-1";
+        {
+            let mut held = live.cloud.hold("PutItem");
+            let mut shown = Box::pin(analyst.get(one));
+            tokio::select! {
+                _ = &mut shown => panic!("it is shown before it is recorded"),
+                () = held.arrived(1) => {}
+            }
+            drop(held);
+            assert_eq!(shown.await.0, OK);
+        }
+        for path in
+            ["/api/learners", "/api/learners/learner-1/progress", "/api/learners/learner-1/conversations"]
+        {
+            assert_eq!(analyst.get(path).await.0, OK, "{path}");
+        }
+        assert!(analyst.text("/api/learners.csv", "text/csv").await.contains("Mina"));
+        drop(analyst.follow("/api/results", "").await);
+        let read = |what: &str, whose: &str| ("analyst-1".to_owned(), what.to_owned(), whose.to_owned());
+        let expected = [
+            read("getLearner", "learner-1"),
+            read("getLearnerProgress", "learner-1"),
+            read("listLearnerConversations", "learner-1"),
+            read("listLearners", "learner-1"),
+            read("exportLearners", "learner-1"),
+            read("followResults", "all"),
+        ];
+        assert_eq!(records(), BTreeSet::from(expected));
+        let before = records().len();
+        assert_eq!(Reader::learner(&live, "learner-1").get("/api/me").await.0, OK);
+        assert_eq!(records().len(), before, "what is the learner's own is not recorded");
         live.stop().await.unwrap();
     });
 }

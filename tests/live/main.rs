@@ -7,6 +7,7 @@ mod advice;
 mod analysts;
 mod busy;
 mod coordination;
+mod day;
 mod deletion;
 mod disruption;
 mod ends;

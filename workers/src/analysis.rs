@@ -27,6 +27,7 @@ use events::{
     journal::{Conversation, Journal, JournalError, JournalReader},
     json,
     pipeline::names::{analysis_effect, analysis_key},
+    price::Prices,
     runtime::{
         aws::s3_client,
         consumer::{Delivery, EventHandler},
@@ -34,6 +35,7 @@ use events::{
         failure::Failure,
         metrics, model_lifecycle,
     },
+    spending::Spending,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,6 @@ use crate::{
 use assess::{Outcome, Question, assess};
 use cost_metrics::CostMetrics;
 use model::Model;
-use price::Prices;
 use publication::{Publication, analyzed, failed};
 
 mod assess;
@@ -61,7 +62,6 @@ mod markup;
 mod measures;
 mod model;
 mod picture;
-mod price;
 mod prompt;
 mod publication;
 mod quote;
@@ -88,6 +88,7 @@ pub struct Analyses {
     model: Model,
     prices: Prices,
     cost_metrics: Arc<CostMetrics>,
+    spending: Spending,
     bus: Bus,
 }
 
@@ -123,6 +124,7 @@ impl Analyses {
         Ok(Self {
             tombstones: Tombstones { journal: journal.clone(), effects: effects.clone() },
             journal,
+            spending: Spending::new(dynamodb.clone(), effects_table.clone()),
             images_table: images_table.clone(),
             effects,
             dynamodb,
@@ -199,6 +201,10 @@ impl Analyses {
         let now = env::now();
         let cost = self.prices.cost(outcome.input_tokens, outcome.output_tokens);
         self.cost_metrics.add(outcome.input_tokens, outcome.output_tokens, cost);
+        if let Err(error) = self.spending.add(cost.usd_micros, now).await {
+            // The assessment is worth more than the sum of the day.
+            tracing::warn!(error = format!("{error:#}"), "the spending of an assessment was not added");
+        }
         tracing::info!(
             conversation.id = %completed.conversation_id,
             model.id = self.model.id,

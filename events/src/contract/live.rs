@@ -172,6 +172,10 @@ pub enum ErrorCode {
     Unavailable,
     /// The conversation is now open on another socket.
     Replaced,
+    /// The learner has talked as long as one day allows.
+    DailyLimit,
+    /// The service has used what it may spend in one day.
+    SpendingLimit,
 }
 
 /// Why the service closes a socket.
@@ -196,10 +200,12 @@ pub enum CloseReason {
     Replaced,
     /// The session of the learner was signed out.
     SignedOut,
+    /// A limit of the day ended the conversation; the last `error` says which.
+    LimitReached,
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ended,
         Self::Stopping,
         Self::Broken,
@@ -210,6 +216,7 @@ impl CloseReason {
         Self::Idle,
         Self::Replaced,
         Self::SignedOut,
+        Self::LimitReached,
     ];
 
     /// The close code (RFC 6455, section 7.4, and its IANA registry; codes from 4000 on are private).
@@ -226,6 +233,7 @@ impl CloseReason {
             Self::Idle => 4000,
             Self::Replaced => 4001,
             Self::SignedOut => 4002,
+            Self::LimitReached => 4003,
         }
     }
 
@@ -243,6 +251,7 @@ impl CloseReason {
             Self::Idle => "the client was silent for too long, reconnect",
             Self::Replaced => "the conversation is open in another place",
             Self::SignedOut => "the session was signed out",
+            Self::LimitReached => "a limit of the day is reached",
         }
     }
 }

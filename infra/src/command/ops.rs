@@ -6,6 +6,7 @@
 mod conversation;
 mod dead_letter;
 mod dead_letters;
+mod limit;
 mod message_age;
 mod queues;
 mod receive;
@@ -31,6 +32,7 @@ use target::{Target, TargetOptions};
   nova ops conversation 01a20ace-c800-7c7a-b47c-ea47bd68d012
   nova ops replay 01a20ace-c800-7c7a-b47c-ea47bd68d012 --apply
   nova ops sweep --apply
+  nova ops limit --set 250 --apply
   nova ops role mina@example.com analysts
   nova ops --aws queues --json
 
@@ -67,6 +69,8 @@ enum OpsCommand {
     Conversation(conversation::ConversationOptions),
     /// Publish a conversation's `conversation.completed` again. No effect is repeated.
     Replay(replay::ReplayOptions),
+    /// Show what the models cost today, and show or set the limit of a day for the whole service.
+    Limit(limit::LimitOptions),
     /// Find every conversation that has stopped, and send what is missing.
     Sweep(sweep::SweepOptions),
     /// Grant a role to the owner of an e-mail address, or take it away. The owner's sessions end.
@@ -83,6 +87,7 @@ pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Resul
         OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &target, shown)).await,
         OpsCommand::Replay(options) => Box::pin(replay::run(&options, &target, shown)).await,
         OpsCommand::Role(options) => Box::pin(role::run(&options, &target, shown)).await,
+        OpsCommand::Limit(options) => Box::pin(limit::run(&options, &target, shown)).await,
         OpsCommand::Sweep(options) => Box::pin(sweep::run(&options, &target, shown)).await,
     }
 }

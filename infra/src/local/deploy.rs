@@ -283,8 +283,10 @@ mod tests {
     fn the_ingress_reads_the_marks_that_it_looks_for_and_no_other_notes() {
         let access = resources("nova-access");
         let policy = &access["IngressRole"]["Properties"]["Policies"][0]["PolicyDocument"];
-        let is_of_effects =
-            |statement: &&Value| statement["Resource"].to_string().contains("nova-effects-table");
+        let is_of_effects = |statement: &&Value| {
+            let reads = statement["Action"].to_string().contains("dynamodb:GetItem");
+            reads && statement["Resource"].to_string().contains("nova-effects-table")
+        };
         let statements: Vec<&Value> =
             policy["Statement"].as_array().unwrap().iter().filter(is_of_effects).collect();
         let [marks] = statements.as_slice() else { panic!("{statements:?}") };
@@ -300,10 +302,30 @@ mod tests {
             names::progress_effect(EventId::derive(id, "conversation.completed")),
         ];
         let kind = |effect: &String| format!("{}#*", effect.split('#').next().unwrap());
-        assert_eq!(
-            kinds,
-            read.iter().map(kind).collect::<BTreeSet<_>>().iter().map(String::as_str).collect()
-        );
+        // Besides these, what the models may cost on a day and have cost.
+        let further = ["limit#*", "spending#*"].map(str::to_owned);
+        let expected: BTreeSet<String> = read.iter().map(kind).chain(further).collect();
+        assert_eq!(kinds, expected.iter().map(String::as_str).collect());
+    }
+
+    #[test]
+    fn only_sums_of_a_day_and_records_of_reads_are_written_beside_the_marks() {
+        let access = resources("nova-access");
+        let written = |role: &str, action: &str| -> Vec<Value> {
+            let statements = statements(&access[role]["Properties"], action);
+            let of_effects = statements.into_iter();
+            let of_effects =
+                of_effects.filter(|one| one["Resource"].to_string().contains("nova-effects-table"));
+            let keys =
+                |one: &Value| one["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"].clone();
+            of_effects.map(keys).collect()
+        };
+        assert_eq!(written("IngressRole", "dynamodb:UpdateItem"), [json!(["spending#*"])]);
+        assert_eq!(written("OpsRole", "dynamodb:UpdateItem"), [json!(["limit#*"])]);
+        for role in ["IngressRole", "OpsRole"] {
+            assert_eq!(written(role, "dynamodb:PutItem"), [json!(["audit#*"])], "{role}");
+            assert!(written(role, "dynamodb:DeleteItem").is_empty(), "{role}");
+        }
     }
 
     #[test]
@@ -388,6 +410,33 @@ mod tests {
             (role.to_owned(), (source.to_owned(), types.into_iter().map(str::to_owned).collect()))
         });
         assert_eq!(found, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn every_role_that_reads_or_writes_a_store_may_use_its_key_and_no_other_does() {
+        let (data, access) = (resources("nova-data"), resources("nova-access"));
+        for (bucket, key) in [("LogsBucket", "TranscriptsKey"), ("AudioBucket", "RecordingsKey")] {
+            let rules = &data[bucket]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"];
+            let default = &rules[0]["ServerSideEncryptionByDefault"];
+            assert_eq!(default["KMSMasterKeyID"], json!({ "Fn::GetAtt": format!("{key}.Arn") }), "{bucket}");
+            assert_eq!(data[key]["Properties"]["EnableKeyRotation"], true, "{key}");
+        }
+        let stores = [
+            ("nova-logs-bucket", "nova-transcripts-key-arn"),
+            ("nova-audio-bucket", "nova-recordings-key-arn"),
+        ];
+        for (name, role) in of_type(&access, "AWS::IAM::Role") {
+            for (store, key) in stores {
+                let of_store = |action: &str| {
+                    statements(role, action).iter().any(|one| one["Resource"].to_string().contains(store))
+                };
+                let of_key = |action: &str| {
+                    statements(role, action).iter().any(|one| one["Resource"].to_string().contains(key))
+                };
+                assert_eq!(of_key("kms:Decrypt"), of_store("s3:GetObject"), "{name} reads {store}");
+                assert_eq!(of_key("kms:GenerateDataKey"), of_store("s3:PutObject"), "{name} writes {store}");
+            }
+        }
     }
 
     #[test]

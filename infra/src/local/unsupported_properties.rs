@@ -2,7 +2,8 @@
 //! the only place where it is written.
 //!
 //! MiniStack 1.5.33 reports CREATE_COMPLETE for tables and buckets but throws away time to live, encryption,
-//! point-in-time recovery and lifecycle rules. Its own service calls for them do work.
+//! point-in-time recovery and lifecycle rules. Its own service calls for them do work. Buckets under a key of KMS are encrypted by S3
+//! itself there: the emulator neither encrypts with such a key nor checks who may use it.
 
 use anyhow::{Context as _, bail};
 use saphyr::{LoadableYamlNode as _, Yaml};
@@ -210,6 +211,13 @@ mod tests {
             assert_eq!(table.encryption, Some(TableEncryption { enabled: true }), "{name}");
             assert_eq!(table.recovery, Some(Recovery { enabled: true, days: Some(35) }), "{name}");
         }
+    }
+
+    #[test]
+    fn recordings_and_transcripts_are_under_keys_of_their_own() {
+        let algorithms = ["AudioBucket", "LogsBucket"]
+            .map(|name| bucket(name).encryption.unwrap().rules[0].default.algorithm.clone());
+        assert_eq!(algorithms, ["aws:kms", "aws:kms"]);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub async fn log(State(metrics): State<Arc<Metrics>>, request: Request, next: Ne
 fn security_kind(code: Code) -> Option<SecurityEvent> {
     let kinds = [
         (Code::TooManyRequests, SecurityEvent::LimitReached),
+        (Code::ConversationQuotaReached, SecurityEvent::LimitReached),
+        (Code::SpendingLimitReached, SecurityEvent::LimitReached),
         (Code::RoleMissing, SecurityEvent::RoleMissing),
     ];
     kinds.into_iter().find(|(known, _)| *known == code).map(|(_, kind)| kind)

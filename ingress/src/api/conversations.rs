@@ -21,11 +21,12 @@ use super::{
 use crate::{
     account::{auth::Caller, profile::check_time_zone},
     app::AppState,
+    coordination::RateLimitError,
     live::admission::AdmissionError,
     live::session::Returning,
     live::ticket::{Admission, Purpose},
     live::voice,
-    quota::TICKETS,
+    quota::{CONVERSATION_LENGTH, TICKETS},
 };
 
 /// The header with the caller's trace (W3C Trace Context).
@@ -76,6 +77,8 @@ pub fn routes() -> Vec<Route> {
                 Code::NotFound,
                 Code::ConversationInProgress,
                 Code::Busy,
+                Code::ConversationQuotaReached,
+                Code::SpendingLimitReached,
                 Code::Stopping,
             ]),
         post("/api/conversations/{id}/ticket", "returnToConversation", ticket)
@@ -107,6 +110,15 @@ async fn start(
         let why = AdmissionError::InConversation(elsewhere);
         app.metrics.refused(why.reason());
         return Err(why.into());
+    }
+    if let Err(RateLimitError::Exceeded { after }) =
+        CONVERSATION_LENGTH.spend(&app.coordination, &user_id, 0).await
+    {
+        return Err(ApiError::DayUsedUp { after });
+    }
+    if app.budget.is_spent().await {
+        let detail = "the service has used what it may spend today; come back tomorrow (UTC)";
+        return Err(ApiError::refused(Code::SpendingLimitReached, detail));
     }
     if app.sessions.account_streams().is_full().await {
         app.metrics.refused(AdmissionError::Throttled.reason());

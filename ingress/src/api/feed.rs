@@ -14,6 +14,7 @@ use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    audit,
     caller::Analyst,
     problem::{ApiError, Code},
     results::{EVENT_STREAM, last_event_id, sse},
@@ -49,6 +50,7 @@ async fn feed(
     session: SessionWatch,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    audit::record(&app, &user_id, "followResults", &[]).await?;
     let results = &app.stores.results;
     let permit = results.permits().take(&user_id)?;
     // Subscribing comes first: what is counted meanwhile is then in one of the two.

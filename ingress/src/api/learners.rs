@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accept::Accept,
+    audit,
     caller::Analyst,
     csv::{self, CSV, Cell, row},
     extract::{Path, Query},
@@ -114,45 +115,48 @@ pub fn routes() -> Vec<Route> {
 
 async fn list(
     State(app): State<Arc<AppState>>,
-    Analyst(_): Analyst,
+    Analyst(analyst): Analyst,
     Query(query): Query<LearnersQuery>,
     paging: Paging<AfterLearner>,
     accept: Accept,
 ) -> Result<Response, ApiError> {
     let filter = filter(query)?;
     if accept.prefers("text/csv", "application/json") {
-        return Ok(table(app, filter));
+        return Ok(table(app, analyst, filter));
     }
     let after = paging.after.map(|after| place(after, &filter)).transpose()?;
     let page = app.stores.learners.page(&filter, after.as_ref(), usize::from(paging.limit)).await;
     let (found, next) = page.map_err(ApiError::Internal)?;
+    audit::record(&app, &analyst, "listLearners", &ids(&found)).await?;
     let items: Vec<LearnerView> = found.into_iter().map(LearnerView::new).collect();
     Ok(Json(Page::new(items, next.map(AfterLearner::new))).into_response())
 }
 
 async fn export(
     State(app): State<Arc<AppState>>,
-    Analyst(_): Analyst,
+    Analyst(analyst): Analyst,
     Query(query): Query<LearnersQuery>,
 ) -> Result<Response, ApiError> {
-    Ok(table(app, filter(query)?))
+    Ok(table(app, analyst, filter(query)?))
 }
 
 async fn one(
     State(app): State<Arc<AppState>>,
-    Analyst(_): Analyst,
+    Analyst(analyst): Analyst,
     Path(id): Path<UserId>,
 ) -> Result<Json<LearnerView>, ApiError> {
+    audit::record(&app, &analyst, "getLearner", std::slice::from_ref(&id)).await?;
     found(&app, &id).await.map(LearnerView::new).map(Json)
 }
 
 async fn days(
     State(app): State<Arc<AppState>>,
-    Analyst(_): Analyst,
+    Analyst(analyst): Analyst,
     Path(id): Path<UserId>,
     Query(query): Query<DaysQuery>,
     accept: Accept,
 ) -> Result<Response, ApiError> {
+    audit::record(&app, &analyst, "getLearnerProgress", std::slice::from_ref(&id)).await?;
     let learner = found(&app, &id).await?;
     let progress = progress::of(&app, &id, &query, learner.total).await?;
     if accept.prefers("text/csv", "application/json") {
@@ -163,19 +167,21 @@ async fn days(
 
 async fn conversations(
     State(app): State<Arc<AppState>>,
-    Analyst(_): Analyst,
+    Analyst(analyst): Analyst,
     Path(id): Path<UserId>,
     paging: Paging<After>,
 ) -> Result<Json<Page<ConversationSummary>>, ApiError> {
+    audit::record(&app, &analyst, "listLearnerConversations", std::slice::from_ref(&id)).await?;
     found(&app, &id).await?;
     history::listed(&app, &id, paging).await.map(Json)
 }
 
 async fn scores(
     State(app): State<Arc<AppState>>,
-    Analyst(_): Analyst,
+    Analyst(analyst): Analyst,
     Path((id, conversation)): Path<(UserId, ConversationId)>,
 ) -> Result<Json<ScoresView>, ApiError> {
+    audit::record(&app, &analyst, "getLearnerScores", std::slice::from_ref(&id)).await?;
     history::own(&app, &id, conversation).await?;
     let stored = app.stores.documents.assessment(&id, conversation).await.map_err(ApiError::Internal)?;
     match stored {
@@ -210,21 +216,30 @@ fn place(after: AfterLearner, filter: &Filter) -> Result<LearnerCursor, ApiError
 }
 
 /// The table, streamed. A failure cuts the connection, so that an incomplete table does not look complete.
-fn table(app: Arc<AppState>, filter: Filter) -> Response {
+fn table(app: Arc<AppState>, analyst: UserId, filter: Filter) -> Response {
     let start = Some(None);
-    let rows = stream::try_unfold((app, filter, start), async |(app, filter, at)| {
+    let rows = stream::try_unfold((app, (analyst, filter), start), async |(app, query, at)| {
         let Some(after) = at else { return Ok(None) };
-        let page = app.stores.learners.page(&filter, after.as_ref(), EXAMINED_MAX).await;
-        let (found, next) = page.inspect_err(|error| {
+        let (analyst, filter) = &query;
+        let page = async {
+            let (found, next) = app.stores.learners.page(filter, after.as_ref(), EXAMINED_MAX).await?;
+            audit::record(&app, analyst, "exportLearners", &ids(&found)).await?;
+            anyhow::Ok((found, next))
+        };
+        let (found, next) = page.await.inspect_err(|error| {
             tracing::error!(error = format!("{error:#}"), "an export failed");
         })?;
         let mut text = if after.is_none() { heading() } else { String::new() };
         text.extend(found.iter().map(cells));
-        anyhow::Ok(Some((text, (app, filter, next.map(Some)))))
+        anyhow::Ok(Some((text, (app, query, next.map(Some)))))
     });
     let disposition = "attachment; filename=\"learners.csv\"";
     let headers = [(header::CONTENT_TYPE, CSV), (header::CONTENT_DISPOSITION, disposition)];
     (headers, axum::body::Body::from_stream(rows)).into_response()
+}
+
+fn ids(found: &[LearnerRecord]) -> Vec<UserId> {
+    found.iter().map(|learner| learner.user.user_id.clone()).collect()
 }
 
 fn heading() -> String {

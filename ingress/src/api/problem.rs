@@ -79,6 +79,11 @@ pub enum ApiError {
         /// Time until the next attempt is allowed.
         after: Duration,
     },
+    #[error("you have talked as long as one day allows; try again in {} s", seconds(*.after))]
+    DayUsedUp {
+        /// Time until the next conversation is allowed.
+        after: Duration,
+    },
     /// Any other error of the caller.
     #[error("{detail}")]
     Refused {
@@ -166,6 +171,7 @@ impl ApiError {
             Self::TurnUpload(TurnUploadError::InProgress) => Code::TurnInProgress,
             Self::Upload(refusal) => upload_code(refusal),
             Self::TooManyRequests { .. } => Code::TooManyRequests,
+            Self::DayUsedUp { .. } => Code::ConversationQuotaReached,
             Self::Refused { code, .. } => *code,
             Self::Timeout => Code::Timeout,
             Self::Internal(_) => Code::InternalError,
@@ -227,7 +233,7 @@ impl IntoResponse for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if let Self::TooManyRequests { after } = self {
+        if let Self::TooManyRequests { after } | Self::DayUsedUp { after } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
         if status == StatusCode::UNAUTHORIZED {

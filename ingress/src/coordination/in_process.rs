@@ -16,10 +16,13 @@ use super::{
 /// Maximum number of keys of attempts, and of claims.
 pub(super) const KEYS_MAX: usize = 100_000;
 
+/// Shortest time between two removals of ended claims from a full map.
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Default)]
 pub struct InProcess {
     attempts: Mutex<Counts>,
-    claims: Mutex<HashMap<String, Claimed>>,
+    claims: Mutex<Claims>,
     /// The members of each group, with their ends.
     groups: Mutex<HashMap<String, HashMap<String, Instant>>>,
     channels: Channels,
@@ -43,6 +46,14 @@ struct Attempts {
     is_exhausted: bool,
     count: u32,
     until: Instant,
+}
+
+/// At most [`KEYS_MAX`] claims.
+#[derive(Debug, Default)]
+struct Claims {
+    by_key: HashMap<String, Claimed>,
+    /// When ended ones were last removed: a full map is looked through once in [`PURGE_INTERVAL`].
+    purged_at: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,18 +108,18 @@ impl InProcess {
     pub(super) fn claim(&self, key: &str, owner: &str, ttl: Duration) -> Result<Claim, CoordinationError> {
         let now = Instant::now();
         let mut claims = lock(&self.claims);
-        if let Some(held) = claims.get(key).filter(|held| held.until > now && held.owner != owner) {
+        if let Some(held) = claims.by_key.get(key).filter(|held| held.until > now && held.owner != owner) {
             return Ok(Claim::Held(held.owner.clone()));
         }
-        make_room(&mut claims, key, |claimed| claimed.until > now)?;
-        claims.insert(key.to_owned(), Claimed { owner: owner.to_owned(), until: now + ttl });
+        claims.make_room(key, now)?;
+        claims.by_key.insert(key.to_owned(), Claimed { owner: owner.to_owned(), until: now + ttl });
         Ok(Claim::Mine)
     }
 
     pub(super) fn take(&self, key: &str, from: &str, owner: &str, ttl: Duration) -> bool {
         let now = Instant::now();
         let mut claims = lock(&self.claims);
-        let held = claims.get_mut(key).filter(|held| held.until > now && held.owner == from);
+        let held = claims.by_key.get_mut(key).filter(|held| held.until > now && held.owner == from);
         let Some(held) = held else { return false };
         *held = Claimed { owner: owner.to_owned(), until: now + ttl };
         true
@@ -117,13 +128,13 @@ impl InProcess {
     pub(super) fn release(&self, key: &str, owner: &str) -> bool {
         let now = Instant::now();
         let mut claims = lock(&self.claims);
-        let own = claims.get(key).is_some_and(|held| held.until > now && held.owner == owner);
-        own && claims.remove(key).is_some()
+        let own = claims.by_key.get(key).is_some_and(|held| held.until > now && held.owner == owner);
+        own && claims.by_key.remove(key).is_some()
     }
 
     pub(super) fn holder(&self, key: &str) -> Option<String> {
         let now = Instant::now();
-        lock(&self.claims).get(key).filter(|held| held.until > now).map(|held| held.owner.clone())
+        lock(&self.claims).by_key.get(key).filter(|held| held.until > now).map(|held| held.owner.clone())
     }
 }
 
@@ -169,19 +180,18 @@ impl Counts {
     }
 }
 
-/// Makes room for `key`: removes expired entries if the map is full.
-fn make_room<V>(
-    map: &mut HashMap<String, V>,
-    key: &str,
-    is_current: impl Fn(&V) -> bool,
-) -> Result<(), CoordinationError> {
-    if map.len() >= KEYS_MAX && !map.contains_key(key) {
-        map.retain(|_, value| is_current(value));
-        if map.len() >= KEYS_MAX {
-            return Err(CoordinationError::Full);
+impl Claims {
+    /// Makes room for `key`: removes ended claims if there is none.
+    fn make_room(&mut self, key: &str, now: Instant) -> Result<(), CoordinationError> {
+        if self.by_key.len() < KEYS_MAX || self.by_key.contains_key(key) {
+            return Ok(());
         }
+        if self.purged_at.is_none_or(|at| now.duration_since(at) >= PURGE_INTERVAL) {
+            self.by_key.retain(|_, claimed| claimed.until > now);
+            self.purged_at = Some(now);
+        }
+        if self.by_key.len() < KEYS_MAX { Ok(()) } else { Err(CoordinationError::Full) }
     }
-    Ok(())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -209,7 +219,7 @@ mod tests {
         {
             let counts = lock(&in_process.attempts);
             assert_eq!((counts.attempts.len(), counts.by_end.len(), counts.by_importance.len()), (1, 1, 1));
-            assert_eq!(lock(&in_process.claims).len(), 1);
+            assert_eq!(lock(&in_process.claims).by_key.len(), 1);
         }
 
         let name = |n: usize| n.to_string();

@@ -34,13 +34,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use events::contract::{
-    EndReason,
+    EndReason, Usage,
     live::{BYTES_PER_SAMPLE, ErrorCode, ServerMessage},
 };
 
 pub use failure::{FailureClass, Reaction, StreamError};
 pub use history::Message;
-pub use input::{Input, Limits, NUDGES_MAX, Settings, StreamId, Texts};
+pub use input::{Input, LimitReached, Limits, NUDGES_MAX, Settings, StreamId, Texts};
 pub use model_event::{AudioFrame, ModelEvent, Stage, StopReason};
 pub use output::{Ending, Output, Release, Totals};
 pub use resumed::Resumed;
@@ -138,6 +138,12 @@ impl Conversation {
         self.outputs.pop_front()
     }
 
+    /// Tokens used by all streams.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.link.usage()
+    }
+
     /// Whether [`Output::End`] or [`Output::Release`] was emitted, or is in the queue.
     #[must_use]
     pub fn is_ended(&self) -> bool {
@@ -169,6 +175,7 @@ impl Conversation {
             Input::Model(stream, event) => self.model(stream, event, at_ms),
             Input::HandOver => self.hand_over(at_ms),
             Input::TakeoverRequested => self.release(at_ms),
+            Input::LimitReached(limit) => self.limit_reached(limit, at_ms),
             Input::Broken => self.finish(EndReason::InternalError, at_ms),
             Input::Tick => {}
         }

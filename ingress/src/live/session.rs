@@ -5,6 +5,7 @@ mod briefing;
 mod dependencies;
 mod first_stream;
 mod inputs;
+mod meter;
 mod recorder;
 mod session_loop;
 mod takeover;
@@ -24,7 +25,7 @@ use events::{
     journal::{Ended, JournalError, Start, State},
 };
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -36,7 +37,8 @@ use crate::{
 };
 use briefing::Briefing;
 use first_stream::FirstStream;
-use inputs::{SessionInputs, UploadedAudio};
+use inputs::{ORDERS_MAX, Order, SessionInputs, UploadedAudio};
+use meter::Meter;
 use session_loop::{ActiveConversation, Outcome, SessionLoop, age_ms};
 use takeover::{ActivationError, take_over};
 
@@ -65,9 +67,9 @@ struct Live {
     uploads_tx: mpsc::Sender<UploadedAudio>,
     /// One uploaded turn at a time.
     upload_permits: Arc<Semaphore>,
-    /// Asks the loop to hand over. Each conversation has its own signal, because a shared one would be locked for every
-    /// frame of audio.
-    stop_tx: Option<oneshot::Sender<()>>,
+    /// Asks the loop to hand over or to end. Each conversation has its own signal, because a shared one would be locked for
+    /// every frame of audio.
+    orders_tx: mpsc::Sender<Order>,
 }
 
 /// A conversation to which a learner returns.
@@ -133,14 +135,14 @@ impl Sessions {
         let Prepared { admission, plan } = prepared;
         let (connect_tx, connects) = mpsc::channel(1);
         let (uploads_tx, uploads) = mpsc::channel(1);
-        let (stop_tx, stop) = oneshot::channel();
+        let (orders_tx, orders) = mpsc::channel(ORDERS_MAX);
         let id = admission.conversation_id;
         let live = Live {
             admission: admission.clone(),
             connect_tx,
             uploads_tx,
             upload_permits: Arc::new(Semaphore::new(1)),
-            stop_tx: Some(stop_tx),
+            orders_tx: orders_tx.clone(),
         };
         self.lock().insert(id, live);
         if self.stopping.is_cancelled() {
@@ -149,8 +151,8 @@ impl Sessions {
         let sessions = self.clone();
         self.tasks.spawn(async move {
             let entry = Entry { sessions: &sessions, id };
-            let inputs = SessionInputs { first, connects, uploads, stop };
-            Box::pin(run(&sessions.deps, admission, plan, inputs, slot)).await;
+            let inputs = SessionInputs { first, connects, uploads, orders };
+            Box::pin(run(&sessions.deps, (admission, plan), inputs, orders_tx, slot)).await;
             drop(entry);
         });
     }
@@ -212,11 +214,9 @@ impl Sessions {
     /// Asks all conversations, also those that begin later, to hand over to another task.
     pub fn hand_over(&self) {
         self.stopping.cancel();
-        for live in self.lock().values_mut() {
-            if let Some(stop_tx) = live.stop_tx.take() {
-                // A conversation that has ended has nothing to hand over.
-                let _ = stop_tx.send(());
-            }
+        for live in self.lock().values() {
+            // A conversation that has ended has nothing to hand over.
+            let _ = live.orders_tx.try_send(Order::HandOver);
         }
     }
 
@@ -243,7 +243,13 @@ impl Drop for Entry<'_> {
     }
 }
 
-async fn run(deps: &Dependencies, admission: Admission, plan: Plan, inputs: SessionInputs, slot: Slot) {
+async fn run(
+    deps: &Dependencies,
+    (admission, plan): (Admission, Plan),
+    inputs: SessionInputs,
+    orders: mpsc::Sender<Order>,
+    slot: Slot,
+) {
     let id = admission.conversation_id;
     let conversation_id = id.to_string();
     let active = match plan {
@@ -257,8 +263,22 @@ async fn run(deps: &Dependencies, admission: Admission, plan: Plan, inputs: Sess
         Ok(active) => active,
         Err(why) => return turn_away(id, why, inputs.first.client).await,
     };
-    let mut session = SessionLoop::new(deps, active);
-    let outcome = session.run(inputs).await;
+    let (usage_tx, usage) = watch::channel(active.conversation.usage());
+    let mut meter = Meter::new(deps, admission.user_id, usage, orders);
+    let mut session = SessionLoop::new(deps, active, usage_tx);
+    let outcome = {
+        let counting = meter.run();
+        tokio::pin!(counting);
+        let running = session.run(inputs);
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                outcome = &mut running => break outcome,
+                () = &mut counting => {}
+            }
+        }
+    };
+    meter.finish().await;
     drop(slot);
     let close_reason = match outcome {
         Outcome::Ended { envelope, ending } => {
@@ -273,7 +293,7 @@ async fn run(deps: &Dependencies, admission: Admission, plan: Plan, inputs: Sess
             session.send_ended(ending).await;
             session.finish_uploads(UPLOADS_TIMEOUT).await;
             publish(deps, id, &envelope).await;
-            CloseReason::Ended
+            session.ended_by()
         }
         Outcome::HandedOver => {
             deps.metrics.handed_over.increment();

@@ -33,8 +33,16 @@ const AUDIENCE: &str = "nova.live";
 pub struct Tickets {
     signing: EncodingKey,
     checking: DecodingKey,
-    /// Ids of used tickets with their expiry, in seconds since the Unix epoch.
-    used: Mutex<HashMap<String, i64>>,
+    used: Mutex<Used>,
+}
+
+/// Used tickets.
+#[derive(Default)]
+struct Used {
+    /// Their ids with their expiry, in seconds since the Unix epoch.
+    ids: HashMap<String, i64>,
+    /// The second in which expired ones were last removed: a full map is looked through once a second at most.
+    purged_at: i64,
 }
 
 /// The claims of a ticket (JWT).
@@ -107,7 +115,7 @@ impl Tickets {
         Self {
             signing: EncodingKey::from_secret(key),
             checking: DecodingKey::from_secret(key),
-            used: Mutex::new(HashMap::new()),
+            used: Mutex::default(),
         }
     }
 
@@ -161,10 +169,11 @@ impl Tickets {
             return Err(TicketError::Invalid);
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= USED_MAX {
-            used.retain(|_, expires| *expires > now);
+        if used.ids.len() >= USED_MAX && used.purged_at < now {
+            used.ids.retain(|_, expires| *expires > now);
+            used.purged_at = now;
         }
-        if used.len() >= USED_MAX || used.insert(claims.jti.clone(), claims.exp).is_some() {
+        if used.ids.len() >= USED_MAX || used.ids.insert(claims.jti.clone(), claims.exp).is_some() {
             return Err(TicketError::Used);
         }
         Ok(claims)
@@ -209,6 +218,27 @@ mod tests {
             Ok((admission, Uuid::from_u128(5)))
         );
         assert_eq!(tickets.redeem_here(&issued.ticket, id, now()), Err(TicketError::Used));
+    }
+
+    #[test]
+    fn flood_of_tickets_is_refused_and_looked_through_once_a_second() {
+        let (tickets, admission) = (tickets(), admission());
+        let id = admission.conversation_id;
+        let issued = tickets.issue(admission, Uuid::from_u128(5), now());
+        let second = now().as_second();
+        let fill = |expires: i64| {
+            let ids = (0..USED_MAX).map(|n| (n.to_string(), expires)).collect();
+            *tickets.used.lock().unwrap() = Used { ids, purged_at: second };
+        };
+        fill(second);
+        assert_eq!(
+            tickets.redeem_here(&issued.ticket, id, now()),
+            Err(TicketError::Used),
+            "looked through before"
+        );
+        let later = now() + SignedDuration::from_secs(1);
+        assert!(tickets.redeem_here(&issued.ticket, id, later).is_ok());
+        assert_eq!(tickets.used.lock().unwrap().ids.len(), 1);
     }
 
     #[test]

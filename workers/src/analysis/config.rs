@@ -1,9 +1,9 @@
 //! The configuration of the analysis worker: tables, bucket, bus, model and prices.
 
 use clap::Parser;
-use events::runtime::consumer::ConsumerConfig;
+use events::{price, runtime::consumer::ConsumerConfig};
 
-use super::{MODEL_ID_DEFAULT, price};
+use super::MODEL_ID_DEFAULT;
 
 /// The configuration of the analysis worker.
 #[derive(Clone, Debug, Parser)]

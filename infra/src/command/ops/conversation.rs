@@ -77,6 +77,8 @@ pub(super) async fn run(
     })?;
     let trail = found.trail();
     let now = Timestamp::now();
+    let what = if shown.with_words() { "ops conversation --show-words" } else { "ops conversation" };
+    target.record_read(what, std::slice::from_ref(&trail.user_id)).await?;
     let turns = if shown.with_words() {
         target.journal.load(id).await.context("cannot read the turns")?.map(|conversation| conversation.turns)
     } else {

@@ -126,6 +126,9 @@ struct Done {
 }
 
 pub(super) async fn run(command: DlqCommand, target: &Target, shown: Shown<'_>) -> anyhow::Result<ExitCode> {
+    if shown.with_words() {
+        target.record_read("ops dlq --show-words", &[]).await?;
+    }
     match command {
         DlqCommand::Peek(which) => peek(&which, target, shown).await,
         DlqCommand::Explain(which) => explain(&which, target, shown).await,

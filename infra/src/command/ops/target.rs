@@ -6,13 +6,16 @@ use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::{
+    audit::{Audit, Read},
     bus::Bus,
+    contract::UserId,
     journal::{self, Journal},
     pipeline::{self, PipelineStores},
     runtime::{aws, failure::describe},
     workers::Worker,
 };
 use infra::local::{Outputs, Queue, RunFile, workspace};
+use jiff::Timestamp;
 
 use super::message_age::MessageAges;
 
@@ -51,6 +54,8 @@ pub(super) struct Target {
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) pipeline: pipeline::PipelineReader,
     pub(super) bus: Bus,
+    sts: aws_sdk_sts::Client,
+    audit: Audit,
     pub(super) ages: MessageAges,
     pub(super) outputs: Outputs,
 }
@@ -136,10 +141,23 @@ impl Target {
             journal: Journal::reader(dynamodb.clone(), &outputs.conversations_table),
             dynamodb,
             pipeline: pipeline::PipelineReader::new(stores),
+            sts: aws_sdk_sts::Client::new(sdk),
+            audit: Audit::new(aws_sdk_dynamodb::Client::new(sdk), &outputs.effects_table),
             ages: MessageAges::new(sdk),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
             outputs,
         }
+    }
+
+    /// Records that the operator reads data of `whose` learners, of all if it is empty, with the command `what`.
+    ///
+    /// # Errors
+    /// The record cannot be written: the command must show nothing.
+    pub(super) async fn record_read(&self, what: &str, whose: &[UserId]) -> anyhow::Result<()> {
+        let identity = self.sts.get_caller_identity().send().await;
+        let identity = identity.map_err(|error| describe(&error)).context("cannot see who you are")?;
+        let who = identity.arn().context("the identity has no ARN")?;
+        self.audit.record(Read { who, what, whose }, Timestamp::now()).await
     }
 
     /// The queue that a worker consumes; `None` for `events`.

@@ -113,6 +113,7 @@ codes! {
         IfMatchMissing "if_match_missing" "`If-Match` is required: the version that the change is based on."
     }
     TOO_MANY_REQUESTS {
+        ConversationQuotaReached "conversation_quota_reached" "The learner has talked as long as one day allows. `Retry-After` says when to come back."
         TooManyRequests "too_many_requests" "A rate limit is exceeded. `Retry-After` says when to try again."
     }
     INTERNAL_SERVER_ERROR {
@@ -121,6 +122,7 @@ codes! {
     SERVICE_UNAVAILABLE {
         AccountsUnavailable "accounts_unavailable" "The user pool is unavailable at the moment."
         Busy "busy" "The capacity is exhausted. `Retry-After` says when to try again."
+        SpendingLimitReached "spending_limit_reached" "The service has used what operators allow it to spend in one day (UTC)."
         Stopping "stopping" "The task is stopping. Try again at once: another task takes over."
     }
     GATEWAY_TIMEOUT {

@@ -3,10 +3,14 @@
 //! unfinished turn is kept.
 
 use bytes::Bytes;
-use events::contract::{ConversationMetrics, EndReason, Speaker};
+use events::contract::{
+    ConversationMetrics, EndReason, Speaker,
+    live::{ErrorCode, ServerMessage},
+};
 
 use super::{
     Conversation, Phase,
+    input::LimitReached,
     output::{Ending, Output, Release, Totals},
 };
 use crate::live::conversation::model_event::{ModelEvent, Stage};
@@ -51,6 +55,22 @@ impl Conversation {
             None if opening && self.floor.microphone.has_speech() => {}
             None => self.finish(reason, at_ms),
         }
+    }
+
+    /// Says which limit of the day is reached, and begins the end.
+    pub(super) fn limit_reached(&mut self, limit: LimitReached, at_ms: u64) {
+        if self.phase != Phase::Talking {
+            return;
+        }
+        let (code, message) = match limit {
+            LimitReached::Day => (ErrorCode::DailyLimit, "you have talked as long as one day allows"),
+            LimitReached::Spending => {
+                (ErrorCode::SpendingLimit, "the service has used what it may spend today; come back tomorrow")
+            }
+        };
+        let message = message.to_owned();
+        self.outputs.push_back(Output::Send(ServerMessage::Error { code, message }));
+        self.close(EndReason::TimeLimit, at_ms);
     }
 
     /// Handles an event after the closing sequence. Only words that were already spoken count: a new turn of the tutor is not

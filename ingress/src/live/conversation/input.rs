@@ -67,6 +67,15 @@ pub struct Limits {
     pub stall_ms_max: u64,
 }
 
+/// A limit of the day that ends live conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitReached {
+    /// The learner has talked as long as a day allows.
+    Day,
+    /// The models have cost as much as operators allow for a day.
+    Spending,
+}
+
 /// An event of the outside world.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -106,6 +115,8 @@ pub enum Input {
     HandOver,
     /// Another task has requested the conversation, because the learner is connected there: hand it over at once.
     TakeoverRequested,
+    /// A limit of the day is reached: the conversation ends.
+    LimitReached(LimitReached),
     /// The journal or another internal part has failed permanently.
     Broken,
     /// Time has passed.

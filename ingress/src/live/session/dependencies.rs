@@ -5,7 +5,9 @@ use std::sync::Arc;
 use events::{bus::Bus, journal::Journal};
 
 use crate::{
+    budget::Budget,
     config::Config,
+    coordination::Coordination,
     live::sonic::Sonic,
     metrics::Metrics,
     store::{analyses::Analyses, audio::Recordings},
@@ -22,6 +24,9 @@ pub struct Dependencies {
     pub sonic: Sonic,
     pub config: Config,
     pub metrics: Arc<Metrics>,
+    pub coordination: Arc<Coordination>,
+    /// The spending limit of the day.
+    pub budget: Arc<Budget>,
     /// The name of this task in the journal.
     pub owner: String,
 }

@@ -1,9 +1,9 @@
 //! Inputs of a live conversation from the handlers of this task: connections, uploaded turns, the request to stop.
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::live::socket::ClientConnection;
+use crate::live::{conversation::LimitReached, socket::ClientConnection};
 
 /// A client that connects to a conversation, for the first time or again.
 #[derive(Debug)]
@@ -27,6 +27,18 @@ pub(super) struct UploadedAudio {
     pub(super) permit: OwnedSemaphorePermit,
 }
 
+/// What the task asks of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// This task shuts down.
+    HandOver,
+    /// A limit of the day is reached.
+    End(LimitReached),
+}
+
+/// Orders in the queue of a conversation: each kind once.
+pub(super) const ORDERS_MAX: usize = 4;
+
 /// Why a turn cannot be uploaded to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TurnUploadError {
@@ -40,7 +52,7 @@ pub(super) struct SessionInputs {
     pub(super) first: Connect,
     pub(super) connects: mpsc::Receiver<Connect>,
     pub(super) uploads: mpsc::Receiver<UploadedAudio>,
-    pub(super) stop: oneshot::Receiver<()>,
+    pub(super) orders: mpsc::Receiver<Order>,
 }
 
 impl UploadPermit {

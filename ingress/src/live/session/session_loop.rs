@@ -10,24 +10,24 @@ use std::{
 };
 
 use events::{
-    contract::{ConversationId, Envelope, Turn, live::ServerMessage},
+    contract::{ConversationId, Envelope, Turn, Usage, live::ServerMessage},
     journal::Ownership,
 };
 use jiff::Timestamp;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
     time::{Instant, sleep_until},
 };
 
 use super::{
     dependencies::Dependencies,
     first_stream::OpenedStream,
-    inputs::{Connect, SessionInputs, UploadedAudio},
+    inputs::{Connect, Order, SessionInputs, UploadedAudio},
     recorder::{Done, Job, Recorder},
     uploads::Uploads,
 };
 use crate::{
-    live::conversation::{Conversation, Ending, Input, StreamId},
+    live::conversation::{Conversation, Ending, Input, LimitReached, ModelEvent, StreamId},
     live::socket::{ClientConnection, ClientEvent},
     live::sonic::{SIGNALS_MAX, Setup, Signal, Stream},
 };
@@ -99,6 +99,9 @@ pub(super) struct SessionLoop<'a> {
     end_by: Option<Instant>,
     /// This task is shutting down.
     is_stopping: bool,
+    /// The limit of the day that ends the conversation.
+    limit: Option<LimitReached>,
+    usage: watch::Sender<Usage>,
     /// Another task has requested the conversation.
     takeover_requested: bool,
     polled_at: Instant,
@@ -111,8 +114,7 @@ pub(super) struct SessionLoop<'a> {
 /// Why the loop woke up.
 enum Wake {
     Done(Option<Done>),
-    /// Whether to hand the conversation over. `false`: the sender is gone.
-    Stop(bool),
+    Order(Order),
     Signal(StreamId, Signal),
     Connect(Connect),
     Upload(UploadedAudio),
@@ -121,7 +123,12 @@ enum Wake {
 }
 
 impl<'a> SessionLoop<'a> {
-    pub(super) fn new(deps: &'a Dependencies, active: ActiveConversation) -> Self {
+    /// `usage` is kept up to date.
+    pub(super) fn new(
+        deps: &'a Dependencies,
+        active: ActiveConversation,
+        usage: watch::Sender<Usage>,
+    ) -> Self {
         let ActiveConversation { own, conversation, begun_ms, setup, opened, turns } = active;
         let mut streams = HashMap::new();
         let (signals_tx, signals, first_signal) = match opened {
@@ -160,6 +167,8 @@ impl<'a> SessionLoop<'a> {
             ending: None,
             end_by: None,
             is_stopping: false,
+            limit: None,
+            usage,
             takeover_requested: false,
             polled_at: Instant::now(),
             recent: VecDeque::new(),
@@ -171,14 +180,13 @@ impl<'a> SessionLoop<'a> {
 
     /// Runs until the conversation has ended here.
     pub(super) async fn run(&mut self, inputs: SessionInputs) -> Outcome {
-        let SessionInputs { first, mut connects, mut uploads, mut stop } = inputs;
+        let SessionInputs { first, mut connects, mut uploads, mut orders } = inputs;
         self.attach(first);
         if let Some((stream, signal)) = self.first_signal.take() {
             self.handle_signal(stream, signal);
         }
         let timer = sleep_until(self.deadline());
         tokio::pin!(timer);
-        let mut stop_received = false;
         loop {
             // The timer is moved only to an earlier time, and not for every frame of audio: a timer that fires too
             // early costs one tick.
@@ -190,8 +198,8 @@ impl<'a> SessionLoop<'a> {
                 biased;
                 // 1. The recorder: whether this task still owns the conversation, and what is durable.
                 done = self.done.recv() => Wake::Done(done),
-                // 2. The process is shutting down.
-                stop = &mut stop, if !stop_received => Wake::Stop(stop.is_ok()),
+                // 2. The process is shutting down, or a limit of the day is reached.
+                Some(order) = orders.recv() => Wake::Order(order),
                 // 3. The model: a barge-in must not wait.
                 Some((stream, signal)) = self.signals.recv() => Wake::Signal(stream, signal),
                 // 4. The learner has connected again.
@@ -209,12 +217,13 @@ impl<'a> SessionLoop<'a> {
                         return outcome;
                     }
                 }
-                Wake::Stop(stop) => {
-                    stop_received = true;
-                    if stop {
-                        self.is_stopping = true;
-                        self.input(Input::HandOver);
-                    }
+                Wake::Order(Order::HandOver) => {
+                    self.is_stopping = true;
+                    self.input(Input::HandOver);
+                }
+                Wake::Order(Order::End(limit)) => {
+                    self.limit.get_or_insert(limit);
+                    self.input(Input::LimitReached(limit));
                 }
                 Wake::Signal(stream, signal) => self.handle_signal(stream, signal),
                 Wake::Connect(connect) => self.attach(connect),
@@ -290,7 +299,13 @@ impl<'a> SessionLoop<'a> {
                 self.input(Input::StreamOpened(stream));
             }
             Signal::Simulated(simulated) => self.input(Input::Simulated(simulated)),
-            Signal::Model(event) => self.input(Input::Model(stream, event)),
+            Signal::Model(event) => {
+                let is_usage = matches!(event, ModelEvent::Usage(_));
+                self.input(Input::Model(stream, event));
+                if is_usage {
+                    self.usage.send_replace(self.conversation.usage());
+                }
+            }
             Signal::UnreadableUsage => self.deps.metrics.unreadable_usage.increment(),
             Signal::Failed(error) => {
                 self.streams.remove(&stream);

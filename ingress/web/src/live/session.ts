@@ -23,7 +23,7 @@ const RETRY_MAX_MS = 5000;
 const RESEND_SAMPLES = SAMPLE_RATE_HZ;
 const PLAYED_INTERVAL_MS = 200;
 /** Close codes after which the conversation does not go on on this page. */
-const FINAL_CLOSE_CODES = new Set([1000, 4001, 4002]);
+const FINAL_CLOSE_CODES = new Set([1000, 4001, 4002, 4003]);
 
 type Started = Schemas["Started"];
 

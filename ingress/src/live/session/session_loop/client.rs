@@ -16,7 +16,12 @@ impl SessionLoop<'_> {
     /// Sends `ended` and closes the connection.
     pub(in crate::live::session) async fn send_ended(&mut self, ending: Ending) {
         self.send(&ServerMessage::Ended { reason: ending.reason, turns: ending.totals.turns });
-        self.close(CloseReason::Ended).await;
+        self.close(self.ended_by()).await;
+    }
+
+    /// Why the connection of a conversation that has ended is closed.
+    pub(in crate::live::session) fn ended_by(&self) -> CloseReason {
+        self.limit.map_or(CloseReason::Ended, |_| CloseReason::LimitReached)
     }
 
     /// Sends the client to the task that continues the conversation, and returns why to close the connection. If the

@@ -2271,7 +2271,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            /**
+             * @description `conversation_quota_reached`: The learner has talked as long as one day allows. `Retry-After` says when to come back.
+             *     `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again.
+             */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2279,7 +2282,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "too_many_requests";
+                        code?: "conversation_quota_reached" | "too_many_requests";
                     };
                 };
             };
@@ -2297,6 +2300,7 @@ export interface operations {
             };
             /**
              * @description `busy`: The capacity is exhausted. `Retry-After` says when to try again.
+             *     `spending_limit_reached`: The service has used what operators allow it to spend in one day (UTC).
              *     `stopping`: The task is stopping. Try again at once: another task takes over.
              */
             503: {
@@ -2306,7 +2310,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "busy" | "stopping";
+                        code?: "busy" | "spending_limit_reached" | "stopping";
                     };
                 };
             };

@@ -85,7 +85,7 @@ type: "ended"
 /**
  * The code, for programs.
  */
-code: ("unknown_message" | "invalid_audio" | "invalid_text" | "text_not_supported" | "too_many_messages" | "model_failed" | "model_refused" | "unavailable" | "replaced")
+code: ("unknown_message" | "invalid_audio" | "invalid_text" | "text_not_supported" | "too_many_messages" | "model_failed" | "model_refused" | "unavailable" | "replaced" | "daily_limit" | "spending_limit")
 /**
  * The description, for people.
  */
