@@ -58,7 +58,7 @@ impl Function {
 
 /// Where the stacks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cloud {
+pub enum DeploymentTarget {
     Aws,
     /// The local cloud, without what it refuses.
     Local,
@@ -69,7 +69,7 @@ pub enum Cloud {
 pub struct Deployment<'a> {
     pub environment: &'a Environment,
     pub options: DeployOptions,
-    pub cloud: Cloud,
+    pub target: DeploymentTarget,
     pub artifacts: Artifacts<'a>,
 }
 
@@ -135,9 +135,9 @@ impl Deployment<'_> {
 
     fn provided(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let Artifacts { image, function, .. } = &self.artifacts;
-        let env = match self.cloud {
-            Cloud::Aws => "production",
-            Cloud::Local => "local",
+        let env = match self.target {
+            DeploymentTarget::Aws => "production",
+            DeploymentTarget::Local => "local",
         };
         let policy = page::header("content-security-policy")?;
         let pairs = [
@@ -163,7 +163,7 @@ impl Deployment<'_> {
         let files = page::publish(s3, get("PageBucket")?, self.artifacts.page, progress).await?;
         progress.end(&format!("{files} files"));
         progress.begin("Publishing the pictures");
-        let path_style = self.cloud == Cloud::Local;
+        let path_style = self.target == DeploymentTarget::Local;
         let gallery = Gallery::new(sdk, get("ImagesTable")?, get("ImagesBucket")?, path_style);
         let published = publish(&gallery, catalogue()?, false, progress).await?;
         progress.end(&format!("{} pictures", published.pictures));

@@ -6,7 +6,9 @@ use anyhow::{Context as _, bail};
 use aws_config::Region;
 use events::runtime::aws;
 use infra::{
-    deploy::{Artifacts, Cloud, DeployOptions, Deployment, Environment, PlannedStack, StackOutcome},
+    deploy::{
+        Artifacts, DeployOptions, Deployment, DeploymentTarget, Environment, PlannedStack, StackOutcome,
+    },
     local::{build, build_page, sign_up_function, workspace},
 };
 
@@ -55,7 +57,7 @@ pub(super) async fn run(arguments: DeployArguments, console: &Console) -> anyhow
             allow_replacement: arguments.allow_replacement,
             termination_protection: environment.termination_protection,
         },
-        cloud: Cloud::Aws,
+        target: DeploymentTarget::Aws,
         artifacts: Artifacts { image: arguments.image, function, page: &page },
     };
     if !arguments.aws {

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs};
 use aws_sdk_cloudformation::types::StackStatus;
 use infra::{
     deploy::{
-        Artifacts, Cloud as Target, DeployOptions, Deployment, Environment, Function, PlannedStack,
-        StackKind, StackOutcome, Template, apply,
+        Artifacts, DeployOptions, Deployment, DeploymentTarget as Target, Environment, Function,
+        PlannedStack, StackKind, StackOutcome, Template, apply,
     },
     local::{ACCOUNT, Cloud, CloudOptions, Progress},
 };
@@ -96,7 +96,7 @@ async fn all_stacks_are_created_updated_and_left_alone() {
         let deployment = Deployment {
             environment,
             options: DeployOptions { termination_protection: true, ..DeployOptions::default() },
-            cloud: Target::Local,
+            target: Target::Local,
             artifacts: Artifacts {
                 image: format!(
                     "{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:{}",
