@@ -136,6 +136,7 @@ impl AppState {
             config.account_secret.clone(),
             accounts.pool.clone(),
             Arc::clone(&coordination),
+            Arc::clone(&metrics),
         ));
         Ok(Self {
             account_sessions,

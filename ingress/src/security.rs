@@ -11,6 +11,8 @@ use crate::metrics::Metrics;
 pub enum SecurityEvent {
     /// A limit of attempts or a quota refused a request.
     LimitReached,
+    /// The models have cost as much as operators allow for a day: a conversation was refused or ended.
+    SpendingLimitReached,
     /// A caller without the required role was refused.
     RoleMissing,
     /// The renewed proof of password or code before a change of the account was wrong.
@@ -23,19 +25,21 @@ pub enum SecurityEvent {
 
 impl SecurityEvent {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::LimitReached,
+        Self::SpendingLimitReached,
         Self::RoleMissing,
         Self::StepUpFailed,
         Self::SessionReused,
         Self::SessionRevoked,
     ];
 
-    /// The name in log lines and in the property `securityEvents`.
+    /// The name in log lines.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::LimitReached => "limit_reached",
+            Self::SpendingLimitReached => "spending_limit_reached",
             Self::RoleMissing => "role_missing",
             Self::StepUpFailed => "step_up_failed",
             Self::SessionReused => "session_reused",
@@ -48,6 +52,7 @@ impl SecurityEvent {
     pub const fn metric(self) -> &'static str {
         match self {
             Self::LimitReached => "SecurityLimits",
+            Self::SpendingLimitReached => "SecuritySpendingLimits",
             Self::RoleMissing => "SecurityRolesMissing",
             Self::StepUpFailed => "SecurityStepUpFailures",
             Self::SessionReused => "SecuritySessionReuses",

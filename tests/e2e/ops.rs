@@ -11,6 +11,7 @@ use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
     contract::ConversationId,
+    dynamo::Item,
     journal::{Journal, JournalReader},
 };
 use futures_util::future::try_join;
@@ -51,11 +52,47 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
     .await?;
     let ops = Ops::of(&system)?;
     let id = audit(&system, &ops).await?;
+    reads_are_recorded(&system, &ops, id).await?;
     ages(&system, &ops).await?;
     dead_letters(&system, &ops, id).await?;
     replay(&system, &ops, id).await?;
     roles(&system, &ops).await?;
+    limit(&ops).await?;
     system.stop().await
+}
+
+/// The spending limit of the day is shown, and changed with `--apply` only.
+async fn limit(ops: &Ops) -> anyhow::Result<()> {
+    let before = ops.json(&["limit"]).await?;
+    ensure!(before["isSet"] == false && before["limitUsdMicros"] == 100_000_000, "{before}");
+    ensure!(
+        before["spentUsdMicros"].as_u64() > Some(0),
+        "the conversation and its assessment cost nothing: {before}"
+    );
+    let planned = ops.json(&["limit", "--set", "12.50"]).await?;
+    ensure!(planned["isSet"] == false, "{planned}");
+    let applied = ops.json(&["limit", "--set", "12.50", "--apply"]).await?;
+    ensure!(applied["isSet"] == true && applied["limitUsdMicros"] == 12_500_000, "{applied}");
+    ops.run(&["limit", "--set", "much", "--apply"], false).await?;
+    Ok(())
+}
+
+/// Each look at a conversation left a record of who looked at whose data, without the data.
+async fn reads_are_recorded(system: &System, ops: &Ops, id: ConversationId) -> anyhow::Result<()> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&system.stack.cloud().root());
+    let table = &system.stack.outputs().effects_table;
+    let scan = dynamodb.scan().table_name(table).filter_expression("begins_with(effectId, :audit)");
+    let scan = scan.expression_attribute_values(":audit", AttributeValue::S("audit#".to_owned()));
+    let items = scan.send().await?.items.unwrap_or_default();
+    let owner = ops.journal.header(id).await?.context("the conversation")?.start.user_id;
+    let is_right = |item: &Item| {
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let (who, what, whose) = (text("who"), text("what"), text("whose"));
+        who.is_some_and(|who| who.contains("nova-ops"))
+            && (what.as_deref(), whose.as_deref()) == (Some("ops conversation"), Some(owner.as_str()))
+    };
+    ensure!(items.iter().any(is_right), "{items:?}");
+    Ok(())
 }
 
 /// A role reaches its owner at the next sign-in, and every change of it ends earlier access tokens.

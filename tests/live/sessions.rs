@@ -107,6 +107,8 @@ fn replaced_cookie_is_accepted_for_two_tabs_and_later_ends_the_session() {
         assert_eq!(me(&live, &token).await.0, 200);
         let reused = refresh(&live, &[&first]).await;
         assert_eq!(code(&reused), (401, "session_ended"));
+        let counted = live.app.metrics.document(0, 0, 0).encode(jiff::Timestamp::now()).unwrap();
+        assert_eq!(counted["SecuritySessionReuses"], 1, "operators see it");
         assert_eq!(code(&refresh(&live, &[&second]).await), (401, "session_ended"), "the session goes on");
         assert_eq!(me(&live, &token).await, (401, json!("session_ended")));
         assert_eq!(live.cloud.state().cognito.sessions(), 0, "the pool's session goes on");

@@ -31,6 +31,8 @@ use super::{
 };
 use crate::{
     coordination::Coordination,
+    metrics::Metrics,
+    security::{SecurityEvent, security_event},
     store::sessions::{SessionStore, StoredSession},
 };
 
@@ -55,6 +57,7 @@ pub struct AccountSessions {
     tokens: AccessTokens,
     pool: UserPool,
     coordination: Arc<Coordination>,
+    metrics: Arc<Metrics>,
     checked: Checked,
     watched: Watched,
 }
@@ -94,6 +97,7 @@ impl AccountSessions {
         keyring: Keyring,
         pool: UserPool,
         coordination: Arc<Coordination>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let tokens = AccessTokens::new(keyring.clone());
         Self {
@@ -102,6 +106,7 @@ impl AccountSessions {
             tokens,
             pool,
             coordination,
+            metrics,
             checked: Checked::default(),
             watched: Watched::default(),
         }
@@ -215,6 +220,7 @@ impl AccountSessions {
             }
             for session_id in ids {
                 self.end(user_id, session_id).await?;
+                security_event(&self.metrics, SecurityEvent::SessionRevoked, Some(user_id), "all sessions");
             }
         }
     }
@@ -272,7 +278,7 @@ impl AccountSessions {
         if cookie.generation == session.generation || in_grace {
             return Ok(());
         }
-        tracing::warn!(session.id = %session.session_id, "a replaced session cookie was used again; the session ends");
+        security_event(&self.metrics, SecurityEvent::SessionReused, Some(&session.user_id), "session cookie");
         self.end_with_pool(session).await?;
         Err(SessionError::Ended)
     }

@@ -54,7 +54,7 @@ fn security_kind(code: Code) -> Option<SecurityEvent> {
     let kinds = [
         (Code::TooManyRequests, SecurityEvent::LimitReached),
         (Code::ConversationQuotaReached, SecurityEvent::LimitReached),
-        (Code::SpendingLimitReached, SecurityEvent::LimitReached),
+        (Code::SpendingLimitReached, SecurityEvent::SpendingLimitReached),
         (Code::RoleMissing, SecurityEvent::RoleMissing),
     ];
     kinds.into_iter().find(|(known, _)| *known == code).map(|(_, kind)| kind)

@@ -267,15 +267,12 @@ async fn run(
     let mut meter = Meter::new(deps, admission.user_id, usage, orders);
     let mut session = SessionLoop::new(deps, active, usage_tx);
     let outcome = {
-        let counting = meter.run();
-        tokio::pin!(counting);
         let running = session.run(inputs);
         tokio::pin!(running);
-        loop {
-            tokio::select! {
-                outcome = &mut running => break outcome,
-                () = &mut counting => {}
-            }
+        tokio::select! {
+            outcome = &mut running => outcome,
+            // A limit is reached, and the loop was asked to end.
+            () = meter.run() => running.await,
         }
     };
     meter.finish().await;

@@ -10,7 +10,12 @@ use events::{
 use tokio::sync::{mpsc, watch};
 
 use super::{dependencies::Dependencies, inputs::Order};
-use crate::{coordination::RateLimitError, live::conversation::LimitReached, quota::CONVERSATION_LENGTH};
+use crate::{
+    coordination::RateLimitError,
+    live::conversation::LimitReached,
+    quota::CONVERSATION_LENGTH,
+    security::{SecurityEvent, security_event},
+};
 
 /// How often a conversation is counted.
 pub(super) const METER_INTERVAL: Duration = Duration::from_secs(30);
@@ -37,13 +42,19 @@ impl<'a> Meter<'a> {
         Self { deps, user_id, usage, orders, counted_usd_micros }
     }
 
-    /// Counts until it is dropped.
+    /// Counts until a limit is reached.
     pub(super) async fn run(&mut self) {
         loop {
             tokio::time::sleep(METER_INTERVAL).await;
             if let Some(limit) = self.count().await {
+                let (kind, detail) = match limit {
+                    LimitReached::Day => (SecurityEvent::LimitReached, CONVERSATION_LENGTH.name),
+                    LimitReached::Spending => (SecurityEvent::SpendingLimitReached, "live conversation"),
+                };
+                security_event(&self.deps.metrics, kind, Some(&self.user_id), detail);
                 // The loop may be about to end anyway.
                 let _ = self.orders.try_send(Order::End(limit));
+                return;
             }
         }
     }

@@ -36,6 +36,8 @@ export class LiveSession {
   readonly #detector = new SpeechDetector();
   #socket: WebSocket | null = null;
   #ready = false;
+  /** Whether a socket of the conversation was ever open. */
+  #begun = false;
   #microphoneLevel = 0;
   #playbackLevel = 0;
   #reported = { generation: -1, ms: -1, at: 0 };
@@ -164,6 +166,7 @@ export class LiveSession {
   #receive(message: ServerMessage): void {
     if (message.type === "flush") this.#engine.flush(message.generation);
     if (message.type === "ready") {
+      this.#begun = true;
       this.#dispatch({ type: "message", message });
       this.#resume(message.heardSamples ?? null);
       return;
@@ -232,7 +235,9 @@ export class LiveSession {
         this.#open(started);
         return;
       } catch (error) {
-        const code = error instanceof ApiError ? error.code : "unexpected";
+        // A browser hides why a first socket was refused. A conversation that never began does not exist: there was no room.
+        const refused = !this.#begun && error instanceof ApiError && error.status === 404;
+        const code = refused ? "busy" : error instanceof ApiError ? error.code : "unexpected";
         if (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500)) continue;
         this.#dispatch({ type: "failed", code });
         return;
