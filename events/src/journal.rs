@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
-    contract::{ConversationId, Turn},
+    contract::{ConversationId, Turn, live::MetObjective},
     dynamo::{is_conditional_check_failed, millis, name, number, text},
     pipeline::names::erasure_effect,
     runtime::{
@@ -178,6 +178,24 @@ impl Journal {
             Err(Canceled::First) => Err(self.write_error(own).await),
             Err(Canceled::Second) => Err(JournalError::TurnExists { index: turn.index }),
             Err(Canceled::Other(error)) => Err(error),
+        }
+    }
+
+    /// Records the objectives of the picture that the learner has met: all of them, in place of those recorded before.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`], [`JournalError::Ended`], [`JournalError::NotFound`], [`JournalError::Service`].
+    pub async fn record_objectives(&self, own: &Ownership, met: &[MetObjective]) -> Result<(), JournalError> {
+        let recorded = self
+            .update(own.conversation_id, |update| {
+                owned(update, own)
+                    .update_expression("SET objectivesMet = :met")
+                    .expression_attribute_values(":met", text(&item::json(&met)))
+            })
+            .await?;
+        match recorded {
+            Some(_) => Ok(()),
+            None => Err(self.write_error(own).await),
         }
     }
 

@@ -56,6 +56,20 @@ fn an_end_by_the_time_limit_is_told_and_published_once() {
 }
 
 #[test]
+fn client_is_notified_of_the_near_end_with_its_time() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default().with("conversation-seconds-max", 60)).await.unwrap();
+        let token = live.token("learner-1").unwrap();
+        let offer = live.ask(&token, "street-market").await.unwrap();
+        let mut client = RawClient::open(&live, &offer).await.unwrap();
+        let ready = client.until("ready").await;
+        assert_eq!(client.until("endingSoon").await["endsAt"], ready["endsAt"]);
+        assert_eq!(client.until("ended").await["reason"], "time_limit");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn an_end_by_silence_is_told_and_published_once() {
     check(LiveOptions::default().with("silence-seconds-max", 30), "silence");
 }

@@ -337,6 +337,8 @@ impl<'a> FaultySession<'a> {
             }
             ServerMessage::Error { code, message } => bail!("the ingress reports {code:?}: {message}"),
             ServerMessage::Unknown
+            | ServerMessage::ObjectiveMet { .. }
+            | ServerMessage::EndingSoon { .. }
             | ServerMessage::Caption { .. }
             | ServerMessage::Model { .. }
             | ServerMessage::Resumed

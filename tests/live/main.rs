@@ -17,6 +17,7 @@ mod flood;
 mod hour;
 mod limits;
 mod loudspeaker;
+mod objectives;
 mod oracle;
 mod pictures;
 mod plain;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use events::{
-    contract::{ConversationId, EndReason, Turn, Usage, UserId},
+    contract::{ConversationId, EndReason, Turn, Usage, UserId, live::MetObjective},
     journal::{
         End, Eraser, Handover, Journal, JournalError, LEASE_SECONDS, Ownership, Progress, Start, State,
         WATCH_DELAY_SECONDS,
@@ -67,6 +67,7 @@ async fn assert_fenced(journal: &Journal, own: &Ownership) {
     let fenced = |error: JournalError| assert!(matches!(error, JournalError::Fenced), "{error}");
     fenced(journal.append(own, &turn(9)).await.expect_err("it is a former owner"));
     fenced(journal.renew(own, env::now()).await.expect_err("it is a former owner"));
+    fenced(journal.record_objectives(own, &[]).await.expect_err("it is a former owner"));
     fenced(journal.is_handover_requested(own).await.expect_err("it is a former owner"));
     let end = End::of_turns(EndReason::Learner, Usage::default(), &[]);
     fenced(journal.end(own, &end, env::now()).await.expect_err("it is a former owner"));
@@ -79,6 +80,8 @@ async fn an_owner_that_is_asked_lets_go_and_the_next_one_goes_on() {
     let (_world, journal, first) = started().await;
     let id = first.conversation_id;
     journal.append(&first, &turn(0)).await.unwrap();
+    let met = vec![MetObjective { objective: "Use colours".to_owned(), turn: 0 }];
+    journal.record_objectives(&first, &met).await.unwrap();
     assert!(!journal.renew(&first, env::now()).await.unwrap());
     assert!(!journal.is_handover_requested(&first).await.unwrap());
 
@@ -103,6 +106,7 @@ async fn an_owner_that_is_asked_lets_go_and_the_next_one_goes_on() {
     assert_eq!(stored.turns, [turn(0), turn(1)]);
     assert_eq!((stored.header.start.owner.as_str(), stored.header.handed_over_as), ("ingress-2", None));
     assert_eq!(stored.header.start.voice.as_deref(), Some("amy"));
+    assert_eq!(stored.header.objectives_met, Some(met));
 }
 
 #[tokio::test(start_paused = true)]

@@ -255,6 +255,7 @@ pub fn ended(start: Start, ended_at: Timestamp, end: End) -> Header {
         handover_requested_by: None,
         handed_over_as: None,
         progress: None,
+        objectives_met: None,
         ended: Some(Ended { at: ended_at, end }),
         published_at: Some(ended_at),
         deleted_at: None,

@@ -115,6 +115,7 @@ pub(crate) fn header(is_ended: bool, published_at: Option<Timestamp>) -> Header 
         progress: None,
         ended: is_ended.then_some(Ended { at: ended_at, end }),
         published_at,
+        objectives_met: None,
         deleted_at: None,
     }
 }

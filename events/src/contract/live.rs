@@ -5,6 +5,7 @@
 //! little-endian u32, then PCM of the same format. While the service plays an uploaded turn into the conversation,
 //! and during the pause after it, the service discards binary messages of the client.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,14 @@ pub enum ServerMessage {
         /// continues.
         #[serde(default)]
         tutor_begins: bool,
+        /// When the time limit ends the conversation.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        ends_at: Timestamp,
+        /// Whether the model accepts typed turns.
+        text_supported: bool,
+        /// The objectives of the picture that the learner has met so far.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        objectives_met: Vec<MetObjective>,
     },
     /// The model has responded for the first time.
     Model {
@@ -95,6 +104,21 @@ pub enum ServerMessage {
     Turn {
         /// The turn.
         turn: Turn,
+    },
+    /// The learner has met an objective of the picture. Sent once for each objective, after the learner's turn.
+    ObjectiveMet {
+        /// The objective, as the picture has it.
+        objective: String,
+        /// The learner's words that meet it, as the model quotes them; they are in the turn.
+        quote: String,
+        /// The index of the learner's turn.
+        turn: u32,
+    },
+    /// The time limit is near, and the tutor is about to finish.
+    EndingSoon {
+        /// When the time limit ends the conversation.
+        #[schemars(with = "String", extend("format" = "date-time"))]
+        ends_at: Timestamp,
     },
     /// Discard all audio of older generations, played or not.
     Flush {
@@ -129,6 +153,16 @@ pub enum ServerMessage {
     #[serde(other, skip_serializing)]
     #[schemars(skip)]
     Unknown,
+}
+
+/// An objective of the picture that the learner has met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetObjective {
+    /// The objective, as the picture has it.
+    pub objective: String,
+    /// The index of the learner's turn that meets it.
+    pub turn: u32,
 }
 
 /// Why a client has to reconnect.

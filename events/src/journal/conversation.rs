@@ -10,7 +10,7 @@ use super::Progress;
 use crate::{
     contract::{
         ConversationCompleted, ConversationId, ConversationMetrics, EndReason, Envelope, Event,
-        FeedbackLanguage, Level, Speaker, Stage, Turn, Usage, UserId,
+        FeedbackLanguage, Level, Speaker, Stage, Turn, Usage, UserId, live::MetObjective,
     },
     dynamo::json_text,
 };
@@ -116,6 +116,9 @@ pub struct Header {
     /// State left by the last owner that handed over.
     #[serde(default, with = "json_text")]
     pub progress: Option<Progress>,
+    /// The objectives of the picture that the learner has met.
+    #[serde(default, with = "json_text")]
+    pub objectives_met: Option<Vec<MetObjective>>,
     /// The end, once the conversation has ended.
     #[serde(flatten, deserialize_with = "ended")]
     pub ended: Option<Ended>,

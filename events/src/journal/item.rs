@@ -167,6 +167,7 @@ mod tests {
                 handover_requested_by: None,
                 handed_over_as: None,
                 progress: None,
+                objectives_met: None,
                 ended: None,
                 published_at: None,
                 deleted_at: None,

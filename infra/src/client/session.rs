@@ -312,7 +312,9 @@ impl<'a, D: SessionDriver> LearnerSession<'a, D> {
                 self.heard.extend(self.decoder.flush());
                 return Ok(Some(Exit::Ended { reason, turns }));
             }
-            ServerMessage::Unknown => {}
+            ServerMessage::ObjectiveMet { .. }
+            | ServerMessage::EndingSoon { .. }
+            | ServerMessage::Unknown => {}
         }
         Ok(None)
     }

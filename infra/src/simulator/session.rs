@@ -17,7 +17,7 @@ pub(crate) mod speech_detector;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::answer::{Answer, Delivery, Interruption};
@@ -28,7 +28,7 @@ pub(crate) use self::protocol_error::ProtocolError;
 use self::speech_detector::{SpeechDetector, SpeechEvent};
 use super::audible::Heard;
 use super::models::Generation;
-use super::tutor::Tutor;
+use super::tutor::{Met, Tutor};
 
 /// Longest transcript block, in characters; a longer transcript comes in several blocks.
 const USER_CHUNK_CHARS: usize = 80;
@@ -78,7 +78,11 @@ pub(crate) struct Session {
     output_rate: u32,
     detector: Option<SpeechDetector>,
     answer: Option<Answer>,
-    waiting: VecDeque<Vec<String>>,
+    waiting: VecDeque<Reply>,
+    /// The tool that reports an objective, if the client has it.
+    objective_tool: Option<String>,
+    /// The answer that waits for the result of a tool call.
+    awaiting_result: Option<Vec<String>>,
     output: VecDeque<Output>,
     last_input: Duration,
     usage_due: Duration,
@@ -90,6 +94,14 @@ pub(crate) struct Session {
     stamps_from: Option<Duration>,
     /// Delays of the stamped audio received last.
     delays: Vec<Duration>,
+}
+
+/// An answer that waits for the one before it.
+#[derive(Debug)]
+struct Reply {
+    /// The objective that is reported first.
+    met: Option<Met>,
+    sentences: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +126,8 @@ impl Session {
             detector: None,
             answer: None,
             waiting: VecDeque::new(),
+            objective_tool: None,
+            awaiting_result: None,
             output: VecDeque::new(),
             last_input: Duration::ZERO,
             usage_due: USAGE_INTERVAL,
@@ -214,8 +228,9 @@ impl Session {
         match accepted {
             Accepted::Part => {}
             Accepted::Started { sensitivity } => self.sensitivity = sensitivity,
-            Accepted::Prompted { prompt, sample_rate } => {
+            Accepted::Prompted { prompt, sample_rate, objective_tool } => {
                 self.emitter.start_prompt(prompt);
+                self.objective_tool = objective_tool;
                 self.output_rate = sample_rate;
             }
             Accepted::System(text) => {
@@ -229,7 +244,13 @@ impl Session {
             Accepted::Typed(text) => {
                 self.read(&text);
                 let sentences = self.tutor.typed(&text);
-                self.answer_with(sentences);
+                let met = self.tutor.objective_met_by_typing(&text);
+                self.answer_with(met, sentences);
+            }
+            Accepted::ToolReturned => {
+                if let Some(sentences) = self.awaiting_result.take() {
+                    self.waiting.push_front(Reply { met: None, sentences });
+                }
             }
             Accepted::AudioOpened { sample_rate } => {
                 let detector =
@@ -266,7 +287,8 @@ impl Session {
                 SpeechEvent::TurnEnded(heard) => {
                     self.transcribe(&heard);
                     let sentences = self.tutor.heard(&heard);
-                    self.answer_with(sentences);
+                    let met = self.tutor.objective_met(&heard);
+                    self.answer_with(met, sentences);
                 }
             }
         }
@@ -290,20 +312,38 @@ impl Session {
         self.report_usage();
     }
 
-    fn answer_with(&mut self, sentences: Vec<String>) {
+    fn answer_with(&mut self, met: Option<Met>, sentences: Vec<String>) {
         if !self.mute && !sentences.is_empty() && self.waiting.len() < ANSWERS_MAX {
-            self.waiting.push_back(sentences);
+            let met = met.filter(|_| self.objective_tool.is_some());
+            self.waiting.push_back(Reply { met, sentences });
         }
+    }
+
+    /// Calls the client's tool; the answer waits for the result.
+    fn report(&mut self, met: &Met, sentences: Vec<String>) {
+        let name = self.objective_tool.as_deref().unwrap_or_default();
+        let arguments = json!({ "objective": met.objective, "quote": met.quote });
+        let (id, events) = self.emitter.tool_use(name, &arguments);
+        self.order.called(id);
+        self.awaiting_result = Some(sentences);
+        self.send(events);
     }
 
     /// Continues the answer; `false` when nothing is due.
     fn speak(&mut self, now: Duration) -> bool {
         if self.answer.as_ref().is_none_or(Answer::is_over) {
             self.answer = None;
-            let Some(sentences) = self.waiting.pop_front() else {
+            if self.awaiting_result.is_some() {
+                return false;
+            }
+            let Some(Reply { met, sentences }) = self.waiting.pop_front() else {
                 return false;
             };
             self.start_completion();
+            if let Some(met) = met {
+                self.report(&met, sentences);
+                return true;
+            }
             let delivery = Delivery {
                 sample_rate: self.output_rate,
                 pace: self.settings.pace,
@@ -324,6 +364,7 @@ impl Session {
 
     fn interrupt(&mut self, now: Duration) {
         self.waiting.clear();
+        self.awaiting_result = None;
         if let Some(answer) = self.answer.take().filter(|answer| !answer.is_over()) {
             let events = answer.interrupt(&mut self.emitter, now);
             self.send(events);

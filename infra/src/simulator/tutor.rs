@@ -1,8 +1,8 @@
 //! PURE. The conversation partner of the simulated model: it greets, asks the picture's guiding questions in turn, repeats
 //! the learner's words, encourages, and says goodbye. It understands nothing; the same words always get the same answer.
 //!
-//! The system prompt guides it: headings `Picture:` and `Questions:` on lines of their own, the title behind or below the
-//! first, the questions below the second as lines `- …`.
+//! The system prompt guides it: headings `Picture:`, `Objectives:` and `Questions:` on lines of their own, the title behind or
+//! below the first, objectives and questions below theirs as lines `- …`. A turn of several words meets the next objective.
 
 use super::audible::Heard;
 use super::session::input::Role;
@@ -23,12 +23,27 @@ const PHRASE_ENDS: [&str; 22] = [
     "has", "have", "can", "near", "under", "behind", "because",
 ];
 const PHRASE_WORDS_MAX: usize = 3;
+/// Words of a turn that meets an objective.
+const OBJECTIVE_WORDS_MIN: usize = 6;
+/// Words of the quote that proves it.
+const QUOTE_WORDS_MAX: usize = 8;
+
+/// An objective that a turn of the learner meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) objective: String,
+    /// Words of the turn.
+    pub(crate) quote: String,
+}
 
 /// The partner of one conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Tutor {
     picture: Option<String>,
     questions: Vec<String>,
+    objectives: Vec<String>,
+    /// Number of objectives met: the picture's in their order.
+    met: usize,
     /// Number of questions asked: the picture's first, then the open ones.
     asked: usize,
     greeted: bool,
@@ -40,6 +55,7 @@ impl Tutor {
     pub(crate) fn brief(&mut self, prompt: &str) {
         self.picture = section(prompt, "Picture:").into_iter().next();
         self.questions = section(prompt, "Questions:");
+        self.objectives = section(prompt, "Objectives:");
     }
 
     /// Takes a message of an earlier part of the conversation.
@@ -51,7 +67,10 @@ impl Tutor {
                     (0..self.question_count()).rev().find(|&index| text.contains(self.question(index)));
                 self.asked = self.asked.max(asked.map_or(0, |index| index + 1));
             }
-            Role::User => self.turns += 1,
+            Role::User => {
+                self.turns += 1;
+                let _ = self.next_objective(text);
+            }
             Role::System | Role::SystemSpeech | Role::Tool => {}
         }
     }
@@ -108,6 +127,27 @@ impl Tutor {
             }
         }
         if text.trim().is_empty() { Vec::new() } else { self.reply(&text) }
+    }
+
+    /// The objective that a spoken turn meets.
+    pub(crate) fn objective_met(&mut self, heard: &[Heard]) -> Option<Met> {
+        heard.iter().find_map(|part| match part {
+            Heard::Text(words) => self.next_objective(words),
+            Heard::Damaged { .. } | Heard::Unreadable { .. } => None,
+        })
+    }
+
+    /// The objective that a typed turn meets. A stage direction meets none.
+    pub(crate) fn objective_met_by_typing(&mut self, text: &str) -> Option<Met> {
+        (!text.trim_start().starts_with(['[', '('])).then(|| self.next_objective(text)).flatten()
+    }
+
+    fn next_objective(&mut self, text: &str) -> Option<Met> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let objective = self.objectives.get(self.met).filter(|_| words.len() >= OBJECTIVE_WORDS_MIN)?;
+        self.met += 1;
+        let quote = words[..words.len().min(QUOTE_WORDS_MAX)].join(" ");
+        Some(Met { objective: objective.clone(), quote })
     }
 
     fn greet(&mut self) -> Vec<String> {
@@ -250,6 +290,25 @@ mod tests {
         tutor.recall(Role::User, "Hello");
         tutor.recall(Role::Assistant, "Good! What do the people buy?");
         assert_eq!(tutor.heard(&said("Some fruit"))[1], "What colours can you see?");
+    }
+
+    #[test]
+    fn turn_of_several_words_meets_the_next_objective_once() {
+        let mut tutor = tutor();
+        let met = tutor.objective_met(&said("They buy a big fish in the market hall."));
+        let quote = "They buy a big fish in the market".to_owned();
+        assert_eq!(met, Some(Met { objective: "Use colours".to_owned(), quote }));
+        assert_eq!(tutor.objective_met_by_typing("They buy a big fish in the market hall."), None);
+    }
+
+    #[test]
+    fn short_turns_directions_and_what_it_cannot_read_meet_no_objective() {
+        let mut tutor = tutor();
+        assert_eq!(tutor.objective_met(&said("Five words are not enough.")), None);
+        assert_eq!(tutor.objective_met(&[Heard::Unreadable { ms: 9_000 }]), None);
+        assert_eq!(tutor.objective_met_by_typing("[The learner is here. Greet the learner now.]"), None);
+        tutor.recall(Role::User, "They buy a big fish in the market hall.");
+        assert_eq!(tutor.objective_met(&said("They buy a big fish in the market hall.")), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod input;
 mod link;
 mod microphone;
 pub(in crate::live) mod model_event;
+mod objectives;
 mod output;
 mod resumed;
 mod streams;
@@ -41,13 +42,15 @@ use events::contract::{
 pub use failure::{FailureClass, Reaction, StreamError};
 pub use history::Message;
 pub use input::{Input, LimitReached, Limits, NUDGES_MAX, Settings, StreamId, Texts};
-pub use model_event::{AudioFrame, ModelEvent, Stage, StopReason};
+pub use model_event::{AudioFrame, ModelEvent, Stage, StopReason, ToolCall};
+pub use objectives::{OBJECTIVE_TOOL, ToolResult};
 pub use output::{Ending, Output, Release, Totals};
 pub use resumed::Resumed;
 
 use direction::Directions;
 use floor::Floor;
 use link::Link;
+use objectives::{Objectives, Report};
 use upload::Upload;
 
 /// See the module.
@@ -75,6 +78,9 @@ pub struct Conversation {
     /// client reconnects: then the count begins again.
     heard_samples: Option<u64>,
     directions: Directions,
+    objectives: Objectives,
+    /// The client was notified that the time limit is near.
+    end_announced: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -105,6 +111,7 @@ impl Conversation {
         conversation.reconnects = metrics.reconnects;
         conversation.takeovers = metrics.takeovers.saturating_add(1);
         conversation.heard_samples = resumed.heard_samples;
+        conversation.objectives.resume(&resumed.objectives_met);
         let tutor_cut = conversation.floor.resume(resumed, at_ms);
         conversation.link.resume(resumed.usage, &metrics, tutor_cut);
         conversation.open_stream();
@@ -115,6 +122,7 @@ impl Conversation {
         Self {
             floor: Floor::new(settings.audio_prefix.clone(), settings.pause_ms),
             link: Link::new(settings.limits, settings.jitter_permille),
+            objectives: Objectives::new(&settings.objectives),
             settings,
             phase: Phase::Talking,
             simulated: None,
@@ -129,6 +137,7 @@ impl Conversation {
             takeovers: 0,
             heard_samples: Some(0),
             directions: Directions::default(),
+            end_announced: false,
             outputs: VecDeque::new(),
         }
     }
@@ -196,6 +205,9 @@ impl Conversation {
             heard_samples: self.heard_samples,
             simulated: self.simulated,
             tutor_begins: self.tutor_begins(),
+            ends_at: self.ends_at(),
+            text_supported: self.settings.texts.is_some(),
+            objectives_met: self.objectives.met().to_vec(),
         }));
         self.heard_samples.get_or_insert(0);
     }
@@ -271,20 +283,32 @@ impl Conversation {
             return;
         }
         self.link.alive();
+        if let ModelEvent::ToolUse(call) = event {
+            self.tool_called(stream, call, at_ms);
+            return;
+        }
         // First: after the closing sequence the stream accepts no input, and no event may lead to one.
         if let Phase::Closing { reason, .. } = self.phase {
             self.model_while_closing(reason, event, at_ms);
-            return;
-        }
-        if let ModelEvent::ToolUse { tool_use_id } = event {
-            self.link.owes(at_ms);
-            self.outputs.push_back(Output::RefuseTool { stream, tool_use_id });
             return;
         }
         let turns = self.floor.turns_with_fading();
         self.floor.model(event, at_ms, &mut self.outputs);
         if self.floor.turns_with_fading() > turns {
             self.link.proven();
+        }
+    }
+
+    /// The only tool reports an objective. After the closing sequence a report still counts, but the stream accepts no result.
+    fn tool_called(&mut self, stream: StreamId, call: ToolCall, at_ms: u64) {
+        let report = self.objectives.report(&call, self.floor.history());
+        let result = report.result();
+        if let Report::Met { quote } = report {
+            self.outputs.push_back(Output::RecordObjective { met: self.objectives.met().to_vec(), quote });
+        }
+        if self.phase == Phase::Talking {
+            self.link.owes(at_ms);
+            self.outputs.push_back(Output::ReturnToolResult { stream, tool_use_id: call.id, result });
         }
     }
 }

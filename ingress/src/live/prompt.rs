@@ -2,8 +2,13 @@
 //! the conversation. Sonic cannot see pictures, so the system prompt describes the picture.
 
 use events::contract::Level;
+use serde_json::json;
 
-use crate::{live::conversation::Texts, live::sonic::wire::Sensitivity, store::images::PictureDescription};
+use crate::{
+    live::conversation::{OBJECTIVE_TOOL, Texts},
+    live::sonic::wire::{Sensitivity, Tool},
+    store::images::PictureDescription,
+};
 
 /// The system prompt, with the facts of the picture in lines under headings.
 #[must_use]
@@ -18,7 +23,7 @@ pub fn system(picture: &PictureDescription, level: Level) -> String {
     );
     line(&mut prompt, "Picture", &picture.title);
     line(&mut prompt, "Description", &picture.description);
-    section(&mut prompt, "Objectives", &picture.objectives);
+    section(&mut prompt, "Objectives", &objectives(picture));
     section(&mut prompt, "Words to practise", &picture.vocabulary);
     section(&mut prompt, "Questions", picture.questions_for(level));
     line(&mut prompt, "Level", &format!("{level:?}. {}", manner(level)));
@@ -36,6 +41,35 @@ pub fn with_advice(system_prompt: &str, advice: &[String]) -> String {
         advice,
     );
     prompt
+}
+
+/// The objectives of the picture, as the system prompt and the tool have them.
+#[must_use]
+pub fn objectives(picture: &PictureDescription) -> Vec<String> {
+    picture.objectives.iter().map(|text| one_line(text)).filter(|text| !text.is_empty()).collect()
+}
+
+/// The tool with which the model reports an objective as met. `None` for a picture without objectives.
+#[must_use]
+pub fn objective_tool(picture: &PictureDescription) -> Option<Tool> {
+    let objectives = objectives(picture);
+    (!objectives.is_empty()).then(|| Tool {
+        name: OBJECTIVE_TOOL,
+        description: "Reports that the learner has met one of the objectives. Call it once for each objective, as soon as \
+                      the learner's own words have met it, and never for words of yours. Do not mention it to the \
+                      learner; go on with the conversation.",
+        schema: json!({
+            "type": "object",
+            "properties": {
+                "objective": { "type": "string", "enum": objectives, "description": "The objective." },
+                "quote": {
+                    "type": "string",
+                    "description": "The learner's words that meet it, copied word for word from one turn of the learner."
+                }
+            },
+            "required": ["objective", "quote"]
+        }),
+    })
 }
 
 /// The stage directions, which the model receives in brackets as if the learner had typed them.

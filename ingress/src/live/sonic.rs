@@ -37,11 +37,11 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId};
+use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId, ToolResult};
 use account::AccountStreams;
 use failure::{opening_error, read_error};
 pub use signature::StreamAuthScheme;
-use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole};
+use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole, Tool};
 
 /// Deadline for the response headers of a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -89,6 +89,8 @@ pub struct Setup {
     pub history: Vec<Message>,
     /// The `voiceId`.
     pub voice: Arc<str>,
+    /// A tool that the model can call.
+    pub tool: Option<Tool>,
     /// The endpointing sensitivity; `None` for a first-generation model.
     pub sensitivity: Option<Sensitivity>,
 }
@@ -205,13 +207,16 @@ impl Stream {
         wire::text_block(&self.ids, block).into_iter().try_for_each(|event| self.push(event))
     }
 
-    /// Answers a tool call with an error.
+    /// Returns the result of a tool call.
     ///
     /// # Errors
     /// [`StalledError`].
-    pub fn refuse_tool(&mut self, tool_use_id: &str) -> Result<(), StalledError> {
+    pub fn tool_result(&mut self, tool_use_id: &str, result: ToolResult) -> Result<(), StalledError> {
         let content_name = self.block_name();
-        let result = serde_json::json!({ "error": "there are no tools" });
+        let result = match result {
+            Ok(result) => serde_json::json!({ "result": result }),
+            Err(error) => serde_json::json!({ "error": error }),
+        };
         let events = wire::tool_result(&self.ids, &content_name, tool_use_id, &result);
         events.into_iter().try_for_each(|event| self.push(event))
     }
@@ -320,7 +325,10 @@ async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<Item>) {
         let content_name = format!("{}-{block}", ids.prompt);
         wire::text_block(ids, Block { content_name: &content_name, role, interactive: false, text })
     };
-    let mut first = vec![wire::session_start(setup.sensitivity), wire::prompt_start(ids, &setup.voice)];
+    let mut first = vec![
+        wire::session_start(setup.sensitivity),
+        wire::prompt_start(ids, &setup.voice, setup.tool.as_ref()),
+    ];
     first.extend(text(TextRole::System, &setup.system_prompt));
     if !send_all(&input, first).await {
         return;

@@ -113,6 +113,7 @@ mod tests {
             progress: None,
             ended: ended.then(|| Ended { at: after(60), end }),
             published_at: published.then(|| after(61)),
+            objectives_met: None,
             deleted_at: None,
         }
     }

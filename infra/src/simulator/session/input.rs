@@ -105,7 +105,7 @@ pub(crate) struct Tool {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ToolSpec {
     pub(crate) name: String,
-    #[expect(dead_code, reason = "accepted; the simulated model calls no tool by its description")]
+    #[expect(dead_code, reason = "accepted; the simulated model knows a tool by its arguments")]
     description: Option<String>,
     pub(crate) input_schema: InputSchema,
 }
@@ -129,7 +129,16 @@ pub(crate) struct ContentStart {
     pub(crate) role: Option<Role>,
     pub(crate) text_input_configuration: Option<MediaType>,
     pub(crate) audio_input_configuration: Option<AudioConfiguration>,
-    pub(crate) tool_result_input_configuration: Option<Value>,
+    pub(crate) tool_result_input_configuration: Option<ToolResultConfiguration>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ToolResultConfiguration {
+    pub(crate) tool_use_id: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: ContentKind,
+    pub(crate) text_input_configuration: MediaType,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

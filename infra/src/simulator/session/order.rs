@@ -43,6 +43,8 @@ pub(crate) enum Accepted {
     Prompted {
         prompt: String,
         sample_rate: u32,
+        /// Name of the tool that reports an objective, if the client has it.
+        objective_tool: Option<String>,
     },
     System(String),
     History {
@@ -50,6 +52,8 @@ pub(crate) enum Accepted {
         text: String,
     },
     Typed(String),
+    /// The client has returned the result of the last tool call.
+    ToolReturned,
     AudioOpened {
         sample_rate: u32,
     },
@@ -75,6 +79,8 @@ pub(crate) struct Order {
     system_seen: bool,
     last_history: Option<Role>,
     history_bytes: usize,
+    /// The tool call whose result is due.
+    tool_call: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -100,6 +106,7 @@ enum BlockKind {
     SystemSpeech,
     History(Role),
     Typed,
+    ToolResult,
 }
 
 impl Order {
@@ -115,7 +122,13 @@ impl Order {
             system_seen: false,
             last_history: None,
             history_bytes: 0,
+            tool_call: None,
         }
+    }
+
+    /// The model has called a tool; the result of an earlier call is no longer accepted.
+    pub(crate) fn called(&mut self, tool_use_id: String) {
+        self.tool_call = Some(tool_use_id);
     }
 
     /// Takes the next event. After an error the stream is over.
@@ -167,6 +180,7 @@ impl Order {
         if let Some(tools) = &start.tool_configuration {
             tool_configuration(tools)?;
         }
+        let objective_tool = start.tool_configuration.as_ref().and_then(objective_tool);
         let voices: &[&str] = match self.generation {
             Generation::First => &VOICES_FIRST,
             Generation::Second => &VOICES_SECOND,
@@ -176,7 +190,8 @@ impl Order {
         }
         self.stage = Stage::Prompted;
         self.prompt.clone_from(&start.prompt_name);
-        Ok(Accepted::Prompted { prompt: start.prompt_name.clone(), sample_rate: audio.sample_rate_hertz })
+        let (prompt, sample_rate) = (start.prompt_name.clone(), audio.sample_rate_hertz);
+        Ok(Accepted::Prompted { prompt, sample_rate, objective_tool })
     }
 
     fn content_start(&mut self, start: &ContentStart) -> Result<Accepted, ProtocolError> {
@@ -190,8 +205,7 @@ impl Order {
         match start.kind {
             ContentKind::Text => self.text_start(start),
             ContentKind::Audio => self.audio_start(start),
-            // The simulated model calls no tool, so no result can belong to a call of this stream.
-            ContentKind::Tool => Err(ProtocolError::InvalidInput),
+            ContentKind::Tool => self.tool_result_start(start),
         }
     }
 
@@ -229,6 +243,21 @@ impl Order {
         Ok(Accepted::Part)
     }
 
+    /// A result belongs to a call of this stream.
+    fn tool_result_start(&mut self, start: &ContentStart) -> Result<Accepted, ProtocolError> {
+        let result = start.tool_result_input_configuration.as_ref().ok_or(ProtocolError::InvalidInput)?;
+        ensure(start.role == Some(Role::Tool) && !start.interactive && result.kind == ContentKind::Text)?;
+        ensure(start.text_input_configuration.is_none() && start.audio_input_configuration.is_none())?;
+        media_type(&result.text_input_configuration, "text/plain")?;
+        ensure(self.tool_call.take_if(|call| *call == result.tool_use_id).is_some())?;
+        self.block = Some(Block {
+            name: start.content_name.clone(),
+            kind: BlockKind::ToolResult,
+            text: String::new(),
+        });
+        Ok(Accepted::Part)
+    }
+
     fn audio_start(&mut self, start: &ContentStart) -> Result<Accepted, ProtocolError> {
         ensure(!self.audio_seen && start.interactive)?;
         ensure(start.text_input_configuration.is_none() && start.tool_result_input_configuration.is_none())?;
@@ -249,6 +278,7 @@ impl Order {
         self.in_prompt(&payload.prompt_name)?;
         let block = self.block.as_mut().filter(|block| block.name == payload.content_name);
         let block = block.ok_or(ProtocolError::InvalidInput)?;
+        ensure(block.kind != BlockKind::ToolResult)?;
         block.text.push_str(&payload.content);
         ensure(block.text.len() <= MESSAGE_BYTES_MAX)?;
         if matches!(block.kind, BlockKind::History(_)) {
@@ -270,10 +300,13 @@ impl Order {
 
     fn tool_result(&self, payload: &Payload<'_>) -> Result<Accepted, ProtocolError> {
         self.in_prompt(&payload.prompt_name)?;
-        match serde_json::from_str::<Value>(&payload.content) {
-            Ok(Value::Object(_)) => Err(ProtocolError::InvalidInput),
-            Ok(_) | Err(_) => Err(ProtocolError::ToolResponse),
-        }
+        let Ok(Value::Object(_)) = serde_json::from_str::<Value>(&payload.content) else {
+            return Err(ProtocolError::ToolResponse);
+        };
+        let is_open =
+            |block: &Block| block.kind == BlockKind::ToolResult && block.name == payload.content_name;
+        ensure(self.block.as_ref().is_some_and(is_open) && payload.content.len() <= MESSAGE_BYTES_MAX)?;
+        Ok(Accepted::Part)
     }
 
     fn content_end(&mut self, prompt: &str, content: &str) -> Result<Accepted, ProtocolError> {
@@ -288,6 +321,7 @@ impl Order {
             BlockKind::SystemSpeech => Accepted::Part,
             BlockKind::History(role) => Accepted::History { role, text: block.text },
             BlockKind::Typed => Accepted::Typed(block.text),
+            BlockKind::ToolResult => Accepted::ToolReturned,
         })
     }
 
@@ -317,4 +351,14 @@ fn tool_configuration(configuration: &ToolConfiguration) -> Result<(), ProtocolE
     }
     let known = |choice: &str| ["auto", "any", "tool"].contains(&choice);
     ensure(configuration.tool_choice.as_ref().is_none_or(|choice| choice.keys().all(|key| known(key))))
+}
+
+/// The tool with an objective and a quote as its arguments.
+fn objective_tool(configuration: &ToolConfiguration) -> Option<String> {
+    let reports = |schema: &str| {
+        let schema = serde_json::from_str::<Value>(schema).unwrap_or_default();
+        ["objective", "quote"].iter().all(|argument| schema["properties"][argument]["type"] == "string")
+    };
+    let mut tools = configuration.tools.iter().map(|tool| &tool.tool_spec);
+    tools.find(|tool| reports(&tool.input_schema.json)).map(|tool| tool.name.clone())
 }

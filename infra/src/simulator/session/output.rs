@@ -112,6 +112,23 @@ impl Emitter {
         events
     }
 
+    /// A whole tool block. Returns the id of the call too.
+    pub(crate) fn tool_use(&mut self, name: &str, arguments: &Value) -> (String, Vec<Value>) {
+        let (content_id, tool_use_id) = (self.next_id(), self.next_id());
+        let start = json!({
+            "contentId": content_id, "type": "TOOL", "role": "TOOL",
+            "toolUseOutputConfiguration": { "mediaType": "application/json" },
+        });
+        let call = json!({
+            "contentId": content_id, "role": "TOOL", "toolName": name, "toolUseId": tool_use_id,
+            // A JSON document in a string, as the service sends it.
+            "content": arguments.to_string(),
+        });
+        let end = json!({ "contentId": content_id, "type": "TOOL", "stopReason": "TOOL_USE" });
+        let events = [("contentStart", start), ("toolUse", call), ("contentEnd", end)];
+        (tool_use_id, events.map(|(name, fields)| self.event(name, fields)).to_vec())
+    }
+
     pub(crate) fn audio_start(&mut self, sample_rate: u32) -> (AudioBlock, Value) {
         let content_id = self.next_id();
         let event = self.event(

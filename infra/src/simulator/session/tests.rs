@@ -510,3 +510,61 @@ proptest! {
         prop_assert!(driver.exception.is_some());
     }
 }
+
+/// A stream whose client can record objectives.
+fn with_objective_tool() -> Driver {
+    let mut events = opening();
+    let schema = json!({ "type": "object", "properties": {
+        "objective": { "type": "string" }, "quote": { "type": "string" },
+    } });
+    let spec = json!({ "name": "report_objective", "inputSchema": { "json": schema.to_string() } });
+    for event in &mut events {
+        if let Some(start) = event["event"].get_mut("promptStart") {
+            start["toolUseOutputConfiguration"] = json!({ "mediaType": "application/json" });
+            start["toolConfiguration"] = json!({ "tools": [{ "toolSpec": spec }] });
+        }
+        if let Some(text) = event["event"].get_mut("textInput") {
+            text["content"] = json!("Objectives:\n- Use colours\n");
+        }
+    }
+    let mut driver = Driver::new(settings(), Generation::Second);
+    for event in events {
+        driver.input(&event);
+    }
+    driver
+}
+
+fn tool_result(driver: &mut Driver, tool_use_id: &str) {
+    driver.input(&json!({ "event": { "contentStart": {
+        "promptName": "p", "contentName": "result", "interactive": false, "type": "TOOL", "role": "TOOL",
+        "toolResultInputConfiguration": {
+            "toolUseId": tool_use_id, "type": "TEXT", "textInputConfiguration": { "mediaType": "text/plain" },
+        },
+    } } }));
+    driver.input(&payload("toolResult", "result", r#"{"result":"recorded"}"#));
+    driver.input(&end("result"));
+}
+
+#[test]
+fn objective_is_reported_by_a_tool_call_and_the_answer_waits_for_its_result() {
+    let mut driver = with_objective_tool();
+    driver.type_text("typed", "I see a man with a red hat.");
+    driver.wait(Duration::from_secs(5));
+    let calls: Vec<Value> = driver.fields("toolUse").cloned().collect();
+    assert_eq!((calls.len(), driver.said().len()), (1, 0));
+    let arguments: Value = serde_json::from_str(calls[0]["content"].as_str().unwrap()).unwrap();
+    assert_eq!(arguments, json!({ "objective": "Use colours", "quote": "I see a man with a red hat." }));
+    tool_result(&mut driver, calls[0]["toolUseId"].as_str().unwrap());
+    driver.wait(Duration::from_secs(15));
+    assert_eq!((driver.exception.clone(), driver.said().is_empty()), (None, false));
+    driver.type_text("again", "I see a man with a red hat.");
+    driver.wait(Duration::from_secs(15));
+    assert_eq!(driver.fields("toolUse").count(), 1);
+}
+
+#[test]
+fn result_of_no_call_ends_the_stream() {
+    let mut driver = with_objective_tool();
+    tool_result(&mut driver, "unknown");
+    assert_eq!(driver.exception, Some(ProtocolError::InvalidInput));
+}

@@ -76,8 +76,7 @@ impl Conversation {
         let silent_ms = self.active_ms.max(self.floor.playing_until_ms()).max(sent.nudged_ms);
         let nudge = (nudges < texts.nudges.len())
             .then(|| (silent_ms + (limits.nudge_after_ms << nudges), Direction::Nudge(nudges)));
-        let ends_ms = self.begun_ms + limits.conversation_ms_max;
-        let wrap_up_ms = ends_ms.saturating_sub(limits.wrap_up_ms).max(self.floor.playing_until_ms());
+        let wrap_up_ms = self.ends_ms().saturating_sub(limits.wrap_up_ms).max(self.floor.playing_until_ms());
         let next =
             nudge.into_iter().chain([(wrap_up_ms, Direction::WrapUp)]).min_by_key(|(due_ms, _)| *due_ms);
         next.map(|(due_ms, direction)| (due_ms.max(sent.awaited_until_ms), direction))

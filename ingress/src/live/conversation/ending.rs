@@ -90,7 +90,7 @@ impl Conversation {
             | ModelEvent::InterruptedMarker
             | ModelEvent::TextEnd { .. }
             | ModelEvent::ToolStart
-            | ModelEvent::ToolUse { .. }
+            | ModelEvent::ToolUse(_)
             | ModelEvent::AudioStart
             | ModelEvent::AudioEnd { .. }
             | ModelEvent::Usage(_)

@@ -126,8 +126,10 @@ impl Floor {
             if turn.speaker == Speaker::Learner {
                 self.learner_turns += 1;
                 self.learner_speech_ms += turn.speech_ms;
+                self.history.add_learner(turn);
+            } else {
+                self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
             }
-            self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
         }
         let last = resumed.turns.last();
         self.microphone.push(&resumed.unfinished, at_ms);
@@ -246,7 +248,7 @@ impl Floor {
         let mut turn = self.turn(Speaker::Learner, text.to_owned(), at_ms);
         turn.typed = true;
         self.unanswered_since_ms = Some(at_ms);
-        self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
+        self.history.add_learner(&turn);
         self.record(turn, Vec::new(), outputs);
     }
 

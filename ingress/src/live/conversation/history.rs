@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use events::contract::Speaker;
+use events::contract::{Speaker, Turn};
 
 use super::summary::Summary;
 
@@ -12,6 +12,9 @@ pub(super) const HISTORY_BYTES_MAX: usize = 40 * 1024;
 
 /// Longest message of the history, in bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Turns of the learner from which the model can quote: an objective is reported soon after it is met.
+const QUOTABLE_TURNS_MAX: usize = 8;
 
 /// Most text that is kept verbatim, in bytes. It leaves room for the opening and a space after each turn, so that a stream
 /// gets all of it.
@@ -30,6 +33,8 @@ pub struct Message {
 #[derive(Debug, Default)]
 pub(super) struct History {
     turns: VecDeque<Message>,
+    /// Index and text of the learner's latest turns, at most [`QUOTABLE_TURNS_MAX`].
+    quotable: VecDeque<(u32, String)>,
     /// Their length with a space after each.
     bytes: usize,
     earlier: Summary,
@@ -48,6 +53,20 @@ impl History {
             self.bytes -= oldest.text.len() + 1;
             self.earlier.add(&oldest);
         }
+    }
+
+    /// Adds a turn of the learner.
+    pub(super) fn add_learner(&mut self, turn: &Turn) {
+        if self.quotable.len() == QUOTABLE_TURNS_MAX {
+            self.quotable.pop_front();
+        }
+        self.quotable.push_back((turn.index, turn.text.clone()));
+        self.add(Message { speaker: turn.speaker, text: turn.text.clone() });
+    }
+
+    /// Index and text of the learner's latest turns, the latest first.
+    pub(super) fn quotable(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.quotable.iter().rev().map(|(index, text)| (*index, text.as_str()))
     }
 
     fn begins_after_summary_with_learner(&self) -> bool {
@@ -164,6 +183,17 @@ mod tests {
         let summary = history.summary().unwrap();
         assert!(summary.contains(&expected));
         assert_eq!(sanitise(&turns, &summary)[0], message(Speaker::Learner, &summary));
+    }
+
+    #[test]
+    fn model_can_quote_from_the_last_turns_of_the_learner() {
+        let mut history = History::default();
+        let count = u32::try_from(QUOTABLE_TURNS_MAX).unwrap();
+        for index in 0..count + 2 {
+            history.add_learner(&Turn::spoken(index, Speaker::Learner, format!("Turn {index}."), 0, 0));
+        }
+        let turns: Vec<u32> = history.quotable().map(|(index, _)| index).collect();
+        assert_eq!(turns, (2..count + 2).rev().collect::<Vec<_>>());
     }
 
     fn any_turn() -> impl Strategy<Value = Message> {

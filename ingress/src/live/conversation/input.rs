@@ -27,6 +27,8 @@ pub struct Settings {
     /// A spoken greeting, PCM s16le, that prompts a model without text input to begin. It is played in place of the learner
     /// and is not a turn. Without it the learner begins.
     pub opening_clip: Option<Bytes>,
+    /// The objectives of the picture, which the model can report as met.
+    pub objectives: Vec<String>,
     /// Limits.
     pub limits: Limits,
     /// A random number below 1000, so that conversations do not renew and retry together.
@@ -55,7 +57,7 @@ pub struct Limits {
     pub silence_ms_max: u64,
     /// Silence before the first nudge. Doubles with each nudge.
     pub nudge_after_ms: u64,
-    /// How long before the time limit the tutor is prompted to finish.
+    /// How long before the time limit the client is notified and the tutor is prompted to finish.
     pub wrap_up_ms: u64,
     /// Grace time for a client to reconnect.
     pub grace_ms_max: u64,

@@ -36,10 +36,7 @@ pub enum ModelEvent {
     /// A tool block begins.
     ToolStart,
     /// The model calls a tool.
-    ToolUse {
-        /// The id that the tool result must carry.
-        tool_use_id: String,
-    },
+    ToolUse(ToolCall),
     /// An audio block begins.
     AudioStart,
     /// Samples of an audio block.
@@ -55,6 +52,16 @@ pub enum ModelEvent {
     CompletionEnd,
     /// An event without a meaning here: `completionStart`, `contentEnd` of a tool, an unknown event.
     Other,
+}
+
+/// A call of a tool by the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The id that the tool result must carry.
+    pub id: String,
+    pub name: String,
+    /// JSON, as the model wrote it.
+    pub arguments: String,
 }
 
 /// Whether a text of the tutor is planned or was spoken. A text of the learner is always final.

@@ -1,9 +1,12 @@
 //! PURE. What the state machine of a conversation wants done, in order: messages, audio, stream calls, records.
 
 use bytes::Bytes;
-use events::contract::{ConversationMetrics, EndReason, Turn, Usage, live::ServerMessage};
+use events::contract::{
+    ConversationMetrics, EndReason, Turn, Usage,
+    live::{MetObjective, ServerMessage},
+};
 
-use super::{failure::StreamError, history::Message, input::StreamId};
+use super::{failure::StreamError, history::Message, input::StreamId, objectives::ToolResult};
 use crate::live::conversation::model_event::AudioFrame;
 
 /// An action for the session, to be performed in order.
@@ -39,12 +42,14 @@ pub enum Output {
         /// The words.
         text: String,
     },
-    /// Answer a tool call with an error: there are no tools, and the model waits for the result of every call.
-    RefuseTool {
+    /// Return the result of a tool call: the model waits for the result of every call.
+    ReturnToolResult {
         /// The stream.
         stream: StreamId,
         /// The id of the call.
         tool_use_id: String,
+        /// The result.
+        result: ToolResult,
     },
     /// Send the closing sequence, and read until the stream ends.
     CloseStream(StreamId),
@@ -59,6 +64,13 @@ pub enum Output {
     },
     /// Write a turn to the journal.
     Record(Turn),
+    /// Write the objectives that the learner has met to the journal, and then send the last one to the client.
+    RecordObjective {
+        /// All that are met; the last one is new.
+        met: Vec<MetObjective>,
+        /// The learner's words that meet the last one.
+        quote: String,
+    },
     /// A stream failed; for logs and metrics.
     Failed(StreamError),
     /// The conversation has ended. The last output.

@@ -1,6 +1,6 @@
 //! PURE. The state of a conversation that another task owned before, from the journal.
 
-use events::contract::{ConversationMetrics, Turn, Usage};
+use events::contract::{ConversationMetrics, Turn, Usage, live::MetObjective};
 
 /// Generations of audio for each owner of a conversation, before they overlap with those of the next one.
 const GENERATIONS_PER_OWNER: u32 = 1 << 16;
@@ -16,6 +16,8 @@ pub struct Resumed {
     pub usage: Usage,
     /// Metrics so far, if the last owner has handed them over.
     pub metrics: Option<ConversationMetrics>,
+    /// The objectives that were met before.
+    pub objectives_met: Vec<MetObjective>,
     /// Samples received before; `None` if the last owner was lost without a handover.
     pub heard_samples: Option<u64>,
     /// The learner's audio of the unfinished turn, PCM s16le.
@@ -43,6 +45,7 @@ mod tests {
             turns: Vec::new(),
             usage: Usage::default(),
             metrics: None,
+            objectives_met: Vec::new(),
             heard_samples: None,
             unfinished: Vec::new(),
         };

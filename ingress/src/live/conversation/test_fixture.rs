@@ -8,8 +8,8 @@ use events::contract::{
 };
 use jiff::Timestamp;
 
-use super::{Conversation, Input, Limits, Output, Settings, StreamId, Texts, Totals};
-use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
+use super::{Conversation, Input, Limits, OBJECTIVE_TOOL, Output, Settings, StreamId, Texts, Totals};
+use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason, ToolCall};
 
 /// The pause that ends a turn, in milliseconds.
 pub(super) const PAUSE_MS: u64 = 1_500;
@@ -46,9 +46,24 @@ pub(super) fn settings() -> Settings {
         pause_ms: PAUSE_MS,
         texts: Some(texts()),
         opening_clip: None,
+        objectives: vec!["Describe people".to_owned(), "Use colours".to_owned()],
         limits: limits(),
         jitter_permille: 0,
     }
+}
+
+pub(super) fn tool_use(name: &str, arguments: &str) -> ModelEvent {
+    ModelEvent::ToolUse(ToolCall {
+        id: "t".to_owned(),
+        name: name.to_owned(),
+        arguments: arguments.to_owned(),
+    })
+}
+
+/// The model reports an objective as met.
+pub(super) fn objective_report(objective: &str, quote: &str) -> ModelEvent {
+    let arguments = serde_json::json!({ "objective": objective, "quote": quote });
+    tool_use(OBJECTIVE_TOOL, &arguments.to_string())
 }
 
 /// Loud samples that differ from those of any other `seed`.

@@ -8,7 +8,7 @@ use events::contract::{
 use super::{
     FailureClass, Input, Output, Resumed, Settings, StreamError, StreamId,
     ending::HAND_OVER_WAIT_MS_MAX,
-    test_fixture::{Harness, limits, settings, texts},
+    test_fixture::{Harness, limits, settings, texts, tool_use},
 };
 use crate::{
     live::conversation::Conversation,
@@ -73,6 +73,7 @@ fn resumed(turns: &[&Turn]) -> Resumed {
         epoch: 2,
         turns: turns.iter().map(|turn| (*turn).clone()).collect(),
         usage: Usage::default(),
+        objectives_met: Vec::new(),
         metrics: None,
         heard_samples: None,
         unfinished: Vec::new(),
@@ -209,9 +210,9 @@ fn no_stream_is_renewed_while_a_tool_is_pending() {
     let mut talk = talk(renewing());
     talk.pass(15_000 - talk.now_ms());
     talk.model(ModelEvent::ToolStart);
-    talk.model(ModelEvent::ToolUse { tool_use_id: "t".to_owned() });
-    let refused = |output: &Output| matches!(output, Output::RefuseTool { .. });
-    assert_eq!(talk.outputs.iter().filter(|output| refused(output)).count(), 1);
+    talk.model(tool_use("look_up", "{}"));
+    let results = |output: &Output| matches!(output, Output::ReturnToolResult { result: Err(_), .. });
+    assert_eq!(talk.outputs.iter().filter(|output| results(output)).count(), 1);
     talk.pass(25_000 - talk.now_ms());
     talk.input(Input::Tick);
     assert_eq!(talk.opened(), [StreamId(0)]);
@@ -417,7 +418,7 @@ fn late_events() -> Vec<ModelEvent> {
     };
     let mut events = vec![
         ModelEvent::ToolStart,
-        ModelEvent::ToolUse { tool_use_id: "t".to_owned() },
+        tool_use("look_up", "{}"),
         ModelEvent::AudioStart,
         ModelEvent::Audio(AudioFrame::new(&[1; 640])),
         ModelEvent::AudioEnd { stop: StopReason::EndTurn },
@@ -434,7 +435,7 @@ fn late_events() -> Vec<ModelEvent> {
 
 /// Whether an output is input of a stream.
 fn is_input_of_a_stream(output: &Output) -> bool {
-    matches!(output, Output::SendAudio { .. } | Output::SendText { .. } | Output::RefuseTool { .. })
+    matches!(output, Output::SendAudio { .. } | Output::SendText { .. } | Output::ReturnToolResult { .. })
 }
 
 #[test]

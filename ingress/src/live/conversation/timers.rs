@@ -1,10 +1,11 @@
 //! PURE. The timers of a conversation: its limits, and silence in place of a client that sends no audio.
 
 use bytes::Bytes;
-use events::contract::EndReason;
+use events::contract::{EndReason, live::ServerMessage};
+use jiff::Timestamp;
 
 use super::{
-    Conversation, Phase,
+    Conversation, Output, Phase,
     upload::{FILL_BYTES, FILL_MS, Upload},
 };
 
@@ -24,7 +25,8 @@ impl Conversation {
             Phase::Ended => None,
             Phase::Closing { by_ms, .. } => Some(by_ms),
             Phase::Talking => [
-                Some(self.begun_ms + limits.conversation_ms_max),
+                Some(self.ends_ms()),
+                self.announcement_due_ms(),
                 Some(self.silence_due_ms()),
                 self.hand_over_by_ms,
                 self.detached_ms.map(|at| at + limits.grace_ms_max),
@@ -55,7 +57,7 @@ impl Conversation {
 
     fn timers_while_talking(&mut self, at_ms: u64) {
         let limits = self.settings.limits;
-        if at_ms >= self.begun_ms + limits.conversation_ms_max {
+        if at_ms >= self.ends_ms() {
             self.close(EndReason::TimeLimit, at_ms);
         } else if self.detached_ms.is_some_and(|detached| at_ms >= detached + limits.grace_ms_max) {
             self.close(EndReason::Disconnected, at_ms);
@@ -68,7 +70,33 @@ impl Conversation {
             self.play_upload(at_ms);
             self.renew(at_ms);
             self.direct(at_ms);
+            self.announce_end(at_ms);
             self.fill(at_ms);
+        }
+    }
+
+    /// When the time limit ends the conversation.
+    pub(super) fn ends_at(&self) -> Timestamp {
+        let since_epoch = self.settings.conversation_id.started_at_ms();
+        let age = i64::try_from(self.ends_ms()).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(since_epoch.saturating_add(age)).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(super) fn ends_ms(&self) -> u64 {
+        self.begun_ms + self.settings.limits.conversation_ms_max
+    }
+
+    /// When the client is to be notified that the time limit is near, once. `None` while no client is connected: `ready` has the
+    /// time of the end.
+    fn announcement_due_ms(&self) -> Option<u64> {
+        let is_due = !self.end_announced && self.detached_ms.is_none();
+        is_due.then(|| self.ends_ms().saturating_sub(self.settings.limits.wrap_up_ms))
+    }
+
+    fn announce_end(&mut self, at_ms: u64) {
+        if self.announcement_due_ms().is_some_and(|due_ms| at_ms >= due_ms) {
+            self.end_announced = true;
+            self.outputs.push_back(Output::Send(ServerMessage::EndingSoon { ends_at: self.ends_at() }));
         }
     }
 

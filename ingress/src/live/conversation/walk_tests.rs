@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 use events::contract::{
     EndReason, Speaker, StreamUsage, Turn, Usage,
-    live::{BYTES_PER_MS, ServerMessage},
+    live::{BYTES_PER_MS, MetObjective, ServerMessage},
 };
 use proptest::prelude::*;
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -53,6 +53,7 @@ struct Auditor {
     closed: HashSet<StreamId>,
     generation: u32,
     turns: Vec<Turn>,
+    objectives_met: Vec<MetObjective>,
     ending: Option<Ending>,
     release: Option<Release>,
     /// Sentences of every tutor turn; 0 if unknown.
@@ -68,6 +69,11 @@ impl Auditor {
                 self.generation = *generation;
             }
             Output::Send(_) | Output::Failed(_) => {}
+            Output::RecordObjective { met, .. } => {
+                assert_eq!(met.len(), self.objectives_met.len() + 1, "each objective once");
+                assert!(self.turns.iter().any(|turn| turn.index == met[met.len() - 1].turn));
+                self.objectives_met.clone_from(met);
+            }
             Output::Audio { generation, .. } => assert_eq!(*generation, self.generation),
             Output::OpenStream { stream, history, .. } => {
                 assert!(self.opened.insert(*stream), "streams are new");
@@ -76,7 +82,7 @@ impl Auditor {
             }
             Output::SendAudio { stream, .. }
             | Output::SendText { stream, .. }
-            | Output::RefuseTool { stream, .. } => {
+            | Output::ReturnToolResult { stream, .. } => {
                 assert!(
                     self.opened.contains(stream) && !self.closed.contains(stream),
                     "{stream:?} is closed"
@@ -120,6 +126,7 @@ impl Auditor {
             turns: self.turns.clone(),
             usage,
             metrics: Some(metrics),
+            objectives_met: self.objectives_met.clone(),
             heard_samples: release.heard_samples,
             unfinished: release.unfinished,
         };
@@ -158,7 +165,9 @@ fn any_event() -> impl Strategy<Value = ModelEvent> {
         4 => text.prop_map(|(speaker, stage, stop)| ModelEvent::TextEnd { speaker, stage, stop }),
         1 => Just(ModelEvent::InterruptedMarker),
         1 => Just(ModelEvent::ToolStart),
-        1 => Just(ModelEvent::ToolUse { tool_use_id: "t".to_owned() }),
+        1 => Just(test_fixture::tool_use("look_up", "{}")),
+        2 => ("(Describe people|Use colours|Sing)", "[a-z ]{0,6}")
+            .prop_map(|(objective, quote)| test_fixture::objective_report(&objective, &quote)),
         1 => Just(ModelEvent::AudioStart),
         4 => (0..200_usize).prop_map(|ms| ModelEvent::Audio(AudioFrame::new(&vec![1; ms * WINDOW_BYTES / 20]))),
         2 => prop_oneof![Just(StopReason::PartialTurn), Just(StopReason::EndTurn), Just(StopReason::Interrupted)]
@@ -363,7 +372,7 @@ impl FakeStream {
             ModelEvent::Usage(_) => true,
             ModelEvent::InterruptedMarker
             | ModelEvent::ToolStart
-            | ModelEvent::ToolUse { .. }
+            | ModelEvent::ToolUse(_)
             | ModelEvent::AudioStart
             | ModelEvent::Audio(_)
             | ModelEvent::AudioEnd { .. }
@@ -609,7 +618,8 @@ impl Walk {
             }
             Output::Send(_)
             | Output::Audio { .. }
-            | Output::RefuseTool { .. }
+            | Output::ReturnToolResult { .. }
+            | Output::RecordObjective { .. }
             | Output::StoreAudio { .. }
             | Output::Record(_)
             | Output::Failed(_)

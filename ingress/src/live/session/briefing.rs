@@ -31,6 +31,7 @@ impl Briefing {
             pause_ms: if second { sensitivity.pause_ms() } else { Sensitivity::High.pause_ms() },
             texts: second.then(|| prompt::texts(picture)),
             opening_clip: config.opening_clip.as_ref().filter(|_| !second).map(Clip::pcm),
+            objectives: prompt::objectives(picture),
             limits: config.limits(jitter_permille),
             jitter_permille,
         };
@@ -39,6 +40,7 @@ impl Briefing {
             is_first: false,
             history: Vec::new(),
             voice: voice::at_model(&admission.voice, second).into(),
+            tool: prompt::objective_tool(picture),
             sensitivity: second.then_some(sensitivity),
         };
         Self { settings, setup }

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use events::{
-    contract::{Envelope, Turn},
+    contract::{
+        Envelope, Turn,
+        live::{MetObjective, ServerMessage},
+    },
     journal::{End, Handover, Journal, JournalError, Ownership},
     runtime::retry::{Retry, RetryPolicy, retry},
 };
@@ -30,6 +33,12 @@ const WRITE_POLICY: RetryPolicy =
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Turn(Turn),
+    /// Write the objectives that are met; the last one is new.
+    Objective {
+        met: Vec<MetObjective>,
+        /// The learner's words that meet the last one.
+        quote: String,
+    },
     /// Check whether another task has requested the conversation.
     Poll,
     /// Write the end. The last job.
@@ -53,6 +62,8 @@ pub(super) struct HandoverRequest {
 #[derive(Debug)]
 pub(super) enum Done {
     Turn(Turn),
+    /// Another objective is in the journal. The message for the client.
+    Objective(ServerMessage),
     /// The end is in the journal. The envelope is to be published.
     Ended(Box<Envelope>),
     /// Another task may take the conversation over.
@@ -88,7 +99,7 @@ impl Recorder {
                 _ = renewal.tick() => self.polled(self.journal.renew(&self.own, Timestamp::now()).await),
             };
             let Some(result) = result else { continue };
-            let last = !matches!(result, Done::Turn(_) | Done::TakeoverRequested);
+            let last = !matches!(result, Done::Turn(_) | Done::Objective(_) | Done::TakeoverRequested);
             if done.send(result).await.is_err() || last {
                 return;
             }
@@ -98,6 +109,7 @@ impl Recorder {
     async fn perform(&self, job: Job) -> Option<Done> {
         match job {
             Job::Turn(turn) => Some(self.append(turn).await),
+            Job::Objective { met, quote } => self.record_objectives(met, quote).await,
             Job::Poll => self.polled(self.journal.is_handover_requested(&self.own).await),
             Job::End(end) => Some(self.end(&end).await),
             Job::HandOver(request) => Some(self.hand_over(*request).await),
@@ -107,6 +119,15 @@ impl Recorder {
     async fn append(&self, turn: Turn) -> Done {
         let written = write(|| self.journal.append(&self.own, &turn)).await;
         written.map_or_else(failure, |()| Done::Turn(turn))
+    }
+
+    async fn record_objectives(&self, mut met: Vec<MetObjective>, quote: String) -> Option<Done> {
+        let written = write(|| self.journal.record_objectives(&self.own, &met)).await;
+        if let Err(error) = written {
+            return Some(failure(error));
+        }
+        let MetObjective { objective, turn } = met.pop()?;
+        Some(Done::Objective(ServerMessage::ObjectiveMet { objective, quote, turn }))
     }
 
     async fn end(&self, end: &End) -> Done {

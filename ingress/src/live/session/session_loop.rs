@@ -342,6 +342,10 @@ impl<'a> SessionLoop<'a> {
                 self.input(Input::Tick);
                 None
             }
+            Some(Done::Objective(message)) => {
+                self.send(&message);
+                None
+            }
             Some(Done::Ended(envelope)) => {
                 let ending = self.ending.expect("the end is written only after it was decided");
                 Some(Outcome::Ended { envelope, ending })

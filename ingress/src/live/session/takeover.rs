@@ -65,13 +65,15 @@ pub(super) async fn take_over(
     await_handover(deps, id).await?;
     let Seized { own, progress } = deps.journal.seize(id, &deps.owner, Timestamp::now()).await?;
     // From here on no other task can add a turn.
-    let turns = deps.journal.load(id).await?.ok_or(JournalError::NotFound)?.turns;
+    let stored = deps.journal.load(id).await?.ok_or(JournalError::NotFound)?;
+    let turns = stored.turns;
     let unfinished = unfinished_audio(deps, id, &progress).await;
     let resumed = Resumed {
         epoch: own.epoch,
         turns: turns.clone(),
         usage: progress.usage,
         metrics: progress.metrics,
+        objectives_met: stored.header.objectives_met.unwrap_or_default(),
         heard_samples: progress.heard_samples.filter(|_| unfinished.is_some()),
         unfinished: unfinished.unwrap_or_default(),
     };

@@ -101,7 +101,14 @@ fn sonic(far: Far, streams_max: usize) -> Sonic {
 fn setup() -> Setup {
     let history = vec![Message { speaker: Speaker::Learner, text: "Hello.".to_owned() }];
     let sensitivity = Some(Sensitivity::Low);
-    Setup { system_prompt: "Be kind.".into(), is_first: false, history, voice: "tiffany".into(), sensitivity }
+    Setup {
+        system_prompt: "Be kind.".into(),
+        is_first: false,
+        history,
+        voice: "tiffany".into(),
+        tool: None,
+        sensitivity,
+    }
 }
 
 fn open(sonic: &Sonic, id: u32) -> (Stream, mpsc::Receiver<(StreamId, Signal)>) {

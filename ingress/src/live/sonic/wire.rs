@@ -8,7 +8,7 @@ mod input;
 mod output;
 
 pub use input::{
-    AudioInput, Block, Ids, Sensitivity, TEXT_INPUT_BYTES_MAX, TextRole, audio_start, content_end,
+    AudioInput, Block, Ids, Sensitivity, TEXT_INPUT_BYTES_MAX, TextRole, Tool, audio_start, content_end,
     prompt_end, prompt_start, session_end, session_start, text_block, tool_result,
 };
 pub use output::{DecodeError, Decoded, Decoder, OPEN_BLOCKS_MAX};

@@ -3,7 +3,15 @@ import type { ServerMessage, Turn } from "../api/generated/server-message";
 import { INITIAL, reduce, speaker, tutorDraft, type LiveEvent, type LiveState } from "./state";
 
 const message = (value: ServerMessage): LiveEvent => ({ type: "message", message: value });
-const ready = message({ type: "ready", conversationId: "c", generation: 0, tutorBegins: true });
+const readyMessage = {
+  type: "ready",
+  conversationId: "c",
+  generation: 0,
+  tutorBegins: true,
+  endsAt: "2026-11-28T10:00:00Z",
+  textSupported: true,
+} as const satisfies ServerMessage;
+const ready = message(readyMessage);
 const caption = (text: string, generation = 0): LiveEvent =>
   message({ type: "caption", speaker: "tutor", stage: "speculative", text, generation });
 const turn = (index: number, by: "learner" | "tutor", text: string): LiveEvent =>
@@ -35,6 +43,19 @@ describe("a live conversation", () => {
     const state = run(ready, caption("Hello there, my friend."), turn(0, "tutor", "Hello there"));
     expect(state.turns.map((t) => t.text)).toEqual(["Hello there"]);
     expect(tutorDraft(state)).toEqual({ heard: "", planned: "" });
+  });
+
+  it("ticks each objective once, and keeps the ticks of another socket", () => {
+    const met = (objective: string): LiveEvent =>
+      message({ type: "objectiveMet", objective, quote: "a red hat", turn: 1 });
+    expect(run(ready, met("Use colours"), met("Use colours")).objectivesMet).toEqual(["Use colours"]);
+    const again = message({ ...readyMessage, objectivesMet: [{ objective: "Describe people", turn: 1 }] });
+    expect(run(ready, met("Use colours"), again).objectivesMet).toEqual(["Describe people"]);
+  });
+
+  it("knows the time of the end once it is near", () => {
+    expect(run(ready).endingAt).toBeNull();
+    expect(run(ready, message({ type: "endingSoon", endsAt: "2026-11-28T10:00:00Z" })).endingAt).not.toBeNull();
   });
 
   it("drops what was planned at a flush, and late audio of the old generation", () => {

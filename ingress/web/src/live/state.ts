@@ -38,6 +38,10 @@ export interface LiveState {
   /** The learner has finished and the tutor has not begun. */
   readonly waiting: boolean;
   readonly tutorBegins: boolean;
+  readonly textSupported: boolean;
+  /** When the time limit ends the conversation, once `endingSoon` has come. */
+  readonly endingAt: string | null;
+  readonly objectivesMet: readonly string[];
   readonly notice: Notice | null;
   readonly endReason: EndReason | null;
   /** A problem code of the API or a code of the live protocol. */
@@ -68,6 +72,9 @@ export const INITIAL: LiveState = {
   speaking: false,
   waiting: false,
   tutorBegins: false,
+  textSupported: true,
+  endingAt: null,
+  objectivesMet: [],
   notice: null,
   endReason: null,
   failure: null,
@@ -108,6 +115,8 @@ function receive(state: LiveState, message: ServerMessage): LiveState {
         simulated: message.simulated ?? state.simulated,
         tutorBegins: message.tutorBegins ?? false,
         waiting: message.tutorBegins ?? false,
+        textSupported: message.textSupported,
+        objectivesMet: (message.objectivesMet ?? []).map((met) => met.objective),
       };
     case "model":
       return { ...state, simulated: message.simulated };
@@ -115,6 +124,11 @@ function receive(state: LiveState, message: ServerMessage): LiveState {
       return message.speaker === "learner" ? heard(state, message.text, message.stage) : planned(state, message);
     case "turn":
       return turned(state, message.turn);
+    case "objectiveMet":
+      if (state.objectivesMet.includes(message.objective)) return state;
+      return { ...state, objectivesMet: [...state.objectivesMet, message.objective] };
+    case "endingSoon":
+      return { ...state, endingAt: message.endsAt };
     case "flush":
       return inGeneration(state, message.generation);
     case "reconnecting":

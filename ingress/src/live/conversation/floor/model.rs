@@ -57,10 +57,7 @@ impl Floor {
                 self.tool_pending = true;
                 self.end_learner_turn(at_ms, outputs);
             }
-            ModelEvent::AudioStart
-            | ModelEvent::ToolUse { .. }
-            | ModelEvent::Usage(_)
-            | ModelEvent::Other => {}
+            ModelEvent::AudioStart | ModelEvent::ToolUse(_) | ModelEvent::Usage(_) | ModelEvent::Other => {}
             ModelEvent::Audio(frame) => self.audio(frame, at_ms, outputs),
             ModelEvent::AudioEnd { stop } => self.audio_end(stop, at_ms, outputs),
             ModelEvent::CompletionEnd => {}

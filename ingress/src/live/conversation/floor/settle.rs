@@ -122,7 +122,7 @@ impl Floor {
         }
         self.learner_speech_ms += turn.speech_ms;
         self.unanswered_since_ms = Some(turn.end_ms);
-        self.history.add(Message { speaker: turn.speaker, text: turn.text.clone() });
+        self.history.add_learner(&turn);
         self.record(turn, recording.pcm, outputs);
     }
 

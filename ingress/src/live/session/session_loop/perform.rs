@@ -38,8 +38,8 @@ impl SessionLoop<'_> {
                 Output::SendText { stream, text } => {
                     self.write_to_stream(stream, |stream| stream.text(&text));
                 }
-                Output::RefuseTool { stream, tool_use_id } => {
-                    self.write_to_stream(stream, |stream| stream.refuse_tool(&tool_use_id));
+                Output::ReturnToolResult { stream, tool_use_id, result } => {
+                    self.write_to_stream(stream, |stream| stream.tool_result(&tool_use_id, result));
                 }
                 Output::CloseStream(stream) => {
                     if let Some(stream) = self.streams.get_mut(&stream) {
@@ -54,6 +54,7 @@ impl SessionLoop<'_> {
                     }
                     self.journal(Job::Turn(turn));
                 }
+                Output::RecordObjective { met, quote } => self.journal(Job::Objective { met, quote }),
                 Output::Failed(error) => self.log_stream_error(&error),
                 Output::End(ending) => self.end(ending),
                 Output::Release(release) => self.hand_over(release),

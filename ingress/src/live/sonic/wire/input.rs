@@ -70,6 +70,16 @@ impl TextRole {
     }
 }
 
+/// A tool that the model can call (user guide, "sonic-tool-configuration").
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    pub name: &'static str,
+    /// When and how the model calls it.
+    pub description: &'static str,
+    /// JSON Schema of its arguments.
+    pub schema: Value,
+}
+
 /// A block of text to send.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a> {
@@ -97,23 +107,32 @@ pub fn session_start(sensitivity: Option<Sensitivity>) -> Vec<u8> {
 
 /// `promptStart`, with speech by `voice`.
 #[must_use]
-pub fn prompt_start(ids: &Ids, voice: &str) -> Vec<u8> {
-    event(
-        "promptStart",
-        json!({
-            "promptName": ids.prompt,
-            "textOutputConfiguration": { "mediaType": "text/plain" },
-            "audioOutputConfiguration": {
-                "mediaType": "audio/lpcm",
-                "sampleRateHertz": SAMPLE_RATE_HZ,
-                "sampleSizeBits": 16,
-                "channelCount": 1,
-                "voiceId": voice,
-                "encoding": "base64",
-                "audioType": "SPEECH"
-            }
-        }),
-    )
+pub fn prompt_start(ids: &Ids, voice: &str, tool: Option<&Tool>) -> Vec<u8> {
+    let mut body = json!({
+        "promptName": ids.prompt,
+        "textOutputConfiguration": { "mediaType": "text/plain" },
+        "audioOutputConfiguration": {
+            "mediaType": "audio/lpcm",
+            "sampleRateHertz": SAMPLE_RATE_HZ,
+            "sampleSizeBits": 16,
+            "channelCount": 1,
+            "voiceId": voice,
+            "encoding": "base64",
+            "audioType": "SPEECH"
+        }
+    });
+    if let Some(tool) = tool {
+        body["toolUseOutputConfiguration"] = json!({ "mediaType": "application/json" });
+        body["toolConfiguration"] = json!({
+            "tools": [{ "toolSpec": {
+                "name": tool.name,
+                "description": tool.description,
+                "inputSchema": { "json": tool.schema.to_string() }
+            } }],
+            "toolChoice": { "auto": {} }
+        });
+    }
+    event("promptStart", body)
 }
 
 /// A whole text block: `contentStart`, one `textInput` for each 1 KB of text, `contentEnd`. The events must
@@ -291,11 +310,23 @@ mod tests {
     #[test]
     fn prompt_start_asks_for_speech() {
         check(
-            &prompt_start(&ids(), "tiffany"),
+            &prompt_start(&ids(), "tiffany", None),
             r#"{"event":{"promptStart":{"promptName":"p","textOutputConfiguration":{"mediaType":"text/plain"},
                 "audioOutputConfiguration":{"mediaType":"audio/lpcm","sampleRateHertz":16000,"sampleSizeBits":16,
                 "channelCount":1,"voiceId":"tiffany","encoding":"base64","audioType":"SPEECH"}}}}"#,
         );
+    }
+
+    #[test]
+    fn prompt_start_offers_a_tool_whose_schema_is_a_text() {
+        let schema = json!({ "type": "object" });
+        let tool = Tool { name: "report", description: "Reports.", schema };
+        let start: Value = serde_json::from_slice(&prompt_start(&ids(), "tiffany", Some(&tool))).unwrap();
+        let start = &start["event"]["promptStart"];
+        assert_eq!(start["toolUseOutputConfiguration"], json!({ "mediaType": "application/json" }));
+        let expected = r#"{"tools":[{"toolSpec":{"name":"report","description":"Reports.",
+            "inputSchema":{"json":"{\"type\":\"object\"}"}}}],"toolChoice":{"auto":{}}}"#;
+        assert_eq!(start["toolConfiguration"], serde_json::from_str::<Value>(expected).unwrap());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use events::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason};
+use crate::live::conversation::model_event::{AudioFrame, ModelEvent, Stage, StopReason, ToolCall};
 
 /// Most open blocks at a time. Sonic opens one after the other.
 pub const OPEN_BLOCKS_MAX: usize = 16;
@@ -97,7 +97,12 @@ impl Decoder {
             return Ok(self.end(&end, json));
         }
         if let Some(tool) = body.tool_use {
-            return Ok(ModelEvent::ToolUse { tool_use_id: tool.tool_use_id.into_owned() });
+            let call = incidental(json).map(|ToolBody { tool_use }| tool_use).unwrap_or_default();
+            return Ok(ModelEvent::ToolUse(ToolCall {
+                id: tool.tool_use_id.into_owned(),
+                name: call.tool_name.into_owned(),
+                arguments: call.content.into_owned(),
+            }));
         }
         if body.usage_event.is_some() {
             let usage = json::from_str(json).ok();
@@ -272,6 +277,23 @@ struct ToolUse<'a> {
 #[derive(Deserialize)]
 struct Incidental<T> {
     event: T,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolBody<'a> {
+    #[serde(borrow)]
+    tool_use: Called<'a>,
+}
+
+/// Name and arguments of a tool call: without them it still gets a result.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Called<'a> {
+    #[serde(borrow)]
+    tool_name: Cow<'a, str>,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
 }
 
 /// The events with a `sessionId` in which it is looked for.
@@ -510,9 +532,24 @@ mod tests {
             ModelEvent::TextStart { speaker, stage },
             text("A dog \u{fffd}"),
             text("\u{fffd} and \u{1f600}."),
-            ModelEvent::ToolUse { tool_use_id: "\u{fffd}".to_owned() },
+            tool_use("\u{fffd}", "", ""),
         ];
         assert_eq!(events, expected);
+    }
+
+    fn tool_use(id: &str, name: &str, arguments: &str) -> ModelEvent {
+        let (id, name, arguments) = (id.to_owned(), name.to_owned(), arguments.to_owned());
+        ModelEvent::ToolUse(ToolCall { id, name, arguments })
+    }
+
+    #[test]
+    fn tool_call_has_its_name_and_arguments_where_they_are_readable() {
+        let events = decode_all(&[
+            r#"{"event":{"contentStart":{"contentId":"4","type":"TOOL","role":"TOOL"}}}"#,
+            r#"{"event":{"toolUse":{"contentId":"4","toolName":"t","toolUseId":"u","content":"{\"a\":1}"}}}"#,
+            r#"{"event":{"toolUse":{"toolUseId":"u","content":7}}}"#,
+        ]);
+        assert_eq!(events, [ModelEvent::ToolStart, tool_use("u", "t", "{\"a\":1}"), tool_use("u", "", "")]);
     }
 
     #[test]

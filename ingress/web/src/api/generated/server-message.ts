@@ -9,6 +9,10 @@ export type ServerMessage = ({
  */
 conversationId: string
 /**
+ * When the time limit ends the conversation.
+ */
+endsAt: string
+/**
  * The generation of the audio that follows.
  */
 generation: number
@@ -19,9 +23,17 @@ generation: number
  */
 heardSamples?: (number | null)
 /**
+ * The objectives of the picture that the learner has met so far.
+ */
+objectivesMet?: MetObjective[]
+/**
  * Whether the model is simulated, once that is known.
  */
 simulated?: (boolean | null)
+/**
+ * Whether the model accepts typed turns.
+ */
+textSupported: boolean
 /**
  * Nothing was said yet, and the tutor will begin. Otherwise it is the learner's turn, or the conversation
  * continues.
@@ -55,6 +67,26 @@ type: "caption"
 } | {
 turn: Turn
 type: "turn"
+} | {
+/**
+ * The objective, as the picture has it.
+ */
+objective: string
+/**
+ * The learner's words that meet it, as the model quotes them; they are in the turn.
+ */
+quote: string
+/**
+ * The index of the learner's turn.
+ */
+turn: number
+type: "objectiveMet"
+} | {
+/**
+ * When the time limit ends the conversation.
+ */
+endsAt: string
+type: "endingSoon"
 } | {
 /**
  * The generation of the audio that follows.
@@ -93,6 +125,19 @@ message: string
 type: "error"
 })
 
+/**
+ * An objective of the picture that the learner has met.
+ */
+export interface MetObjective {
+/**
+ * The objective, as the picture has it.
+ */
+objective: string
+/**
+ * The index of the learner's turn that meets it.
+ */
+turn: number
+}
 /**
  * The turn.
  */

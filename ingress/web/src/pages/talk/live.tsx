@@ -26,7 +26,7 @@ interface LiveProps {
 
 export function Live(props: LiveProps) {
   const { session, picture } = props;
-  const { t } = useI18n();
+  const { t, intl } = useI18n();
   const state = useSyncExternalStore(session.subscribe, () => session.state);
   const [ending, setEnding] = useState(false);
   const who = speaker(state);
@@ -55,6 +55,9 @@ export function Live(props: LiveProps) {
         </div>
       </header>
       <Notices session={session} state={state} />
+      {!over && state.endingAt !== null && (
+        <p role="status">{t("talk.endingSoon", { time: intl.formatTime(state.endingAt) })}</p>
+      )}
       <div className={styles.picture}>
         <Stage picture={picture} state={over ? "over" : who} />
         {!over && (
@@ -64,7 +67,7 @@ export function Live(props: LiveProps) {
           </p>
         )}
       </div>
-      <Objectives picture={picture} turns={state.turns} />
+      <Objectives picture={picture} turns={state.turns} met={state.objectivesMet} />
       <Captions state={state} />
       {over ? <Over state={state} leave={props.leave} /> : <Bar {...props} state={state} />}
       <Announcer state={state} />
@@ -116,8 +119,14 @@ function Notices({ session, state }: { readonly session: LiveSession; readonly s
   );
 }
 
-function Objectives({ picture, turns }: { readonly picture: Picture; readonly turns: readonly Turn[] }) {
-  const { t } = useI18n();
+interface ObjectivesProps {
+  readonly picture: Picture;
+  readonly turns: readonly Turn[];
+  readonly met: readonly string[];
+}
+
+function Objectives({ picture, turns, met }: ObjectivesProps) {
+  const { t, language } = useI18n();
   const said = saidWords(
     picture.vocabulary,
     turns.filter((turn) => turn.speaker === "learner").map((turn) => turn.text),
@@ -138,7 +147,10 @@ function Objectives({ picture, turns }: { readonly picture: Picture; readonly tu
       <h3>{t("picture.objectives")}</h3>
       <ul lang="en" className={styles.list}>
         {picture.objectives.map((objective) => (
-          <li key={objective}>{objective}</li>
+          <li key={objective} data-met={met.includes(objective) ? "" : undefined}>
+            {objective}
+            {met.includes(objective) && <strong lang={language}> ✓ {t("talk.objectiveMet")}</strong>}
+          </li>
         ))}
       </ul>
     </details>
