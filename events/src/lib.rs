@@ -13,6 +13,7 @@ pub mod journal;
 pub mod json;
 pub mod pipeline;
 pub mod price;
+pub mod quote;
 pub mod runtime;
 pub mod spending;
 pub mod text;

@@ -68,6 +68,7 @@ pub use process::{Process, ProcessExitError};
 pub use redis::RedisServer;
 pub use run_file::{CredentialSource, RunFile};
 pub use sdk::{ACCOUNT, REGION, root_s3_client, root_sdk_config};
+pub(crate) use service::CONFIRMATION_CODE;
 pub use service::Service;
 pub use stack::{Change, Instance, Part, Stack, StackOptions, SupervisionError};
 pub use tool::{PythonTool, api_tester, cfn_lint, ministack};

@@ -7,6 +7,7 @@ mod audit;
 pub mod auth;
 pub mod cache;
 pub mod caller;
+pub mod config;
 pub mod conversations;
 pub mod csv;
 pub mod docs;
@@ -43,7 +44,7 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
         ("Learners", [learners::routes(), feed::routes()].concat()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
         ("Signing in", auth::routes()),
-        ("Documentation", [openapi::routes(), docs::routes()].concat()),
+        ("Documentation", [config::routes(), openapi::routes(), docs::routes()].concat()),
         ("Operation", health::routes()),
     ]
 }

@@ -17,6 +17,7 @@ use crate::{
     account::export::{Exports, OwnedData},
     account::sessions::AccountSessions,
     account::user_pool::UserPool,
+    api,
     budget::Budget,
     config::Config,
     coordination::Coordination,
@@ -66,6 +67,8 @@ pub struct AppState {
     pub presence: Presence,
     /// See [`Config::web_origin`].
     pub web_origin: Option<HeaderValue>,
+    /// What the page may know of the configuration.
+    pub service_config: api::config::Fixed,
     /// The web page, if this task serves it.
     pub web: Option<WebFiles>,
     /// Live conversations.
@@ -154,6 +157,7 @@ impl AppState {
             presence: Presence::new(Arc::clone(&coordination), owner),
             coordination,
             web_origin: config.web_origin.clone(),
+            service_config: api::config::Fixed::new(config),
             web: web_files(config, &stores.signer),
             sessions: Sessions::new(dependencies),
             stores,

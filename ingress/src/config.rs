@@ -112,6 +112,15 @@ pub struct Config {
     /// Key that signs tickets, at least 32 bytes
     #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
     pub ticket_key: SecretString,
+    /// Stage of the deployment, shown to the page
+    #[arg(long, env = "NOVA_STAGE", default_value = "production")]
+    pub stage: String,
+    /// The models are simulated, which the page shows
+    #[arg(long, env = "NOVA_MODELS_SIMULATED")]
+    pub models_simulated: bool,
+    /// Code that confirms every sign-up of a local user pool, for the page. For development
+    #[arg(long, env = "NOVA_CONFIRMATION_CODE")]
+    pub confirmation_code: Option<String>,
     /// Id of the speech model
     #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = SONIC_MODEL_ID_DEFAULT)]
     pub sonic_model_id: String,

@@ -6,6 +6,7 @@ mod account;
 mod advice;
 mod analysts;
 mod busy;
+mod config;
 mod coordination;
 mod day;
 mod deletion;

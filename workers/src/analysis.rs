@@ -64,7 +64,6 @@ mod model;
 mod picture;
 mod prompt;
 mod publication;
-mod quote;
 mod response_body;
 mod wrapping;
 

@@ -17,16 +17,13 @@ use super::{
     script::Script,
     session::LearnerSession,
 };
-use crate::local::http_client;
+use crate::local::{CONFIRMATION_CODE, http_client};
 
 /// How long a call of the API may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Time between two attempts to connect.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-
-/// The code that MiniStack sends at every sign-up.
-const CONFIRMATION_CODE: &str = "123456";
 
 /// The password of every learner; it satisfies the rules of the service.
 const PASSWORD: &str = "Speak-English-1";

@@ -10,6 +10,9 @@ use super::{Outputs, deploy::REFUSED_EMAIL_DOMAINS};
 /// poll.
 const POLL_SECONDS: u64 = 4;
 
+/// The code that MiniStack sends at every sign-up.
+pub(crate) const CONFIRMATION_CODE: &str = "123456";
+
 /// What the ingress needs of the deployment.
 const INGRESS_NEEDS: [Resource; 15] = [
     Resource::ConversationsTable,
@@ -59,6 +62,9 @@ impl Service {
                 let mut environment = outputs.variables(&INGRESS_NEEDS)?;
                 environment.push(("NOVA_REFUSED_EMAIL_DOMAINS", REFUSED_EMAIL_DOMAINS.to_owned()));
                 environment.push(("NOVA_LOCALHOST_COOKIES", "true".to_owned()));
+                environment.push(("NOVA_STAGE", "local".to_owned()));
+                environment.push(("NOVA_CONFIRMATION_CODE", CONFIRMATION_CODE.to_owned()));
+                environment.push(("NOVA_MODELS_SIMULATED", "true".to_owned()));
                 Ok(environment)
             }
             Self::Worker(worker) => {

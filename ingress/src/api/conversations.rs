@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     extract::{Body, Path},
-    problem::{ApiError, Code},
+    problem::{ApiError, Code, Rule},
     response::Created,
     route::{Route, post},
 };
@@ -25,7 +25,7 @@ use crate::{
     live::admission::AdmissionError,
     live::session::Returning,
     live::ticket::{Admission, Purpose},
-    live::voice,
+    live::voice::{self, VOICES},
     quota::{CONVERSATION_LENGTH, TICKETS},
 };
 
@@ -97,7 +97,8 @@ async fn start(
     Body(request): Body<StartRequest>,
 ) -> Result<Created<Started>, ApiError> {
     let voice = voice::choose(request.voice.as_deref());
-    let voice = voice.map_err(|message| ApiError::field("voice", message))?.to_owned();
+    let voices = || Rule::one_of(VOICES.map(|voice| voice.id));
+    let voice = voice.map_err(|message| ApiError::field("voice", voices(), message))?.to_owned();
     request.time_zone.as_deref().map(check_time_zone).transpose()?;
     let Caller { user_id, session_id, .. } = caller;
     TICKETS.spend(&app.coordination, &user_id, 1).await?;

@@ -14,7 +14,7 @@ use serde_json::error::Category;
 
 use super::{
     operation::OperationBuilder,
-    problem::{ApiError, Code},
+    problem::{ApiError, Code, Reason},
     route::HandlerInput,
 };
 
@@ -52,7 +52,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let decoder = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(decoder).map(Self).map_err(|error| {
             let message = short(error.inner());
-            ApiError::query(field(&error.path().to_string(), &message), message)
+            let (field, reason) = field(&error.path().to_string(), &message);
+            ApiError::query(field, reason, message)
         })
     }
 }
@@ -94,7 +95,10 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
         let message = short(error.inner());
         match error.inner().classify() {
-            Category::Data => ApiError::field(field(&error.path().to_string(), &message), message),
+            Category::Data => {
+                let (field, reason) = field(&error.path().to_string(), &message);
+                ApiError::field(field, reason, message)
+            }
             Category::Syntax | Category::Eof | Category::Io => ApiError::refused(Code::BodyInvalid, message),
         }
     })?;
@@ -118,18 +122,27 @@ fn incomplete(rejection: &BytesRejection) -> ApiError {
     }
 }
 
-/// The invalid field. The path of a missing, unknown or duplicate field is that of the object around it; only the message names
-/// the field.
-fn field(path: &str, message: &str) -> String {
-    let named = ["missing field `", "unknown field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| message.strip_prefix(start)?.split_once('`').map(|(name, _)| name));
-    match (path, named) {
-        ("." | "", None) => "body".to_owned(),
-        ("." | "", Some(name)) => name.to_owned(),
-        (path, Some(name)) if path.rsplit('.').next() != Some(name) => format!("{path}.{name}"),
-        (path, _) => path.to_owned(),
-    }
+/// The invalid field and why. The path of a missing, unknown or duplicate field is that of the object around it; only the message
+/// names the field.
+fn field(path: &str, message: &str) -> (String, Reason) {
+    let starts = [
+        ("missing field `", Reason::Missing),
+        ("unknown field `", Reason::UnknownName),
+        ("duplicate field `", Reason::Duplicate),
+    ];
+    let named = starts.iter().find_map(|(start, reason)| {
+        message.strip_prefix(start)?.split_once('`').map(|(name, _)| (name, *reason))
+    });
+    let Some((name, reason)) = named else {
+        let path = if matches!(path, "." | "") { "body" } else { path };
+        return (path.to_owned(), Reason::Malformed);
+    };
+    let field = match path {
+        "." | "" => name.to_owned(),
+        path if path.rsplit('.').next() != Some(name) => format!("{path}.{name}"),
+        path => path.to_owned(),
+    };
+    (field, reason)
 }
 
 fn short(message: &impl fmt::Display) -> String {
@@ -185,6 +198,9 @@ mod tests {
             let error = decode::<Wish>(body.as_bytes()).unwrap_err();
             assert_eq!(wrong(&error), (code, field), "{body}: {error}");
         }
+        let missing = decode::<Wish>(b"{}").unwrap_err();
+        let ApiError::Unprocessable { rule, .. } = missing else { panic!("{missing:?}") };
+        assert_eq!(rule.reason, Reason::Missing);
         let wish: Wish = decode(br#"{"howMany":2,"colours":[{"name":"red"}]}"#).unwrap();
         assert_eq!((wish.how_many, wish.colours[0].name.as_str()), (2, "red"));
     }

@@ -26,7 +26,7 @@ use super::{
     extract::{Path, Query},
     history::{self, After, ConversationSummary, ScoresView},
     paging::{CursorPosition, Page, Paging},
-    problem::{ApiError, Code},
+    problem::{ApiError, Code, Limit, Reason, Unit},
     progress::{self, DaysQuery, ProgressView},
     route::{Route, get},
 };
@@ -199,7 +199,11 @@ fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
     let LearnersQuery { level, active_since, name } = query;
     let name = name.as_deref().map(nfc);
     if name.as_ref().is_some_and(|name| !(1..=NAME_CHARS_MAX).contains(&name.chars().count())) {
-        return Err(ApiError::query("name", format!("1 to {NAME_CHARS_MAX} characters")));
+        return Err(ApiError::query(
+            "name",
+            Limit::between(1_u64, NAME_CHARS_MAX, Unit::Characters),
+            format!("1 to {NAME_CHARS_MAX} characters"),
+        ));
     }
     Ok(Filter { level, active_since, name })
 }
@@ -211,7 +215,11 @@ fn place(after: AfterLearner, filter: &Filter) -> Result<LearnerCursor, ApiError
         (AfterLearner { user_id, at: Some(updated_at) }, Some(_)) => {
             Ok(LearnerCursor::Activity(ActivityCursor { updated_at, user_id }))
         }
-        _ => Err(ApiError::query("cursor", "it belongs to a list with another `activeSince`")),
+        _ => Err(ApiError::query(
+            "cursor",
+            Reason::Contradicts,
+            "it belongs to a list with another `activeSince`",
+        )),
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cache::{Cached, EntityTag, Freshness, IfMatch, IfNoneMatch},
     extract::Body,
-    problem::{ApiError, Code},
+    problem::{ApiError, Code, Rule},
     response::Accepted,
     route::{Route, delete, get, patch},
 };
@@ -166,7 +166,11 @@ async fn request_deletion(
     Body(deletion): Body<Deletion>,
 ) -> Result<Accepted<DeletionRequested>, ApiError> {
     if deletion.confirm != CONFIRMATION {
-        return Err(ApiError::field("confirm", format!("must be {CONFIRMATION:?}")));
+        return Err(ApiError::field(
+            "confirm",
+            Rule::one_of([CONFIRMATION]),
+            format!("must be {CONFIRMATION:?}"),
+        ));
     }
     let deletion_requested_at = app.accounts.delete(&caller.user_id).await?;
     // Requests are rejected from now on, because each reads the record; sockets and streams do not.

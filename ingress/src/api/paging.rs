@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     extract::Query,
     operation::OperationBuilder,
-    problem::{ApiError, Code},
+    problem::{ApiError, Code, Limit, Reason, Unit},
     route::HandlerInput,
 };
 
@@ -79,10 +79,13 @@ impl<P: CursorPosition, S: Send + Sync> FromRequestParts<S> for Paging<P> {
         let Query(query) = Query::<PageQuery>::from_request_parts(parts, state).await?;
         let limit = query.limit.unwrap_or(PAGE_ITEMS);
         if !(1..=PAGE_ITEMS_MAX).contains(&limit) {
-            return Err(ApiError::query("limit", format!("must be 1 to {PAGE_ITEMS_MAX}, not {limit}")));
+            let allowed = Limit::between(1_u64, PAGE_ITEMS_MAX, Unit::Items);
+            let message = format!("must be 1 to {PAGE_ITEMS_MAX}, not {limit}");
+            return Err(ApiError::query("limit", allowed, message));
         }
         let after = query.cursor.as_deref().map(|cursor| {
-            decode(cursor).ok_or_else(|| ApiError::query("cursor", "must be a `nextCursor` of this list"))
+            let message = "must be a `nextCursor` of this list";
+            decode(cursor).ok_or_else(|| ApiError::query("cursor", Reason::Malformed, message))
         });
         Ok(Self { limit, after: after.transpose()? })
     }

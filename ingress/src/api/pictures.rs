@@ -13,7 +13,7 @@ use super::{
     cache::{Cached, Freshness, IfNoneMatch},
     caller::Learner,
     extract::{Path, Query},
-    problem::ApiError,
+    problem::{ApiError, Limit, Unit},
     route::{Route, get},
 };
 use crate::{
@@ -117,7 +117,8 @@ async fn list(
     have: IfNoneMatch,
 ) -> Result<Cached<PictureList>, ApiError> {
     if query.category.as_ref().is_some_and(|category| category.len() > CATEGORY_BYTES_MAX) {
-        return Err(ApiError::query("category", format!("at most {CATEGORY_BYTES_MAX} bytes")));
+        let limit = Limit::at_most(CATEGORY_BYTES_MAX, Unit::Bytes);
+        return Err(ApiError::query("category", limit, format!("at most {CATEGORY_BYTES_MAX} bytes")));
     }
     let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
     let category = query.category.as_deref().map(nfc);

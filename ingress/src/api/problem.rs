@@ -6,8 +6,10 @@
 
 pub(crate) mod account;
 pub mod codes;
+pub mod rule;
 
 pub use codes::Code;
+pub use rule::{Limit, Reason, Rule, Unit};
 
 use std::time::Duration;
 
@@ -19,14 +21,14 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::role::Role;
+use super::{middleware::BODY_BYTES_MAX, role::Role};
 use crate::{
-    account::{auth::TokenError, profile::ProfileError},
+    account::{auth::TokenError, profile::ProfileError, user_pool::password},
     coordination::RateLimitError,
     live::admission::AdmissionError,
     live::session::TurnUploadError,
     live::ticket::TicketError,
-    live::upload::AudioFileError,
+    live::upload::{AudioFileError, CHANNELS_MAX, FILE_BYTES_MAX, RATES_HZ, TURN_MS_MAX},
 };
 
 /// `Retry-After` of a response with status 503, in seconds.
@@ -47,6 +49,7 @@ pub enum ApiError {
         field: String,
         /// What is wrong and what is allowed.
         message: String,
+        rule: Rule,
     },
     #[error("{field}: {message}")]
     Unprocessable {
@@ -54,6 +57,7 @@ pub enum ApiError {
         field: String,
         /// What is wrong and what is allowed.
         message: String,
+        rule: Rule,
     },
     #[error(transparent)]
     Unauthorized(#[from] TokenError),
@@ -112,12 +116,24 @@ pub struct Problem {
     /// What is wrong and what is allowed, for people.
     detail: String,
     /// The code of the problem, for programs.
-    code: &'static str,
+    code: Code,
     /// The id of the request, which is in the log.
     request_id: String,
     /// The invalid field or parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// Why the field or parameter is invalid, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    /// The limit that is exceeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
+    /// The allowed values, where these are few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<String>,
+    /// Seconds until the request can be repeated, as `Retry-After` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
     /// The required role.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
@@ -139,14 +155,14 @@ impl ApiError {
 
     /// An invalid field of the body.
     #[must_use]
-    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Unprocessable { field: field.into(), message: message.into() }
+    pub fn field(field: impl Into<String>, rule: impl Into<Rule>, message: impl Into<String>) -> Self {
+        Self::Unprocessable { field: field.into(), message: message.into(), rule: rule.into() }
     }
 
     /// An invalid query parameter.
     #[must_use]
-    pub fn query(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Query { field: field.into(), message: message.into() }
+    pub fn query(field: impl Into<String>, rule: impl Into<Rule>, message: impl Into<String>) -> Self {
+        Self::Query { field: field.into(), message: message.into(), rule: rule.into() }
     }
 
     /// The code that programs branch on.
@@ -178,23 +194,55 @@ impl ApiError {
         }
     }
 
+    /// The limit that the request exceeds.
+    fn limit(&self) -> Option<Limit> {
+        if let Self::Query { rule, .. } | Self::Unprocessable { rule, .. } = self {
+            return rule.limit;
+        }
+        let limits = [
+            (Code::FileTooLarge, Limit::at_most(FILE_BYTES_MAX, Unit::Bytes)),
+            (Code::TurnTooLong, Limit::at_most(TURN_MS_MAX, Unit::Milliseconds)),
+            (Code::ChannelsUnsupported, Limit::between(1_u64, CHANNELS_MAX, Unit::Channels)),
+            (Code::BodyTooLarge, Limit::at_most(BODY_BYTES_MAX, Unit::Bytes)),
+            (Code::PasswordWeak, Limit::between(password::CHARS_MIN, password::CHARS_MAX, Unit::Characters)),
+        ];
+        limits.into_iter().find(|(code, _)| *code == self.code()).map(|(_, limit)| limit)
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        if let Self::TooManyRequests { after } | Self::DayUsedUp { after } = self {
+            return Some(seconds(*after));
+        }
+        let is_unavailable = self.code().status() == StatusCode::SERVICE_UNAVAILABLE;
+        is_unavailable.then_some(u64::from(RETRY_AFTER_SECONDS))
+    }
+
     fn problem(&self, status: StatusCode) -> Problem {
         let mut problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: self.to_string(),
-            code: self.code().name(),
+            code: self.code(),
             request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
             field: None,
+            reason: None,
+            limit: self.limit(),
+            allowed: Vec::new(),
+            retry_after_seconds: self.retry_after_seconds(),
             role: None,
             conversation_id: None,
         };
         if let Self::Admission(AdmissionError::InConversation(id)) = self {
             problem.conversation_id = Some(id.to_string());
         }
-        if let Self::Query { field, .. } | Self::Unprocessable { field, .. } = self {
+        if let Self::Query { field, rule, .. } | Self::Unprocessable { field, rule, .. } = self {
             problem.field = Some(field.clone());
+            problem.reason = Some(rule.reason);
+            problem.allowed.clone_from(&rule.allowed);
+        }
+        if let Self::Upload(AudioFileError::Rate(_)) = self {
+            problem.allowed = RATES_HZ.map(|rate_hz| rate_hz.to_string()).to_vec();
         }
         if let Self::Forbidden(role) = self {
             problem.role = Some(role.name());
@@ -209,7 +257,7 @@ impl ApiError {
 
 impl From<ProfileError> for ApiError {
     fn from(error: ProfileError) -> Self {
-        Self::field(error.field, error.allowed)
+        Self::field(error.field, Reason::Malformed, error.allowed)
     }
 }
 
@@ -230,11 +278,8 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self.code());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-        }
-        if let Self::TooManyRequests { after } | Self::DayUsedUp { after } = self {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -307,11 +352,22 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_names_the_field_the_role_or_the_time() {
-        let wrong = body(ApiError::field("interests[2]", "it is empty").into_response()).await;
+        let wrong =
+            body(ApiError::field("interests[2]", Reason::Missing, "it is empty").into_response()).await;
         assert_eq!((&wrong["field"], &wrong["status"]), (&"interests[2]".into(), &422.into()));
         assert_eq!(wrong["detail"], "interests[2]: it is empty");
-        let wrong = body(ApiError::query("limit", "1 to 100").into_response()).await;
+        assert_eq!(wrong["reason"], "missing");
+        let limit = Limit::between(1_u64, 100_u64, Unit::Items);
+        let wrong = body(ApiError::query("limit", limit, "1 to 100").into_response()).await;
         assert_eq!((&wrong["field"], &wrong["code"]), (&"limit".into(), &"query_invalid".into()));
+        assert_eq!(wrong["limit"], serde_json::json!({ "min": 1, "max": 100, "unit": "items" }));
+        let choice = ApiError::field("voice", Rule::one_of(["amy", "kiara"]), "amy or kiara");
+        let choice = body(choice.into_response()).await;
+        assert_eq!((&choice["reason"], &choice["allowed"][1]), (&"not_allowed".into(), &"kiara".into()));
+        for code in [Code::FileTooLarge, Code::TurnTooLong, Code::ChannelsUnsupported, Code::PasswordWeak] {
+            let refused = body(ApiError::refused(code, "").into_response()).await;
+            assert!(refused["limit"]["max"].as_u64().is_some(), "{refused}");
+        }
         let lacking = body(ApiError::Forbidden(Role::Analyst).into_response()).await;
         assert_eq!((&lacking["role"], &lacking["status"]), (&"analyst".into(), &403.into()));
         for (wait_ms, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (59_500, "60")] {
@@ -319,6 +375,7 @@ mod tests {
             let response = ApiError::TooManyRequests { after }.into_response();
             assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
             assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
+            assert_eq!(body(response).await["retryAfterSeconds"].to_string(), seconds);
         }
     }
 

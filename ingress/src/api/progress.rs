@@ -12,7 +12,7 @@ use super::{
     caller::Learner,
     csv::{Cell, heading, row},
     extract::Query,
-    problem::ApiError,
+    problem::{ApiError, Limit, Reason, Unit},
     route::{Route, get},
 };
 use crate::{
@@ -116,11 +116,15 @@ fn range(query: &DaysQuery, now: Timestamp) -> Result<(Date, Date), ApiError> {
     let from = query.from.unwrap_or_else(first);
     let days = from.until(to).map_or(i32::MAX, |span| span.get_days().max(0));
     if from > to {
-        return Err(ApiError::query("from", format!("{from} is after the last day, {to}")));
+        return Err(ApiError::query(
+            "from",
+            Reason::Contradicts,
+            format!("{from} is after the last day, {to}"),
+        ));
     }
     if days >= DAYS_MAX {
         let message = format!("the range {from} to {to} has {} days, the maximum is {DAYS_MAX}", days + 1);
-        return Err(ApiError::query("from", message));
+        return Err(ApiError::query("from", Limit::at_most(DAYS_MAX.unsigned_abs(), Unit::Days), message));
     }
     Ok((from, to))
 }

@@ -9,6 +9,7 @@ use super::{openapi, resources, role::Role};
 /// The required role of each route. A route that is missing here, or has another role, fails the test.
 const ROLES: &[(&str, &str, Role)] = &[
     ("DELETE", "/api/conversations/{id}", Role::Learner),
+    ("GET", "/api/config", Role::Public),
     ("GET", "/api/conversations", Role::Learner),
     ("GET", "/api/conversations/{id}", Role::Learner),
     ("GET", "/api/conversations/{id}/assessment", Role::Learner),

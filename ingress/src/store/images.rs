@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub const IMAGE_ID_BYTES_MAX: usize = 128;
 
 /// All levels, the easiest first.
-const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
+pub const LEVELS: [Level; 6] = [Level::A1, Level::A2, Level::B1, Level::B2, Level::C1, Level::C2];
 
 /// Reads descriptions of pictures.
 #[derive(Clone, Debug)]

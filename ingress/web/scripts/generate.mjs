@@ -11,17 +11,8 @@ const header = "// Generated from schemas/ by `npm run generate`. Do not edit.\n
 
 const document = JSON.parse(await readFile(new URL("api/openapi.json", schemas), "utf8"));
 
-/** The problem codes of all responses, so that a translation of each can be required. */
-function problemCodes(node, found = new Set()) {
-  if (Array.isArray(node)) {
-    for (const item of node) problemCodes(item, found);
-  } else if (node !== null && typeof node === "object") {
-    const values = node.properties?.code?.enum;
-    for (const value of values ?? []) found.add(value);
-    for (const item of Object.values(node)) problemCodes(item, found);
-  }
-  return found;
-}
+/** The problem codes, so that a translation of each can be required. */
+const problemCodes = document.components.schemas.Code.enum;
 
 async function messages(file) {
   const schema = JSON.parse(await readFile(new URL(`live/${file}`, schemas), "utf8"));
@@ -30,7 +21,7 @@ async function messages(file) {
 
 const files = {
   "openapi.ts": astToString(await openapi(document, { defaultNonNullable: false })),
-  "problems.ts": `export const PROBLEM_CODES = ${JSON.stringify([...problemCodes(document)].sort(), null, 2)} as const;\n`,
+  "problems.ts": `export const PROBLEM_CODES = ${JSON.stringify([...problemCodes].sort(), null, 2)} as const;\n`,
   "client-message.ts": await messages("client.v1.json"),
   "server-message.ts": await messages("server.v1.json"),
 };

@@ -8,12 +8,13 @@ use std::sync::LazyLock;
 use events::{
     contract::{Assessment, FeedbackLanguage, SkillScore, Turn},
     json::with_integers,
+    quote::Said,
     text::has_visible,
 };
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{language, quote::Said, wrapping::unwrapped};
+use super::{language, wrapping::unwrapped};
 
 /// Maximum number of listed violations.
 pub(super) const VIOLATIONS_MAX: usize = 20;

@@ -5,9 +5,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::email::{Email, EmailError},
+    account::email::{EMAIL_BYTES_MAX, Email, EmailError},
     account::user_pool::password as rules,
-    api::problem::{ApiError, Code},
+    api::problem::{ApiError, Code, Limit, Rule, Unit},
 };
 
 const CODE_DIGITS_MAX: usize = 10;
@@ -38,7 +38,15 @@ impl CodeRequested {
 
 /// Parses an e-mail address.
 pub(super) fn email(text: &str) -> Result<Email, ApiError> {
-    text.parse().map_err(|error: EmailError| ApiError::field("email", error.to_string()))
+    text.parse().map_err(|error: EmailError| ApiError::field("email", email_rule(&error), error.to_string()))
+}
+
+/// What an address has to be.
+pub(super) fn email_rule(error: &EmailError) -> Rule {
+    match error {
+        EmailError::TooLong => Limit::at_most(EMAIL_BYTES_MAX, Unit::Bytes).into(),
+        EmailError::Malformed | EmailError::NotAscii | EmailError::Domain => Rule::default(),
+    }
 }
 
 /// Checks a new password against the rules.
@@ -48,7 +56,9 @@ pub(super) fn new_password(text: &str) -> Result<SecretString, ApiError> {
 
 /// Checks an existing password, which may predate the rules.
 pub(super) fn known_password(field: &'static str, text: &str) -> Result<SecretString, ApiError> {
-    rules::known(text).ok_or_else(|| ApiError::field(field, format!("1 to {} characters", rules::CHARS_MAX)))
+    let limit = Limit::between(1_u64, rules::CHARS_MAX, Unit::Characters);
+    rules::known(text)
+        .ok_or_else(|| ApiError::field(field, limit, format!("1 to {} characters", rules::CHARS_MAX)))
 }
 
 /// Parses a code; white space is ignored.
@@ -61,7 +71,8 @@ pub(super) fn code(text: &str) -> Result<SecretString, ApiError> {
     if is_code {
         Ok(SecretString::from(digits))
     } else {
-        Err(ApiError::field("code", format!("1 to {CODE_DIGITS_MAX} digits")))
+        let limit = Limit::between(1_u64, CODE_DIGITS_MAX, Unit::Digits);
+        Err(ApiError::field("code", limit, format!("1 to {CODE_DIGITS_MAX} digits")))
     }
 }
 

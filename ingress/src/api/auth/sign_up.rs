@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    fields::{CodeRequested, EmailAddress, code, email, new_password},
+    fields::{CodeRequested, EmailAddress, code, email, email_rule, new_password},
     rate_limit::{CODES, ClientAddress, MAILS},
 };
 use crate::{
@@ -135,7 +135,7 @@ fn email_problem(error: &EmailError) -> ApiError {
     match error {
         EmailError::Domain => ApiError::refused(Code::EmailRefused, error.to_string()),
         EmailError::Malformed | EmailError::NotAscii | EmailError::TooLong => {
-            ApiError::field("email", error.to_string())
+            ApiError::field("email", email_rule(&error), error.to_string())
         }
     }
 }

@@ -1,7 +1,11 @@
 //! PURE. The closed list of problem codes with their status and meaning. Clients branch on the codes, so a published code keeps
 //! its meaning.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 
 macro_rules! codes {
     ($($status:ident { $($variant:ident $name:literal $meaning:literal)* })*) => {
@@ -38,6 +42,27 @@ macro_rules! codes {
             }
         }
     };
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = Self::ALL.iter().map(|code| code.name()).collect();
+        json_schema!({
+            "type": "string",
+            "description": "The code of a problem, for programs. Later versions may add codes.",
+            "enum": names
+        })
+    }
 }
 
 codes! {

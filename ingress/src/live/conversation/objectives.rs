@@ -1,7 +1,7 @@
 //! PURE. Which objectives of the picture the learner has met. The model reports one by a tool call with a quote. A report counts
 //! once, and only if the learner has said the quote.
 
-use events::{contract::live::MetObjective, json};
+use events::{contract::live::MetObjective, json, quote::Said, text::caseless};
 use serde::Deserialize;
 
 use super::{history::History, model_event::ToolCall};
@@ -79,36 +79,22 @@ impl Objectives {
         let Ok(Arguments { objective, quote }) = serde_json::from_str::<Arguments>(&arguments) else {
             return Report::Unreadable;
         };
-        let reported = comparable(&objective);
-        let Some(objective) = self.all.iter().find(|known| comparable(known) == reported) else {
+        let reported = plain(&objective);
+        let Some(objective) = self.all.iter().find(|known| plain(known) == reported) else {
             return Report::UnknownObjective;
         };
         if self.met.iter().any(|met| met.objective == *objective) {
             return Report::Repeated;
         }
-        let quoted = comparable(&quote);
-        let turn = history.quotable().find(|(_, text)| occurs(&quoted, &comparable(text)));
-        let Some((turn, _)) = turn else { return Report::NotSaid };
-        self.met.push(MetObjective { objective: objective.clone(), turn });
+        let Some(place) = Said::of_texts(history.quotable()).find(&quote) else { return Report::NotSaid };
+        self.met.push(MetObjective { objective: objective.clone(), turn: place.turn });
         Report::Met { quote }
     }
 }
 
-fn comparable(text: &str) -> String {
-    let straight = text.replace(['’', '‘'], "'").replace(['“', '”'], "\"");
-    straight.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
-fn occurs(quote: &str, text: &str) -> bool {
-    let joins = |left: Option<char>, right: Option<char>| {
-        left.is_some_and(char::is_alphanumeric) && right.is_some_and(char::is_alphanumeric)
-    };
-    quote.chars().any(char::is_alphanumeric)
-        && text.match_indices(quote).any(|(start, found)| {
-            let (before, after) = (&text[..start], &text[start + found.len()..]);
-            !joins(before.chars().next_back(), quote.chars().next())
-                && !joins(quote.chars().next_back(), after.chars().next())
-        })
+/// Objectives differ in more than case and white space.
+fn plain(text: &str) -> String {
+    caseless(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ import type { components, paths } from "./generated/openapi";
 import { accessToken, renew } from "./session";
 
 export type Schemas = components["schemas"];
-export type Problem = Schemas["Problem"];
+/** A problem document. A later version of the service may add codes. */
+export type Problem = Omit<Schemas["Problem"], "code"> & { readonly code: string };
 
 /** A response that is a problem document, or no response (`code` is `offline`). */
 export class ApiError extends Error {

@@ -1,6 +1,26 @@
 // Generated from schemas/ by `npm run generate`. Do not edit.
 
 export interface paths {
+    "/api/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Configuration of the service
+         * @description What a page needs before sign-in: stage, version, voices, levels, categories and limits.
+         */
+        get: operations["getConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations": {
         parameters: {
             query?: never;
@@ -899,6 +919,11 @@ export interface components {
             /** @description The session of the challenge. */
             session: string;
         };
+        /**
+         * @description The code of a problem, for programs. Later versions may add codes.
+         * @enum {string}
+         */
+        Code: "body_invalid" | "cookie_ambiguous" | "invalid_request" | "query_invalid" | "challenge_ended" | "credentials_wrong" | "session_ended" | "session_missing" | "ticket_invalid" | "ticket_used" | "token_expired" | "token_invalid" | "token_missing" | "csrf_header_missing" | "password_reset_required" | "password_wrong" | "account_deleted" | "role_missing" | "not_assessed" | "not_found" | "not_ready" | "method_not_allowed" | "upload_too_slow" | "conversation_in_progress" | "conversation_in_pipeline" | "conversation_live" | "conversation_not_live" | "turn_in_progress" | "conversation_ended" | "profile_changed" | "body_too_large" | "file_too_large" | "content_type_unsupported" | "content_unsupported" | "audio_broken" | "audio_empty" | "code_wrong" | "channels_unsupported" | "email_refused" | "encoding_unsupported" | "field_invalid" | "password_weak" | "sample_rate_unsupported" | "turn_too_long" | "if_match_missing" | "conversation_quota_reached" | "too_many_requests" | "internal_error" | "accounts_unavailable" | "busy" | "spending_limit_reached" | "stopping" | "timeout";
         /** @description The next step for the learner. */
         CodeRequested: {
             /** @description A message for the learner. */
@@ -1228,6 +1253,14 @@ export interface components {
             /** @description The level. It changes only when several assessments agree. */
             level: components["schemas"]["Level"];
         };
+        /** @description The least and the most of a value. */
+        Limit: {
+            /** Format: uint64 */
+            max: number;
+            /** Format: uint64 */
+            min?: number | null;
+            unit: components["schemas"]["Unit"];
+        };
         /** @description Paths of the resources of a conversation. Those that do not exist are absent. */
         Links: {
             /** @description The assessment. */
@@ -1459,16 +1492,27 @@ export interface components {
         };
         /** @description The body of an error (RFC 9457). */
         Problem: {
+            /** @description The allowed values, where these are few. */
+            allowed: string[];
             /** @description The code of the problem, for programs. */
-            code: string;
+            code: components["schemas"]["Code"];
             /** @description The conversation in which the learner is. */
             conversationId?: string | null;
             /** @description What is wrong and what is allowed, for people. */
             detail: string;
             /** @description The invalid field or parameter. */
             field?: string | null;
+            /** @description The limit that is exceeded. */
+            limit?: components["schemas"]["Limit"] | null;
+            /** @description Why the field or parameter is invalid, for programs. */
+            reason?: components["schemas"]["Reason"] | null;
             /** @description The id of the request, which is in the log. */
             requestId: string;
+            /**
+             * Format: uint64
+             * @description Seconds until the request can be repeated, as `Retry-After` says.
+             */
+            retryAfterSeconds?: number | null;
             /** @description The required role. */
             role?: string | null;
             /**
@@ -1537,6 +1581,8 @@ export interface components {
              */
             turn: number;
         };
+        /** @description Why a value is invalid. */
+        Reason: "malformed" | "missing" | "unknown_name" | "duplicate" | "out_of_limit" | "not_allowed" | "contradicts";
         /** @description A recording. */
         RecordingLink: {
             /** @description The storage key, which turns refer to. */
@@ -1588,6 +1634,93 @@ export interface components {
              * @description Vocabulary score, 0 to 100: range and choice of words.
              */
             vocabulary: number;
+        };
+        /** @description The configuration of the service, as far as a page needs it. */
+        ServiceConfig: {
+            /** @description The categories of the pictures, in alphabetical order. */
+            categories: string[];
+            /** @description The code that confirms every sign-up of the local user pool, which sends no e-mail. Absent in every other stage. */
+            confirmationCode?: string | null;
+            /** @description The levels, the easiest first. */
+            levels: components["schemas"]["Level"][];
+            /** @description The limits of what a learner enters and does. */
+            limits: components["schemas"]["ServiceLimits"];
+            /** @description Whether the models are simulated: the tutor repeats words, and assessments mean nothing. */
+            modelsSimulated: boolean;
+            /** @description The stage, e.g. `production` or `local`. */
+            stage: string;
+            /** @description The version of the service. */
+            version: string;
+            /** @description The voices of the tutor. The first one is the default. */
+            voices: components["schemas"]["VoiceChoice"][];
+        };
+        /** @description Limits of what a learner enters and does. */
+        ServiceLimits: {
+            /**
+             * Format: uint64
+             * @description Longest conversation, in seconds.
+             */
+            conversationSecondsMax: number;
+            /**
+             * Format: uint64
+             * @description How long a conversation waits for a client that lost its connection, in seconds.
+             */
+            graceSeconds: number;
+            /**
+             * Format: uint
+             * @description Longest interest, in characters.
+             */
+            interestCharsMax: number;
+            /**
+             * Format: uint
+             * @description Most interests.
+             */
+            interestsMax: number;
+            /**
+             * Format: uint
+             * @description Longest name, in characters.
+             */
+            nameCharsMax: number;
+            /**
+             * Format: uint16
+             * @description Most items of a page of a list.
+             */
+            pageItemsMax: number;
+            /**
+             * Format: uint
+             * @description Longest password, in characters.
+             */
+            passwordCharsMax: number;
+            /**
+             * Format: uint
+             * @description Shortest password, in characters.
+             */
+            passwordCharsMin: number;
+            /**
+             * Format: int32
+             * @description Most days of progress in one response.
+             */
+            progressDaysMax: number;
+            /**
+             * Format: uint64
+             * @description Silence of both sides after which a conversation ends, in seconds.
+             */
+            silenceSecondsMax: number;
+            /**
+             * Format: uint
+             * @description Longest typed turn, in characters.
+             */
+            typedCharsMax: number;
+            /**
+             * Format: uint
+             * @description Largest file of an uploaded turn, in bytes.
+             */
+            uploadedBytesMax: number;
+            /**
+             * Format: uint64
+             * @description Longest uploaded turn, in seconds.
+             */
+            uploadedSecondsMax: number;
         };
         /** @description A sign-in. */
         SignIn: {
@@ -1981,6 +2114,11 @@ export interface components {
             /** @description Whether it was typed. */
             typed: boolean;
         };
+        /**
+         * @description What a limit counts.
+         * @enum {string}
+         */
+        Unit: "bytes" | "characters" | "digits" | "items" | "days" | "milliseconds" | "channels";
         /** @description An accepted turn. */
         UploadedTurn: {
             /**
@@ -2037,6 +2175,13 @@ export interface components {
          *     It stands in object keys, so its alphabet is closed.
          */
         UserId: string;
+        /** @description A voice of the tutor. */
+        VoiceChoice: {
+            /** @description The accent, for people. */
+            accent: string;
+            /** @description The id, for `voice` of a new conversation. */
+            id: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2046,6 +2191,68 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getConfig: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the response that the caller has. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    /** @description How long the response is fresh. */
+                    "Cache-Control"?: string;
+                    /** @description Entity tag of the content. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceConfig"];
+                };
+            };
+            /** @description Unchanged: the caller has the current content. */
+            304: {
+                headers: {
+                    /** @description How long the response is fresh. */
+                    "Cache-Control"?: string;
+                    /** @description Entity tag of the content. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     listConversations: {
         parameters: {
             query?: {

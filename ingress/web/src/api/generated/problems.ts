@@ -29,6 +29,7 @@ export const PROBLEM_CODES = [
   "if_match_missing",
   "internal_error",
   "invalid_request",
+  "method_not_allowed",
   "not_assessed",
   "not_found",
   "not_ready",

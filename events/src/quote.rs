@@ -6,24 +6,31 @@
 
 use std::ops::Range;
 
-use events::{
+use crate::{
     contract::{QuotePlace, Speaker, Turn},
     text::{caseless_parts, combining_class, is_invisible},
 };
 
 /// The turns of the learner, ready for a comparison.
 #[derive(Debug)]
-pub(super) struct Said(Vec<(u32, Comparable)>);
+pub struct Said(Vec<(u32, Comparable)>);
 
 impl Said {
     /// The learner's turns of `turns`.
-    pub(super) fn new(turns: &[Turn]) -> Self {
+    #[must_use]
+    pub fn new(turns: &[Turn]) -> Self {
         let learner = turns.iter().filter(|turn| turn.speaker == Speaker::Learner);
-        Self(learner.map(|turn| (turn.index, Comparable::new(&turn.text))).collect())
+        Self::of_texts(learner.map(|turn| (turn.index, turn.text.as_str())))
+    }
+
+    /// The learner's turns by index and text.
+    pub fn of_texts<'a>(turns: impl Iterator<Item = (u32, &'a str)>) -> Self {
+        Self(turns.map(|(index, text)| (index, Comparable::new(text))).collect())
     }
 
     /// The first place of `quote`; `None` if the learner did not say it, or if it has no letter or digit: that proves nothing.
-    pub(super) fn find(&self, quote: &str) -> Option<QuotePlace> {
+    #[must_use]
+    pub fn find(&self, quote: &str) -> Option<QuotePlace> {
         let quote = Comparable::new(quote).text;
         if !quote.chars().any(char::is_alphanumeric) {
             return None;
@@ -124,7 +131,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::test_samples::turn;
+
+    fn turn(index: u32, speaker: Speaker, text: &str) -> Turn {
+        Turn::spoken(index, speaker, text, 0, 0)
+    }
 
     /// What stands at the place of `quote` in a conversation in which the learner says `text` after the tutor's turn.
     fn quoted(text: &str, quote: &str) -> Option<String> {
