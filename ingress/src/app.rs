@@ -129,11 +129,6 @@ impl AppState {
             config: config.clone(),
             owner: owner.clone(),
         };
-        let connections = ConnectionLimits {
-            max: config.connections_max,
-            per_address_max: (config.trusted_proxies == 0).then_some(config.connections_per_address_max),
-            idle_timeout: Duration::from_secs(config.keep_alive_seconds),
-        };
         let account_sessions = Arc::new(AccountSessions::new(
             SessionStore::new(dynamodb.clone(), config.sessions_table.clone()),
             config.account_secret.clone(),
@@ -161,7 +156,7 @@ impl AppState {
             web: web_files(config, &stores.signer),
             sessions: Sessions::new(dependencies),
             stores,
-            connections: Connections::new(connections, Arc::clone(&metrics)),
+            connections: Connections::new(connection_limits(config), Arc::clone(&metrics)),
             metrics,
             budget,
             audit: Audit::new(aws_sdk_dynamodb::Client::new(sdk), &config.effects_table),
@@ -188,6 +183,14 @@ fn sonic(
 ) -> Sonic {
     let account = AccountStreams::new(Arc::clone(coordination), config.streams_account_max);
     Sonic::new(config.sonic_model_id.clone(), clients, config.streams_per_connection_max, account)
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        max: config.connections_max,
+        per_address_max: (config.trusted_proxies == 0).then_some(config.connections_per_address_max),
+        idle_timeout: Duration::from_secs(config.keep_alive_seconds),
+    }
 }
 
 /// The page, if the configuration names one.

@@ -68,11 +68,10 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str, demanded: &BucketProperties
     if let Some(encryption) = &demanded.encryption {
         let mut configuration = ServerSideEncryptionConfiguration::builder();
         for rule in &encryption.rules {
-            let algorithm = match ServerSideEncryption::from(rule.default.algorithm.as_str()) {
-                // The local cloud has no encryption with keys of KMS.
-                ServerSideEncryption::AwsKms => ServerSideEncryption::Aes256,
-                other => other,
-            };
+            let demanded = ServerSideEncryption::from(rule.default.algorithm.as_str());
+            // The local cloud has no encryption with keys of KMS.
+            let is_kms = demanded == ServerSideEncryption::AwsKms;
+            let algorithm = if is_kms { ServerSideEncryption::Aes256 } else { demanded };
             let default = ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm).build()?;
             let rule =
                 ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
