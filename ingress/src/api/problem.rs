@@ -130,6 +130,7 @@ pub struct Problem {
     limit: Option<Limit>,
     /// The allowed values, where these are few.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     allowed: Vec<String>,
     /// Seconds until the request can be repeated, as `Retry-After` says.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1493,7 +1493,7 @@ export interface components {
         /** @description The body of an error (RFC 9457). */
         Problem: {
             /** @description The allowed values, where these are few. */
-            allowed: string[];
+            allowed?: string[];
             /** @description The code of the problem, for programs. */
             code: components["schemas"]["Code"];
             /** @description The conversation in which the learner is. */
