@@ -19,6 +19,7 @@ use crate::{
 
 const PASSWORD: &str = "Speak-English-1";
 const OTHER_PASSWORD: &str = "Speak-English-2";
+const STRANGERS_PASSWORD: &str = "First-Pass-1";
 const WRONG_PASSWORD: &str = "Speak-English-0";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,8 +29,9 @@ async fn learners_sign_up_in_and_out_and_nobody_learns_who_is_known() -> anyhow:
     let system = System::start_with("accounts", Delivery::Once, only_ingress).await?;
     let mut page = Page::new(system.stack.url(), system.stack.cloud().endpoint())?;
     check_sign_up(&system, &page).await?;
-    triggers::check(&system, &page).await?;
-    check_sessions(&mut page).await?;
+    triggers::check(&system).await?;
+    check_prepared_account(&system, &page).await?;
+    check_sessions(&system, &mut page).await?;
     check_aws_credentials(&system, &mut page).await?;
     check_second_factor(&mut page).await?;
     check_passwords(&system, &mut page).await?;
@@ -40,23 +42,20 @@ async fn learners_sign_up_in_and_out_and_nobody_learns_who_is_known() -> anyhow:
 }
 
 async fn check_sign_up(system: &System, page: &Page) -> anyhow::Result<()> {
-    let sign_up = |email: &str, password: &str, name: &str| {
-        json!({
-            "email": email, "password": password, "name": name, "level": "A2", "interests": ["cooking", "trains"],
-        })
-    };
-    for (body, status, code, field) in [
-        (sign_up("mina@mailinator.com", PASSWORD, "Mina"), 422, "email_refused", Value::Null),
-        (sign_up("mina@nova", PASSWORD, "Mina"), 422, "field_invalid", json!("email")),
-        (sign_up("mina@nova.example", "weak", "Mina"), 422, "password_weak", Value::Null),
-        (sign_up("mina@nova.example", PASSWORD, ""), 422, "field_invalid", json!("name")),
+    let mina = |email: &str| json!({ "email": email });
+    for (email, code, field) in [
+        ("mina@mailinator.com", "email_refused", Value::Null),
+        ("mina@nova", "field_invalid", json!("email")),
     ] {
-        let refused = page.post("/auth/sign-up", &body).await?.expect(status, code)?;
+        let refused = page.post("/auth/sign-up", &mina(email)).await?.expect(422, code)?;
         ensure!(refused.body.get("field").cloned().unwrap_or_default() == field, "{refused:?}");
     }
-    let taken = page.post("/auth/sign-up", &sign_up(" Mina@Nova.example ", PASSWORD, "Mina Kim")).await?;
+    // The password is that of the request with the code, and of no other.
+    let early = json!({ "email": "mina@nova.example", "password": OTHER_PASSWORD });
+    page.post("/auth/sign-up", &early).await?.expect(422, "field_invalid")?;
+    let taken = page.post("/auth/sign-up", &mina(" Mina@Nova.example ")).await?;
     ensure!(taken.status == 202, "{taken:?}");
-    let known = page.post("/auth/sign-up", &sign_up("mina@nova.example", OTHER_PASSWORD, "Mallory")).await?;
+    let known = page.post("/auth/sign-up", &mina("mina@nova.example")).await?;
     ensure!(known.looks_like(&taken), "a known e-mail address gets {known:?}, a new one {taken:?}");
 
     // An unconfirmed account, a wrong password and an unknown address look the same.
@@ -66,39 +65,81 @@ async fn check_sign_up(system: &System, page: &Page) -> anyhow::Result<()> {
 
     let (code, mails) = page.mailed_code("mina@nova.example").await?;
     ensure!(mails == 1, "{mails} mails for a sign-up and its repetition");
-    let confirm = |email: &str, code: &str| json!({ "email": email, "code": code });
+    let confirm = |email: &str, code: &str, password: &str, name: &str| {
+        json!({
+            "email": email, "code": code, "password": password, "name": name, "level": "A2",
+            "interests": ["cooking", "trains"], "timeZone": "Asia/Seoul", "feedbackLanguage": "ko", "pageLanguage": "ko",
+        })
+    };
+    for (password, name, code, field) in
+        [("weak", "Mina", "password_weak", Value::Null), (PASSWORD, "", "field_invalid", json!("name"))]
+    {
+        let body = confirm("mina@nova.example", "000000", password, name);
+        let refused = page.post("/auth/confirm", &body).await?.expect(422, code)?;
+        ensure!(refused.body.get("field").cloned().unwrap_or_default() == field, "{refused:?}");
+    }
+    let confirm = |email: &str, code: &str| confirm(email, code, PASSWORD, "Mina Kim");
     let wrong = page
         .post("/auth/confirm", &confirm("mina@nova.example", "000000"))
         .await?
         .expect(422, "code_wrong")?;
     let unknown = page.post("/auth/confirm", &confirm("nobody@nova.example", "000000")).await?;
     ensure!(unknown.looks_like(&wrong), "{unknown:?} is not {wrong:?}");
-    let again = page.post("/auth/resend", &json!({ "email": "mina@nova.example" })).await?;
-    let unknown = page.post("/auth/resend", &json!({ "email": "nobody@nova.example" })).await?;
+    let again = page.post("/auth/resend", &mina("mina@nova.example")).await?;
+    let unknown = page.post("/auth/resend", &mina("nobody@nova.example")).await?;
     ensure!(again.status == 202 && unknown.looks_like(&again), "{unknown:?} is not {again:?}");
     ensure!(page.mailed_code("mina@nova.example").await?.1 == 2, "no second mail");
     let confirmed = page.post("/auth/confirm", &confirm("MINA@nova.example", &code)).await?;
     ensure!(confirmed.status == 204, "{confirmed:?}");
     let twice = page.post("/auth/confirm", &confirm("mina@nova.example", &code)).await?;
     ensure!(twice.looks_like(&wrong), "a confirmed e-mail address gets {twice:?}");
-    let confirmed = page.post("/auth/resend", &json!({ "email": "mina@nova.example" })).await?;
+    let confirmed = page.post("/auth/resend", &mina("mina@nova.example")).await?;
     ensure!(confirmed.looks_like(&again), "{confirmed:?} is not {again:?}");
-    ensure!(
-        triggers::user(system, "mina@nova.example").await?.is_none(),
-        "the local pool created a record itself"
-    );
+    let record = triggers::user(system, "mina@nova.example").await?.context("no record")?;
+    let text = |name: &str| record[name].as_s().map_or("", String::as_str).to_owned();
+    let profile = ["name", "level", "timeZone", "feedbackLanguage", "pageLanguage"].map(text);
+    ensure!(profile == ["Mina Kim", "A2", "Asia/Seoul", "ko", "ko"], "{record:?}");
+    ensure!(!format!("{record:?}").contains("mina@"), "the record contains the e-mail address: {record:?}");
     Ok(())
 }
 
-async fn check_sessions(page: &mut Page) -> anyhow::Result<()> {
+/// An account that a stranger has prepared with a password of the stranger gets the owner's, and the stranger's is of no use.
+async fn check_prepared_account(system: &System, page: &Page) -> anyhow::Result<()> {
+    let taken = triggers::sign_up(system, "jun@nova.example", STRANGERS_PASSWORD).await?;
+    ensure!(taken.is_none(), "{taken:?}");
+    let (code, _) = page.mailed_code("jun@nova.example").await?;
+    let confirm =
+        json!({ "email": "jun@nova.example", "code": code, "password": PASSWORD, "name": "Jun Lee" });
+    let confirmed = page.post("/auth/confirm", &confirm).await?;
+    ensure!(confirmed.status == 204, "{confirmed:?}");
+    sign_in(page, "jun@nova.example", STRANGERS_PASSWORD).await?.expect(401, "credentials_wrong")?;
+    ensure!(sign_in(page, "jun@nova.example", PASSWORD).await?.body["user"]["name"] == "Jun Lee");
+
+    // The owner of another one requests a reset. The code of the sign-up completes the account.
+    let taken = triggers::sign_up(system, "suri@nova.example", STRANGERS_PASSWORD).await?;
+    ensure!(taken.is_none(), "{taken:?}");
+    let asked = page.post("/auth/forgot", &json!({ "email": "suri@nova.example" })).await?;
+    let (code, mails) = page.mailed_code("suri@nova.example").await?;
+    ensure!(asked.status == 202 && mails == 2, "{mails} mails: {asked:?}");
+    let reset = |code: &str| json!({ "email": "suri@nova.example", "code": code, "password": PASSWORD });
+    page.post("/auth/reset", &reset("000000")).await?.expect(422, "code_wrong")?;
+    let completed = page.post("/auth/reset", &reset(&code)).await?;
+    ensure!(completed.status == 204, "{completed:?}");
+    sign_in(page, "suri@nova.example", STRANGERS_PASSWORD).await?.expect(401, "credentials_wrong")?;
+    ensure!(sign_in(page, "suri@nova.example", PASSWORD).await?.status == 200, "the account is not complete");
+    Ok(())
+}
+
+async fn check_sessions(system: &System, page: &mut Page) -> anyhow::Result<()> {
     let wrong = sign_in(page, "mina@nova.example", WRONG_PASSWORD).await?.expect(401, "credentials_wrong")?;
     let unknown = sign_in(page, "nobody@nova.example", WRONG_PASSWORD).await?;
     ensure!(unknown.looks_like(&wrong), "{unknown:?} is not {wrong:?}");
     page.by_cookie("/auth/refresh", true).await?.expect(401, "session_missing")?;
 
     // The sign-in creates a missing record.
+    triggers::remove(system, "jun@nova.example").await?;
     let healed = sign_in(page, "jun@nova.example", PASSWORD).await?;
-    ensure!(healed.body["user"]["name"] == "Somebody" && healed.body["user"]["level"] == "B1", "{healed:?}");
+    ensure!(healed.body["user"]["name"] == "Jun Lee" && healed.body["user"]["level"] == "B1", "{healed:?}");
     ensure!(healed.body["expiresIn"] == 300, "{healed:?}");
 
     let answer = sign_in(page, "MINA@nova.example", PASSWORD).await?;
@@ -262,11 +303,10 @@ async fn check_limits(page: &Page) -> anyhow::Result<()> {
         let eleventh = sign_in(page, email, PASSWORD).await?;
         ensure!(limited(&eleventh), "{eleventh:?}");
     }
-    let code = json!({ "email": "limited@nova.example", "code": "000000" });
     for path in ["/auth/confirm", "/auth/reset"] {
-        let mut body = code.clone();
-        if path == "/auth/reset" {
-            body["password"] = json!(PASSWORD);
+        let mut body = json!({ "email": "limited@nova.example", "code": "000000", "password": PASSWORD });
+        if path == "/auth/confirm" {
+            body["name"] = json!("Limited");
         }
         for _ in 0..10 {
             page.post(path, &body).await?.expect(422, "code_wrong")?;

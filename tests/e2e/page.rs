@@ -104,13 +104,15 @@ impl Page {
         Ok(Answer { status, body, set_cookie, retry_after })
     }
 
-    /// Signs up and confirms the account with the mailed code.
+    /// Signs up and confirms the account with the mailed code. `request` is the confirmation without the code.
     pub(crate) async fn sign_up(&self, request: &Value) -> anyhow::Result<()> {
-        let taken = self.post("/auth/sign-up", request).await?;
-        ensure!(taken.status == 202, "the sign-up is not accepted: {taken:?}");
         let email = request["email"].as_str().context("a sign-up without an e-mail address")?;
+        let taken = self.post("/auth/sign-up", &json!({ "email": email })).await?;
+        ensure!(taken.status == 202, "the sign-up is not accepted: {taken:?}");
         let (code, _) = self.mailed_code(email).await?;
-        let confirmed = self.post("/auth/confirm", &json!({ "email": email, "code": code })).await?;
+        let mut confirm = request.clone();
+        confirm["code"] = json!(code);
+        let confirmed = self.post("/auth/confirm", &confirm).await?;
         ensure!(confirmed.status == 204, "the sign-up is not confirmed: {confirmed:?}");
         Ok(())
     }

@@ -81,9 +81,11 @@ impl Accounts {
     /// # Errors
     /// When the service refuses, for example because the e-mail address is known.
     pub async fn sign_up(&self, email: &str) -> anyhow::Result<Learner> {
-        let sign_up = json!({ "email": email, "password": PASSWORD, "name": "Local Learner" });
-        self.post("/auth/sign-up", &sign_up).await?;
-        self.post("/auth/confirm", &json!({ "email": email, "code": CONFIRMATION_CODE })).await?;
+        self.post("/auth/sign-up", &json!({ "email": email })).await?;
+        let confirm = json!({
+            "email": email, "code": CONFIRMATION_CODE, "password": PASSWORD, "name": "Local Learner",
+        });
+        self.post("/auth/confirm", &confirm).await?;
         self.sign_in(email).await
     }
 

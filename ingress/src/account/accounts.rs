@@ -1,8 +1,8 @@
 //! The accounts of learners: the record of each, which is created where it is missing, and the deletion.
 //!
-//! The record in the Users table is the source of truth for the profile. Level and interests are mirrored into the
+//! The record in the Users table is the source of truth for the profile. Name, level and interests are mirrored into the
 //! attributes of the user pool for tools that read them there. If that fails, the record stands and the next change mirrors
-//! both again. The attributes are read only here, to create a missing record.
+//! them again. The attributes are read only here, to create a missing record.
 
 use anyhow::anyhow;
 use events::{
@@ -103,6 +103,17 @@ impl Accounts {
             tracing::warn!(error, "failed to mirror a changed profile into the user pool");
         }
         Ok(user)
+    }
+
+    /// Gives the account of a learner whose sign-up was just confirmed its profile.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    pub async fn begin(&self, user_id: &UserId, profile: &Profile) -> Result<(), AccountError> {
+        let new = User::new(user_id.clone(), profile.clone(), Timestamp::now());
+        // On AWS the trigger of the user pool has created the record already, from attributes that hold no profile yet.
+        let user = self.users.create_if_missing(new).await.map_err(AccountError::Failed)?;
+        self.change(user_id, user.version, profile).await.map(drop)
     }
 
     /// Requests the deletion of the learner's account and returns the time of the first request. Repeated requests are

@@ -64,6 +64,20 @@ impl Email {
         &self.0
     }
 
+    /// The mailbox that receives the mail of this address, as far as its provider's rules are public: without the part after a
+    /// plus sign, and without the dots that the provider ignores. Limits count it, so that spellings are no way around them.
+    /// Addresses that a provider keeps apart may share it.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or((self.0.as_str(), ""));
+        let local = local.split_once('+').map_or(local, |(before, _)| before);
+        match domain {
+            // "Dots don't matter in Gmail addresses" (Gmail help); both domains are one provider.
+            "gmail.com" | "googlemail.com" => format!("{}@gmail.com", local.replace('.', "")),
+            _ => format!("{local}@{domain}"),
+        }
+    }
+
     fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
@@ -177,6 +191,17 @@ mod tests {
 
     fn refused(text: &str) -> EmailError {
         text.parse::<Email>().unwrap_err()
+    }
+
+    #[test]
+    fn mailbox_is_that_of_every_spelling_and_of_no_other_address() {
+        let mailbox = |text: &str| text.parse::<Email>().unwrap().mailbox();
+        for spelling in ["Mina.Kim@gmail.com", "minakim+1@gmail.com", "m.i.n.a.kim+a+b@GoogleMail.com"] {
+            assert_eq!(mailbox(spelling), "minakim@gmail.com", "{spelling}");
+        }
+        assert_eq!(mailbox("Mina+nova@school.kr"), "mina@school.kr");
+        assert_ne!(mailbox("mi.na@school.kr"), mailbox("mina@school.kr"), "a dot is part of the name there");
+        assert_ne!(mailbox("mina@gmail.com.school.kr"), mailbox("mina@gmail.com"));
     }
 
     #[test]

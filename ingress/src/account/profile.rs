@@ -19,8 +19,8 @@ pub const INTEREST_CHARS_MAX: usize = 50;
 /// Maximum length of a time zone name, in bytes.
 pub const TIME_ZONE_BYTES_MAX: usize = 64;
 
-/// The name of a learner whose attributes hold none.
-const NAMELESS: &str = "Learner";
+/// The name of a learner whose attributes hold none: the user pool requires a name before the learner has given one.
+pub const NAMELESS: &str = "Learner";
 
 /// The profile of a learner. Only the result of [`Profile::checked`] is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,22 @@ pub struct Profile {
     pub time_zone: String,
     /// The default language of assessments.
     pub feedback_language: FeedbackLanguage,
+    /// The language of the page.
+    // Records from before this field existed have none.
+    #[serde(default)]
+    pub page_language: PageLanguage,
+}
+
+/// The language in which the page speaks to a learner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PageLanguage {
+    /// English.
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// Korean.
+    #[serde(rename = "ko")]
+    Korean,
 }
 
 /// A field breaks its rule.
@@ -61,6 +77,7 @@ impl Profile {
             interests: Vec::new(),
             time_zone: "UTC".to_owned(),
             feedback_language: FeedbackLanguage::default(),
+            page_language: PageLanguage::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeType, AuthFlowType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType},
+    types::{AttributeType, AuthFlowType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType, UserStatusType},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -21,7 +21,10 @@ use events::{contract::UserId, runtime::failure::describe};
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{email::Email, profile::Profile};
+use super::{
+    email::Email,
+    profile::{NAMELESS, Profile},
+};
 pub use error::PoolError;
 pub use step::{Challenge, Session, SignedIn, Tokens};
 use step::{step, tokens_of};
@@ -45,6 +48,8 @@ pub struct PoolUser {
     pub user_id: UserId,
     /// The e-mail address.
     pub email: Email,
+    /// Whether the owner of the e-mail address has confirmed the sign-up.
+    pub is_confirmed: bool,
     /// The profile in the pool's attributes.
     pub profile: Profile,
 }
@@ -56,38 +61,38 @@ impl UserPool {
         Self { cognito: Client::new(sdk), pool_id, client_id, client_secret }
     }
 
-    /// Signs a learner up; the pool sends a code to the e-mail address.
+    /// Signs an e-mail address up, to which the pool sends a code. The password is random and stays unknown: whoever requests a
+    /// sign-up has not yet proved to read the address. [`Self::set_password`] sets the owner's.
     ///
     /// # Errors
-    /// [`PoolError::Exists`], [`PoolError::PasswordWeak`], [`PoolError::EmailRefused`] and others.
-    pub async fn sign_up(
-        &self,
-        email: &Email,
-        password: &SecretString,
-        profile: &Profile,
-    ) -> Result<(), PoolError> {
-        let attributes = [
-            ("email", email.as_str().to_owned()),
-            ("name", profile.name.clone()),
-            (LEVEL, profile.level_attribute()),
-            (INTERESTS, profile.interests_attribute()),
-        ];
-        let attributes = attributes
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| AttributeType::builder().name(name).value(value).build());
-        let attributes = attributes.collect::<Result<Vec<_>, _>>().context("every attribute has a name");
+    /// [`PoolError::Exists`], [`PoolError::EmailRefused`] and others.
+    pub async fn sign_up(&self, email: &Email) -> Result<(), PoolError> {
+        let attributes = [("email", email.as_str()), ("name", NAMELESS)];
+        let attributes =
+            attributes.map(|(name, value)| AttributeType::builder().name(name).value(value).build());
+        let attributes =
+            attributes.into_iter().collect::<Result<Vec<_>, _>>().context("every attribute has a name");
         self.cognito
             .sign_up()
             .client_id(&self.client_id)
             .secret_hash(self.secret_hash(email.as_str()))
             .username(email.as_str())
-            .password(password.expose_secret())
+            .password(password::random().expose_secret())
             .set_user_attributes(Some(attributes.map_err(PoolError::Unavailable)?))
             .send()
             .await
             .map(drop)
             .map_err(|error| failed(&error))
+    }
+
+    /// Replaces the password of a user. Needs `cognito-idp:AdminSetUserPassword`.
+    ///
+    /// # Errors
+    /// [`PoolError::PasswordWeak`] and others.
+    pub async fn set_password(&self, user_id: &UserId, password: &SecretString) -> Result<(), PoolError> {
+        let set = self.cognito.admin_set_user_password().user_pool_id(&self.pool_id);
+        let set = set.username(user_id.as_str()).password(password.expose_secret()).permanent(true);
+        set.send().await.map(drop).map_err(|error| failed(&error))
     }
 
     /// Confirms a sign-up with the code that was sent.
@@ -289,19 +294,23 @@ impl UserPool {
         Ok(PoolUser {
             user_id: user_id.context("the pool's user has no sub").map_err(PoolError::Unavailable)?,
             email: email.context("the pool's user has no e-mail address").map_err(PoolError::Unavailable)?,
+            is_confirmed: user.user_status != Some(UserStatusType::Unconfirmed),
             profile: Profile::of_attributes(attribute("name"), attribute(LEVEL), attribute(INTERESTS)),
         })
     }
 
-    /// Writes the level and the interests into the attributes of a user. Needs `cognito-idp:AdminUpdateUserAttributes`.
+    /// Writes the name, the level and the interests into the attributes of a user. Needs `cognito-idp:AdminUpdateUserAttributes`.
     ///
     /// # Errors
     /// See [`PoolError`].
     pub async fn mirror(&self, user_id: &UserId, profile: &Profile) -> Result<(), PoolError> {
         let mut update = self.cognito.admin_update_user_attributes().user_pool_id(&self.pool_id);
         update = update.username(user_id.as_str());
-        for (name, value) in [(LEVEL, profile.level_attribute()), (INTERESTS, profile.interests_attribute())]
-        {
+        for (name, value) in [
+            ("name", profile.name.clone()),
+            (LEVEL, profile.level_attribute()),
+            (INTERESTS, profile.interests_attribute()),
+        ] {
             let attribute = AttributeType::builder().name(name).value(value).build();
             let attribute =
                 attribute.context("every attribute has a name").map_err(PoolError::Unavailable)?;

@@ -25,7 +25,7 @@ use crate::{
     account::accounts::AccountError,
     account::auth::{Caller, Roles},
     account::export::Export,
-    account::profile::Profile,
+    account::profile::{PageLanguage, Profile},
     app::AppState,
     store::users::User,
 };
@@ -70,6 +70,8 @@ pub struct ProfileChange {
     time_zone: Option<String>,
     /// The default language of assessments.
     feedback_language: Option<FeedbackLanguage>,
+    /// The language of the page.
+    page_language: Option<PageLanguage>,
 }
 
 /// The confirmation of a deletion.
@@ -202,6 +204,7 @@ impl ProfileChange {
             interests: self.interests.unwrap_or(profile.interests),
             time_zone: self.time_zone.unwrap_or(profile.time_zone),
             feedback_language: self.feedback_language.unwrap_or(profile.feedback_language),
+            page_language: self.page_language.unwrap_or(profile.page_language),
         }
     }
 }

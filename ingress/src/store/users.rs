@@ -143,7 +143,7 @@ impl Users {
             .key("userId", text(user_id))
             .update_expression(
                 "SET #name = :name, #level = :level, interests = :interests, #timeZone = :timeZone, \
-                 feedbackLanguage = :feedbackLanguage, #version = :next, updatedAt = :now",
+                 feedbackLanguage = :feedbackLanguage, pageLanguage = :pageLanguage, #version = :next, updatedAt = :now",
             )
             .condition_expression(
                 "attribute_exists(userId) AND #version = :version AND attribute_not_exists(deletionRequestedAt)",
@@ -264,6 +264,7 @@ mod tests {
     use events::contract::{FeedbackLanguage, Level};
 
     use super::*;
+    use crate::account::profile::PageLanguage;
 
     fn user() -> User {
         let profile = Profile {
@@ -272,6 +273,7 @@ mod tests {
             interests: vec!["cooking".to_owned(), "trains".to_owned()],
             time_zone: "Asia/Seoul".to_owned(),
             feedback_language: FeedbackLanguage::Korean,
+            page_language: PageLanguage::Korean,
         };
         let now = "2026-11-23T10:00:00.123456789Z".parse().unwrap();
         User::new("8f1d7c1e-0a5b-4a0e-9d38-1f5c72aae4b1".parse().unwrap(), profile, now)
@@ -299,12 +301,19 @@ mod tests {
     #[test]
     fn a_record_without_one_of_its_attributes_is_an_error_that_names_it() {
         let whole = item(&user());
-        for name in whole.keys() {
+        for name in whole.keys().filter(|name| *name != "pageLanguage") {
             let mut item = whole.clone();
             item.remove(name);
             let error = read(item).unwrap_err().to_string();
             assert!(error.contains(name.as_str()), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn record_from_before_page_languages_has_the_default_one() {
+        let mut item = item(&user());
+        assert!(item.remove("pageLanguage").is_some());
+        assert_eq!(read(item).unwrap().profile.page_language, PageLanguage::English);
     }
 
     #[test]

@@ -95,7 +95,12 @@ function Entrance() {
 
 function SignedIn() {
   const session = useSession();
+  const { setLanguage } = useI18n();
   const { pathname } = useLocation();
+  const learnersLanguage = session.state === "signedIn" ? (session.user.pageLanguage ?? null) : null;
+  useEffect(() => {
+    if (learnersLanguage !== null) setLanguage(learnersLanguage);
+  }, [learnersLanguage, setLanguage]);
   if (session.state === "unknown") return <Loading />;
   if (session.state === "signedOut") return <Navigate to="/sign-in" state={{ from: pathname }} replace />;
   return <Outlet />;

@@ -1,7 +1,10 @@
-//! PURE. The form of a password and the rules of a new one, which are those of the user pool. They are checked before the pool is called, so a weak
-//! password is rejected in the same way for known and unknown e-mail addresses.
+//! The form of a password, the rules of a new one, which are those of the user pool, and random passwords. The rules are checked
+//! before the pool is called, so a weak password is rejected in the same way for known and unknown e-mail addresses.
 
-use events::text::{hidden, opaque};
+use events::{
+    runtime::env,
+    text::{hidden, opaque},
+};
 use secrecy::SecretString;
 
 pub const CHARS_MIN: usize = 8;
@@ -41,11 +44,23 @@ fn is_acceptable(password: &str) -> bool {
         && hidden(password).is_none()
 }
 
+/// A password that follows the rules and that nothing knows: of 244 random bits.
+pub(super) fn random() -> SecretString {
+    format!("aA1-{}{}", env::random_uuid().simple(), env::random_uuid().simple()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
+
+    #[test]
+    fn random_password_follows_the_rules_and_is_a_new_one() {
+        let (one, other) = (random(), random());
+        assert!(is_acceptable(one.expose_secret()));
+        assert_ne!(one.expose_secret(), other.expose_secret());
+    }
 
     #[test]
     fn a_password_keeps_every_rule() {

@@ -57,7 +57,10 @@ struct PasswordChange {
 pub(super) fn routes() -> Vec<Route> {
     vec![
         post("/auth/forgot", "forgotPassword", forgot)
-            .summary("Request a code", "To reset a forgotten password.")
+            .summary(
+                "Request a code",
+                "To reset a forgotten password, or to complete a sign-up whose e-mail address was never confirmed.",
+            )
             .returns(202, "The request was accepted.")
             .problems(&[Code::AccountsUnavailable]),
         post("/auth/reset", "resetPassword", reset)
@@ -88,8 +91,14 @@ async fn forgot(
 ) -> Result<Accepted<CodeRequested>, ApiError> {
     client.count(&app).await?;
     let email = email(&request.email)?;
-    MAILS.count(&app, "", email.as_str()).await?;
-    code_requested(app.user_pool.forgot(&email).await)?;
+    MAILS.count(&app, "", &email.mailbox()).await?;
+    let sent = match app.user_pool.user(email.as_str()).await {
+        // The pool resets no password of an unconfirmed user; the code of the sign-up does, see `reset`.
+        Ok(user) if !user.is_confirmed => app.user_pool.resend(&email).await,
+        Ok(_) | Err(PoolError::Refused) => app.user_pool.forgot(&email).await,
+        Err(error) => Err(error),
+    };
+    code_requested(sent)?;
     Ok(Accepted(CodeRequested::CODE))
 }
 
@@ -101,14 +110,22 @@ async fn reset(
     client.count(&app).await?;
     let (email, code) = (email(&request.email)?, code(&request.code)?);
     let password = new_password(&request.password)?;
-    CODES.count(&app, "reset", email.as_str()).await?;
-    app.user_pool.reset(&email, &code, &password).await.map_err(mailed_code)?;
+    CODES.count(&app, "reset", &email.mailbox()).await?;
+    let user = app.user_pool.user(email.as_str()).await;
+    if let Ok(user) = &user
+        && !user.is_confirmed
+    {
+        app.user_pool.confirm(&email, &code).await.map_err(mailed_code)?;
+        app.user_pool.set_password(&user.user_id, &password).await.map_err(mailed_code)?;
+    } else {
+        app.user_pool.reset(&email, &code, &password).await.map_err(mailed_code)?;
+    }
     // The password is replaced and the code is used, so the learner cannot retry.
     if let Err(error) = end_sessions(&app, &email).await {
         tracing::error!(error = format!("{error:#}"), "failed to end the sessions after a password reset");
     }
     // The owner of the e-mail address is not locked out by attempts of others.
-    PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
+    PASSWORDS.forget(&app, "sign-in", &email.mailbox()).await;
     Ok(NoContent)
 }
 

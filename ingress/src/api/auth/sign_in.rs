@@ -174,13 +174,13 @@ async fn sign_in(
     client.count(&app).await?;
     let email = email(&request.email)?;
     let password = known_password("password", &request.password)?;
-    PASSWORDS.count(&app, "sign-in", email.as_str()).await?;
+    PASSWORDS.count(&app, "sign-in", &email.mailbox()).await?;
     let signed_in = app.user_pool.sign_in(&email, &password).await.map_err(|error| {
         // The pool returns these for known addresses only.
         let reveals = matches!(error, PoolError::Exhausted | PoolError::Invalid);
         problem(if reveals { PoolError::Refused } else { error })
     })?;
-    PASSWORDS.forget(&app, "sign-in", email.as_str()).await;
+    PASSWORDS.forget(&app, "sign-in", &email.mailbox()).await;
     respond_signed_in(&app, &headers, signed_in).await
 }
 

@@ -542,7 +542,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm a sign-up
-         * @description With the code that was sent to the e-mail address.
+         * @description With the code that was sent to the e-mail address. Password and profile are those of this request. If the service fails after it has accepted the code, a password reset completes the account.
          */
         post: operations["confirmSignUp"];
         delete?: never;
@@ -562,7 +562,7 @@ export interface paths {
         put?: never;
         /**
          * Request a code
-         * @description To reset a forgotten password.
+         * @description To reset a forgotten password, or to complete a sign-up whose e-mail address was never confirmed.
          */
         post: operations["forgotPassword"];
         delete?: never;
@@ -742,7 +742,7 @@ export interface paths {
         put?: never;
         /**
          * Sign up
-         * @description Sends a code to the e-mail address, for `/auth/confirm`. An address that has signed up before gets no code, and the response is the same.
+         * @description Sends a code to the e-mail address, for `/auth/confirm`, which takes the password and the profile. An address that has signed up before gets no code, and the response is the same.
          */
         post: operations["signUp"];
         delete?: never;
@@ -935,6 +935,32 @@ export interface components {
             code: string;
             /** @description The e-mail address, case insensitive. */
             email: string;
+            /**
+             * @description The default language of assessments.
+             * @default en
+             */
+            feedbackLanguage?: components["schemas"]["FeedbackLanguage"];
+            /**
+             * @description Topics of interest: at most 20, each of 1 to 50 characters without commas.
+             * @default []
+             */
+            interests?: string[];
+            /**
+             * @description The default level of conversations.
+             * @default B1
+             */
+            level?: components["schemas"]["Level"];
+            /** @description The learner's name, 1 to 100 characters. */
+            name: string;
+            /**
+             * @description The language of the page.
+             * @default en
+             */
+            pageLanguage?: components["schemas"]["PageLanguage"];
+            /** @description The password: 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit. */
+            password: string;
+            /** @description The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`. Without it, UTC. */
+            timeZone?: string | null;
         };
         /**
          * Format: uuid
@@ -1285,6 +1311,11 @@ export interface components {
             level: components["schemas"]["Level"];
             /** @description The learner's name, 1 to 100 characters. */
             name: string;
+            /**
+             * @description The language of the page.
+             * @default en
+             */
+            pageLanguage?: components["schemas"]["PageLanguage"];
             /** @description The roles of the caller: `learner`, `analyst`, `operator`. */
             roles: string[];
             /** @description The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`. */
@@ -1398,6 +1429,8 @@ export interface components {
          *     in which conversations and assessments are counted.
          */
         Milestone: "first_conversation" | "ten_conversations" | "hundred_conversations" | "streak_seven_days" | "streak_thirty_days" | "hour_spoken" | "ten_hours_spoken" | "hundred_hours_spoken" | "level_a2" | "level_b1" | "level_b2" | "level_c1" | "level_c2";
+        /** @description The language in which the page speaks to a learner. */
+        PageLanguage: "en" | "ko";
         /** @description A page of a list. */
         PageOfConversationSummary: {
             /** @description The items, in the order of the list. */
@@ -1535,6 +1568,8 @@ export interface components {
             level?: components["schemas"]["Level"] | null;
             /** @description The learner's name, 1 to 100 characters. */
             name?: string | null;
+            /** @description The language of the page. */
+            pageLanguage?: components["schemas"]["PageLanguage"] | null;
             /** @description The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`. */
             timeZone?: string | null;
         };
@@ -1739,25 +1774,6 @@ export interface components {
             session: string;
             /** @constant */
             status: "challenge";
-        };
-        /** @description A new learner. */
-        SignUp: {
-            /** @description The e-mail address, case insensitive. A code is sent to it. */
-            email: string;
-            /**
-             * @description Topics of interest: at most 20, each of 1 to 50 characters without commas.
-             * @default []
-             */
-            interests?: string[];
-            /**
-             * @description The default level of conversations.
-             * @default B1
-             */
-            level?: components["schemas"]["Level"];
-            /** @description The learner's name, 1 to 100 characters. */
-            name: string;
-            /** @description 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit. */
-            password: string;
         };
         /** @description A pre-signed URL of an object. */
         SignedUrl: {
@@ -2154,6 +2170,11 @@ export interface components {
             level: components["schemas"]["Level"];
             /** @description The learner's name, 1 to 100 characters. */
             name: string;
+            /**
+             * @description The language of the page.
+             * @default en
+             */
+            pageLanguage?: components["schemas"]["PageLanguage"];
             /** @description The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`. */
             timeZone: string;
             /**
@@ -5689,6 +5710,7 @@ export interface operations {
             /**
              * @description `code_wrong`: The code is wrong or has expired.
              *     `field_invalid`: The field `field` of the body is invalid.
+             *     `password_weak`: The new password breaks the rules in `detail`.
              */
             422: {
                 headers: {
@@ -5697,7 +5719,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "code_wrong" | "field_invalid";
+                        code?: "code_wrong" | "field_invalid" | "password_weak";
                     };
                 };
             };
@@ -6861,7 +6883,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SignUp"];
+                "application/json": components["schemas"]["EmailAddress"];
             };
         };
         responses: {
@@ -6913,7 +6935,6 @@ export interface operations {
             /**
              * @description `email_refused`: E-mail addresses of this domain cannot sign up.
              *     `field_invalid`: The field `field` of the body is invalid.
-             *     `password_weak`: The new password breaks the rules in `detail`.
              */
             422: {
                 headers: {
@@ -6922,7 +6943,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "email_refused" | "field_invalid" | "password_weak";
+                        code?: "email_refused" | "field_invalid";
                     };
                 };
             };

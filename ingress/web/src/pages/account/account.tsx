@@ -49,7 +49,7 @@ function Profile({ me, etag }: { readonly me: Me; readonly etag: string }) {
       .split(",")
       .map((interest) => interest.trim())
       .filter((interest) => interest !== "");
-    const change = { name, level, timeZone, feedbackLanguage, interests: list };
+    const change = { name, level, timeZone, feedbackLanguage, pageLanguage: language, interests: list };
     try {
       await body(() => api.PATCH("/api/me", { params: { header: { "If-Match": etag } }, body: change }));
       setSaved(true);

@@ -4,7 +4,7 @@ import { useState, type FormEvent } from "react";
 import { api, body } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, PasswordField, styles as ui } from "../../ui/ui";
-import { CodeField } from "./sign-in";
+import { CodeField, NewPasswordField } from "./sign-in";
 
 export function Password() {
   const { t } = useI18n();
@@ -35,14 +35,7 @@ export function Password() {
           value={oldPassword}
           onChange={(e) => setOld(e.target.value)}
         />
-        <PasswordField
-          label={t("field.newPassword")}
-          hint={t("field.passwordHint")}
-          autoComplete="new-password"
-          required
-          value={newPassword}
-          onChange={(e) => setNew(e.target.value)}
-        />
+        <NewPasswordField value={newPassword} onChange={setNew} />
         <ErrorMessage error={error} />
         <Button type="submit" kind="primary">
           {t("account.changePassword")}

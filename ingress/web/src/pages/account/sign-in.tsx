@@ -3,9 +3,8 @@
 import { useState, type FormEvent, type ReactNode } from "react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { ApiError, api, body, type Schemas } from "../../api/client";
-import { loadMe } from "../../api/me";
 import { signedIn } from "../../api/session";
-import { useI18n, type Language } from "../../i18n/i18n";
+import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Field, PageTitle, PasswordField, styles } from "../../ui/ui";
 
 type SignInResult = Schemas["SignInResult"];
@@ -49,14 +48,7 @@ export function SignIn() {
   return (
     <FormPage title={t("signIn.title")} lead={t("signIn.lead")} submit={submit}>
       <p role="status">{message}</p>
-      <Field
-        label={t("field.email")}
-        type="email"
-        autoComplete="username"
-        required
-        value={email}
-        onChange={(e) => setEmail(e.target.value)}
-      />
+      <EmailField value={email} onChange={setEmail} />
       <PasswordField
         label={t("field.password")}
         autoComplete="current-password"
@@ -105,14 +97,7 @@ function AnswerChallenge(props: {
       submit={submit}
     >
       {challenge === "newPassword" ? (
-        <PasswordField
-          label={t("field.newPassword")}
-          hint={t("field.passwordHint")}
-          autoComplete="new-password"
-          required
-          value={answer}
-          onChange={(e) => setAnswer(e.target.value)}
-        />
+        <NewPasswordField value={answer} onChange={setAnswer} />
       ) : (
         <CodeField value={answer} onChange={setAnswer} />
       )}
@@ -127,6 +112,13 @@ function AnswerChallenge(props: {
   );
 }
 
+/** What a sign-up carries to the page that confirms it: the password is set only with the mailed code. */
+interface NewAccount {
+  readonly email: string;
+  readonly name: string;
+  readonly password: string;
+}
+
 export function SignUp() {
   const { t } = useI18n();
   const navigate = useNavigate();
@@ -134,35 +126,15 @@ export function SignUp() {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const { submit, busy, error } = useSubmit(async () => {
-    await body(() => api.POST("/auth/sign-up", { body: { email: email.trim(), name: name.trim(), password } }));
-    void navigate("/confirm", { state: { email: email.trim(), password } });
+    const account: NewAccount = { email: email.trim(), name: name.trim(), password };
+    await body(() => api.POST("/auth/sign-up", { body: { email: account.email } }));
+    void navigate("/confirm", { state: account });
   });
   return (
     <FormPage title={t("signUp.title")} submit={submit}>
-      <Field
-        label={t("field.name")}
-        autoComplete="name"
-        required
-        maxLength={100}
-        value={name}
-        onChange={(e) => setName(e.target.value)}
-      />
-      <Field
-        label={t("field.email")}
-        type="email"
-        autoComplete="username"
-        required
-        value={email}
-        onChange={(e) => setEmail(e.target.value)}
-      />
-      <PasswordField
-        label={t("field.password")}
-        hint={t("field.passwordHint")}
-        autoComplete="new-password"
-        required
-        value={password}
-        onChange={(e) => setPassword(e.target.value)}
-      />
+      <NameField value={name} onChange={setName} />
+      <EmailField value={email} onChange={setEmail} />
+      <NewPasswordField value={password} onChange={setPassword} isFirst />
       <ErrorMessage error={error} />
       <Button type="submit" kind="primary" disabled={busy}>
         {t("signUp.submit")}
@@ -174,48 +146,36 @@ export function SignUp() {
   );
 }
 
-/** A new account gets the time zone of this device and the language of the page. They can be changed at any time. */
-async function introduce(feedbackLanguage: Language): Promise<void> {
-  const { etag } = await loadMe();
-  const change = { feedbackLanguage, timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
-  await body(() => api.PATCH("/api/me", { params: { header: { "If-Match": etag } }, body: change }));
-}
-
 export function Confirm() {
   const { t, language } = useI18n();
   const navigate = useNavigate();
+  const given = useLocation().state as Partial<NewAccount> | null;
   const [email, setEmail] = useEmail();
-  const password = (useLocation().state as { password?: string } | null)?.password;
+  const [name, setName] = useState(given?.name ?? "");
+  const [password, setPassword] = useState(given?.password ?? "");
   const [code, setCode] = useState("");
   const [resent, setResent] = useState(false);
   const { submit, busy, error } = useSubmit(async () => {
-    await body(() => api.POST("/auth/confirm", { body: { email: email.trim(), code } }));
-    const result =
-      password === undefined
-        ? null
-        : await body(() => api.POST("/auth/sign-in", { body: { email: email.trim(), password } })).catch(() => null);
-    if (result === null || "challenge" in result) {
-      void navigate("/sign-in", { state: { email } });
-      return;
-    }
-    signedIn(result);
-    await introduce(language).catch(() => undefined);
+    const account = { email: email.trim(), password };
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const profile = { name: name.trim(), timeZone, feedbackLanguage: language, pageLanguage: language };
+    await body(() => api.POST("/auth/confirm", { body: { ...account, ...profile, code } }));
+    const result = await body(() => api.POST("/auth/sign-in", { body: account })).catch(() => null);
+    if (result === null || "challenge" in result) void navigate("/sign-in", { state: { email } });
+    else signedIn(result);
   });
   const resend = useSubmit(async () => {
     await body(() => api.POST("/auth/resend", { body: { email: email.trim() } }));
     setResent(true);
   });
+  // A field that was wrong can be changed here: nothing is stored before the code is accepted.
+  const rejected = error instanceof ApiError ? (error.problem.field ?? error.code) : "";
   return (
     <FormPage title={t("confirm.title")} lead={t("confirm.lead", { email })} submit={submit}>
-      {password === undefined && (
-        <Field
-          label={t("field.email")}
-          type="email"
-          autoComplete="username"
-          required
-          value={email}
-          onChange={(e) => setEmail(e.target.value)}
-        />
+      {given?.email === undefined && <EmailField value={email} onChange={setEmail} />}
+      {(given?.name === undefined || rejected === "name") && <NameField value={name} onChange={setName} />}
+      {(given?.password === undefined || rejected === "password_weak") && (
+        <NewPasswordField value={password} onChange={setPassword} isFirst />
       )}
       <CodeField value={code} onChange={setCode} />
       <ErrorMessage error={error ?? resend.error} />
@@ -248,27 +208,9 @@ export function Forgot() {
   });
   return (
     <FormPage title={t("forgot.title")} lead={sent ? t("reset.lead", { email }) : t("forgot.lead")} submit={submit}>
-      {!sent && (
-        <Field
-          label={t("field.email")}
-          type="email"
-          autoComplete="username"
-          required
-          value={email}
-          onChange={(e) => setEmail(e.target.value)}
-        />
-      )}
+      {!sent && <EmailField value={email} onChange={setEmail} />}
       {sent && <CodeField value={code} onChange={setCode} />}
-      {sent && (
-        <PasswordField
-          label={t("field.newPassword")}
-          hint={t("field.passwordHint")}
-          autoComplete="new-password"
-          required
-          value={password}
-          onChange={(e) => setPassword(e.target.value)}
-        />
-      )}
+      {sent && <NewPasswordField value={password} onChange={setPassword} />}
       <ErrorMessage error={error} />
       <Button type="submit" kind="primary" disabled={busy}>
         {sent ? t("reset.submit") : t("forgot.submit")}
@@ -280,8 +222,55 @@ export function Forgot() {
   );
 }
 
+interface TextField {
+  readonly value: string;
+  readonly onChange: (text: string) => void;
+}
+
+function EmailField({ value, onChange }: TextField) {
+  const { t } = useI18n();
+  return (
+    <Field
+      label={t("field.email")}
+      type="email"
+      autoComplete="username"
+      required
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}
+
+function NameField({ value, onChange }: TextField) {
+  const { t } = useI18n();
+  return (
+    <Field
+      label={t("field.name")}
+      autoComplete="name"
+      required
+      maxLength={100}
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}
+
+export function NewPasswordField({ value, onChange, isFirst }: TextField & { readonly isFirst?: boolean }) {
+  const { t } = useI18n();
+  return (
+    <PasswordField
+      label={t(isFirst === true ? "field.password" : "field.newPassword")}
+      hint={t("field.passwordHint")}
+      autoComplete="new-password"
+      required
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}
+
 /** One field for the whole code, so that it can be pasted; the service removes spaces. */
-export function CodeField({ value, onChange }: { readonly value: string; readonly onChange: (code: string) => void }) {
+export function CodeField({ value, onChange }: TextField) {
   const { t } = useI18n();
   return (
     <Field
