@@ -11,6 +11,7 @@ mod generate;
 mod photograph;
 mod publish;
 mod raster;
+mod variants;
 
 pub use cache::illustration;
 pub use catalogue::{ALT_CHARS_MAX, DESCRIPTION_CHARS_MAX, Picture, catalogue, catalogue_version};
@@ -22,3 +23,4 @@ pub use photograph::{
 };
 pub use publish::{Published, publish, publish_pictures};
 pub use raster::{SIZE, png_size, rasterise};
+pub use variants::{VARIANT_WIDTHS, Variant, variants};

@@ -19,6 +19,7 @@ pub mod learners;
 pub mod live;
 pub mod me;
 pub mod middleware;
+pub mod next_step;
 pub mod openapi;
 pub mod operation;
 pub mod paging;
@@ -40,7 +41,7 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
         ("Account", me::routes()),
         ("Pictures", pictures::routes()),
         ("Conversations", [conversations::routes(), history::routes(), results::routes()].concat()),
-        ("Progress", progress::routes()),
+        ("Progress", [progress::routes(), next_step::routes()].concat()),
         ("Learners", [learners::routes(), feed::routes()].concat()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
         ("Signing in", auth::routes()),

@@ -31,7 +31,7 @@ use crate::{
     server::connections::{ConnectionLimits, Connections},
     store::{
         analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, sessions::SessionStore,
-        signed::Signer, stores::Stores, users::Users,
+        stores::Stores, users::Users,
     },
     web::WebFiles,
 };
@@ -153,7 +153,7 @@ impl AppState {
             coordination,
             web_origin: config.web_origin.clone(),
             service_config: api::config::Fixed::new(config),
-            web: web_files(config, &stores.signer),
+            web: config.web_dir.clone().map(|directory| WebFiles { directory }),
             sessions: Sessions::new(dependencies),
             stores,
             connections: Connections::new(connection_limits(config), Arc::clone(&metrics)),
@@ -191,15 +191,6 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
         per_address_max: (config.trusted_proxies == 0).then_some(config.connections_per_address_max),
         idle_timeout: Duration::from_secs(config.keep_alive_seconds),
     }
-}
-
-/// The page, if the configuration names one.
-fn web_files(config: &Config, signer: &Signer) -> Option<WebFiles> {
-    config.web_dir.clone().map(|directory| WebFiles {
-        directory,
-        signer: signer.clone(),
-        buckets: [config.images_bucket.clone(), config.audio_bucket.clone()],
-    })
 }
 
 /// As many clients as the streams need, each with its own connection. They have no timeouts, which would end a stream, and no

@@ -7,6 +7,7 @@ pub mod documents;
 pub mod erasures;
 pub mod images;
 pub mod learners;
+pub mod objects;
 pub mod pictures;
 pub mod progress;
 pub mod results;

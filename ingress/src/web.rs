@@ -9,14 +9,11 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
 
-use crate::store::signed::Signer;
-
-/// The response headers of the page, which CloudFront has too. `{storage}` stands for the origins of signed URLs.
+/// The response headers of the page, which CloudFront has too.
 const HEADERS: &str = include_str!("../web/headers.json");
 
 /// Paths of the service, below which the page has none.
@@ -36,10 +33,6 @@ const ONE_HOUR: &str = "public, max-age=3600";
 pub struct WebFiles {
     /// A build of `ingress/web`.
     pub directory: PathBuf,
-    /// Signs URLs, to learn their origin.
-    pub signer: Signer,
-    /// The buckets whose objects the page shows.
-    pub buckets: [String; 2],
 }
 
 impl WebFiles {
@@ -63,36 +56,18 @@ impl WebFiles {
         }
         let mut response = response.map(Body::new).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-        response.headers_mut().extend(self.page_headers().await);
+        response.headers_mut().extend(page_headers());
         Some(response)
-    }
-
-    async fn page_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        let mut origins = Vec::new();
-        for bucket in &self.buckets {
-            let url = self.signer.sign(bucket, "x", Timestamp::now()).await.map(|signed| signed.url);
-            origins.extend(url.ok().and_then(|url| origin(&url)));
-        }
-        origins.dedup();
-        page_headers(&origins.join(" "))
     }
 }
 
-/// The response headers of the page, with `storage` as the origins of signed URLs.
-fn page_headers(storage: &str) -> Vec<(HeaderName, HeaderValue)> {
+fn page_headers() -> Vec<(HeaderName, HeaderValue)> {
     static PARSED: LazyLock<Map<String, Value>> =
         LazyLock::new(|| serde_json::from_str(HEADERS).expect("headers.json is a JSON object"));
     let header = |(name, value): (&String, &Value)| {
-        let value = value.as_str()?.replace("{storage}", storage);
-        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value.as_str()?).ok()?))
     };
     PARSED.iter().filter_map(header).collect()
-}
-
-/// Scheme and authority of `url`.
-fn origin(url: &str) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
-    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
 }
 
 fn is_of_service(path: &str) -> bool {
@@ -123,7 +98,6 @@ fn cache_control(path: &str) -> &'static str {
 mod tests {
     use std::fs;
 
-    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -137,14 +111,7 @@ mod tests {
         fs::write(directory.join("assets/main-1a.js"), "plain").unwrap();
         fs::write(directory.join("assets/main-1a.js.br"), "brotli").unwrap();
         fs::write(folder.path().join("secret.txt"), "secret").unwrap();
-        let sdk = aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "a", "b", None, None, "test",
-            )))
-            .build();
-        WebFiles { directory, signer: Signer::new(&sdk), buckets: ["pictures".into(), "audio".into()] }
+        WebFiles { directory }
     }
 
     async fn get(files: &WebFiles, path: &str, encoding: &str) -> Option<(http::HeaderMap, String)> {
@@ -166,11 +133,8 @@ mod tests {
                 ("<html>", &HeaderValue::from_static(ONE_HOUR))
             );
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-            assert!(
-                policy.contains("img-src 'self' https://pictures.s3.us-east-1.amazonaws.com https://audio."),
-                "{policy}"
-            );
-            assert!(!policy.contains("unsafe"), "{policy}");
+            assert!(policy.contains("img-src 'self'; media-src 'self' blob:;"), "{policy}");
+            assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
         }
     }
 

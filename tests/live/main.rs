@@ -15,6 +15,7 @@ mod ends;
 mod faults;
 mod faulty_session;
 mod flood;
+mod history;
 mod hour;
 mod limits;
 mod loudspeaker;

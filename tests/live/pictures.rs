@@ -6,13 +6,33 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tests::{
-    deployment::IMAGES,
+    deployment::{IMAGES, PICTURES},
     live::{Live, LiveOptions, block_on},
 };
 
 use super::reader::Reader;
 
 const OK: StatusCode = StatusCode::OK;
+
+/// The name of an image file is a hash.
+const HASH: &str = "0123456789abcdef0123456789abcdef";
+
+/// The image needs no token, is kept for a year, and is not sent again.
+async fn check_image(live: &Live, url: &str) {
+    let get = |url: &str| live.http().get(format!("{}{url}", live.url()));
+    let image = get(url).send().await.unwrap();
+    assert_eq!((image.status(), image.headers()["content-type"].to_str().unwrap()), (OK, "image/png"));
+    assert_eq!(image.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(image.headers()["etag"], format!("\"{HASH}\""));
+    let again = get(url).header("if-none-match", &image.headers()["etag"]).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(image.bytes().await.unwrap(), "image");
+    for other in
+        [url.replace("0123", "9999"), url.replace("png", "exe"), url.replace("street-market", "..%2f..")]
+    {
+        assert_eq!(get(&other).send().await.unwrap().status(), StatusCode::NOT_FOUND, "{other}");
+    }
+}
 
 #[test]
 fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minute() {
@@ -41,7 +61,10 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
         let published = aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("operator")).update_item();
         let published =
             published.table_name(IMAGES).key("imageId", AttributeValue::S("street-market".into()));
-        let key = AttributeValue::S("pictures/street-market/1.png".into());
+        let key = AttributeValue::S(format!("pictures/street-market/{HASH}.png"));
+        let s3 = aws_sdk_s3::Client::new(&live.cloud.sdk_config("operator"));
+        let object = s3.put_object().bucket(PICTURES).key(format!("pictures/street-market/{HASH}.png"));
+        object.body(b"image".to_vec().into()).send().await.unwrap();
         let published =
             published.update_expression("SET imageKey = :key").expression_attribute_values(":key", key);
         published.send().await.unwrap();
@@ -49,7 +72,8 @@ fn pictures_are_told_without_what_would_spoil_the_exercise_and_read_once_a_minut
         tokio::time::sleep(Duration::from_secs(61)).await;
         let (_, picture) = learner.get("/api/pictures/street-market").await;
         let url = picture["image"]["url"].as_str().unwrap();
-        assert!(url.contains("pictures/street-market/1.png") && url.contains("X-Amz-Signature"), "{url}");
+        assert_eq!(url, format!("/api/pictures/street-market/images/{HASH}.png"));
+        check_image(&live, url).await;
         let get = || learner.request(Method::GET, "/api/pictures/street-market");
         let answer = get().send().await.unwrap();
         assert_eq!(answer.headers()["cache-control"], "private, max-age=300");

@@ -284,7 +284,7 @@ async fn await_pipeline(learner: &Reader<'_>, path: &str) -> Value {
 /// Checks that no store has any word of the conversation.
 async fn check_deleted(live: &Live, learner: &Reader<'_>, id: ConversationId) {
     let unknown = learner.get("/api/conversations/01890a5d-ac96-774b-bcce-b302099a8057").await;
-    for end in ["", "/transcript", "/assessment", "/results", "/turns/1/audio"] {
+    for end in ["", "/transcript", "/assessment", "/results", "/turns/1/audio", "/turns/1/recording"] {
         assert_eq!(learner.get(&format!("/api/conversations/{id}{end}")).await, unknown, "{end}");
     }
     let (text, state) = (id.to_string(), live.cloud.state());

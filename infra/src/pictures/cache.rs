@@ -1,5 +1,5 @@
-//! The cache of illustrations as PNG: each is rendered once and kept in the private cache folder under the hash of its
-//! source.
+//! The cache of illustrations as PNG and of the variants of an image: each is made once and kept in the private cache folder
+//! under the hash of its source.
 
 use std::{fs, io::Write as _, path::Path};
 
@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Picture,
     raster::{RENDERER, SIZE, png_size, rasterise},
+    variants::{ENCODER, VARIANT_WIDTHS, Variant, variants},
 };
 use crate::cache_folder::cache_folder;
 
@@ -26,27 +27,61 @@ pub async fn illustration(picture: &Picture) -> anyhow::Result<Bytes> {
 }
 
 fn kept_in(folder: &Path, svg: &str) -> anyhow::Result<Bytes> {
-    let hash = Sha256::new().chain_update(RENDERER).chain_update([0]).chain_update(svg).finalize();
-    let file = folder.join(format!("{}.png", hex::encode(hash)));
+    let file = folder.join(format!("{}.png", name(RENDERER, svg.as_bytes())));
     if let Ok(png) = fs::read(&file)
         && png_size(&png) == Some((SIZE, SIZE))
     {
         return Ok(png.into());
     }
     let png = rasterise(svg)?;
-    keep(folder, &file, &png).with_context(|| {
-        format!("cannot write {}; set NOVA_CACHE_DIR to a folder that can be written", file.display())
-    })?;
+    keep(folder, &file, &png)?;
     Ok(png.into())
 }
 
+/// The variants of an image, a PNG.
+///
+/// # Errors
+/// It is not a PNG, or there is no cache folder.
+pub(super) async fn kept_variants(png: Bytes) -> anyhow::Result<Vec<Variant>> {
+    let folder = cache_folder()?.join("pictures");
+    let made = tokio::task::spawn_blocking(move || variants_in(&folder, &png)).await;
+    made.context("the work on an image was cancelled")?
+}
+
+fn variants_in(folder: &Path, png: &[u8]) -> anyhow::Result<Vec<Variant>> {
+    let name = name(ENCODER, png);
+    let file = |width: u32| folder.join(format!("{name}-{width}.webp"));
+    let read = |width: &u32| {
+        let webp = fs::read(file(*width)).ok()?;
+        Variant::of_webp(webp).filter(|variant| variant.width == *width)
+    };
+    if let Some(kept) = VARIANT_WIDTHS.iter().map(read).collect() {
+        return Ok(kept);
+    }
+    let made = variants(png)?;
+    for variant in &made {
+        keep(folder, &file(variant.width), &variant.webp)?;
+    }
+    Ok(made)
+}
+
+/// The name of what `maker` makes of `source`.
+fn name(maker: &str, source: &[u8]) -> String {
+    hex::encode(Sha256::new().chain_update(maker).chain_update([0]).chain_update(source).finalize())
+}
+
 /// Writes under a temporary name first, so that a file with the final name is complete.
-fn keep(folder: &Path, file: &Path, png: &[u8]) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mut part = tempfile::NamedTempFile::new_in(folder)?;
-    part.write_all(png)?;
-    part.persist(file)?;
-    Ok(())
+fn keep(folder: &Path, file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> anyhow::Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut part = tempfile::NamedTempFile::new_in(folder)?;
+        part.write_all(bytes)?;
+        part.persist(file)?;
+        Ok(())
+    };
+    write().with_context(|| {
+        format!("cannot write {}; set NOVA_CACHE_DIR to a folder that can be written", file.display())
+    })
 }
 
 #[cfg(test)]

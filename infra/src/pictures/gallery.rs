@@ -1,4 +1,5 @@
-//! The publication of pictures: an object in S3 for each image, an item in the Images table for each picture.
+//! The publication of pictures: an object in S3 for each image and each of its variants, an item in the Images table for each
+//! picture.
 //!
 //! The key of an object contains the hash of its content, so an object never changes and a URL stays valid. The item names
 //! the object; it is written after the object.
@@ -14,22 +15,25 @@ use events::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Picture, SIZE, catalogue_version, photograph::ImageModel};
+use super::{Picture, SIZE, Variant, cache::kept_variants, catalogue_version, photograph::ImageModel};
 
 /// The value of `imageSource` for an illustration. For a photograph it is the id of the model.
 pub const ILLUSTRATION: &str = "illustration";
 
-/// The media type of every image.
-const CONTENT_TYPE: &str = "image/png";
+/// The media type of an original.
+const PNG: &str = "image/png";
 
-/// A browser may cache an image: the object of a key never changes. The URL belongs to one learner.
-const CACHE_CONTROL: &str = "private, max-age=31536000, immutable";
+/// The media type of a variant.
+const WEBP: &str = "image/webp";
+
+/// The object of a key never changes.
+const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
 /// Digits of an image's SHA-256 (of 64) in its key.
 const KEY_DIGITS: usize = 32;
 
 /// Names of the attributes that are about the image: they stay where a picture keeps its image.
-const IMAGE_ATTRIBUTES: [&str; 8] = [
+const IMAGE_ATTRIBUTES: [&str; 9] = [
     "imageKey",
     "imageSha256",
     "width",
@@ -38,6 +42,7 @@ const IMAGE_ATTRIBUTES: [&str; 8] = [
     "imageSource",
     "imagePromptSha256",
     "imageSimulated",
+    "imageVariants",
 ];
 
 /// An item of the Images table.
@@ -137,11 +142,15 @@ impl Gallery {
         if let Some(Image { png, source }) = image {
             let hash = hex::encode(Sha256::digest(&png));
             let key = format!("pictures/{}/{}.png", picture.image_id, &hash[..KEY_DIGITS]);
-            if !self.exists(&key).await? {
-                self.upload(&key, png).await?;
-                stored.uploaded = true;
+            stored.uploaded = self.upload_if_absent(&key, PNG, &png).await?;
+            let mut variants = Vec::new();
+            for Variant { width, height, webp } in kept_variants(png).await? {
+                let hash = hex::encode(Sha256::digest(&webp));
+                let key = format!("pictures/{}/{}.webp", picture.image_id, &hash[..KEY_DIGITS]);
+                stored.uploaded |= self.upload_if_absent(&key, WEBP, &webp).await?;
+                variants.push(VariantAttributes { key, width, height });
             }
-            item.extend(about_image(key, hash, source));
+            item.extend(about_image(key, hash, source, variants));
         } else if let Some(before) = before {
             let kept = IMAGE_ATTRIBUTES
                 .iter()
@@ -169,12 +178,16 @@ impl Gallery {
         }
     }
 
-    async fn upload(&self, key: &str, png: Bytes) -> anyhow::Result<()> {
-        let put = self.s3.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(png));
-        let put = put.content_type(CONTENT_TYPE).cache_control(CACHE_CONTROL).send().await;
+    /// Returns whether the object is new.
+    async fn upload_if_absent(&self, key: &str, media_type: &str, image: &Bytes) -> anyhow::Result<bool> {
+        if self.exists(key).await? {
+            return Ok(false);
+        }
+        let put = self.s3.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(image.clone()));
+        let put = put.content_type(media_type).cache_control(CACHE_CONTROL).send().await;
         put.map_err(|error| describe(&error))
             .with_context(|| format!("cannot write the object {key} into the bucket {}", self.bucket))?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -200,9 +213,24 @@ struct ImageAttributes {
     /// `true` or absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     image_simulated: Option<bool>,
+    image_variants: Vec<VariantAttributes>,
 }
 
-fn about_image(image_key: String, image_sha256: String, source: Source) -> Item {
+/// A variant in an item.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VariantAttributes {
+    key: String,
+    width: u32,
+    height: u32,
+}
+
+fn about_image(
+    image_key: String,
+    image_sha256: String,
+    source: Source,
+    image_variants: Vec<VariantAttributes>,
+) -> Item {
     let (image_source, image_prompt_sha256, simulated) = match source {
         Source::Illustration => (ILLUSTRATION.to_owned(), None, false),
         Source::Photograph { model, prompt_sha256, simulated } => (model, Some(prompt_sha256), simulated),
@@ -212,10 +240,11 @@ fn about_image(image_key: String, image_sha256: String, source: Source) -> Item 
         image_sha256,
         width: SIZE,
         height: SIZE,
-        content_type: CONTENT_TYPE,
+        content_type: PNG,
         image_source,
         image_prompt_sha256,
         image_simulated: simulated.then_some(true),
+        image_variants,
     })
 }
 
@@ -231,7 +260,7 @@ mod tests {
     fn attributes_of_an_image_are_those_that_are_kept_with_it() {
         let source =
             Source::Photograph { model: "m".to_owned(), prompt_sha256: "p".to_owned(), simulated: true };
-        let attributes = about_image("k".to_owned(), "h".to_owned(), source);
+        let attributes = about_image("k".to_owned(), "h".to_owned(), source, Vec::new());
         let mut names: Vec<&str> = attributes.keys().map(String::as_str).collect();
         let mut kept = IMAGE_ATTRIBUTES.to_vec();
         names.sort_unstable();

@@ -21,6 +21,9 @@ use super::{
 /// Length of the hash in an entity tag, in bytes.
 const TAG_BYTES: usize = 16;
 
+/// How long what never changes is kept, in seconds: a year.
+const IMMUTABLE_SECONDS: u64 = 31_536_000;
+
 /// How long a response is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -30,6 +33,8 @@ pub enum Freshness {
     Private(Duration),
     /// Fresh for this time, for all callers.
     Public(Duration),
+    /// It never changes, for all callers.
+    Immutable,
 }
 
 /// A strong entity tag (RFC 9110, section 8.8.3), a hash of the content.
@@ -57,6 +62,12 @@ impl EntityTag {
         let hash = Sha256::digest(content);
         let hex: String = hash.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
         Self(format!("\"{hex}\""))
+    }
+
+    /// The tag of content with this hash, in hexadecimal digits.
+    #[must_use]
+    pub fn of_hash(hash: &str) -> Self {
+        Self(format!("\"{hash}\""))
     }
 
     /// The tag of `value` as JSON, which is that of [`IfNoneMatch::json`].
@@ -95,6 +106,7 @@ impl Freshness {
             Self::Revalidated => "private, no-cache".to_owned(),
             Self::Private(age) => format!("private, max-age={}", age.as_secs()),
             Self::Public(age) => format!("public, max-age={}", age.as_secs()),
+            Self::Immutable => format!("public, max-age={IMMUTABLE_SECONDS}, immutable"),
         };
         HeaderValue::from_str(&text).expect("numbers and words are valid in a header")
     }
@@ -106,10 +118,16 @@ impl IfNoneMatch {
     pub fn respond(&self, freshness: Freshness, media_type: &'static str, content: Vec<u8>) -> Response {
         let tag = EntityTag::of(&content);
         let kept = [(header::ETAG, tag.header()), (header::CACHE_CONTROL, freshness.header())];
-        if self.0.as_deref().is_some_and(|header| tag.is_in(header)) {
+        if self.includes(&tag) {
             return (StatusCode::NOT_MODIFIED, kept).into_response();
         }
         (kept, [(header::CONTENT_TYPE, media_type)], content).into_response()
+    }
+
+    /// Whether the caller has the content with this tag.
+    #[must_use]
+    pub fn includes(&self, tag: &EntityTag) -> bool {
+        self.0.as_deref().is_some_and(|header| tag.is_in(header))
     }
 
     /// `value` as JSON, or 304 if the caller has it.
@@ -271,5 +289,6 @@ mod tests {
     fn an_answer_says_how_long_it_is_good() {
         assert_eq!(Freshness::Revalidated.header(), "private, no-cache");
         assert_eq!(Freshness::Public(Duration::from_secs(300)).header(), "public, max-age=300");
+        assert_eq!(Freshness::Immutable.header(), "public, max-age=31536000, immutable");
     }
 }

@@ -1,7 +1,7 @@
 //! Extractors for the path, the query and the body of a request. An invalid value is rejected with a problem document that names
 //! it.
 
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
 use axum::{
     body::Bytes,
@@ -26,6 +26,10 @@ pub struct Body<T>(pub T);
 
 #[derive(Clone, Debug)]
 pub struct Query<T>(pub T);
+
+/// The header `Range`, as the caller sent it.
+#[derive(Clone, Debug)]
+pub struct ByteRange(pub Option<String>);
 
 /// The parameters of the path. A value that cannot be one identifies nothing: 404.
 #[derive(Clone, Debug)]
@@ -64,6 +68,24 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| ApiError::NotFound("resource"))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ByteRange {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let value = parts.headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+        Ok(Self(value.map(str::to_owned)))
+    }
+}
+
+impl HandlerInput for ByteRange {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        operation.header("Range", "One range of bytes, e.g. `bytes=0-499`. Any other value is ignored.");
+        operation.response(206, "The range.", None);
+        operation.response_header(206, "Content-Range", "Which bytes these are, and how many there are.");
+        operation.problem(Code::RangeInvalid);
     }
 }
 

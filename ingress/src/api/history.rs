@@ -12,6 +12,7 @@ use events::{
     contract::{ConversationId, Level, UserId},
     journal::Header,
 };
+use http::header;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,19 +20,21 @@ use super::{
     accept::Accept,
     cache::{Cached, Freshness, IfNoneMatch},
     caller::Learner,
-    extract::Path,
+    extract::{ByteRange, Path, Query},
     paging::{CursorPosition, Page, Paging},
     problem::{ApiError, Code},
-    response::NoContent,
+    response::{Binary, NoContent},
     route::{Route, delete, get},
 };
 use crate::{
     app::AppState,
-    store::{signed::SignedUrl, stores::DeleteError},
+    store::{objects::ObjectError, signed::SignedUrl, stores::DeleteError},
 };
+use list::{HistoryItem, HistoryQuery};
 use view::{AssessmentView, ConversationView, TranscriptView};
 pub use view::{ConversationSummary, ScoresView};
 
+pub mod list;
 pub mod view;
 
 /// Transcripts and assessments never change, but they can be deleted.
@@ -64,6 +67,12 @@ pub fn routes() -> Vec<Route> {
             "Returns a temporary URL of the WAV file. Recordings are kept for 30 days; a typed turn, or one whose recording \
              was lost, has none.",
         ),
+        get("/api/conversations/{id}/turns/{index}/recording", "getTurnRecording", recording)
+            .summary(
+                "Get the recording of a turn as a file",
+                "The WAV file itself, or a range of it. Recordings are kept for 30 days.",
+            )
+            .returns_content::<Binary>(200, "audio/wav", "The recording."),
         get("/api/conversations/{id}/assessment", "getAssessment", assessment)
             .summary("Get the assessment", "")
             .problems(&[Code::NotReady, Code::NotAssessed]),
@@ -80,9 +89,10 @@ pub fn routes() -> Vec<Route> {
 async fn list(
     State(app): State<Arc<AppState>>,
     Learner(user_id): Learner,
+    Query(query): Query<HistoryQuery>,
     paging: Paging<After>,
-) -> Result<Json<Page<ConversationSummary>>, ApiError> {
-    listed(&app, &user_id, paging).await.map(Json)
+) -> Result<Json<Page<HistoryItem>>, ApiError> {
+    list::search(&app, &user_id, &query, paging).await.map(Json)
 }
 
 /// Reads a page of the conversations of `user_id`.
@@ -133,10 +143,30 @@ async fn audio(
     Path((id, index)): Path<(ConversationId, u32)>,
 ) -> Result<Json<SignedUrl>, ApiError> {
     own(&app, &user_id, id).await?;
-    let turn = app.stores.journal.turn(id, index).await.map_err(|error| ApiError::Internal(error.into()))?;
-    let key = turn.and_then(|turn| turn.audio_key).ok_or(ApiError::NotFound("recording"))?;
+    let key = recording_key(&app, id, index).await?;
     let url = app.stores.recordings.url(&key, Timestamp::now()).await.map_err(ApiError::Internal)?;
     url.map(Json).ok_or(ApiError::NotFound("recording"))
+}
+
+async fn recording(
+    State(app): State<Arc<AppState>>,
+    Learner(user_id): Learner,
+    Path((id, index)): Path<(ConversationId, u32)>,
+    ByteRange(range): ByteRange,
+) -> Result<Response, ApiError> {
+    own(&app, &user_id, id).await?;
+    let key = recording_key(&app, id, index).await?;
+    match app.stores.recordings.file(&key, range.as_deref()).await {
+        Ok(file) => Ok(([(header::CACHE_CONTROL, FRESHNESS.header())], file).into_response()),
+        Err(ObjectError::NotFound) => Err(ApiError::NotFound("recording")),
+        Err(range @ ObjectError::Range) => Err(ApiError::refused(Code::RangeInvalid, range.to_string())),
+        Err(ObjectError::Failed(error)) => Err(ApiError::Internal(error)),
+    }
+}
+
+async fn recording_key(app: &AppState, id: ConversationId, index: u32) -> Result<String, ApiError> {
+    let turn = app.stores.journal.turn(id, index).await.map_err(|error| ApiError::Internal(error.into()))?;
+    turn.and_then(|turn| turn.audio_key).ok_or(ApiError::NotFound("recording"))
 }
 
 async fn assessment(

@@ -3,25 +3,32 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use events::{contract::Level, text::nfc};
-use jiff::Timestamp;
+use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cache::{Cached, Freshness, IfNoneMatch},
+    cache::{Cached, EntityTag, Freshness, IfNoneMatch},
     caller::Learner,
     extract::{Path, Query},
     problem::{ApiError, Limit, Unit},
+    response::Binary,
     route::{Route, get},
 };
 use crate::{
     app::AppState,
-    store::{pictures::Entry, signed::SignedUrl},
+    store::{
+        objects::ObjectError,
+        pictures::{Entry, File, FileName},
+    },
 };
 
-/// How long a response is fresh: short compared with the lifetime of the URLs in it.
+/// How long a response is fresh.
 const FRESHNESS: Freshness = Freshness::Private(Duration::from_secs(5 * 60));
 
 const CATEGORY_BYTES_MAX: usize = 64;
@@ -84,15 +91,25 @@ pub struct PictureDetails {
     questions: Vec<String>,
 }
 
-/// An image file.
+/// The image of a picture, in several forms. A URL contains a hash of its file, so what it returns never changes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PictureFile {
-    /// The URL.
+    /// The original.
     #[serde(flatten)]
-    at: SignedUrl,
+    original: ImageForm,
+    /// Smaller forms for browsers, the narrowest first. Empty until they are published.
+    variants: Vec<ImageForm>,
+}
+
+/// A form of an image.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageForm {
+    /// The path of the file, which needs no token.
+    url: String,
     /// The media type.
-    content_type: String,
+    content_type: &'static str,
     /// Width in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     width: Option<u32>,
@@ -107,6 +124,13 @@ pub fn routes() -> Vec<Route> {
             .summary("List pictures", "Sorted by category and title. An unknown category has no pictures."),
         get("/api/pictures/{id}", "getPicture", one)
             .summary("Get a picture", "With its learning material and questions for a level."),
+        get("/api/pictures/{id}/images/{file}", "getPictureImage", image)
+            .summary(
+                "Get an image file of a picture",
+                "The paths are in `image` of a picture. A file never changes, so a browser may keep it for a year.",
+            )
+            .returns_content::<Binary>(200, "image/png", "The image.")
+            .returns_content::<Binary>(200, "image/webp", "The image."),
     ]
 }
 
@@ -123,10 +147,7 @@ async fn list(
     let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
     let category = query.category.as_deref().map(nfc);
     let matches = |entry: &&Entry| category.as_ref().is_none_or(|category| entry.category == *category);
-    let mut items = Vec::new();
-    for entry in all.iter().filter(matches) {
-        items.push(summary(&app, entry).await?);
-    }
+    let items = all.iter().filter(matches).map(summary).collect();
     have.json(FRESHNESS, &PictureList { items })
 }
 
@@ -140,7 +161,7 @@ async fn one(
     let all = app.stores.pictures.all().await.map_err(ApiError::Internal)?;
     let entry = all.iter().find(|entry| entry.image_id == id).ok_or(ApiError::NotFound("picture"))?;
     let picture = PictureDetails {
-        summary: summary(&app, entry).await?,
+        summary: summary(entry),
         objectives: entry.objectives.clone(),
         vocabulary: entry.vocabulary.clone(),
         questions: entry.questions_for(query.level).to_vec(),
@@ -148,19 +169,42 @@ async fn one(
     have.json(FRESHNESS, &picture)
 }
 
-async fn summary(app: &AppState, entry: &Entry) -> Result<PictureSummary, ApiError> {
-    let url = app.stores.pictures.url(entry, Timestamp::now()).await.map_err(ApiError::Internal)?;
-    let image = url.zip(entry.file.as_ref()).map(|(at, file)| PictureFile {
-        at,
-        content_type: file.content_type.clone(),
+async fn image(
+    State(app): State<Arc<AppState>>,
+    Path((id, file)): Path<(String, String)>,
+    have: IfNoneMatch,
+) -> Result<Response, ApiError> {
+    let name: FileName = file.parse().map_err(|()| ApiError::NotFound(IMAGE))?;
+    let tag = EntityTag::of_hash(&name.hash);
+    let kept = [(header::ETAG, tag.header()), (header::CACHE_CONTROL, Freshness::Immutable.header())];
+    if have.includes(&tag) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
+    match app.stores.pictures.file(&id, &name).await {
+        Ok(file) => Ok((kept, file).into_response()),
+        Err(ObjectError::NotFound | ObjectError::Range) => Err(ApiError::NotFound(IMAGE)),
+        Err(ObjectError::Failed(error)) => Err(ApiError::Internal(error)),
+    }
+}
+
+/// The name of the resource in problem documents.
+const IMAGE: &str = "image";
+
+pub(super) fn summary(entry: &Entry) -> PictureSummary {
+    let form = |file: &File| ImageForm {
+        url: format!("/api/pictures/{}/images/{}", entry.image_id, file.name),
+        content_type: file.name.format.media_type(),
         width: file.size.map(|(width, _)| width),
         height: file.size.map(|(_, height)| height),
-    });
-    Ok(PictureSummary {
+    };
+    let variants = || entry.variants.iter().map(form).collect();
+    let image =
+        entry.original.as_ref().map(|file| PictureFile { original: form(file), variants: variants() });
+    PictureSummary {
         image_id: entry.image_id.clone(),
         category: entry.category.clone(),
         title: entry.title.clone(),
         alt: entry.alt.clone(),
         image,
-    })
+    }
 }

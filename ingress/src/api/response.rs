@@ -1,14 +1,34 @@
 //! Responses of handlers besides [`axum::Json`]: the status is part of the type, so that it is documented.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::{operation::OperationBuilder, route::HandlerOutput};
+
+/// The schema of the content of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Binary;
+
+impl JsonSchema for Binary {
+    fn schema_name() -> Cow<'static, str> {
+        "Binary".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "binary" })
+    }
+}
 
 /// 201 with the created resource.
 #[derive(Clone, Debug)]

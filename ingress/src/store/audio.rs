@@ -8,6 +8,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{ObjectIdentifier, ServerSideEncryption},
 };
+use axum::response::Response;
 use events::{
     contract::{ConversationId, UserId, live::SAMPLE_RATE_HZ},
     runtime::{
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 use super::{
     documents::delete_objects,
+    objects::{self, ObjectError},
     signed::{SignedUrl, Signer},
 };
 
@@ -85,6 +87,14 @@ impl Recordings {
             }
             Err(error) => Err(describe(&error)).context("failed to check for a recording"),
         }
+    }
+
+    /// The WAV file `key`, or a range of it, streamed from S3.
+    ///
+    /// # Errors
+    /// See [`ObjectError`].
+    pub async fn file(&self, key: &str, range: Option<&str>) -> Result<Response, ObjectError> {
+        objects::response(&self.s3, &self.bucket, key, "audio/wav", range).await
     }
 
     /// Deletes all recordings of a conversation. Repeating it changes nothing.

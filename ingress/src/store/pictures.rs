@@ -2,9 +2,10 @@
 //! others wait; while that fails, the old catalogue is served for [`STALE_MAX`]. It does not contain the description for the
 //! tutor's prompt, which would spoil the exercise.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
+use axum::response::Response;
 use events::{
     contract::Level,
     dynamo::{Item, read_item},
@@ -15,8 +16,8 @@ use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    images::nearest,
-    signed::{SignedUrl, Signer},
+    images::{IMAGE_ID_BYTES_MAX, nearest},
+    objects::{self, ObjectError},
 };
 use crate::metrics::Metrics;
 
@@ -28,6 +29,9 @@ pub const STALE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Maximum number of pictures. Further items of the table are not served, and an error is logged.
 pub const PICTURES_MAX: usize = 1_000;
+
+/// Hexadecimal digits in the name of an image file.
+const HASH_DIGITS: usize = 32;
 
 /// Maximum number of pages of the scan.
 const PAGES_MAX: usize = 64;
@@ -45,18 +49,34 @@ pub struct Entry {
     pub objectives: Vec<String>,
     /// Words to practise.
     pub vocabulary: Vec<String>,
-    /// The image object, once it is published.
-    pub file: Option<File>,
+    /// The original image, once it is published.
+    pub original: Option<File>,
+    /// Smaller forms of it, the narrowest first.
+    pub variants: Vec<File>,
     questions: BTreeMap<Level, Vec<String>>,
 }
 
-/// The S3 object with the image.
+/// A form of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    pub key: String,
-    pub content_type: String,
+    pub name: FileName,
     /// Width and height in pixels, if known.
     pub size: Option<(u32, u32)>,
+}
+
+/// The name of an image file: a hash of its content, so the file of a name never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileName {
+    /// Hexadecimal digits.
+    pub hash: String,
+    pub format: Format,
+}
+
+/// The format of an image file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Png,
+    WebP,
 }
 
 /// Reads and caches the catalogue.
@@ -64,7 +84,7 @@ pub struct File {
 pub struct Pictures {
     dynamodb: aws_sdk_dynamodb::Client,
     table: String,
-    signer: Signer,
+    s3: aws_sdk_s3::Client,
     bucket: String,
     cached: Mutex<Option<Catalogue>>,
     metrics: Arc<Metrics>,
@@ -82,11 +102,11 @@ impl Pictures {
     pub fn new(
         dynamodb: aws_sdk_dynamodb::Client,
         table: String,
-        signer: Signer,
+        s3: aws_sdk_s3::Client,
         bucket: String,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { dynamodb, table, signer, bucket, cached: Mutex::default(), metrics }
+        Self { dynamodb, table, s3, bucket, cached: Mutex::default(), metrics }
     }
 
     /// All pictures, by category and title.
@@ -125,15 +145,16 @@ impl Pictures {
         }
     }
 
-    /// A signed URL of the image; `None` until it is published.
+    /// The image file of a picture, streamed from S3.
     ///
     /// # Errors
-    /// There are no credentials to sign with.
-    pub async fn url(&self, entry: &Entry, now: jiff::Timestamp) -> anyhow::Result<Option<SignedUrl>> {
-        match &entry.file {
-            Some(file) => self.signer.sign(&self.bucket, &file.key, now).await.map(Some),
-            None => Ok(None),
+    /// See [`ObjectError`].
+    pub async fn file(&self, image_id: &str, file: &FileName) -> Result<Response, ObjectError> {
+        if !is_image_id(image_id) {
+            return Err(ObjectError::NotFound);
         }
+        let key = format!("pictures/{image_id}/{file}");
+        objects::response(&self.s3, &self.bucket, &key, file.format.media_type(), None).await
     }
 
     async fn read(&self) -> anyhow::Result<Vec<Entry>> {
@@ -162,6 +183,48 @@ impl Pictures {
     }
 }
 
+/// An id without a character that could lead out of its folder.
+fn is_image_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=IMAGE_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(is_plain)
+}
+
+impl Format {
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::WebP => "webp",
+        }
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.hash, self.format.extension())
+    }
+}
+
+impl FromStr for FileName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (hash, extension) = text.split_once('.').ok_or(())?;
+        let is_hash =
+            hash.len() == HASH_DIGITS && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let format = [Format::Png, Format::WebP].into_iter().find(|format| format.extension() == extension);
+        let format = format.filter(|_| is_hash).ok_or(())?;
+        Ok(Self { hash: hash.to_owned(), format })
+    }
+}
+
 /// Whether a catalogue of this age is served while the table cannot be read.
 fn may_be_served(age: Duration) -> bool {
     age < STALE_MAX
@@ -178,6 +241,22 @@ fn ordered(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 impl Entry {
+    /// A picture without learning material.
+    #[cfg(test)]
+    pub(crate) fn of_test(image_id: &str, category: &str) -> Self {
+        Self {
+            image_id: image_id.to_owned(),
+            category: category.to_owned(),
+            title: image_id.to_owned(),
+            alt: String::new(),
+            objectives: Vec::new(),
+            vocabulary: Vec::new(),
+            original: None,
+            variants: Vec::new(),
+            questions: BTreeMap::new(),
+        }
+    }
+
     /// The questions for `level`, or else those of the nearest level with questions; of two, the easier.
     #[must_use]
     pub fn questions_for(&self, level: Level) -> &[String] {
@@ -199,9 +278,24 @@ struct PictureItem {
     #[serde(default)]
     questions: BTreeMap<Level, Vec<String>>,
     image_key: Option<String>,
-    content_type: Option<String>,
     width: Option<u32>,
     height: Option<u32>,
+    #[serde(default)]
+    image_variants: Vec<VariantItem>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VariantItem {
+    key: String,
+    width: u32,
+    height: u32,
+}
+
+/// The file under `key`, `pictures/<id>/<name>`. A key of another form is of no file that can be served.
+fn file(image_id: &str, key: &str, size: Option<(u32, u32)>) -> Option<File> {
+    let name = key.strip_prefix("pictures/")?.strip_prefix(image_id)?.strip_prefix('/')?.parse().ok()?;
+    Some(File { name, size })
 }
 
 fn entry(item: Item) -> anyhow::Result<Entry> {
@@ -215,15 +309,15 @@ fn entry(item: Item) -> anyhow::Result<Entry> {
         vocabulary,
         questions,
         image_key,
-        content_type,
         width,
         height,
+        image_variants,
     } = read_item(item).map_err(|error| anyhow!("the picture {image_id}: {error}"))?;
-    let file = image_key.map(|key| File {
-        key,
-        content_type: content_type.unwrap_or_else(|| "image/png".to_owned()),
-        size: width.zip(height),
-    });
+    let original = image_key.and_then(|key| file(&image_id, &key, width.zip(height)));
+    let of_variant =
+        |variant: &VariantItem| file(&image_id, &variant.key, Some((variant.width, variant.height)));
+    let mut variants: Vec<File> = image_variants.iter().filter_map(of_variant).collect();
+    variants.sort_by_key(|variant| variant.size);
     // The operator enters the texts into the table, and every learner sees them.
     let text = |text: String| shown(&nfc(&text));
     let texts = |all: Vec<String>| all.into_iter().map(text).collect();
@@ -235,7 +329,8 @@ fn entry(item: Item) -> anyhow::Result<Entry> {
         objectives: texts(objectives),
         vocabulary: texts(vocabulary),
         questions: questions.into_iter().map(|(level, all)| (level, texts(all))).collect(),
-        file,
+        original,
+        variants,
     })
 }
 
@@ -254,13 +349,47 @@ mod tests {
 
     #[test]
     fn a_picture_without_a_key_has_no_file() {
-        assert_eq!(entry(item(&[])).unwrap().file, None);
+        assert_eq!(entry(item(&[])).unwrap().original, None);
         let number = |digits: &str| AttributeValue::N(digits.to_owned());
-        let key = AttributeValue::S("pictures/market/1.png".to_owned());
-        let published =
-            entry(item(&[("imageKey", key), ("width", number("1024")), ("height", number("768"))]));
-        let file = published.unwrap().file.unwrap();
-        assert_eq!((file.size, file.content_type.as_str()), (Some((1024, 768)), "image/png"));
+        let text = |text: String| AttributeValue::S(text);
+        let hash = "0123456789abcdef0123456789abcdef";
+        let variant = |width: &str, extension: &str| {
+            AttributeValue::M(
+                [
+                    ("key".to_owned(), text(format!("pictures/market/{hash}.{extension}"))),
+                    ("width".to_owned(), number(width)),
+                    ("height".to_owned(), number(width)),
+                ]
+                .into(),
+            )
+        };
+        let variants =
+            AttributeValue::L(vec![variant("640", "webp"), variant("320", "webp"), variant("9", "exe")]);
+        let published = entry(item(&[
+            ("imageKey", text(format!("pictures/market/{hash}.png"))),
+            ("width", number("1024")),
+            ("height", number("768")),
+            ("imageVariants", variants),
+        ]));
+        let published = published.unwrap();
+        let original = published.original.unwrap();
+        assert_eq!((original.size, original.name.to_string()), (Some((1024, 768)), format!("{hash}.png")));
+        let widths: Vec<_> = published.variants.iter().map(|variant| variant.size).collect();
+        assert_eq!(widths, [Some((320, 320)), Some((640, 640))]);
+    }
+
+    #[test]
+    fn file_name_is_a_hash_with_a_known_extension() {
+        let hash = "0123456789abcdef0123456789abcdef";
+        for name in [format!("{hash}.png"), format!("{hash}.webp")] {
+            assert_eq!(name.parse::<FileName>().unwrap().to_string(), name);
+        }
+        for other in ["", ".png", "a.png", &format!("{hash}.svg"), &format!("{}.png", hash.to_uppercase())] {
+            assert!(other.parse::<FileName>().is_err(), "{other}");
+        }
+        assert!(
+            is_image_id("street-market") && !is_image_id("") && !is_image_id("../x") && !is_image_id("a/b")
+        );
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Stores {
         let pictures = Pictures::new(
             dynamodb.clone(),
             config.images_table.clone(),
-            signer.clone(),
+            s3.clone(),
             config.images_bucket.clone(),
             Arc::clone(metrics),
         );

@@ -75,9 +75,18 @@ pub(super) fn answer(
             let object = s3.objects.get(&place);
             let object = object.ok_or_else(|| ServiceError::new(404, "NoSuchKey", "no such key"))?;
             let mut headers = object.headers.clone();
-            headers.push(("content-length".to_owned(), object.body.len().to_string()));
             let body = if operation == "GetObject" { object.body.clone() } else { Vec::new() };
-            Ok(Answer { status: 200, headers, body })
+            let Some(range) = request["headers"]["range"].as_str() else {
+                headers.push(("content-length".to_owned(), object.body.len().to_string()));
+                return Ok(Answer { status: 200, headers, body });
+            };
+            let whole = body.len();
+            let range = range_of(range, whole)
+                .ok_or_else(|| ServiceError::new(416, "InvalidRange", "the range is not satisfiable"))?;
+            headers.push(("content-length".to_owned(), range.len().to_string()));
+            let (first, last) = (range.start, range.end - 1);
+            headers.push(("content-range".to_owned(), format!("bytes {first}-{last}/{whole}")));
+            Ok(Answer { status: 206, headers, body: body[range].to_vec() })
         }
         "ListObjectsV2" => {
             let (bucket, prefix) = (&place.0, text("prefix"));
@@ -104,6 +113,18 @@ pub(super) fn answer(
         "DeleteObjects" => Ok(delete(state, &place.0, body)),
         other => Err(ServiceError::unsupported(format!("S3 {other}"))),
     }
+}
+
+/// The bytes of a `Range`; `None` if there are none.
+fn range_of(range: &str, whole: usize) -> Option<std::ops::Range<usize>> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let range = match (first.parse::<usize>(), last.parse::<usize>()) {
+        (Ok(first), Ok(last)) => first..whole.min(last.saturating_add(1)),
+        (Ok(first), Err(_)) => first..whole,
+        (Err(_), Ok(count)) => whole.saturating_sub(count)..whole,
+        (Err(_), Err(_)) => return None,
+    };
+    (range.start < range.end).then_some(range)
 }
 
 /// Deletes the objects of the request; some of them may fail.

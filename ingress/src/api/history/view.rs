@@ -139,6 +139,14 @@ pub struct TurnView {
     start_ms: u64,
     /// End, in milliseconds since the start of the conversation.
     end_ms: u64,
+    /// Speech in this turn, in milliseconds of audio.
+    speech_ms: u64,
+    /// For a turn of the tutor, the milliseconds from the end of the learner's speech to its first audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_latency_ms: Option<u64>,
+    /// For an interrupted turn of the tutor, the milliseconds of it that the learner heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    played_ms: Option<u64>,
     /// Whether the other side interrupted it.
     interrupted: bool,
     /// Whether it was typed.
@@ -146,6 +154,9 @@ pub struct TurnView {
     /// Path that returns the URL of the recording; absent without a recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     audio: Option<String>,
+    /// Path of the recording itself; absent without a recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<String>,
 }
 
 /// An assessment.
@@ -284,9 +295,13 @@ impl TurnView {
             text: turn.text,
             start_ms: turn.start_ms,
             end_ms: turn.end_ms,
+            speech_ms: turn.speech_ms,
+            answer_latency_ms: turn.answer_latency_ms,
+            played_ms: turn.played_ms,
             interrupted: turn.interrupted,
             typed: turn.typed,
-            audio: audio_uri.map(|_| format!("/api/conversations/{id}/turns/{index}/audio")),
+            audio: audio_uri.as_ref().map(|_| format!("/api/conversations/{id}/turns/{index}/audio")),
+            recording: audio_uri.map(|_| format!("/api/conversations/{id}/turns/{index}/recording")),
         }
     }
 }

@@ -122,6 +122,9 @@ codes! {
         ContentTypeUnsupported "content_type_unsupported" "The Content-Type is not supported."
         ContentUnsupported "content_unsupported" "The format of the content is not supported."
     }
+    RANGE_NOT_SATISFIABLE {
+        RangeInvalid "range_invalid" "No byte of the content is in the range."
+    }
     UNPROCESSABLE_ENTITY {
         AudioBroken "audio_broken" "The file is damaged or incomplete, or its header contradicts itself."
         AudioEmpty "audio_empty" "The file has no audio."

@@ -313,6 +313,7 @@ export const en = {
   "problem.password_wrong": "The present password is wrong.",
   "problem.profile_changed": "The profile was changed elsewhere. Reload the page and try again.",
   "problem.query_invalid": "The request was not valid. Reload the page.",
+  "problem.range_invalid": "This part of the recording does not exist.",
   "problem.role_missing": "Your account may not see this.",
   "problem.sample_rate_unsupported": "The sample rate of the file is not supported.",
   "problem.session_ended": "You were signed out. Sign in again.",

@@ -311,6 +311,7 @@ export const ko: Record<MessageId, string> = {
   "problem.password_wrong": "현재 비밀번호가 틀렸습니다.",
   "problem.profile_changed": "다른 곳에서 프로필이 바뀌었습니다. 페이지를 새로 고친 뒤 다시 시도하세요.",
   "problem.query_invalid": "올바르지 않은 요청입니다. 페이지를 새로 고치세요.",
+  "problem.range_invalid": "녹음에 해당 부분이 없습니다.",
   "problem.role_missing": "이 계정으로는 볼 수 없습니다.",
   "problem.sample_rate_unsupported": "지원하지 않는 표본화율의 파일입니다.",
   "problem.session_ended": "로그아웃되었습니다. 다시 로그인하세요.",

@@ -206,6 +206,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{id}/turns/{index}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the recording of a turn as a file
+         * @description The WAV file itself, or a range of it. Recordings are kept for 30 days.
+         */
+        get: operations["getTurnRecording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/docs": {
         parameters: {
             query?: never;
@@ -391,6 +411,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/next-step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What to practise next
+         * @description The objective of the latest assessment, and a picture that the learner has practised least.
+         */
+        get: operations["getNextStep"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -443,6 +483,26 @@ export interface paths {
          * @description With its learning material and questions for a level.
          */
         get: operations["getPicture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{id}/images/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an image file of a picture
+         * @description The paths are in `image` of a picture. A file never changes, so a browser may keep it for a year.
+         */
+        get: operations["getPictureImage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -923,7 +983,7 @@ export interface components {
          * @description The code of a problem, for programs. Later versions may add codes.
          * @enum {string}
          */
-        Code: "body_invalid" | "cookie_ambiguous" | "invalid_request" | "query_invalid" | "challenge_ended" | "credentials_wrong" | "session_ended" | "session_missing" | "ticket_invalid" | "ticket_used" | "token_expired" | "token_invalid" | "token_missing" | "csrf_header_missing" | "password_reset_required" | "password_wrong" | "account_deleted" | "role_missing" | "not_assessed" | "not_found" | "not_ready" | "method_not_allowed" | "upload_too_slow" | "conversation_in_progress" | "conversation_in_pipeline" | "conversation_live" | "conversation_not_live" | "turn_in_progress" | "conversation_ended" | "profile_changed" | "body_too_large" | "file_too_large" | "content_type_unsupported" | "content_unsupported" | "audio_broken" | "audio_empty" | "code_wrong" | "channels_unsupported" | "email_refused" | "encoding_unsupported" | "field_invalid" | "password_weak" | "sample_rate_unsupported" | "turn_too_long" | "if_match_missing" | "conversation_quota_reached" | "too_many_requests" | "internal_error" | "accounts_unavailable" | "busy" | "spending_limit_reached" | "stopping" | "timeout";
+        Code: "body_invalid" | "cookie_ambiguous" | "invalid_request" | "query_invalid" | "challenge_ended" | "credentials_wrong" | "session_ended" | "session_missing" | "ticket_invalid" | "ticket_used" | "token_expired" | "token_invalid" | "token_missing" | "csrf_header_missing" | "password_reset_required" | "password_wrong" | "account_deleted" | "role_missing" | "not_assessed" | "not_found" | "not_ready" | "method_not_allowed" | "upload_too_slow" | "conversation_in_progress" | "conversation_in_pipeline" | "conversation_live" | "conversation_not_live" | "turn_in_progress" | "conversation_ended" | "profile_changed" | "body_too_large" | "file_too_large" | "content_type_unsupported" | "content_unsupported" | "range_invalid" | "audio_broken" | "audio_empty" | "code_wrong" | "channels_unsupported" | "email_refused" | "encoding_unsupported" | "field_invalid" | "password_weak" | "sample_rate_unsupported" | "turn_too_long" | "if_match_missing" | "conversation_quota_reached" | "too_many_requests" | "internal_error" | "accounts_unavailable" | "busy" | "spending_limit_reached" | "stopping" | "timeout";
         /** @description The next step for the learner. */
         CodeRequested: {
             /** @description A message for the learner. */
@@ -1236,6 +1296,66 @@ export interface components {
             /** @description Whether the task accepts conversations. */
             status: components["schemas"]["Status"];
         };
+        /** @description A conversation in the history. */
+        HistoryItem: {
+            /** @description The id. */
+            conversationId: components["schemas"]["ConversationId"];
+            /** @description The end; absent while the conversation is live. */
+            ended?: components["schemas"]["EndView"] | null;
+            /** @description The language of the assessment. */
+            feedbackLanguage: components["schemas"]["FeedbackLanguage"];
+            /** @description The id of the picture. */
+            imageId: string;
+            /** @description The level of the conversation. */
+            level: components["schemas"]["Level"];
+            /** @description The scores; absent without an assessment. */
+            scores?: components["schemas"]["HistoryScores"] | null;
+            /** @description How far the conversation has come. */
+            stage: components["schemas"]["HistoryStage"];
+            /**
+             * Format: date-time
+             * @description Start.
+             */
+            startedAt: string;
+            /** @description The IANA time zone that decides the day of the conversation. */
+            timeZone: string;
+            /** @description The title of the picture; absent if the picture is no longer published. */
+            title?: string | null;
+        };
+        /** @description The scores of an assessment, each from 0 to 100. */
+        HistoryScores: {
+            /** @description Estimated CEFR level of the learner. */
+            cefr: components["schemas"]["Level"];
+            /** Format: uint8 */
+            fluency: number;
+            /** Format: uint8 */
+            grammar: number;
+            /** Format: uint8 */
+            overall: number;
+            /** Format: uint8 */
+            relevance: number;
+            /** Format: uint8 */
+            vocabulary: number;
+        };
+        /** @description How far a conversation has come. */
+        HistoryStage: "live" | "ended" | "assessed";
+        /** @description A form of an image. */
+        ImageForm: {
+            /** @description The media type. */
+            contentType: string;
+            /**
+             * Format: uint32
+             * @description Height in pixels.
+             */
+            height?: number | null;
+            /** @description The path of the file, which needs no token. */
+            url: string;
+            /**
+             * Format: uint32
+             * @description Width in pixels.
+             */
+            width?: number | null;
+        };
         /** @description A result of a learner. */
         LearnerResult: {
             /**
@@ -1429,12 +1549,37 @@ export interface components {
          *     in which conversations and assessments are counted.
          */
         Milestone: "first_conversation" | "ten_conversations" | "hundred_conversations" | "streak_seven_days" | "streak_thirty_days" | "hour_spoken" | "ten_hours_spoken" | "hundred_hours_spoken" | "level_a2" | "level_b1" | "level_b2" | "level_c1" | "level_c2";
+        /** @description The objective that the latest assessment recommends. */
+        NextObjective: {
+            /** @description The assessed conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /** @description The language of the text. */
+            language: components["schemas"]["FeedbackLanguage"];
+            /** @description The text. */
+            text: string;
+        };
+        /** @description A recommendation for the next conversation. */
+        NextStep: {
+            /** @description Whether the learner has not talked about it in the latest conversations. */
+            isNew: boolean;
+            /** @description The objective; absent while none of the latest conversations is assessed. */
+            objective?: components["schemas"]["NextObjective"] | null;
+            /** @description The picture. The learner has talked about it least, and least about its category. */
+            picture: components["schemas"]["PictureSummary"];
+        };
         /** @description The language in which the page speaks to a learner. */
         PageLanguage: "en" | "ko";
         /** @description A page of a list. */
         PageOfConversationSummary: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["ConversationSummary"][];
+            /** @description The `cursor` of the next page; absent on the last page. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        PageOfHistoryItem: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["HistoryItem"][];
             /** @description The `cursor` of the next page; absent on the last page. */
             nextCursor?: string | null;
         };
@@ -1480,25 +1625,19 @@ export interface components {
             /** @description Vocabulary to practise. */
             vocabulary: string[];
         };
-        /** @description An image file. */
+        /** @description The image of a picture, in several forms. A URL contains a hash of its file, so what it returns never changes. */
         PictureFile: {
             /** @description The media type. */
             contentType: string;
-            /**
-             * Format: date-time
-             * @description When the URL expires.
-             */
-            expiresAt: string;
             /**
              * Format: uint32
              * @description Height in pixels.
              */
             height?: number | null;
-            /**
-             * Format: uri
-             * @description The URL. It gives access without further authentication.
-             */
+            /** @description The path of the file, which needs no token. */
             url: string;
+            /** @description Smaller forms for browsers, the narrowest first. Empty until they are published. */
+            variants: components["schemas"]["ImageForm"][];
             /**
              * Format: uint32
              * @description Width in pixels.
@@ -2104,6 +2243,11 @@ export interface components {
         };
         /** @description A turn. */
         TurnView: {
+            /**
+             * Format: uint64
+             * @description For a turn of the tutor, the milliseconds from the end of the learner's speech to its first audio.
+             */
+            answerLatencyMs?: number | null;
             /** @description Path that returns the URL of the recording; absent without a recording. */
             audio?: string | null;
             /**
@@ -2118,8 +2262,20 @@ export interface components {
             index: number;
             /** @description Whether the other side interrupted it. */
             interrupted: boolean;
+            /**
+             * Format: uint64
+             * @description For an interrupted turn of the tutor, the milliseconds of it that the learner heard.
+             */
+            playedMs?: number | null;
+            /** @description Path of the recording itself; absent without a recording. */
+            recording?: string | null;
             /** @description Who spoke. */
             speaker: components["schemas"]["Speaker"];
+            /**
+             * Format: uint64
+             * @description Speech in this turn, in milliseconds of audio.
+             */
+            speechMs: number;
             /**
              * Format: uint64
              * @description Start, in milliseconds since the start of the conversation.
@@ -2277,6 +2433,14 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
+                /** @description Only conversations from this day on, in the time zone of the conversation. */
+                from?: string;
+                /** @description Only conversations about this picture. */
+                imageId?: string;
+                /** @description Only conversations about a picture whose title has this text, case insensitive. */
+                text?: string;
+                /** @description Only conversations until this day, in the time zone of the conversation. */
+                to?: string;
                 /** @description `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Maximum number of items; 20 by default. */
@@ -2294,7 +2458,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOfConversationSummary"];
+                    "application/json": components["schemas"]["PageOfHistoryItem"];
                 };
             };
             /** @description `query_invalid`: The query parameter `field` is invalid. */
@@ -3657,6 +3821,130 @@ export interface operations {
             };
         };
     };
+    getTurnRecording: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description One range of bytes, e.g. `bytes=0-499`. Any other value is ignored. */
+                Range?: string;
+            };
+            path: {
+                id: components["schemas"]["ConversationId"];
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recording. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The range. */
+            206: {
+                headers: {
+                    /** @description Which bytes these are, and how many there are. */
+                    "Content-Range"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
+                    };
+                };
+            };
+            /** @description `not_found`: The resource does not exist, or the caller has no access to it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description `range_invalid`: No byte of the content is in the range. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "range_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     getReference: {
         parameters: {
             query?: never;
@@ -4908,6 +5196,91 @@ export interface operations {
             };
         };
     };
+    getNextStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextStep"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     getOpenApi: {
         parameters: {
             query?: never;
@@ -5175,6 +5548,84 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    getPictureImage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the response that the caller has. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: string;
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    /** @description How long the response is fresh. */
+                    "Cache-Control"?: string;
+                    /** @description Entity tag of the content. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/webp": string;
+                };
+            };
+            /** @description Unchanged: the caller has the current content. */
+            304: {
+                headers: {
+                    /** @description How long the response is fresh. */
+                    "Cache-Control"?: string;
+                    /** @description Entity tag of the content. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_found`: The resource does not exist, or the caller has no access to it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "not_found";
                     };
                 };
             };

@@ -38,6 +38,7 @@ export const PROBLEM_CODES = [
   "password_wrong",
   "profile_changed",
   "query_invalid",
+  "range_invalid",
   "role_missing",
   "sample_rate_unsupported",
   "session_ended",

@@ -7,11 +7,12 @@ import { api, body, type Schemas } from "../../api/client";
 import { useSession } from "../../api/use-session";
 import { isMessage, useI18n } from "../../i18n/i18n";
 import { ErrorMessage, Loading, PageTitle } from "../../ui/ui";
+import { PictureImage } from "../../ui/picture";
 import styles from "./gallery.module.css";
 
 type Picture = Schemas["PictureSummary"];
 
-/** Signed picture URLs are valid for 15 minutes; they are requested again before. */
+/** The catalogue seldom changes. */
 export const PICTURES_STALE_MS = 10 * 60_000;
 
 export function usePictures() {
@@ -73,14 +74,7 @@ function Tile({ picture, talks }: { readonly picture: Picture; readonly talks: n
   return (
     <Link to={`/talk/${picture.imageId}`} className={styles.tile ?? ""}>
       {picture.image !== null && picture.image !== undefined ? (
-        <img
-          src={picture.image.url}
-          alt={picture.alt}
-          lang="en"
-          loading="lazy"
-          width={picture.image.width ?? 1024}
-          height={picture.image.height ?? 1024}
-        />
+        <PictureImage picture={picture} sizes="(min-width: 40rem) 20rem, 50vw" lazy />
       ) : (
         <span className={styles.missing} role="img" aria-label={picture.alt} />
       )}

@@ -19,9 +19,15 @@ export function usePlayTurn(conversationId: string) {
     setError(null);
     try {
       const params = { path: { id: conversationId, index } };
-      const { url } = await body(() => api.GET("/api/conversations/{id}/turns/{index}/audio", { params }));
-      audio.current = new Audio(url);
-      await audio.current.play();
+      const path = "/api/conversations/{id}/turns/{index}/recording";
+      const wav = await body(() => api.GET(path, { params, parseAs: "blob" }));
+      // An audio element sends no token, so it plays what was fetched with one.
+      const url = URL.createObjectURL(wav);
+      const player = new Audio(url);
+      player.addEventListener("emptied", () => URL.revokeObjectURL(url));
+      player.addEventListener("ended", () => URL.revokeObjectURL(url));
+      audio.current = player;
+      await player.play();
     } catch (failure) {
       setError(failure);
     } finally {

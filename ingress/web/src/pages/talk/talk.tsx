@@ -13,6 +13,7 @@ import { Button, buttonClass, ErrorMessage, Loading, PageTitle, styles as ui } f
 import { PICTURES_STALE_MS } from "../gallery/gallery";
 import { Live } from "./live";
 import { Sound } from "./sound";
+import { PictureImage } from "../../ui/picture";
 import styles from "./talk.module.css";
 
 export type Picture = Schemas["PictureDetails"];
@@ -185,9 +186,7 @@ function Preparation(props: {
 export function Stage({ picture, state }: { readonly picture: Picture; readonly state?: string }) {
   return (
     <div className={styles.stage} data-speaker={state}>
-      {picture.image !== null && picture.image !== undefined && (
-        <img src={picture.image.url} alt={picture.alt} lang="en" />
-      )}
+      <PictureImage picture={picture} sizes="(min-width: 60rem) 50vw, 100vw" />
     </div>
   );
 }
