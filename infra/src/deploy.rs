@@ -82,7 +82,12 @@ impl Deployment<'_> {
         let mut provided = self.provided()?;
         // Known only after the first stack; here any name will do.
         provided.insert("CodeBucket".to_owned(), "artifacts".to_owned());
-        plan(self.environment, StackKind::all(), &provided)
+        plan(self.environment, self.kinds(), &provided)
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = StackKind> {
+        let edge = self.environment.edge;
+        StackKind::all().filter(move |kind| edge || *kind != StackKind::Edge)
     }
 
     /// Checks everything that can be wrong, then changes stack after stack, publishes page and pictures, and returns
@@ -103,11 +108,12 @@ impl Deployment<'_> {
         let mut provided = self.provided()?;
         let cloudformation = Client::new(sdk);
         let mut outputs = BTreeMap::new();
-        for kind in StackKind::all() {
+        for kind in self.kinds() {
             for stack in plan(self.environment, [kind], &provided)? {
                 let outcome = apply(&cloudformation, &stack, self.options, progress).await?;
                 report(&stack, &outcome);
-                outputs.extend(outcome.outputs);
+                let named = outcome.outputs.into_iter().map(|(key, value)| (kind.output_name(&key), value));
+                outputs.extend(named);
             }
             if kind == StackKind::Data
                 && let Some(bucket) = outputs.get("ArtifactsBucket")
@@ -159,9 +165,11 @@ impl Deployment<'_> {
         progress: &Progress,
     ) -> anyhow::Result<()> {
         let get = |key: &str| outputs.get(key).with_context(|| format!("no template has the output {key}"));
-        progress.begin("Publishing the page");
-        let files = page::publish(s3, get("PageBucket")?, self.artifacts.page, progress).await?;
-        progress.end(&format!("{files} files"));
+        if self.environment.edge {
+            progress.begin("Publishing the page");
+            let files = page::publish(s3, get("PageBucket")?, self.artifacts.page, progress).await?;
+            progress.end(&format!("{files} files"));
+        }
         progress.begin("Publishing the pictures");
         let path_style = self.target == DeploymentTarget::Local;
         let gallery = Gallery::new(sdk, get("ImagesTable")?, get("ImagesBucket")?, path_style);

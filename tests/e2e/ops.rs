@@ -88,7 +88,7 @@ async fn reads_are_recorded(system: &System, ops: &Ops, id: ConversationId) -> a
     let is_right = |item: &Item| {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         let (who, what, whose) = (text("who"), text("what"), text("whose"));
-        who.is_some_and(|who| who.contains("nova-ops"))
+        who.is_some_and(|who| who.contains("OpsRole"))
             && (what.as_deref(), whose.as_deref()) == (Some("ops conversation"), Some(owner.as_str()))
     };
     ensure!(items.iter().any(is_right), "{items:?}");

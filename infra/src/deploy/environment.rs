@@ -24,6 +24,9 @@ pub struct Environment {
     /// Whether stacks are protected against deletion.
     #[serde(default = "yes")]
     pub termination_protection: bool,
+    /// Whether CloudFront, the page and the names are deployed here. They exist once, in us-east-1, and not in a standby region.
+    #[serde(default = "yes")]
+    pub edge: bool,
     /// Parameters of each stack that has them.
     #[serde(default)]
     pub parameters: BTreeMap<String, Value>,

@@ -14,12 +14,15 @@ use crate::template::Template;
 pub enum StackKind {
     Data,
     Messaging,
+    /// The queue of a worker.
+    Queue(Worker),
     Network,
     Compute,
     Identity,
     Access,
     Monitoring,
     Api,
+    /// The tasks of a worker.
     Worker(Worker),
     Edge,
 }
@@ -37,9 +40,10 @@ pub struct PlannedStack {
 impl StackKind {
     /// All, each after those whose outputs it imports.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Data, Self::Messaging, Self::Network, Self::Identity, Self::Compute]
+        [Self::Data, Self::Messaging]
             .into_iter()
-            .chain([Self::Access, Self::Monitoring, Self::Api])
+            .chain(Worker::ALL.map(Self::Queue))
+            .chain([Self::Network, Self::Identity, Self::Compute, Self::Access, Self::Monitoring, Self::Api])
             .chain(Worker::ALL.map(Self::Worker))
             .chain([Self::Edge])
     }
@@ -50,6 +54,7 @@ impl StackKind {
         match self {
             Self::Data => "data",
             Self::Messaging => "messaging",
+            Self::Queue(_) => "queue",
             Self::Network => "network",
             Self::Compute => "compute",
             Self::Identity => "identity",
@@ -65,7 +70,9 @@ impl StackKind {
     #[must_use]
     pub fn stack_name(self, prefix: &str) -> String {
         match self {
-            Self::Worker(worker) => format!("{prefix}-worker-{worker}"),
+            Self::Queue(worker) | Self::Worker(worker) => {
+                format!("{prefix}-{}-{worker}", self.template_name())
+            }
             Self::Data
             | Self::Messaging
             | Self::Network
@@ -78,12 +85,61 @@ impl StackKind {
         }
     }
 
+    /// The name of the output `key` among those of all stacks: `QueueUrl` of the progress worker is `ProgressQueueUrl`.
+    #[must_use]
+    pub fn output_name(self, key: &str) -> String {
+        match self {
+            Self::Queue(worker) | Self::Worker(worker) => format!("{worker:?}{key}"),
+            Self::Data
+            | Self::Messaging
+            | Self::Network
+            | Self::Compute
+            | Self::Identity
+            | Self::Access
+            | Self::Monitoring
+            | Self::Api
+            | Self::Edge => key.to_owned(),
+        }
+    }
+
+    /// The parameters that distinguish the stacks of one template, and those that follow from the prefix.
+    #[must_use]
+    pub fn own_parameters(self, prefix: &str) -> BTreeMap<String, String> {
+        let own = match self {
+            Self::Queue(worker) => vec![
+                ("Worker", worker.name().to_owned()),
+                ("Events", worker.spec().consumes.join(",")),
+                ("VisibilitySeconds", worker.spec().visibility_seconds.to_string()),
+            ],
+            // No other worker makes up for what watchdog and erasure do late.
+            Self::Worker(worker) => vec![
+                ("Worker", worker.name().to_owned()),
+                ("Interruptible", (!matches!(worker, Worker::Watchdog | Worker::Erasure)).to_string()),
+            ],
+            Self::Monitoring => vec![
+                ("IngressLogGroup", format!("/ecs/{prefix}-api")),
+                ("WorkersLogGroup", format!("/ecs/{prefix}-workers")),
+            ],
+            Self::Data
+            | Self::Messaging
+            | Self::Network
+            | Self::Compute
+            | Self::Identity
+            | Self::Access
+            | Self::Api
+            | Self::Edge => Vec::new(),
+        };
+        let prefix = [("Prefix", prefix.to_owned())];
+        own.into_iter().chain(prefix).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
     /// # Errors
     /// The template cannot be read.
     pub fn template(self) -> anyhow::Result<Template> {
         let body = match self {
             Self::Data => include_str!("../../templates/data.yaml"),
             Self::Messaging => include_str!("../../templates/messaging.yaml"),
+            Self::Queue(_) => include_str!("../../templates/queue.yaml"),
             Self::Network => include_str!("../../templates/network.yaml"),
             Self::Compute => include_str!("../../templates/compute.yaml"),
             Self::Identity => include_str!("../../templates/identity.yaml"),
@@ -118,10 +174,10 @@ pub fn plan(
     let mut stacks = Vec::new();
     for kind in kinds {
         let template = kind.template()?;
+        let own = kind.own_parameters(&environment.prefix());
         let mut parameters = BTreeMap::new();
         for (name, spec) in &template.parameters {
-            let own = own_value(kind, name, environment);
-            let value = own.or_else(|| provided.get(name).cloned());
+            let value = own.get(name).or_else(|| provided.get(name)).cloned();
             let value = value.or_else(|| environment.value(kind.template_name(), name));
             match value {
                 Some(value) => {
@@ -150,19 +206,6 @@ pub fn plan(
         bail!("nothing was changed, because the parameters are not complete:\n  {}", errors.join("\n  "));
     }
     Ok(stacks)
-}
-
-/// What distinguishes the stacks of one template.
-fn own_value(kind: StackKind, parameter: &str, environment: &Environment) -> Option<String> {
-    match (kind, parameter) {
-        (_, "Prefix") => Some(environment.prefix()),
-        (StackKind::Worker(worker), "Worker") => Some(worker.name().to_owned()),
-        // No other worker makes up for what these do late.
-        (StackKind::Worker(worker), "Interruptible") => {
-            Some((!matches!(worker, Worker::Watchdog | Worker::Erasure)).to_string())
-        }
-        _ => None,
-    }
 }
 
 fn unknown_names(environment: &Environment) -> anyhow::Result<Vec<String>> {

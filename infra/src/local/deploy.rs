@@ -14,10 +14,24 @@ use crate::deploy::{DeployOptions, PlannedStack, StackKind, apply};
 /// reserved domain `example`, which has no mailboxes.
 pub(super) const REFUSED_EMAIL_DOMAINS: &str = "-example";
 
+/// First part of all names on the local cloud.
+const PREFIX: &str = "nova";
+
 /// The stacks that the service needs on this machine, in the order of their dependencies. Network, tasks and edge are
 /// processes and loopback here.
-const KINDS: [StackKind; 5] =
-    [StackKind::Data, StackKind::Messaging, StackKind::Identity, StackKind::Access, StackKind::Monitoring];
+fn kinds() -> impl Iterator<Item = StackKind> {
+    StackKind::all().filter(|kind| match kind {
+        StackKind::Data
+        | StackKind::Messaging
+        | StackKind::Queue(_)
+        | StackKind::Identity
+        | StackKind::Access
+        | StackKind::Monitoring => true,
+        StackKind::Network | StackKind::Compute | StackKind::Api | StackKind::Worker(_) | StackKind::Edge => {
+            false
+        }
+    })
+}
 
 /// Deploys the templates to the empty emulated cloud that `sdk` reaches at `endpoint`, with the functions of `binaries`,
 /// applies what the emulator throws away, and returns what is there.
@@ -32,16 +46,18 @@ pub async fn deploy(
 ) -> anyhow::Result<Outputs> {
     let cloudformation = Client::new(sdk);
     let mut outputs: BTreeMap<String, String> = BTreeMap::new();
-    for kind in KINDS {
-        let mut parameters = BTreeMap::from([("Env".to_owned(), "local".to_owned())]);
+    for kind in kinds() {
+        let mut parameters = kind.own_parameters(PREFIX);
+        parameters.insert("Env".to_owned(), "local".to_owned());
         if kind == StackKind::Identity {
             let bucket =
                 outputs.get("ArtifactsBucket").context("no template has the output ArtifactsBucket")?;
             parameters.extend(identity_parameters(sdk, endpoint, bucket, binaries).await?);
         }
-        let name = kind.stack_name("nova");
+        let name = kind.stack_name(PREFIX);
         let stack = PlannedStack { kind, name: name.clone(), template: kind.template()?, parameters };
-        outputs.extend(apply(&cloudformation, &stack, DeployOptions::default(), progress).await?.outputs);
+        let outcome = apply(&cloudformation, &stack, DeployOptions::default(), progress).await?;
+        outputs.extend(outcome.outputs.into_iter().map(|(key, value)| (kind.output_name(&key), value)));
         let names = physical_names(&cloudformation, &name).await?;
         apply_properties::apply(sdk, stack.template.body, &names).await?;
     }
@@ -94,12 +110,27 @@ mod tests {
         workers::Worker,
     };
 
-    use super::KINDS;
+    use super::*;
 
-    /// The resources of a template, by name.
+    /// The resources of a template, by name, with the prefix of production in place.
     fn resources(stack: &str) -> Map<String, Value> {
-        let kind = KINDS.into_iter().find(|kind| kind.stack_name("nova") == stack).unwrap();
-        kind.template().unwrap().resources
+        let kind = kinds().find(|kind| kind.stack_name("nova") == stack).unwrap();
+        let resources = kind.template().unwrap().resources;
+        resources.into_iter().map(|(name, value)| (name, with_prefix(value))).collect()
+    }
+
+    fn with_prefix(value: Value) -> Value {
+        match value {
+            Value::Object(map) => match map.get("Fn::Sub").and_then(Value::as_str) {
+                Some(text) if text.contains("${Prefix}") => {
+                    let text = text.replace("${Prefix}", "nova");
+                    if text.contains("${") { json!({ "Fn::Sub": text }) } else { Value::String(text) }
+                }
+                _ => map.into_iter().map(|(key, value)| (key, with_prefix(value))).collect(),
+            },
+            Value::Array(items) => items.into_iter().map(with_prefix).collect(),
+            other => other,
+        }
     }
 
     fn of_type<'a>(all: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &'a Value)> {
@@ -108,62 +139,39 @@ mod tests {
         all.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
     }
 
-    fn is_dead_letter_queue(name: &str) -> bool {
-        name.ends_with("DeadLetterQueue")
-    }
-
     #[test]
     fn every_queue_and_every_rule_target_has_its_dead_letter_queue() {
+        let queue = resources("nova-queue-progress");
+        let properties = &queue["Queue"]["Properties"];
+        assert_eq!(properties["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"], "DeadLetterQueue.Arn");
+        let receives_min = u64::from(RECEIVES_PER_FAILURE * FAILURES_MAX_LIMIT);
+        let receives = properties["RedrivePolicy"]["maxReceiveCount"].as_u64();
+        assert!(receives >= Some(receives_min), "it gives up before its worker knows why");
+        for target in queue["Rule"]["Properties"]["Targets"].as_array().unwrap() {
+            assert_eq!(
+                target["DeadLetterConfig"]["Arn"],
+                json!({ "Fn::ImportValue": "nova-events-dlq-arn" })
+            );
+            assert!(target["RetryPolicy"]["MaximumRetryAttempts"].is_i64());
+        }
         let messaging = resources("nova-messaging");
-        let queues = of_type(&messaging, "AWS::SQS::Queue");
-        let mut targets = BTreeSet::from(["EventsDeadLetterQueue.Arn".to_owned()]);
-        for (name, queue) in queues.iter().filter(|(name, _)| !is_dead_letter_queue(name)) {
-            let target = &queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"];
-            let receives_min = u64::from(RECEIVES_PER_FAILURE * FAILURES_MAX_LIMIT);
-            let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64();
-            assert!(receives >= Some(receives_min), "{name} gives up before its worker knows why");
-            assert!(targets.insert(target.as_str().unwrap().to_owned()), "{name} shares {target}");
-        }
-        let dead: BTreeSet<String> = queues
-            .iter()
-            .filter(|(name, _)| is_dead_letter_queue(name))
-            .map(|(name, _)| format!("{name}.Arn"))
-            .collect();
-        assert_eq!(targets, dead);
-        let rules = of_type(&messaging, "AWS::Events::Rule");
         let policy = &messaging["EventsDeadLetterQueuePolicy"]["Properties"]["PolicyDocument"];
-        let allowed = &policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
-        for (name, rule) in rules {
-            for target in rule["Targets"].as_array().unwrap() {
-                let dead = json!({ "Fn::GetAtt": "EventsDeadLetterQueue.Arn" });
-                assert_eq!(target["DeadLetterConfig"]["Arn"], dead, "{name}");
-                assert!(target["RetryPolicy"]["MaximumRetryAttempts"].is_i64(), "{name}");
-            }
-            let arn = json!({ "Fn::GetAtt": format!("{name}.Arn") });
-            assert!(allowed.as_array().unwrap().contains(&arn), "{name} may not use its dead-letter queue");
-        }
+        let allowed = policy["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"].as_str();
+        assert!(allowed.unwrap().ends_with(":rule/${Bus}/*"), "{allowed:?}");
     }
 
     #[test]
     fn queues_rules_and_roles_are_those_of_the_list_of_workers() {
-        let (messaging, access) = (resources("nova-messaging"), resources("nova-access"));
-        let names: BTreeSet<String> = Worker::ALL.iter().map(|worker| format!("{worker:?}Queue")).collect();
-        let queues = of_type(&messaging, "AWS::SQS::Queue");
-        let queues = queues.iter().filter(|(name, _)| !is_dead_letter_queue(name));
-        assert_eq!(queues.map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), names);
-        let mut rules: BTreeMap<&str, &Value> =
-            of_type(&messaging, "AWS::Events::Rule").into_iter().collect();
+        let access = resources("nova-access");
         for worker in Worker::ALL {
-            let queue = &messaging[&format!("{worker:?}Queue")]["Properties"];
-            assert_eq!(queue["QueueName"], worker.queue_name());
-            assert_eq!(queue["VisibilityTimeout"], worker.spec().visibility_seconds, "{worker}");
-            let rule = rules.remove(format!("{worker:?}Rule").as_str());
-            assert_eq!(rule.is_some(), !worker.spec().consumes.is_empty(), "the rule of {worker}");
-            if let Some(rule) = rule {
-                assert_eq!(rule["EventPattern"]["detail-type"], json!(worker.spec().consumes), "{worker}");
-                let target = json!({ "Fn::GetAtt": format!("{worker:?}Queue.Arn") });
-                assert_eq!(rule["Targets"][0]["Arn"], target, "{worker}");
-            }
+            let own = StackKind::Queue(worker).own_parameters("nova");
+            assert_eq!(own["Events"], worker.spec().consumes.join(","));
+            assert_eq!(own["VisibilitySeconds"], worker.spec().visibility_seconds.to_string());
+            let name =
+                &StackKind::Queue(worker).template().unwrap().resources["Queue"]["Properties"]["QueueName"];
+            let name = name["Fn::Sub"].as_str().unwrap();
+            let name = name.replace("${Prefix}", "nova").replace("${Worker}", worker.name());
+            assert_eq!(name, worker.queue_name());
             let policies = |role: &str| access[role]["Properties"]["Policies"].to_string();
             let (queue, dead) = (format!("nova-{worker}-queue-arn"), format!("nova-{worker}-dlq-arn"));
             for role in [format!("{worker:?}Role"), "OpsRole".to_owned()] {
@@ -172,34 +180,33 @@ mod tests {
             }
             assert!(policies("AlertsRole").contains(&dead), "AlertsRole may not use {dead}");
         }
-        assert!(rules.is_empty(), "rules of no worker: {rules:?}");
     }
 
     #[test]
     fn every_queue_has_its_alarms_and_every_alarm_tells_somebody_where_to_read_on() {
-        let (messaging, monitoring) = (resources("nova-messaging"), resources("nova-monitoring"));
-        let alarms = of_type(&monitoring, "AWS::CloudWatch::Alarm");
-        let watched = |queue: &Value, metric: &str| -> Vec<Value> {
-            let dimensions = json!([{ "Name": "QueueName", "Value": queue["QueueName"] }]);
-            let watches = alarms
+        let (queue, monitoring) = (resources("nova-queue-progress"), resources("nova-monitoring"));
+        let of_queue = of_type(&queue, "AWS::CloudWatch::Alarm");
+        let watched = |queue: &str, metric: &str| -> Vec<Value> {
+            let name = json!({ "Fn::GetAtt": format!("{queue}.QueueName") });
+            let dimensions = json!([{ "Name": "QueueName", "Value": name }]);
+            let watches = of_queue
                 .iter()
                 .filter(|(_, alarm)| alarm["Dimensions"] == dimensions && alarm["MetricName"] == metric);
             watches.map(|(_, alarm)| alarm["Threshold"].clone()).collect()
         };
-        for (name, queue) in of_type(&messaging, "AWS::SQS::Queue") {
-            let depth = watched(queue, "ApproximateNumberOfMessagesVisible");
-            let age = watched(queue, "ApproximateAgeOfOldestMessage");
-            if is_dead_letter_queue(name) {
-                assert_eq!((depth, age.len()), (vec![json!(0)], 0), "{name}");
-            } else {
-                assert_eq!((depth.len(), age.len()), (1, 2), "{name}");
-            }
-        }
+        let (depth, age) = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage");
+        assert_eq!((watched("Queue", depth).len(), watched("Queue", age).len()), (1, 2));
+        assert_eq!(
+            (watched("DeadLetterQueue", depth), watched("DeadLetterQueue", age)),
+            (vec![json!(0)], vec![])
+        );
+        let alarms = of_queue.into_iter().chain(of_type(&monitoring, "AWS::CloudWatch::Alarm"));
         for (name, alarm) in alarms {
             assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{name}");
             let action = alarm["AlarmActions"][0]["Fn::ImportValue"].as_str().unwrap();
             assert!(action.starts_with("nova-alerts-"), "{name}: {action}");
-            let description = alarm["AlarmDescription"].as_str().unwrap();
+            let description = &alarm["AlarmDescription"];
+            let description = description.as_str().or(description["Fn::Sub"].as_str()).unwrap();
             let (_, place) = description.split_once("Runbook: infra/runbooks/").unwrap();
             let (page, heading) = place.trim_end_matches('.').split_once(", ").unwrap();
             let page = format!("{}/runbooks/{page}", env!("CARGO_MANIFEST_DIR"));

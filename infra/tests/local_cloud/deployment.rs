@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
+use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudformation::types::StackStatus;
 use infra::{
     deploy::{
@@ -29,7 +30,6 @@ Outputs:
 const TABLE: &str = "
 Parameters:
   Name: { Type: String }
-  Pattern: { Type: String, Default: '{\"source\": [\"a\"]}' }
 Resources:
   Table:
     Type: AWS::DynamoDB::Table
@@ -92,7 +92,7 @@ async fn all_stacks_are_created_updated_and_left_alone() {
         let yaml = ENVIRONMENT.replace("ZONE", &zone).replace("TasksMax: 4", more);
         Environment::parse(&yaml).unwrap()
     };
-    let deploy = async |environment: &Environment| {
+    let deploy_in = async |environment: &Environment, sdk: &SdkConfig| {
         let deployment = Deployment {
             environment,
             options: DeployOptions { termination_protection: true, ..DeployOptions::default() },
@@ -114,9 +114,12 @@ async fn all_stacks_are_created_updated_and_left_alone() {
         let report = |stack: &PlannedStack, outcome: &StackOutcome| {
             changed.insert(stack.name.clone(), outcome.changes.clone());
         };
-        let outputs = deployment.run(&cloud.root(), &cloud.s3(), &Progress::silent(), report).await;
+        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(true).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let outputs = deployment.run(sdk, &s3, &Progress::silent(), report).await;
         outputs.map(|outputs| (outputs, changed))
     };
+    let deploy = async |environment: &Environment| deploy_in(environment, &cloud.root()).await;
 
     let (outputs, created) = deploy(&environment("TasksMax: 4")).await.unwrap();
     assert_eq!(created.len(), StackKind::all().count());
@@ -139,6 +142,23 @@ async fn all_stacks_are_created_updated_and_left_alone() {
     let cloudformation = aws_sdk_cloudformation::Client::new(&cloud.root());
     let refused = cloudformation.delete_stack().stack_name("nova-edge").send().await;
     assert!(format!("{:?}", refused.unwrap_err()).contains("rotection"));
+
+    // Another stage in the same account and region, and the standby region: no name is taken.
+    let mut staging = environment("TasksMax: 4");
+    staging.stage = "staging".to_owned();
+    let domain = serde_json::Value::from("staging.nova-english.com");
+    staging.parameters.insert("DomainName".to_owned(), domain);
+    let (staged, created) = deploy(&staging).await.unwrap();
+    assert_eq!(created.len(), StackKind::all().count());
+    let shared: Vec<&String> =
+        outputs.iter().filter(|(key, value)| staged.get(*key) == Some(value)).map(|(key, _)| key).collect();
+    assert_eq!(shared, ["LoadBalancerZoneId"], "the stages share what AWS itself owns");
+
+    let mut standby = environment("TasksMax: 4");
+    (standby.region, standby.edge) = ("us-west-2".to_owned(), false);
+    let west = cloud.root().into_builder().region(Region::new("us-west-2")).build();
+    let (_, created) = deploy_in(&standby, &west).await.unwrap();
+    assert_eq!(created.len(), StackKind::all().count() - 1);
 
     let mut elsewhere = environment("TasksMax: 4");
     elsewhere.account = "123456789012".to_owned();

@@ -14,17 +14,23 @@ use events::{
     runtime::{aws, failure::describe},
     workers::Worker,
 };
-use infra::local::{Outputs, Queue, RunFile, workspace};
+use infra::{
+    deploy::StackKind,
+    local::{Outputs, Queue, RunFile, workspace},
+};
 use jiff::Timestamp;
 
 use super::message_age::MessageAges;
 
-/// The stacks whose outputs are needed, by the end of their names.
-const STACKS: [&str; 3] = ["data", "messaging", "identity"];
+/// The stacks whose outputs are needed.
+fn stacks() -> impl Iterator<Item = StackKind> {
+    let queues = Worker::ALL.map(StackKind::Queue);
+    [StackKind::Data, StackKind::Messaging, StackKind::Identity].into_iter().chain(queues)
+}
 
 #[derive(Debug, clap::Args)]
 pub(in crate::command) struct TargetOptions {
-    /// Work on AWS, with the region and the credentials of the usual AWS variables and files, on the role `nova-ops`.
+    /// Work on AWS, with the region and the credentials of the usual AWS variables and files, on the operator's role (OpsRoleArn).
     #[arg(long, global = true)]
     aws: bool,
     /// With --aws: how the names of the deployed stacks begin.
@@ -190,8 +196,8 @@ impl Target {
 async fn deployed(sdk: &SdkConfig, prefix: &str) -> anyhow::Result<Outputs> {
     let cloudformation = aws_sdk_cloudformation::Client::new(sdk);
     let mut outputs = BTreeMap::new();
-    for stack in STACKS {
-        let name = format!("{prefix}-{stack}");
+    for kind in stacks() {
+        let name = kind.stack_name(prefix);
         let described = cloudformation.describe_stacks().stack_name(&name).send().await;
         let described = described
             .map_err(|error| describe(&error))
@@ -200,7 +206,8 @@ async fn deployed(sdk: &SdkConfig, prefix: &str) -> anyhow::Result<Outputs> {
             bail!("there is no stack {name}; --stack-prefix names another one");
         };
         for output in stack.outputs.unwrap_or_default() {
-            outputs.extend(output.output_key.zip(output.output_value));
+            let pair = output.output_key.zip(output.output_value);
+            outputs.extend(pair.map(|(key, value)| (kind.output_name(&key), value)));
         }
     }
     // The page's keys are not looked at here.
