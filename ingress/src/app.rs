@@ -15,6 +15,7 @@ use crate::{
     account::aws_credentials::IdentityPool,
     account::email::RefusedDomains,
     account::export::{Exports, OwnedData},
+    account::keyring::Keyring,
     account::sessions::AccountSessions,
     account::user_pool::UserPool,
     api,
@@ -39,6 +40,8 @@ use crate::{
 /// The state that handlers and background tasks share.
 #[derive(Debug)]
 pub struct AppState {
+    /// The keys of accounts.
+    pub keyring: Keyring,
     /// The sessions of signed-in learners.
     pub account_sessions: Arc<AccountSessions>,
     /// Issues tickets.
@@ -137,6 +140,7 @@ impl AppState {
             Arc::clone(&metrics),
         ));
         Ok(Self {
+            keyring: config.account_secret.clone(),
             account_sessions,
             tickets: Tickets::new(config.ticket_key.expose_secret().as_bytes()),
             admission_control: AdmissionControl::new(config.conversations_max),

@@ -18,6 +18,7 @@ mod flood;
 mod history;
 mod hour;
 mod limits;
+mod lockout;
 mod loudspeaker;
 mod objectives;
 mod oracle;

@@ -6,6 +6,7 @@
 
 mod error;
 pub mod password;
+mod session;
 mod step;
 
 use anyhow::Context as _;
@@ -26,7 +27,8 @@ use super::{
     profile::{NAMELESS, Profile},
 };
 pub use error::PoolError;
-pub use step::{Challenge, Session, SignedIn, Tokens};
+pub use session::Session;
+pub use step::{Challenge, SignedIn, Tokens};
 use step::{step, tokens_of};
 
 /// The attributes of the pool that hold the level and the interests of a profile.

@@ -1,4 +1,4 @@
-//! PURE. The steps of a sign-in: the next challenge in a response of the user pool, and the session that connects the steps.
+//! PURE. The steps of a sign-in: the next challenge in a response of the user pool, or its tokens.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use aws_sdk_cognitoidentityprovider::types::{AuthenticationResultType, ChallengeNameType};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use events::contract::UserId;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::error::PoolError;
+use super::{error::PoolError, session::Session};
 use crate::account::auth::Roles;
 
 /// The result of a correct password or of a correct response to a challenge.
@@ -25,13 +25,6 @@ pub enum SignedIn {
         /// Where the code was sent, masked by the pool.
         destination: Option<String>,
     },
-}
-
-/// An incomplete sign-in: the pool's session and the user name to which the pool has bound it.
-#[derive(Clone, Debug)]
-pub struct Session {
-    username: SecretString,
-    pub(super) session: SecretString,
 }
 
 /// The pool's tokens of a completed sign-in, and what they say of their owner. They must not leave the service: the access
@@ -70,36 +63,6 @@ pub enum Challenge {
     Sms,
     /// A new password that replaces the one an administrator set.
     NewPassword,
-}
-
-impl Session {
-    /// The text form for the client.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        format!(
-            "{}.{}",
-            BASE64_URL_SAFE_NO_PAD.encode(self.username.expose_secret()),
-            self.session.expose_secret()
-        )
-    }
-
-    /// Parses the text form.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let (username, session) = text.split_once('.')?;
-        let username = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(username).ok()?).ok()?;
-        let is_one = !username.is_empty() && !session.is_empty();
-        is_one.then(|| Self {
-            username: SecretString::from(username),
-            session: SecretString::from(session.to_owned()),
-        })
-    }
-
-    /// The user name, for counting attempts.
-    #[must_use]
-    pub fn username(&self) -> &str {
-        self.username.expose_secret()
-    }
 }
 
 impl Challenge {
@@ -165,6 +128,8 @@ pub(super) fn tokens_of(result: AuthenticationResultType) -> anyhow::Result<Toke
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -192,18 +157,6 @@ mod tests {
         }
         let without = step("", None, Some(&ChallengeNameType::SmsMfa), None, None);
         assert!(matches!(without, Err(PoolError::Unavailable(_))));
-    }
-
-    #[test]
-    fn a_session_is_read_as_it_was_given_and_what_is_none_is_not() {
-        let username = SecretString::from("mina@school.kr".to_owned());
-        let session = Session { username, session: SecretString::from("AYABe.x+/=".to_owned()) };
-        let read = Session::read(&session.to_text()).unwrap();
-        assert_eq!((read.username(), read.session.expose_secret()), ("mina@school.kr", "AYABe.x+/="));
-        assert!(!format!("{session:?}").contains("mina"));
-        for text in ["", ".", "AYABe", "!!.AYABe", ".AYABe", "bWluYQ."] {
-            assert!(Session::read(text).is_none(), "{text}");
-        }
     }
 
     fn result(claims: &str) -> AuthenticationResultType {

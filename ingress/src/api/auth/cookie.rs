@@ -9,6 +9,13 @@ const NAME: &str = "__Secure-nova_session";
 /// The name at plain-HTTP localhost, where browsers refuse the prefix.
 const LOCALHOST_NAME: &str = "nova_session";
 
+/// The cookie of a device, with the same attributes.
+const DEVICE_NAME: &str = "__Secure-nova_device";
+const LOCALHOST_DEVICE_NAME: &str = "nova_device";
+
+/// Lifetime of the cookie of a device, in seconds. Browsers keep none for longer than 400 days.
+const DEVICE_SECONDS: u32 = 365 * 24 * 60 * 60;
+
 /// Maximum length of the value, in bytes.
 const VALUE_BYTES_MAX: usize = 512;
 
@@ -28,17 +35,33 @@ pub(super) fn keep(value: &str, max_age_seconds: u32, secure: bool) -> Option<He
     if !is_value(value) {
         return None;
     }
-    set(value, max_age_seconds, secure)
+    set(name(secure), value, max_age_seconds, secure)
+}
+
+/// `Set-Cookie` that stores the device; `None` if no browser would store it.
+pub(super) fn keep_device(value: &str, secure: bool) -> Option<HeaderValue> {
+    is_value(value).then(|| set(device_name(secure), value, DEVICE_SECONDS, secure))?
 }
 
 /// `Set-Cookie` that removes the cookie.
 pub(super) fn end(secure: bool) -> Option<HeaderValue> {
-    set("", 0, secure)
+    set(name(secure), "", 0, secure)
 }
 
 /// The session cookie of a request.
 pub(super) fn read(headers: &HeaderMap, secure: bool) -> Found {
-    let name = name(secure);
+    find(headers, name(secure))
+}
+
+/// The cookie of the device of a request. Several are as none.
+pub(super) fn read_device(headers: &HeaderMap, secure: bool) -> Option<String> {
+    match find(headers, device_name(secure)) {
+        Found::One(value) => Some(value),
+        Found::Nothing | Found::Several => None,
+    }
+}
+
+fn find(headers: &HeaderMap, name: &str) -> Found {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
@@ -65,8 +88,12 @@ fn name(secure: bool) -> &'static str {
     if secure { NAME } else { LOCALHOST_NAME }
 }
 
-fn set(value: &str, max_age_seconds: u32, secure: bool) -> Option<HeaderValue> {
-    let (name, secure) = (name(secure), if secure { "; Secure" } else { "" });
+fn device_name(secure: bool) -> &'static str {
+    if secure { DEVICE_NAME } else { LOCALHOST_DEVICE_NAME }
+}
+
+fn set(name: &str, value: &str, max_age_seconds: u32, secure: bool) -> Option<HeaderValue> {
+    let secure = if secure { "; Secure" } else { "" };
     let cookie =
         format!("{name}={value}; Path=/auth; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut cookie = HeaderValue::try_from(cookie).ok()?;

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::{
     fields::{CodeRequested, EmailAddress, code, email, known_password, new_password},
-    rate_limit::{CODES, ClientAddress, MAILS, PASSWORDS},
+    rate_limit::{CODE_ENTRY, Client, MAILING, PASSWORDS, SIGN_IN},
+    session::{keep_device, private},
 };
 use crate::{
     account::auth::Caller,
@@ -86,12 +91,12 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn forgot(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     Body(request): Body<EmailAddress>,
 ) -> Result<Accepted<CodeRequested>, ApiError> {
     client.count(&app).await?;
     let email = email(&request.email)?;
-    MAILS.count(&app, "", &email.mailbox()).await?;
+    client.attempt(&app, MAILING, "", &email.mailbox()).await?;
     let sent = match app.user_pool.user(email.as_str()).await {
         // The pool resets no password of an unconfirmed user; the code of the sign-up does, see `reset`.
         Ok(user) if !user.is_confirmed => app.user_pool.resend(&email).await,
@@ -104,13 +109,14 @@ async fn forgot(
 
 async fn reset(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
+    headers: HeaderMap,
     Body(request): Body<PasswordReset>,
-) -> Result<NoContent, ApiError> {
+) -> Result<Response, ApiError> {
     client.count(&app).await?;
     let (email, code) = (email(&request.email)?, code(&request.code)?);
     let password = new_password(&request.password)?;
-    CODES.count(&app, "reset", &email.mailbox()).await?;
+    client.attempt(&app, CODE_ENTRY, "reset", &email.mailbox()).await?;
     let user = app.user_pool.user(email.as_str()).await;
     if let Ok(user) = &user
         && !user.is_confirmed
@@ -125,8 +131,10 @@ async fn reset(
         tracing::error!(error = format!("{error:#}"), "failed to end the sessions after a password reset");
     }
     // The owner of the e-mail address is not locked out by attempts of others.
-    PASSWORDS.forget(&app, "sign-in", &email.mailbox()).await;
-    Ok(NoContent)
+    client.succeeded(&app, SIGN_IN, "sign-in", &email.mailbox()).await;
+    // The code proves the owner, whom a limit over all networks must not keep out.
+    let device = keep_device(&app, &headers, &client.device_of(&app, &email.mailbox()));
+    Ok(private(StatusCode::NO_CONTENT.into_response(), device))
 }
 
 async fn change(

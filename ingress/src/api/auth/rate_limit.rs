@@ -8,10 +8,13 @@ use std::{
 };
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use events::runtime::env;
 use http::{HeaderMap, request::Parts};
 use sha2::{Digest as _, Sha256};
 
+use super::cookie::{is_secure, read_device};
 use crate::{
+    account::device::Device,
     api::operation::OperationBuilder,
     api::problem::{ApiError, Code},
     api::route::HandlerInput,
@@ -25,15 +28,31 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// tokens.
 const REQUESTS: RateLimit = RateLimit { name: "address", max: 3_000, window: Duration::from_secs(600) };
 
-/// Attempts to prove the password of one account.
+/// Attempts to prove the password of one account, from one network or one device.
 pub(super) const PASSWORDS: RateLimit =
     RateLimit { name: "password", max: 10, window: Duration::from_secs(900) };
 
-/// Attempts to enter a code of one account, for each purpose: a code has a million values.
+/// The same from all networks, except devices on which the account was signed in before.
+const PASSWORDS_ANYWHERE: RateLimit =
+    RateLimit { name: "password-anywhere", max: 100, window: Duration::from_secs(3_600) };
+
+/// Attempts to enter a code of one account from one network or one device, for each purpose: a code has a million values.
 pub(super) const CODES: RateLimit = RateLimit { name: "code", max: 10, window: Duration::from_secs(900) };
 
-/// E-mails to one address.
-pub(super) const MAILS: RateLimit = RateLimit { name: "mail", max: 5, window: Duration::from_secs(3_600) };
+/// The same from all networks, except devices on which the account was signed in before.
+const CODES_ANYWHERE: RateLimit =
+    RateLimit { name: "code-anywhere", max: 40, window: Duration::from_secs(3_600) };
+
+/// E-mails to one mailbox that one network or one device requests.
+const MAILS: RateLimit = RateLimit { name: "mail", max: 5, window: Duration::from_secs(3_600) };
+
+/// The same from all networks. Each mail has a code that works, so the owner is not locked out.
+const MAILS_ANYWHERE: RateLimit =
+    RateLimit { name: "mail-anywhere", max: 20, window: Duration::from_secs(3_600) };
+
+pub(super) const SIGN_IN: AccountLimit = AccountLimit { here: PASSWORDS, anywhere: PASSWORDS_ANYWHERE };
+pub(super) const CODE_ENTRY: AccountLimit = AccountLimit { here: CODES, anywhere: CODES_ANYWHERE };
+pub(super) const MAILING: AccountLimit = AccountLimit { here: MAILS, anywhere: MAILS_ANYWHERE };
 
 /// AWS credentials for one account. They are valid for an hour.
 pub(super) const CREDENTIALS: RateLimit =
@@ -47,9 +66,20 @@ pub(super) struct RateLimit {
     window: Duration,
 }
 
-/// The IP address of the client, if it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ClientAddress(Option<IpAddr>);
+/// A limit of attempts at an account. Strangers elsewhere do not block the owner: each network and each device on which the account
+/// was signed in has its own limit, and only networks share another one, which is slower.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AccountLimit {
+    here: RateLimit,
+    anywhere: RateLimit,
+}
+
+/// The client of a request: its IP address, if it is known, and its device, if an account was signed in on it.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    address: Option<IpAddr>,
+    device: Option<Device>,
+}
 
 impl RateLimit {
     /// Counts an attempt for `who`, whose hash is the key.
@@ -73,29 +103,72 @@ impl RateLimit {
     }
 }
 
-impl ClientAddress {
+impl Client {
     /// Counts a request of this IP address.
     ///
     /// # Errors
     /// 429 beyond [`REQUESTS`].
-    pub(super) async fn count(self, app: &AppState) -> Result<(), ApiError> {
-        match self.0 {
+    pub(super) async fn count(&self, app: &AppState) -> Result<(), ApiError> {
+        match self.address {
             Some(address) => REQUESTS.count(app, "", &network(address)).await,
             None => Ok(()),
         }
     }
+
+    /// Counts an attempt of this client at `account`.
+    ///
+    /// # Errors
+    /// 429 beyond the limit.
+    pub(super) async fn attempt(
+        &self,
+        app: &AppState,
+        limit: AccountLimit,
+        kind: &str,
+        account: &str,
+    ) -> Result<(), ApiError> {
+        limit.here.count(app, kind, &self.at(app, account)).await?;
+        if self.is_known_to(app, account) { Ok(()) } else { limit.anywhere.count(app, kind, account).await }
+    }
+
+    /// Resets this client's attempts at `account`, which it has proved to own.
+    pub(super) async fn succeeded(&self, app: &AppState, limit: AccountLimit, kind: &str, account: &str) {
+        limit.here.forget(app, kind, &self.at(app, account)).await;
+    }
+
+    /// The device of this client after a sign-in of `account`.
+    pub(super) fn device_of(&self, app: &AppState, account: &str) -> Device {
+        let device = self.device.clone().unwrap_or_else(|| Device::new(env::random_uuid()));
+        device.with(account, &app.keyring)
+    }
+
+    fn is_known_to(&self, app: &AppState, account: &str) -> bool {
+        self.device.as_ref().is_some_and(|device| device.knows(account, &app.keyring))
+    }
+
+    /// The account together with the device or the network.
+    fn at(&self, app: &AppState, account: &str) -> String {
+        match &self.device {
+            Some(device) if self.is_known_to(app, account) => format!("{account} {}", device.id()),
+            _ => format!("{account} {}", self.address.map(network).unwrap_or_default()),
+        }
+    }
 }
 
-impl FromRequestParts<Arc<AppState>> for ClientAddress {
+impl FromRequestParts<Arc<AppState>> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        Ok(Self(caller(peer, &parts.headers, app.trusted_proxies)))
+        let secure = is_secure(&parts.headers, app.localhost_cookies);
+        let device = read_device(&parts.headers, secure);
+        Ok(Self {
+            address: caller(peer, &parts.headers, app.trusted_proxies),
+            device: device.as_deref().and_then(Device::read),
+        })
     }
 }
 
-impl HandlerInput for ClientAddress {
+impl HandlerInput for Client {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.problem(Code::TooManyRequests);
     }

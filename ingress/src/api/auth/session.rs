@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::cookie::{self, Found};
 use crate::{
+    account::device::Device,
     account::sessions::OpenSession,
     api::operation::OperationBuilder,
     api::problem::{ApiError, Code},
@@ -78,6 +79,11 @@ pub(super) fn keep_cookie(
     let secure = cookie::is_secure(headers, app.localhost_cookies);
     let cookie = cookie::keep(session.cookie.expose_secret(), session.seconds_left, secure);
     cookie.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the value of the session is none for a cookie")))
+}
+
+/// The cookie of a device on which an account was signed in.
+pub(super) fn keep_device(app: &AppState, headers: &HeaderMap, device: &Device) -> Option<HeaderValue> {
+    cookie::keep_device(&device.to_text(), cookie::is_secure(headers, app.localhost_cookies))
 }
 
 /// The cookie that ends the session.

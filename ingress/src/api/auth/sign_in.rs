@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     fields::{code, email, known_password, new_password},
-    rate_limit::{CODES, ClientAddress, PASSWORDS},
-    session::{SessionCookie, end_cookie, keep_cookie, private, private_json},
+    rate_limit::{CODE_ENTRY, Client, SIGN_IN},
+    session::{SessionCookie, end_cookie, keep_cookie, keep_device, private, private_json},
 };
 use crate::{
     account::sessions::{OpenSession, SessionError},
@@ -167,49 +167,50 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn sign_in(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     headers: HeaderMap,
     Body(request): Body<SignIn>,
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
     let email = email(&request.email)?;
     let password = known_password("password", &request.password)?;
-    PASSWORDS.count(&app, "sign-in", &email.mailbox()).await?;
+    client.attempt(&app, SIGN_IN, "sign-in", &email.mailbox()).await?;
     let signed_in = app.user_pool.sign_in(&email, &password).await.map_err(|error| {
         // The pool returns these for known addresses only.
         let reveals = matches!(error, PoolError::Exhausted | PoolError::Invalid);
         problem(if reveals { PoolError::Refused } else { error })
     })?;
-    PASSWORDS.forget(&app, "sign-in", &email.mailbox()).await;
-    respond_signed_in(&app, &headers, signed_in).await
+    client.succeeded(&app, SIGN_IN, "sign-in", &email.mailbox()).await;
+    respond_signed_in(&app, &headers, &client, &email.mailbox(), signed_in).await
 }
 
 async fn respond(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     headers: HeaderMap,
     Body(request): Body<ChallengeResponse>,
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
     let session = Some(request.session).filter(|session| session.len() <= SESSION_BYTES_MAX);
-    let session = session.as_deref().and_then(Session::read).ok_or_else(challenge_ended)?;
+    let session = session.as_deref().and_then(|session| Session::open(session, &app.keyring));
+    let (session, account) = session.ok_or_else(challenge_ended)?;
     let (challenge, given) = match request.challenge {
         Challenge::Totp => (user_pool::Challenge::Totp, code(&request.answer)?),
         Challenge::Sms => (user_pool::Challenge::Sms, code(&request.answer)?),
         Challenge::NewPassword => (user_pool::Challenge::NewPassword, new_password(&request.answer)?),
     };
-    CODES.count(&app, "challenge", session.username()).await?;
+    client.attempt(&app, CODE_ENTRY, "challenge", &account).await?;
     let signed_in = app.user_pool.respond(challenge, &session, &given).await.map_err(|error| {
         let is_over = matches!(error, PoolError::Refused | PoolError::Invalid);
         if is_over { challenge_ended() } else { problem(error) }
     })?;
-    CODES.forget(&app, "challenge", session.username()).await;
-    respond_signed_in(&app, &headers, signed_in).await
+    client.succeeded(&app, CODE_ENTRY, "challenge", &account).await;
+    respond_signed_in(&app, &headers, &client, &account, signed_in).await
 }
 
 async fn refresh(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     headers: HeaderMap,
     SessionCookie(cookie): SessionCookie,
 ) -> Result<Response, ApiError> {
@@ -240,7 +241,7 @@ async fn refresh(
 async fn sign_out(
     State(app): State<Arc<AppState>>,
     headers: HeaderMap,
-    client: ClientAddress,
+    client: Client,
     SessionCookie(cookie): SessionCookie,
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
@@ -260,10 +261,12 @@ async fn sign_out_everywhere(
     Ok(signed_out(&app, &headers))
 }
 
-/// The response to a correct factor.
+/// The response to a correct factor of an account.
 async fn respond_signed_in(
     app: &AppState,
     headers: &HeaderMap,
+    client: &Client,
+    account: &str,
     signed_in: SignedIn,
 ) -> Result<Response, ApiError> {
     match signed_in {
@@ -271,7 +274,8 @@ async fn respond_signed_in(
             let user = open_account(app, &tokens).await?;
             let session = app.account_sessions.begin(&tokens).await?;
             let cookie = keep_cookie(app, headers, &session)?;
-            Ok(private_json(&SignInResult::SignedIn(Access::new(&session, user)), Some(cookie)))
+            let response = private_json(&SignInResult::SignedIn(Access::new(&session, user)), Some(cookie));
+            Ok(private(response, keep_device(app, headers, &client.device_of(app, account))))
         }
         SignedIn::Challenge { kind, session, destination } => {
             let challenge = match kind {
@@ -279,7 +283,7 @@ async fn respond_signed_in(
                 user_pool::Challenge::Sms => Challenge::Sms,
                 user_pool::Challenge::NewPassword => Challenge::NewPassword,
             };
-            let session = session.to_text();
+            let session = session.seal(account, &app.keyring).map_err(ApiError::Internal)?;
             Ok(private_json(&SignInResult::Challenge { challenge, session, destination }, None))
         }
     }

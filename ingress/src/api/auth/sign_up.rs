@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     fields::{CodeRequested, EmailAddress, code, email, email_rule, new_password},
-    rate_limit::{CODES, ClientAddress, MAILS},
+    rate_limit::{CODE_ENTRY, Client, MAILING},
 };
 use crate::{
     account::email::EmailError,
@@ -89,12 +89,12 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn sign_up(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     Body(request): Body<EmailAddress>,
 ) -> Result<Accepted<CodeRequested>, ApiError> {
     client.count(&app).await?;
     let email = app.refused_domains.check(&request.email).map_err(|error| email_problem(&error))?;
-    MAILS.count(&app, "", &email.mailbox()).await?;
+    client.attempt(&app, MAILING, "", &email.mailbox()).await?;
     match app.user_pool.sign_up(&email).await {
         Ok(()) => tracing::info!("a learner signed up"),
         Err(PoolError::Exists) => tracing::info!("sign-up of a known e-mail address"),
@@ -105,7 +105,7 @@ async fn sign_up(
 
 async fn confirm(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     Body(request): Body<Confirm>,
 ) -> Result<NoContent, ApiError> {
     client.count(&app).await?;
@@ -121,7 +121,7 @@ async fn confirm(
         name: default.name,
     };
     let profile = profile.checked()?;
-    CODES.count(&app, "confirm", &email.mailbox()).await?;
+    client.attempt(&app, CODE_ENTRY, "confirm", &email.mailbox()).await?;
     app.user_pool.confirm(&email, &code).await.map_err(mailed_code)?;
     // The client owns the e-mail address. The password comes last: without it the account is completed by a reset, and has the
     // profile.
@@ -133,12 +133,12 @@ async fn confirm(
 
 async fn resend(
     State(app): State<Arc<AppState>>,
-    client: ClientAddress,
+    client: Client,
     Body(request): Body<EmailAddress>,
 ) -> Result<Accepted<CodeRequested>, ApiError> {
     client.count(&app).await?;
     let email = email(&request.email)?;
-    MAILS.count(&app, "", &email.mailbox()).await?;
+    client.attempt(&app, MAILING, "", &email.mailbox()).await?;
     code_requested(app.user_pool.resend(&email).await)?;
     Ok(Accepted(CodeRequested::CODE))
 }
