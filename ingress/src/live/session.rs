@@ -108,7 +108,7 @@ impl Sessions {
     /// The streams of all tasks.
     #[must_use]
     pub fn account_streams(&self) -> &AccountStreams {
-        self.deps.sonic.account()
+        &self.deps.sonic.account
     }
 
     /// Prepares a conversation. The first stream of a new one is opened before anything of it exists.

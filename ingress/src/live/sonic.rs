@@ -39,6 +39,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId, ToolResult};
 use account::AccountStreams;
+pub use failure::StalledError;
 use failure::{opening_error, read_error};
 pub use signature::StreamAuthScheme;
 use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole, Tool};
@@ -68,7 +69,8 @@ type Item = Result<Chunk, InputError>;
 pub struct Sonic {
     model_id: String,
     connections: Vec<Connection>,
-    account: AccountStreams,
+    /// The streams of all tasks.
+    pub account: AccountStreams,
 }
 
 /// One connection and the streams that may share it.
@@ -124,11 +126,6 @@ pub struct Stream {
     requested_at: Instant,
 }
 
-/// The input queue of the stream is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stream accepts no more input")]
-pub struct StalledError;
-
 impl Sonic {
     /// Streams of `model_id` over `clients`, at most `streams_per_client_max` on each, and `account` over all tasks.
     #[must_use]
@@ -141,12 +138,6 @@ impl Sonic {
         let connection =
             |client| Connection { client, free: Arc::new(Semaphore::new(streams_per_client_max)) };
         Self { model_id, connections: clients.into_iter().map(connection).collect(), account }
-    }
-
-    /// The streams of all tasks.
-    #[must_use]
-    pub fn account(&self) -> &AccountStreams {
-        &self.account
     }
 
     /// Opens a stream in the background. Its signals go to `signals`, with `id`.

@@ -13,6 +13,11 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::Connect
 
 use crate::live::conversation::{FailureClass, StreamError};
 
+/// The input queue of the stream is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stream accepts no more input")]
+pub struct StalledError;
+
 /// Longest error text, in bytes.
 const MESSAGE_BYTES_MAX: usize = 500;
 
