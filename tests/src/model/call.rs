@@ -33,7 +33,7 @@ const TARGET: &str = "x-amz-target";
 /// Whether a service reads this header.
 pub(super) fn is_read(name: &str) -> bool {
     name.starts_with("x-amz-meta-")
-        || matches!(name, TARGET | "if-none-match" | "if-match" | "content-encoding")
+        || matches!(name, TARGET | "if-none-match" | "if-match" | "content-encoding" | "range")
 }
 
 impl Call {
