@@ -18,9 +18,8 @@ use crate::{
     account::keyring::Keyring,
     account::sessions::AccountSessions,
     account::user_pool::UserPool,
-    api,
     budget::Budget,
-    config::Config,
+    config::{Config, PublicConfig},
     coordination::Coordination,
     live::admission::AdmissionControl,
     live::presence::Presence,
@@ -71,7 +70,7 @@ pub struct AppState {
     /// See [`Config::web_origin`].
     pub web_origin: Option<HeaderValue>,
     /// What the page may know of the configuration.
-    pub service_config: api::config::Fixed,
+    pub public_config: PublicConfig,
     /// The web page, if this task serves it.
     pub web: Option<WebFiles>,
     /// Live conversations.
@@ -156,7 +155,7 @@ impl AppState {
             presence: Presence::new(Arc::clone(&coordination), owner),
             coordination,
             web_origin: config.web_origin.clone(),
-            service_config: api::config::Fixed::new(config),
+            public_config: PublicConfig::of(config),
             web: config.web_dir.clone().map(|directory| WebFiles { directory }),
             sessions: Sessions::new(dependencies),
             stores,

@@ -287,6 +287,31 @@ fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The part of the configuration that every page may know.
+#[derive(Clone, Debug)]
+pub struct PublicConfig {
+    pub stage: String,
+    pub models_simulated: bool,
+    pub confirmation_code: Option<String>,
+    pub conversation_seconds_max: u64,
+    pub silence_seconds_max: u64,
+    pub grace_seconds: u64,
+}
+
+impl PublicConfig {
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            stage: config.stage.clone(),
+            models_simulated: config.models_simulated,
+            confirmation_code: config.confirmation_code.clone(),
+            conversation_seconds_max: config.conversation_seconds_max,
+            silence_seconds_max: config.silence_seconds_max,
+            grace_seconds: config.grace_seconds,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;

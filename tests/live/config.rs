@@ -1,7 +1,5 @@
 //! The configuration that the service shows to a page before the sign-in.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
-
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tests::live::{Live, LiveOptions, block_on};

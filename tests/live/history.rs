@@ -1,7 +1,5 @@
 //! The history of a learner, the recordings of a transcript as files, and what to practise next.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tests::live::{Live, LiveOptions, block_on};

@@ -1,7 +1,5 @@
 //! An objective of the picture that the learner meets: the message to the client, the journal, and the next connection.
 
-#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
-
 use events::contract::{ConversationId, live::MetObjective};
 use serde_json::{Value, json};
 use tests::live::{Live, LiveOptions, block_on};

@@ -1,5 +1,7 @@
 //! The pictures of the API: what a learner sees of them, their images, and how often the table is read.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;

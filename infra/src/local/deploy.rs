@@ -129,7 +129,7 @@ mod tests {
                 _ => map.into_iter().map(|(key, value)| (key, with_prefix(value))).collect(),
             },
             Value::Array(items) => items.into_iter().map(with_prefix).collect(),
-            other => other,
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => scalar,
         }
     }
 

@@ -13,25 +13,25 @@ pub(crate) mod order;
 pub(crate) mod output;
 mod protocol_error;
 pub(crate) mod speech_detector;
+mod transcript;
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::answer::{Answer, Delivery, Interruption};
+use self::answer::{Answer, Delivery, Interruption, Reply};
+pub(crate) use self::input::InputKind;
 use self::input::Sensitivity;
 use self::order::{Accepted, Order};
 use self::output::{Emitter, GenerationStage, Speaker, Stop};
 pub(crate) use self::protocol_error::ProtocolError;
 use self::speech_detector::{SpeechDetector, SpeechEvent};
+use self::transcript::{chunks, transcript};
 use super::audible::Heard;
 use super::models::Generation;
 use super::tutor::{Met, Tutor};
 
-/// Longest transcript block, in characters; a longer transcript comes in several blocks.
-const USER_CHUNK_CHARS: usize = 80;
 /// Received audio after which a usageEvent is due.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Answers that may wait while one is being spoken.
@@ -57,14 +57,6 @@ pub(crate) enum Output {
     Event(Value),
     /// The last thing before the end.
     Exception(ProtocolError),
-}
-
-/// The kind of an input event, for the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InputKind {
-    /// Audio, with its length in bytes.
-    Audio(usize),
-    Other,
 }
 
 /// The state of a stream.
@@ -94,14 +86,6 @@ pub(crate) struct Session {
     stamps_from: Option<Duration>,
     /// Delays of the stamped audio received last.
     delays: Vec<Duration>,
-}
-
-/// An answer that waits for the one before it.
-#[derive(Debug)]
-struct Reply {
-    /// The objective that is reported first.
-    met: Option<Met>,
-    sentences: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -407,30 +391,6 @@ impl Session {
             self.output.extend(events.into_iter().map(Output::Event));
         }
     }
-}
-
-fn transcript(heard: &Heard) -> String {
-    match heard {
-        Heard::Text(text) | Heard::Damaged { text } => text.clone(),
-        Heard::Unreadable { ms } => {
-            format!("[{}.{} seconds of speech that the simulator cannot read]", ms / 1000, ms % 1000 / 100)
-        }
-    }
-}
-
-/// `text` cut at single spaces into pieces of about [`USER_CHUNK_CHARS`].
-fn chunks(text: &str) -> Vec<&str> {
-    let mut chunks = Vec::new();
-    let mut rest = text;
-    while let Some((limit, _)) = rest.char_indices().nth(USER_CHUNK_CHARS) {
-        let Some(space) = rest[..limit].rfind(' ').filter(|&space| space > 0) else {
-            break;
-        };
-        chunks.push(&rest[..space]);
-        rest = &rest[space + 1..];
-    }
-    chunks.push(rest);
-    chunks
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use aws_config::{Region, SdkConfig};
+use aws_config::Region;
 use aws_sdk_cloudformation::types::StackStatus;
 use infra::{
     deploy::{
@@ -78,92 +78,110 @@ async fn apply_to(cloud: &Cloud, stack: &PlannedStack) -> anyhow::Result<StackOu
     apply(&client, stack, DeployOptions::default(), &Progress::silent()).await
 }
 
-#[tokio::test]
-async fn all_stacks_are_created_updated_and_left_alone() {
-    let state = tempfile::tempdir().unwrap();
-    let cloud = cloud(&state).await;
-    let zone = apply_to(&cloud, &stack("zone", ZONE, &[])).await.unwrap().outputs["Id"].clone();
-    let page = state.path().join("page");
-    fs::create_dir_all(page.join("assets")).unwrap();
-    for (name, content) in [("index.html", "<html>"), ("assets/a-1.js", "1"), ("assets/a-1.js.br", "b")] {
-        fs::write(page.join(name), content).unwrap();
+/// A local cloud with a hosted zone, and a build of the page.
+struct Place {
+    cloud: Cloud,
+    zone: String,
+    state: tempfile::TempDir,
+}
+
+type Changes = BTreeMap<String, Vec<String>>;
+
+impl Place {
+    async fn open() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let cloud = cloud(&state).await;
+        let zone = apply_to(&cloud, &stack("zone", ZONE, &[])).await.unwrap().outputs["Id"].clone();
+        let page = state.path().join("page");
+        fs::create_dir_all(page.join("assets")).unwrap();
+        for (name, content) in [("index.html", "<html>"), ("assets/a-1.js", "1"), ("assets/a-1.js.br", "b")] {
+            fs::write(page.join(name), content).unwrap();
+        }
+        Self { cloud, zone, state }
     }
-    let environment = |more: &str| {
-        let yaml = ENVIRONMENT.replace("ZONE", &zone).replace("TasksMax: 4", more);
+
+    fn environment(&self, api: &str) -> Environment {
+        let yaml = ENVIRONMENT.replace("ZONE", &self.zone).replace("TasksMax: 4", api);
         Environment::parse(&yaml).unwrap()
-    };
-    let deploy_in = async |environment: &Environment, sdk: &SdkConfig| {
+    }
+
+    /// Deploys and returns the outputs, and the changes by stack.
+    async fn deploy(&self, environment: &Environment) -> anyhow::Result<(BTreeMap<String, String>, Changes)> {
+        let function = Function {
+            archive: archive(),
+            key: "functions/sign_up/1.zip".to_owned(),
+            architecture: "x86_64",
+        };
+        let image = format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:{}", "0".repeat(64));
         let deployment = Deployment {
             environment,
             options: DeployOptions { termination_protection: true, ..DeployOptions::default() },
             target: Target::Local,
-            artifacts: Artifacts {
-                image: format!(
-                    "{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:{}",
-                    "0".repeat(64)
-                ),
-                function: Function {
-                    archive: archive(),
-                    key: "functions/sign_up/1.zip".to_owned(),
-                    architecture: "x86_64",
-                },
-                page: &page,
-            },
+            artifacts: Artifacts { image, function, page: &self.state.path().join("page") },
         };
+        let sdk = self.cloud.root().into_builder().region(Region::new(environment.region.clone())).build();
+        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
         let mut changed = BTreeMap::new();
         let report = |stack: &PlannedStack, outcome: &StackOutcome| {
             changed.insert(stack.name.clone(), outcome.changes.clone());
         };
-        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(true).build();
-        let s3 = aws_sdk_s3::Client::from_conf(s3);
-        let outputs = deployment.run(sdk, &s3, &Progress::silent(), report).await;
-        outputs.map(|outputs| (outputs, changed))
-    };
-    let deploy = async |environment: &Environment| deploy_in(environment, &cloud.root()).await;
+        let outputs = deployment.run(&sdk, &s3, &Progress::silent(), report).await?;
+        Ok((outputs, changed))
+    }
+}
 
-    let (outputs, created) = deploy(&environment("TasksMax: 4")).await.unwrap();
+#[tokio::test]
+async fn all_stacks_are_created_updated_and_left_alone() {
+    let place = Place::open().await;
+    let (outputs, created) = place.deploy(&place.environment("TasksMax: 4")).await.unwrap();
     assert_eq!(created.len(), StackKind::all().count());
     assert!(created.values().all(|changes| !changes.is_empty()), "{created:?}");
-    let html = cloud.s3().get_object().bucket(&outputs["PageBucket"]).key("index.html").send().await.unwrap();
+    let (s3, bucket) = (place.cloud.s3(), &outputs["PageBucket"]);
+    let html = s3.get_object().bucket(bucket).key("index.html").send().await.unwrap();
     assert_eq!(html.cache_control(), Some("public, max-age=3600"));
     assert_eq!(html.content_type(), Some("text/html"));
-    let listed = cloud.s3().list_objects_v2().bucket(&outputs["PageBucket"]).send().await.unwrap();
+    let listed = s3.list_objects_v2().bucket(bucket).send().await.unwrap();
     let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
     assert_eq!(keys, ["assets/a-1.js", "index.html"]);
 
-    let (_, unchanged) = deploy(&environment("TasksMax: 4")).await.unwrap();
+    let (_, unchanged) = place.deploy(&place.environment("TasksMax: 4")).await.unwrap();
     assert!(unchanged.values().all(Vec::is_empty), "{unchanged:?}");
 
-    let (_, updated) = deploy(&environment("TasksMax: 4, ConversationsPerTask: 90")).await.unwrap();
+    let more = place.environment("TasksMax: 4, ConversationsPerTask: 90");
+    let (_, updated) = place.deploy(&more).await.unwrap();
     let updated: Vec<&str> =
         updated.iter().filter(|(_, changes)| !changes.is_empty()).map(|(name, _)| name.as_str()).collect();
     assert_eq!(updated, ["nova-api"]);
 
-    let cloudformation = aws_sdk_cloudformation::Client::new(&cloud.root());
+    let cloudformation = aws_sdk_cloudformation::Client::new(&place.cloud.root());
     let refused = cloudformation.delete_stack().stack_name("nova-edge").send().await;
     assert!(format!("{:?}", refused.unwrap_err()).contains("rotection"));
 
-    // Another stage in the same account and region, and the standby region: no name is taken.
-    let mut staging = environment("TasksMax: 4");
+    let mut elsewhere = place.environment("TasksMax: 4");
+    elsewhere.account = "123456789012".to_owned();
+    let error = place.deploy(&elsewhere).await.unwrap_err();
+    assert!(error.to_string().contains("those of the account 000000000000"), "{error}");
+}
+
+#[tokio::test]
+async fn two_stages_and_the_standby_region_share_no_name() {
+    let place = Place::open().await;
+    let (outputs, _) = place.deploy(&place.environment("TasksMax: 4")).await.unwrap();
+    let mut staging = place.environment("TasksMax: 4");
     staging.stage = "staging".to_owned();
     let domain = serde_json::Value::from("staging.nova-english.com");
     staging.parameters.insert("DomainName".to_owned(), domain);
-    let (staged, created) = deploy(&staging).await.unwrap();
+    let (staged, created) = place.deploy(&staging).await.unwrap();
     assert_eq!(created.len(), StackKind::all().count());
     let shared: Vec<&String> =
         outputs.iter().filter(|(key, value)| staged.get(*key) == Some(value)).map(|(key, _)| key).collect();
     assert_eq!(shared, ["LoadBalancerZoneId"], "the stages share what AWS itself owns");
 
-    let mut standby = environment("TasksMax: 4");
+    let mut standby = place.environment("TasksMax: 4");
     (standby.region, standby.edge) = ("us-west-2".to_owned(), false);
-    let west = cloud.root().into_builder().region(Region::new("us-west-2")).build();
-    let (_, created) = deploy_in(&standby, &west).await.unwrap();
+    let (_, created) = place.deploy(&standby).await.unwrap();
     assert_eq!(created.len(), StackKind::all().count() - 1);
-
-    let mut elsewhere = environment("TasksMax: 4");
-    elsewhere.account = "123456789012".to_owned();
-    let error = deploy(&elsewhere).await.unwrap_err();
-    assert!(error.to_string().contains("those of the account 000000000000"), "{error}");
 }
 
 #[tokio::test]

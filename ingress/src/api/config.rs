@@ -18,7 +18,6 @@ use super::{
 use crate::{
     account::{profile, user_pool::password},
     app::AppState,
-    config::Config,
     live::{upload, voice::VOICES},
     store::images::LEVELS,
 };
@@ -88,31 +87,6 @@ pub struct ServiceLimits {
     progress_days_max: i32,
 }
 
-/// The part of the configuration that does not change while the task runs.
-#[derive(Clone, Debug)]
-pub struct Fixed {
-    stage: String,
-    models_simulated: bool,
-    confirmation_code: Option<String>,
-    conversation_seconds_max: u64,
-    silence_seconds_max: u64,
-    grace_seconds: u64,
-}
-
-impl Fixed {
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
-            stage: config.stage.clone(),
-            models_simulated: config.models_simulated,
-            confirmation_code: config.confirmation_code.clone(),
-            conversation_seconds_max: config.conversation_seconds_max,
-            silence_seconds_max: config.silence_seconds_max,
-            grace_seconds: config.grace_seconds,
-        }
-    }
-}
-
 pub fn routes() -> Vec<Route> {
     vec![get("/api/config", "getConfig", config).summary(
         "Configuration of the service",
@@ -128,7 +102,7 @@ async fn config(
     // The pictures are in the order of their categories.
     let mut categories: Vec<String> = pictures.iter().map(|entry| entry.category.clone()).collect();
     categories.dedup();
-    let fixed = app.service_config.clone();
+    let fixed = app.public_config.clone();
     let config = ServiceConfig {
         stage: fixed.stage,
         version: env!("CARGO_PKG_VERSION"),

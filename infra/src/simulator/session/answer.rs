@@ -9,7 +9,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::output::{AudioBlock, Emitter, GenerationStage, Speaker, Stop};
+use crate::simulator::tutor::Met;
 use crate::simulator::{audible, stamp};
+
+/// An answer that waits for the one before it.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The objective that is reported first.
+    pub(super) met: Option<Met>,
+    pub(super) sentences: Vec<String>,
+}
 
 /// Length of one audioOutput.
 const CHUNK_MS: u32 = 32;

@@ -10,6 +10,14 @@ use serde_json::Value;
 
 use super::ProtocolError;
 
+/// The kind of an input event, for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    /// Audio, with its length in bytes.
+    Audio(usize),
+    Other,
+}
+
 /// One input event. Text and audio may borrow from the message.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

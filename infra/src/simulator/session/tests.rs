@@ -556,7 +556,7 @@ fn objective_is_reported_by_a_tool_call_and_the_answer_waits_for_its_result() {
     assert_eq!(arguments, json!({ "objective": "Use colours", "quote": "I see a man with a red hat." }));
     tool_result(&mut driver, calls[0]["toolUseId"].as_str().unwrap());
     driver.wait(Duration::from_secs(15));
-    assert_eq!((driver.exception.clone(), driver.said().is_empty()), (None, false));
+    assert_eq!((driver.exception, driver.said().is_empty()), (None, false));
     driver.type_text("again", "I see a man with a red hat.");
     driver.wait(Duration::from_secs(15));
     assert_eq!(driver.fields("toolUse").count(), 1);

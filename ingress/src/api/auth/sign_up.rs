@@ -154,7 +154,7 @@ fn email_problem(error: &EmailError) -> ApiError {
     match error {
         EmailError::Domain => ApiError::refused(Code::EmailRefused, error.to_string()),
         EmailError::Malformed | EmailError::NotAscii | EmailError::TooLong => {
-            ApiError::field("email", email_rule(&error), error.to_string())
+            ApiError::field("email", email_rule(error), error.to_string())
         }
     }
 }
