@@ -152,6 +152,9 @@ async fn start(options: &LoadOptions) -> anyhow::Result<(Stack, Model)> {
     progress.end(model.endpoint());
     let mut stack = stack_options(options);
     stack.endpoints.insert(Service::Ingress, model.endpoint().to_owned());
+    // The model has no sign-up.
+    let user_pool = ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER".to_owned(), cloud.endpoint().to_owned());
+    stack.environment.push((Service::Ingress, user_pool.0, user_pool.1));
     Ok((Stack::on(cloud, outputs, stack).await?, model))
 }
 

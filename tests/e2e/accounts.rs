@@ -188,7 +188,7 @@ async fn check_aws_credentials(system: &System, page: &mut Page) -> anyhow::Resu
     let sdk = system.stack.cloud().root().to_builder().credentials_provider(credentials).build();
     let identity = aws_sdk_sts::Client::new(&sdk).get_caller_identity().send().await?;
     let arn = identity.arn().unwrap_or_default();
-    ensure!(arn.contains(":assumed-role/nova-identity-authenticated/"), "{arn}");
+    ensure!(arn.contains(":assumed-role/nova-identity-AuthenticatedRole-"), "{arn}");
     let get = aws_sdk_dynamodb::Client::new(&sdk).get_item();
     let get = get.table_name(&system.stack.outputs().users_table);
     let user = get.key("userId", AttributeValue::S("learner".to_owned())).send().await;

@@ -29,6 +29,8 @@ const READS_AT_ONCE: usize = 16;
 
 const TEXT_CHARS_MAX: usize = 100;
 
+const IMAGE_ID_CHARS_MAX: usize = 128;
+
 /// Filters of the list.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -154,10 +156,14 @@ async fn item(app: &AppState, header: Header, titles: &HashMap<&str, &str>) -> R
 
 impl HistoryQuery {
     fn check(&self) -> Result<(), ApiError> {
-        let is_text = |text: &String| (1..=TEXT_CHARS_MAX).contains(&text.chars().count());
-        if self.text.as_ref().is_some_and(|text| !is_text(text)) {
-            let limit = Limit::between(1_u64, TEXT_CHARS_MAX, Unit::Characters);
-            return Err(ApiError::query("text", limit, format!("1 to {TEXT_CHARS_MAX} characters")));
+        let filters =
+            [("text", &self.text, 1, TEXT_CHARS_MAX), ("imageId", &self.image_id, 0, IMAGE_ID_CHARS_MAX)];
+        for (name, value, min, max) in filters {
+            let is_short = |text: &String| (min..=max).contains(&text.chars().count());
+            if value.as_ref().is_some_and(|text| !is_short(text)) {
+                let limit = Limit::between(min, max, Unit::Characters);
+                return Err(ApiError::query(name, limit, format!("{min} to {max} characters")));
+            }
         }
         Ok(())
     }
