@@ -1,5 +1,7 @@
 //! The operator's commands as processes, and the audit whose alerts call for them.
 
+mod accounts;
+
 use events::workers::Worker;
 use std::{
     path::{Path, PathBuf},
@@ -15,10 +17,7 @@ use events::{
     journal::{Journal, JournalReader},
 };
 use futures_util::future::try_join;
-use infra::{
-    client::Accounts,
-    local::{Binaries, Instance, Service},
-};
+use infra::local::{Binaries, Instance, Service};
 use serde_json::{Value, json};
 use tests::system::{Delivery, System, await_some};
 use tokio::process::Command;
@@ -27,9 +26,6 @@ use crate::{beside_others, conversations};
 
 /// The longest time for an effect without a planned delay.
 const WITHIN: Duration = Duration::from_secs(60);
-
-/// How long the end of a session may take to reach its access tokens.
-const SESSION_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// A message that no worker can read. It stands for the words of a learner.
 const POISON: &str = "words that nobody should read";
@@ -56,7 +52,7 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
     ages(&system, &ops).await?;
     dead_letters(&system, &ops, id).await?;
     replay(&system, &ops, id).await?;
-    roles(&system, &ops).await?;
+    accounts::check(&system, &ops).await?;
     limit(&ops).await?;
     system.stop().await
 }
@@ -92,38 +88,6 @@ async fn reads_are_recorded(system: &System, ops: &Ops, id: ConversationId) -> a
             && (what.as_deref(), whose.as_deref()) == (Some("ops conversation"), Some(owner.as_str()))
     };
     ensure!(items.iter().any(is_right), "{items:?}");
-    Ok(())
-}
-
-/// A role reaches its owner at the next sign-in, and every change of it ends earlier access tokens.
-async fn roles(system: &System, ops: &Ops) -> anyhow::Result<()> {
-    const EMAIL: &str = "analyst@nova.example";
-    let http = infra::local::http_client()?;
-    let learners = async |token: &str| {
-        let get = http.get(format!("{}/api/learners", system.stack.url())).bearer_auth(token);
-        anyhow::Ok(get.send().await?.status().as_u16())
-    };
-    let await_end = async |token: &str| {
-        await_some("the earlier token ends", SESSION_END_WITHIN, async || {
-            let status = learners(token).await?;
-            Ok(if status == 401 { Ok(()) } else { Err(status.to_string()) })
-        })
-        .await
-    };
-    let learner = Accounts::new(system.stack.url())?.sign_up(EMAIL).await?;
-    let before = learner.access_token().await?;
-    ensure!(learners(&before).await? == 403, "a learner lists learners");
-    let granted = ops.json(&["role", EMAIL, "analysts"]).await?;
-    ensure!(granted["granted"] == true && granted["endedSessions"] == 1, "{granted}");
-    await_end(&before).await?;
-    let analyst = Accounts::new(system.stack.url())?.sign_in(EMAIL).await?.access_token().await?;
-    ensure!(learners(&analyst).await? == 200, "the role is not there");
-    let removed = ops.json(&["role", EMAIL, "analysts", "--remove"]).await?;
-    ensure!(removed["granted"] == false && removed["endedSessions"] == 1, "{removed}");
-    await_end(&analyst).await?;
-    let after = Accounts::new(system.stack.url())?.sign_in(EMAIL).await?.access_token().await?;
-    ensure!(learners(&after).await? == 403, "the role is still there");
-    ops.run(&["role", "nobody@nova.example", "ops"], false).await?;
     Ok(())
 }
 

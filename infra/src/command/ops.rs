@@ -1,11 +1,13 @@
 //! The commands of operators: list the queues, read and redrive dead letters, show the stages of a conversation, publish its
-//! event again, grant roles. `--help` is the reference; `infra/runbooks` describes when to use them.
+//! event again, grant roles, disable accounts. `--help` is the reference; `infra/runbooks` describes when to use them.
 //!
 //! No command changes a queue or a conversation without `--apply`, and none prints a learner's words without `--show-words`.
 
+mod account;
 mod conversation;
 mod dead_letter;
 mod dead_letters;
+mod disable;
 mod limit;
 mod message_age;
 mod queues;
@@ -34,6 +36,7 @@ use target::{Target, TargetOptions};
   nova ops sweep --apply
   nova ops limit --set 250 --apply
   nova ops role mina@example.com analysts
+  nova ops disable mina@example.com
   nova ops --aws queues --json
 
 Without --aws it works on the service that `cargo run` runs in this workspace.")]
@@ -75,6 +78,8 @@ enum OpsCommand {
     Sweep(sweep::SweepOptions),
     /// Grant a role to the owner of an e-mail address, or take it away. The owner's sessions end.
     Role(role::RoleOptions),
+    /// Disable the account of an e-mail address, or enable it again. Its sessions end within seconds; its data stays.
+    Disable(disable::DisableOptions),
 }
 
 pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Result<ExitCode> {
@@ -87,6 +92,7 @@ pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Resul
         OpsCommand::Conversation(options) => Box::pin(conversation::run(&options, &target, shown)).await,
         OpsCommand::Replay(options) => Box::pin(replay::run(&options, &target, shown)).await,
         OpsCommand::Role(options) => Box::pin(role::run(&options, &target, shown)).await,
+        OpsCommand::Disable(options) => Box::pin(disable::run(&options, &target, shown)).await,
         OpsCommand::Limit(options) => Box::pin(limit::run(&options, &target, shown)).await,
         OpsCommand::Sweep(options) => Box::pin(sweep::run(&options, &target, shown)).await,
     }
