@@ -56,6 +56,8 @@ pub struct AppState {
     pub trusted_proxies: u8,
     /// See [`Config::localhost_cookies`].
     pub localhost_cookies: bool,
+    /// See [`Config::auth_response_ms`].
+    pub auth_response_step: Duration,
     /// What the tutor knows of the pictures.
     pub images: Images,
     pub accounts: Accounts,
@@ -148,6 +150,7 @@ impl AppState {
             refused_domains: config.refused_email_domains.clone(),
             trusted_proxies: config.trusted_proxies,
             localhost_cookies: config.localhost_cookies,
+            auth_response_step: Duration::from_millis(config.auth_response_ms),
             images: Images::new(dynamodb, config.images_table.clone()),
             accounts,
             exports,

@@ -96,6 +96,15 @@ pub struct Config {
         value_parser = clap::value_parser!(u8).range(0..=8)
     )]
     pub trusted_proxies: u8,
+    /// Step of the duration of responses of /auth, in milliseconds: each takes a multiple of it, so that its duration does not
+    /// reveal whether an account exists. Above the 99th percentile of the user pool's calls
+    #[arg(
+        long,
+        env = "NOVA_AUTH_RESPONSE_MS",
+        default_value_t = 500,
+        value_parser = clap::value_parser!(u64).range(1..=5_000)
+    )]
+    pub auth_response_ms: u64,
     /// Maximum number of open connections of this task, WebSockets included; the limit of open files lowers it
     #[arg(long, env = "NOVA_CONNECTIONS_MAX", default_value_t = 4096, value_parser = positive)]
     pub connections_max: usize,

@@ -23,10 +23,12 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     api::{
         self, access,
+        auth::{self, response_time},
         docs::ReferencePage,
         middleware::{BODY_BYTES_MAX, cors, default_headers, request_id, timeout},
         openapi::{OpenApi, document},
         problem::ApiError,
+        route::Route,
     },
     app::{AppState, bedrock_clients},
     config::Config,
@@ -106,9 +108,7 @@ pub async fn serve(
 
 /// What a connection of the reserve may request.
 fn health_router(app: Arc<AppState>) -> Router {
-    let routes = api::health::routes();
-    let router =
-        routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler()));
+    let router = router_of(api::health::routes());
     let router = router.fallback(async || ApiError::from(AdmissionError::Full));
     logged(router, app)
 }
@@ -126,10 +126,13 @@ async fn page_or_not_found(State(app): State<Arc<AppState>>, request: Request) -
 pub fn router(app: Arc<AppState>) -> Router {
     let resources = api::resources();
     let document = document(&resources);
-    let router = resources
-        .into_iter()
-        .flat_map(|(_, routes)| routes)
-        .fold(Router::new(), |router, route| router.route(route.path, route.handler()))
+    let routes = resources.into_iter().flat_map(|(_, routes)| routes);
+    let (auth, others): (Vec<Route>, Vec<Route>) =
+        routes.partition(|route| route.path.starts_with(auth::PREFIX));
+    let in_steps = middleware::from_fn_with_state(app.auth_response_step, response_time::in_steps);
+    let router = router_of(auth)
+        .route_layer(in_steps)
+        .merge(router_of(others))
         .fallback(page_or_not_found)
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(Extension(ReferencePage::new(&document)))
@@ -141,6 +144,10 @@ pub fn router(app: Arc<AppState>) -> Router {
         None => router,
     };
     logged(router, app)
+}
+
+fn router_of(routes: Vec<Route>) -> Router<Arc<AppState>> {
+    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler()))
 }
 
 /// `router` with the outermost middleware, that of every response.

@@ -12,6 +12,7 @@ mod day;
 mod deletion;
 mod disruption;
 mod ends;
+mod equal_time;
 mod faults;
 mod faulty_session;
 mod flood;

@@ -180,6 +180,26 @@ fn session_that_another_program_deletes_ends_within_seconds() {
 }
 
 #[test]
+fn deletion_of_the_account_closes_its_live_sockets_on_every_device() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        enrol(&live, &[], false);
+        let (token, _) = sign_in(&live).await;
+        let (other, _) = sign_in(&live).await;
+        let (mut client, _) = RawClient::begin(&live, &other).await;
+        client.until("turn").await;
+        let delete = live.http().delete(format!("{}/api/me", live.url())).bearer_auth(&token);
+        let answer = delete.json(&json!({ "confirm": "delete my account" })).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+        let began = Instant::now();
+        assert_eq!(client.closed().await, Some(SIGNED_OUT));
+        assert!(began.elapsed() < END_WITHIN, "{:?}", began.elapsed());
+        assert_eq!(me(&live, &other).await, (403, json!("account_deleted")));
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn tokens_of_the_pool_are_in_no_response_and_stored_encrypted() {
     block_on(async {
         let live = Live::start(LiveOptions::default()).await.unwrap();

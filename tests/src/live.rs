@@ -363,7 +363,7 @@ fn furnish(cloud: &Cloud) {
     state.create_bucket(AUDIO);
     state.create_bucket(LOGS);
     state.create_bucket(PICTURES);
-    create_queues_and_rules(&mut state, &[Worker::Watchdog]);
+    create_queues_and_rules(&mut state, &[Worker::Watchdog, Worker::Erasure]);
 }
 
 fn config(simulator: &Simulator, set: BTreeMap<&'static str, String>) -> anyhow::Result<Config> {

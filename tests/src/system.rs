@@ -29,6 +29,9 @@ const STREAMS_MAX: &str = "64";
 /// Seconds between two checks by the watchdog. A test waits for the check after the end of its conversations.
 const WATCH_DELAY_SECONDS: &str = "15";
 
+/// Milliseconds of a response of `/auth`: the local user pool takes up to a tenth of a second.
+const AUTH_RESPONSE_MS: &str = "150";
+
 /// How often SQS and EventBridge deliver a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -112,6 +115,8 @@ impl System {
             let (name, value) = ("NOVA_WATCH_DELAY_SECONDS".to_owned(), WATCH_DELAY_SECONDS.to_owned());
             options.environment.push((service, name, value));
         }
+        let step = ("NOVA_AUTH_RESPONSE_MS".to_owned(), AUTH_RESPONSE_MS.to_owned());
+        options.environment.push((Service::Ingress, step.0, step.1));
         // The tests check each alert separately, and twenty concurrent learners would be a storm.
         let alone = ("NOVA_ALERTS_STORM_AFTER".to_owned(), "1000".to_owned());
         options.environment.push((Worker::Alerts.into(), alone.0, alone.1));

@@ -5,7 +5,7 @@
 //! header `x-nova-csrf: 1`, which a page of another origin can send only if CORS allows it.
 //!
 //! No response reveals whether an e-mail address is known: signing up, requesting codes and signing in look the same for known
-//! and unknown addresses. Attempts are limited ([`rate_limit`]).
+//! and unknown addresses, and take the same time ([`response_time`]). Attempts are limited ([`rate_limit`]).
 
 mod aws_credentials;
 mod cookie;
@@ -13,11 +13,15 @@ mod fields;
 mod mfa;
 mod password;
 mod rate_limit;
+pub mod response_time;
 mod session;
 mod sign_in;
 mod sign_up;
 
 use super::route::Route;
+
+/// The paths of these routes begin with it.
+pub const PREFIX: &str = "/auth/";
 
 /// Signing up, in and out.
 pub fn routes() -> Vec<Route> {
