@@ -122,8 +122,8 @@ impl Erasure {
         startup_check::table(&dynamodb, startup_check::SESSIONS, sessions_table).await?;
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         startup_check::bucket(&s3, "NOVA_AUDIO_BUCKET", audio_bucket).await?;
-        let pool = cognito.describe_user_pool().user_pool_id(user_pool_id).send().await;
-        startup_check::found(pool, "NOVA_USER_POOL_ID", "user pool", user_pool_id)?;
+        let pool = || cognito.describe_user_pool().user_pool_id(user_pool_id).send();
+        startup_check::found(pool, "NOVA_USER_POOL_ID", "user pool", user_pool_id).await?;
         Ok(Self {
             accounts: Accounts {
                 dynamodb: dynamodb.clone(),
