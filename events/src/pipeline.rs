@@ -13,8 +13,10 @@ use crate::{
 };
 
 pub mod names;
+mod path;
 mod reader;
 
+pub use path::{ConversationPath, PathState, StageCondition, StageReport};
 pub use reader::{PipelineError, PipelineReader, PipelineStores};
 
 /// The state of a conversation in the stores.

@@ -48,6 +48,8 @@ pub enum Resource {
     WatchdogQueueUrl,
     /// Queue of the erasure worker.
     ErasureQueueUrl,
+    /// The queues of all workers, separated by commas.
+    WorkerQueueUrls,
     /// All dead-letter queues, separated by commas.
     WatchedQueueUrls,
     TopicCriticalArn,
@@ -77,6 +79,7 @@ impl Resource {
             Self::EventBus => "NOVA_EVENT_BUS",
             Self::WatchdogQueueUrl => "NOVA_WATCHDOG_QUEUE_URL",
             Self::ErasureQueueUrl => "NOVA_ERASURE_QUEUE_URL",
+            Self::WorkerQueueUrls => "NOVA_WORKER_QUEUE_URLS",
             Self::WatchedQueueUrls => "NOVA_WATCHED_QUEUE_URLS",
             Self::TopicCriticalArn => "NOVA_TOPIC_CRITICAL_ARN",
             Self::TopicWarningArn => "NOVA_TOPIC_WARNING_ARN",

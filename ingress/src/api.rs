@@ -22,10 +22,12 @@ pub mod middleware;
 pub mod next_step;
 pub mod openapi;
 pub mod operation;
+pub mod ops;
 pub mod paging;
 pub mod pictures;
 pub mod problem;
 pub mod progress;
+pub mod reports;
 pub mod response;
 pub mod results;
 pub mod role;
@@ -46,7 +48,7 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
         ("Live conversations", [live::routes(), turns::routes()].concat()),
         ("Signing in", auth::routes()),
         ("Documentation", [config::routes(), openapi::routes(), docs::routes()].concat()),
-        ("Operation", health::routes()),
+        ("Operation", [health::routes(), ops::routes(), reports::routes()].concat()),
     ]
 }
 

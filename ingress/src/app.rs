@@ -29,6 +29,7 @@ use crate::{
     live::upload::Intake,
     metrics::Metrics,
     server::connections::{ConnectionLimits, Connections},
+    store::ops::Operations,
     store::{
         analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, sessions::SessionStore,
         stores::Stores, users::Users,
@@ -78,6 +79,8 @@ pub struct AppState {
     /// Live conversations.
     pub sessions: Sessions,
     pub stores: Stores,
+    /// What operators see.
+    pub operations: Operations,
     /// Open connections.
     pub connections: Connections,
     pub metrics: Arc<Metrics>,
@@ -161,6 +164,7 @@ impl AppState {
             public_config: PublicConfig::of(config),
             web: config.web_dir.clone().map(|directory| WebFiles { directory }),
             sessions: Sessions::new(dependencies),
+            operations: Operations::new(config, sdk),
             stores,
             connections: Connections::new(connection_limits(config), Arc::clone(&metrics)),
             metrics,

@@ -56,6 +56,12 @@ pub struct Config {
     /// Queue of the watchdog
     #[arg(long, env = "NOVA_WATCHDOG_QUEUE_URL")]
     pub watchdog_queue_url: String,
+    /// Queues of all workers, separated by commas, for operators
+    #[arg(long, env = "NOVA_WORKER_QUEUE_URLS", value_delimiter = ',', required = true)]
+    pub worker_queue_urls: Vec<String>,
+    /// All dead-letter queues, separated by commas, for operators
+    #[arg(long, env = "NOVA_WATCHED_QUEUE_URLS", value_delimiter = ',', required = true)]
+    pub watched_queue_urls: Vec<String>,
     /// Interval in which the watchdog checks a conversation, in seconds, 1 to 900
     #[arg(
         long,
@@ -342,6 +348,8 @@ mod tests {
             "--event-bus=b",
             "--watchdog-queue-url=w",
             "--sessions-table=s",
+            "--worker-queue-urls=q",
+            "--watched-queue-urls=d",
             "--client-id=x",
             "--client-secret=tangerine",
             "--account-secret=an account secret of tests with 32 bytes",

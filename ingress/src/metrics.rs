@@ -12,8 +12,28 @@ use events::{
     runtime::metrics::{Counter, Document, Timings, Unit},
 };
 use http::StatusCode;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::security::SecurityEvent;
+
+/// What a page measured in one conversation, or in a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientReport {
+    /// How often the playback ran out of the tutor's audio.
+    #[schemars(range(max = 10_000))]
+    pub underruns: u32,
+    /// How often the microphone picked up the tutor's voice.
+    #[schemars(range(max = 10_000))]
+    pub echoes: u32,
+    /// Times from the end of the learner's speech to the first audible reply, in milliseconds.
+    #[schemars(length(max = 100), inner(range(max = 600_000)))]
+    pub answer_ms: Vec<u32>,
+    /// Times from the start of a connection to its first message, in milliseconds.
+    #[schemars(length(max = 100), inner(range(max = 600_000)))]
+    pub connect_ms: Vec<u32>,
+}
 
 /// The metrics of this task since they were last written.
 #[derive(Debug, Default)]
@@ -42,6 +62,12 @@ pub struct Metrics {
     pub failed_coordination_calls: Counter,
     /// Connections that were closed, or replaced another, because a bound was reached.
     pub refused_connections: Counter,
+    client_reports: Counter,
+    client_underruns: Counter,
+    client_echoes: Counter,
+    client_answers: Timings,
+    client_connects: Timings,
+    violations: Mutex<BTreeMap<&'static str, u64>>,
     durations: Timings,
     renewals: Counter,
     recoveries: Counter,
@@ -77,13 +103,35 @@ impl Metrics {
         *lock(&self.security).entry(kind.metric()).or_default() += 1;
     }
 
+    /// Counts what a page measured.
+    pub fn client_report(&self, report: &ClientReport) {
+        self.client_reports.increment();
+        self.client_underruns.add(report.underruns.into());
+        self.client_echoes.add(report.echoes.into());
+        report.answer_ms.iter().for_each(|ms| self.client_answers.record((*ms).into()));
+        report.connect_ms.iter().for_each(|ms| self.client_connects.record((*ms).into()));
+    }
+
+    /// Counts content that a browser blocked because of `directive` of the content security policy.
+    pub fn csp_violation(&self, directive: &'static str) {
+        *lock(&self.violations).entry(directive).or_default() += 1;
+    }
+
     /// Takes the metrics since the last call. `live` conversations, `streams` of results and `connections` are open now.
     pub fn document(&self, live: usize, streams: usize, connections: usize) -> Document {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let ended = std::mem::take(&mut *lock(&self.ended));
         let refused = std::mem::take(&mut *lock(&self.refused));
         let security = std::mem::take(&mut *lock(&self.security));
+        let violations = std::mem::take(&mut *lock(&self.violations));
         let document = Document::new("ingress")
+            .number("ClientReports", Unit::Count, self.client_reports.take())
+            .number("ClientUnderruns", Unit::Count, self.client_underruns.take())
+            .property("clientEchoes", self.client_echoes.take())
+            .timings_property("clientAnswerMs", &self.client_answers)
+            .timings_property("clientConnectMs", &self.client_connects)
+            .number("PolicyViolations", Unit::Count, violations.values().sum())
+            .counts("violatedDirectives", violations)
             .number("LiveConversations", Unit::Count, count(live))
             .number("ConversationsStarted", Unit::Count, self.started.take())
             .number("ConversationsTakenUp", Unit::Count, self.taken_up.take())
@@ -175,6 +223,9 @@ mod tests {
         }
 
         metrics.security(SecurityEvent::SessionReused);
+        let report = ClientReport { underruns: 3, echoes: 1, answer_ms: vec![700], connect_ms: vec![80] };
+        metrics.client_report(&report);
+        ["script-src", "script-src", "other"].into_iter().for_each(|name| metrics.csp_violation(name));
 
         let document = taken(&metrics);
         let schema = include_str!("../../events/src/runtime/metrics/emf.schema.json");
@@ -190,6 +241,14 @@ mod tests {
         assert_eq!((count("LiveConversations"), count("StreamRenewals")), (3, 2));
         assert_eq!((count("ConversationsEnded"), &document["endReasons"]["learner"]), (1, &1.into()));
         assert_eq!((count("SessionsRefused"), &document["refusals"]["full"]), (3, &2.into()));
+        assert_eq!(["ClientReports", "ClientUnderruns", "PolicyViolations"].map(count), [1, 3, 3]);
+        assert_eq!(
+            (&document["clientEchoes"], &document["violatedDirectives"]["script-src"]),
+            (&1.into(), &2.into())
+        );
+        for property in ["clientEchoes", "clientAnswerMs", "clientConnectMs", "violatedDirectives"] {
+            assert!(page.contains(&format!("| `{property}` | ingress |")), "{property}");
+        }
         assert_eq!(["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(count), [3, 1, 1]);
         assert_eq!(["SecuritySessionReuses", "SecurityLimits"].map(count), [1, 0]);
         let again = taken(&metrics);

@@ -1,4 +1,4 @@
-//! The stores that the ingress reads and writes in DynamoDB and S3, except the journal: one file per store, and
+//! The stores that the ingress reads and writes in DynamoDB and S3, except the journal, and what operators see: one file per store, and
 //! [`stores`], which opens all of them.
 
 pub mod analyses;
@@ -8,6 +8,7 @@ pub mod erasures;
 pub mod images;
 pub mod learners;
 pub mod objects;
+pub mod ops;
 pub mod pictures;
 pub mod progress;
 pub mod results;

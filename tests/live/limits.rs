@@ -9,6 +9,7 @@ use ingress::{
     live::session::JOBS_MAX,
     live::socket::{IDLE_TIMEOUT, MESSAGE_BYTES_MAX, TYPED_INTERVAL},
 };
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
@@ -275,6 +276,35 @@ fn a_recording_that_cannot_be_stored_costs_no_turn() {
         assert_eq!(live.recordings(id).len(), 1, "the greeting's, before");
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(live.completed(id).len(), 1);
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn reports_are_counted_and_limited() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let post = async |media_type: &str, body: String| {
+            let request = live.http().post(format!("{}/api/reports", live.url()));
+            let response = request.header("content-type", media_type).body(body).send().await.unwrap();
+            (response.status().as_u16(), response.json::<Value>().await.unwrap_or_default())
+        };
+        let csp = json!({ "csp-report": { "effective-directive": "script-src" } }).to_string();
+        assert_eq!(post("application/csp-report", csp).await.0, 204);
+        let json = "application/json";
+        assert_eq!(post(json, json!({ "underruns": 2 }).to_string()).await.0, 204);
+        let (status, problem) = post(json, json!({ "text": "hello" }).to_string()).await;
+        assert_eq!((status, &problem["field"]), (422, &json!("text")));
+        assert_eq!(post("text/plain", String::new()).await.0, 415);
+        assert_eq!(post(json, format!("{:>20000}", 1)).await.0, 413);
+        let document = live.app.metrics.document(0, 0, 0).encode(Timestamp::now()).unwrap();
+        let count = |name: &str| document[name].as_u64().unwrap();
+        assert_eq!(["ClientReports", "ClientUnderruns", "PolicyViolations"].map(count), [1, 2, 1]);
+        for _ in 0..118 {
+            assert_eq!(post(json, "{}".to_owned()).await.0, 204);
+        }
+        let (status, problem) = post(json, "{}".to_owned()).await;
+        assert_eq!((status, &problem["code"]), (429, &json!("too_many_requests")));
         live.stop().await.unwrap();
     });
 }

@@ -22,6 +22,7 @@ mod limits;
 mod lockout;
 mod loudspeaker;
 mod objectives;
+mod operators;
 mod oracle;
 mod pictures;
 mod plain;

@@ -23,6 +23,11 @@ impl<'a> Reader<'a> {
         Self { live, token: live.token_with("analyst-1", roles).unwrap() }
     }
 
+    pub(crate) fn operator(live: &'a Live) -> Self {
+        let roles = Roles { operator: true, ..Roles::default() };
+        Self { live, token: live.token_with("operator-1", roles).unwrap() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.live.http().request(method, format!("{}{path}", self.live.url())).bearer_auth(&self.token)
     }

@@ -37,9 +37,9 @@ pub const AUDIO: &str = "nova-audio-files";
 pub const PICTURES: &str = "nova-learning-images";
 /// The topics: critical, warning, info.
 pub const TOPICS: [&str; 3] = [
-    "arn:aws:sns:us-east-1:000000000000:critical",
-    "arn:aws:sns:us-east-1:000000000000:warning",
-    "arn:aws:sns:us-east-1:000000000000:info",
+    "arn:aws:sns:us-east-1:000000000000:nova-alerts-critical",
+    "arn:aws:sns:us-east-1:000000000000:nova-alerts-warning",
+    "arn:aws:sns:us-east-1:000000000000:nova-alerts-info",
 ];
 
 /// Receives after which a queue moves a message to its dead-letter queue, as in `infra/templates/messaging.yaml`.

@@ -33,6 +33,7 @@ use clap::Parser as _;
 use events::{
     contract::{ConversationId, UserId},
     journal::{Conversation, Journal},
+    queues::QueueName,
     workers::Worker,
 };
 use infra::{
@@ -367,6 +368,7 @@ fn furnish(cloud: &Cloud) {
 }
 
 fn config(simulator: &Simulator, set: BTreeMap<&'static str, String>) -> anyhow::Result<Config> {
+    let dead_letters: Vec<_> = QueueName::all().map(|name| queue_url(&name.dead_letters())).collect();
     let mut options = BTreeMap::from([
         ("conversations-table", CONVERSATIONS.to_owned()),
         ("images-table", IMAGES.to_owned()),
@@ -382,6 +384,8 @@ fn config(simulator: &Simulator, set: BTreeMap<&'static str, String>) -> anyhow:
         ("watchdog-queue-url", queue_url(&Worker::Watchdog.queue_name())),
         ("identity-pool-id", "us-east-1:live".to_owned()),
         ("sessions-table", SESSIONS.to_owned()),
+        ("worker-queue-urls", Worker::ALL.map(|worker| queue_url(&worker.queue_name())).join(",")),
+        ("watched-queue-urls", dead_letters.join(",")),
         ("client-id", CLIENT_ID.to_owned()),
         ("client-secret", CLIENT_SECRET.to_owned()),
         ("account-secret", "an account secret of tests with 32 bytes".to_owned()),

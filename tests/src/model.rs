@@ -17,6 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 mod bedrock;
 mod call;
+mod cloudwatch;
 mod cognito;
 mod dynamodb;
 mod eventbridge;
@@ -32,6 +33,7 @@ mod sns;
 mod sqs;
 
 pub use bedrock::Bedrock;
+pub use cloudwatch::CloudWatch;
 pub use cognito::{CLIENT_ID, CLIENT_SECRET, Cognito, PoolUser, SESSION_VALIDITY};
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
@@ -76,6 +78,8 @@ pub struct State {
     pub sns: Sns,
     /// Bedrock.
     pub bedrock: Bedrock,
+    /// Metrics and alarms.
+    pub cloudwatch: CloudWatch,
     /// The user pool.
     pub cognito: Cognito,
     /// Faults of the network and the services.
@@ -113,6 +117,7 @@ impl Cloud {
             eventbridge: EventBridge::default(),
             sns: Sns::default(),
             bedrock: Bedrock::default(),
+            cloudwatch: CloudWatch::default(),
             cognito: Cognito::default(),
             fault_model: FaultModel::CALM,
             outage: None,

@@ -13,6 +13,7 @@
 //!
 //! A `conversation.completed` that the journal does not confirm is rejected (see `confirmed`); one of a learner whose data is erased
 //! raises nothing.
+//! The item of a sent alert has a record for operators (`events::alert`), who list the alerts of the last 30 days.
 //!
 //! Exactly-once e-mail does not exist. If a worker dies after SNS accepted the message and before the alert was finished,
 //! the next attempt sends it again with the same `alertId`: a subscriber that must not see repetitions keeps the ids.
@@ -32,6 +33,7 @@ use events::{
     contract::{ConversationId, Envelope},
     journal::Journal,
     pipeline::names::alerts_effect,
+    queues,
     runtime::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         dead_letter_kind::kinds_item,
@@ -158,8 +160,7 @@ impl Alerts {
         let dead_letters =
             DeadLetters { sqs: aws_sdk_sqs::Client::new(aws), queue_urls: config.watched_queue_urls.clone() };
         for url in &dead_letters.queue_urls {
-            let found = dead_letters.depth(url).await;
-            found.map_err(|failure| anyhow!("NOVA_WATCHED_QUEUE_URLS: {url:?}: {failure}"))?;
+            startup_check::queue(&dead_letters.sqs, "NOVA_WATCHED_QUEUE_URLS", url).await?;
         }
         let effects = Effects::new(dynamodb.clone(), table.clone());
         let journal = Journal::reader(dynamodb.clone(), conversations);
@@ -180,7 +181,7 @@ impl Alerts {
         loop {
             for url in &self.dead_letters.queue_urls {
                 if let Err(failure) = Box::pin(self.check_dead_letters(url)).await {
-                    let queue = dead_letters::name(url);
+                    let queue = queues::name(url);
                     tracing::warn!(queue, error = %failure, "failed to check a dead-letter queue");
                 }
             }
@@ -193,7 +194,7 @@ impl Alerts {
         if depth == 0 {
             return Ok(());
         }
-        let (queue, now) = (dead_letters::name(queue_url), env::now());
+        let (queue, now) = (queues::name(queue_url), env::now());
         let noted = self.effects.find(&kinds_item(queue_url, now)).await?;
         let mut is_sent = false;
         for kind in noted.as_ref().map(dead_letters::kinds).unwrap_or_default() {
@@ -269,7 +270,7 @@ impl Alerts {
                     conversation.id = message.conversation_id,
                     "sent an alert"
                 );
-                lease.finish(&message_id).await.map(|()| true)
+                lease.finish_with(&message_id, &message.record(env::now()).attributes()).await.map(|()| true)
             }
             Err(failure) => {
                 lease.release().await;

@@ -237,18 +237,30 @@ impl Lease {
     /// # Errors
     /// A retry if the lease was lost: another attempt decides.
     pub(crate) async fn finish(&self, outcome: &str) -> Result<(), Failure> {
-        retry(RENEWAL_POLICY, Instant::now() + FINISH_DEADLINE, || self.finish_once(outcome)).await
+        self.finish_with(outcome, &Item::new()).await
     }
 
-    async fn finish_once(&self, outcome: &str) -> Result<(), Retry<Failure>> {
-        let finished = self
+    /// The same, and adds `attributes` to the item.
+    ///
+    /// # Errors
+    /// As [`Lease::finish`].
+    pub(crate) async fn finish_with(&self, outcome: &str, attributes: &Item) -> Result<(), Failure> {
+        let finish = || self.finish_once(outcome, attributes);
+        retry(RENEWAL_POLICY, Instant::now() + FINISH_DEADLINE, finish).await
+    }
+
+    async fn finish_once(&self, outcome: &str, attributes: &Item) -> Result<(), Retry<Failure>> {
+        let added: String = attributes.keys().map(|name| format!(", {name} = :{name}")).collect();
+        let mut finish = self
             .owned()
-            .update_expression("SET #state = :finished, outcome = :outcome REMOVE #until")
+            .update_expression(format!("SET #state = :finished, outcome = :outcome{added} REMOVE #until"))
             .expression_attribute_names("#until", "until")
             .expression_attribute_values(":finished", text(FINISHED))
-            .expression_attribute_values(":outcome", text(outcome))
-            .send()
-            .await;
+            .expression_attribute_values(":outcome", text(outcome));
+        for (name, value) in attributes {
+            finish = finish.expression_attribute_values(format!(":{name}"), value.clone());
+        }
+        let finished = finish.send().await;
         let Err(error) = finished else { return Ok(()) };
         let item = failed_condition(error).map_err(Retry::transient)?;
         let is = |name: &str, value: &str| item.get(name).is_some_and(|found| *found == text(value));

@@ -208,3 +208,30 @@ fn stage_that_seems_to_precede_its_condition_took_no_time() {
     found.transcript = None;
     assert_eq!(took(&found, Stage::Transcript), None);
 }
+
+#[test]
+fn path_says_where_a_conversation_is_and_what_is_overdue() {
+    let status = |path: &ConversationPath, stage: Stage| {
+        path.stages.iter().find(|report| report.stage == stage).unwrap().status
+    };
+    let mut live = published();
+    (live.header.ended, live.header.published_at) = (None, None);
+    let path = live.path(after(150));
+    assert_eq!((path.state, path.owner.as_deref()), (PathState::Live, Some("ingress-1")));
+
+    let path = published().path(after(110));
+    assert_eq!((path.state, path.owner), (PathState::InTime, None));
+    let path = published().path(after(100 + i64::from(LIMITS.complete_seconds)));
+    assert_eq!(path.state, PathState::Stalled);
+    let overdue = path.stages.iter().filter(|report| report.overdue_since.is_some());
+    assert_eq!(
+        overdue.map(|report| report.stage).collect::<Vec<_>>(),
+        [Stage::Transcript, Stage::Analysis, Stage::Activity]
+    );
+    assert_eq!(status(&path, Stage::Scores), StageCondition::Waiting);
+
+    let path = complete().path(after(10_000));
+    assert_eq!(path.state, PathState::Complete);
+    let transcript = path.stages.iter().find(|report| report.stage == Stage::Transcript).unwrap();
+    assert_eq!((transcript.at, transcript.took_ms), (Some(after(102)), Some(1_000)));
+}

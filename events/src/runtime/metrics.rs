@@ -22,7 +22,7 @@ use super::env;
 pub const NAMESPACE: &str = "NovaEnglish";
 
 /// The dimension of all metrics: the name of the process.
-const DIMENSION: &str = "service";
+pub const DIMENSION: &str = "service";
 
 /// How often the documents are written.
 pub const INTERVAL: Duration = Duration::from_secs(60);

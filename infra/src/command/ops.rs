@@ -9,7 +9,6 @@ mod dead_letter;
 mod dead_letters;
 mod disable;
 mod limit;
-mod message_age;
 mod queues;
 mod receive;
 mod replay;

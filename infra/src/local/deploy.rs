@@ -101,6 +101,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use events::{
+        alert::BY_TIME,
         contract::{
             AccountDeletionRequested, AnalysisFailed, ConversationAnalyzed, ConversationCompleted,
             ConversationId, ConversationStalled, EventId, ProgressUpdated, TranscriptStored,
@@ -174,7 +175,7 @@ mod tests {
             assert_eq!(name, worker.queue_name());
             let policies = |role: &str| access[role]["Properties"]["Policies"].to_string();
             let (queue, dead) = (format!("nova-{worker}-queue-arn"), format!("nova-{worker}-dlq-arn"));
-            for role in [format!("{worker:?}Role"), "OpsRole".to_owned()] {
+            for role in [format!("{worker:?}Role"), "OpsRole".to_owned(), "IngressRole".to_owned()] {
                 assert!(policies(&role).contains(&queue), "{role} may not use {queue}");
                 assert!(policies(&role).contains(&dead), "{role} may not use {dead}");
             }
@@ -291,12 +292,15 @@ mod tests {
         let access = resources("nova-access");
         let policy = &access["IngressRole"]["Properties"]["Policies"][0]["PolicyDocument"];
         let is_of_effects = |statement: &&Value| {
-            let reads = statement["Action"].to_string().contains("dynamodb:GetItem");
+            let action = statement["Action"].to_string();
+            let reads = ["dynamodb:GetItem", "dynamodb:Query"].iter().any(|read| action.contains(read));
             reads && statement["Resource"].to_string().contains("nova-effects-table")
         };
         let statements: Vec<&Value> =
             policy["Statement"].as_array().unwrap().iter().filter(is_of_effects).collect();
-        let [marks] = statements.as_slice() else { panic!("{statements:?}") };
+        let [marks, alerts] = statements.as_slice() else { panic!("{statements:?}") };
+        assert_eq!(alerts["Action"], json!(["dynamodb:Query"]));
+        assert!(alerts["Resource"].to_string().contains(&format!("/index/{BY_TIME}")), "{alerts}");
         let actions = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:ConditionCheckItem"];
         assert_eq!(marks["Action"], json!(actions));
         let keys = &marks["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];

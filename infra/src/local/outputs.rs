@@ -134,6 +134,10 @@ impl Outputs {
             Resource::EventBus => &self.bus_name,
             Resource::WatchdogQueueUrl => &self.queue(Worker::Watchdog)?.url,
             Resource::ErasureQueueUrl => &self.queue(Worker::Erasure)?.url,
+            Resource::WorkerQueueUrls => {
+                let urls: Vec<&str> = self.queues.values().map(|queue| queue.url.as_str()).collect();
+                return Ok(urls.join(","));
+            }
             Resource::WatchedQueueUrls => {
                 let queues = self.queues.values().map(|queue| queue.dead_letter_url.as_str());
                 let urls: Vec<&str> = queues.chain([self.events_dead_letter_url.as_str()]).collect();

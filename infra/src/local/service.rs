@@ -14,7 +14,7 @@ const POLL_SECONDS: u64 = 4;
 pub(crate) const CONFIRMATION_CODE: &str = "123456";
 
 /// What the ingress needs of the deployment.
-const INGRESS_NEEDS: [Resource; 15] = [
+const INGRESS_NEEDS: [Resource; 17] = [
     Resource::ConversationsTable,
     Resource::ImagesTable,
     Resource::UsersTable,
@@ -27,6 +27,8 @@ const INGRESS_NEEDS: [Resource; 15] = [
     Resource::EventBus,
     Resource::WatchdogQueueUrl,
     Resource::ErasureQueueUrl,
+    Resource::WorkerQueueUrls,
+    Resource::WatchedQueueUrls,
     Resource::ClientId,
     Resource::UserPoolId,
     Resource::IdentityPoolId,

@@ -12,7 +12,7 @@ mod cookie;
 mod fields;
 mod mfa;
 mod password;
-mod rate_limit;
+pub(super) mod rate_limit;
 pub mod response_time;
 mod session;
 mod sign_in;

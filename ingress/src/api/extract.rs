@@ -112,7 +112,7 @@ impl<T: JsonSchema> HandlerInput for Path<T> {
     }
 }
 
-fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut decoder = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
         let message = short(error.inner());
@@ -128,15 +128,19 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
+/// The media type of a body without its parameters, in lower case.
+pub(super) fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = value.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    essence.is_some_and(|essence| {
+    essence(headers).is_some_and(|essence| {
         essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
     })
 }
 
-fn incomplete(rejection: &BytesRejection) -> ApiError {
+pub(super) fn incomplete(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         ApiError::refused(Code::BodyTooLarge, "the body is larger than this endpoint allows")
     } else {

@@ -10,6 +10,8 @@ use axum::{
 use futures_util::stream;
 use http::HeaderMap;
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +19,7 @@ use super::{
     audit,
     caller::Analyst,
     problem::{ApiError, Code},
-    results::{EVENT_STREAM, last_event_id, sse},
+    results::{EVENT_STREAM, last_event_id, sse, typed},
     route::{Route, get},
 };
 use crate::{
@@ -26,8 +28,13 @@ use crate::{
     results::{STREAM_MAX, feed::LearnerResult, permits::StreamPermit},
 };
 
-/// The name of an event.
-const RESULT: &str = "result";
+/// An event of the stream: its name is `event`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum FeedEvent {
+    /// Something was counted for a learner.
+    Result(LearnerResult),
+}
 
 /// Results of all learners.
 pub fn routes() -> Vec<Route> {
@@ -39,7 +46,11 @@ pub fn routes() -> Vec<Route> {
                  results of a learner within a few seconds are sent as one. `Last-Event-ID` resumes a stream, up to a day \
                  later. A stream is open for at most ten minutes.",
             )
-            .returns_content::<LearnerResult>(200, EVENT_STREAM, "The events. The schema is that of their data.")
+            .returns_content::<FeedEvent>(
+                200,
+                EVENT_STREAM,
+                "The events. The schema has the name of an event as `event` and its data as `data`.",
+            )
             .problems(&[Code::TooManyRequests, Code::Busy]),
     ]
 }
@@ -89,8 +100,7 @@ async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Fo
 }
 
 fn event(result: &LearnerResult) -> Event {
-    let data = serde_json::to_string(result).expect("a result has string keys and finite numbers only");
-    Event::default().event(RESULT).id(result.event_id()).data(data)
+    typed(&FeedEvent::Result(result.clone())).id(result.event_id())
 }
 
 #[cfg(test)]

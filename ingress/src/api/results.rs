@@ -17,6 +17,8 @@ use axum::{
 use events::contract::ConversationId;
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +35,9 @@ use crate::{
     results::{
         STREAM_MAX, Seen,
         permits::{StreamLimitError, StreamPermit},
-        snapshot::{Fact, SentFacts},
+        snapshot::{
+            AssessmentFailed, AssessmentReady, Complete, Fact, ProgressCounted, SentFacts, TranscriptReady,
+        },
     },
 };
 
@@ -49,6 +53,22 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// `Retry-After` for a caller with too many streams.
 const CALLER_RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// An event of the stream: its name is `event`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum ResultEvent {
+    /// The transcript is stored.
+    Transcript(TranscriptReady),
+    /// The assessment is stored.
+    Assessment(AssessmentReady),
+    /// There will be no assessment.
+    Failed(AssessmentFailed),
+    /// The conversation, or its scores, is counted.
+    Progress(ProgressCounted),
+    /// The stream has ended.
+    Complete(Complete),
+}
+
 /// Results of a conversation.
 pub fn routes() -> Vec<Route> {
     vec![
@@ -59,7 +79,11 @@ pub fn routes() -> Vec<Route> {
                  again when its scores are, and `complete`, after which the stream ends. `Last-Event-ID` resumes a stream. \
                  A stream is open for at most ten minutes; a caller has at most four.",
             )
-            .returns_content::<String>(200, EVENT_STREAM, "The events.")
+            .returns_content::<ResultEvent>(
+                200,
+                EVENT_STREAM,
+                "The events. The schema has the name of an event as `event` and its data as `data`.",
+            )
             .returns(204, "The client has received all events.")
             .problems(&[Code::TooManyRequests, Code::Busy]),
     ]
@@ -131,6 +155,12 @@ async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Fo
     }
 }
 
+/// The event whose schema is that of `value`: a name in `event`, and its `data`.
+pub(super) fn typed(value: &impl Serialize) -> Event {
+    let value = serde_json::to_value(value).expect("events have string keys and finite numbers only");
+    Event::default().event(value["event"].as_str().unwrap_or_default()).data(value["data"].to_string())
+}
+
 /// A response that streams `events` until the session of the caller ends.
 pub(super) fn sse(
     events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
@@ -162,7 +192,7 @@ mod tests {
     use super::*;
     use crate::results::{
         permits::StreamPermits,
-        snapshot::{Snapshot, TranscriptReady},
+        snapshot::{Counted, Snapshot},
     };
 
     fn id() -> ConversationId {
@@ -179,6 +209,53 @@ mod tests {
             shutdown: CancellationToken::new(),
             over: false,
             _permit: StreamPermits::default().take(&"learner-1".parse().unwrap()).unwrap(),
+        }
+    }
+
+    #[test]
+    fn events_are_those_of_the_schema() {
+        let schema = serde_json::to_value(schemars::schema_for!(ResultEvent)).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        let counted = |counted| ProgressCounted {
+            conversation_id: id(),
+            counted,
+            date: "2026-11-24".to_owned(),
+            milestones: Vec::new(),
+            current_streak_days: 1,
+            longest_streak_days: 1,
+            conversations: 1,
+            level: None,
+            direction: None,
+        };
+        let snapshot = Snapshot {
+            transcript: Some(TranscriptReady {
+                conversation_id: id(),
+                turns: 3,
+                reason: events::contract::EndReason::Learner,
+                href: String::new(),
+            }),
+            assessment: Some(AssessmentReady {
+                conversation_id: id(),
+                overall: 70,
+                cefr: events::contract::Level::B1,
+                simulated: true,
+                href: String::new(),
+            }),
+            failed: Some(AssessmentFailed {
+                conversation_id: id(),
+                failure: events::contract::AnalysisFailure::Refused,
+            }),
+            activity: Some(counted(Counted::Activity)),
+            scores: Some(counted(Counted::Scores)),
+        };
+        let facts = snapshot.take_unsent(id(), &mut SentFacts::default());
+        assert_eq!(facts.len(), 6);
+        for Fact { name, data, .. } in facts {
+            let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+            let event = serde_json::json!({ "event": name, "data": data });
+            assert!(schema.is_valid(&event), "{event}");
+            let other = serde_json::json!({ "event": "other", "data": data });
+            assert!(!schema.is_valid(&other));
         }
     }
 

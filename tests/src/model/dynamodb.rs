@@ -209,6 +209,7 @@ impl Table {
         let (partition, sort) = match index {
             "userId-timestamp-index" => ("userId", "timestamp"),
             "date-updatedAt-index" => ("date", "updatedAt"),
+            "alertMonth-alertAt-index" => ("alertMonth", "alertAt"),
             _ => return Err(ServiceError::unsupported(format!("the index {index}"))),
         };
         let scope = Scope::of(request);

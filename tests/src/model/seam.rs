@@ -18,7 +18,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     Cloud, bedrock,
     call::{Arrived, Call, is_read},
-    cognito, dynamodb, eventbridge,
+    cloudwatch, cognito, dynamodb, eventbridge,
     fault_model::Fault,
     reply::{Answer, ServiceError},
     s3, sns, sqs,
@@ -138,6 +138,7 @@ impl Seam {
             "sns" => sns::answer(state, &call.operation, &call.input),
             "bedrock-runtime" => bedrock::answer(state, &call.input),
             "cognito-identity" => cognito::answer_identity(&call.operation, &call.input),
+            "monitoring" => cloudwatch::answer(state, &call.operation, &call.input),
             "cognito-idp" => cognito::answer(state, &call.operation, &call.input),
             other => Err(ServiceError::unsupported(format!("the service {other}"))),
         };

@@ -251,11 +251,22 @@ impl State {
 pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Result<Answer, ServiceError> {
     match operation {
         "GetQueueAttributes" => {
+            let now = state.now();
             let (name, queue) = state.sqs.queue(request)?;
             let mut attributes = json!({
                 "QueueArn": arn(&name), "VisibilityTimeout": queue.visibility.as_secs().to_string(),
-                "ApproximateNumberOfMessages": queue.messages.len().to_string(),
             });
+            let hidden = |message: &&Message| message.visible_at > now;
+            let received = |message: &&Message| message.receives > 0;
+            let in_flight = queue.messages.iter().filter(hidden).filter(received).count();
+            let delayed = queue.messages.iter().filter(hidden).count() - in_flight;
+            for (suffix, count) in [
+                ("", queue.messages.len() - in_flight - delayed),
+                ("NotVisible", in_flight),
+                ("Delayed", delayed),
+            ] {
+                attributes[format!("ApproximateNumberOfMessages{suffix}")] = count.to_string().into();
+            }
             if let Some((dead, most)) = &queue.redrive {
                 let policy = json!({ "deadLetterTargetArn": arn(dead), "maxReceiveCount": most });
                 attributes["RedrivePolicy"] = policy.to_string().into();

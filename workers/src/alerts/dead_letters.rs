@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::QueueAttributeName;
-use events::{dynamo::Item, runtime::failure::Failure};
+use events::{dynamo::Item, queues::Depths, runtime::failure::Failure};
 
 /// Maximum number of kinds of reasons that raise an alert, by queue and day: a flood of letters is no flood of alerts.
 pub(super) const KINDS_MAX: usize = 20;
@@ -20,18 +19,13 @@ pub(super) struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The approximate number of messages in a queue.
+    /// The approximate number of messages that wait in a queue.
     ///
     /// # Errors
     /// By the class of the failed call.
     pub(super) async fn depth(&self, queue_url: &str) -> Result<u32, Failure> {
-        let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let request = self.sqs.get_queue_attributes().queue_url(queue_url).attribute_names(name.clone());
-        let response = request.send().await.map_err(|error| {
-            Failure::aws(error).context("failed to read the depth of a dead-letter queue")
-        })?;
-        let depth = response.attributes().and_then(|all| all.get(&name)?.parse().ok());
-        depth.ok_or_else(|| Failure::retry(anyhow::anyhow!("SQS returned no depth of a queue")))
+        let depths = Depths::read(&self.sqs, queue_url).await?;
+        Ok(u32::try_from(depths.waiting).unwrap_or(u32::MAX))
     }
 }
 
@@ -46,11 +40,6 @@ pub(super) fn kinds(item: &Item) -> Vec<String> {
         .collect();
     kinds.sort();
     kinds.into_iter().take(KINDS_MAX).map(|(_, kind)| kind.clone()).collect()
-}
-
-/// The name of a queue: the last part of its URL.
-pub(super) fn name(queue_url: &str) -> &str {
-    queue_url.rsplit('/').next().unwrap_or(queue_url)
 }
 
 #[cfg(test)]
@@ -70,14 +59,5 @@ mod tests {
         assert!(kinds(&Item::new()).is_empty());
         let flood = (0..200).map(|kind| (format!("kind {kind}"), number(kind)));
         assert_eq!(kinds(&flood.collect()).len(), KINDS_MAX);
-    }
-
-    #[test]
-    fn name_is_the_last_part_of_the_url() {
-        assert_eq!(
-            name("https://sqs.us-east-1.amazonaws.com/123456789012/nova-alerts-dlq"),
-            "nova-alerts-dlq"
-        );
-        assert_eq!(name("nova-alerts-dlq"), "nova-alerts-dlq");
     }
 }

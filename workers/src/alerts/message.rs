@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use events::alert::AlertRecord;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -87,6 +88,20 @@ impl Message {
             subject: alert.title.to_owned(),
             readable: format!("{}\n\nAlert {} ({})", alert.text, alert.alert_id, alert.rule),
             structured,
+        }
+    }
+
+    /// The record of the message, which is sent at `at`.
+    pub(super) fn record(&self, at: Timestamp) -> AlertRecord {
+        AlertRecord {
+            alert_id: self.alert_id.to_string(),
+            rule: self.rule.clone(),
+            severity: self.severity.name().to_owned(),
+            title: self.subject.clone(),
+            at,
+            conversation_id: self.conversation_id.as_deref().and_then(|id| id.parse().ok()),
+            queue: self.structured["queue"].as_str().map(str::to_owned),
+            count: self.structured["count"].as_u64(),
         }
     }
 
@@ -220,10 +235,12 @@ mod tests {
         let other =
             Message::dead_letters("nova-alerts-dlq", 4, None, "2026-11-24T08:00:00Z".parse().unwrap());
         assert_ne!(other.alert_id, first);
+        let record = other.record("2026-11-24T08:00:01Z".parse().unwrap());
         assert_eq!(
-            (other.severity, other.structured["queue"].as_str()),
-            (Severity::Critical, Some("nova-alerts-dlq"))
+            (record.severity.as_str(), record.queue.as_deref()),
+            ("critical", Some("nova-alerts-dlq"))
         );
+        assert_eq!((record.count, record.title), (Some(4), other.subject));
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use events::{
     contract::{ConversationId, DecodeError, Envelope},
     journal::Watch,
+    queues::QueueName,
     workers::Worker,
 };
 use jiff::Timestamp;
 use serde::Serialize;
-
-use super::target::QueueName;
 
 /// A message of a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]

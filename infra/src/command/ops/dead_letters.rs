@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
-use events::runtime::failure::describe;
+use events::{queues::QueueName, runtime::failure::describe};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,7 @@ use super::{
     dead_letter::{Content, Explanation, Letter},
     receive::{DeadLetterQueue, ReceivedLetters},
     table::table,
-    target::{QueueName, Target},
+    target::{Target, queue_name},
 };
 
 /// The most letters of one command. They are held for two minutes.
@@ -67,7 +67,7 @@ pub(super) enum DlqCommand {
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
     /// Whose dead letters: of a worker, or `events` for what no rule could deliver.
-    #[arg(value_name = "QUEUE", value_parser = QueueName::parser())]
+    #[arg(value_name = "QUEUE", value_parser = queue_name())]
     queue: QueueName,
     /// The most letters.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=i64::from(LIMIT_MAX)))]

@@ -2,25 +2,26 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use aws_sdk_sqs::types::QueueAttributeName;
-use events::runtime::failure::describe;
+use anyhow::anyhow;
+use events::{
+    cloudwatch::Window,
+    queues::{self, Depths, METRIC_PERIOD_SECONDS, OLDEST_AGE, QueueName},
+};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{
-    Shown,
-    table::table,
-    target::{QueueName, Target},
-};
+use super::{Shown, table::table, target::Target};
+
+/// How far back is looked: SQS reports once a minute, and a report may take five minutes to be seen.
+const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The queue of undeliverable events has no worker, only dead letters.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct QueueState {
     queue: &'static str,
-    waiting: u64,
-    in_flight: u64,
-    delayed: u64,
+    #[serde(flatten)]
+    depths: Depths,
     /// `null` where it is not known. AWS leaves messages out that were received three times or more.
     oldest_age_seconds: Option<u64>,
     dead_letters: u64,
@@ -31,9 +32,9 @@ pub(super) async fn run(target: &Target, shown: Shown<'_>) -> anyhow::Result<Exi
     for name in QueueName::all() {
         let mut state = QueueState { queue: name.name(), ..QueueState::default() };
         if let Some(queue) = target.queue(name)? {
-            [state.waiting, state.in_flight, state.delayed] = depths(target, &queue.url).await?;
+            state.depths = depths(target, &queue.url).await?;
         }
-        state.dead_letters = depths(target, target.dead_letter_url(name)?).await?.iter().sum();
+        state.dead_letters = depths(target, target.dead_letter_url(name)?).await?.total();
         queues.push(state);
     }
     if let Err(error) = ages(target, &mut queues).await {
@@ -44,36 +45,22 @@ pub(super) async fn run(target: &Target, shown: Shown<'_>) -> anyhow::Result<Exi
 
 /// Asks how old the oldest message of each worker's queue is.
 async fn ages(target: &Target, queues: &mut [QueueState]) -> anyhow::Result<()> {
-    let urls: Vec<_> = target.outputs.queues.values().map(|queue| &queue.url).collect();
-    let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap_or_default()).collect();
-    let ages = target.ages.of(&names).await?;
+    let urls = target.outputs.queues.values().map(|queue| &queue.url);
+    let queries: Vec<_> = urls.map(|url| queues::metric(queues::name(url), OLDEST_AGE)).collect();
+    let to = Timestamp::now();
+    let window = Window { from: to - WINDOW, to, period_seconds: METRIC_PERIOD_SECONDS };
+    let series = target.cloudwatch.series(&queries, window).await?;
     // The one queue without a worker is the last.
-    queues.iter_mut().zip(ages).for_each(|(queue, age)| queue.oldest_age_seconds = age);
+    for (queue, points) in queues.iter_mut().zip(series) {
+        let latest = points.last().and_then(|point| std::time::Duration::try_from_secs_f64(point.value).ok());
+        queue.oldest_age_seconds = latest.map(|age| age.as_secs());
+    }
     Ok(())
 }
 
-/// Messages that wait, are in flight and are delayed.
-async fn depths(target: &Target, url: &str) -> anyhow::Result<[u64; 3]> {
-    let names = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-    ];
-    let asked = target.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
-    let answer = asked
-        .send()
-        .await
-        .map_err(|error| describe(&error))
-        .with_context(|| format!("cannot look at the queue {url}"))?;
-    let attributes = answer.attributes.unwrap_or_default();
-    let mut depths = [0; 3];
-    for (depth, name) in depths.iter_mut().zip(&names) {
-        *depth = attributes
-            .get(name)
-            .and_then(|text| text.parse().ok())
-            .with_context(|| format!("the queue {url} does not say its {name}"))?;
-    }
-    Ok(depths)
+async fn depths(target: &Target, url: &str) -> anyhow::Result<Depths> {
+    let depths = Depths::read(&target.sqs, url).await;
+    depths.map_err(|failure| anyhow!("cannot look at the queue {url}: {failure}"))
 }
 
 fn lines(queues: &[QueueState]) -> Vec<String> {
@@ -85,9 +72,9 @@ fn lines(queues: &[QueueState]) -> Vec<String> {
             let oldest = queue.oldest_age_seconds.map(|seconds| format!("{seconds} s"));
             [
                 queue.queue.to_owned(),
-                of_worker(queue.waiting),
-                of_worker(queue.in_flight),
-                of_worker(queue.delayed),
+                of_worker(queue.depths.waiting),
+                of_worker(queue.depths.in_flight),
+                of_worker(queue.depths.delayed),
                 oldest.unwrap_or_else(|| if has_worker { "not known here" } else { "-" }.to_owned()),
                 queue.dead_letters.to_string(),
             ]

@@ -8,9 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::{
     audit::{Audit, Read},
     bus::Bus,
+    cloudwatch::CloudWatch,
     contract::UserId,
     journal::{self, Journal},
     pipeline::{self, PipelineStores},
+    queues::QueueName,
     runtime::{aws, failure::describe},
     workers::Worker,
 };
@@ -19,8 +21,6 @@ use infra::{
     local::{Outputs, Queue, RunFile, workspace},
 };
 use jiff::Timestamp;
-
-use super::message_age::MessageAges;
 
 /// The stacks whose outputs are needed.
 fn stacks() -> impl Iterator<Item = StackKind> {
@@ -62,38 +62,15 @@ pub(super) struct Target {
     pub(super) bus: Bus,
     sts: aws_sdk_sts::Client,
     audit: Audit,
-    pub(super) ages: MessageAges,
+    pub(super) cloudwatch: CloudWatch,
     pub(super) outputs: Outputs,
 }
 
-/// A queue with a dead-letter queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QueueName {
-    /// The queue of a worker.
-    Worker(Worker),
-    /// The events that no rule could deliver. There is a dead-letter queue only.
-    Events,
-}
-
-impl QueueName {
-    /// The queues of all workers, then `events`.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        Worker::ALL.into_iter().map(Self::Worker).chain([Self::Events])
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Worker(worker) => worker.name(),
-            Self::Events => "events",
-        }
-    }
-
-    /// Parses a name on the command line. The error lists all names.
-    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
-        PossibleValuesParser::new(Self::all().map(Self::name)).map(|name| {
-            Self::all().find(|queue| queue.name() == name).expect("clap admits the names of the list only")
-        })
-    }
+/// Parses the name of a queue on the command line. The error lists all names.
+pub(super) fn queue_name() -> impl TypedValueParser<Value = QueueName> {
+    PossibleValuesParser::new(QueueName::all().map(QueueName::name)).map(|name| {
+        QueueName::all().find(|queue| queue.name() == name).expect("clap admits the names of the list only")
+    })
 }
 
 impl Reached {
@@ -149,7 +126,7 @@ impl Target {
             pipeline: pipeline::PipelineReader::new(stores),
             sts: aws_sdk_sts::Client::new(sdk),
             audit: Audit::new(aws_sdk_dynamodb::Client::new(sdk), &outputs.effects_table),
-            ages: MessageAges::new(sdk),
+            cloudwatch: CloudWatch::new(sdk),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(sdk), &outputs.bus_name, "nova.ops"),
             outputs,
         }

@@ -58,8 +58,12 @@ pub(super) const MAILING: AccountLimit = AccountLimit { here: MAILS, anywhere: M
 pub(super) const CREDENTIALS: RateLimit =
     RateLimit { name: "credentials", max: 20, window: Duration::from_secs(3_600) };
 
+/// Reports of one IP address: a class behind one address whose browsers report.
+pub(in crate::api) const REPORTS: RateLimit =
+    RateLimit { name: "report", max: 120, window: Duration::from_secs(60) };
+
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RateLimit {
+pub(in crate::api) struct RateLimit {
     name: &'static str,
     /// Attempts within the window.
     max: u32,
@@ -76,7 +80,7 @@ pub(super) struct AccountLimit {
 
 /// The client of a request: its IP address, if it is known, and its device, if an account was signed in on it.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
+pub(in crate::api) struct Client {
     address: Option<IpAddr>,
     device: Option<Device>,
 }
@@ -109,8 +113,16 @@ impl Client {
     /// # Errors
     /// 429 beyond [`REQUESTS`].
     pub(super) async fn count(&self, app: &AppState) -> Result<(), ApiError> {
+        self.count_for(REQUESTS, app).await
+    }
+
+    /// Counts a request of this IP address for `limit`.
+    ///
+    /// # Errors
+    /// 429 beyond the limit.
+    pub(in crate::api) async fn count_for(&self, limit: RateLimit, app: &AppState) -> Result<(), ApiError> {
         match self.address {
-            Some(address) => REQUESTS.count(app, "", &network(address)).await,
+            Some(address) => limit.count(app, "", &network(address)).await,
             None => Ok(()),
         }
     }

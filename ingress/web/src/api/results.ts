@@ -1,9 +1,18 @@
 /** Streams of server-sent events over `fetch`, because EventSource sends no token. */
 
+import type { components } from "./generated/openapi";
 import { accessToken } from "./session";
 import { parseEvents, type ServerEvent } from "./sse";
 
-export type ResultEvent = "transcript" | "assessment" | "failed" | "progress" | "complete";
+type Schemas = components["schemas"];
+
+/** An event of a stream: its name, and the data that the schema gives to that name. */
+interface TypedEvent {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+export type ResultEvent = Schemas["ResultEvent"]["event"];
 
 /** Pauses between attempts after a lost stream, in milliseconds; after the last one the caller says so. */
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000, 15_000];
@@ -14,10 +23,10 @@ export function followResults(
   handle: (event: ResultEvent) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return follow(
+  return follow<Schemas["ResultEvent"]>(
     `/api/conversations/${conversationId}/results`,
     ({ event }) => {
-      handle(event as ResultEvent);
+      handle(event);
       return event === "complete";
     },
     signal,
@@ -25,9 +34,9 @@ export function followResults(
 }
 
 /** Calls `handle` for each event of `path` until it returns true; false if the stream could not be kept open. */
-export async function follow(
+export async function follow<E extends TypedEvent>(
   path: string,
-  handle: (event: ServerEvent) => boolean,
+  handle: (event: E) => boolean,
   signal: AbortSignal,
 ): Promise<boolean> {
   let lastId: string | null = null;
@@ -44,7 +53,7 @@ export async function follow(
       for await (const event of events(response.body.pipeThrough(new TextDecoderStream()).getReader())) {
         attempt = 0;
         lastId = event.id ?? lastId;
-        if (handle(event)) return true;
+        if (handle({ event: event.event, data: JSON.parse(event.data) } as E)) return true;
       }
     } catch {
       if (signal.aborted) return false;

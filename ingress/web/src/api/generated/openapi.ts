@@ -451,6 +451,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ops/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the alarms
+         * @description What is wrong comes first. Each alarm names its part of the runbook.
+         */
+        get: operations["listAlarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ops/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sent alerts
+         * @description The alerts of the last 30 days, newest first.
+         */
+        get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ops/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the path of a conversation
+         * @description Each stage of the pipeline with the time at which the conversation passed it.
+         */
+        get: operations["getConversationPath"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ops/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow queues, workers, alarms and alerts
+         * @description Server-sent events, each with a whole list as its data: `queues` (without samples), `workers`, `alarms` and `alerts` (the latest 20), first all of them and then each that has changed. `unavailable` names a list that cannot be read at the moment. A stream is open for at most ten minutes; a caller has at most four.
+         */
+        get: operations["followOperations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ops/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the queues
+         * @description The messages and dead letters of each queue now, and samples of the last hour. Counts are at most five seconds old.
+         */
+        get: operations["listQueues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ops/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the workers
+         * @description The ingress and the workers by the metrics that each process reports once a minute.
+         */
+        get: operations["listWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pictures": {
         parameters: {
             query?: never;
@@ -525,6 +645,26 @@ export interface paths {
         get: operations["getProgress"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report measurements and blocked content
+         * @description A page reports its measurements as JSON; a browser reports violations of the content security policy by itself. No report has words. Unknown properties of a page's report are refused. At most 120 requests of one IP address are accepted in a minute.
+         */
+        post: operations["report"];
         delete?: never;
         options?: never;
         head?: never;
@@ -887,6 +1027,69 @@ export interface components {
             /** @description The signed-in user. */
             user: components["schemas"]["User"];
         };
+        /** @description The state of an alarm, the most urgent first. */
+        AlarmState: "alarm" | "insufficient_data" | "ok";
+        /** @description An alarm. */
+        AlarmView: {
+            /** @description The metric; absent if the alarm computes its value. */
+            metric?: string | null;
+            /** @description The name, for example `nova-transcript-depth`. */
+            name: string;
+            /** @description The reason of CloudWatch for the state. */
+            reason: string;
+            /** @description Where the operator reads on. */
+            runbook?: components["schemas"]["Runbook"] | null;
+            /** @description How urgent it is. */
+            severity: components["schemas"]["Severity"];
+            /**
+             * Format: date-time
+             * @description Since when it has its state.
+             */
+            since: string;
+            /** @description The state. */
+            state: components["schemas"]["AlarmState"];
+            /** @description What it means, in one sentence. */
+            summary: string;
+            /**
+             * Format: double
+             * @description The value that is not exceeded in the state `ok`.
+             */
+            threshold?: number | null;
+            /** @description The queue or the service that it watches. */
+            watches?: string | null;
+        };
+        /** @description The alarms: first those in alarm, by severity, then those without enough data, then the others. */
+        Alarms: {
+            /** @description The alarms. */
+            items: components["schemas"]["AlarmView"][];
+        };
+        /** @description An alert that was sent. */
+        AlertRecord: {
+            /** @description The id, the same in each repetition. */
+            alertId: string;
+            /**
+             * Format: date-time
+             * @description When it was sent.
+             */
+            at: string;
+            /** @description The conversation, if it is about one. */
+            conversationId?: components["schemas"]["ConversationId"] | null;
+            /**
+             * Format: uint64
+             * @description The number of alerts or messages that it stands for, if it is about several.
+             */
+            count?: number | null;
+            /** @description The queue, if it is about dead letters. */
+            queue?: string | null;
+            /** @description The rule that raised it, for example `conversation.stalled`. */
+            rule: string;
+            /** @description `critical`, `warning` or `info`. */
+            severity: string;
+            /** @description What happened, in one line. */
+            title: string;
+        };
+        /** @description Why a conversation has no assessment. */
+        AnalysisFailure: "nothing_said" | "invalid_output" | "refused";
         /** @description Answer latencies of a conversation, in milliseconds. */
         AnswerLatency: {
             /**
@@ -932,6 +1135,29 @@ export interface components {
             /** @description What the learner did well, in the feedback language, 1 to 5 entries. */
             strengths: string[];
         };
+        /** @description Data of `failed`. */
+        AssessmentFailed: {
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /** @description Reason of the failure. */
+            failure: components["schemas"]["AnalysisFailure"];
+        };
+        /** @description Data of `assessment`. */
+        AssessmentReady: {
+            /** @description Estimated CEFR level of the learner. */
+            cefr: components["schemas"]["Level"];
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /** @description Path of the assessment. */
+            href: string;
+            /**
+             * Format: uint8
+             * @description Overall score, 0 to 100.
+             */
+            overall: number;
+            /** @description Whether a simulated model assessed the conversation. */
+            simulated: boolean;
+        };
         /** @description An assessment. */
         AssessmentView: {
             /**
@@ -968,6 +1194,15 @@ export interface components {
             /** @description The session token. */
             sessionToken: string;
         };
+        /** @description A report of the Reporting API. Reports of other types than `csp-violation` are ignored. */
+        BrowserReport: {
+            body?: components["schemas"]["BrowserReportBody"];
+            type: string;
+        };
+        BrowserReportBody: {
+            /** @default  */
+            effectiveDirective?: string;
+        };
         /** @description A factor that is required besides the password. */
         Challenge: "totp" | "sms" | "newPassword";
         /** @description The response to a challenge. */
@@ -979,6 +1214,31 @@ export interface components {
             /** @description The session of the challenge. */
             session: string;
         };
+        /** @description What a page measured in one conversation, or in a part of it. */
+        ClientReport: {
+            /**
+             * @description Times from the end of the learner's speech to the first audible reply, in milliseconds.
+             * @default []
+             */
+            answerMs?: number[];
+            /**
+             * @description Times from the start of a connection to its first message, in milliseconds.
+             * @default []
+             */
+            connectMs?: number[];
+            /**
+             * Format: uint32
+             * @description How often the microphone picked up the tutor's voice.
+             * @default 0
+             */
+            echoes?: number;
+            /**
+             * Format: uint32
+             * @description How often the playback ran out of the tutor's audio.
+             * @default 0
+             */
+            underruns?: number;
+        };
         /**
          * @description The code of a problem, for programs. Later versions may add codes.
          * @enum {string}
@@ -989,6 +1249,13 @@ export interface components {
             /** @description A message for the learner. */
             detail: string;
         };
+        /** @description Data of `complete`. */
+        Complete: {
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+        };
+        /** @description Whether a service works. */
+        Condition: "running" | "breaker_open" | "silent";
         /** @description The confirmation of a sign-up. */
         Confirm: {
             /** @description The code from the e-mail, 1 to 10 digits. */
@@ -1057,6 +1324,31 @@ export interface components {
              * @description Times that another process took the conversation over.
              */
             takeovers: number;
+        };
+        /** @description Where a conversation is, and when it passed each stage. */
+        ConversationPath: {
+            /** @description The conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /** @description The picture. */
+            imageId: string;
+            /**
+             * Format: date-time
+             * @description Until when that task counts as alive.
+             */
+            leaseUntil?: string | null;
+            /** @description The task that holds a live conversation. */
+            owner?: string | null;
+            /** @description All stages in order. */
+            stages: components["schemas"]["StageReport"][];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /** @description Where it is. */
+            state: components["schemas"]["PathState"];
+            /** @description The learner. */
+            userId: components["schemas"]["UserId"];
         };
         /** @description A conversation in a list. */
         ConversationSummary: {
@@ -1130,6 +1422,18 @@ export interface components {
              * @description All tokens of all attempts, rounded up to a whole millionth of a dollar.
              */
             usdMicros: number;
+        };
+        /** @description What was counted. */
+        Counted: "activity" | "scores";
+        /** @description A violation of the content security policy (CSP Level 2, `report-uri`). Further properties are ignored. */
+        CspReport: {
+            "csp-report": components["schemas"]["CspReportBody"];
+        };
+        CspReportBody: {
+            /** @default  */
+            "effective-directive"?: string;
+            /** @default  */
+            "violated-directive"?: string;
         };
         /** @description A day on which a learner had a conversation. */
         Day: {
@@ -1281,6 +1585,12 @@ export interface components {
             userId: components["schemas"]["UserId"];
             /** @description The voice of the tutor. */
             voice?: string | null;
+        };
+        /** @description An event of the stream: its name is `event`. */
+        FeedEvent: {
+            data: components["schemas"]["LearnerResult"];
+            /** @constant */
+            event: "result";
         };
         /** @description The language in which a learner reads the assessment. */
         FeedbackLanguage: "en" | "ko";
@@ -1567,8 +1877,37 @@ export interface components {
             /** @description The picture. The learner has talked about it least, and least about its category. */
             picture: components["schemas"]["PictureSummary"];
         };
+        /** @description An event of the stream: its name is `event`, its data is the list. */
+        OpsEvent: {
+            data: components["schemas"]["Queues"];
+            /** @constant */
+            event: "queues";
+        } | {
+            data: components["schemas"]["Workers"];
+            /** @constant */
+            event: "workers";
+        } | {
+            data: components["schemas"]["Alarms"];
+            /** @constant */
+            event: "alarms";
+        } | {
+            data: components["schemas"]["AlertRecord"][];
+            /** @constant */
+            event: "alerts";
+        } | {
+            data: components["schemas"]["Source"];
+            /** @constant */
+            event: "unavailable";
+        };
         /** @description The language in which the page speaks to a learner. */
         PageLanguage: "en" | "ko";
+        /** @description A page of a list. */
+        PageOfAlertRecord: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["AlertRecord"][];
+            /** @description The `cursor` of the next page; absent on the last page. */
+            nextCursor?: string | null;
+        };
         /** @description A page of a list. */
         PageOfConversationSummary: {
             /** @description The items, in the order of the list. */
@@ -1606,6 +1945,8 @@ export interface components {
             /** @description The new password: 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit. */
             password: string;
         };
+        /** @description Where a conversation is. */
+        PathState: "live" | "inTime" | "complete" | "stalled";
         /** @description A picture with its learning material. */
         PictureDetails: {
             /** @description Alternative text. */
@@ -1712,6 +2053,39 @@ export interface components {
             /** @description The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`. */
             timeZone?: string | null;
         };
+        /** @description Data of `progress`. */
+        ProgressCounted: {
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /**
+             * Format: uint64
+             * @description Total number of conversations.
+             */
+            conversations: number;
+            /** @description What was counted. */
+            counted: components["schemas"]["Counted"];
+            /**
+             * Format: uint32
+             * @description Days of the streak up to the learner's latest day, when this was counted.
+             */
+            currentStreakDays: number;
+            /**
+             * Format: date
+             * @description The day in the learner's time zone to which it was added.
+             */
+            date: string;
+            /** @description Trend over the latest assessments; absent without assessments. */
+            direction?: components["schemas"]["Direction"] | null;
+            /** @description Level over the latest assessments; absent without assessments. */
+            level?: components["schemas"]["Level"] | null;
+            /**
+             * Format: uint32
+             * @description Longest streak, in days.
+             */
+            longestStreakDays: number;
+            /** @description Milestones that it reached. */
+            milestones: components["schemas"]["Milestone"][];
+        };
         /** @description The progress of a learner. */
         ProgressView: {
             /** @description The days with a conversation, in order, in the learner's time zone. */
@@ -1728,6 +2102,70 @@ export interface components {
             to: string;
             /** @description Totals over all days, not only the range. */
             total: components["schemas"]["Total"];
+        };
+        /** @description The largest values of a minute. */
+        QueueSample: {
+            /**
+             * Format: date-time
+             * @description Start of the minute.
+             */
+            at: string;
+            /**
+             * Format: uint64
+             * @description Messages in the dead-letter queue.
+             */
+            deadLetters?: number | null;
+            /**
+             * Format: uint64
+             * @description Age of the oldest message, in seconds.
+             */
+            oldestSeconds?: number | null;
+            /**
+             * Format: uint64
+             * @description Messages that waited.
+             */
+            waiting?: number | null;
+        };
+        /** @description A queue with its dead-letter queue. */
+        QueueState: {
+            /**
+             * Format: uint64
+             * @description Messages in the dead-letter queue.
+             */
+            deadLetters: number;
+            /**
+             * Format: uint64
+             * @description Messages whose delay is not over.
+             */
+            delayed?: number;
+            /**
+             * Format: uint64
+             * @description Messages that a worker has received.
+             */
+            inFlight?: number;
+            /**
+             * Format: uint64
+             * @description Age of the oldest message, in seconds, at the last sample. Messages that were received three times or more do not count.
+             *     Absent where it is not known.
+             */
+            oldestSeconds?: number | null;
+            /** @description The name of its worker, or `events` for events that no rule could deliver, which have a dead-letter queue only. */
+            queue: string;
+            /**
+             * @description The samples of the last hour, at most one a minute, oldest first. Absent in events of the stream, and where CloudWatch
+             *     cannot be read.
+             */
+            samples?: components["schemas"]["QueueSample"][] | null;
+            /**
+             * Format: uint64
+             * @description Messages that wait for a worker.
+             */
+            waiting?: number;
+        };
+        /** @description All queues, in the order of the workers; `events` is the last. */
+        Queues: {
+            /** @description The queues. */
+            items: components["schemas"]["QueueState"][];
         };
         /**
          * @description Where a quote stands: the first place in the learner's turns at which the quote and the turn's `text` are the same. They
@@ -1763,6 +2201,35 @@ export interface components {
             key: string;
             /** @description URL of the WAV file, valid for 45 to 60 minutes, or less if the service's credentials expire earlier. */
             url: string;
+        };
+        /** @description An event of the stream: its name is `event`. */
+        ResultEvent: {
+            data: components["schemas"]["TranscriptReady"];
+            /** @constant */
+            event: "transcript";
+        } | {
+            data: components["schemas"]["AssessmentReady"];
+            /** @constant */
+            event: "assessment";
+        } | {
+            data: components["schemas"]["AssessmentFailed"];
+            /** @constant */
+            event: "failed";
+        } | {
+            data: components["schemas"]["ProgressCounted"];
+            /** @constant */
+            event: "progress";
+        } | {
+            data: components["schemas"]["Complete"];
+            /** @constant */
+            event: "complete";
+        };
+        /** @description A part of a runbook. */
+        Runbook: {
+            /** @description The heading in it. */
+            heading: string;
+            /** @description The file in `infra/runbooks`. */
+            page: string;
         };
         /** @description An assessment for analysts: scores and measures, without quotes of the learner and comments on them. */
         ScoresView: {
@@ -1896,6 +2363,8 @@ export interface components {
              */
             uploadedSecondsMax: number;
         };
+        /** @description How urgent an alarm is, by the topic that it notifies; the most urgent first. */
+        Severity: "critical" | "warning" | "info";
         /** @description A sign-in. */
         SignIn: {
             /** @description The e-mail address, case insensitive. */
@@ -1948,10 +2417,39 @@ export interface components {
             /** @description Range and choice of words. */
             vocabulary: components["schemas"]["SkillScore"];
         };
+        /**
+         * @description A list of the stream.
+         * @enum {string}
+         */
+        Source: "queues" | "workers" | "alarms" | "alerts";
         /** @description Who spoke a turn. */
         Speaker: "learner" | "tutor";
         /** @description What has to happen to every conversation, in this order where one thing needs another. */
         Stage: "ended" | "published" | "transcript" | "analysis" | "activity" | "scores" | "alerts";
+        /** @description Whether a stage was passed. */
+        StageCondition: "passed" | "missing" | "waiting" | "notNeeded";
+        /** @description A stage of a conversation. */
+        StageReport: {
+            /**
+             * Format: date-time
+             * @description When it was passed, where that is recorded.
+             */
+            at?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when it could have been passed, if it is overdue.
+             */
+            overdueSince?: string | null;
+            /** @description The stage. */
+            stage: components["schemas"]["Stage"];
+            /** @description Whether it was passed. */
+            status: components["schemas"]["StageCondition"];
+            /**
+             * Format: uint64
+             * @description Milliseconds since everything that it needs had happened, where both times are known.
+             */
+            tookMs?: number | null;
+        };
         /** @description Whether a stage is complete. */
         StageStatus: "passed" | "missing" | "notNeeded";
         /** @description A stage of the pipeline for a conversation. */
@@ -2157,6 +2655,20 @@ export interface components {
             /** @description Version of this document's shape, `major.minor`. */
             version: string;
         };
+        /** @description Data of `transcript`. */
+        TranscriptReady: {
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /** @description Path of the transcript. */
+            href: string;
+            /** @description Reason of the end. */
+            reason: components["schemas"]["EndReason"];
+            /**
+             * Format: uint32
+             * @description Number of turns.
+             */
+            turns: number;
+        };
         /** @description A turn of the transcript: the journalled turn with the address of its audio. */
         TranscriptTurn: {
             /** @description The turn was recorded and the recording was lost before it was stored: its key leads nowhere. */
@@ -2358,6 +2870,43 @@ export interface components {
             accent: string;
             /** @description The id, for `voice` of a new conversation. */
             id: string;
+        };
+        /** @description A service by its reports. */
+        WorkerState: {
+            /**
+             * Format: uint64
+             * @description Messages that it handles now, in all processes; for the ingress, live conversations.
+             */
+            inFlight: number;
+            /**
+             * Format: date-time
+             * @description The last report, to the minute; absent if there was none in the last quarter of an hour.
+             */
+            lastReportAt?: string | null;
+            /**
+             * Format: double
+             * @description The time that 95 % of the messages stayed below in the last minute with any, in milliseconds; for the ingress, requests.
+             */
+            p95Ms?: number | null;
+            /**
+             * Format: double
+             * @description Messages that were handled a minute, over the last five minutes; for the ingress, requests.
+             */
+            perMinute: number;
+            /**
+             * Format: uint64
+             * @description The number of processes that report.
+             */
+            processes: number;
+            /** @description `ingress`, or the name of the worker. */
+            service: string;
+            /** @description Whether it works. */
+            state: components["schemas"]["Condition"];
+        };
+        /** @description The ingress and the workers. */
+        Workers: {
+            /** @description The services: first the ingress, then the workers. */
+            items: components["schemas"]["WorkerState"][];
         };
     };
     responses: never;
@@ -3192,13 +3741,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events. */
+            /** @description The events. The schema has the name of an event as `event` and its data as `data`. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["ResultEvent"];
                 };
             };
             /** @description The client has received all events. */
@@ -5327,6 +5876,577 @@ export interface operations {
             };
         };
     };
+    listAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alarms"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    listAlerts: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of items; 20 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfAlertRecord"];
+                };
+            };
+            /** @description `query_invalid`: The query parameter `field` is invalid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "query_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    getConversationPath: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationPath"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `not_found`: The resource does not exist, or the caller has no access to it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    followOperations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. The schema has the name of an event as `event` and its data as `data`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["OpsEvent"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `busy`: The capacity is exhausted. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "busy";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    listQueues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queues"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    listWorkers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workers"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     listPictures: {
         parameters: {
             query?: {
@@ -5757,6 +6877,114 @@ export interface operations {
             };
         };
     };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/csp-report": components["schemas"]["CspReport"];
+                "application/json": components["schemas"]["ClientReport"];
+                "application/reports+json": components["schemas"]["BrowserReport"][];
+            };
+        };
+        responses: {
+            /** @description The reports are counted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_invalid";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /** @description `content_type_unsupported`: The Content-Type is not supported. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "content_type_unsupported";
+                    };
+                };
+            };
+            /** @description `field_invalid`: The field `field` of the body is invalid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "field_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     followAllResults: {
         parameters: {
             query?: never;
@@ -5766,13 +6994,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events. The schema is that of their data. */
+            /** @description The events. The schema has the name of an event as `event` and its data as `data`. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["LearnerResult"];
+                    "text/event-stream": components["schemas"]["FeedEvent"];
                 };
             };
             /**

@@ -165,10 +165,9 @@ function Feed() {
   const [lost, setLost] = useState(false);
   useEffect(() => {
     const abort = new AbortController();
-    const end = follow(
+    const end = follow<Schemas["FeedEvent"]>(
       "/api/results",
-      ({ data }) => {
-        const result = JSON.parse(data) as Schemas["LearnerResult"];
+      ({ data: result }) => {
         setResults((past) => [result, ...past].slice(0, FEED_MAX));
         return false;
       },
