@@ -28,6 +28,7 @@
 //! Everything started in here lives in one process group ([`ProcessGroup`]) and dies with the process that
 //! started it, however that process ends.
 
+mod alarms;
 mod apply_properties;
 mod binaries;
 mod cloud;

@@ -18,6 +18,7 @@ mod journey;
 mod load;
 mod loss;
 mod many;
+mod operators;
 mod ops;
 mod page;
 mod resources;

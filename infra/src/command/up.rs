@@ -26,6 +26,9 @@ pub(super) struct UpOptions {
     /// A worker that is not started; may be repeated. Its messages wait in its queue.
     #[arg(long, value_name = "NAME", value_parser = worker_name())]
     without: Vec<Worker>,
+    /// Seconds that stand for a minute of CloudWatch: so often the queues are sampled and the alarms are evaluated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
+    alarm_period: u64,
 }
 
 /// Parses the name of a worker. The error lists all names.
@@ -84,6 +87,7 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
         ingress_port: Some(arguments.port),
         services: services(&arguments.without),
         redis: true,
+        alarm_period: Some(Duration::from_secs(arguments.alarm_period)),
         environment: page.as_ref().ok().map(web_dir).into_iter().collect(),
         progress: progress.clone(),
         ..StackOptions::new(folder.state_dir(), binaries)

@@ -30,7 +30,8 @@ use tokio::{
 };
 
 use super::{
-    Binaries, Cloud, CloudOptions, Outputs, Process, ProcessExitError, Progress, RunFile, Service, deploy,
+    Binaries, Cloud, CloudOptions, Outputs, Process, ProcessExitError, Progress, RunFile, Service,
+    alarms::AlarmEvaluator, deploy,
 };
 use crate::pictures::{Gallery, catalogue, publish, publish_pictures};
 pub use part::{Instance, Part};
@@ -70,6 +71,9 @@ pub struct StackOptions {
     pub redis: bool,
     /// Whether the pictures are published with their images; their texts always are.
     pub images: bool,
+    /// The time that stands for a minute of CloudWatch: so often the queues are sampled and the alarms are evaluated; never if
+    /// `None`.
+    pub alarm_period: Option<Duration>,
     /// Receives the steps.
     pub progress: Progress,
 }
@@ -90,6 +94,7 @@ impl StackOptions {
             simulator_arguments: Vec::new(),
             redis: false,
             images: true,
+            alarm_period: None,
             progress: Progress::silent(),
         }
     }
@@ -99,6 +104,7 @@ impl StackOptions {
 #[derive(Debug)]
 pub struct Stack {
     // Fields are dropped in order: what uses the cloud before the cloud.
+    _alarms: Option<AlarmEvaluator>,
     parts: BTreeMap<Part, Mutex<Running>>,
     launcher: Launcher,
     cloud: Cloud,
@@ -161,6 +167,7 @@ impl Stack {
                 (0..copies.get()).map(move |copy| Instance { service, copy })
             })
             .collect();
+        let alarms = AlarmEvaluator::start_with(&cloud, &all, &options).await;
         let launcher = Launcher::new(&cloud, &outputs, options).await?;
         progress.begin("Starting the Bedrock simulator");
         let mut parts = vec![(Part::Simulator, launcher.launch(Part::Simulator, &progress).await?)];
@@ -181,7 +188,7 @@ impl Stack {
             (part, Mutex::new(running))
         });
         let (parts, deaths) = (parts.collect(), Mutex::new(deaths));
-        Ok(Self { parts, launcher, cloud, outputs, deaths, report_death })
+        Ok(Self { _alarms: alarms, parts, launcher, cloud, outputs, deaths, report_death })
     }
 
     /// URL of the first ingress, `http://127.0.0.1:port`.

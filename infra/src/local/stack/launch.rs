@@ -141,7 +141,7 @@ impl Launcher {
             }
         }
         let name = instance.to_string();
-        let log = self.options.state_dir.join(format!("{name}.log"));
+        let log = instance.log(&self.options.state_dir);
         let process = Process::spawn(name, command, &log, &self.group)?;
         let health = format!("http://{address}/health");
         net::await_healthy(&self.http, &health, &process, START_TIMEOUT).await?;

@@ -1,7 +1,10 @@
 //! PURE. The processes of a stack that can be started again one by one: those of the service, the simulator and Redis, and
 //! not the local cloud.
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use crate::local::Service;
 
@@ -11,6 +14,13 @@ pub struct Instance {
     pub service: Service,
     /// Which of its copies, from 0.
     pub copy: usize,
+}
+
+impl Instance {
+    /// The log of its processes in the folder of the stack.
+    pub(in crate::local) fn log(self, state_dir: &Path) -> PathBuf {
+        state_dir.join(format!("{self}.log"))
+    }
 }
 
 impl fmt::Display for Instance {
