@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::{
     contract::{QuotePlace, Speaker, Turn},
-    text::{caseless_parts, combining_class, is_invisible},
+    text::{caseless_parts, combining_class, is_invisible, straight},
 };
 
 /// The turns of the learner, ready for a comparison.
@@ -116,14 +116,6 @@ fn ordered(mut parts: Vec<(char, (u32, u32))>) -> Vec<(char, (u32, u32))> {
         marks.sort_by_key(|(char, _)| combining_class(*char));
     }
     parts
-}
-
-fn straight(char: char) -> char {
-    match char {
-        '’' | '‘' => '\'',
-        '“' | '”' => '"',
-        _ => char,
-    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,16 @@ pub fn caseless_parts(char: char) -> impl Iterator<Item = char> {
     decompose(&lower).chars().collect::<Vec<_>>().into_iter()
 }
 
+/// The apostrophe or quotation mark without its curl; any other character as it is.
+#[must_use]
+pub fn straight(char: char) -> char {
+    match char {
+        '’' | '‘' => '\'',
+        '“' | '”' => '"',
+        _ => char,
+    }
+}
+
 /// The canonical combining class; 0 for what is not a combining mark.
 #[must_use]
 pub fn combining_class(char: char) -> u8 {

@@ -163,9 +163,9 @@ async fn check_progress(
         zones.push(header(system, *id).await?.start.time_zone);
     }
     let all = transcripts.iter().zip(&zones);
-    let sums = expected::progress(all.map(|((id, transcript), zone)| {
-        (transcript, zone.as_str(), analyses.get(id).map(|stored| &stored.assessment))
-    }))?;
+    let sums = expected::progress(
+        all.map(|((id, transcript), zone)| (transcript, zone.as_str(), analyses.get(id))),
+    )?;
     await_some("UserProgress has the sums", RESULTS_WITHIN, async || {
         let progress = system.results.progress().await?;
         Ok(expected::progress_difference(&sums, &progress).map_or(Ok(()), Err))

@@ -241,6 +241,8 @@ impl EventHandler for Unfenced {
             time_zone: completed.time_zone.clone(),
             started_at: completed.started_at,
             document: ObjectRef { bucket: LOGS.into(), key, sha256: "00".repeat(32) },
+            level: Some(completed.level),
+            measures: None,
             scores: Scores {
                 overall: assessment.overall,
                 fluency: 50,

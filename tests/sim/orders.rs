@@ -8,8 +8,8 @@ use std::{
 
 use events::{
     contract::{
-        ConversationAnalyzed, ConversationId, EndReason, Envelope, Event, Level, Milestone, ObjectRef,
-        Scores, Usage,
+        ConversationAnalyzed, ConversationId, EndReason, Envelope, Event, Level, Measures, Milestone,
+        ObjectRef, Scores, Usage,
     },
     journal::{End, Start, WATCH_DELAY_SECONDS},
     workers::Worker,
@@ -60,6 +60,12 @@ fn events() -> Vec<Envelope> {
     for (number, (start, ended_at, end, level)) in (0u8..).zip(conversations()) {
         events.extend(journalled::ended(start.clone(), ended_at, end).completed());
         let overall = 50 + number;
+        let measures = Measures {
+            words: 20 + u32::from(number),
+            speech_ms: 10_000,
+            words_per_minute: 90.0,
+            ..Measures::default()
+        };
         let analyzed = Event::ConversationAnalyzed(ConversationAnalyzed {
             conversation_id: start.conversation_id,
             user_id: start.user_id,
@@ -67,6 +73,8 @@ fn events() -> Vec<Envelope> {
             time_zone: "Asia/Seoul".into(),
             started_at: start.conversation_id.started_at(),
             document: ObjectRef { bucket: "logs".into(), key: "key".into(), sha256: "00".repeat(32) },
+            level: Some(start.level),
+            measures: Some(measures),
             scores: Scores { overall, fluency: 61, vocabulary: 62, grammar: 63, relevance: 64 },
             cefr: level,
             flags: Vec::new(),

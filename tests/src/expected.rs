@@ -263,8 +263,7 @@ impl Comparison<'_> {
     fn progress(&mut self) {
         let Actual { transcripts, journal, analyses, deleted, .. } = self.actual;
         let counted = transcripts.iter().filter_map(|(id, transcript)| {
-            let assessment = analyses.get(id).map(|stored| &stored.assessment);
-            Some((transcript, journal.get(id)?.header.start.time_zone.as_str(), assessment))
+            Some((transcript, journal.get(id)?.header.start.time_zone.as_str(), analyses.get(id)))
         });
         match progress(counted) {
             Ok(sums) => {

@@ -70,7 +70,7 @@ mod wrapping;
 pub use config::Config;
 
 /// Version of the stored document's shape.
-const VERSION: &str = "1.2";
+const VERSION: &str = "1.3";
 
 /// The default model.
 const MODEL_ID_DEFAULT: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";

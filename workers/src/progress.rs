@@ -24,9 +24,13 @@
 //! | `durationMs` | duration from start to end, milliseconds |
 //! | `scored` | assessed conversations |
 //! | `overallSum`, `fluencySum`, `vocabularySum`, `grammarSum`, `relevanceSum` | scores, each 0 to 100 |
+//! | `words` | words of the learner in assessed conversations (see `analysis::measures`) |
+//! | `spokenWords`, `spokenMs` | words of their turns with speech, and that speech in milliseconds |
 //! | `cefrA1`, `cefrA2`, `cefrB1`, `cefrB2`, `cefrC1`, `cefrC2` | assessments at that level |
 //!
-//! Readers compute averages, for example `overallSum / scored`. Attributes of the total alone:
+//! Readers compute averages, for example `overallSum / scored`, and the words per minute from `spokenWords` and `spokenMs`. There
+//! are no distinct words of a day: a sum over conversations would count a word twice, and a set would be the learner's words.
+//! Attributes of the total alone:
 //!
 //! | attribute | meaning |
 //! |---|---|

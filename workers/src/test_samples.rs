@@ -2,7 +2,7 @@
 
 use events::contract::{
     Assessment, ConversationAnalyzed, ConversationCompleted, ConversationId, EndReason, Envelope, Event,
-    Evidence, FeedbackLanguage, Level, ObjectRef, Scores, SkillScore, Skills, Speaker, Turn, Usage,
+    Evidence, FeedbackLanguage, Level, Measures, ObjectRef, Scores, SkillScore, Skills, Speaker, Turn, Usage,
 };
 use events::journal::{End, Ended, Header, Start};
 use jiff::Timestamp;
@@ -73,6 +73,8 @@ pub(crate) fn analyzed(overall: u8, cefr: Level) -> ConversationAnalyzed {
         time_zone: ended.time_zone,
         started_at: ended.started_at,
         document: ObjectRef { bucket: "logs".to_owned(), key, sha256: "00".repeat(32) },
+        level: Some(ended.level),
+        measures: Some(Measures::default()),
         scores: Scores { overall, fluency: 61, vocabulary: 62, grammar: 63, relevance: 64 },
         cefr,
         flags: vec![],

@@ -8,8 +8,8 @@ use super::{Event, EventId};
 use crate::json;
 
 /// The version that this build writes, for every event. 1.1 added optional fields: metrics of a conversation, and a
-/// learner's standing; 1.2 the number of the learner's turns.
-const VERSION: &str = "1.2";
+/// learner's standing; 1.2 the number of the learner's turns; 1.3 the level and the measures of an assessed conversation.
+const VERSION: &str = "1.3";
 
 /// The major version that this build reads, for every event.
 const MAJOR: u32 = 1;

@@ -6,8 +6,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{
     AccountDeletionRequested, AnalysisFailed, AnalysisFailure, AnswerLatency, ConversationAnalyzed,
     ConversationCompleted, ConversationId, ConversationMetrics, ConversationStalled, Direction, EndReason,
-    Envelope, Event, FeedbackLanguage, Flag, Level, Milestone, ObjectRef, ProgressUpdated, Scores, Speaker,
-    Stage, Standing, Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
+    Envelope, Event, FeedbackLanguage, Flag, Level, Measures, Milestone, ObjectRef, ProgressUpdated, Scores,
+    Speaker, Stage, Standing, Streak, StreamUsage, Totals, TranscriptStored, Trend, Turn, Usage, UserId,
 };
 
 pub(crate) fn conversation_id() -> ConversationId {
@@ -172,8 +172,10 @@ impl Sample for ConversationAnalyzed {
             ]),
             0..5,
         );
-        (ids(), texts, timestamp(), object(), scores(), level(), flags, any::<bool>())
-            .prop_map(|(ids, texts, started_at, document, scores, cefr, flags, simulated)| {
+        let levels = (level(), option::of(level()));
+        let numbers = (scores(), option::of(measures()));
+        (ids(), texts, timestamp(), object(), numbers, levels, flags, any::<bool>())
+            .prop_map(|(ids, texts, started_at, document, numbers, (cefr, level), flags, simulated)| {
                 ConversationAnalyzed {
                     conversation_id: ids.0,
                     user_id: ids.1,
@@ -181,7 +183,9 @@ impl Sample for ConversationAnalyzed {
                     time_zone: texts.1,
                     started_at,
                     document,
-                    scores,
+                    level,
+                    measures: numbers.1,
+                    scores: numbers.0,
                     cefr,
                     flags,
                     model_id: texts.2,
@@ -247,6 +251,25 @@ fn scores() -> impl Strategy<Value = Scores> {
             vocabulary,
             grammar,
             relevance,
+        },
+    )
+}
+
+fn measures() -> impl Strategy<Value = Measures> {
+    let ratio = || any::<u32>().prop_map(|hundredths| f64::from(hundredths) / 100.0);
+    let counts = any::<(u32, u32, u32, u32)>();
+    (counts, any::<(u64, u64)>(), (ratio(), ratio(), ratio(), ratio())).prop_map(
+        |((learner_turns, words, distinct_words, pauses), (speech_ms, longest_pause_ms), ratios)| Measures {
+            learner_turns,
+            words,
+            distinct_words,
+            speech_ms,
+            words_per_minute: ratios.0,
+            mean_turn_words: ratios.1,
+            answer_ratio: ratios.2,
+            mean_pause_ms: ratios.3,
+            pauses,
+            longest_pause_ms,
         },
     )
 }

@@ -94,16 +94,25 @@ pub(super) async fn of(
 
 /// The days as CSV, one row a day.
 pub(super) fn table(days: &[Day]) -> String {
-    let names = ["date", "conversations", "turns", "speechMs", "durationMs", "scored"];
+    let names =
+        ["date", "conversations", "turns", "speechMs", "durationMs", "scored", "words", "wordsPerMinute"];
     let scores = ["overall", "fluency", "vocabulary", "grammar", "relevance"];
     let mut table = heading(names.into_iter().chain(scores));
     for Day { date, sums } in days {
         let date = date.to_string();
-        let counts = [sums.conversations, sums.turns, sums.learner_speech_ms, sums.duration_ms, sums.scored];
+        let counts = [
+            sums.conversations,
+            sums.turns,
+            sums.learner_speech_ms,
+            sums.duration_ms,
+            sums.scored,
+            sums.words,
+        ];
+        let rate = sums.words_per_minute.map_or(Cell::Empty, Cell::Tenths);
         let scores = sums.scores.map(|means| {
             [means.overall, means.fluency, means.vocabulary, means.grammar, means.relevance].map(Cell::Tenths)
         });
-        let cells = std::iter::once(Cell::Text(&date)).chain(counts.map(Cell::Count));
+        let cells = std::iter::once(Cell::Text(&date)).chain(counts.map(Cell::Count)).chain([rate]);
         table.push_str(&row(cells.chain(scores.unwrap_or([Cell::Empty; 5]))));
     }
     table
@@ -158,12 +167,19 @@ mod tests {
     #[test]
     fn days_are_a_table() {
         let means = Means { overall: 70.0, fluency: 60.5, vocabulary: 0.0, grammar: 1.0, relevance: 100.0 };
-        let sums = Sums { conversations: 2, scored: 1, scores: Some(means), ..Sums::default() };
+        let sums = Sums {
+            conversations: 2,
+            scored: 1,
+            words: 40,
+            words_per_minute: Some(83.3),
+            scores: Some(means),
+            ..Sums::default()
+        };
         let day = |date: &str, sums| Day { date: date.parse().unwrap(), sums };
         let table = table(&[day("2026-11-25", sums), day("2026-11-26", Sums::default())]);
         let rows: Vec<&str> = table.lines().collect();
-        assert_eq!(rows[1], "\"2026-11-25\",2,0,0,0,1,70.0,60.5,0.0,1.0,100.0");
-        assert_eq!(rows[2], "\"2026-11-26\",0,0,0,0,0,,,,,");
-        assert!(rows.iter().all(|row| row.split(',').count() == 11));
+        assert_eq!(rows[1], "\"2026-11-25\",2,0,0,0,1,40,83.3,70.0,60.5,0.0,1.0,100.0");
+        assert_eq!(rows[2], "\"2026-11-26\",0,0,0,0,0,0,,,,,,");
+        assert!(rows.iter().all(|row| row.split(',').count() == 13));
     }
 }

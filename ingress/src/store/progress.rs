@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// The index over the totals, by the time of their last change.
 const BY_ACTIVITY: &str = "date-updatedAt-index";
 
+/// A minute in milliseconds.
+const MINUTE_MS: u64 = 60_000;
+
 /// Maximum number of pages of a query for days. A day is far below a kilobyte.
 const PAGES_MAX: usize = 8;
 
@@ -41,6 +44,12 @@ pub struct Sums {
     pub duration_ms: u64,
     /// Number of assessed conversations.
     pub scored: u64,
+    /// Words of the learner, spoken and typed, in the assessed conversations. Assessments before version 1.3 of the events are
+    /// not among them.
+    pub words: u64,
+    /// Spoken words by minute of speech, rounded to a tenth; absent without speech.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words_per_minute: Option<f64>,
     /// Mean scores of the assessed conversations; absent without assessments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<Means>,
@@ -264,6 +273,9 @@ struct ProgressItem {
     vocabulary_sum: u64,
     grammar_sum: u64,
     relevance_sum: u64,
+    words: u64,
+    spoken_words: u64,
+    spoken_ms: u64,
     cefr_a1: u64,
     cefr_a2: u64,
     cefr_b1: u64,
@@ -307,6 +319,11 @@ impl ProgressItem {
         }
     }
 
+    fn words_per_minute(&self) -> Option<f64> {
+        let words = self.spoken_words.saturating_mul(MINUTE_MS);
+        (self.spoken_ms > 0).then(|| mean(words, self.spoken_ms))
+    }
+
     fn sums(&self) -> Sums {
         let mean = |sum| mean(sum, self.scored);
         let levels = [
@@ -323,6 +340,8 @@ impl ProgressItem {
             learner_speech_ms: self.learner_speech_ms,
             duration_ms: self.duration_ms,
             scored: self.scored,
+            words: self.words,
+            words_per_minute: self.words_per_minute(),
             scores: (self.scored > 0).then(|| Means {
                 overall: mean(self.overall_sum),
                 fluency: mean(self.fluency_sum),
@@ -346,7 +365,7 @@ fn active(item: Item) -> anyhow::Result<ActiveLearner> {
     })
 }
 
-/// The mean, rounded to a tenth with halves up. A score is at most 100, so the number of tenths is small and exact.
+/// The quotient, rounded to a tenth with halves up. Means and rates are small, so the number of tenths is exact.
 fn mean(sum: u64, count: u64) -> f64 {
     let tenths = (u128::from(sum) * 20 + u128::from(count)) / (u128::from(count) * 2).max(1);
     f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
@@ -374,6 +393,14 @@ mod tests {
         let sums = sums(&[("scored", 2), ("overallSum", 141), ("cefrB1", 2)]);
         assert_eq!(sums.scores.unwrap().overall.to_string(), "70.5");
         assert_eq!(sums.levels, BTreeMap::from([(Level::B1, 2)]));
+        assert_eq!((sums.words, sums.words_per_minute), (0, None), "typed, or of an older build");
+    }
+
+    #[test]
+    fn words_per_minute_are_those_of_the_speech_of_all_conversations() {
+        let numbers = [("scored", 2), ("words", 130), ("spokenWords", 125), ("spokenMs", 90_000)];
+        let sums = ProgressItem::read(item(&numbers, &[])).unwrap().sums();
+        assert_eq!((sums.words, sums.words_per_minute.unwrap().to_string()), (130, "83.3".to_owned()));
     }
 
     #[test]

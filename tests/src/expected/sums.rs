@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use events::{
-    contract::{Assessment, Scores, Speaker, Transcript},
+    contract::{Assessment, Scores, Speaker, StoredAnalysis, Transcript},
     pipeline::names::PROGRESS_TOTAL,
 };
 
 /// The sums in an item of UserProgress.
-const SUMS: [&str; 10] = [
+const SUMS: [&str; 13] = [
     "conversations",
     "turns",
     "learnerSpeechMs",
@@ -19,6 +19,9 @@ const SUMS: [&str; 10] = [
     "vocabularySum",
     "grammarSum",
     "relevanceSum",
+    "words",
+    "spokenWords",
+    "spokenMs",
 ];
 
 /// Numbers of UserProgress by learner and day, or `total`.
@@ -29,10 +32,10 @@ pub type Sums = BTreeMap<(String, String), HashMap<String, u64>>;
 /// # Errors
 /// There is no such time zone.
 pub fn progress<'a>(
-    conversations: impl IntoIterator<Item = (&'a Transcript, &'a str, Option<&'a Assessment>)>,
+    conversations: impl IntoIterator<Item = (&'a Transcript, &'a str, Option<&'a StoredAnalysis>)>,
 ) -> anyhow::Result<Sums> {
     let mut expected = Sums::new();
-    for (transcript, time_zone, assessment) in conversations {
+    for (transcript, time_zone, analysis) in conversations {
         if !is_practice(transcript) {
             // Only the total exists, without an amount.
             expected.entry((transcript.user_id.to_string(), PROGRESS_TOTAL.to_owned())).or_default();
@@ -42,7 +45,7 @@ pub fn progress<'a>(
         let day = transcript.started_at.in_tz(time_zone)?.date().to_string();
         for date in [day, PROGRESS_TOTAL.to_owned()] {
             let sums = expected.entry((transcript.user_id.to_string(), date)).or_default();
-            for (name, value) in end.iter().copied().chain(assessment.into_iter().flat_map(assessment_sums)) {
+            for (name, value) in end.iter().copied().chain(analysis.into_iter().flat_map(assessment_sums)) {
                 *sums.entry(name.to_owned()).or_default() += value;
             }
         }
@@ -83,8 +86,8 @@ fn conversation_sums(transcript: &Transcript) -> [(&'static str, u64); 4] {
     ]
 }
 
-fn assessment_sums(assessment: &Assessment) -> [(&'static str, u64); 6] {
-    let Scores { overall, fluency, vocabulary, grammar, relevance } = scores(assessment);
+fn assessment_sums(analysis: &StoredAnalysis) -> [(&'static str, u64); 9] {
+    let Scores { overall, fluency, vocabulary, grammar, relevance } = scores(&analysis.assessment);
     [
         ("scored", 1),
         ("overallSum", overall.into()),
@@ -92,6 +95,9 @@ fn assessment_sums(assessment: &Assessment) -> [(&'static str, u64); 6] {
         ("vocabularySum", vocabulary.into()),
         ("grammarSum", grammar.into()),
         ("relevanceSum", relevance.into()),
+        ("words", analysis.measures.words.into()),
+        ("spokenWords", analysis.measures.spoken_words()),
+        ("spokenMs", analysis.measures.speech_ms),
     ]
 }
 

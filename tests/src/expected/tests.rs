@@ -121,8 +121,7 @@ fn right() -> (Actual, Planned) {
     updated["data"]["milestones"] = json!(["first_conversation"]);
     let completed = serde_json::from_str(&completed.encode()).expect("an envelope is JSON");
     let mut actual = Actual {
-        progress: progress([(&transcript, "Asia/Seoul", Some(&analysis.assessment))])
-            .expect("a valid time zone"),
+        progress: progress([(&transcript, "Asia/Seoul", Some(&analysis))]).expect("a valid time zone"),
         acknowledged: BTreeMap::from([(id, Acknowledged { user_id, turns: turns.clone() })]),
         journal: BTreeMap::from([(id, Conversation { header, turns })]),
         transcripts: BTreeMap::from([(id, transcript)]),

@@ -3,8 +3,8 @@
 //! | measure | definition | unit |
 //! |---|---|---|
 //! | `learnerTurns` | turns of the learner, spoken and typed | turns |
-//! | `words` | runs of letters, digits, apostrophes and hyphens with at least one letter or digit | words |
-//! | `distinctWords` | different ones of them, ignoring case and the form of canonically equivalent characters | words |
+//! | `words` | segments between word boundaries (UAX #29) of the learner's turns, with a letter or a digit each | words |
+//! | `distinctWords` | different ones of them, without regard to case, curl of apostrophes, invisible characters and canonical form | words |
 //! | `speechMs` | speaking time: speech of the learner's turns as the ingress measured it, without silence | ms |
 //! | `wordsPerMinute` | words of turns with speech, by the minute of that speech; 0 without speech | words/min |
 //! | `meanTurnWords` | words by turn of the learner; 0 without turns | words |
@@ -19,17 +19,18 @@ use std::collections::HashSet;
 
 use events::{
     contract::{Measures, Speaker, Turn},
-    text::{caseless, nfc},
+    text::{caseless, is_invisible, nfc, straight},
 };
+use unicode_segmentation::UnicodeSegmentation as _;
 
 /// The measures of the learner's side of `turns`.
 pub(super) fn measures(turns: &[Turn]) -> Measures {
     let learner: Vec<&Turn> = turns.iter().filter(|turn| turn.speaker == Speaker::Learner).collect();
-    let word_count = |turn: &Turn| words(&nfc(&turn.text)).count();
+    let word_count = |turn: &Turn| nfc(&turn.text).unicode_words().count();
     let total: usize = learner.iter().map(|turn| word_count(turn)).sum();
     let mut distinct = HashSet::new();
     for turn in &learner {
-        distinct.extend(words(&nfc(&turn.text)).map(caseless));
+        distinct.extend(nfc(&turn.text).unicode_words().map(compared));
     }
     let speech_ms: u64 = learner.iter().map(|turn| turn.speech_ms).fold(0, u64::saturating_add);
     let spoken: usize = learner.iter().filter(|turn| turn.speech_ms > 0).map(|turn| word_count(turn)).sum();
@@ -48,10 +49,10 @@ pub(super) fn measures(turns: &[Turn]) -> Measures {
     }
 }
 
-/// The words of `text`.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !(letter.is_alphanumeric() || matches!(letter, '\'' | '’' | '-')))
-        .filter(|word| word.chars().any(char::is_alphanumeric))
+/// The form of a word in which it is compared with others.
+fn compared(word: &str) -> String {
+    let visible: String = word.chars().filter(|char| !is_invisible(*char)).map(straight).collect();
+    caseless(&visible)
 }
 
 /// Tutor turns that are followed by words of the learner, as a share of all tutor turns.
@@ -60,7 +61,9 @@ fn answer_ratio(turns: &[Turn]) -> f64 {
     let asked = turns.iter().filter(|turn| is_tutor(turn)).count();
     let answered = turns
         .windows(2)
-        .filter(|pair| is_tutor(&pair[0]) && !is_tutor(&pair[1]) && words(&pair[1].text).next().is_some())
+        .filter(|pair| {
+            is_tutor(&pair[0]) && !is_tutor(&pair[1]) && pair[1].text.unicode_words().next().is_some()
+        })
         .count();
     ratio(answered as f64, asked as f64)
 }
@@ -115,11 +118,11 @@ mod tests {
         ];
         let expected = Measures {
             learner_turns: 2,
-            words: 10,
-            distinct_words: 7,
+            words: 11,
+            distinct_words: 8,
             speech_ms: 3_000,
-            words_per_minute: 140.0,
-            mean_turn_words: 5.0,
+            words_per_minute: 160.0,
+            mean_turn_words: 5.5,
             answer_ratio: 0.67,
             mean_pause_ms: 200.0,
             pauses: 1,
@@ -160,10 +163,18 @@ mod tests {
     #[test]
     fn words_are_counted_in_any_script_and_punctuation_is_none() {
         let count = |text: &str| measures(&[turn(0, Speaker::Learner, text)]).words;
-        assert_eq!(count("It's a well-known café, isn't it?"), 6);
+        assert_eq!(count("It's a well-known café, isn’t it?"), 7);
+        assert_eq!(count("3.5 km at 10:30, e.g. U.S.A."), 7);
         assert_eq!(count("고양이 한 마리"), 3);
         assert_eq!(count("… — ' - !"), 0);
         assert_eq!(count("I have 2 dogs"), 4);
+    }
+
+    #[test]
+    fn words_that_differ_in_what_does_not_matter_are_one() {
+        let distinct = |text: &str| measures(&[turn(0, Speaker::Learner, text)]).distinct_words;
+        assert_eq!(distinct("It's it’s IT\u{ad}'S"), 1);
+        assert_eq!(distinct("café CAFE\u{301} cafe"), 2);
     }
 
     prop_compose! {

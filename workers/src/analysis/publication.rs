@@ -28,6 +28,8 @@ pub(super) fn analyzed(
         time_zone: completed.time_zone.clone(),
         started_at: completed.started_at,
         document,
+        level: Some(completed.level),
+        measures: Some(stored.measures),
         scores: Scores {
             overall: assessment.overall,
             fluency: skills.fluency.score,

@@ -90,7 +90,7 @@ fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
         Level::C1 => "cefrC1",
         Level::C2 => "cefrC2",
     };
-    BTreeMap::from([
+    let mut added = BTreeMap::from([
         ("scored", 1),
         ("overallSum", u64::from(scores.overall)),
         ("fluencySum", u64::from(scores.fluency)),
@@ -98,13 +98,22 @@ fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
         ("grammarSum", u64::from(scores.grammar)),
         ("relevanceSum", u64::from(scores.relevance)),
         (cefr, 1),
-    ])
+    ]);
+    if let Some(measures) = &analyzed.measures {
+        added.extend([
+            ("words", u64::from(measures.words)),
+            ("spokenWords", measures.spoken_words()),
+            ("spokenMs", measures.speech_ms),
+        ]);
+    }
+    added
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::test_samples::{analyzed, completed};
+    use events::contract::Measures;
     use proptest::prelude::*;
 
     fn day(at: &str, time_zone: &str) -> String {
@@ -147,7 +156,15 @@ mod tests {
             [("conversations", 1), ("durationMs", 245_000), ("learnerSpeechMs", 800), ("turns", 6)];
         assert_eq!(activity.added, BTreeMap::from(expected));
 
-        let scores = change(&Event::ConversationAnalyzed(analyzed(70, Level::B2))).unwrap();
+        let measures =
+            Measures { words: 12, speech_ms: 6_000, words_per_minute: 100.0, ..Measures::default() };
+        let assessed = ConversationAnalyzed { measures: Some(measures), ..analyzed(70, Level::B2) };
+        let scores = change(&Event::ConversationAnalyzed(assessed.clone())).unwrap();
+        let measured = ["words", "spokenWords", "spokenMs"].map(|name| scores.added[name]);
+        assert_eq!(measured, [12, 10, 6_000], "two words were typed");
+        let older = ConversationAnalyzed { measures: None, ..assessed };
+        let older = change(&Event::ConversationAnalyzed(older)).unwrap();
+        assert!(!older.added.contains_key("words") && older.added["scored"] == 1, "of version 1.2");
         assert_eq!(scores.added["overallSum"], 70);
         assert_eq!((scores.added["scored"], scores.added["cefrB2"]), (1, 1));
         assert_eq!((scores.day, scores.counts_conversation), (activity.day, false));

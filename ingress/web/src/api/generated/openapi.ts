@@ -1473,6 +1473,17 @@ export interface components {
              * @description Turns of learner and tutor.
              */
             turns: number;
+            /**
+             * Format: uint64
+             * @description Words of the learner, spoken and typed, in the assessed conversations. Assessments before version 1.3 of the events are
+             *     not among them.
+             */
+            words: number;
+            /**
+             * Format: double
+             * @description Spoken words by minute of speech, rounded to a tenth; absent without speech.
+             */
+            wordsPerMinute?: number | null;
         };
         /** @description The confirmation of a deletion. */
         Deletion: {
@@ -1792,8 +1803,12 @@ export interface components {
             vocabulary: number;
         };
         /**
-         * @description What we compute from the transcript. Rates are over the learner's own speech. What counts as what stands with the
-         *     code that measures (`workers::analysis::measures`).
+         * @description What we compute from the transcript, of the learner's turns only. Rates are over the learner's own speech.
+         *
+         *     A word is a segment between the default word boundaries of Unicode (UAX #29) that has a letter or a digit: an apostrophe
+         *     inside a word belongs to it, a hyphen divides two words. Two words are the same if they differ in nothing but case, curly
+         *     or straight apostrophes, invisible characters and the form of canonically equivalent characters. Documents before version
+         *     1.3 counted a hyphenated compound as one word.
          */
         Measures: {
             /**
@@ -1803,7 +1818,7 @@ export interface components {
             answerRatio: number;
             /**
              * Format: uint32
-             * @description Different words of the learner, ignoring case.
+             * @description Different words among them. Only of one conversation: the numbers of several cannot be added.
              */
             distinctWords: number;
             /**
@@ -1840,12 +1855,12 @@ export interface components {
             speechMs: number;
             /**
              * Format: uint32
-             * @description Words of the learner.
+             * @description Words of the learner, spoken and typed.
              */
             words: number;
             /**
              * Format: double
-             * @description Words per minute of speech; 0 without speech.
+             * @description Words of the turns with speech, by minute of that speech; 0 without speech.
              */
             wordsPerMinute: number;
         };
@@ -2607,6 +2622,17 @@ export interface components {
              * @description Time of the last change; absent without counted activity.
              */
             updatedAt?: string | null;
+            /**
+             * Format: uint64
+             * @description Words of the learner, spoken and typed, in the assessed conversations. Assessments before version 1.3 of the events are
+             *     not among them.
+             */
+            words: number;
+            /**
+             * Format: double
+             * @description Spoken words by minute of speech, rounded to a tenth; absent without speech.
+             */
+            wordsPerMinute?: number | null;
         };
         /** @description A code of an authenticator app. */
         TotpCode: {
