@@ -26,8 +26,9 @@ mod transcript;
 
 pub use account::AccountDeletionRequested;
 pub use assessment::{
-    AnalysisFailed, AnalysisFailure, Assessment, ConversationAnalyzed, Correction, Cost, Evidence, Flag,
-    Measures, QuotePlace, Scores, Skill, SkillScore, Skills, StoredAnalysis,
+    AnalysisFailed, AnalysisFailure, Assessment, ComparedValue, Comparison, ConversationAnalyzed, Correction,
+    Cost, Evidence, Flag, Measures, ObjectiveResult, ObjectiveVerdict, QuotePlace, Scores, Skill, SkillScore,
+    Skills, StoredAnalysis,
 };
 pub use conversation::{
     ConversationCompleted, EndReason, FeedbackLanguage, Level, Speaker, StreamUsage, Turn, Usage,

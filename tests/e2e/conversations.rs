@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use events::{
-    contract::{ConversationId, EndReason, Level, Speaker, StoredAnalysis, Transcript, Turn, UserId},
+    contract::{
+        ConversationId, EndReason, Level, ObjectiveResult, ObjectiveVerdict, Speaker, StoredAnalysis,
+        Transcript, Turn, UserId,
+    },
     journal::{Header, Journal},
 };
 use futures_util::future::try_join_all;
@@ -148,6 +151,8 @@ fn check_analysis(finished: &FinishedConversation, analysis: &StoredAnalysis) ->
     ensure!(analysis.user_id == finished.user_id, "is {}'s, not {}'s", analysis.user_id, finished.user_id);
     ensure!(analysis.simulated, "is not marked as simulated");
     ensure!(analysis.measures.learner_turns as usize == finished.script.lines.len(), "missed a turn");
+    let met = |result: &ObjectiveResult| result.verdict == ObjectiveVerdict::Met && result.place.is_some();
+    ensure!(analysis.assessment.objectives.iter().any(met), "says of no objective that it is met");
     ensure!(analysis.input_tokens > 0 && analysis.output_tokens > 0, "cost nothing");
     Ok(())
 }

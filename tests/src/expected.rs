@@ -37,8 +37,6 @@ mod tests;
 
 pub use sums::{Sums, progress, progress_difference};
 
-use sums::scores;
-
 /// Below this overall score there is an alert.
 const LOW_OVERALL: u8 = 40;
 
@@ -250,7 +248,7 @@ impl Comparison<'_> {
                 format!("I2: {id} has {} analyses and {failed} reasons why there is none", analyzed.len())
             });
             let published = analyzed.first().copied();
-            let stored = self.actual.analyses.get(id).map(|stored| scores(&stored.assessment));
+            let stored = self.actual.analyses.get(id).map(|stored| Scores::of(&stored.assessment));
             self.check(published == stored, || {
                 format!("I2: the analysis of {id}: published {published:?}, stored {stored:?}")
             });

@@ -9,6 +9,9 @@
 //!   is recorded in the finished lease and published again from there. An attempt that lost its lease publishes nothing,
 //!   and stores its analysis only if there is none.
 //!
+//! The model also receives the numbers and objectives of at most three earlier assessments (see `earlier`). A comparison that it
+//! makes is kept only if both values are stored ones; the log line of the assessment counts those that were dropped.
+//!
 //! For a conversation that its learner has deleted, and for a learner whose data is erased, the worker makes no request to
 //! the model, keeps no document and publishes nothing. It checks for both after the write, too (see `tombstone`).
 //!
@@ -48,7 +51,9 @@ use crate::{
     write_once::{Document, WriteOnce, Written},
 };
 use assess::{Outcome, Question, assess};
+use check::{Accepted, Facts};
 use cost_metrics::CostMetrics;
+use earlier::Earlier;
 use model::Model;
 use publication::{Publication, analyzed, failed};
 
@@ -56,6 +61,7 @@ mod assess;
 mod check;
 mod config;
 mod cost_metrics;
+mod earlier;
 mod json_document;
 mod language;
 mod markup;
@@ -194,9 +200,16 @@ impl Analyses {
         if picture.is_none() {
             tracing::warn!(image.id = completed.image_id, "the picture has no description");
         }
-        let data = prompt::data(picture.as_ref(), &measures, turns);
-        let question = Question { language: completed.feedback_language, data: &data, turns };
-        let outcome = Box::pin(assess(&self.model, question)).await?;
+        let earlier = self.earlier(completed).await?;
+        let data = prompt::data(picture.as_ref(), &measures, &earlier, turns);
+        let facts = Facts {
+            language: completed.feedback_language,
+            turns,
+            measures: &measures,
+            objectives: picture.as_ref().map_or(&[], |picture| &picture.objectives),
+            earlier: &earlier,
+        };
+        let outcome = Box::pin(assess(&self.model, Question { data: &data, facts })).await?;
         let now = env::now();
         let cost = self.prices.cost(outcome.input_tokens, outcome.output_tokens);
         self.cost_metrics.add(outcome.input_tokens, outcome.output_tokens, cost);
@@ -212,6 +225,8 @@ impl Analyses {
             cost_usd_micros = cost.usd_micros,
             simulated = outcome.simulated,
             accepted = outcome.verdict.is_ok(),
+            earlier = earlier.len(),
+            dropped_comparisons = outcome.verdict.as_ref().map_or(0, |accepted| accepted.dropped_comparisons),
             "the model assessed a conversation"
         );
         if let Err(failure) = outcome.verdict {
@@ -224,6 +239,20 @@ impl Analyses {
         Ok(analyzed(completed, stored, document))
     }
 
+    /// The learner's latest assessments before this conversation. One that a newer build wrote differently is left out.
+    async fn earlier(&self, completed: &ConversationCompleted) -> Result<Vec<Earlier>, Failure> {
+        let listed = earlier::candidates(&self.journal, completed).await?;
+        let mut found = Vec::new();
+        for id in listed {
+            let stored = self.documents.get(&analysis_key(&completed.user_id, id)).await?;
+            found.extend(stored.and_then(|(content, _)| Earlier::read(&content)));
+            if found.len() == earlier::EARLIER_MAX {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     fn document(
         &self,
         completed: &ConversationCompleted,
@@ -231,8 +260,9 @@ impl Analyses {
         outcome: Outcome,
         analyzed_at: Timestamp,
     ) -> Result<StoredAnalysis, Failure> {
-        let assessment =
-            outcome.verdict.map_err(|_| Failure::retry(anyhow!("there is no assessment to store")))?;
+        let accepted = outcome.verdict;
+        let Accepted { assessment, .. } =
+            accepted.map_err(|_| Failure::retry(anyhow!("there is no assessment to store")))?;
         Ok(StoredAnalysis {
             version: VERSION.to_owned(),
             conversation_id: completed.conversation_id,

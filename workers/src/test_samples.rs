@@ -59,6 +59,8 @@ pub(crate) fn assessment(overall: u8, quote: &str) -> Assessment {
         recommendations: vec!["Use the past tense.".to_owned()],
         next_objective: "Tell a story about the picture.".to_owned(),
         flags: vec![],
+        objectives: vec![],
+        comparisons: vec![],
     }
 }
 

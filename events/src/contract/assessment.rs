@@ -35,6 +35,102 @@ pub struct Assessment {
     /// What a person should look at.
     #[schemars(length(max = 5))]
     pub flags: Vec<Flag>,
+    /// How far the learner met each objective of the picture, in the picture's order. Empty for a picture without objectives,
+    /// and before version 1.3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub objectives: Vec<ObjectiveResult>,
+    /// Comparisons with earlier assessments of the learner, at most 6. Both values of each are stored values. Empty without
+    /// earlier assessments, and before version 1.3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    pub comparisons: Vec<Comparison>,
+}
+
+/// How far the learner met an objective of the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectiveResult {
+    /// The objective, word for word as the picture has it.
+    pub objective: String,
+    /// How far it is met.
+    pub verdict: ObjectiveVerdict,
+    /// The learner's words that show it, exactly as they stand in one turn of the transcript; absent only for an objective that
+    /// is not met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+    /// The reason, in the feedback language.
+    pub comment: String,
+    /// Where the quote stands; absent in what the model returns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<QuotePlace>,
+}
+
+/// How far an objective is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectiveVerdict {
+    /// Met.
+    Met,
+    /// Met in part.
+    PartlyMet,
+    /// Not met.
+    NotMet,
+}
+
+/// A value of this assessment beside the same value of an earlier one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Comparison {
+    /// The earlier conversation.
+    pub conversation_id: ConversationId,
+    /// What is compared.
+    pub value: ComparedValue,
+    /// The value of the earlier conversation, as it is stored.
+    pub earlier: f64,
+    /// The value of this conversation, as it is stored.
+    pub now: f64,
+    /// What the difference means, in the feedback language.
+    pub comment: String,
+}
+
+/// A value that is compared: a score of the model from 0 to 100, or a measure of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ComparedValue {
+    /// The overall score.
+    Overall,
+    /// The score of fluency.
+    Fluency,
+    /// The score of vocabulary.
+    Vocabulary,
+    /// The score of grammar.
+    Grammar,
+    /// The score of relevance.
+    Relevance,
+    /// Words of the learner.
+    Words,
+    /// Different words among them.
+    DistinctWords,
+    /// Words per minute of speech.
+    WordsPerMinute,
+}
+
+impl ComparedValue {
+    /// The value of an assessment with these scores and measures.
+    #[must_use]
+    pub fn of(self, scores: &Scores, measures: &Measures) -> f64 {
+        match self {
+            Self::Overall => scores.overall.into(),
+            Self::Fluency => scores.fluency.into(),
+            Self::Vocabulary => scores.vocabulary.into(),
+            Self::Grammar => scores.grammar.into(),
+            Self::Relevance => scores.relevance.into(),
+            Self::Words => measures.words.into(),
+            Self::DistinctWords => measures.distinct_words.into(),
+            Self::WordsPerMinute => measures.words_per_minute,
+        }
+    }
 }
 
 /// The four skills that are scored.
@@ -286,6 +382,21 @@ pub struct Scores {
     /// Relevance to the picture.
     #[schemars(range(max = 100))]
     pub relevance: u8,
+}
+
+impl Scores {
+    /// The scores of `assessment`.
+    #[must_use]
+    pub fn of(assessment: &Assessment) -> Self {
+        let skills = &assessment.skills;
+        Self {
+            overall: assessment.overall,
+            fluency: skills.fluency.score,
+            vocabulary: skills.vocabulary.score,
+            grammar: skills.grammar.score,
+            relevance: skills.relevance.score,
+        }
+    }
 }
 
 /// Data of `analysis.failed`.

@@ -2,16 +2,18 @@
 //! is an [`events::contract::Assessment`]. Any other request returns a sentence that says so.
 //!
 //! The transcript is read from the user's messages: a JSON object with `turns` between `<transcript>` and
-//! `</transcript>`, with the picture between `<picture>` tags where there is one.
+//! `</transcript>`, with the picture between `<picture>` tags where there is one, and the earlier assessments between
+//! `<earlier>` tags.
 
 mod assessment;
 mod mistakes;
+mod objectives;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::assessment::{Language, Picture, Transcript};
+use self::assessment::{Earlier, Language, Picture, Transcript};
 
 /// Bytes of text in a token, about.
 const BYTES_PER_TOKEN: usize = 4;
@@ -105,7 +107,9 @@ pub(crate) fn answer(body: &Value, takes_sampling: bool) -> Result<Value, Conver
                 .iter()
                 .any(|content| content.text.as_deref().is_some_and(|text| text.contains("in Korean")));
             let language = if korean { Language::Korean } else { Language::English };
-            let assessment = assessment::assess(&transcript, &picture, language);
+            let earlier: Vec<Earlier> =
+                text.iter().find_map(|text| block(text, "earlier")).unwrap_or_default();
+            let assessment = assessment::assess(&transcript, &picture, &earlier, language);
             let id = format!("tooluse_simulated{input_tokens}");
             let tool_use = json!({ "toolUseId": id, "name": tool, "input": assessment });
             (json!({ "toolUse": tool_use }), "tool_use")
@@ -157,12 +161,16 @@ fn block<T: DeserializeOwned>(text: &str, name: &str) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events::contract::{Assessment, Flag, Level};
+    use events::contract::{Assessment, ComparedValue, Flag, Level, ObjectiveVerdict};
 
     fn request(turns: &Value, system: &str) -> Value {
+        let earlier = json!([{ "conversationId": EARLIER, "overall": 41, "grammar": 30 }]);
         let data = format!(
-            "<picture>\n{}\n</picture>\n\n<transcript>\n{}\n</transcript>\n\nAssess.",
-            json!({ "title": "Park", "description": "A brown dog runs after a ball near a bench." }),
+            "<picture>\n{}\n</picture>\n\n<earlier>\n{earlier}\n</earlier>\n\n<transcript>\n{}\n</transcript>\n\nAssess.",
+            json!({
+                "title": "Park", "description": "A brown dog runs after a ball near a bench.",
+                "objectives": ["Describe the dog", "Say what happens next", "Name colours"],
+            }),
             json!({ "omittedTurns": 0, "turns": turns }),
         );
         json!({
@@ -183,6 +191,44 @@ mod tests {
         let tool_use = &answer["output"]["message"]["content"][0]["toolUse"];
         assert_eq!(tool_use["name"], "record_assessment");
         serde_json::from_value(tool_use["input"].clone()).unwrap()
+    }
+
+    const EARLIER: &str = "01a20ace-c800-7c7a-b47c-ea47bd68d012";
+
+    #[test]
+    fn objectives_are_met_by_long_turns_in_their_order() {
+        let turns = json!([
+            learner("Yes, the dog."),
+            learner("The brown dog is running after a red ball in the park."),
+            learner("It is happy."),
+        ]);
+        let judged = assessed(&turns, "Write in English.").objectives;
+        let verdicts: Vec<_> =
+            judged.iter().map(|result| (result.objective.as_str(), result.verdict)).collect();
+        let expected = [
+            ("Describe the dog", ObjectiveVerdict::Met),
+            ("Say what happens next", ObjectiveVerdict::PartlyMet),
+            ("Name colours", ObjectiveVerdict::NotMet),
+        ];
+        assert_eq!(verdicts, expected);
+        assert_eq!(judged[0].quote.as_deref(), Some("The brown dog is running after a red"));
+        assert_eq!(judged[1].quote.as_deref(), Some("It is happy."), "said after the first objective");
+        assert!(judged[0].comment.contains("at least 6 words") && judged[2].quote.is_none());
+        let verdicts = |turns| assessed(&turns, "").objectives.into_iter().map(|result| result.verdict);
+        assert!(verdicts(json!([])).all(|verdict| verdict == ObjectiveVerdict::NotMet));
+    }
+
+    #[test]
+    fn comparison_has_the_number_of_the_prompt_and_the_one_of_this_assessment() {
+        let turns = json!([learner("The brown dog is running after a red ball in the park.")]);
+        let assessment = assessed(&turns, "Write in English.");
+        let [comparison] = &assessment.comparisons[..] else { panic!("{:?}", assessment.comparisons) };
+        assert_eq!(
+            (comparison.conversation_id.to_string().as_str(), comparison.value),
+            (EARLIER, ComparedValue::Overall)
+        );
+        assert!((comparison.earlier - 41.0).abs() < f64::EPSILON);
+        assert!((comparison.now - f64::from(assessment.overall)).abs() < f64::EPSILON);
     }
 
     fn learner(text: &str) -> Value {

@@ -24,9 +24,9 @@ const PHRASE_ENDS: [&str; 22] = [
 ];
 const PHRASE_WORDS_MAX: usize = 3;
 /// Words of a turn that meets an objective.
-const OBJECTIVE_WORDS_MIN: usize = 6;
+pub(crate) const OBJECTIVE_WORDS_MIN: usize = 6;
 /// Words of the quote that proves it.
-const QUOTE_WORDS_MAX: usize = 8;
+pub(crate) const QUOTE_WORDS_MAX: usize = 8;
 
 /// An objective that a turn of the learner meets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use events::{
-    contract::{Assessment, Scores, Speaker, StoredAnalysis, Transcript},
+    contract::{Scores, Speaker, StoredAnalysis, Transcript},
     pipeline::names::PROGRESS_TOTAL,
 };
 
@@ -87,7 +87,7 @@ fn conversation_sums(transcript: &Transcript) -> [(&'static str, u64); 4] {
 }
 
 fn assessment_sums(analysis: &StoredAnalysis) -> [(&'static str, u64); 9] {
-    let Scores { overall, fluency, vocabulary, grammar, relevance } = scores(&analysis.assessment);
+    let Scores { overall, fluency, vocabulary, grammar, relevance } = Scores::of(&analysis.assessment);
     [
         ("scored", 1),
         ("overallSum", overall.into()),
@@ -99,16 +99,4 @@ fn assessment_sums(analysis: &StoredAnalysis) -> [(&'static str, u64); 9] {
         ("spokenWords", analysis.measures.spoken_words()),
         ("spokenMs", analysis.measures.speech_ms),
     ]
-}
-
-/// The scores of an assessment, as its event has them.
-pub(super) fn scores(assessment: &Assessment) -> Scores {
-    let skills = &assessment.skills;
-    Scores {
-        overall: assessment.overall,
-        fluency: skills.fluency.score,
-        vocabulary: skills.vocabulary.score,
-        grammar: skills.grammar.score,
-        relevance: skills.relevance.score,
-    }
 }

@@ -116,7 +116,7 @@ fn right() -> (Actual, Planned) {
     let header = journalled::ended(start, transcript.ended_at, end);
     let completed = header.completed().expect("it has ended");
     let mut analyzed = event("conversation.analyzed", id);
-    analyzed["data"]["scores"] = json!(scores(&analysis.assessment));
+    analyzed["data"]["scores"] = json!(Scores::of(&analysis.assessment));
     let mut updated = event("progress.updated", id);
     updated["data"]["milestones"] = json!(["first_conversation"]);
     let completed = serde_json::from_str(&completed.encode()).expect("an envelope is JSON");

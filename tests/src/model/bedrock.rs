@@ -1,5 +1,5 @@
-//! Bedrock's Converse: a model that quotes the learner and returns random scores. Its first response is sometimes invalid, and
-//! it rarely refuses.
+//! Bedrock's Converse: a model that quotes the learner and returns random scores. Of two comparisons with each earlier assessment
+//! one has a wrong number. Its first response is sometimes invalid, and it rarely refuses.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -102,8 +102,22 @@ pub(super) fn answer(state: &mut State, request: &Value) -> Result<Answer, Servi
         "fluency": skill(), "vocabulary": skill(), "grammar": skill(), "relevance": skill(),
     });
     let flags = if state.random.random_bool(0.2) { json!(["little_speech"]) } else { json!([]) };
+    let overall = if nonsense { 300 } else { state.random.random_range(25..=95u32) };
+    let objectives = block(request, "picture")["objectives"].as_array().cloned().unwrap_or_default();
+    let objectives = objectives.iter().map(|objective| {
+        json!({ "objective": objective, "verdict": "partly_met", "quote": quote, "comment": "A beginning." })
+    });
+    let earlier = block(request, "earlier").as_array().cloned().unwrap_or_default();
+    let comparisons = earlier.iter().flat_map(|earlier| {
+        let (id, before) = (&earlier["conversationId"], &earlier["overall"]);
+        let comparison = |now| {
+            json!({ "conversationId": id, "value": "overall", "earlier": before, "now": now, "comment": "Now." })
+        };
+        [comparison(overall), comparison(overall + 1)]
+    });
     let assessment = json!({
-        "overall": if nonsense { 300 } else { state.random.random_range(25..=95u32) },
+        "overall": overall, "objectives": objectives.collect::<Vec<_>>(),
+        "comparisons": comparisons.collect::<Vec<_>>(),
         "skills": skills, "cefr": "B1", "strengths": ["You described the picture."], "corrections": [],
         "recommendations": ["Use the past tense."], "nextObjective": "Tell a story.", "flags": flags,
     });
@@ -136,15 +150,19 @@ fn subject(request: &Value) -> String {
 
 /// The learner's turns in the transcript of a request.
 fn learner(request: &Value) -> Vec<String> {
-    let content = request["messages"][0]["content"].as_array().cloned().unwrap_or_default();
-    let text: String = content.iter().filter_map(|block| block["text"].as_str()).collect();
-    let Some((_, rest)) = text.split_once("<transcript>") else { return Vec::new() };
-    let Some((json, _)) = rest.split_once("</transcript>") else { return Vec::new() };
-    let transcript: Value = serde_json::from_str(json.trim()).unwrap_or_default();
-    let turns = transcript["turns"].as_array().cloned().unwrap_or_default();
+    let turns = block(request, "transcript")["turns"].as_array().cloned().unwrap_or_default();
     turns
         .iter()
         .filter(|turn| turn["speaker"] == "learner")
         .filter_map(|turn| turn["text"].as_str().map(str::to_owned))
         .collect()
+}
+
+/// The JSON of the block `name` in a request; null without one.
+fn block(request: &Value, name: &str) -> Value {
+    let content = request["messages"][0]["content"].as_array().cloned().unwrap_or_default();
+    let text: String = content.iter().filter_map(|block| block["text"].as_str()).collect();
+    let json =
+        text.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once(&format!("</{name}>")));
+    json.and_then(|(json, _)| serde_json::from_str(json.trim()).ok()).unwrap_or_default()
 }

@@ -7,13 +7,10 @@ use aws_sdk_bedrockruntime::{
         ContentBlock, ConversationRole, Message, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
     },
 };
-use events::{
-    contract::{AnalysisFailure, Assessment, FeedbackLanguage, Turn},
-    runtime::failure::Failure,
-};
+use events::{contract::AnalysisFailure, runtime::failure::Failure};
 
 use super::{
-    check,
+    check::{self, Accepted, Facts},
     model::{Model, Response, Stop},
     prompt,
 };
@@ -24,19 +21,17 @@ const REQUESTS_MAX: usize = 2;
 /// The input of an assessment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
-    /// The language of the feedback.
-    pub(super) language: FeedbackLanguage,
     /// The user text of the prompt.
     pub(super) data: &'a str,
-    /// The turns from which quotes must come.
-    pub(super) turns: &'a [Turn],
+    /// What the response is checked against.
+    pub(super) facts: Facts<'a>,
 }
 
 /// The result of the dialogue with its token counts.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     /// The assessment, or the reason why there is none.
-    pub(super) verdict: Result<Assessment, AnalysisFailure>,
+    pub(super) verdict: Result<Accepted, AnalysisFailure>,
     /// Input tokens of all requests.
     pub(super) input_tokens: u64,
     /// Output tokens of all responses.
@@ -50,7 +45,7 @@ pub(super) struct Outcome {
 /// # Errors
 /// Those of the calls. The content of a response is an [`Outcome`], never an error.
 pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outcome, Failure> {
-    let system = prompt::system(question.language);
+    let system = prompt::system(question.facts.language);
     let first = vec![ContentBlock::Text(question.data.to_owned())];
     let mut messages = vec![message(ConversationRole::User, first).map_err(Failure::retry)?];
     let mut outcome = Outcome {
@@ -65,8 +60,8 @@ pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outc
         outcome.output_tokens += response.output_tokens;
         outcome.simulated |= response.simulated;
         match judge(&response, question) {
-            Judgement::Accepted(assessment) => {
-                outcome.verdict = Ok(*assessment);
+            Judgement::Accepted(accepted) => {
+                outcome.verdict = Ok(*accepted);
                 return Ok(outcome);
             }
             Judgement::Refused => {
@@ -88,7 +83,7 @@ pub(super) async fn assess(model: &Model, question: Question<'_>) -> Result<Outc
 /// The verdict on one response.
 #[derive(Debug)]
 enum Judgement {
-    Accepted(Box<Assessment>),
+    Accepted(Box<Accepted>),
     Refused,
     /// The violations.
     Invalid(Vec<String>),
@@ -103,12 +98,10 @@ fn judge(response: &Response, question: Question<'_>) -> Judgement {
         (Stop::Complete, None) => {
             Judgement::Invalid(vec![format!("the answer: does not call the tool {}", prompt::TOOL)])
         }
-        (Stop::Complete, Some(call)) => {
-            match check::assessment(&call.input, question.turns, question.language) {
-                Ok(assessment) => Judgement::Accepted(Box::new(assessment)),
-                Err(violations) => Judgement::Invalid(violations),
-            }
-        }
+        (Stop::Complete, Some(call)) => match check::assessment(&call.input, question.facts) {
+            Ok(accepted) => Judgement::Accepted(Box::new(accepted)),
+            Err(violations) => Judgement::Invalid(violations),
+        },
     }
 }
 
@@ -145,7 +138,7 @@ mod tests {
     };
     use aws_sdk_bedrockruntime::types::ToolUseBlock;
     use aws_smithy_types::Document;
-    use events::contract::Speaker;
+    use events::contract::{FeedbackLanguage, Measures, Speaker};
     use serde_json::{Value, json};
 
     fn answer(stop: Stop, input: Option<Value>) -> Response {
@@ -165,7 +158,10 @@ mod tests {
     fn answers_are_judged_by_their_end_their_call_and_the_checks() {
         let turns = [turn(0, Speaker::Learner, "A man with an umbrella")];
         let good = serde_json::to_value(test_samples::assessment(70, "an umbrella")).unwrap();
-        let question = |language| Question { language, data: "data", turns: &turns };
+        let measures = Measures::default();
+        let facts =
+            |language| Facts { language, turns: &turns, measures: &measures, objectives: &[], earlier: &[] };
+        let question = |language| Question { data: "data", facts: facts(language) };
         let english = question(FeedbackLanguage::English);
         let judged = |stop, input: Option<Value>| judge(&answer(stop, input), english);
         assert!(matches!(judged(Stop::Complete, Some(good.clone())), Judgement::Accepted(_)));

@@ -6,15 +6,19 @@
 use std::sync::LazyLock;
 
 use events::{
-    contract::{Assessment, FeedbackLanguage, SkillScore, Turn},
+    contract::{
+        Assessment, Comparison, FeedbackLanguage, Measures, ObjectiveResult, ObjectiveVerdict, Scores,
+        SkillScore, Turn,
+    },
     json::with_integers,
     quote::Said,
     text::has_visible,
 };
 use jsonschema::Validator;
+use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{language, wrapping::unwrapped};
+use super::{earlier::Earlier, language, wrapping::unwrapped};
 
 /// Maximum number of listed violations.
 pub(super) const VIOLATIONS_MAX: usize = 20;
@@ -24,6 +28,29 @@ pub(super) const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Maximum length of a violation, in characters.
 const VIOLATION_CHARS_MAX: usize = 400;
+
+/// What an answer is checked against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts<'a> {
+    /// The language of the feedback.
+    pub(super) language: FeedbackLanguage,
+    /// The turns from which quotes must come.
+    pub(super) turns: &'a [Turn],
+    /// The measures of the conversation.
+    pub(super) measures: &'a Measures,
+    /// The objectives of the picture.
+    pub(super) objectives: &'a [String],
+    /// The earlier assessments that the model received.
+    pub(super) earlier: &'a [Earlier],
+}
+
+/// An answer that passed the checks.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Accepted {
+    pub(super) assessment: Assessment,
+    /// Comparisons that were dropped because a value of theirs is not a stored one.
+    pub(super) dropped_comparisons: usize,
+}
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
@@ -56,17 +83,17 @@ fn remove_places(schema: &mut Value) {
     }
 }
 
-/// Parses and checks `answer` against the conversation in `turns` and the feedback `language`. Known wrappings are undone
-/// before, and the places of its quotes are filled in.
+/// Parses and checks `answer` against `facts`. Known wrappings are undone before, and the places of its quotes are filled in.
+/// Comparisons that are not with stored values are dropped.
 ///
 /// # Errors
 /// The violations, at most [`VIOLATIONS_MAX`], each with a JSON pointer.
-pub(super) fn assessment(
-    answer: &Value,
-    turns: &[Turn],
-    language: FeedbackLanguage,
-) -> Result<Assessment, Vec<String>> {
-    let answer = with_integers(unwrapped(answer.clone(), &SCHEMA));
+pub(super) fn assessment(answer: &Value, facts: Facts<'_>) -> Result<Accepted, Vec<String>> {
+    let mut answer = with_integers(unwrapped(answer.clone(), &SCHEMA));
+    let offered = answer["comparisons"].as_array().map_or(0, Vec::len);
+    if let Some(comparisons) = answer.get_mut("comparisons").and_then(Value::as_array_mut) {
+        comparisons.retain(|item| Comparison::deserialize(item).is_ok());
+    }
     let mut violations: Vec<String> = VALIDATOR
         .iter_errors(&answer)
         .take(VIOLATIONS_MAX)
@@ -77,11 +104,59 @@ pub(super) fn assessment(
     }
     let mut assessment: Assessment =
         serde_json::from_value(answer).map_err(|error| vec![violation("", &error.to_string())])?;
+    drop_wrong_comparisons(&mut assessment, facts);
+    violations.extend(bad_objectives(&assessment, facts.objectives));
     violations.extend(bad_texts(&assessment));
-    violations.extend(place_quotes(&mut assessment, turns));
-    violations.extend(bad_language(&assessment, language));
+    violations.extend(place_quotes(&mut assessment, facts.turns));
+    violations.extend(bad_language(&assessment, facts.language));
     violations.truncate(VIOLATIONS_MAX);
-    if violations.is_empty() { Ok(assessment) } else { Err(violations) }
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let dropped_comparisons = offered - assessment.comparisons.len();
+    Ok(Accepted { assessment, dropped_comparisons })
+}
+
+/// Drops the comparisons with a value that is not stored, and repeated ones.
+fn drop_wrong_comparisons(assessment: &mut Assessment, facts: Facts<'_>) {
+    let mut kept: Vec<Comparison> = Vec::new();
+    for comparison in std::mem::take(&mut assessment.comparisons) {
+        let Comparison { conversation_id, value, .. } = comparison;
+        let earlier = facts.earlier.iter().find(|earlier| earlier.conversation_id == conversation_id);
+        let now = value.of(&Scores::of(assessment), facts.measures);
+        let is_stored = earlier.is_some_and(|earlier| is_same(earlier.value(value), comparison.earlier))
+            && is_same(now, comparison.now);
+        let is_new = kept.iter().all(|kept| (kept.conversation_id, kept.value) != (conversation_id, value));
+        if is_stored && is_new {
+            kept.push(comparison);
+        }
+    }
+    assessment.comparisons = kept;
+}
+
+/// Whether two values are the same. Measures are rounded to hundredths, scores are integers.
+fn is_same(value: f64, other: f64) -> bool {
+    (value - other).abs() < 0.005
+}
+
+/// Objectives that are not the picture's, or not in its order, and verdicts without a quote.
+fn bad_objectives(assessment: &Assessment, objectives: &[String]) -> Vec<String> {
+    let results = &assessment.objectives;
+    if !results.iter().map(|result| &result.objective).eq(objectives) {
+        let what =
+            format!("judges not each of the picture's objectives once, in their order: {objectives:?}");
+        return vec![violation("/objectives", &what)];
+    }
+    let needs_quote = |(_, result): &(usize, &_)| needs_quote(result);
+    let without = results.iter().enumerate().filter(needs_quote);
+    without.map(|(place, _)| violation(&format!("/objectives/{place}/quote"), "is missing")).collect()
+}
+
+fn needs_quote(result: &ObjectiveResult) -> bool {
+    match result.verdict {
+        ObjectiveVerdict::Met | ObjectiveVerdict::PartlyMet => result.quote.is_none(),
+        ObjectiveVerdict::NotMet => false,
+    }
 }
 
 fn violation(place: &str, what: &str) -> String {
@@ -120,7 +195,9 @@ fn bad_language(assessment: &Assessment, language: FeedbackLanguage) -> impl Ite
 
 /// The texts in the feedback language with their JSON pointers.
 fn feedback(assessment: &Assessment) -> Vec<(String, &str)> {
-    let Assessment { strengths, recommendations, next_objective, corrections, .. } = assessment;
+    let Assessment {
+        strengths, recommendations, next_objective, corrections, objectives, comparisons, ..
+    } = assessment;
     let mut texts = Vec::new();
     for (name, list) in [("strengths", strengths), ("recommendations", recommendations)] {
         texts
@@ -138,6 +215,10 @@ fn feedback(assessment: &Assessment) -> Vec<(String, &str)> {
             .enumerate()
             .map(|(place, correction)| (format!("/corrections/{place}/why"), correction.why.as_str())),
     );
+    let comments = objectives.iter().map(|result| result.comment.as_str()).enumerate();
+    texts.extend(comments.map(|(place, comment)| (format!("/objectives/{place}/comment"), comment)));
+    let comments = comparisons.iter().map(|comparison| comparison.comment.as_str()).enumerate();
+    texts.extend(comments.map(|(place, comment)| (format!("/comparisons/{place}/comment"), comment)));
     texts
 }
 
@@ -161,7 +242,7 @@ fn place_quotes(assessment: &mut Assessment, turns: &[Turn]) -> Vec<String> {
         }
         place
     };
-    let Assessment { skills, corrections, .. } = assessment;
+    let Assessment { skills, corrections, objectives, .. } = assessment;
     for (name, skill) in [
         ("fluency", &mut skills.fluency),
         ("vocabulary", &mut skills.vocabulary),
@@ -174,6 +255,10 @@ fn place_quotes(assessment: &mut Assessment, turns: &[Turn]) -> Vec<String> {
     }
     for (index, correction) in corrections.iter_mut().enumerate() {
         correction.place = place(format!("/corrections/{index}/quote"), &correction.quote);
+    }
+    for (index, result) in objectives.iter_mut().enumerate() {
+        let quote = result.quote.as_ref();
+        result.place = quote.and_then(|quote| place(format!("/objectives/{index}/quote"), quote));
     }
     violations
 }
@@ -208,7 +293,106 @@ mod tests {
         let mut answer =
             serde_json::to_value(test_samples::assessment(70, "the man has an umbrella")).unwrap();
         edit(&mut answer);
-        assessment(&answer, &conversation(), FeedbackLanguage::English)
+        checked(&answer, FeedbackLanguage::English).map(|accepted| accepted.assessment)
+    }
+
+    fn checked(answer: &Value, language: FeedbackLanguage) -> Result<Accepted, Vec<String>> {
+        let (turns, measures) = (conversation(), Measures::default());
+        assessment(
+            answer,
+            Facts { language, turns: &turns, measures: &measures, objectives: &[], earlier: &[] },
+        )
+    }
+
+    /// The answer with `objectives` and `comparisons` about a picture with two objectives, after an assessment with the overall
+    /// score 60.
+    fn compared(objectives: Value, comparisons: Value) -> Result<Accepted, Vec<String>> {
+        let sample = test_samples::assessment(60, "the man has an umbrella");
+        let mut answer = serde_json::to_value(Assessment { overall: 70, ..sample.clone() }).unwrap();
+        (answer["objectives"], answer["comparisons"]) = (objectives, comparisons);
+        let (turns, measures) = (conversation(), Measures { words: 12, ..Measures::default() });
+        let earlier = [Earlier::sample(EARLIER.parse().unwrap(), &sample, &Measures::default())];
+        let facts = Facts {
+            language: FeedbackLanguage::English,
+            turns: &turns,
+            measures: &measures,
+            objectives: &["Describe people".to_owned(), "Name the weather".to_owned()],
+            earlier: &earlier,
+        };
+        assessment(&answer, facts)
+    }
+
+    const EARLIER: &str = "01a20ace-c800-7c7a-b47c-ea47bd68d012";
+
+    fn judged() -> Value {
+        json!([
+            { "objective": "Describe people", "verdict": "met", "quote": "the man", "comment": "A man." },
+            { "objective": "Name the weather", "verdict": "not_met", "comment": "You did not." },
+        ])
+    }
+
+    #[test]
+    fn each_objective_of_the_picture_is_judged_with_a_quote_of_the_learner() {
+        let accepted = compared(judged(), json!([])).unwrap().assessment;
+        assert_eq!(accepted.objectives[0].place, Some(QuotePlace { turn: 1, start: 20, end: 27 }));
+        assert_eq!((accepted.objectives[1].quote.as_ref(), accepted.objectives[1].place), (None, None));
+        let refused = |edit: &dyn Fn(&mut Value), expected: &str| {
+            let mut objectives = judged();
+            edit(&mut objectives);
+            let violations = compared(objectives, json!([])).unwrap_err();
+            assert!(violations.iter().any(|violation| violation.starts_with(expected)), "{violations:?}");
+        };
+        refused(&|objectives| *objectives = json!([]), "/objectives: judges not each");
+        refused(&|objectives| objectives.as_array_mut().unwrap().reverse(), "/objectives: judges not each");
+        refused(&|objectives| objectives[0]["objective"] = json!("Describe cats"), "/objectives: judges not");
+        refused(
+            &|objectives| objectives[0]["quote"] = json!("the woman"),
+            "/objectives/0/quote: \"the woman\"",
+        );
+        refused(
+            &|objectives| objectives[1]["verdict"] = json!("partly_met"),
+            "/objectives/1/quote: is missing",
+        );
+        refused(&|objectives| objectives[1]["verdict"] = json!("perhaps"), "/objectives/1/verdict: ");
+        refused(&|objectives| objectives[1]["comment"] = json!(""), "/objectives/1/comment: is empty");
+        assert!(answer(|answer| answer["objectives"] = judged()).is_err(), "the picture has no objectives");
+    }
+
+    #[test]
+    fn comparison_with_a_value_that_is_not_stored_is_dropped() {
+        let comparison = |edit: &dyn Fn(&mut Value)| {
+            let mut comparison = json!({
+                "conversationId": EARLIER, "value": "overall", "earlier": 60, "now": 70.0, "comment": "Better.",
+            });
+            edit(&mut comparison);
+            comparison
+        };
+        let good = comparison(&|_| ());
+        let words =
+            comparison(&|it| (it["value"], it["earlier"], it["now"]) = (json!("words"), json!(0), json!(12)));
+        let wrong = [
+            comparison(&|it| it["earlier"] = json!(59)),
+            comparison(&|it| it["now"] = json!(71)),
+            comparison(&|it| it["value"] = json!("grammar")),
+            comparison(&|it| it["value"] = json!("charm")),
+            comparison(&|it| it["conversationId"] = json!("01a20ace-c800-7c7a-b47c-ea47bd68d013")),
+            comparison(&|it| it["conversationId"] = json!("last week")),
+            json!("better than before"),
+            good.clone(),
+        ];
+        let accepted = compared(judged(), json!([good.clone(), words])).unwrap();
+        assert_eq!((accepted.assessment.comparisons.len(), accepted.dropped_comparisons), (2, 0));
+        for wrong in wrong {
+            let accepted = compared(judged(), json!([good.clone(), wrong])).unwrap();
+            assert_eq!(
+                (accepted.assessment.comparisons.len(), accepted.dropped_comparisons),
+                (1, 1),
+                "{wrong}"
+            );
+        }
+        let silent = comparison(&|it| it["comment"] = json!(" "));
+        let violations = compared(judged(), json!([silent])).unwrap_err();
+        assert_eq!(violations[0], "/comparisons/0/comment: is empty");
     }
 
     #[track_caller]
@@ -338,7 +522,6 @@ mod tests {
             answer["corrections"] = json!([{ "quote": "He go home", "better": text, "why": "3인칭입니다." }]);
             answer
         };
-        let checked = |answer: &Value, language| assessment(answer, &conversation(), language);
         let korean = in_korean("He goes home.");
         assert!(checked(&korean, FeedbackLanguage::Korean).is_ok());
         let places = |violations: Vec<String>| -> Vec<String> {
@@ -394,7 +577,7 @@ mod tests {
         #[test]
         fn anything_is_checked_without_panic(text in ".{0,60}", number: f64) {
             let answer = json!({ "overall": number, "cefr": text });
-            let _ = assessment(&answer, &conversation(), FeedbackLanguage::Korean);
+            let _ = checked(&answer, FeedbackLanguage::Korean);
         }
     }
 }

@@ -20,7 +20,6 @@ pub(super) fn analyzed(
     document: ObjectRef,
 ) -> Publication {
     let StoredAnalysis { assessment, analyzed_at, .. } = stored;
-    let skills = &assessment.skills;
     let event = Event::ConversationAnalyzed(ConversationAnalyzed {
         conversation_id: stored.conversation_id,
         user_id: stored.user_id,
@@ -30,13 +29,7 @@ pub(super) fn analyzed(
         document,
         level: Some(completed.level),
         measures: Some(stored.measures),
-        scores: Scores {
-            overall: assessment.overall,
-            fluency: skills.fluency.score,
-            vocabulary: skills.vocabulary.score,
-            grammar: skills.grammar.score,
-            relevance: skills.relevance.score,
-        },
+        scores: Scores::of(&assessment),
         cefr: assessment.cefr,
         flags: assessment.flags,
         model_id: stored.model_id,

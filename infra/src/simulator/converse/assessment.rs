@@ -1,12 +1,18 @@
 //! PURE. An assessment from counts over a transcript: words, distinct words, length of turns, words shared with the
-//! picture's description, and common mistakes. It judges nothing else.
+//! picture's description, common mistakes, and the overall scores of earlier assessments. It judges nothing else.
 
 use std::collections::HashSet;
 
-use events::contract::{Assessment, Correction, Evidence, Flag, Level, Skill, SkillScore, Skills};
+use events::contract::{
+    Assessment, ComparedValue, Comparison, ConversationId, Correction, Evidence, Flag, Level, Skill,
+    SkillScore, Skills,
+};
 use serde::Deserialize;
 
-use super::mistakes::{self, Kind, Mistake};
+use super::{
+    mistakes::{self, Kind, Mistake},
+    objectives,
+};
 
 /// Words below which the assessment has low confidence.
 const FEW_WORDS: usize = 12;
@@ -33,6 +39,15 @@ pub(super) struct Picture {
     title: String,
     description: String,
     vocabulary: Vec<String>,
+    objectives: Vec<String>,
+}
+
+/// An earlier assessment in the prompt.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Earlier {
+    conversation_id: ConversationId,
+    overall: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +57,7 @@ pub(super) enum Language {
 }
 
 impl Language {
-    fn choose<T>(self, english: T, korean: T) -> T {
+    pub(super) fn choose<T>(self, english: T, korean: T) -> T {
         match self {
             Self::English => english,
             Self::Korean => korean,
@@ -59,7 +74,12 @@ struct Counts {
 }
 
 /// Assesses the learner's turns.
-pub(super) fn assess(transcript: &Transcript, picture: &Picture, language: Language) -> Assessment {
+pub(super) fn assess(
+    transcript: &Transcript,
+    picture: &Picture,
+    earlier: &[Earlier],
+    language: Language,
+) -> Assessment {
     let turns: Vec<&str> = transcript
         .turns
         .iter()
@@ -100,7 +120,24 @@ pub(super) fn assess(transcript: &Transcript, picture: &Picture, language: Langu
         recommendations: vec![advice(weakest, language).to_owned()],
         next_objective: objective(weakest, language).to_owned(),
         flags: if counts.words < FEW_WORDS { vec![Flag::LittleSpeech] } else { Vec::new() },
+        objectives: objectives::judge(&picture.objectives, &turns, language),
+        comparisons: earlier.iter().map(|earlier| comparison(earlier, overall, language)).collect(),
         skills,
+    }
+}
+
+fn comparison(earlier: &Earlier, overall: u8, language: Language) -> Comparison {
+    let before = earlier.overall;
+    let comment = language.choose(
+        format!("The overall score was {before} and is {overall}."),
+        format!("종합 점수가 {before}점에서 {overall}점이 되었습니다."),
+    );
+    Comparison {
+        conversation_id: earlier.conversation_id,
+        value: ComparedValue::Overall,
+        earlier: before.into(),
+        now: overall.into(),
+        comment,
     }
 }
 

@@ -1117,12 +1117,22 @@ export interface components {
         Assessment: {
             /** @description The CEFR level the learner spoke at. */
             cefr: components["schemas"]["Level"];
+            /**
+             * @description Comparisons with earlier assessments of the learner, at most 6. Both values of each are stored values. Empty without
+             *     earlier assessments, and before version 1.3.
+             */
+            comparisons?: components["schemas"]["Comparison"][];
             /** @description Sentences that could be better, at most 10. */
             corrections: components["schemas"]["Correction"][];
             /** @description What a person should look at. */
             flags: components["schemas"]["Flag"][];
             /** @description One objective for the next conversation, in the feedback language. */
             nextObjective: string;
+            /**
+             * @description How far the learner met each objective of the picture, in the picture's order. Empty for a picture without objectives,
+             *     and before version 1.3.
+             */
+            objectives?: components["schemas"]["ObjectiveResult"][];
             /**
              * Format: uint8
              * @description The whole conversation, from 0 to 100.
@@ -1248,6 +1258,27 @@ export interface components {
         CodeRequested: {
             /** @description A message for the learner. */
             detail: string;
+        };
+        /** @description A value that is compared: a score of the model from 0 to 100, or a measure of ours. */
+        ComparedValue: "overall" | "fluency" | "vocabulary" | "grammar" | "relevance" | "words" | "distinctWords" | "wordsPerMinute";
+        /** @description A value of this assessment beside the same value of an earlier one. */
+        Comparison: {
+            /** @description What the difference means, in the feedback language. */
+            comment: string;
+            /** @description The earlier conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /**
+             * Format: double
+             * @description The value of the earlier conversation, as it is stored.
+             */
+            earlier: number;
+            /**
+             * Format: double
+             * @description The value of this conversation, as it is stored.
+             */
+            now: number;
+            /** @description What is compared. */
+            value: components["schemas"]["ComparedValue"];
         };
         /** @description Data of `complete`. */
         Complete: {
@@ -1892,6 +1923,24 @@ export interface components {
             /** @description The picture. The learner has talked about it least, and least about its category. */
             picture: components["schemas"]["PictureSummary"];
         };
+        /** @description How far the learner met an objective of the picture. */
+        ObjectiveResult: {
+            /** @description The reason, in the feedback language. */
+            comment: string;
+            /** @description The objective, word for word as the picture has it. */
+            objective: string;
+            /** @description Where the quote stands; absent in what the model returns. */
+            place?: components["schemas"]["QuotePlace"] | null;
+            /**
+             * @description The learner's words that show it, exactly as they stand in one turn of the transcript; absent only for an objective that
+             *     is not met.
+             */
+            quote?: string | null;
+            /** @description How far it is met. */
+            verdict: components["schemas"]["ObjectiveVerdict"];
+        };
+        /** @description How far an objective is met. */
+        ObjectiveVerdict: "met" | "partly_met" | "not_met";
         /** @description An event of the stream: its name is `event`, its data is the list. */
         OpsEvent: {
             data: components["schemas"]["Queues"];
