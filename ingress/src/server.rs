@@ -24,7 +24,6 @@ use crate::{
     api::{
         self, access,
         auth::{self, response_time},
-        docs::ReferencePage,
         middleware::{BODY_BYTES_MAX, cors, default_headers, request_id, timeout},
         openapi::{OpenApi, document},
         problem::ApiError,
@@ -135,7 +134,6 @@ pub fn router(app: Arc<AppState>) -> Router {
         .merge(router_of(others))
         .fallback(page_or_not_found)
         .method_not_allowed_fallback(async || ApiError::Method)
-        .layer(Extension(ReferencePage::new(&document)))
         .layer(Extension(OpenApi::new(&document)))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(timeout));

@@ -1,11 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+import { reference } from "./scripts/reference.ts";
+
 /** The service that `npm run dev` talks to. */
 const service = process.env.NOVA_URL ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), reference()],
   build: {
     // Worklets and fonts stay files of our own origin: the content security policy allows no data URL.
     assetsInlineLimit: 0,

@@ -170,9 +170,20 @@ async function refusedMicrophone(page) {
   await page.getByText("✓", { exact: true }).first().waitFor({ state: "attached" });
 }
 
+/** The renderer works under the policy of its page and shows every operation. */
+async function apiReference(page) {
+  const { paths } = await (await fetch(`${service}/api/openapi.json`)).json();
+  const operations = Object.values(paths).flatMap((path) => Object.values(path).filter((part) => part.operationId));
+  await page.goto(`${url}/api/docs`);
+  await page.getByRole("heading", { name: /Nova English Learning/u }).waitFor();
+  assert.equal(await page.locator(".opblock").count(), operations.length);
+}
+
 const fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
 await browser([...fake, `--use-file-for-fake-audio-capture=${wav}%noloop`], conversationByVoice);
 console.log("a conversation by voice: passed");
 await browser([], refusedMicrophone);
 console.log("a refused microphone: passed");
+await browser([], apiReference);
+console.log("the API reference: passed");
 network.close();
