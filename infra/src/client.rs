@@ -15,6 +15,7 @@ mod playback;
 mod script;
 mod session;
 mod wav;
+mod word_errors;
 
 pub use account::{Accounts, Learner, TicketError};
 pub use connection::{Connection, Incoming, Offer};
@@ -24,3 +25,4 @@ pub use microphone::Microphone;
 pub use script::{Line, Script};
 pub(crate) use session::LearnerSession;
 pub use wav::read_wav;
+pub use word_errors::WordErrors;

@@ -72,4 +72,4 @@ pub use sdk::{ACCOUNT, REGION, root_s3_client, root_sdk_config};
 pub(crate) use service::CONFIRMATION_CODE;
 pub use service::Service;
 pub use stack::{Change, Instance, Part, Stack, StackOptions, SupervisionError};
-pub use tool::{PythonTool, api_tester, cfn_lint, ministack};
+pub use tool::{PythonTool, api_tester, cfn_lint, ministack, second_voice, speech};

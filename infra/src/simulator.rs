@@ -17,6 +17,7 @@ mod models;
 mod server;
 mod session;
 mod signature;
+mod speech;
 pub(crate) mod stamp;
 mod stream;
 mod tls;
@@ -43,6 +44,9 @@ use self::faults::PlannedFault;
 use self::server::ServerState;
 use self::session::Settings;
 pub use self::session::answer::Interruption;
+use self::session::{hearing::WORDS_LIMIT, speaking::SAMPLES_LIMIT};
+pub use self::speech::{Speech, SpeechError, SpeechMode};
+use crate::progress::Progress;
 
 /// Time that open streams have to end when the simulator stops.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -74,6 +78,10 @@ pub struct SimulatorOptions {
     /// delay; for load tests
     #[arg(long)]
     pub stamps: bool,
+    /// Whether it understands a voice and answers with one, beside audible text. The program for it is installed from the
+    /// Python Package Index once, 119 MB
+    #[arg(long, value_enum, default_value_t)]
+    pub speech: SpeechMode,
     /// A fault for the next stream: WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be repeated. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
     /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt, end, and for images filter-prompt
     /// or filter-image. TIMES is the number of streams, * means all
@@ -118,6 +126,7 @@ pub struct Simulator {
     address: SocketAddr,
     ca_file: PathBuf,
     control: Arc<Control>,
+    speech: Option<Speech>,
     shutdown: CancellationToken,
     server: Option<JoinHandle<()>>,
 }
@@ -150,6 +159,9 @@ pub async fn run(options: SimulatorOptions, shutdown: CancellationToken) -> anyh
     writeln!(out, "  export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={endpoint}")?;
     writeln!(out, "  export AWS_CA_BUNDLE={ca_file}")?;
     writeln!(out, "  export NODE_EXTRA_CA_CERTS={ca_file}")?;
+    if simulator.speech().is_some() {
+        writeln!(out, "\nIt understands a voice and answers with one.")?;
+    }
     out.flush()?;
     shutdown.cancelled().await;
     simulator.stop().await;
@@ -172,6 +184,7 @@ impl Simulator {
             None => default_ca_file()?,
         };
         let tls = tls::server_config(&ca_file)?;
+        let speech = speech::start(options.speech, &Progress::silent()).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
             .await
             .with_context(|| format!("the simulator cannot listen on port {}", options.port))?;
@@ -181,6 +194,7 @@ impl Simulator {
             control: Arc::clone(&control),
             options: Arc::new(options),
             streams: TaskTracker::new(),
+            speech: speech.clone(),
         };
         let shutdown = CancellationToken::new();
         let serving = server::serve(listener, TlsAcceptor::from(tls), shared.clone(), shutdown.clone());
@@ -191,7 +205,7 @@ impl Simulator {
                 tracing::warn!("streams were still open when the simulator stopped");
             }
         });
-        Ok(Self { address, ca_file, control, shutdown, server: Some(server) })
+        Ok(Self { address, ca_file, control, speech, shutdown, server: Some(server) })
     }
 
     /// The endpoint: `https://127.0.0.1:<port>`.
@@ -202,6 +216,11 @@ impl Simulator {
     /// The certificate of its authority, PEM.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// What it hears and speaks with; `None` without [`SimulatorOptions::speech`].
+    pub fn speech(&self) -> Option<&Speech> {
+        self.speech.as_ref()
     }
 
     /// Queues a fault for the next streams.
@@ -259,6 +278,10 @@ impl Tuning {
             interruption: self.interruption,
             stream_limit: Duration::from_secs_f64(self.stream_limit_seconds),
             idle_limit: Duration::from_secs_f64(self.idle_limit_seconds),
+            speech: false,
+            // The speech program works in real time.
+            words_limit: WORDS_LIMIT.mul_f64(self.clock_scale),
+            samples_limit: SAMPLES_LIMIT.mul_f64(self.clock_scale),
         }
     }
 }

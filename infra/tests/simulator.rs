@@ -10,6 +10,10 @@ mod faults;
 mod images;
 #[path = "simulator/javascript.rs"]
 mod javascript;
+#[path = "simulator/sounds.rs"]
+mod sounds;
+#[path = "simulator/speech.rs"]
+mod speech;
 
 use std::path::Path;
 

@@ -6,8 +6,12 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duratio
 use anyhow::{Context as _, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::workers::Worker;
-use infra::local::{
-    Change, Part, Progress, Service, Stack, StackOptions, build, build_page, is_free, ministack, workspace,
+use infra::{
+    local::{
+        Change, Part, Progress, Service, Stack, StackOptions, build, build_page, is_free, ministack,
+        workspace,
+    },
+    simulator::{Speech, SpeechMode},
 };
 
 use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
@@ -29,6 +33,9 @@ pub(super) struct UpOptions {
     /// Seconds that stand for a minute of CloudWatch: so often the queues are sampled and the alarms are evaluated.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
     alarm_period: u64,
+    /// Whether the simulated tutor understands a voice and answers with one. The program for it is installed once, 119 MB.
+    #[arg(long, value_enum, default_value_t = SpeechMode::Auto)]
+    speech: SpeechMode,
 }
 
 /// Parses the name of a worker. The error lists all names.
@@ -78,10 +85,15 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     progress.begin("Installing the local cloud");
     ministack().command(&progress).await?;
     progress.end("");
+    let speech = tokio::spawn(try_speech(arguments.speech));
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
     let page = page(&progress).await;
+    let speech = speech.await.context("the speech program was not tried")?;
+    if let (SpeechMode::On, Err(error)) = (arguments.speech, &speech) {
+        bail!("{error:#}");
+    }
     let web_dir = |page: &PathBuf| (Service::Ingress, "NOVA_WEB_DIR".to_owned(), page.display().to_string());
     let options = StackOptions {
         ingress_port: Some(arguments.port),
@@ -89,6 +101,10 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
         redis: true,
         alarm_period: Some(Duration::from_secs(arguments.alarm_period)),
         environment: page.as_ref().ok().map(web_dir).into_iter().collect(),
+        simulator_arguments: match speech {
+            Ok(true) => vec!["--speech".to_owned(), "auto".to_owned()],
+            Ok(false) | Err(_) => Vec::new(),
+        },
         progress: progress.clone(),
         ..StackOptions::new(folder.state_dir(), binaries)
     };
@@ -101,6 +117,11 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     }
     if let Err(error) = page {
         console.line(&format!("There is no web page, only the API: {error:#}"));
+    }
+    if let Err(error) = speech {
+        console.line(&format!(
+            "The simulated tutor understands no voice, only the demo and typed text: {error:#}"
+        ));
     }
     if !stack.parts().any(|part| part == Part::Redis) {
         console.line(
@@ -116,6 +137,14 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
 fn services(without: &[Worker]) -> Vec<Service> {
     let without: Vec<Service> = without.iter().copied().map(Service::from).collect();
     Service::all().filter(|service| !without.contains(service)).collect()
+}
+
+/// Installs the speech program beside the build and tries whether it loads. Returns whether the simulator has it.
+async fn try_speech(mode: SpeechMode) -> anyhow::Result<bool> {
+    if mode != SpeechMode::Off {
+        Speech::start(&Progress::silent()).await?;
+    }
+    Ok(mode != SpeechMode::Off)
 }
 
 /// Builds the page. The API starts without it, too.

@@ -112,7 +112,12 @@ impl Decoder {
 
     /// Whether an utterance or other sound has begun and not ended.
     pub fn is_hearing(&self) -> bool {
-        matches!(self.state, State::Receiving(_)) || self.noise.is_some()
+        self.is_receiving() || self.noise.is_some()
+    }
+
+    /// Whether an utterance has begun and not ended.
+    pub fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Receiving(_))
     }
 
     /// Ends the current utterance or sound, as a long silence would.

@@ -29,8 +29,9 @@ use uuid::Uuid;
 use super::control::{self, Control};
 use super::faults::{Fault, PlannedFault, Refusal};
 use super::models::{self, Generation, Model};
-use super::session::Session;
+use super::session::{Session, Settings};
 use super::signature::{self, Chain, Secrets, SignatureError, SignedRequest};
+use super::speech::Speech;
 use super::stream::{Connection, MESSAGES_WAITING_MAX, Message, Stream};
 use super::{SimulatorOptions, converse, images};
 use crate::pictures::{catalogue, illustration};
@@ -48,6 +49,8 @@ pub(crate) struct ServerState {
     pub(crate) options: Arc<SimulatorOptions>,
     pub(crate) control: Arc<Control>,
     pub(crate) streams: TaskTracker,
+    /// Present when the simulator understands a voice.
+    pub(crate) speech: Option<Speech>,
 }
 
 /// An answer that is an error, in the form of the service: JSON, with its name in a header.
@@ -158,10 +161,12 @@ async fn open_stream(
     let late = faults.iter().find(|planned| planned.fault == Fault::LateHeaders).map(|planned| planned.after);
     let headers_at_once = shared.options.headers_at_once;
     let clock_scale = place.tuning.clock_scale;
-    let session = Session::new(place.tuning.settings(), generation, place.seed);
+    let settings = Settings { speech: shared.speech.is_some(), ..place.tuning.settings() };
+    let session = Session::new(settings, generation, place.seed);
     let stream = Stream {
         place,
         session,
+        speech: shared.speech.clone(),
         chain,
         faults: faults.into_iter().filter(|planned| planned.fault != Fault::LateHeaders).collect(),
         connection,

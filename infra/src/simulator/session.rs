@@ -2,35 +2,40 @@
 //! `now` is the time since the stream was opened.
 //!
 //! The caller passes every input to [`Session::input`], then calls [`Session::poll`] until it returns nothing, and again
-//! at [`Session::deadline`].
+//! at [`Session::deadline`]. Where it has [`Settings::speech`], it carries out [`Output::Recognise`] and [`Output::Speak`],
+//! and passes their results to [`Session::recognised`] and [`Session::spoken`].
 //!
 //! Order of a turn (AWS's guide, "Handling output events"): the learner's words (USER FINAL), then for each sentence
 //! the plan (SPECULATIVE) and the audio, and what was said (FINAL) once it has been played; usageEvents in between.
 
 pub(crate) mod answer;
+pub(super) mod hearing;
 pub(crate) mod input;
+mod listening;
 pub(crate) mod order;
 pub(crate) mod output;
 mod protocol_error;
+mod recording;
+pub(super) mod speaking;
 pub(crate) mod speech_detector;
 mod transcript;
+mod voice;
 
 use std::{collections::VecDeque, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
-use self::answer::{Answer, Delivery, Interruption, Reply};
+use self::answer::{Answer, Interruption, Reply};
+use self::hearing::Hearing;
 pub(crate) use self::input::InputKind;
 use self::input::Sensitivity;
 use self::order::{Accepted, Order};
-use self::output::{Emitter, GenerationStage, Speaker, Stop};
+use self::output::Emitter;
 pub(crate) use self::protocol_error::ProtocolError;
-use self::speech_detector::{SpeechDetector, SpeechEvent};
-use self::transcript::{chunks, transcript};
-use super::audible::Heard;
+use self::speech_detector::SpeechDetector;
 use super::models::Generation;
-use super::tutor::{Met, Tutor};
+use super::tutor::Tutor;
 
 /// Received audio after which a usageEvent is due.
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
@@ -49,12 +54,31 @@ pub(crate) struct Settings {
     pub(crate) stream_limit: Duration,
     /// Longest time without input events.
     pub(crate) idle_limit: Duration,
+    /// Whether the caller recognises and speaks.
+    pub(crate) speech: bool,
+    /// How long a turn waits for its words, and an answer for its samples.
+    pub(crate) words_limit: Duration,
+    pub(crate) samples_limit: Duration,
 }
 
-/// What a stream sends.
+/// What a stream sends, and what it has done for it.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Output {
     Event(Value),
+    /// The words of a voice are wanted.
+    Recognise {
+        id: u32,
+        /// Hz.
+        sample_rate: u32,
+        samples: Vec<i16>,
+    },
+    /// The samples of a sentence are wanted.
+    Speak {
+        id: u32,
+        /// Hz.
+        sample_rate: u32,
+        text: String,
+    },
     /// The last thing before the end.
     Exception(ProtocolError),
 }
@@ -67,14 +91,20 @@ pub(crate) struct Session {
     emitter: Emitter,
     tutor: Tutor,
     sensitivity: Sensitivity,
+    input_rate: u32,
     output_rate: u32,
     detector: Option<SpeechDetector>,
+    hearing: Hearing,
+    /// Whether the learner speaks by voice, as far as is known: then the tutor does, too.
+    by_voice: bool,
+    /// Requests to recognise or to speak so far.
+    requests: u32,
     answer: Option<Answer>,
     waiting: VecDeque<Reply>,
     /// The tool that reports an objective, if the client has it.
     objective_tool: Option<String>,
     /// The answer that waits for the result of a tool call.
-    awaiting_result: Option<Vec<String>>,
+    awaiting_result: Option<Reply>,
     output: VecDeque<Output>,
     last_input: Duration,
     usage_due: Duration,
@@ -86,6 +116,9 @@ pub(crate) struct Session {
     stamps_from: Option<Duration>,
     /// Delays of the stamped audio received last.
     delays: Vec<Duration>,
+    /// The end of the last spoken turn, until its answer begins.
+    turn_ended: Option<Duration>,
+    answer_delays: Vec<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +126,12 @@ enum Phase {
     /// Before the first accepted event.
     New,
     Open,
-    PromptEnded,
+    /// The last turn may still wait for its words.
+    PromptEnded {
+        /// The client wants nothing more than them.
+        closed: bool,
+    },
+    Completed,
     Over,
 }
 
@@ -106,8 +144,12 @@ impl Session {
             emitter: Emitter::new(seed),
             tutor: Tutor::default(),
             sensitivity: Sensitivity::default(),
+            input_rate: 0,
             output_rate: 0,
             detector: None,
+            hearing: Hearing::default(),
+            by_voice: settings.speech,
+            requests: 0,
             answer: None,
             waiting: VecDeque::new(),
             objective_tool: None,
@@ -120,6 +162,8 @@ impl Session {
             mute: false,
             stamps_from: None,
             delays: Vec::new(),
+            turn_ended: None,
+            answer_delays: Vec::new(),
         }
     }
 
@@ -131,6 +175,11 @@ impl Session {
     /// Delays of the stamped audio received since the last call.
     pub(crate) fn take_delays(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.delays)
+    }
+
+    /// Times from the end of a spoken turn to the first audio of its answer, since the last call.
+    pub(crate) fn take_answer_delays(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.answer_delays)
     }
 
     /// Whether the first input event has been read.
@@ -174,7 +223,8 @@ impl Session {
         if matches!(self.phase, Phase::New | Phase::Open) {
             self.end_prompt(now);
         }
-        self.phase = Phase::Over;
+        self.phase =
+            if self.hearing.is_waiting() { Phase::PromptEnded { closed: true } } else { Phase::Over };
     }
 
     /// The client sent a chunk that is not an event-stream message of the expected kind.
@@ -192,8 +242,11 @@ impl Session {
                 self.reject(ProtocolError::StreamLimit);
             } else if now >= self.last_input + self.settings.idle_limit {
                 self.reject(ProtocolError::Idle);
-            } else if !self.speak(now) {
-                break;
+            } else {
+                self.hear_out(now);
+                if !self.speak(now) {
+                    break;
+                }
             }
         }
         self.output.pop_front()
@@ -205,7 +258,8 @@ impl Session {
             return None;
         }
         let limits = self.settings.stream_limit.min(self.last_input + self.settings.idle_limit);
-        Some(self.answer.as_ref().and_then(Answer::due).map_or(limits, |due| due.min(limits)))
+        let due = self.answer.as_ref().and_then(Answer::due).into_iter().chain(self.hearing.deadline());
+        Some(due.fold(limits, Duration::min))
     }
 
     fn apply(&mut self, accepted: Accepted, now: Duration) {
@@ -231,20 +285,11 @@ impl Session {
                 let met = self.tutor.objective_met_by_typing(&text);
                 self.answer_with(met, sentences);
             }
-            Accepted::ToolReturned => {
-                if let Some(sentences) = self.awaiting_result.take() {
-                    self.waiting.push_front(Reply { met: None, sentences });
-                }
-            }
-            Accepted::AudioOpened { sample_rate } => {
-                let detector =
-                    SpeechDetector::new(sample_rate, self.sensitivity, self.settings.endpointing_scale);
-                self.detector =
-                    Some(if self.stamps_from.is_some() { detector.with_stamps() } else { detector });
-            }
+            Accepted::ToolReturned => self.resume(),
+            Accepted::AudioOpened { sample_rate } => self.open_ear(sample_rate),
             Accepted::AudioIgnored => self.mute = true,
             Accepted::Audio(pcm) => self.listen(&pcm, now),
-            Accepted::AudioClosed => self.close_ear(),
+            Accepted::AudioClosed => self.close_ear(now),
             Accepted::PromptEnded => self.end_prompt(now),
             Accepted::SessionEnded => self.input_closed(now),
         }
@@ -254,123 +299,29 @@ impl Session {
         self.emitter.usage().read_bytes += text.len() as u64;
     }
 
-    fn listen(&mut self, pcm: &[u8], now: Duration) {
-        let Some(detector) = self.detector.as_mut() else {
-            return;
-        };
-        let moments = detector.listen(pcm);
-        let heard = detector.duration();
-        if let Some(opened) = self.stamps_from {
-            let sent = detector.take_stamps().into_iter();
-            self.delays.extend(sent.map(|sent| (opened + now).saturating_sub(sent)));
-        }
-        self.emitter.usage().heard = heard;
-        for moment in moments {
-            match moment {
-                SpeechEvent::SpeechStarted => self.interrupt(now),
-                SpeechEvent::TurnEnded(heard) => {
-                    self.transcribe(&heard);
-                    let sentences = self.tutor.heard(&heard);
-                    let met = self.tutor.objective_met(&heard);
-                    self.answer_with(met, sentences);
-                }
-            }
-        }
-        if heard >= self.usage_due {
-            self.usage_due = heard + USAGE_INTERVAL;
-            self.report_usage();
-        }
-    }
-
-    /// The transcript of the turn, in one or more blocks; joined with a space they are the whole text.
-    fn transcribe(&mut self, heard: &[Heard]) {
-        let words: Vec<String> = heard.iter().map(transcript).filter(|text| !text.is_empty()).collect();
-        if words.is_empty() {
-            return;
-        }
-        self.start_completion();
-        for chunk in chunks(&words.join(" ")) {
-            let events = self.emitter.text(Speaker::User, GenerationStage::Final, chunk, Stop::PartialTurn);
-            self.send(events);
-        }
-        self.report_usage();
-    }
-
-    fn answer_with(&mut self, met: Option<Met>, sentences: Vec<String>) {
-        if !self.mute && !sentences.is_empty() && self.waiting.len() < ANSWERS_MAX {
-            let met = met.filter(|_| self.objective_tool.is_some());
-            self.waiting.push_back(Reply { met, sentences });
-        }
-    }
-
-    /// Calls the client's tool; the answer waits for the result.
-    fn report(&mut self, met: &Met, sentences: Vec<String>) {
-        let name = self.objective_tool.as_deref().unwrap_or_default();
-        let arguments = json!({ "objective": met.objective, "quote": met.quote });
-        let (id, events) = self.emitter.tool_use(name, &arguments);
-        self.order.called(id);
-        self.awaiting_result = Some(sentences);
-        self.send(events);
-    }
-
-    /// Continues the answer; `false` when nothing is due.
-    fn speak(&mut self, now: Duration) -> bool {
-        if self.answer.as_ref().is_none_or(Answer::is_over) {
-            self.answer = None;
-            if self.awaiting_result.is_some() {
-                return false;
-            }
-            let Some(Reply { met, sentences }) = self.waiting.pop_front() else {
-                return false;
-            };
-            self.start_completion();
-            if let Some(met) = met {
-                self.report(&met, sentences);
-                return true;
-            }
-            let delivery = Delivery {
-                sample_rate: self.output_rate,
-                pace: self.settings.pace,
-                interruption: self.settings.interruption,
-                stamps_from: self.stamps_from,
-            };
-            self.answer = Some(Answer::new(sentences, delivery, now));
-            return true;
-        }
-        let Some(answer) = self.answer.as_mut().filter(|answer| answer.due().is_some_and(|due| due <= now))
-        else {
-            return false;
-        };
-        let events = answer.step(&mut self.emitter, now);
-        self.send(events);
-        true
-    }
-
-    fn interrupt(&mut self, now: Duration) {
-        self.waiting.clear();
-        self.awaiting_result = None;
-        if let Some(answer) = self.answer.take().filter(|answer| !answer.is_over()) {
-            let events = answer.interrupt(&mut self.emitter, now);
-            self.send(events);
-        }
-    }
-
-    /// The audio ended: transcribes the speech that has no answer yet.
-    fn close_ear(&mut self) {
-        if let Some(mut detector) = self.detector.take() {
-            let heard = detector.close();
-            self.transcribe(&heard);
-        }
-    }
-
     fn end_prompt(&mut self, now: Duration) {
         self.interrupt(now);
-        self.close_ear();
-        self.phase = Phase::PromptEnded;
+        self.close_ear(now);
+        self.phase = Phase::PromptEnded { closed: false };
+        self.complete();
+    }
+
+    /// Ends the completion once the prompt has ended and no turn waits for its words.
+    fn complete(&mut self) {
+        let Phase::PromptEnded { closed } = self.phase else { return };
+        if self.hearing.is_waiting() {
+            return;
+        }
         self.start_completion();
         self.report_usage();
         let end = self.emitter.completion_end();
         self.send(vec![end]);
+        self.phase = if closed { Phase::Over } else { Phase::Completed };
+    }
+
+    fn next_request(&mut self) -> u32 {
+        self.requests += 1;
+        self.requests
     }
 
     fn start_completion(&mut self) {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http_body_util::BodyExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::faults::{Fault, PlannedFault};
 use super::latency::monotonic;
 use super::session::{Output, ProtocolError, Session};
 use super::signature::Chain;
+use super::speech::{Speech, SpeechError};
 use super::wire;
 
 /// Messages buffered for the client; at this number the stream waits.
@@ -43,6 +45,8 @@ pub(crate) type Message = Result<Bytes, InjectedResetError>;
 pub(crate) struct Stream {
     pub(crate) place: StreamPermit,
     pub(crate) session: Session,
+    /// Present when the session's settings say so.
+    pub(crate) speech: Option<Speech>,
     /// Present when signatures are verified.
     pub(crate) chain: Option<Chain>,
     pub(crate) faults: Vec<PlannedFault>,
@@ -59,13 +63,22 @@ type End = &'static str;
 
 enum Next {
     Input(Option<Bytes>),
+    Done(Done),
     FaultNow(Fault),
     Due,
     ClientGone,
 }
 
+/// The result of a request to the speech program.
+enum Done {
+    Recognised(u32, Result<String, SpeechError>),
+    Spoken(u32, Result<Vec<i16>, SpeechError>),
+}
+
 struct Running {
     stream: Stream,
+    /// Requests to the speech program.
+    requests: FuturesUnordered<BoxFuture<'static, Done>>,
     clock: Clock,
     reader: wire::Reader,
     input_open: bool,
@@ -83,6 +96,7 @@ impl Stream {
         }
         let mut running = Running {
             stream: self,
+            requests: FuturesUnordered::new(),
             clock,
             reader: wire::Reader::default(),
             input_open: true,
@@ -136,6 +150,7 @@ impl Running {
                         return end;
                     }
                 }
+                Next::Done(done) => self.take(done),
                 Next::Due => {}
                 Next::ClientGone => return "client gone",
             }
@@ -148,6 +163,7 @@ impl Running {
             biased;
             Some(fault) = self.stream.place.faults.recv() => Next::FaultNow(fault),
             () = self.stream.messages.closed() => Next::ClientGone,
+            Some(done) = self.requests.next() => Next::Done(done),
             frame = body.frame(), if self.input_open => match frame {
                 None => Next::Input(None),
                 Some(Err(_)) => Next::ClientGone,
@@ -200,19 +216,40 @@ impl Running {
             && self.due_fault_time().is_none_or(|after| after > self.clock.now())
             && let Some(output) = self.stream.session.poll(self.clock.now())
         {
-            self.begin_response();
             match output {
                 Output::Event(event) => {
+                    self.begin_response();
                     self.stream.place.record.output(&event);
                     self.send(wire::event(&event)).await?;
                 }
+                Output::Recognise { id, sample_rate, samples } => {
+                    let Some(speech) = self.stream.speech.clone() else { continue };
+                    let words = async move { speech.recognise(sample_rate, &samples).await };
+                    self.requests.push(words.map(move |words| Done::Recognised(id, words)).boxed());
+                }
+                Output::Speak { id, sample_rate, text } => {
+                    let Some(speech) = self.stream.speech.clone() else { continue };
+                    let samples = async move { speech.speak(sample_rate, &text).await };
+                    self.requests.push(samples.map(move |samples| Done::Spoken(id, samples)).boxed());
+                }
                 Output::Exception(rejection) => {
+                    self.begin_response();
                     self.send(wire::exception(rejection.exception_type(), &rejection.to_string())).await?;
                     return Err(rejection.exception_type());
                 }
             }
         }
+        self.stream.place.record.answered_after(&self.stream.session.take_answer_delays());
         Ok(())
+    }
+
+    /// Passes a result to the session, which goes on without it when there is none.
+    fn take(&mut self, done: Done) {
+        let (session, now) = (&mut self.stream.session, self.clock.now());
+        match done {
+            Done::Recognised(id, words) => session.recognised(id, logged(words), now),
+            Done::Spoken(id, samples) => session.spoken(id, logged(samples), now),
+        }
     }
 
     fn due_fault_time(&self) -> Option<Duration> {
@@ -302,6 +339,10 @@ impl Clock {
     fn instant(self, at: Duration) -> Instant {
         self.start + at.div_f64(self.scale)
     }
+}
+
+fn logged<T>(result: Result<T, SpeechError>) -> Option<T> {
+    result.inspect_err(|error| tracing::warn!(%error, "a stream goes on without what it asked for")).ok()
 }
 
 /// `message` with its last byte, part of its checksum, changed.

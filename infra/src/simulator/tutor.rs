@@ -129,6 +129,11 @@ impl Tutor {
         if text.trim().is_empty() { Vec::new() } else { self.reply(&text) }
     }
 
+    /// The answer to a voice whose words were not recognised.
+    pub(crate) fn misheard(&self) -> Vec<String> {
+        vec!["Sorry, I did not understand that.".to_owned(), "Please say that again.".to_owned()]
+    }
+
     /// The objective that a spoken turn meets.
     pub(crate) fn objective_met(&mut self, heard: &[Heard]) -> Option<Met> {
         heard.iter().find_map(|part| match part {

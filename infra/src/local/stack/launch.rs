@@ -11,6 +11,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use super::{Instance, Part, StackOptions};
+use crate::cache_folder::cache_folder;
 use crate::local::{
     Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service, free_port,
     net, redis, sdk,
@@ -156,6 +157,11 @@ impl Launcher {
         clean(&mut command);
         command.args(["simulator", "--port", &port.to_string(), "--ca-file"]).arg(&self.ca_bundle);
         command.args(&self.options.simulator_arguments);
+        // Where its speech program is installed, and the Python that it was installed for.
+        command.env("NOVA_CACHE_DIR", cache_folder()?);
+        if let Some(python) = std::env::var_os("NOVA_PYTHON") {
+            command.env("NOVA_PYTHON", python);
+        }
         let log = self.options.state_dir.join("simulator.log");
         let process = Process::spawn("the Bedrock simulator", command, &log, &self.group)?;
         // Its authority is written before it listens.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use events::contract::{StreamUsage, Usage};
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ struct Details {
     audio_bytes: u64,
     /// Events sent, by name.
     output_events: BTreeMap<String, u64>,
+    /// From the end of each spoken turn to the first audio of its answer, in milliseconds of the simulator's clock.
+    answer_delays_ms: Vec<u64>,
     /// The total of the last usageEvent that was sent.
     usage: Usage,
     #[serde(skip)]
@@ -96,6 +99,12 @@ impl StreamRecord {
         lock(&self.details).audio_bytes
     }
 
+    /// From the end of each spoken turn to the first audio of its answer, in milliseconds of the simulator's clock.
+    #[must_use]
+    pub fn answer_delays_ms(&self) -> Vec<u64> {
+        lock(&self.details).answer_delays_ms.clone()
+    }
+
     /// The client's events in order; audio between two other events is one entry
     /// `{"audio":{"events","bytes"}}`.
     #[must_use]
@@ -147,6 +156,16 @@ impl StreamRecord {
                 details.output_events.insert(name.clone(), 1);
             }
         }
+    }
+
+    pub(crate) fn answered_after(&self, delays: &[Duration]) {
+        if delays.is_empty() {
+            return;
+        }
+        let mut details = lock(&self.details);
+        let left = EVENTS_REMEMBERED_MAX - details.answer_delays_ms.len();
+        let ms = |delay: &Duration| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        details.answer_delays_ms.extend(delays.iter().take(left).map(ms));
     }
 
     /// Records why the stream ended.
@@ -216,6 +235,15 @@ mod tests {
         assert_eq!(whole["input"].as_array().unwrap().len(), EVENTS_REMEMBERED_MAX);
         assert_eq!(whole["input"][1], json!({ "audio": { "events": 2, "bytes": 4 } }));
         assert_eq!(whole["audioBytes"], EVENTS_REMEMBERED_MAX * 4);
+    }
+
+    #[test]
+    fn delays_of_answers_are_remembered_up_to_the_limit() {
+        let (record, _faults) = StreamRecord::new("s".to_owned(), "m");
+        let delays = vec![Duration::from_micros(7_900); EVENTS_REMEMBERED_MAX - 1];
+        record.answered_after(&delays);
+        record.answered_after(&delays);
+        assert_eq!(record.answer_delays_ms(), vec![7; EVENTS_REMEMBERED_MAX]);
     }
 
     #[test]

@@ -18,6 +18,22 @@ pub(super) struct Reply {
     /// The objective that is reported first.
     pub(super) met: Option<Met>,
     pub(super) sentences: Vec<String>,
+    /// Whether it is spoken by a voice and not in tones.
+    pub(super) by_voice: bool,
+}
+
+/// Where the samples of a sentence come from.
+#[derive(Debug)]
+enum Voice {
+    Tones,
+    /// They are to be requested.
+    Wanted,
+    /// They are awaited, and the sentence is in tones if they do not come in time.
+    Requested {
+        id: u32,
+        until: Duration,
+    },
+    Samples(Vec<i16>),
 }
 
 /// Length of one audioOutput.
@@ -68,6 +84,9 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 struct Sentence {
     text: String,
+    voice: Voice,
+    /// The length of its audio, by voice; known once it begins.
+    voice_samples: Option<usize>,
     /// Play-out times of the first and last sample; known once its audio begins and is complete.
     play_from: Option<Duration>,
     play_to: Option<Duration>,
@@ -86,11 +105,17 @@ enum Making {
 }
 
 impl Answer {
-    pub(crate) fn new(sentences: Vec<String>, delivery: Delivery, now: Duration) -> Self {
+    pub(super) fn new(sentences: Vec<String>, by_voice: bool, delivery: Delivery, now: Duration) -> Self {
         let sentences: Vec<Sentence> = sentences
             .into_iter()
             .filter(|text| !text.is_empty())
-            .map(|text| Sentence { text, play_from: None, play_to: None })
+            .map(|text| Sentence {
+                text,
+                voice: if by_voice { Voice::Wanted } else { Voice::Tones },
+                voice_samples: None,
+                play_from: None,
+                play_to: None,
+            })
             .collect();
         let making = if sentences.is_empty() { Making::Nothing } else { Making::Plan };
         Self { delivery, sentences, current: 0, making, due: now, finals: 0 }
@@ -100,6 +125,11 @@ impl Answer {
         self.finals == self.sentences.len()
     }
 
+    /// Whether its audio has begun.
+    pub(super) fn is_audible(&self) -> bool {
+        self.current > 0 || matches!(self.making, Making::Audio { position, .. } if position > 0)
+    }
+
     /// The time of the next [`Answer::step`]; `None` when the answer is over.
     pub(crate) fn due(&self) -> Option<Duration> {
         if self.is_over() {
@@ -107,8 +137,34 @@ impl Answer {
         }
         match self.making {
             Making::Audio { .. } => Some(self.due),
-            Making::Plan => Some(self.final_due().map_or(self.due, |said| said.min(self.due))),
+            Making::Plan => {
+                let plan = match self.sentences[self.current].voice {
+                    Voice::Requested { until, .. } => self.due.max(until),
+                    Voice::Wanted | Voice::Tones | Voice::Samples(_) => self.due,
+                };
+                Some(self.final_due().map_or(plan, |said| said.min(plan)))
+            }
             Making::Nothing => self.final_due(),
+        }
+    }
+
+    /// The next sentence to request, once the one before has come; it is awaited `until` then.
+    pub(super) fn request(&mut self, id: u32, until: Duration) -> Option<&str> {
+        let next = self.sentences.iter().position(|sentence| matches!(sentence.voice, Voice::Wanted))?;
+        let before = next.checked_sub(1).map(|before| &self.sentences[before].voice);
+        if matches!(before, Some(Voice::Requested { .. })) {
+            return None;
+        }
+        let sentence = &mut self.sentences[next];
+        sentence.voice = Voice::Requested { id, until };
+        Some(&sentence.text)
+    }
+
+    /// The samples of the sentence that was requested under `id`; `None` when there are none.
+    pub(super) fn spoken(&mut self, id: u32, samples: Option<Vec<i16>>) {
+        let is_it = |voice: &Voice| matches!(voice, Voice::Requested { id: of, .. } if *of == id);
+        if let Some(sentence) = self.sentences.iter_mut().find(|sentence| is_it(&sentence.voice)) {
+            sentence.voice = samples.map_or(Voice::Tones, Voice::Samples);
         }
     }
 
@@ -165,7 +221,17 @@ impl Answer {
         events.push(start);
         let played = self.current.checked_sub(1).and_then(|before| self.sentences[before].play_to);
         self.sentences[self.current].play_from = Some(played.unwrap_or(now).max(now));
-        self.making = Making::Audio { block, samples: audible::encode(&text, rate), position: 0 };
+        let sentence = &mut self.sentences[self.current];
+        let samples = match std::mem::replace(&mut sentence.voice, Voice::Tones) {
+            Voice::Samples(samples) if !samples.is_empty() => {
+                sentence.voice_samples = Some(samples.len());
+                samples
+            }
+            Voice::Samples(_) | Voice::Tones | Voice::Wanted | Voice::Requested { .. } => {
+                audible::encode(&text, rate)
+            }
+        };
+        self.making = Making::Audio { block, samples, position: 0 };
         self.due = self.due.max(now);
         events
     }
@@ -217,11 +283,41 @@ impl Answer {
         else {
             return String::new();
         };
-        let played = u64::try_from(now.saturating_sub(from).as_millis()).unwrap_or(u64::MAX);
-        audible::said_after(&sentence.text, played).to_owned()
+        let played = now.saturating_sub(from);
+        match sentence.voice_samples {
+            Some(samples) => {
+                let whole = duration(samples, self.delivery.sample_rate);
+                said_in(&sentence.text, played, whole).to_owned()
+            }
+            None => {
+                let played = u64::try_from(played.as_millis()).unwrap_or(u64::MAX);
+                audible::said_after(&sentence.text, played).to_owned()
+            }
+        }
     }
+}
+
+/// The part of `text` that is said when `played` of the `whole` is, in whole words.
+fn said_in(text: &str, played: Duration, whole: Duration) -> &str {
+    let share = |at: usize| whole.mul_f64(at as f64 / text.len() as f64);
+    let ends = text.match_indices(' ').map(|(at, _)| at).chain([text.len()]);
+    let end = ends.take_while(|&at| share(at) <= played).last().unwrap_or(0);
+    text[..end].trim_end()
 }
 
 fn duration(samples: usize, sample_rate: u32) -> Duration {
     Duration::from_nanos(samples as u64 * 1_000_000_000 / u64::from(sample_rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interrupted_voice_has_said_the_words_of_its_share() {
+        let text = "I can see a dog";
+        let said = |ms| said_in(text, Duration::from_millis(ms), Duration::from_millis(1_500));
+        assert_eq!([said(0), said(99), said(100), said(550)], ["", "", "I", "I can"]);
+        assert_eq!([said(1_499), said(9_000)], ["I can see a", text]);
+    }
 }

@@ -1,29 +1,44 @@
 //! PURE. The speech detector of the simulated model: start of speech, end of a turn, and the decoded text.
 //!
 //! It measures silence in received samples and not by a clock, so audio sent faster than real time gives the same result.
+//!
+//! Without a recogniser, what is loud is speech. With one, a voice is speech, or audible text from its preamble on.
 
 use std::time::Duration;
 
 use super::input::Sensitivity;
+use super::recording::Recording;
+use super::voice;
 use crate::simulator::{
     audible::{Decoder, Heard},
     stamp,
 };
 
-/// Length of an analysis window.
+/// Length of an analysis window without a recogniser.
 const WINDOW_MS: u32 = 20;
 /// Mean magnitude of a window that counts as speech: about -38 dB of full scale, above a quiet room.
 const SPEECH_LEVEL: u64 = 400;
 /// Loud windows in a row that are the start of speech; fewer are a click.
 const ONSET_WINDOWS: u32 = 2;
+/// Silence after which the voice before it is recognised. The pause that ends a turn hides the work.
+const RECOGNITION_PAUSE_MS: u32 = 400;
 
 /// A change between speech and silence.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SpeechEvent {
     /// The learner began to speak.
     SpeechStarted,
-    /// The learner's turn ended.
+    /// The voice of the turn since the last cut, up to a pause that may become its end.
+    Pause(Vec<i16>),
+    /// The voice of the turn since the last cut, which is too long to go on. The turn goes on.
+    Cut(Vec<i16>),
+    /// The learner's turn ended; it was no voice to be recognised.
     TurnEnded(Vec<Heard>),
+    /// The learner's turn ended; its words are those of its pieces.
+    VoiceEnded {
+        /// Length of the voice.
+        ms: u64,
+    },
 }
 
 /// The detector of one audio block.
@@ -31,17 +46,20 @@ pub(crate) enum SpeechEvent {
 pub(crate) struct SpeechDetector {
     decoder: Decoder,
     sample_rate: u32,
+    window_ms: u32,
     /// Silence that ends a turn, in windows.
     pause_windows: u64,
     /// The first half of a sample that was split between two events.
     odd_byte: Option<u8>,
-    window: Window,
+    window: Vec<i16>,
     /// Loud windows in a row while silent.
     onset: u32,
     speaking: bool,
     silent_windows: u64,
     heard: Vec<Heard>,
     samples: u64,
+    /// Present with a recogniser.
+    recording: Option<Recording>,
     /// Present when the audio carries stamps.
     stamps: Option<Stamps>,
 }
@@ -52,27 +70,23 @@ struct Stamps {
     times: Vec<Duration>,
 }
 
-#[derive(Debug, Default)]
-struct Window {
-    magnitude: u64,
-    samples: u32,
-}
-
 impl SpeechDetector {
     /// `scale` is a factor for the pause that ends a turn.
     pub(crate) fn new(sample_rate: u32, sensitivity: Sensitivity, scale: f64) -> Self {
-        let pause = pause(sensitivity).mul_f64(scale).as_millis().div_ceil(u128::from(WINDOW_MS));
+        let pause = pause(sensitivity).mul_f64(scale);
         Self {
             decoder: Decoder::new(sample_rate),
             sample_rate,
-            pause_windows: u64::try_from(pause).unwrap_or(u64::MAX).max(1),
+            window_ms: WINDOW_MS,
+            pause_windows: windows(pause, WINDOW_MS),
             odd_byte: None,
-            window: Window::default(),
+            window: Vec::new(),
             onset: 0,
             speaking: false,
             silent_windows: 0,
             heard: Vec::new(),
             samples: 0,
+            recording: None,
             stamps: None,
         }
     }
@@ -82,9 +96,25 @@ impl SpeechDetector {
         Self { stamps: Some(Stamps::default()), ..self }
     }
 
+    /// A detector for a recogniser: it records what a voice says.
+    pub(crate) fn with_recogniser(self) -> Self {
+        let pause = Duration::from_millis(self.pause_windows * u64::from(self.window_ms));
+        Self {
+            window_ms: voice::FRAME_MS,
+            pause_windows: windows(pause, voice::FRAME_MS),
+            recording: Some(Recording::new(self.sample_rate)),
+            ..self
+        }
+    }
+
     /// The stamps received since the last call.
     pub(crate) fn take_stamps(&mut self) -> Vec<Duration> {
         self.stamps.as_mut().map(|stamps| std::mem::take(&mut stamps.times)).unwrap_or_default()
+    }
+
+    /// Whether a turn has begun and not ended.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.speaking
     }
 
     /// All audio received so far.
@@ -96,38 +126,73 @@ impl SpeechDetector {
     pub(crate) fn listen(&mut self, pcm: &[u8]) -> Vec<SpeechEvent> {
         let samples = self.samples_of(pcm);
         self.samples += samples.len() as u64;
-        let window_samples = self.sample_rate / 1000 * WINDOW_MS;
+        let window_samples = (self.sample_rate / 1000 * self.window_ms) as usize;
         let mut moments = Vec::new();
-        let mut decoded = 0;
-        for (index, sample) in samples.iter().enumerate() {
-            self.window.magnitude += u64::from(sample.unsigned_abs());
-            self.window.samples += 1;
-            if self.window.samples < window_samples {
+        for sample in samples {
+            self.window.push(sample);
+            if self.window.len() < window_samples {
                 continue;
             }
             let window = std::mem::take(&mut self.window);
-            let loud = window.magnitude / u64::from(window_samples) >= SPEECH_LEVEL;
-            if self.judge(loud, &mut moments) {
-                // The words of the turn are those up to here.
-                self.heard.extend(self.decoder.push(&samples[decoded..=index]));
-                decoded = index + 1;
-                self.heard.extend(self.decoder.flush());
-                moments.push(SpeechEvent::TurnEnded(std::mem::take(&mut self.heard)));
+            self.decode(&window);
+            let active = self.is_active(&window);
+            let over = self.judge(active, &mut moments);
+            self.record(over, &mut moments);
+            if over {
+                self.finish_decoding();
+                moments.push(self.end_turn());
             }
+            self.window = window;
+            self.window.clear();
         }
-        self.heard.extend(self.decoder.push(&samples[decoded..]));
         moments
     }
 
-    /// The decoded part of a turn that is not over.
-    pub(crate) fn close(&mut self) -> Vec<Heard> {
-        self.speaking = false;
-        self.heard.extend(self.decoder.flush());
-        std::mem::take(&mut self.heard)
+    /// The part of a turn that is not over: the voice to recognise, if there is one, and how it ends.
+    pub(crate) fn close(&mut self) -> Vec<SpeechEvent> {
+        let window = std::mem::take(&mut self.window);
+        self.decode(&window);
+        self.finish_decoding();
+        let mut moments = Vec::new();
+        if std::mem::take(&mut self.speaking) {
+            let piece = self.recording.as_ref().and_then(Recording::piece);
+            moments.extend(piece.filter(|_| !self.hears_text()).map(SpeechEvent::Pause));
+            moments.push(self.end_turn());
+        } else if !self.heard.is_empty() {
+            moments.push(self.end_turn());
+        }
+        moments
+    }
+
+    fn decode(&mut self, window: &[i16]) {
+        let decoded = self.decoder.push(window);
+        self.hear(decoded);
+    }
+
+    fn finish_decoding(&mut self) {
+        let decoded = self.decoder.flush();
+        self.hear(decoded);
+    }
+
+    fn hear(&mut self, decoded: Vec<Heard>) {
+        // With a recogniser, what is no text is the voice, or the noise around it.
+        let is_kept = |heard: &Heard| self.recording.is_none() || is_text(heard);
+        self.heard.extend(decoded.into_iter().filter(is_kept));
+    }
+
+    fn is_active(&mut self, window: &[i16]) -> bool {
+        if let Some(recording) = &mut self.recording {
+            let voiced = recording.take(window, self.speaking);
+            return voiced || self.decoder.is_receiving();
+        }
+        let magnitude: u64 = window.iter().map(|sample| u64::from(sample.unsigned_abs())).sum();
+        magnitude / window.len() as u64 >= SPEECH_LEVEL
     }
 
     /// Takes one window; `true` when it ends a turn.
     fn judge(&mut self, loud: bool, moments: &mut Vec<SpeechEvent>) -> bool {
+        // The detector of voices ignores clicks itself.
+        let onset_windows = if self.recording.is_some() { 1 } else { ONSET_WINDOWS };
         match (self.speaking, loud) {
             (true, true) => self.silent_windows = 0,
             (true, false) => {
@@ -140,7 +205,7 @@ impl SpeechDetector {
             }
             (false, true) => {
                 self.onset += 1;
-                if self.onset >= ONSET_WINDOWS {
+                if self.onset >= onset_windows {
                     self.speaking = true;
                     self.silent_windows = 0;
                     moments.push(SpeechEvent::SpeechStarted);
@@ -149,6 +214,32 @@ impl SpeechDetector {
             (false, false) => self.onset = 0,
         }
         false
+    }
+
+    /// Hands out what is to be recognised, at a pause and where a piece becomes too long.
+    fn record(&mut self, over: bool, moments: &mut Vec<SpeechEvent>) {
+        if !(self.speaking || over) || self.hears_text() {
+            return;
+        }
+        let wait = u64::from(RECOGNITION_PAUSE_MS.div_ceil(self.window_ms)).min(self.pause_windows);
+        let at_pause = self.silent_windows == wait;
+        let Some(recording) = &mut self.recording else { return };
+        moments.extend(recording.cut().map(SpeechEvent::Cut));
+        if at_pause {
+            moments.extend(recording.piece().map(SpeechEvent::Pause));
+        }
+    }
+
+    /// Whether the turn has audible text, which needs no recogniser.
+    fn hears_text(&self) -> bool {
+        self.decoder.is_receiving() || self.heard.iter().any(is_text)
+    }
+
+    fn end_turn(&mut self) -> SpeechEvent {
+        let heard = std::mem::take(&mut self.heard);
+        let Some(recording) = &mut self.recording else { return SpeechEvent::TurnEnded(heard) };
+        let ms = recording.end_turn();
+        if heard.is_empty() { SpeechEvent::VoiceEnded { ms } } else { SpeechEvent::TurnEnded(heard) }
     }
 
     fn samples_of(&mut self, pcm: &[u8]) -> Vec<i16> {
@@ -162,6 +253,18 @@ impl SpeechDetector {
         stamps.times.extend(unstamped.times);
         unstamped.samples
     }
+}
+
+fn is_text(heard: &Heard) -> bool {
+    match heard {
+        Heard::Text(_) | Heard::Damaged { .. } => true,
+        Heard::Unreadable { .. } => false,
+    }
+}
+
+fn windows(time: Duration, window_ms: u32) -> u64 {
+    let windows = time.as_millis().div_ceil(u128::from(window_ms));
+    u64::try_from(windows).unwrap_or(u64::MAX).max(1)
 }
 
 /// The pause after which the model takes the turn (AWS's guide, "Turn-taking controllability").
@@ -239,7 +342,8 @@ mod tests {
         pcm.extend(silence(400));
         assert_eq!(detector.listen(&pcm), vec![]);
         assert_eq!(detector.listen(&bytes(&encode("unfinished", RATE))), vec![SpeechEvent::SpeechStarted]);
-        assert_eq!(detector.close(), vec![Heard::Text("unfinished".into())]);
+        let unfinished = vec![Heard::Text("unfinished".into())];
+        assert_eq!(detector.close(), vec![SpeechEvent::TurnEnded(unfinished)]);
         assert_eq!(detector.close(), vec![]);
     }
 }

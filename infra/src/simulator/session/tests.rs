@@ -1,15 +1,17 @@
 //! The rules of a stream, without a network and with a clock of its own.
 
 mod sample;
+mod voice;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::transcript::chunks;
 use super::*;
 use crate::simulator::{
-    audible::{self, Decoder},
+    audible::{self, Decoder, Heard},
     stamp,
 };
 
@@ -21,6 +23,8 @@ struct Driver {
     now: Duration,
     sent: Vec<Value>,
     exception: Option<ProtocolError>,
+    /// What it asked a recogniser and a voice for.
+    requests: Vec<Output>,
 }
 
 fn settings() -> Settings {
@@ -30,13 +34,16 @@ fn settings() -> Settings {
         interruption: Interruption::Text,
         stream_limit: Duration::from_secs(480),
         idle_limit: Duration::from_secs(55),
+        speech: false,
+        words_limit: Duration::from_secs(3),
+        samples_limit: Duration::from_secs(5),
     }
 }
 
 impl Driver {
     fn new(settings: Settings, generation: Generation) -> Self {
         let session = Session::new(settings, generation, Uuid::nil());
-        Self { session, now: Duration::ZERO, sent: Vec::new(), exception: None }
+        Self { session, now: Duration::ZERO, sent: Vec::new(), exception: None, requests: Vec::new() }
     }
 
     /// A stream of the second generation with its audio block open.
@@ -58,6 +65,7 @@ impl Driver {
             match output {
                 Output::Event(event) => self.sent.push(event["event"].clone()),
                 Output::Exception(rejection) => self.exception = Some(rejection),
+                request @ (Output::Recognise { .. } | Output::Speak { .. }) => self.requests.push(request),
             }
         }
     }
