@@ -16,6 +16,7 @@ use crate::{
     account::email::RefusedDomains,
     account::export::{Exports, OwnedData},
     account::keyring::Keyring,
+    account::notices::Notices,
     account::sessions::AccountSessions,
     account::user_pool::UserPool,
     budget::Budget,
@@ -31,8 +32,8 @@ use crate::{
     server::connections::{ConnectionLimits, Connections},
     store::ops::Operations,
     store::{
-        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images, sessions::SessionStore,
-        stores::Stores, users::Users,
+        analyses::Analyses, documents::Documents, erasures::Erasures, images::Images,
+        recovery_codes::RecoveryCodeStore, sessions::SessionStore, stores::Stores, users::Users,
     },
     web::WebFiles,
 };
@@ -62,6 +63,9 @@ pub struct AppState {
     /// What the tutor knows of the pictures.
     pub images: Images,
     pub accounts: Accounts,
+    pub recovery_codes: RecoveryCodeStore,
+    /// Mails about changes of an account.
+    pub notices: Notices,
     /// Exports of all data about a learner.
     pub exports: Exports,
     /// Accepts uploaded turns.
@@ -154,7 +158,15 @@ impl AppState {
             trusted_proxies: config.trusted_proxies,
             localhost_cookies: config.localhost_cookies,
             auth_response_step: Duration::from_millis(config.auth_response_ms),
-            images: Images::new(dynamodb, config.images_table.clone()),
+            images: Images::new(dynamodb.clone(), config.images_table.clone()),
+            recovery_codes: RecoveryCodeStore::new(dynamodb, config.users_table.clone()),
+            notices: Notices::new(
+                sdk,
+                config.mail_from.clone(),
+                accounts.pool.clone(),
+                accounts.users.clone(),
+                Arc::clone(&metrics),
+            ),
             accounts,
             exports,
             intake: Intake::new(),

@@ -9,8 +9,11 @@ use http::HeaderValue;
 use secrecy::SecretString;
 
 use crate::{
-    account::email::RefusedDomains, account::keyring::Keyring, live::conversation::Limits,
-    live::ticket::KEY_BYTES_MIN, live::upload::recording,
+    account::email::{Email, EmailError, RefusedDomains},
+    account::keyring::Keyring,
+    live::conversation::Limits,
+    live::ticket::KEY_BYTES_MIN,
+    live::upload::recording,
 };
 
 /// The default speech model.
@@ -102,6 +105,9 @@ pub struct Config {
         value_parser = clap::value_parser!(u8).range(0..=8)
     )]
     pub trusted_proxies: u8,
+    /// Sender of the mails about changes of an account, of a domain that SES has verified; without it none are sent
+    #[arg(long, env = "NOVA_MAIL_FROM", value_parser = sender)]
+    pub mail_from: Option<String>,
     /// Step of the duration of responses of /auth, in milliseconds: each takes a multiple of it, so that its duration does not
     /// reveal whether an account exists. Above the 99th percentile of the user pool's calls
     #[arg(
@@ -262,6 +268,11 @@ fn ticket_key(text: &str) -> Result<SecretString, String> {
         return Err(format!("it has {} bytes, the minimum is {KEY_BYTES_MIN}", text.len()));
     }
     Ok(text.into())
+}
+
+fn sender(text: &str) -> Result<String, String> {
+    let email: Email = text.parse().map_err(|error: EmailError| error.to_string())?;
+    Ok(email.as_str().to_owned())
 }
 
 fn redis_url(text: &str) -> Result<SecretString, String> {

@@ -62,6 +62,8 @@ pub struct Metrics {
     pub failed_coordination_calls: Counter,
     /// Connections that were closed, or replaced another, because a bound was reached.
     pub refused_connections: Counter,
+    /// Mails about a changed account that could not be sent.
+    pub failed_notices: Counter,
     client_reports: Counter,
     client_underruns: Counter,
     client_echoes: Counter,
@@ -149,6 +151,7 @@ impl Metrics {
             .number("Takeovers", Unit::Count, self.takeovers.take())
             .number("OpenConnections", Unit::Count, count(connections))
             .number("RefusedConnections", Unit::Count, self.refused_connections.take())
+            .number("FailedNotices", Unit::Count, self.failed_notices.take())
             .number("PictureCacheHits", Unit::Count, self.picture_hits.take())
             .number("PictureCacheReads", Unit::Count, self.picture_reads.take())
             .number("FailedPictureCacheReads", Unit::Count, self.failed_picture_reads.take())

@@ -11,6 +11,7 @@ pub mod objects;
 pub mod ops;
 pub mod pictures;
 pub mod progress;
+pub mod recovery_codes;
 pub mod results;
 pub mod sessions;
 pub mod signed;

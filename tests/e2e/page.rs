@@ -104,6 +104,12 @@ impl Page {
         Ok(Answer { status, body, set_cookie, retry_after })
     }
 
+    /// The account of the token.
+    pub(crate) async fn me(&self, token: &str) -> anyhow::Result<Value> {
+        let get = self.http.get(format!("{}/api/me", self.url)).bearer_auth(token);
+        Ok(get.send().await?.error_for_status()?.json().await?)
+    }
+
     /// Signs up and confirms the account with the mailed code. `request` is the confirmation without the code.
     pub(crate) async fn sign_up(&self, request: &Value) -> anyhow::Result<()> {
         let email = request["email"].as_str().context("a sign-up without an e-mail address")?;
@@ -152,26 +158,34 @@ impl Page {
         ensure!(out.status == 204 && out.set_cookie.is_some_and(|cookie| cookie.contains("Max-Age=0")));
         self.by_cookie("/auth/refresh", true).await?.expect(401, "session_ended")?;
         // The token ended with its session.
-        let again = json!({ "oldPassword": "x", "newPassword": "Speak-English-3" });
+        let again = json!({ "newPassword": "Speak-English-3" });
         self.post_as(&token, "/auth/password", Some(&again)).await?.expect(401, "session_ended")?;
         self.cookie = None;
         Ok(())
     }
 
-    /// The latest code that was mailed to `email`, and how many mails there are.
+    /// The latest code that was mailed to `email`, and how many mails with a code there are.
     pub(crate) async fn mailed_code(&self, email: &str) -> anyhow::Result<(String, usize)> {
+        let mails = self.mails(email).await?;
+        let codes = mails.iter().filter_map(|mail| {
+            let mut digits = mail.split(|letter: char| !letter.is_ascii_digit());
+            digits.rfind(|run| run.len() == 6)
+        });
+        let codes: Vec<&str> = codes.collect();
+        let Some(last) = codes.last() else { bail!("no code was mailed to the e-mail address") };
+        Ok(((*last).to_owned(), codes.len()))
+    }
+
+    /// Subject and text of all mails to `email`.
+    pub(crate) async fn mails(&self, email: &str) -> anyhow::Result<Vec<String>> {
         let url = format!("{}/_ministack/ses/messages", self.cloud);
         let all: Value = self.http.get(url).send().await?.error_for_status()?.json().await?;
         let accounts = all["messages"].as_object().context("no mailbox")?.values();
         let mails = accounts.filter_map(Value::as_array).flatten();
-        let mails: Vec<&Value> = mails
-            .filter(|mail| mail["To"].as_array().is_some_and(|to| to.iter().any(|one| one == email)))
-            .collect();
-        let Some(last) = mails.last() else { bail!("no mail to the e-mail address") };
-        let text = format!("{}{}", last["BodyText"], last["BodyHtml"]);
-        let mut digits = text.split(|letter: char| !letter.is_ascii_digit());
-        let code = digits.rfind(|run| run.len() == 6).context("no code in the mail")?;
-        Ok((code.to_owned(), mails.len()))
+        let is_to = |mail: &&Value| mail["To"].as_array().is_some_and(|to| to.iter().any(|one| one == email));
+        let text =
+            |mail: &Value| ["Subject", "BodyText", "BodyHtml"].map(|part| mail[part].to_string()).concat();
+        Ok(mails.filter(is_to).map(text).collect())
     }
 }
 

@@ -130,7 +130,11 @@ fn is_due(route: &Route, caller: Role, of_conversation: bool, status: u16) -> bo
         Role::Learner if of_conversation => status == 404,
         // Resources of the caller.
         Role::Learner if route.method == Method::GET => status == 200,
-        Role::Learner if matches!(route.path, "/auth/totp" | "/auth/aws-credentials") => status == 200,
+        Role::Learner
+            if matches!(route.path, "/auth/totp" | "/auth/recovery-codes" | "/auth/aws-credentials") =>
+        {
+            status == 200
+        }
         Role::Learner => status == 204 || (400..500).contains(&status),
     }
 }

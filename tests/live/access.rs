@@ -169,9 +169,8 @@ fn groups_of_the_pool_are_roles() {
             let user = PoolUser {
                 user_id: "learner-1".to_owned(),
                 password: "Speak-English-1".to_owned(),
-                phone: None,
                 groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-                disabled: false,
+                ..PoolUser::default()
             };
             live.cloud.state().cognito.users.insert("learner-1@nova.example".to_owned(), user);
             let sign_in = json!({ "email": "learner-1@nova.example", "password": "Speak-English-1" });

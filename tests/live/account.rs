@@ -125,9 +125,13 @@ async fn check_every_route(live: &Live) {
                 request.json(&json!({ "imageId": "street-market" }))
             }
             "/api/me" if route.method == Method::PATCH => request.json(&json!({ "level": "A1" })),
-            "/auth/mfa/off" => request.json(&json!({ "password": PASSWORD })),
-            "/auth/password" => request.json(&json!({ "oldPassword": PASSWORD, "newPassword": PASSWORD })),
-            "/auth/totp/verify" => request.json(&json!({ "code": "123456" })),
+            "/auth/step-up" => request.json(&json!({ "password": PASSWORD })),
+            "/auth/password" => request.json(&json!({ "newPassword": PASSWORD })),
+            "/auth/email" => request.json(&json!({ "email": "new@nova.example" })),
+            "/auth/phone" => request.json(&json!({ "phone": "+821012345678" })),
+            "/auth/email/verify" | "/auth/phone/verify" | "/auth/totp/verify" => {
+                request.json(&json!({ "code": "123456" }))
+            }
             _ => request,
         };
         if route.path == "/auth/sign-out-everywhere" {

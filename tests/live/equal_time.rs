@@ -39,9 +39,7 @@ fn known_and_unknown_accounts_are_refused_after_the_same_time() {
         let user = PoolUser {
             user_id: "learner-1".to_owned(),
             password: "Speak-English-1".to_owned(),
-            phone: None,
-            groups: Vec::new(),
-            disabled: false,
+            ..PoolUser::default()
         };
         live.cloud.state().cognito.users.insert("known@nova.example".to_owned(), user);
         // The first request opens the connection.

@@ -28,13 +28,7 @@ async fn live_behind_a_proxy() -> Live {
 }
 
 fn enrol(live: &Live, user_id: &str) {
-    let user = PoolUser {
-        user_id: user_id.to_owned(),
-        password: PASSWORD.to_owned(),
-        phone: None,
-        groups: Vec::new(),
-        disabled: false,
-    };
+    let user = PoolUser { user_id: user_id.to_owned(), password: PASSWORD.to_owned(), ..PoolUser::default() };
     live.cloud.state().cognito.users.insert(format!("{user_id}@nova.example"), user);
 }
 
@@ -95,6 +89,37 @@ fn wrong_passwords_from_everywhere_do_not_block_a_device_that_signed_in_before()
             assert_eq!(sign_in(&live, "192.0.2.3", device, WRONG_PASSWORD).await.0, 401);
         }
         assert_eq!(sign_in(&live, "192.0.2.4", device, WRONG_PASSWORD).await.0, 429);
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn owner_who_is_blocked_everywhere_comes_in_with_a_mailed_code() {
+    block_on(async {
+        let live = live_behind_a_proxy().await;
+        enrol(&live, "learner-1");
+        for network in 0..11 {
+            let address = format!("203.0.113.{network}");
+            for _ in 0..10 {
+                sign_in(&live, &address, "", WRONG_PASSWORD).await;
+            }
+        }
+        let home = "198.51.100.1";
+        assert_eq!(sign_in(&live, home, "", PASSWORD).await.0, 429, "a new network is not blocked");
+        let forgot = json!({ "email": EMAIL });
+        assert_eq!(post(&live, "/auth/forgot", home, "", &forgot).await.0, 202);
+        let code = live.cloud.state().cognito.mails.last().unwrap().1.clone();
+        let new = "Speak-English-2";
+        let reset = json!({ "email": EMAIL, "code": code, "password": new });
+        let (status, answer, cookies) = post(&live, "/auth/reset", home, "", &reset).await;
+        assert_eq!(status, 204, "{answer}");
+        let device = cookies.iter().find(|cookie| cookie.starts_with("__Secure-nova_device=")).unwrap();
+        assert_eq!(sign_in(&live, home, device, new).await.0, 200, "the owner is locked out");
+        assert_eq!(
+            sign_in(&live, "203.0.113.200", "", new).await.0,
+            429,
+            "the stranger is not blocked any more"
+        );
         live.stop().await.unwrap();
     });
 }

@@ -32,6 +32,7 @@ mod reader;
 mod resources;
 mod sessions;
 mod sign_in;
+mod step_up;
 mod streams;
 mod texts;
 mod workers;

@@ -29,9 +29,9 @@ fn enrol(live: &Live, groups: &[&str], disabled: bool) {
     let user = PoolUser {
         user_id: LEARNER.to_owned(),
         password: PASSWORD.to_owned(),
-        phone: None,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         disabled,
+        ..PoolUser::default()
     };
     live.cloud.state().cognito.users.insert(EMAIL.to_owned(), user);
 }
@@ -195,6 +195,51 @@ fn deletion_of_the_account_closes_its_live_sockets_on_every_device() {
         assert_eq!(client.closed().await, Some(SIGNED_OUT));
         assert!(began.elapsed() < END_WITHIN, "{:?}", began.elapsed());
         assert_eq!(me(&live, &other).await, (403, json!("account_deleted")));
+        live.stop().await.unwrap();
+    });
+}
+
+/// The account secret is replaced as the template describes: first every task accepts the new one, then it signs, then the old one goes.
+#[test]
+fn secret_is_replaced_task_by_task_and_no_session_ends() {
+    const OLD: &str = "the old account secret of tests 32b";
+    const NEW: &str = "the new account secret of tests 32b";
+    block_on(async {
+        let live = Live::start(LiveOptions::default().with("account-secret", OLD)).await.unwrap();
+        enrol(&live, &[], false);
+        let task = async |secret: &str| live.another_task("account-secret", secret).await.unwrap();
+        let both = task(&format!("{OLD},{NEW}")).await;
+        let swapped = task(&format!("{NEW},{OLD}")).await;
+        let new = task(NEW).await;
+        let open = async |url: &str, token: &str| {
+            let get = live.http().get(format!("{url}/api/me")).bearer_auth(token);
+            get.send().await.unwrap().status().as_u16()
+        };
+        let refresh_at = async |url: &str, cookie: &str| {
+            let post = live.http().post(format!("{url}/auth/refresh")).header("x-nova-csrf", "1");
+            let answer = post.header(COOKIE, cookie).send().await.unwrap();
+            let kept = answer.headers().get(SET_COOKIE).map(|cookie| cookie.to_str().unwrap().to_owned());
+            let cookie = kept.as_deref().and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+            let status = answer.status().as_u16();
+            let token = answer.json::<Value>().await.unwrap()["accessToken"].as_str().map(str::to_owned);
+            (status, token.unwrap_or_default(), cookie.unwrap_or_default())
+        };
+        let (token, cookie) = sign_in(&live).await;
+        for url in [live.url(), both.url(), swapped.url()] {
+            assert_eq!(open(url, &token).await, 200, "{url}");
+        }
+        assert_eq!(open(new.url(), &token).await, 401, "the old secret is still accepted");
+
+        // A session goes to and fro between tasks of the two steps.
+        let (status, token, cookie) = refresh_at(swapped.url(), &cookie).await;
+        assert_eq!((status, open(both.url(), &token).await), (200, 200));
+        let (status, token, cookie) = refresh_at(both.url(), &cookie).await;
+        assert_eq!((status, open(swapped.url(), &token).await), (200, 200));
+        let (status, token, cookie) = refresh_at(swapped.url(), &cookie).await;
+        assert_eq!((status, open(both.url(), &token).await), (200, 200));
+        // It was refreshed with the new secret, so it outlives the old one.
+        let (status, token, _) = refresh_at(new.url(), &cookie).await;
+        assert_eq!((status, open(swapped.url(), &token).await), (200, 200));
         live.stop().await.unwrap();
     });
 }

@@ -29,8 +29,7 @@ fn enrol(live: &Live, phone: Option<&str>) {
         user_id: LEARNER.to_owned(),
         password: PASSWORD.to_owned(),
         phone: phone.map(str::to_owned),
-        groups: Vec::new(),
-        disabled: false,
+        ..PoolUser::default()
     };
     live.cloud.state().cognito.users.insert(EMAIL.to_owned(), user);
 }

@@ -41,9 +41,7 @@ fn password_is_accepted_in_every_form_that_looks_the_same() {
         let user = PoolUser {
             user_id: LEARNER.to_owned(),
             password: "Spr\u{e4}ch Korean 1".to_owned(),
-            phone: None,
-            groups: Vec::new(),
-            disabled: false,
+            ..PoolUser::default()
         };
         live.cloud.state().cognito.users.insert("learner-1@nova.example".to_owned(), user);
         let sign_in = async |password: &str| {

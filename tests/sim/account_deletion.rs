@@ -51,6 +51,7 @@ pub(crate) async fn sign_up(cloud: &Cloud) {
             session_id: env::random_uuid(),
             generation: 0,
             rotated_at: env::now(),
+            stepped_up_at: None,
             sealed: String::new(),
             expires_at: i64::MAX,
         };

@@ -54,7 +54,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 use crate::{
@@ -97,7 +97,15 @@ pub struct Live {
     http: reqwest::Client,
     shutdown: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
+    ingress: BTreeMap<&'static str, String>,
     _certificates: tempfile::TempDir,
+}
+
+/// Another task of the ingress on the same cloud, until it is dropped.
+#[derive(Debug)]
+pub struct AnotherTask {
+    url: String,
+    _server: AbortOnDropHandle<anyhow::Result<()>>,
 }
 
 /// Runs `test` in scaled time, on this thread alone.
@@ -154,7 +162,7 @@ impl Live {
         let sdk = cloud.sdk_config(INGRESS);
         publish_pictures(&sdk, IMAGES, &Progress::silent()).await?;
         cloud.state().fault_model = fault_model;
-        let config = config(&simulator, ingress)?;
+        let config = config(&simulator, ingress.clone())?;
         // The simulator verifies signatures with the time of the machine.
         let time = SystemTimeSource::new();
         let bedrock = sdk.to_builder().endpoint_url(simulator.endpoint()).time_source(time).build();
@@ -165,7 +173,24 @@ impl Live {
         let url = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(server::serve(Arc::clone(&app), listener, shutdown.clone()));
         let http = infra::local::http_client()?;
-        Ok(Self { cloud, simulator, app, url, http, shutdown, server, _certificates: certificates })
+        Ok(Self { cloud, simulator, app, url, http, shutdown, server, ingress, _certificates: certificates })
+    }
+
+    /// Starts another task of the ingress on the same cloud, with one option changed. They share no Redis.
+    ///
+    /// # Errors
+    /// The task does not start.
+    pub async fn another_task(&self, option: &'static str, value: &str) -> anyhow::Result<AnotherTask> {
+        let mut options = self.ingress.clone();
+        options.insert(option, value.to_owned());
+        let config = config(&self.simulator, options)?;
+        let sdk = self.cloud.sdk_config(INGRESS);
+        let shutdown = CancellationToken::new();
+        let app = AppState::new(&config, &sdk, bedrock_clients(&config, &sdk)?, shutdown.clone())?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let server = tokio::spawn(server::serve(Arc::new(app), listener, shutdown));
+        Ok(AnotherTask { url, _server: AbortOnDropHandle::new(server) })
     }
 
     /// Where the ingress answers: `http://127.0.0.1:<port>`.
@@ -243,6 +268,7 @@ impl Live {
         let item = json!({
             "userId": { "S": user_id }, "sessionId": { "S": session_id }, "sealed": { "S": session.sealed },
             "generation": number(0), "rotatedAt": number(session.rotated_at.as_millisecond()),
+            "steppedUpAt": number(session.rotated_at.as_millisecond()),
             "expiresAt": number(session.expires_at),
         });
         let item = item.as_object().cloned().unwrap_or_default();
@@ -353,6 +379,14 @@ impl Live {
     }
 }
 
+impl AnotherTask {
+    /// Its URL: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
 fn furnish(cloud: &Cloud) {
     let mut state = cloud.state();
     state.create_table(CONVERSATIONS, "sessionId", Some("timestamp"));
@@ -387,6 +421,7 @@ fn config(simulator: &Simulator, set: BTreeMap<&'static str, String>) -> anyhow:
         ("worker-queue-urls", Worker::ALL.map(|worker| queue_url(&worker.queue_name())).join(",")),
         ("watched-queue-urls", dead_letters.join(",")),
         ("client-id", CLIENT_ID.to_owned()),
+        ("mail-from", "no-reply@nova.example".to_owned()),
         ("client-secret", CLIENT_SECRET.to_owned()),
         ("account-secret", "an account secret of tests with 32 bytes".to_owned()),
         ("ticket-key", "a key of tests, thirty-two bytes".to_owned()),

@@ -29,12 +29,13 @@ pub(crate) mod reply;
 mod s3;
 mod seam;
 mod served;
+mod ses;
 mod sns;
 mod sqs;
 
 pub use bedrock::Bedrock;
 pub use cloudwatch::CloudWatch;
-pub use cognito::{CLIENT_ID, CLIENT_SECRET, Cognito, PoolUser, SESSION_VALIDITY};
+pub use cognito::{CLIENT_ID, CLIENT_SECRET, Cognito, PoolUser, SESSION_VALIDITY, TOTP_CODE};
 pub use dynamodb::{DynamoDb, Table};
 pub use eventbridge::EventBridge;
 pub use expression::Item;
@@ -42,6 +43,7 @@ pub use fault_model::{FaultModel, Outage};
 pub use hold::Hold;
 pub use s3::{Object, S3};
 pub use served::Served;
+pub use ses::{Mail, Ses};
 pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
 
@@ -82,6 +84,8 @@ pub struct State {
     pub cloudwatch: CloudWatch,
     /// The user pool.
     pub cognito: Cognito,
+    /// The mail service.
+    pub ses: Ses,
     /// Faults of the network and the services.
     pub fault_model: FaultModel,
     /// A service that is not available for a time.
@@ -119,6 +123,7 @@ impl Cloud {
             bedrock: Bedrock::default(),
             cloudwatch: CloudWatch::default(),
             cognito: Cognito::default(),
+            ses: Ses::default(),
             fault_model: FaultModel::CALM,
             outage: None,
             traced: true,

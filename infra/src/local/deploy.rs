@@ -14,6 +14,9 @@ use crate::deploy::{DeployOptions, PlannedStack, StackKind, apply};
 /// reserved domain `example`, which has no mailboxes.
 pub(super) const REFUSED_EMAIL_DOMAINS: &str = "-example";
 
+/// The domain of the sender of mails about accounts.
+pub(super) const MAIL_DOMAIN: &str = "nova.example";
+
 /// First part of all names on the local cloud.
 const PREFIX: &str = "nova";
 
@@ -70,7 +73,7 @@ async fn identity_parameters(
     endpoint: &str,
     bucket: &str,
     binaries: &Binaries,
-) -> anyhow::Result<[(String, String); 5]> {
+) -> anyhow::Result<[(String, String); 7]> {
     let function = sign_up_function(binaries).await?;
     function.upload(&sdk::s3_client(sdk), bucket).await?;
     let pairs = [
@@ -79,6 +82,9 @@ async fn identity_parameters(
         ("FunctionArchitecture", function.architecture.to_owned()),
         ("RefusedEmailDomains", REFUSED_EMAIL_DOMAINS.to_owned()),
         ("EndpointUrl", endpoint.to_owned()),
+        ("DomainName", MAIL_DOMAIN.to_owned()),
+        // Only production has records of it.
+        ("HostedZoneId", "Z00000".to_owned()),
     ];
     Ok(pairs.map(|(name, value)| (name.to_owned(), value)))
 }
@@ -345,7 +351,10 @@ mod tests {
         let pool = &identity["UserPool"]["Properties"];
         assert_eq!(pool["UserPoolName"], "nova-english-users");
         assert_eq!(pool["UsernameAttributes"], json!(["email"]));
-        assert_eq!(pool["AutoVerifiedAttributes"], json!(["email"]));
+        let verified = json!(["email", "phone_number"]);
+        assert_eq!(pool["AutoVerifiedAttributes"], verified);
+        let before_update = &pool["UserAttributeUpdateSettings"]["AttributesRequireVerificationBeforeUpdate"];
+        assert_eq!(before_update, &verified, "an address counts before it was verified");
         let policy = json!({
             "MinimumLength": 8,
             "RequireUppercase": true,

@@ -4,7 +4,10 @@ use std::fmt;
 
 use events::workers::{Resource, Worker};
 
-use super::{Outputs, deploy::REFUSED_EMAIL_DOMAINS};
+use super::{
+    Outputs,
+    deploy::{MAIL_DOMAIN, REFUSED_EMAIL_DOMAINS},
+};
 
 /// Seconds that a worker's poll waits for a message. Requests are free here, and a worker ends only after its running
 /// poll.
@@ -64,6 +67,7 @@ impl Service {
                 let mut environment = outputs.variables(&INGRESS_NEEDS)?;
                 environment.push(("NOVA_REFUSED_EMAIL_DOMAINS", REFUSED_EMAIL_DOMAINS.to_owned()));
                 environment.push(("NOVA_LOCALHOST_COOKIES", "true".to_owned()));
+                environment.push(("NOVA_MAIL_FROM", format!("no-reply@{MAIL_DOMAIN}")));
                 environment.push(("NOVA_STAGE", "local".to_owned()));
                 environment.push(("NOVA_CONFIRMATION_CODE", CONFIRMATION_CODE.to_owned()));
                 environment.push(("NOVA_MODELS_SIMULATED", "true".to_owned()));

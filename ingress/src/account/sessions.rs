@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use events::{contract::UserId, runtime::env};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -43,6 +43,9 @@ pub const SESSION_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 /// How long the previous cookie is accepted.
 pub const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a proof of password and second factor allows changes of the account.
+pub const STEP_UP_TIME: SignedDuration = SignedDuration::from_secs(300);
 
 /// How long a session that was found in the table counts as not ended.
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(3);
@@ -147,6 +150,7 @@ impl AccountSessions {
             session_id,
             generation: 0,
             rotated_at: now,
+            stepped_up_at: Some(now),
             sealed: secrets.seal(&self.keyring, session_id)?,
             expires_at: now.as_second() + SESSION_SECONDS,
         })
@@ -192,6 +196,24 @@ impl AccountSessions {
             let is_over = matches!(error, PoolError::Refused | PoolError::Invalid);
             if is_over { SessionError::Ended } else { SessionError::Pool(error) }
         })
+    }
+
+    /// Records that the owner of the session has just proved password and second factor. A sign-in is such a proof as well.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn step_up(&self, caller: &Caller) -> Result<(), SessionError> {
+        let noted = self.store.step_up(&caller.user_id, caller.session_id, env::now()).await;
+        if noted.map_err(SessionError::Failed)? { Ok(()) } else { Err(SessionError::Ended) }
+    }
+
+    /// Whether the owner of the session has proved password and second factor within [`STEP_UP_TIME`].
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn is_stepped_up(&self, caller: &Caller) -> Result<bool, SessionError> {
+        let session = self.find(&caller.user_id, caller.session_id).await?;
+        Ok(session.stepped_up_at.is_some_and(|at| env::now().duration_since(at) <= STEP_UP_TIME))
     }
 
     /// Ends the session of a cookie, here and in the pool. A cookie that is none ends nothing.

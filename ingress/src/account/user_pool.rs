@@ -5,6 +5,7 @@
 //! e-mail address need one, which their documentation names.
 
 mod error;
+mod factors;
 pub mod password;
 mod session;
 mod step;
@@ -14,7 +15,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeType, AuthFlowType, SmsMfaSettingsType, SoftwareTokenMfaSettingsType, UserStatusType},
+    types::{AttributeType, AuthFlowType, UserStatusType},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -27,6 +28,7 @@ use super::{
     profile::{NAMELESS, Profile},
 };
 pub use error::PoolError;
+pub use factors::{Contact, SecondFactor};
 pub use session::Session;
 pub use step::{Challenge, SignedIn, Tokens};
 use step::{step, tokens_of};
@@ -54,6 +56,7 @@ pub struct PoolUser {
     pub is_confirmed: bool,
     /// The profile in the pool's attributes.
     pub profile: Profile,
+    pub second_factor: SecondFactor,
 }
 
 impl UserPool {
@@ -233,53 +236,6 @@ impl UserPool {
         end.username(user_id.as_str()).send().await.map(drop).map_err(|error| failed(&error))
     }
 
-    /// Replaces a known password.
-    ///
-    /// # Errors
-    /// [`PoolError::Refused`] for a wrong one, [`PoolError::PasswordWeak`] and others.
-    pub async fn change_password(
-        &self,
-        access_token: &str,
-        old: &SecretString,
-        new: &SecretString,
-    ) -> Result<(), PoolError> {
-        let change = self.cognito.change_password().access_token(access_token);
-        let change = change.previous_password(old.expose_secret()).proposed_password(new.expose_secret());
-        change.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Returns the secret for a new authenticator app, in base 32.
-    pub async fn new_totp_secret(&self, access_token: &str) -> Result<SecretString, PoolError> {
-        let associated = self.cognito.associate_software_token().access_token(access_token).send().await;
-        let secret = associated.map_err(|error| failed(&error))?.secret_code;
-        secret.map(SecretString::from).context("the pool returned no secret").map_err(PoolError::Unavailable)
-    }
-
-    /// Makes the authenticator app that shows `code` the second factor of every sign-in.
-    ///
-    /// # Errors
-    /// [`PoolError::CodeWrong`] and others.
-    pub async fn enable_totp(&self, access_token: &str, code: &SecretString) -> Result<(), PoolError> {
-        let verify = self.cognito.verify_software_token().access_token(access_token);
-        verify.user_code(code.expose_secret()).send().await.map_err(|error| failed(&error))?;
-        let totp = SoftwareTokenMfaSettingsType::builder().enabled(true).preferred_mfa(true).build();
-        let prefer = self.cognito.set_user_mfa_preference().access_token(access_token);
-        prefer.software_token_mfa_settings(totp).send().await.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Turns the second factor of a user off. Needs `cognito-idp:AdminSetUserMFAPreference`.
-    ///
-    /// # Errors
-    /// See [`PoolError`].
-    pub async fn disable_mfa(&self, user_id: &UserId) -> Result<(), PoolError> {
-        let totp = SoftwareTokenMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
-        let sms = SmsMfaSettingsType::builder().enabled(false).preferred_mfa(false).build();
-        let disable = self.cognito.admin_set_user_mfa_preference().user_pool_id(&self.pool_id);
-        let disable = disable.username(user_id.as_str());
-        let disable = disable.software_token_mfa_settings(totp).sms_mfa_settings(sms);
-        disable.send().await.map(drop).map_err(|error| failed(&error))
-    }
-
     /// Returns the user with this id or e-mail address. Needs `cognito-idp:AdminGetUser`.
     ///
     /// # Errors
@@ -298,6 +254,10 @@ impl UserPool {
             email: email.context("the pool's user has no e-mail address").map_err(PoolError::Unavailable)?,
             is_confirmed: user.user_status != Some(UserStatusType::Unconfirmed),
             profile: Profile::of_attributes(attribute("name"), attribute(LEVEL), attribute(INTERESTS)),
+            second_factor: SecondFactor::of_settings(
+                user.preferred_mfa_setting(),
+                user.user_mfa_setting_list(),
+            ),
         })
     }
 

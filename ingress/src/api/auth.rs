@@ -9,6 +9,7 @@
 
 mod aws_credentials;
 mod cookie;
+mod email;
 mod fields;
 mod mfa;
 mod password;
@@ -17,6 +18,7 @@ pub mod response_time;
 mod session;
 mod sign_in;
 mod sign_up;
+mod step_up;
 
 use super::route::Route;
 
@@ -25,6 +27,14 @@ pub const PREFIX: &str = "/auth/";
 
 /// Signing up, in and out.
 pub fn routes() -> Vec<Route> {
-    [sign_up::routes(), sign_in::routes(), password::routes(), mfa::routes(), aws_credentials::routes()]
-        .concat()
+    [
+        sign_up::routes(),
+        sign_in::routes(),
+        step_up::routes(),
+        password::routes(),
+        email::routes(),
+        mfa::routes(),
+        aws_credentials::routes(),
+    ]
+    .concat()
 }

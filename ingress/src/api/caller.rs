@@ -1,5 +1,6 @@
 //! The caller of a request, as arguments of handlers. The argument's type says who may call the route: [`Learner`], [`Analyst`]
-//! or [`Operator`], or [`Caller`] where the handler needs the roles or the session.
+//! or [`Operator`], [`SteppedUp`] where it changes the
+//! account, or [`Caller`] where the handler needs the roles or the session.
 //!
 //! The first three reject an account whose deletion was requested: its access tokens stay valid until they expire. A handler
 //! that takes [`Caller`] checks that itself ([`crate::account::accounts::Accounts`]).
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     account::auth::{Caller, TokenError},
-    account::sessions::SessionWatch,
+    account::sessions::{STEP_UP_TIME, SessionWatch},
     app::AppState,
     quota::REQUESTS,
 };
@@ -34,6 +35,11 @@ pub struct Analyst(pub UserId);
 /// A caller of the user pool's group [`OPERATORS`](crate::account::auth::OPERATORS).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator(pub UserId);
+
+/// A caller who has proved password and second factor within [`STEP_UP_TIME`], for a change of the account. An account whose
+/// deletion was requested is not rejected, as with [`Caller`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SteppedUp(pub Caller);
 
 impl FromRequestParts<Arc<AppState>> for Caller {
     type Rejection = ApiError;
@@ -58,6 +64,20 @@ impl FromRequestParts<Arc<AppState>> for SessionWatch {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         Ok(app.account_sessions.watch(&caller.user_id, caller.session_id))
+    }
+}
+
+impl FromRequestParts<Arc<AppState>> for SteppedUp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if app.account_sessions.is_stepped_up(&caller).await? {
+            return Ok(Self(caller));
+        }
+        let seconds = STEP_UP_TIME.as_secs();
+        let detail = format!("prove the password with /auth/step-up; the proof lasts {seconds} s");
+        Err(ApiError::refused(Code::StepUpRequired, detail))
     }
 }
 
@@ -91,6 +111,15 @@ impl HandlerInput for Caller {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.role(Role::Learner);
         operation.problem(Code::TooManyRequests);
+    }
+}
+
+impl HandlerInput for SteppedUp {
+    fn describe(operation: &mut OperationBuilder<'_>) {
+        Caller::describe(operation);
+        [Code::StepUpRequired, Code::SessionEnded, Code::AccountDeleted, Code::AccountsUnavailable]
+            .into_iter()
+            .for_each(|code| operation.problem(code));
     }
 }
 

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cache::{Cached, EntityTag, Freshness, IfMatch, IfNoneMatch},
+    caller::SteppedUp,
     extract::Body,
-    problem::{ApiError, Code, Rule},
+    problem::{ApiError, Code, Rule, account::ended},
     response::Accepted,
     route::{Route, delete, get, patch},
 };
@@ -25,7 +26,9 @@ use crate::{
     account::accounts::AccountError,
     account::auth::{Caller, Roles},
     account::export::Export,
+    account::notices::Change,
     account::profile::{PageLanguage, Profile},
+    account::user_pool::SecondFactor,
     app::AppState,
     store::users::User,
 };
@@ -41,6 +44,8 @@ pub struct Me {
     /// The profile.
     #[serde(flatten)]
     profile: Profile,
+    #[serde(flatten)]
+    sign_in: SignInState,
     /// The roles of the caller: `learner`, `analyst`, `operator`.
     roles: Vec<&'static str>,
     /// Version of the profile: 1 at first, incremented with each change.
@@ -51,6 +56,18 @@ pub struct Me {
     /// Last change of the profile.
     #[schemars(with = "String", extend("format" = "date-time"))]
     updated_at: Timestamp,
+}
+
+/// How the caller signs in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct SignInState {
+    /// The e-mail address.
+    email: String,
+    /// The second factor.
+    second_factor: SecondFactor,
+    /// Recovery codes that are left.
+    recovery_codes: usize,
 }
 
 /// A change of the profile. Absent fields stay unchanged.
@@ -139,7 +156,8 @@ async fn show(
     have: IfNoneMatch,
 ) -> Result<Cached<Me>, ApiError> {
     let user = app.accounts.open(&caller.user_id).await?;
-    have.json(Freshness::Revalidated, &Me::new(user, caller.roles))
+    let sign_in = SignInState::of(&app, &caller.user_id).await?;
+    have.json(Freshness::Revalidated, &Me::new(user, caller.roles, sign_in))
 }
 
 async fn change(
@@ -151,7 +169,8 @@ async fn change(
     let user = app.accounts.open(&caller.user_id).await?;
     // Other errors come before the precondition (RFC 9110, section 13.2.1).
     let profile = change.apply(user.profile.clone()).checked()?;
-    if !seen.includes(&EntityTag::of_json(&Me::new(user.clone(), caller.roles))?) {
+    let sign_in = SignInState::of(&app, &caller.user_id).await?;
+    if !seen.includes(&EntityTag::of_json(&Me::new(user.clone(), caller.roles, sign_in.clone()))?) {
         return Err(AccountError::Changed(user.version).into());
     }
     let user = if profile == user.profile {
@@ -159,12 +178,12 @@ async fn change(
     } else {
         app.accounts.change(&caller.user_id, user.version, &profile).await?
     };
-    IfNoneMatch::default().json(Freshness::Revalidated, &Me::new(user, caller.roles))
+    IfNoneMatch::default().json(Freshness::Revalidated, &Me::new(user, caller.roles, sign_in))
 }
 
 async fn request_deletion(
     State(app): State<Arc<AppState>>,
-    caller: Caller,
+    SteppedUp(caller): SteppedUp,
     Body(deletion): Body<Deletion>,
 ) -> Result<Accepted<DeletionRequested>, ApiError> {
     if deletion.confirm != CONFIRMATION {
@@ -177,13 +196,18 @@ async fn request_deletion(
     let deletion_requested_at = app.accounts.delete(&caller.user_id).await?;
     // Requests are rejected from now on, because each reads the record; sockets and streams do not.
     app.account_sessions.disconnect(&caller.user_id).await?;
+    app.notices.send(&caller.user_id, Change::Deletion, None).await;
     Ok(Accepted(DeletionRequested { deletion_requested_at }))
 }
 
-async fn export(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Response, ApiError> {
+async fn export(
+    State(app): State<Arc<AppState>>,
+    SteppedUp(caller): SteppedUp,
+) -> Result<Response, ApiError> {
     let user = app.accounts.open(&caller.user_id).await?;
     let pieces = app.exports.begin(user).await;
     let pieces = pieces.map_err(|error| ApiError::refused(Code::Busy, error.to_string()))?;
+    app.notices.send(&caller.user_id, Change::Export, None).await;
     let mut response = Content::from_stream(pieces).into_response();
     for (name, value) in [
         (header::CONTENT_TYPE, "application/json"),
@@ -209,12 +233,24 @@ impl ProfileChange {
     }
 }
 
+impl SignInState {
+    /// That of a learner.
+    async fn of(app: &AppState, user_id: &UserId) -> Result<Self, ApiError> {
+        let owner = async { app.user_pool.user(user_id.as_str()).await.map_err(ended) };
+        let codes = async { app.recovery_codes.get(user_id).await.map_err(ApiError::Internal) };
+        let (owner, codes) = tokio::try_join!(owner, codes)?;
+        let email = owner.email.as_str().to_owned();
+        Ok(Self { email, second_factor: owner.second_factor, recovery_codes: codes.len() })
+    }
+}
+
 impl Me {
-    fn new(user: User, roles: Roles) -> Self {
+    fn new(user: User, roles: Roles, sign_in: SignInState) -> Self {
         let roles = [("learner", true), ("analyst", roles.analyst), ("operator", roles.operator)];
         Self {
             user_id: user.user_id,
             profile: user.profile,
+            sign_in,
             roles: roles.into_iter().filter_map(|(name, has)| has.then_some(name)).collect(),
             version: user.version,
             created_at: user.created_at,
@@ -245,8 +281,16 @@ mod tests {
     #[test]
     fn who_gets_a_role_has_another_answer_though_the_profile_is_the_same() {
         let user = User::new("learner-1".parse().unwrap(), profile(), Timestamp::UNIX_EPOCH);
-        let tag = |roles| EntityTag::of_json(&Me::new(user.clone(), roles)).unwrap();
+        let sign_in = |second_factor| SignInState {
+            email: "mina@school.kr".to_owned(),
+            second_factor,
+            recovery_codes: 0,
+        };
+        let tag =
+            |roles| EntityTag::of_json(&Me::new(user.clone(), roles, sign_in(SecondFactor::None))).unwrap();
         let analyst = Roles { analyst: true, ..Roles::default() };
         assert_ne!(tag(Roles::default()), tag(analyst));
+        let with_app = Me::new(user.clone(), Roles::default(), sign_in(SecondFactor::Totp));
+        assert_ne!(tag(Roles::default()), EntityTag::of_json(&with_app).unwrap());
     }
 }

@@ -32,6 +32,9 @@ pub struct StoredSession {
     /// When the cookie was last replaced.
     #[serde(with = "millisecond::required")]
     pub rotated_at: Timestamp,
+    /// When the password, and the second factor where there is one, were last proved.
+    #[serde(with = "millisecond::optional", default, skip_serializing_if = "Option::is_none")]
+    pub stepped_up_at: Option<Timestamp>,
     /// The secrets of the session, encrypted, in base 64.
     pub sealed: String,
     /// When the session ends by itself, in seconds since the Unix epoch. The attribute of the TTL.
@@ -113,6 +116,28 @@ impl SessionStore {
         }
     }
 
+    /// Records that password and second factor were proved at `now`. Returns whether the session exists.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn step_up(&self, user_id: &UserId, session_id: Uuid, now: Timestamp) -> anyhow::Result<bool> {
+        let updated = self
+            .dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(user_id, session_id)))
+            .update_expression("SET steppedUpAt = :now")
+            .condition_expression("attribute_exists(userId)")
+            .expression_attribute_values(":now", millis(now))
+            .send()
+            .await;
+        match updated {
+            Ok(_) => Ok(true),
+            Err(error) if is_conditional_check_failed(&error) => Ok(false),
+            Err(error) => Err(describe(&error)).context("failed to record a step-up"),
+        }
+    }
+
     /// Deletes the session, if it exists.
     ///
     /// # Errors
@@ -170,12 +195,17 @@ mod tests {
             session_id: Uuid::from_u128(7),
             generation: 3,
             rotated_at: "2026-11-28T10:00:00.123Z".parse().unwrap(),
+            stepped_up_at: Some("2026-11-28T09:00:00.123Z".parse().unwrap()),
             sealed: "c2VhbGVk".to_owned(),
             expires_at: 1_795_594_530,
         };
         let item = to_item(&session);
         assert_eq!(item["sessionId"], text(&session.session_id), "the key is text");
-        assert_eq!(read_item::<StoredSession>(item).unwrap(), session);
+        assert_eq!(read_item::<StoredSession>(item.clone()).unwrap(), session);
+        // Items of earlier builds have no step-up.
+        let mut earlier = item;
+        earlier.remove("steppedUpAt");
+        assert_eq!(read_item::<StoredSession>(earlier).unwrap().stepped_up_at, None);
         assert!(!format!("{session:?}").contains("c2VhbGVk"));
     }
 }

@@ -1,4 +1,5 @@
-// A learner in a real browser: from sign-up to progress by voice, a lost connection, a refused microphone, accessibility.
+// A learner in a real browser: from sign-up to progress by voice, a lost connection, a refused microphone, the security of the account,
+// accessibility.
 //
 // usage: node e2e/learner.mjs URL WAV WORDS
 //   URL    the service, which serves the page
@@ -6,6 +7,7 @@
 //   WORDS  what is said in it
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import net from "node:net";
@@ -15,6 +17,7 @@ const [service, wav, words] = process.argv.slice(2);
 const executablePath = process.env.NOVA_CHROMIUM ?? "/usr/bin/chromium";
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "Correct-Horse-9";
+const NEW_PASSWORD = "Correct-Horse-8";
 /** The local user pool mails no code; it accepts this one. */
 const CODE = "123456";
 const SLOW_MS = 60_000;
@@ -179,6 +182,77 @@ async function apiReference(page) {
   assert.equal(await page.locator(".opblock").count(), operations.length);
 }
 
+/** The code that an authenticator shows now (RFC 6238 with its defaults). */
+function totp(secret) {
+  const bits = [...secret].map((letter) =>
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"),
+  );
+  const bytes = bits.join("").match(/.{8}/gu) ?? [];
+  const key = Buffer.from(bytes.map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const hash = createHmac("sha1", key).update(counter).digest();
+  const number = hash.readUInt32BE(hash[19] & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
+}
+
+async function securityOfTheAccount(page) {
+  const email = `secure-${Date.now()}@nova.example`;
+  await signUp(page, email);
+  await page.getByRole("link", { name: "Account" }).click();
+
+  // As if five minutes had passed. The question is asked and answered with the keyboard alone.
+  let refusals = 2;
+  await page.route("**/auth/password", async (route) => {
+    if (refusals === 0) return route.continue();
+    refusals -= 1;
+    return route.fulfill({ status: 403, json: { code: "step_up_required" } });
+  });
+  await page.locator("summary", { hasText: "Change the password" }).click();
+  await page.getByLabel("New password").fill(NEW_PASSWORD);
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Is it you?" });
+  await dialog.waitFor();
+  await accessible(page, "step-up");
+  await page.keyboard.press("Escape");
+  await page.getByText("For this change, the password is required again.").waitFor();
+  await page.getByLabel("New password").press("Enter");
+  await dialog.waitFor();
+  const field = dialog.getByLabel("Your password");
+  assert.ok(await field.evaluate((input) => input === document.activeElement), "the dialog has no focus");
+  await page.keyboard.type("wrong");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("The password is wrong.").waitFor();
+  await field.fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByText("The password was changed.").waitFor();
+
+  await page.locator("summary", { hasText: "Two-step sign-in" }).click();
+  await page.getByRole("button", { name: "Set up an authenticator" }).click();
+  const secret = await page.locator("form code").innerText();
+  await page.getByLabel("Code", { exact: true }).fill(totp(secret));
+  await page.getByRole("button", { name: "Continue" }).click();
+  const codes = page.getByRole("region", { name: "Recovery codes" }).getByRole("listitem");
+  await codes.nth(9).waitFor();
+  await accessible(page, "recovery codes");
+  const code = await codes.first().innerText();
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await codes.first().waitFor({ state: "detached" });
+  await page.getByText("Recovery codes left: 10").waitFor();
+
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(NEW_PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Use a recovery code" }).click();
+  await page.getByLabel("Recovery code").fill(code.toLowerCase());
+  await accessible(page, "recovery code");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.locator("summary", { hasText: "Two-step sign-in" }).click();
+  await page.getByText("Two-step sign-in is off.").waitFor();
+}
+
 const fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
 await browser([...fake, `--use-file-for-fake-audio-capture=${wav}%noloop`], conversationByVoice);
 console.log("a conversation by voice: passed");
@@ -186,4 +260,6 @@ await browser([], refusedMicrophone);
 console.log("a refused microphone: passed");
 await browser([], apiReference);
 console.log("the API reference: passed");
+await browser([], securityOfTheAccount);
+console.log("the security of the account: passed");
 network.close();

@@ -1,5 +1,5 @@
-//! Cognito: signs in the users that a test has added to the pool, with a password and, for a user with a phone, a code by text
-//! message. It refuses a call without the hash of its client's secret. It does not sign its access tokens: the service never
+//! Cognito: signs in the users that a test has added to the pool, with a password and, for a user with a second factor, a code of an
+//! app or by text message. E-mail address and phone number change with the code that is sent to the new one. It refuses a call without the hash of its client's secret. It does not sign its access tokens: the service never
 //! gives them away. Tests of sign-up run against the local cloud.
 
 use std::{
@@ -22,6 +22,9 @@ use super::{
 /// The longest time of a sign-in: the default `AuthSessionValidity` of a pool.
 pub const SESSION_VALIDITY: Duration = Duration::from_secs(180);
 
+/// The code of every authenticator app.
+pub const TOTP_CODE: &str = "424242";
+
 /// The only client of the pool.
 pub const CLIENT_ID: &str = "live-test";
 
@@ -37,13 +40,17 @@ pub struct Cognito {
     pub deleted: BTreeSet<String>,
     /// Sent text messages: number and code.
     pub text_messages: Vec<(String, String)>,
+    /// Sent mails: e-mail address and code.
+    pub mails: Vec<(String, String)>,
+    /// By `sub`: attribute, value and code of a change that waits for its code.
+    changes: BTreeMap<String, (String, String, String)>,
     sessions: BTreeMap<String, Session>,
     /// Valid refresh tokens, with the e-mail address of their owner.
     refresh_tokens: BTreeMap<String, String>,
 }
 
 /// A user with a password.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PoolUser {
     /// The `sub`.
     pub user_id: String,
@@ -51,6 +58,10 @@ pub struct PoolUser {
     pub password: String,
     /// The phone to which a code is sent at each sign-in.
     pub phone: Option<String>,
+    /// The phone number that was verified.
+    pub verified_phone: Option<String>,
+    /// Whether each sign-in requires a code of an authenticator app.
+    pub totp: bool,
     /// The groups of which the user is a member.
     pub groups: Vec<String>,
     /// Whether the user was disabled.
@@ -65,7 +76,19 @@ struct Session {
     began: Duration,
 }
 
+impl PoolUser {
+    /// The name of the second factor.
+    fn factor(&self) -> Option<&'static str> {
+        if self.totp { Some("SOFTWARE_TOKEN_MFA") } else { self.phone.as_ref().map(|_| "SMS_MFA") }
+    }
+}
+
 impl Cognito {
+    fn by_id(&mut self, user_id: &str) -> Result<&mut PoolUser, ServiceError> {
+        let user = self.users.values_mut().find(|user| user.user_id == user_id);
+        user.ok_or_else(|| ServiceError::new(400, "UserNotFoundException", "User does not exist."))
+    }
+
     /// The number of sessions that can be refreshed.
     #[must_use]
     pub fn sessions(&self) -> usize {
@@ -78,9 +101,7 @@ impl Cognito {
         self.users.entry(email.clone()).or_insert_with(|| PoolUser {
             user_id: user_id.to_owned(),
             password: refresh_token.clone(),
-            phone: None,
-            groups: Vec::new(),
-            disabled: false,
+            ..PoolUser::default()
         });
         self.refresh_tokens.insert(refresh_token, email);
     }
@@ -93,19 +114,21 @@ impl Cognito {
 
 pub(super) fn answer(state: &mut State, operation: &str, input: &Value) -> Result<Answer, ServiceError> {
     if operation.starts_with("Admin") {
-        return administer(state, operation, text(&input["Username"]));
+        return administer(state, operation, input);
     }
     check_secret(state, operation, input)?;
     match (operation, input["AuthFlow"].as_str()) {
         ("InitiateAuth", Some("USER_PASSWORD_AUTH")) => begin(state, &input["AuthParameters"]),
         ("InitiateAuth", Some("REFRESH_TOKEN_AUTH")) => refresh(state, &input["AuthParameters"]),
-        ("RespondToAuthChallenge", _) if input["ChallengeName"] == "SMS_MFA" => respond(state, input),
+        ("RespondToAuthChallenge", _) => respond(state, input),
         ("RevokeToken", _) => {
             state.cognito.refresh_tokens.remove(text(&input["Token"]));
             Ok(Answer::json(&json!({})))
         }
+        ("ForgotPassword", _) => forgot(state, text(&input["Username"])),
+        ("ConfirmForgotPassword", _) => reset(state, input),
         ("DescribeUserPool", _) => Ok(Answer::json(&json!({ "UserPool": { "Id": input["UserPoolId"] } }))),
-        _ => answer_owner(state, operation, text(&input["AccessToken"])),
+        _ => answer_owner(state, operation, input),
     }
 }
 
@@ -129,7 +152,8 @@ pub(super) fn answer_identity(operation: &str, input: &Value) -> Result<Answer, 
 }
 
 /// Calls with which the service names a user.
-fn administer(state: &mut State, operation: &str, name: &str) -> Result<Answer, ServiceError> {
+fn administer(state: &mut State, operation: &str, input: &Value) -> Result<Answer, ServiceError> {
+    let name = text(&input["Username"]);
     if operation == "AdminDeleteUser" {
         return delete(state, name);
     }
@@ -141,12 +165,15 @@ fn administer(state: &mut State, operation: &str, name: &str) -> Result<Answer, 
     match operation {
         "AdminGetUser" => {
             let attribute = |name: &str, value: &str| json!({ "Name": name, "Value": value });
-            let attributes = [
-                attribute("sub", &user),
-                attribute("name", "Somebody"),
-                attribute("email", &format!("{user}@nova.example")),
-            ];
-            Ok(Answer::json(&json!({ "Username": user, "UserAttributes": attributes })))
+            let known = state.cognito.users.iter().find(|(_, known)| known.user_id == user);
+            let email = known.map_or_else(|| format!("{user}@nova.example"), |(email, _)| email.clone());
+            let attributes =
+                [attribute("sub", &user), attribute("name", "Somebody"), attribute("email", &email)];
+            let factor = known.and_then(|(_, known)| known.factor());
+            Ok(Answer::json(&json!({
+                "Username": user, "UserAttributes": attributes,
+                "PreferredMfaSetting": factor, "UserMFASettingList": Vec::from_iter(factor),
+            })))
         }
         "AdminUserGlobalSignOut" => {
             let users = &state.cognito.users;
@@ -154,7 +181,12 @@ fn administer(state: &mut State, operation: &str, name: &str) -> Result<Answer, 
             state.cognito.refresh_tokens.retain(|_, email| !is_of(email));
             Ok(Answer::json(&json!({})))
         }
-        "AdminUpdateUserAttributes" | "AdminSetUserMFAPreference" => Ok(Answer::json(&json!({}))),
+        "AdminSetUserMFAPreference" => prefer(state, &user, input),
+        "AdminSetUserPassword" => {
+            state.cognito.by_id(&user)?.password = text(&input["Password"]).to_owned();
+            Ok(Answer::json(&json!({})))
+        }
+        "AdminUpdateUserAttributes" => Ok(Answer::json(&json!({}))),
         other => Err(ServiceError::unsupported(format!("Cognito {other}"))),
     }
 }
@@ -183,15 +215,82 @@ fn check_secret(state: &State, operation: &str, input: &Value) -> Result<(), Ser
     Err(not_authorized("Unable to verify secret hash for client."))
 }
 
-fn answer_owner(state: &State, operation: &str, token: &str) -> Result<Answer, ServiceError> {
-    let user = owner(token).filter(|user| !state.cognito.deleted.contains(user));
-    user.ok_or_else(|| not_authorized("Invalid Access Token"))?;
+fn answer_owner(state: &mut State, operation: &str, input: &Value) -> Result<Answer, ServiceError> {
+    let user = owner(text(&input["AccessToken"])).filter(|user| !state.cognito.deleted.contains(user));
+    let user = user.ok_or_else(|| not_authorized("Invalid Access Token"))?;
     match operation {
         "AssociateSoftwareToken" => {
             Ok(Answer::json(&json!({ "SecretCode": "NEVERUSEDANYWHERE234567ABCDEFGHI" })))
         }
+        "VerifySoftwareToken" if input["UserCode"] == TOTP_CODE => {
+            Ok(Answer::json(&json!({ "Status": "SUCCESS" })))
+        }
+        "VerifySoftwareToken" => {
+            Err(ServiceError::new(400, "EnableSoftwareTokenMFAException", "Code mismatch"))
+        }
+        "SetUserMFAPreference" => prefer(state, &user, input),
+        "UpdateUserAttributes" => request_change(state, user, &input["UserAttributes"][0]),
+        "VerifyUserAttribute" => verify_change(state, &user, input),
         other => Err(ServiceError::unsupported(format!("Cognito {other}"))),
     }
+}
+
+/// Sends a code to the new value of an attribute, which changes nothing yet.
+fn request_change(state: &mut State, user: String, attribute: &Value) -> Result<Answer, ServiceError> {
+    let (name, value) = (text(&attribute["Name"]).to_owned(), text(&attribute["Value"]).to_owned());
+    if state.cognito.users.contains_key(&value) {
+        let message = "An account with the email already exists.";
+        return Err(ServiceError::new(400, "AliasExistsException", message));
+    }
+    let code = format!("{:06}", state.below(1_000_000));
+    let sent = (value.clone(), code.clone());
+    let medium = if name == "email" {
+        state.cognito.mails.push(sent);
+        "EMAIL"
+    } else {
+        state.cognito.text_messages.push(sent);
+        "SMS"
+    };
+    state.cognito.changes.insert(user, (name.clone(), value, code));
+    let details = json!({ "AttributeName": name, "DeliveryMedium": medium, "Destination": "masked" });
+    Ok(Answer::json(&json!({ "CodeDeliveryDetailsList": [details] })))
+}
+
+fn verify_change(state: &mut State, user: &str, input: &Value) -> Result<Answer, ServiceError> {
+    let wrong = || ServiceError::new(400, "CodeMismatchException", "Invalid verification code provided.");
+    let change = state.cognito.changes.get(user).filter(|(name, _, _)| input["AttributeName"] == **name);
+    let (name, value, code) = change.cloned().ok_or_else(wrong)?;
+    if input["Code"] != *code {
+        return Err(wrong());
+    }
+    state.cognito.changes.remove(user);
+    if name == "email" {
+        let users = &mut state.cognito.users;
+        let former = users.iter().find(|(_, known)| known.user_id == user).map(|(email, _)| email.clone());
+        if let Some(known) = former.as_ref().and_then(|former| users.remove(former)) {
+            users.insert(value.clone(), known);
+        }
+        for email in
+            state.cognito.refresh_tokens.values_mut().filter(|email| Some(&**email) == former.as_ref())
+        {
+            email.clone_from(&value);
+        }
+    } else {
+        state.cognito.by_id(user)?.verified_phone = Some(value);
+    }
+    Ok(Answer::json(&json!({})))
+}
+
+fn prefer(state: &mut State, user: &str, input: &Value) -> Result<Answer, ServiceError> {
+    let is_on = |settings: &str| input[settings]["Enabled"] == true;
+    let Ok(known) = state.cognito.by_id(user) else { return Ok(Answer::json(&json!({}))) };
+    if is_on("SMSMfaSettings") && known.verified_phone.is_none() {
+        let message = "User does not have delivery config set to turn on SOFTWARE_TOKEN_MFA";
+        return Err(ServiceError::new(400, "InvalidParameterException", message));
+    }
+    known.totp = is_on("SoftwareTokenMfaSettings");
+    known.phone = known.verified_phone.clone().filter(|_| is_on("SMSMfaSettings"));
+    Ok(Answer::json(&json!({})))
 }
 
 fn begin(state: &mut State, parameters: &Value) -> Result<Answer, ServiceError> {
@@ -201,15 +300,27 @@ fn begin(state: &mut State, parameters: &Value) -> Result<Answer, ServiceError> 
     if user.disabled {
         return Err(not_authorized("User is disabled."));
     }
-    let Some(phone) = &user.phone else { return Ok(signed_in(state, email, &user)) };
-    let code = format!("{:06}", state.below(1_000_000));
+    let Some(factor) = user.factor() else { return Ok(signed_in(state, email, &user)) };
     let session = random(state);
-    state.cognito.text_messages.push((phone.clone(), code.clone()));
+    let phone = user.phone.as_ref().filter(|_| !user.totp);
+    let code = if let Some(phone) = phone {
+        let code = format!("{:06}", state.below(1_000_000));
+        state.cognito.text_messages.push((phone.clone(), code.clone()));
+        code
+    } else {
+        TOTP_CODE.to_owned()
+    };
     let waiting = Session { email: email.to_owned(), code, began: state.now() };
     state.cognito.sessions.insert(session.clone(), waiting);
+    let Some(phone) = phone else {
+        return Ok(Answer::json(&json!({
+            "ChallengeName": factor, "Session": session,
+            "ChallengeParameters": { "USER_ID_FOR_SRP": user.user_id },
+        })));
+    };
     let last = &phone[phone.len().saturating_sub(4)..];
     Ok(Answer::json(&json!({
-        "ChallengeName": "SMS_MFA",
+        "ChallengeName": factor,
         "Session": session,
         "ChallengeParameters": {
             "CODE_DELIVERY_DELIVERY_MEDIUM": "SMS",
@@ -229,7 +340,8 @@ fn respond(state: &mut State, input: &Value) -> Result<Answer, ServiceError> {
     let email = session.email.clone();
     let user = state.cognito.users.get(&email).filter(|user| user.user_id == text(&responses["USERNAME"]));
     let user = user.cloned().ok_or_else(invalid)?;
-    if session.code != text(&responses["SMS_MFA_CODE"]) {
+    let given = ["SMS_MFA_CODE", "SOFTWARE_TOKEN_MFA_CODE"].map(|name| text(&responses[name]));
+    if !given.contains(&session.code.as_str()) {
         return Err(ServiceError::new(
             400,
             "CodeMismatchException",
@@ -238,6 +350,28 @@ fn respond(state: &mut State, input: &Value) -> Result<Answer, ServiceError> {
     }
     state.cognito.sessions.remove(name);
     Ok(signed_in(state, &email, &user))
+}
+
+fn forgot(state: &mut State, email: &str) -> Result<Answer, ServiceError> {
+    let user = state.cognito.users.get(email).map(|user| user.user_id.clone());
+    if let Some(user) = user {
+        let code = format!("{:06}", state.below(1_000_000));
+        state.cognito.mails.push((email.to_owned(), code.clone()));
+        state.cognito.changes.insert(user, ("password".to_owned(), String::new(), code));
+    }
+    Ok(Answer::json(&json!({ "CodeDeliveryDetails": { "DeliveryMedium": "EMAIL" } })))
+}
+
+fn reset(state: &mut State, input: &Value) -> Result<Answer, ServiceError> {
+    let wrong = || ServiceError::new(400, "CodeMismatchException", "Invalid verification code provided.");
+    let user = state.cognito.users.get_mut(text(&input["Username"])).ok_or_else(wrong)?;
+    let change = state.cognito.changes.get(&user.user_id).filter(|(name, _, _)| name == "password");
+    if change.is_none_or(|(_, _, code)| input["ConfirmationCode"] != **code) {
+        return Err(wrong());
+    }
+    user.password = text(&input["Password"]).to_owned();
+    state.cognito.changes.remove(&user.user_id);
+    Ok(Answer::json(&json!({})))
 }
 
 fn refresh(state: &State, parameters: &Value) -> Result<Answer, ServiceError> {

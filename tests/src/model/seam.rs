@@ -21,7 +21,7 @@ use super::{
     cloudwatch, cognito, dynamodb, eventbridge,
     fault_model::Fault,
     reply::{Answer, ServiceError},
-    s3, sns, sqs,
+    s3, ses, sns, sqs,
 };
 
 /// The longest interval between two reads of the queue by a long poll.
@@ -140,6 +140,7 @@ impl Seam {
             "cognito-identity" => cognito::answer_identity(&call.operation, &call.input),
             "monitoring" => cloudwatch::answer(state, &call.operation, &call.input),
             "cognito-idp" => cognito::answer(state, &call.operation, &call.input),
+            "email" => ses::answer(state, &call.operation, &call.body),
             other => Err(ServiceError::unsupported(format!("the service {other}"))),
         };
         state.trace_call(&self.process, (&call.service, &call.operation), &call.input, &outcome);

@@ -6,11 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::email::{EMAIL_BYTES_MAX, Email, EmailError},
+    account::recovery_codes,
     account::user_pool::password as rules,
     api::problem::{ApiError, Code, Limit, Rule, Unit},
 };
 
 const CODE_DIGITS_MAX: usize = 10;
+
+/// Digits of a phone number with its country code.
+const PHONE_DIGITS_MIN: usize = 7;
+const PHONE_DIGITS_MAX: usize = 15;
 
 /// An e-mail address.
 #[derive(Deserialize, JsonSchema)]
@@ -76,6 +81,32 @@ pub(super) fn code(text: &str) -> Result<SecretString, ApiError> {
     }
 }
 
+/// Parses a recovery code.
+pub(super) fn recovery_code(text: &str) -> Result<SecretString, ApiError> {
+    let wrong = || {
+        ApiError::field("recoveryCode", Rule::default(), "six groups of four letters or digits".to_owned())
+    };
+    recovery_codes::read(text).ok_or_else(wrong)
+}
+
+/// Parses a phone number: `+`, the country and the number, up to 15 digits (ITU-T E.164, section 6); spaces and hyphens are ignored.
+pub(super) fn phone(text: &str) -> Result<String, ApiError> {
+    let number: String = text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').collect();
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    let is_number = text.len() <= 2 * PHONE_DIGITS_MAX
+        && (PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.starts_with('0');
+    if is_number {
+        return Ok(number);
+    }
+    let limit = Limit::between(PHONE_DIGITS_MIN, PHONE_DIGITS_MAX, Unit::Digits);
+    let detail = format!(
+        "a plus sign, the country code and the number, {PHONE_DIGITS_MIN} to {PHONE_DIGITS_MAX} digits, e.g. +821012345678"
+    );
+    Err(ApiError::field("phone", limit, detail))
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
@@ -96,6 +127,26 @@ mod tests {
             assert_eq!(code_of(&refused), "field_invalid", "{wrong}");
             assert!(refused.to_string().contains("10 digits"), "{refused}");
         }
+    }
+
+    #[test]
+    fn phone_number_is_international_and_has_its_length() {
+        assert_eq!(phone(" +82 10-1234-5678 ").unwrap(), "+821012345678");
+        assert_eq!(phone("+123456789012345").unwrap(), "+123456789012345");
+        for wrong in [
+            "",
+            "+",
+            "010-1234-5678",
+            "+012345678",
+            "+123456",
+            "+1234567890123456",
+            "+82x012345678",
+            "++8210123456",
+        ] {
+            let refused = phone(wrong).unwrap_err();
+            assert_eq!(code_of(&refused), "field_invalid", "{wrong}");
+        }
+        assert!(phone(&format!("+82{}", " ".repeat(100))).is_err());
     }
 
     #[test]

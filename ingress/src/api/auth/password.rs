@@ -8,19 +8,19 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::{
-    fields::{CodeRequested, EmailAddress, code, email, known_password, new_password},
-    rate_limit::{CODE_ENTRY, Client, MAILING, PASSWORDS, SIGN_IN},
+    fields::{CodeRequested, EmailAddress, code, email, new_password},
+    rate_limit::{CODE_ENTRY, Client, MAILING, SIGN_IN},
     session::{keep_device, private},
 };
 use crate::{
-    account::auth::Caller,
     account::email::Email,
+    account::notices::Change,
     account::user_pool::PoolError,
     api::{
+        caller::SteppedUp,
         extract::Body,
         problem::{
             ApiError, Code,
@@ -51,9 +51,6 @@ struct PasswordReset {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PasswordChange {
-    /// The current password.
-    #[schemars(length(min = 1, max = 256))]
-    old_password: String,
     /// The new password: 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit.
     #[schemars(length(min = 8, max = 256))]
     new_password: String,
@@ -78,14 +75,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/auth/password", "changePassword", change)
             .summary("Change the password", "Sessions stay valid; `/auth/sign-out-everywhere` ends them.")
             .returns(204, "The password was replaced.")
-            .problems(&[
-                Code::PasswordWrong,
-                Code::PasswordWeak,
-                Code::TooManyRequests,
-                Code::SessionEnded,
-                Code::AccountDeleted,
-                Code::AccountsUnavailable,
-            ]),
+            .problems(&[Code::PasswordWeak]),
     ]
 }
 
@@ -139,30 +129,20 @@ async fn reset(
 
 async fn change(
     State(app): State<Arc<AppState>>,
-    caller: Caller,
+    SteppedUp(caller): SteppedUp,
     Body(request): Body<PasswordChange>,
 ) -> Result<NoContent, ApiError> {
     app.accounts.require_usable(&caller.user_id).await?;
-    let old = known_password("oldPassword", &request.old_password)?;
-    let new = new_password(&request.new_password)?;
-    PASSWORDS.count(&app, "change", caller.user_id.as_str()).await?;
-    let tokens = app.account_sessions.pool_tokens(&caller).await?;
-    match app.user_pool.change_password(tokens.access.expose_secret(), &old, &new).await {
-        Ok(()) => {
-            PASSWORDS.forget(&app, "change", caller.user_id.as_str()).await;
-            Ok(NoContent)
-        }
-        // The tokens are fresh, so it is the password that is wrong.
-        Err(PoolError::Refused) => {
-            Err(ApiError::refused(Code::PasswordWrong, "the current password is wrong"))
-        }
-        Err(error) => Err(ended(error)),
-    }
+    let password = new_password(&request.new_password)?;
+    app.user_pool.set_password(&caller.user_id, &password).await.map_err(ended)?;
+    app.notices.send(&caller.user_id, Change::Password, None).await;
+    Ok(NoContent)
 }
 
-/// Ends all sessions of the owner of an e-mail address.
+/// Ends all sessions of the owner of an e-mail address, whose password was replaced.
 async fn end_sessions(app: &AppState, email: &Email) -> anyhow::Result<()> {
     let user_id = app.user_pool.user(email.as_str()).await?.user_id;
+    app.notices.send(&user_id, Change::Password, None).await;
     app.account_sessions.end_all(&user_id).await?;
     Ok(app.user_pool.end_sessions(&user_id).await?)
 }

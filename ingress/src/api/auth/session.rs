@@ -15,6 +15,7 @@ use super::cookie::{self, Found};
 use crate::{
     account::device::Device,
     account::sessions::OpenSession,
+    account::user_pool::Tokens,
     api::operation::OperationBuilder,
     api::problem::{ApiError, Code},
     api::route::HandlerInput,
@@ -84,6 +85,16 @@ pub(super) fn keep_cookie(
 /// The cookie of a device on which an account was signed in.
 pub(super) fn keep_device(app: &AppState, headers: &HeaderMap, device: &Device) -> Option<HeaderValue> {
     cookie::keep_device(&device.to_text(), cookie::is_secure(headers, app.localhost_cookies))
+}
+
+/// Ends the session of the pool that came of a sign-in whose tokens are not used. A failure leaves a session that nobody can use.
+pub(super) async fn discard(app: &AppState, tokens: &Tokens) {
+    if let Some(refresh) = &tokens.refresh
+        && let Err(error) = app.user_pool.revoke(refresh).await
+    {
+        let error = format!("{:#}", anyhow::Error::from(error));
+        tracing::warn!(error, "failed to end an unused session of the user pool");
+    }
 }
 
 /// The cookie that ends the session.

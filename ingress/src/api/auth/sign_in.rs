@@ -8,20 +8,23 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    fields::{code, email, known_password, new_password},
+    fields::{code, email, known_password, new_password, recovery_code},
     rate_limit::{CODE_ENTRY, Client, SIGN_IN},
-    session::{SessionCookie, end_cookie, keep_cookie, keep_device, private, private_json},
+    session::{SessionCookie, discard, end_cookie, keep_cookie, keep_device, private, private_json},
 };
 use crate::{
     account::sessions::{OpenSession, SessionError},
-    account::user_pool::{self, PoolError, Session, SignedIn, Tokens},
+    account::user_pool::{self, PoolError, SecondFactor, Session, SignedIn, Tokens},
     account::{
         accounts::AccountError,
         auth::{Caller, TOKEN_SECONDS},
+        email::Email,
+        notices::Change,
+        recovery_codes,
     },
     api::{
         extract::Body,
@@ -48,6 +51,9 @@ struct SignIn {
     /// The password.
     #[schemars(length(min = 1, max = 256))]
     password: String,
+    /// A recovery code instead of the second factor, which it turns off.
+    #[schemars(length(min = 1, max = 64))]
+    recovery_code: Option<String>,
 }
 
 /// The response to a challenge.
@@ -67,7 +73,7 @@ struct ChallengeResponse {
 /// A factor that is required besides the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-enum Challenge {
+pub(super) enum Challenge {
     /// The code of an authenticator app.
     Totp,
     /// The code in a text message.
@@ -112,7 +118,8 @@ pub(super) fn routes() -> Vec<Route> {
         post("/auth/sign-in", "signIn", sign_in)
             .summary(
                 "Sign in",
-                "With a password. The session is in a cookie that browsers send only to `/auth`.",
+                "With a password, and with a recovery code where the second factor is lost: it turns the second factor off. The \
+                 session is in a cookie that browsers send only to `/auth`.",
             )
             .returns_content::<SignInResult>(
                 200,
@@ -121,6 +128,7 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .problems(&[
                 Code::CredentialsWrong,
+                Code::CodeWrong,
                 Code::PasswordResetRequired,
                 Code::AccountDeleted,
                 Code::AccountsUnavailable,
@@ -174,6 +182,7 @@ async fn sign_in(
     client.count(&app).await?;
     let email = email(&request.email)?;
     let password = known_password("password", &request.password)?;
+    let recovery_code = request.recovery_code.as_deref().map(recovery_code).transpose()?;
     client.attempt(&app, SIGN_IN, "sign-in", &email.mailbox()).await?;
     let signed_in = app.user_pool.sign_in(&email, &password).await.map_err(|error| {
         // The pool returns these for known addresses only.
@@ -181,6 +190,15 @@ async fn sign_in(
         problem(if reveals { PoolError::Refused } else { error })
     })?;
     client.succeeded(&app, SIGN_IN, "sign-in", &email.mailbox()).await;
+    let signed_in = match (signed_in, recovery_code) {
+        (SignedIn::Challenge { kind, .. }, Some(code)) if kind != user_pool::Challenge::NewPassword => {
+            client.attempt(&app, CODE_ENTRY, "recovery", &email.mailbox()).await?;
+            recover(&app, &email, &code).await?;
+            client.succeeded(&app, CODE_ENTRY, "recovery", &email.mailbox()).await;
+            app.user_pool.sign_in(&email, &password).await.map_err(problem)?
+        }
+        (signed_in, _) => signed_in,
+    };
     respond_signed_in(&app, &headers, &client, &email.mailbox(), signed_in).await
 }
 
@@ -191,9 +209,7 @@ async fn respond(
     Body(request): Body<ChallengeResponse>,
 ) -> Result<Response, ApiError> {
     client.count(&app).await?;
-    let session = Some(request.session).filter(|session| session.len() <= SESSION_BYTES_MAX);
-    let session = session.as_deref().and_then(|session| Session::open(session, &app.keyring));
-    let (session, account) = session.ok_or_else(challenge_ended)?;
+    let (session, account) = open_session(&app, &request.session)?;
     let (challenge, given) = match request.challenge {
         Challenge::Totp => (user_pool::Challenge::Totp, code(&request.answer)?),
         Challenge::Sms => (user_pool::Challenge::Sms, code(&request.answer)?),
@@ -278,12 +294,8 @@ async fn respond_signed_in(
             Ok(private(response, keep_device(app, headers, &client.device_of(app, account))))
         }
         SignedIn::Challenge { kind, session, destination } => {
-            let challenge = match kind {
-                user_pool::Challenge::Totp => Challenge::Totp,
-                user_pool::Challenge::Sms => Challenge::Sms,
-                user_pool::Challenge::NewPassword => Challenge::NewPassword,
-            };
             let session = session.seal(account, &app.keyring).map_err(ApiError::Internal)?;
+            let challenge = kind.into();
             Ok(private_json(&SignInResult::Challenge { challenge, session, destination }, None))
         }
     }
@@ -293,13 +305,54 @@ async fn respond_signed_in(
 /// pool ends.
 async fn open_account(app: &AppState, tokens: &Tokens) -> Result<User, ApiError> {
     let opened = app.accounts.open(&tokens.user_id).await;
-    if let (Err(AccountError::Deleted), Some(refresh)) = (&opened, &tokens.refresh)
-        && let Err(error) = app.user_pool.revoke(refresh).await
-    {
-        let error = format!("{:#}", anyhow::Error::from(error));
-        tracing::warn!(error, "failed to end the session of a deleted account");
+    if let Err(AccountError::Deleted) = &opened {
+        discard(app, tokens).await;
     }
     Ok(opened?)
+}
+
+/// Uses a recovery code of the owner of `email`, whose password was right, and turns the second factor off. The code is used first, so
+/// that it works once; if the pool then fails, another code remains.
+async fn recover(app: &AppState, email: &Email, code: &SecretString) -> Result<(), ApiError> {
+    let user_id = app.user_pool.user(email.as_str()).await.map_err(problem)?.user_id;
+    let is_known = app.recovery_codes.take(&user_id, &recovery_codes::hash(code)).await;
+    if !is_known.map_err(ApiError::Internal)? {
+        return Err(problem(PoolError::CodeWrong));
+    }
+    app.user_pool.disable_mfa(user_id.as_str()).await.map_err(problem)?;
+    app.notices.send(&user_id, Change::RecoveryCodeUsed, None).await;
+    Ok(())
+}
+
+impl Challenge {
+    /// The challenge that the pool poses to a user with this factor.
+    pub(super) fn of_factor(factor: SecondFactor) -> user_pool::Challenge {
+        match factor {
+            SecondFactor::Totp => user_pool::Challenge::Totp,
+            SecondFactor::Sms | SecondFactor::None => user_pool::Challenge::Sms,
+        }
+    }
+}
+
+impl From<user_pool::Challenge> for Challenge {
+    fn from(kind: user_pool::Challenge) -> Self {
+        match kind {
+            user_pool::Challenge::Totp => Self::Totp,
+            user_pool::Challenge::Sms => Self::Sms,
+            user_pool::Challenge::NewPassword => Self::NewPassword,
+        }
+    }
+}
+
+/// The pool's session of a challenge of `account`.
+pub(super) fn open_challenge(app: &AppState, sealed: &str, account: &str) -> Result<Session, ApiError> {
+    let (session, of) = open_session(app, sealed)?;
+    if of == account { Ok(session) } else { Err(challenge_ended()) }
+}
+
+fn open_session(app: &AppState, sealed: &str) -> Result<(Session, String), ApiError> {
+    let opened = (sealed.len() <= SESSION_BYTES_MAX).then(|| Session::open(sealed, &app.keyring));
+    opened.flatten().ok_or_else(challenge_ended)
 }
 
 impl Access {
@@ -312,6 +365,6 @@ fn signed_out(app: &AppState, headers: &HeaderMap) -> Response {
     private(StatusCode::NO_CONTENT.into_response(), end_cookie(app, headers))
 }
 
-fn challenge_ended() -> ApiError {
+pub(super) fn challenge_ended() -> ApiError {
     ApiError::refused(Code::ChallengeEnded, "the sign-in took too long; start again with the password")
 }

@@ -150,7 +150,7 @@ fn incomplete(error: PoolError) -> ApiError {
     ))
 }
 
-fn email_problem(error: &EmailError) -> ApiError {
+pub(super) fn email_problem(error: &EmailError) -> ApiError {
     match error {
         EmailError::Domain => ApiError::refused(Code::EmailRefused, error.to_string()),
         EmailError::Malformed | EmailError::NotAscii | EmailError::TooLong => {

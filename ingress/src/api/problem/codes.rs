@@ -89,6 +89,7 @@ codes! {
         PasswordWrong "password_wrong" "The current password is wrong."
         AccountDeleted "account_deleted" "The deletion of the account was requested. It cannot be used any more."
         RoleMissing "role_missing" "The caller does not have the role `role`."
+        StepUpRequired "step_up_required" "Password, and second factor where there is one, must be proved again with `/auth/step-up`."
     }
     NOT_FOUND {
         NotAssessed "not_assessed" "The conversation has no assessment and will not get one."

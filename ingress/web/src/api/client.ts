@@ -3,6 +3,7 @@
 import createClient, { type Middleware } from "openapi-fetch";
 import type { components, paths } from "./generated/openapi";
 import { accessToken, renew } from "./session";
+import { stepUp } from "./step-up";
 
 export type Schemas = components["schemas"];
 /** A problem document. A later version of the service may add codes. */
@@ -41,9 +42,12 @@ const authorize: Middleware = {
   },
 };
 
+const OWN_ACCOUNT =
+  /\/auth\/(step-up|password|(email|phone|totp)(\/verify)?|mfa\/off|recovery-codes|sign-out-everywhere)$/u;
+
 /** Requests of `/auth` that act on the signed-in account. */
 function needsToken(url: string): boolean {
-  return /\/auth\/(password|totp|totp\/verify|mfa\/off|sign-out-everywhere)$/u.test(new URL(url).pathname);
+  return OWN_ACCOUNT.test(new URL(url).pathname);
 }
 
 const client = createClient<paths>({ baseUrl: "/", credentials: "same-origin" });
@@ -58,6 +62,7 @@ export async function body<T>(
   if (result.response.status === 401 && STALE.has(codeOf(result.error)) && (await renew())) {
     result = await attempt(request);
   }
+  if (codeOf(result.error) === "step_up_required" && (await stepUp())) result = await attempt(request);
   if (result.response.ok) return result.data as NonNullable<T>;
   const problem = typeof result.error === "object" && result.error !== null ? (result.error as Partial<Problem>) : {};
   const retry = Number(result.response.headers.get("retry-after"));

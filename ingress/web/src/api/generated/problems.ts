@@ -44,6 +44,7 @@ export const PROBLEM_CODES = [
   "session_ended",
   "session_missing",
   "spending_limit_reached",
+  "step_up_required",
   "stopping",
   "ticket_invalid",
   "ticket_used",

@@ -7,7 +7,8 @@ import { useMe } from "../../api/me";
 import { signedOut } from "../../api/session";
 import { useI18n, type Language } from "../../i18n/i18n";
 import { Button, Dialog, ErrorMessage, Field, Loading, PageTitle, Select, styles as ui } from "../../ui/ui";
-import { Password, Totp } from "./security";
+import { EmailAddress, Password, SecondFactor } from "./security";
+import { StepUpDialog } from "./step-up";
 
 type Me = Schemas["Me"];
 const LEVELS = ["A1", "A2", "B1", "B2", "C1", "C2"] as const;
@@ -26,10 +27,12 @@ export function Account() {
       <section className={ui.form} aria-labelledby="security">
         <h2 id="security">{t("account.security")}</h2>
         <Password />
-        <Totp />
+        {me.data !== undefined && <EmailAddress me={me.data.profile} />}
+        {me.data !== undefined && <SecondFactor me={me.data.profile} />}
         <SignOut />
       </section>
       <Data />
+      <StepUpDialog />
     </>
   );
 }

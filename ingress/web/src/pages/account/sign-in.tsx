@@ -43,8 +43,12 @@ export function SignIn() {
   const { submit, busy, error } = useSubmit(async () =>
     finish(await body(() => api.POST("/auth/sign-in", { body: { email: email.trim(), password } }))),
   );
+  const recover = async (recoveryCode: string): Promise<void> =>
+    finish(await body(() => api.POST("/auth/sign-in", { body: { email: email.trim(), password, recoveryCode } })));
   if (challenge !== null)
-    return <AnswerChallenge challenge={challenge} finish={finish} restart={() => setChallenge(null)} />;
+    return (
+      <AnswerChallenge challenge={challenge} finish={finish} recover={recover} restart={() => setChallenge(null)} />
+    );
   return (
     <FormPage title={t("signIn.title")} lead={t("signIn.lead")} submit={submit}>
       <p role="status">{message}</p>
@@ -73,12 +77,15 @@ export function SignIn() {
 function AnswerChallenge(props: {
   readonly challenge: Challenge;
   readonly finish: (result: SignInResult) => void;
+  readonly recover: (code: string) => Promise<void>;
   readonly restart: () => void;
 }) {
   const { t } = useI18n();
   const [answer, setAnswer] = useState("");
+  const [isRecovery, setRecovery] = useState(false);
   const { challenge, session, destination } = props.challenge;
   const { submit, busy, error } = useSubmit(async () => {
+    if (isRecovery) return props.recover(answer);
     try {
       const response = await body(() =>
         api.POST("/auth/challenge", { body: { session, challenge, answer: answer.trim() } }),
@@ -93,18 +100,38 @@ function AnswerChallenge(props: {
   return (
     <FormPage
       title={t("challenge.title")}
-      lead={t(`challenge.${challenge}`, { destination: destination ?? "" })}
+      lead={isRecovery ? t("challenge.recovery") : t(`challenge.${challenge}`, { destination: destination ?? "" })}
       submit={submit}
     >
-      {challenge === "newPassword" ? (
-        <NewPasswordField value={answer} onChange={setAnswer} />
-      ) : (
-        <CodeField value={answer} onChange={setAnswer} />
+      {challenge === "newPassword" && <NewPasswordField value={answer} onChange={setAnswer} />}
+      {challenge !== "newPassword" && !isRecovery && <CodeField value={answer} onChange={setAnswer} />}
+      {isRecovery && (
+        <Field
+          label={t("field.recoveryCode")}
+          autoComplete="off"
+          autoCapitalize="characters"
+          spellCheck={false}
+          required
+          maxLength={64}
+          value={answer}
+          onChange={(event) => setAnswer(event.target.value)}
+        />
       )}
       <ErrorMessage error={error} />
       <Button type="submit" kind="primary" disabled={busy}>
         {t("challenge.submit")}
       </Button>
+      {challenge !== "newPassword" && !isRecovery && (
+        <Button
+          kind="link"
+          onClick={() => {
+            setAnswer("");
+            setRecovery(true);
+          }}
+        >
+          {t("challenge.toRecovery")}
+        </Button>
+      )}
       <Button kind="link" onClick={props.restart}>
         {t("app.back")}
       </Button>
