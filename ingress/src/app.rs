@@ -114,15 +114,7 @@ impl AppState {
         let (redis_url, ca_bundle) = (config.redis_url.as_ref(), config.ca_bundle.as_deref());
         let coordination = Arc::new(Coordination::new(redis_url, ca_bundle, Arc::clone(&metrics))?);
         let stores = Stores::new(config, sdk, &coordination, &metrics, shutdown);
-        let owned_data = OwnedData {
-            journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
-            dynamodb: dynamodb.clone(),
-            progress_table: config.progress_table.clone(),
-            s3: s3.clone(),
-            signer: stores.signer.clone(),
-            logs_bucket: config.logs_bucket.clone(),
-            audio_bucket: config.audio_bucket.clone(),
-        };
+        let owned_data = owned_data(config, &dynamodb, &s3, &stores);
         let exports = Exports::new(owned_data, Arc::clone(&coordination));
         let budget = Arc::new(Budget::new(Spending::new(dynamodb.clone(), &config.effects_table)));
         let dependencies = Dependencies {
@@ -160,13 +152,7 @@ impl AppState {
             auth_response_step: Duration::from_millis(config.auth_response_ms),
             images: Images::new(dynamodb.clone(), config.images_table.clone()),
             recovery_codes: RecoveryCodeStore::new(dynamodb, config.users_table.clone()),
-            notices: Notices::new(
-                sdk,
-                config.mail_from.clone(),
-                accounts.pool.clone(),
-                accounts.users.clone(),
-                Arc::clone(&metrics),
-            ),
+            notices: notices(config, sdk, &accounts, &metrics),
             accounts,
             exports,
             intake: Intake::new(),
@@ -195,6 +181,28 @@ fn accounts(config: &Config, sdk: &SdkConfig, bus: &Bus) -> Accounts {
         pool: UserPool::new(sdk, user_pool_id.clone(), client_id.clone(), client_secret.clone()),
         queue: ErasureQueue::new(aws_sdk_sqs::Client::new(sdk), config.erasure_queue_url.clone()),
         bus: bus.clone(),
+    }
+}
+
+fn notices(config: &Config, sdk: &SdkConfig, accounts: &Accounts, metrics: &Arc<Metrics>) -> Notices {
+    let Accounts { pool, users, .. } = accounts;
+    Notices::new(sdk, config.mail_from.clone(), pool.clone(), users.clone(), Arc::clone(metrics))
+}
+
+fn owned_data(
+    config: &Config,
+    dynamodb: &aws_sdk_dynamodb::Client,
+    s3: &aws_sdk_s3::Client,
+    stores: &Stores,
+) -> OwnedData {
+    OwnedData {
+        journal: Journal::reader(dynamodb.clone(), &config.conversations_table),
+        dynamodb: dynamodb.clone(),
+        progress_table: config.progress_table.clone(),
+        s3: s3.clone(),
+        signer: stores.signer.clone(),
+        logs_bucket: config.logs_bucket.clone(),
+        audio_bucket: config.audio_bucket.clone(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ingress::api;
+use ingress::{account::sessions::CHECK_INTERVAL, api};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
@@ -82,8 +82,9 @@ async fn me(live: &Live, token: &str) -> Value {
     call(live, token, "GET", "/api/me", &Value::Null).await.2
 }
 
-/// Lets the last proofs of all sessions be so old.
-fn age_proofs(live: &Live, by: Duration) {
+/// Lets the last proofs of all sessions be so old, and waits until no task remembers the former ones.
+async fn age_proofs(live: &Live, by: Duration) {
+    tokio::time::sleep(CHECK_INTERVAL).await;
     let mut state = live.cloud.state();
     let items = &mut state.dynamodb.tables.get_mut(SESSIONS).unwrap().items;
     for item in items.values_mut() {
@@ -120,7 +121,7 @@ fn stolen_access_token_changes_nothing_five_minutes_after_the_last_proof() {
     block_on(async {
         let live = start().await;
         let (stolen, other) = (sign_in(&live).await, sign_in(&live).await);
-        age_proofs(&live, Duration::from_secs(301));
+        age_proofs(&live, Duration::from_secs(301)).await;
         for (method, path) in GUARDED {
             let (status, code, _) = call(&live, &stolen, method, path, &Value::Null).await;
             assert_eq!((status, code.as_str()), (403, "step_up_required"), "{method} {path}");
@@ -145,9 +146,9 @@ fn stolen_access_token_changes_nothing_five_minutes_after_the_last_proof() {
         );
         assert_eq!(post(&live, &other, "/auth/password", &new).await.0, 204);
         assert_eq!(notices(&live, EMAIL, "password of your account was changed"), 1);
-        age_proofs(&live, Duration::from_secs(290));
+        age_proofs(&live, Duration::from_secs(290)).await;
         assert_eq!(post(&live, &other, "/auth/password", &new).await.0, 204);
-        age_proofs(&live, Duration::from_secs(11));
+        age_proofs(&live, Duration::from_secs(11)).await;
         assert_eq!(post(&live, &other, "/auth/password", &new).await.0, 403);
         live.stop().await.unwrap();
     });
@@ -174,7 +175,7 @@ fn step_up_needs_the_second_factor_where_there_is_one() {
         let live = start().await;
         let token = sign_in(&live).await;
         let new = json!({ "newPassword": PASSWORD });
-        age_proofs(&live, Duration::from_secs(301));
+        age_proofs(&live, Duration::from_secs(301)).await;
         change(&live, |user| user.phone = Some(PHONE.to_owned()));
         let password = json!({ "password": PASSWORD });
         let (status, _, asked) = post(&live, &token, "/auth/step-up", &password).await;
@@ -210,7 +211,7 @@ fn step_up_needs_the_second_factor_where_there_is_one() {
         assert_eq!(post(&live, &token, "/auth/step-up", &right).await.2["status"], "steppedUp");
         assert_eq!(post(&live, &token, "/auth/password", &new).await.0, 204);
 
-        age_proofs(&live, Duration::from_secs(301));
+        age_proofs(&live, Duration::from_secs(301)).await;
         change(&live, |user| user.totp = true);
         let with = |code: &str| json!({ "password": PASSWORD, "code": code });
         assert_eq!(post(&live, &token, "/auth/step-up", &with("000000")).await.1, "code_wrong");

@@ -24,6 +24,10 @@
 //! });
 //! ```
 
+mod another_task;
+
+pub use another_task::AnotherTask;
+
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
@@ -54,7 +58,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -99,13 +103,6 @@ pub struct Live {
     server: JoinHandle<anyhow::Result<()>>,
     ingress: BTreeMap<&'static str, String>,
     _certificates: tempfile::TempDir,
-}
-
-/// Another task of the ingress on the same cloud, until it is dropped.
-#[derive(Debug)]
-pub struct AnotherTask {
-    url: String,
-    _server: AbortOnDropHandle<anyhow::Result<()>>,
 }
 
 /// Runs `test` in scaled time, on this thread alone.
@@ -174,23 +171,6 @@ impl Live {
         let server = tokio::spawn(server::serve(Arc::clone(&app), listener, shutdown.clone()));
         let http = infra::local::http_client()?;
         Ok(Self { cloud, simulator, app, url, http, shutdown, server, ingress, _certificates: certificates })
-    }
-
-    /// Starts another task of the ingress on the same cloud, with one option changed. They share no Redis.
-    ///
-    /// # Errors
-    /// The task does not start.
-    pub async fn another_task(&self, option: &'static str, value: &str) -> anyhow::Result<AnotherTask> {
-        let mut options = self.ingress.clone();
-        options.insert(option, value.to_owned());
-        let config = config(&self.simulator, options)?;
-        let sdk = self.cloud.sdk_config(INGRESS);
-        let shutdown = CancellationToken::new();
-        let app = AppState::new(&config, &sdk, bedrock_clients(&config, &sdk)?, shutdown.clone())?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(server::serve(Arc::new(app), listener, shutdown));
-        Ok(AnotherTask { url, _server: AbortOnDropHandle::new(server) })
     }
 
     /// Where the ingress answers: `http://127.0.0.1:<port>`.
@@ -376,14 +356,6 @@ impl Live {
         let body = answer.text().await?;
         ensure!(status.is_success(), "{path} is refused: {status} {body}");
         serde_json::from_str(&body).with_context(|| format!("{path} is not answered with JSON: {body}"))
-    }
-}
-
-impl AnotherTask {
-    /// Its URL: `http://127.0.0.1:<port>`.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
     }
 }
 

@@ -398,6 +398,29 @@ mod tests {
     }
 
     #[test]
+    fn only_the_ingress_mails_and_from_one_address_on_aws() {
+        let access = resources("nova-access");
+        let roles = of_type(&access, "AWS::IAM::Role").into_iter();
+        let mails = roles.flat_map(|(name, role)| {
+            statements(role, "ses:SendEmail").into_iter().map(move |one| (name, one))
+        });
+        let found: Vec<(&str, &Value)> = mails.collect();
+        let [("IngressRole", statement)] = found.as_slice() else { panic!("{found:?}") };
+        let condition = &statement["Condition"]["Fn::If"];
+        assert_eq!(condition[0], "Production");
+        assert!(
+            statement["Resource"]["Fn::If"][1].to_string().contains(":identity/${Domain}"),
+            "{statement}"
+        );
+        let sender = &condition[1]["StringEquals"]["ses:FromAddress"];
+        let api = StackKind::Api.template().unwrap().resources;
+        let settings = &api["TaskDefinition"]["Properties"]["ContainerDefinitions"][0]["Environment"];
+        let setting =
+            settings.as_array().unwrap().iter().find(|one| one["Name"] == "NOVA_MAIL_FROM").unwrap();
+        assert_eq!(with_prefix(setting["Value"].clone()), *sender, "the role may send from another address");
+    }
+
+    #[test]
     fn every_role_publishes_only_its_own_events_on_aws() {
         let access = resources("nova-access");
         let mut found = BTreeMap::new();

@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use events::{contract::UserId, runtime::env};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ pub const SESSION_SECONDS: i64 = 30 * 24 * 60 * 60;
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a proof of password and second factor allows changes of the account.
-pub const STEP_UP_TIME: SignedDuration = SignedDuration::from_secs(300);
+pub const STEP_UP_TIME: Duration = Duration::from_secs(300);
 
 /// How long a session that was found in the table counts as not ended.
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(3);
@@ -129,7 +129,7 @@ impl AccountSessions {
         let now = env::now();
         let session = self.item(env::random_uuid(), signed_in, now).map_err(SessionError::Failed)?;
         self.store.create(&session).await.map_err(SessionError::Failed)?;
-        self.checked.note(session.session_id, Instant::now());
+        self.checked.note(&session, Instant::now());
         Ok(self.open(&session, signed_in, now))
     }
 
@@ -180,7 +180,7 @@ impl AccountSessions {
         } else {
             session
         };
-        self.checked.note(session.session_id, Instant::now());
+        self.checked.note(&session, Instant::now());
         Ok(self.open(&session, &tokens, env::now()))
     }
 
@@ -212,8 +212,13 @@ impl AccountSessions {
     /// # Errors
     /// See [`SessionError`].
     pub async fn is_stepped_up(&self, caller: &Caller) -> Result<bool, SessionError> {
+        let is_new = |at: Timestamp| env::now().duration_since(at).unsigned_abs() <= STEP_UP_TIME;
+        if self.checked.stepped_up_at(caller.session_id).is_some_and(is_new) {
+            return Ok(true);
+        }
+        // Another task may have recorded one since.
         let session = self.find(&caller.user_id, caller.session_id).await?;
-        Ok(session.stepped_up_at.is_some_and(|at| env::now().duration_since(at) <= STEP_UP_TIME))
+        Ok(session.stepped_up_at.is_some_and(is_new))
     }
 
     /// Ends the session of a cookie, here and in the pool. A cookie that is none ends nothing.
@@ -280,8 +285,8 @@ impl AccountSessions {
         }
         let began = Instant::now();
         let found = self.find(user_id, session_id).await;
-        match found {
-            Ok(_) => self.checked.note(session_id, began),
+        match &found {
+            Ok(session) => self.checked.note(session, began),
             Err(_) => self.checked.forget(session_id),
         }
         found.map(drop)
