@@ -9,7 +9,7 @@ use ingress::{
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{INGRESS, Live, config};
+use super::{INGRESS, Live, environment::config};
 
 /// Another task of the ingress on the same cloud, until it is dropped.
 #[derive(Debug)]
