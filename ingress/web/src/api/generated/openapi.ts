@@ -751,6 +751,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the e-mail address
+         * @description Sends a code to the new address. The former one stays valid until `/auth/email/verify` accepts the code. An address that another account has gets no code, and the response is the same.
+         */
+        post: operations["changeEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the new e-mail address
+         * @description From now on it is the address to sign in with.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/forgot": {
         parameters: {
             query?: never;
@@ -782,7 +822,7 @@ export interface paths {
         put?: never;
         /**
          * Turn the second factor off
-         * @description Requires the password. From now on the password alone signs in.
+         * @description From now on the password alone signs in. Recovery codes are void.
          */
         post: operations["disableMfa"];
         delete?: never;
@@ -805,6 +845,66 @@ export interface paths {
          * @description Sessions stay valid; `/auth/sign-out-everywhere` ends them.
          */
         post: operations["changePassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request a code by text message
+         * @description Sends a code to the phone number. Nothing changes until `/auth/phone/verify` accepts it.
+         */
+        post: operations["changePhone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/phone/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn codes by text message on
+         * @description From now on each sign-in requires a code that is sent to the phone number, and none of an authenticator app. Earlier recovery codes are void.
+         */
+        post: operations["enableSms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the recovery codes
+         * @description Earlier ones are void.
+         */
+        post: operations["newRecoveryCodes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -882,7 +982,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description With a password. The session is in a cookie that browsers send only to `/auth`.
+         * @description With a password, and with a recovery code where the second factor is lost: it turns the second factor off. The session is in a cookie that browsers send only to `/auth`.
          */
         post: operations["signIn"];
         delete?: never;
@@ -951,6 +1051,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/step-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove the password again
+         * @description Password, and second factor where there is one. Changes of the account are allowed for 5 minutes after it, and after a sign-in.
+         */
+        post: operations["stepUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/totp": {
         parameters: {
             query?: never;
@@ -982,7 +1102,7 @@ export interface paths {
         put?: never;
         /**
          * Turn the authenticator app on
-         * @description From now on each sign-in requires a code of the app.
+         * @description From now on each sign-in requires a code of the app, and no text message. Earlier recovery codes are void.
          */
         post: operations["enableTotp"];
         delete?: never;
@@ -1253,7 +1373,7 @@ export interface components {
          * @description The code of a problem, for programs. Later versions may add codes.
          * @enum {string}
          */
-        Code: "body_invalid" | "cookie_ambiguous" | "invalid_request" | "query_invalid" | "challenge_ended" | "credentials_wrong" | "session_ended" | "session_missing" | "ticket_invalid" | "ticket_used" | "token_expired" | "token_invalid" | "token_missing" | "csrf_header_missing" | "password_reset_required" | "password_wrong" | "account_deleted" | "role_missing" | "not_assessed" | "not_found" | "not_ready" | "method_not_allowed" | "upload_too_slow" | "conversation_in_progress" | "conversation_in_pipeline" | "conversation_live" | "conversation_not_live" | "turn_in_progress" | "conversation_ended" | "profile_changed" | "body_too_large" | "file_too_large" | "content_type_unsupported" | "content_unsupported" | "range_invalid" | "audio_broken" | "audio_empty" | "code_wrong" | "channels_unsupported" | "email_refused" | "encoding_unsupported" | "field_invalid" | "password_weak" | "sample_rate_unsupported" | "turn_too_long" | "if_match_missing" | "conversation_quota_reached" | "too_many_requests" | "internal_error" | "accounts_unavailable" | "busy" | "spending_limit_reached" | "stopping" | "timeout";
+        Code: "body_invalid" | "cookie_ambiguous" | "invalid_request" | "query_invalid" | "challenge_ended" | "credentials_wrong" | "session_ended" | "session_missing" | "ticket_invalid" | "ticket_used" | "token_expired" | "token_invalid" | "token_missing" | "csrf_header_missing" | "password_reset_required" | "password_wrong" | "account_deleted" | "role_missing" | "step_up_required" | "not_assessed" | "not_found" | "not_ready" | "method_not_allowed" | "upload_too_slow" | "conversation_in_progress" | "conversation_in_pipeline" | "conversation_live" | "conversation_not_live" | "turn_in_progress" | "conversation_ended" | "profile_changed" | "body_too_large" | "file_too_large" | "content_type_unsupported" | "content_unsupported" | "range_invalid" | "audio_broken" | "audio_empty" | "code_wrong" | "channels_unsupported" | "email_refused" | "encoding_unsupported" | "field_invalid" | "password_weak" | "sample_rate_unsupported" | "turn_too_long" | "if_match_missing" | "conversation_quota_reached" | "too_many_requests" | "internal_error" | "accounts_unavailable" | "busy" | "spending_limit_reached" | "stopping" | "timeout";
         /** @description The next step for the learner. */
         CodeRequested: {
             /** @description A message for the learner. */
@@ -1536,6 +1656,16 @@ export interface components {
             /** @description The e-mail address, case insensitive. */
             email: string;
         };
+        /** @description The next step of a change of the e-mail address. */
+        EmailChange: {
+            /** @description Whether `/auth/email/verify` needs the code that was sent to the new address. A local user pool changes it at once. */
+            codeSent: boolean;
+        };
+        /** @description The code that was sent to the new e-mail address. */
+        EmailCode: {
+            /** @description The code, 1 to 10 digits. */
+            code: string;
+        };
         /** @description Why a conversation ended. */
         EndReason: "learner" | "time_limit" | "silence" | "disconnected" | "shutdown" | "model_failed" | "internal_error" | "ingress_lost";
         /** @description The end of a conversation. */
@@ -1627,6 +1757,11 @@ export interface components {
             userId: components["schemas"]["UserId"];
             /** @description The voice of the tutor. */
             voice?: string | null;
+        };
+        /** @description A code of an authenticator app or a text message. */
+        FactorCode: {
+            /** @description The code, 1 to 10 digits. */
+            code: string;
         };
         /** @description An event of the stream: its name is `event`. */
         FeedEvent: {
@@ -1775,6 +1910,8 @@ export interface components {
              * @description Creation of the account.
              */
             createdAt: string;
+            /** @description The e-mail address. */
+            email: string;
             /** @description The default language of assessments. */
             feedbackLanguage: components["schemas"]["FeedbackLanguage"];
             /** @description Topics of interest: at most 20, each of 1 to 50 characters without commas. */
@@ -1788,8 +1925,15 @@ export interface components {
              * @default en
              */
             pageLanguage?: components["schemas"]["PageLanguage"];
+            /**
+             * Format: uint
+             * @description Recovery codes that are left.
+             */
+            recoveryCodes: number;
             /** @description The roles of the caller: `learner`, `analyst`, `operator`. */
             roles: string[];
+            /** @description The second factor. */
+            secondFactor: components["schemas"]["SecondFactor"];
             /** @description The IANA time zone that decides the learner's days, e.g. `Asia/Seoul`. */
             timeZone: string;
             /**
@@ -1895,11 +2039,6 @@ export interface components {
              */
             wordsPerMinute: number;
         };
-        /** @description The proof that turns the second factor off. */
-        MfaOff: {
-            /** @description The current password. */
-            password: string;
-        };
         /**
          * @description Something worth telling a learner. What a milestone rests on only ever grows, so it is reached whatever the order
          *     in which conversations and assessments are counted.
@@ -1997,8 +2136,6 @@ export interface components {
         PasswordChange: {
             /** @description The new password: 8 to 256 characters, including an upper-case letter, a lower-case letter and a digit. */
             newPassword: string;
-            /** @description The current password. */
-            oldPassword: string;
         };
         /** @description A password reset. */
         PasswordReset: {
@@ -2011,6 +2148,11 @@ export interface components {
         };
         /** @description Where a conversation is. */
         PathState: "live" | "inTime" | "complete" | "stalled";
+        /** @description A phone number. */
+        PhoneNumber: {
+            /** @description The number with a plus sign and the country code, e.g. `+821012345678`. */
+            phone: string;
+        };
         /** @description A picture with its learning material. */
         PictureDetails: {
             /** @description Alternative text. */
@@ -2266,6 +2408,11 @@ export interface components {
             /** @description URL of the WAV file, valid for 45 to 60 minutes, or less if the service's credentials expire earlier. */
             url: string;
         };
+        /** @description Recovery codes, which are shown only here. */
+        RecoveryCodes: {
+            /** @description Ten codes. Each signs in once, with the password, instead of the second factor. */
+            recoveryCodes: string[];
+        };
         /** @description An event of the stream: its name is `event`. */
         ResultEvent: {
             data: components["schemas"]["TranscriptReady"];
@@ -2340,6 +2487,8 @@ export interface components {
              */
             vocabulary: number;
         };
+        /** @description The second factor of a user. A user has at most one: turning one on turns the other one off. */
+        SecondFactor: "none" | "totp" | "sms";
         /** @description The configuration of the service, as far as a page needs it. */
         ServiceConfig: {
             /** @description The categories of the pictures, in alphabetical order. */
@@ -2435,6 +2584,8 @@ export interface components {
             email: string;
             /** @description The password. */
             password: string;
+            /** @description A recovery code instead of the second factor, which it turns off. */
+            recoveryCode?: string | null;
         };
         /** @description The result of a sign-in. */
         SignInResult: components["schemas"]["Access"] | {
@@ -2557,6 +2708,37 @@ export interface components {
         };
         /** @description Whether the task accepts conversations. */
         Status: "ok" | "stopping";
+        /** @description The proof of password and second factor. */
+        StepUp: {
+            /**
+             * @description The code of the second factor, where there is one: that of an authenticator app with the password or with `session`, that of
+             *     a text message with `session`.
+             */
+            code?: string | null;
+            /** @description The password. Without it, `session` and `code`. */
+            password?: string | null;
+            /** @description The session of the challenge to which `code` responds. */
+            session?: string | null;
+        };
+        /** @description The result of a step-up. */
+        StepUpResult: {
+            /**
+             * Format: uint32
+             * @description For how long, in seconds.
+             */
+            expiresIn: number;
+            /** @constant */
+            status: "steppedUp";
+        } | {
+            /** @description The second factor. */
+            challenge: components["schemas"]["Challenge"];
+            /** @description Where the code was sent, masked. */
+            destination: string;
+            /** @description Must be sent with the code, within three minutes. */
+            session: string;
+            /** @constant */
+            status: "challenge";
+        };
         /** @description The stored assessment. */
         StoredAnalysis: {
             /**
@@ -2682,11 +2864,6 @@ export interface components {
              * @description Spoken words by minute of speech, rounded to a tenth; absent without speech.
              */
             wordsPerMinute?: number | null;
-        };
-        /** @description A code of an authenticator app. */
-        TotpCode: {
-            /** @description The code, 1 to 10 digits. */
-            code: string;
         };
         /** @description The secret for an authenticator app. */
         TotpSecret: {
@@ -5446,7 +5623,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5454,7 +5634,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "account_deleted";
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
@@ -5755,7 +5935,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5763,7 +5946,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "account_deleted";
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
@@ -7527,6 +7710,314 @@ export interface operations {
             };
         };
     };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailAddress"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailChange"];
+                };
+            };
+            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "step_up_required";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /** @description `content_type_unsupported`: The Content-Type is not supported. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "content_type_unsupported";
+                    };
+                };
+            };
+            /**
+             * @description `email_refused`: E-mail addresses of this domain cannot sign up.
+             *     `field_invalid`: The field `field` of the body is invalid.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "email_refused" | "field_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailCode"];
+            };
+        };
+        responses: {
+            /** @description The address was changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "step_up_required";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /** @description `content_type_unsupported`: The Content-Type is not supported. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "content_type_unsupported";
+                    };
+                };
+            };
+            /**
+             * @description `code_wrong`: The code is wrong or has expired.
+             *     `field_invalid`: The field `field` of the body is invalid.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "code_wrong" | "field_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     forgotPassword: {
         parameters: {
             query?: never;
@@ -7654,11 +8145,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MfaOff"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description The second factor is off. */
             204: {
@@ -7666,18 +8153,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "body_invalid";
-                    };
-                };
             };
             /**
              * @description `session_ended`: The session was signed out or has expired. Sign in again.
@@ -7697,8 +8172,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `password_wrong`: The current password is wrong.
-             *     `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
              */
             403: {
                 headers: {
@@ -7707,43 +8182,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "password_wrong" | "account_deleted";
-                    };
-                };
-            };
-            /** @description `body_too_large`: The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "body_too_large";
-                    };
-                };
-            };
-            /** @description `content_type_unsupported`: The Content-Type is not supported. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "content_type_unsupported";
-                    };
-                };
-            };
-            /** @description `field_invalid`: The field `field` of the body is invalid. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {unknown} */
-                        code?: "field_invalid";
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
@@ -7847,8 +8286,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `password_wrong`: The current password is wrong.
-             *     `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
              */
             403: {
                 headers: {
@@ -7857,7 +8296,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "password_wrong" | "account_deleted";
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
@@ -7897,6 +8336,411 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "field_invalid" | "password_weak";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    changePhone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneNumber"];
+            };
+        };
+        responses: {
+            /** @description The code was sent. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "step_up_required";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /** @description `content_type_unsupported`: The Content-Type is not supported. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "content_type_unsupported";
+                    };
+                };
+            };
+            /** @description `field_invalid`: The field `field` of the body is invalid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "field_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    enableSms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorCode"];
+            };
+        };
+        responses: {
+            /** @description Text messages are the second factor. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "step_up_required";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /** @description `content_type_unsupported`: The Content-Type is not supported. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "content_type_unsupported";
+                    };
+                };
+            };
+            /**
+             * @description `code_wrong`: The code is wrong or has expired.
+             *     `field_invalid`: The field `field` of the body is invalid.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "code_wrong" | "field_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    newRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new codes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
@@ -8390,7 +9234,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description `field_invalid`: The field `field` of the body is invalid. */
+            /**
+             * @description `code_wrong`: The code is wrong or has expired.
+             *     `field_invalid`: The field `field` of the body is invalid.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8398,7 +9245,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "field_invalid";
+                        code?: "code_wrong" | "field_invalid";
                     };
                 };
             };
@@ -8751,6 +9598,163 @@ export interface operations {
             };
         };
     };
+    stepUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepUp"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepUpResult"];
+                };
+            };
+            /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `challenge_ended`: The sign-in has taken too long. Start again with the password.
+             *     `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "challenge_ended" | "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `password_reset_required`: The password must be reset first, with a code by e-mail.
+             *     `password_wrong`: The current password is wrong.
+             *     `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "password_reset_required" | "password_wrong" | "account_deleted";
+                    };
+                };
+            };
+            /** @description `body_too_large`: The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "body_too_large";
+                    };
+                };
+            };
+            /** @description `content_type_unsupported`: The Content-Type is not supported. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "content_type_unsupported";
+                    };
+                };
+            };
+            /**
+             * @description `code_wrong`: The code is wrong or has expired.
+             *     `field_invalid`: The field `field` of the body is invalid.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "code_wrong" | "field_invalid";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     newTotpSecret: {
         parameters: {
             query?: never;
@@ -8786,7 +9790,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8794,7 +9801,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "account_deleted";
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
@@ -8857,16 +9864,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TotpCode"];
+                "application/json": components["schemas"]["FactorCode"];
             };
         };
         responses: {
             /** @description The app is the second factor. */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
             };
             /** @description `body_invalid`: The body is not valid JSON or is incomplete. */
             400: {
@@ -8897,7 +9906,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `step_up_required`: Password, and second factor where there is one, must be proved again with `/auth/step-up`.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8905,7 +9917,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
-                        code?: "account_deleted";
+                        code?: "account_deleted" | "step_up_required";
                     };
                 };
             };
