@@ -9,9 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use events::contract::{Speaker, live::SAMPLE_RATE_HZ};
 use infra::{
-    client::{Accounts, Conversation, Line, Script, SessionEvent, read_wav},
+    client::{Accounts, Conversation, Line, Script, SessionEvent, WordErrors, read_wav},
     local::{Picture, RunFile, catalogue, http_client, workspace},
+    simulator::Speech,
 };
 use uuid::Uuid;
 
@@ -32,22 +34,27 @@ pub(super) struct DemoOptions {
     /// Speak and listen 8 times faster than real time.
     #[arg(long)]
     fast: bool,
-    /// Send this recording (WAV, at most 30 s) instead of the prepared sentences. The simulated tutor does not
-    /// understand human speech and says so; Amazon Nova Sonic understands it.
+    /// Send this recording (WAV, at most 30 s) instead of the prepared sentences, and print what was recognised. The
+    /// simulated tutor understands it unless the service runs with `--speech off`.
     #[arg(long, value_name = "FILE")]
     wav: Option<PathBuf>,
+    /// Say the prepared sentences with a voice instead of tones, and print the word error rate. The program for it is
+    /// installed once, 119 MB.
+    #[arg(long, conflicts_with = "wav")]
+    voice: bool,
     /// The picture of the conversation.
     #[arg(long, value_name = "ID", default_value = "street-market")]
     picture: String,
 }
 
 pub(super) async fn run(arguments: DemoOptions, console: &Console) -> anyhow::Result<ExitCode> {
-    let script = script(&arguments)?;
+    let mut script = script(&arguments)?;
+    let sentences = if arguments.voice { Some(speak(&mut script, console).await?) } else { None };
     let run = RunFile::read(workspace())?;
     let mut stop = StopSignals::listen()?;
     let tap = AlertTap::open(&run).await?;
     let shown = tokio::select! {
-        shown = show(&run, &script, &tap, console) => shown,
+        shown = show(&run, &script, sentences.as_deref(), &tap, console) => shown,
         () = stop.next() => Err(anyhow::anyhow!("stopped")),
     };
     let closed = tap.close().await;
@@ -56,7 +63,13 @@ pub(super) async fn run(arguments: DemoOptions, console: &Console) -> anyhow::Re
     Ok(code)
 }
 
-async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console) -> anyhow::Result<ExitCode> {
+async fn show(
+    run: &RunFile,
+    script: &Script,
+    sentences: Option<&str>,
+    tap: &AlertTap,
+    console: &Console,
+) -> anyhow::Result<ExitCode> {
     let progress = console.progress();
     progress.begin("Signing a learner up");
     await_service(run).await?;
@@ -74,10 +87,28 @@ async fn show(run: &RunFile, script: &Script, tap: &AlertTap, console: &Console)
     let conversation =
         Box::pin(learner.converse_observed(script, |event| print_event(event, console))).await?;
     print_summary(&conversation, script, console);
+    print_recognised(&conversation, script, sentences, console);
     console.line("\nThe results");
     let spoken = Spoken { learner: &learner, id: conversation.conversation_id, script };
     let arrived = results::show(run, spoken, tap, console).await;
     Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Turns the sentences of a script into a voice, and returns them.
+async fn speak(script: &mut Script, console: &Console) -> anyhow::Result<String> {
+    let progress = console.progress();
+    progress.begin("Preparing the voice");
+    let speech = Speech::start(&progress).await?;
+    let mut sentences = String::new();
+    for line in &mut script.lines {
+        let Some(text) = line.text() else { continue };
+        let samples = speech.speak(SAMPLE_RATE_HZ, text).await?;
+        sentences.push_str(text);
+        sentences.push(' ');
+        *line = Line::Recording(samples);
+    }
+    progress.end("");
+    Ok(sentences)
 }
 
 /// Waits until the service of the run file is healthy: an ingress that died is started again.
@@ -151,4 +182,24 @@ fn print_summary(conversation: &Conversation, script: &Script, console: &Console
         "  {} turns; the slowest response began {slowest:.1} s after the end of the learner's turn, at real-time pace",
         conversation.turn_count
     ));
+}
+
+/// What was recognised of a recording, or how well a voice was understood that said `sentences`.
+fn print_recognised(
+    conversation: &Conversation,
+    script: &Script,
+    sentences: Option<&str>,
+    console: &Console,
+) {
+    if script.lines.iter().all(|line| line.text().is_some()) {
+        return;
+    }
+    let turns = conversation.turns.iter().filter(|turn| turn.speaker == Speaker::Learner);
+    let recognised = turns.map(|turn| turn.text.as_str()).collect::<Vec<_>>().join(" ");
+    console.line(&match sentences {
+        Some(sentences) => {
+            format!("  word error rate {}", WordErrors::between(sentences, &recognised))
+        }
+        None => format!("  recognised: {recognised}"),
+    });
 }

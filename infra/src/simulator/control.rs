@@ -29,12 +29,15 @@ pub(crate) use routes::routes;
 
 /// Recorded streams; older records are dropped.
 pub(crate) const STREAMS_REMEMBERED_MAX: usize = 1_000;
+/// Pieces of speech whose words are remembered; older ones are forgotten.
+const RECOGNISED_REMEMBERED_MAX: usize = 1_000;
 
 /// State that all requests share.
 #[derive(Debug)]
 pub(crate) struct Control {
     inner: Mutex<Inner>,
     delays: Mutex<Delays>,
+    recognised: Mutex<VecDeque<String>>,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,12 @@ pub(crate) struct Change {
 impl Control {
     pub(crate) fn new(tuning: Tuning, faults: Vec<PlannedFault>) -> Arc<Self> {
         let inner = Inner { tuning, faults, streams: VecDeque::new(), open: 0, opened: 0 };
-        Arc::new(Self { inner: Mutex::new(inner), delays: Mutex::default() })
+        Arc::new(Self { inner: Mutex::new(inner), delays: Mutex::default(), recognised: Mutex::default() })
+    }
+
+    /// Whether a recogniser wrote `text` or a part of it.
+    pub(crate) fn has_recognised(&self, text: &str) -> bool {
+        lock(&self.recognised).iter().any(|words| text.contains(words.as_str()))
     }
 
     /// Takes the planned faults that apply to the next request.
@@ -160,6 +168,18 @@ impl Control {
 }
 
 impl StreamPermit {
+    /// Remembers the words of a piece of speech.
+    pub(crate) fn recognised(&self, words: &str) {
+        if words.is_empty() {
+            return;
+        }
+        let mut all = lock(&self.control.recognised);
+        if all.len() == RECOGNISED_REMEMBERED_MAX {
+            all.pop_front();
+        }
+        all.push_back(words.to_owned());
+    }
+
     /// Records the delays of input audio.
     pub(crate) fn heard_after(&self, delays: impl IntoIterator<Item = Duration>) {
         let mut all = lock(&self.control.delays);
@@ -202,6 +222,19 @@ mod tests {
         assert_eq!(control.open("m").unwrap_err(), QuotaError);
         drop(first);
         assert!(control.open("m").is_ok());
+    }
+
+    #[test]
+    fn recognised_words_are_known_until_many_more_came() {
+        let control = control(1);
+        let permit = control.open("m").unwrap();
+        permit.recognised("");
+        permit.recognised("I see a dog.");
+        assert!(control.has_recognised("Well. I see a dog.") && !control.has_recognised("I see a cat."));
+        for _ in 0..RECOGNISED_REMEMBERED_MAX {
+            permit.recognised("other");
+        }
+        assert!(!control.has_recognised("I see a dog."));
     }
 
     #[test]

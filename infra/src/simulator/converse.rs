@@ -6,8 +6,9 @@
 //! `<earlier>` tags.
 
 mod assessment;
-mod mistakes;
+pub(super) mod mistakes;
 mod objectives;
+mod reliability;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -85,7 +86,12 @@ struct ToolConfig {
 }
 
 /// The response of a model to a request's body. A model that does not take sampling parameters refuses a request with one.
-pub(crate) fn answer(body: &Value, takes_sampling: bool) -> Result<Value, ConverseError> {
+/// `is_recognised` says of a learner's turn whether a recogniser wrote it.
+pub(crate) fn answer(
+    body: &Value,
+    takes_sampling: bool,
+    is_recognised: impl Fn(&str) -> bool,
+) -> Result<Value, ConverseError> {
     let request = Request::deserialize(body).map_err(|_| ConverseError::Shape)?;
     if let Some(parameter) = request.inference_config.sampling().filter(|_| !takes_sampling) {
         return Err(ConverseError::Deprecated(parameter));
@@ -109,7 +115,8 @@ pub(crate) fn answer(body: &Value, takes_sampling: bool) -> Result<Value, Conver
             let language = if korean { Language::Korean } else { Language::English };
             let earlier: Vec<Earlier> =
                 text.iter().find_map(|text| block(text, "earlier")).unwrap_or_default();
-            let assessment = assessment::assess(&transcript, &picture, &earlier, language);
+            let mut assessment = assessment::assess(&transcript, &picture, &earlier, language);
+            assessment.recommendations.extend(transcript.reliability(is_recognised).note(language));
             let id = format!("tooluse_simulated{input_tokens}");
             let tool_use = json!({ "toolUseId": id, "name": tool, "input": assessment });
             (json!({ "toolUse": tool_use }), "tool_use")
@@ -163,6 +170,27 @@ mod tests {
     use super::*;
     use events::contract::{Assessment, ComparedValue, Flag, Level, ObjectiveVerdict};
 
+    fn respond(body: &Value, takes_sampling: bool) -> Result<Value, ConverseError> {
+        answer(body, takes_sampling, |text| text.contains("wrote"))
+    }
+
+    #[test]
+    fn assessment_says_how_reliable_the_transcript_is_and_leaves_out_what_was_not_understood() {
+        let turns = json!([
+            learner("[2.0 seconds of speech that the simulator cannot read]"),
+            learner("The recogniser wrote that a brown dog runs after a ball."),
+        ]);
+        let assessment = assessed(&turns, "Write in English.");
+        let note = assessment.recommendations.last().unwrap();
+        assert!(note.contains("wrote down 1 of your turns") && note.contains("not assessed: 1"), "{note}");
+        assert!(assessment.skills.fluency.evidence[0].quote.starts_with("The recogniser"));
+        let certain = assessed(&json!([learner("I see a brown dog.")]), "Write in English.");
+        assert_eq!(certain.recommendations.len(), 1);
+        let nothing =
+            assessed(&json!([learner("[2.0 seconds of speech that the simulator cannot read]")]), "");
+        assert!(nothing.skills.fluency.evidence[0].quote.starts_with("[2.0"));
+    }
+
     fn request(turns: &Value, system: &str) -> Value {
         let earlier = json!([{ "conversationId": EARLIER, "overall": 41, "grammar": 30 }]);
         let data = format!(
@@ -185,7 +213,7 @@ mod tests {
     }
 
     fn assessed(turns: &Value, system: &str) -> Assessment {
-        let answer = answer(&request(turns, system), true).unwrap();
+        let answer = respond(&request(turns, system), true).unwrap();
         assert_eq!(answer["stopReason"], "tool_use");
         assert_eq!(answer["additionalModelResponseFields"]["simulated"], true);
         let tool_use = &answer["output"]["message"]["content"][0]["toolUse"];
@@ -275,7 +303,7 @@ mod tests {
     fn a_limit_on_tokens_cuts_the_answer() {
         let mut body = request(&json!([learner("I see a dog.")]), "");
         body["inferenceConfig"]["maxTokens"] = json!(50);
-        let answer = answer(&body, true).unwrap();
+        let answer = respond(&body, true).unwrap();
         assert_eq!(
             (answer["stopReason"].as_str(), answer["usage"]["outputTokens"].as_u64()),
             (Some("max_tokens"), Some(50))
@@ -285,24 +313,24 @@ mod tests {
     #[test]
     fn model_without_sampling_refuses_its_parameters() {
         let mut body = request(&json!([learner("I see a dog.")]), "");
-        answer(&body, false).unwrap();
+        respond(&body, false).unwrap();
         for (parameter, named) in [("temperature", "`temperature`"), ("topP", "`top_p`")] {
             body["inferenceConfig"] = json!({ parameter: 0.0 });
-            let refused = answer(&body, false).unwrap_err().to_string();
+            let refused = respond(&body, false).unwrap_err().to_string();
             assert!(refused.contains(named) && refused.contains("deprecated"), "{refused}");
-            answer(&body, true).unwrap();
+            respond(&body, true).unwrap();
         }
     }
 
     #[test]
     fn other_requests_get_an_honest_sentence_or_a_refusal() {
         let hello = json!({ "messages": [{ "role": "user", "content": [{ "text": "Hello" }] }] });
-        assert_eq!(answer(&hello, true).unwrap()["output"]["message"]["content"][0]["text"], ABOUT);
-        assert_eq!(answer(&json!({ "messages": 1 }), true).unwrap_err(), ConverseError::Shape);
+        assert_eq!(respond(&hello, true).unwrap()["output"]["message"]["content"][0]["text"], ABOUT);
+        assert_eq!(respond(&json!({ "messages": 1 }), true).unwrap_err(), ConverseError::Shape);
         let assistant = json!({ "messages": [{ "role": "assistant", "content": [] }] });
-        assert_eq!(answer(&assistant, true).unwrap_err(), ConverseError::FirstNotUser);
+        assert_eq!(respond(&assistant, true).unwrap_err(), ConverseError::FirstNotUser);
         let mut unknown = request(&json!([]), "");
         unknown["toolConfig"]["toolChoice"]["tool"]["name"] = json!("other");
-        assert_eq!(answer(&unknown, true).unwrap_err(), ConverseError::UnknownTool);
+        assert_eq!(respond(&unknown, true).unwrap_err(), ConverseError::UnknownTool);
     }
 }

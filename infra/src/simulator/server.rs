@@ -196,7 +196,8 @@ async fn answer_converse(
     let Model::Text { takes_sampling } = model else {
         return Err(validation("The model does not support the Converse operation.".to_owned()));
     };
-    let answer = converse::answer(&body, takes_sampling).map_err(|error| validation(error.to_string()))?;
+    let answer = converse::answer(&body, takes_sampling, |text| shared.control.has_recognised(text))
+        .map_err(|error| validation(error.to_string()))?;
     Ok(axum::Json(answer).into_response())
 }
 

@@ -247,7 +247,12 @@ impl Running {
     fn take(&mut self, done: Done) {
         let (session, now) = (&mut self.stream.session, self.clock.now());
         match done {
-            Done::Recognised(id, words) => session.recognised(id, logged(words), now),
+            Done::Recognised(id, words) => {
+                if let Ok(words) = &words {
+                    self.stream.place.recognised(words);
+                }
+                session.recognised(id, logged(words), now);
+            }
             Done::Spoken(id, samples) => session.spoken(id, logged(samples), now),
         }
     }

@@ -1,22 +1,40 @@
-//! PURE. The conversation partner of the simulated model: it greets, asks the picture's guiding questions in turn, repeats
-//! the learner's words, encourages, and says goodbye. It understands nothing; the same words always get the same answer.
+//! PURE. The conversation partner of the simulated model: it greets, asks the picture's guiding questions in turn, says a
+//! sentence with a common mistake correctly, takes up words of the learner that the picture's description has, answers a
+//! question with a sentence of it, encourages, and says goodbye. It understands nothing; the same words always get the same
+//! answer.
 //!
-//! The system prompt guides it: headings `Picture:`, `Objectives:` and `Questions:` on lines of their own, the title behind or
-//! below the first, objectives and questions below theirs as lines `- …`. A turn of several words meets the next objective.
+//! The system prompt guides it: headings `Picture:`, `Description:`, `Objectives:`, `Words to practise:`, `Questions:` and
+//! `Level:` on lines of their own, with their text behind or below them, lists as lines `- …`. A turn of several words meets
+//! the next objective.
 
 use super::audible::Heard;
+use super::converse::mistakes;
 use super::session::input::Role;
 
 /// Approximate bytes of one answer: audible speech takes 40 ms a byte.
 const ANSWER_BYTES: usize = 120;
 
+/// Longest sentence of the description that answers a question, with the next question.
+const EXPLANATION_BYTES: usize = 240;
+
 const OPEN_QUESTIONS: [&str; 3] =
     ["What else can you see?", "How does the picture make you feel?", "Would you like to be there?"];
+/// For levels from B2 on.
+const DEMANDING_QUESTIONS: [&str; 3] = [
+    "What might happen next, and why?",
+    "What does the picture leave out?",
+    "Would you change places with anybody in it? Why?",
+];
+const DEMANDING_LEVELS: [&str; 3] = ["B2", "C1", "C2"];
 const PRAISE: [&str; 4] = ["Good!", "Well said.", "Thank you.", "Very nice."];
 const FAREWELL: [&str; 2] = ["Thank you for this talk, you did well.", "Goodbye!"];
 const FAREWELL_WORDS: [&str; 2] = ["goodbye", "bye"];
 const GREETING_WORDS: [&str; 4] = ["hi", "hello", "hey", "start"];
-const DETERMINERS: [&str; 10] = ["a", "an", "the", "two", "three", "some", "many", "his", "her", "their"];
+const DETERMINERS: [&str; 13] =
+    ["a", "an", "the", "two", "three", "four", "five", "some", "many", "several", "his", "her", "their"];
+const PLURAL_DETERMINERS: [&str; 6] = ["two", "three", "four", "five", "many", "several"];
+const PLURALS_WITHOUT_S: [&str; 5] = ["people", "children", "men", "women", "feet"];
+const SINGULARS_WITH_S: [&str; 3] = ["bus", "gas", "tennis"];
 /// Words that end a noun phrase.
 const PHRASE_ENDS: [&str; 22] = [
     "is", "are", "was", "were", "in", "on", "at", "and", "or", "with", "of", "to", "who", "which", "that",
@@ -42,6 +60,10 @@ pub(crate) struct Tutor {
     picture: Option<String>,
     questions: Vec<String>,
     objectives: Vec<String>,
+    description: String,
+    /// Words of the picture; empty when nothing is known of it but its title.
+    known: Vec<String>,
+    demanding: bool,
     /// Number of objectives met: the picture's in their order.
     met: usize,
     /// Number of questions asked: the picture's first, then the open ones.
@@ -56,6 +78,15 @@ impl Tutor {
         self.picture = section(prompt, "Picture:").into_iter().next();
         self.questions = section(prompt, "Questions:");
         self.objectives = section(prompt, "Objectives:");
+        self.description = section(prompt, "Description:").join(" ");
+        let vocabulary = section(prompt, "Words to practise:").join(" ");
+        if !self.description.is_empty() {
+            let title = self.picture.as_deref().unwrap_or_default();
+            self.known =
+                [title, &self.description, &vocabulary].into_iter().flat_map(content_words).collect();
+        }
+        let level = section(prompt, "Level:").join(" ");
+        self.demanding = DEMANDING_LEVELS.iter().any(|demanding| level.starts_with(demanding));
     }
 
     /// Takes a message of an earlier part of the conversation.
@@ -181,20 +212,43 @@ impl Tutor {
             return FAREWELL.map(str::to_owned).to_vec();
         }
         let praise = PRAISE[self.turns % PRAISE.len()];
-        let taken_up = if text.trim_end().ends_with('?') {
-            Some("That is a good question.".to_owned())
-        } else {
-            noun_phrase(&words).map(|phrase| match self.turns % 3 {
-                0 => format!("{praise} You talk about {phrase}."),
-                1 => format!("{praise} So there is {phrase}."),
-                _ => format!("{praise} Tell me more about {phrase} later."),
-            })
-        };
+        let asks = text.trim_end().ends_with('?');
+        let taken_up = if asks { self.explain(text) } else { self.take_up(text, &words, praise) };
         let Some(question) = self.next_question() else {
             return vec![praise.to_owned(), FAREWELL.join(" ")];
         };
-        let taken_up = taken_up.filter(|sentence| sentence.len() + question.len() <= ANSWER_BYTES);
+        let limit = if asks { EXPLANATION_BYTES } else { ANSWER_BYTES };
+        let taken_up = taken_up.filter(|sentence| sentence.len() + question.len() <= limit);
         vec![taken_up.unwrap_or_else(|| praise.to_owned()), question]
+    }
+
+    /// The learner's sentence without its mistake, or the learner's words about the picture.
+    fn take_up(&self, text: &str, words: &[String], praise: &str) -> Option<String> {
+        if let Some(mistake) = mistakes::find(text).into_iter().next() {
+            return Some(format!("You mean: {}", with_full_stop(&mistake.better)));
+        }
+        let phrase = noun_phrase(words).filter(|phrase| self.shows(phrase))?;
+        let are = if is_plural(&phrase) { "are" } else { "is" };
+        Some(match self.turns % 3 {
+            0 => format!("{praise} You talk about {phrase}."),
+            1 => format!("{praise} So there {are} {phrase}."),
+            _ => format!("{praise} Tell me more about {phrase} later."),
+        })
+    }
+
+    /// The sentence of the description that has most words of the question.
+    fn explain(&self, question: &str) -> Option<String> {
+        let asked = content_words(question);
+        let shared =
+            |sentence: &str| content_words(sentence).iter().filter(|word| asked.contains(word)).count();
+        let sentences = self.description.split_inclusive(". ").map(str::trim);
+        let best = sentences.max_by_key(|sentence| shared(sentence)).filter(|best| shared(best) > 0);
+        Some(best.map_or_else(|| "That is a good question.".to_owned(), str::to_owned))
+    }
+
+    /// Whether the picture has something of a phrase. Words that a recogniser made up it has not.
+    fn shows(&self, phrase: &str) -> bool {
+        self.known.is_empty() || content_words(phrase).iter().any(|word| self.known.contains(word))
     }
 
     fn next_question(&mut self) -> Option<String> {
@@ -216,7 +270,10 @@ impl Tutor {
     fn question(&self, index: usize) -> &str {
         match self.questions.get(index) {
             Some(question) => question,
-            None => OPEN_QUESTIONS[(index - self.questions.len()) % OPEN_QUESTIONS.len()],
+            None => {
+                let open = if self.demanding { &DEMANDING_QUESTIONS } else { &OPEN_QUESTIONS };
+                open[(index - self.questions.len()) % open.len()]
+            }
         }
     }
 }
@@ -243,6 +300,26 @@ fn words(text: &str) -> Vec<String> {
         .map(|word| word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase())
         .filter(|word| !word.is_empty())
         .collect()
+}
+
+/// Words that name things, in the singular if that is only an `s` less.
+fn content_words(text: &str) -> Vec<String> {
+    let is_content = |word: &String| {
+        word.len() > 2 && ![&DETERMINERS[..], &PHRASE_ENDS].iter().any(|list| list.contains(&word.as_str()))
+    };
+    words(text).into_iter().filter(is_content).map(|word| word.trim_end_matches('s').to_owned()).collect()
+}
+
+/// Whether a noun phrase takes a verb in the plural.
+fn is_plural(phrase: &str) -> bool {
+    let (first, last) = (phrase.split(' ').next(), phrase.rsplit(' ').next().unwrap_or_default());
+    let by_s = last.ends_with('s') && !last.ends_with("ss") && !SINGULARS_WITH_S.contains(&last);
+    first.is_some_and(|word| PLURAL_DETERMINERS.contains(&word)) || by_s || PLURALS_WITHOUT_S.contains(&last)
+}
+
+fn with_full_stop(sentence: &str) -> String {
+    let end = if sentence.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{sentence}{end}")
 }
 
 /// The last short phrase that starts like a noun phrase: "a brown dog".
@@ -314,6 +391,61 @@ mod tests {
         assert_eq!(tutor.objective_met_by_typing("[The learner is here. Greet the learner now.]"), None);
         tutor.recall(Role::User, "They buy a big fish in the market hall.");
         assert_eq!(tutor.objective_met(&said("They buy a big fish in the market hall.")), None);
+    }
+
+    /// A tutor with a described picture, after `turns` turns.
+    fn with_description(turns: usize) -> Tutor {
+        let mut tutor = Tutor::default();
+        tutor.brief(
+            "Picture: A party\n\nDescription: A boy is holding three balloons. A dog is looking up at the biscuits.\n\n\
+             Words to practise:\n- blow out\n- candle\n\nQuestions:\n- Where is the dog?\n\nLevel: B2. Speak naturally.\n",
+        );
+        tutor.turns = turns;
+        tutor
+    }
+
+    #[test]
+    fn words_of_the_picture_are_taken_up_and_agree_in_number() {
+        let comment = |text: &str| with_description(0).heard(&said(text))[0].clone();
+        assert_eq!(comment("I can see three balloons"), "Well said. So there are three balloons.");
+        assert_eq!(comment("I can see a big dog"), "Well said. So there is a big dog.");
+        assert_eq!(comment("Look at the candles"), "Well said. So there are the candles.");
+        assert_eq!(comment("I see a field finally"), "Well said.", "words that the picture has not");
+    }
+
+    #[test]
+    fn sentence_with_a_mistake_is_said_correctly() {
+        let comment = |text: &str| with_description(0).heard(&said(text))[0].clone();
+        assert_eq!(comment("The boy is happy. He have three balloons."), "You mean: He has three balloons.");
+        assert_eq!(comment("There is two boy"), "You mean: There are two boy.");
+    }
+
+    #[test]
+    fn question_is_answered_with_a_sentence_of_the_description() {
+        let mut tutor = with_description(0);
+        assert_eq!(
+            tutor.heard(&said("What is the dog doing?")),
+            ["A dog is looking up at the biscuits.", "Where is the dog?"]
+        );
+        assert_eq!(tutor.heard(&said("Why?"))[0], "That is a good question.");
+    }
+
+    #[test]
+    fn open_questions_follow_the_level() {
+        let mut tutor = with_description(0);
+        let second = |tutor: &mut Tutor| tutor.heard(&said("Yes"))[1].clone();
+        assert_eq!(second(&mut tutor), "Where is the dog?");
+        assert_eq!(second(&mut tutor), DEMANDING_QUESTIONS[0]);
+        let mut last = Vec::new();
+        for _ in 0..DEMANDING_QUESTIONS.len() {
+            last = tutor.heard(&said("Yes"));
+        }
+        assert!(last.join(" ").ends_with("Goodbye!"), "{last:?}");
+    }
+
+    #[test]
+    fn voice_without_words_is_asked_again() {
+        assert!(with_description(0).misheard().join(" ").contains("again"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     mistakes::{self, Kind, Mistake},
     objectives,
+    reliability::{Reliability, is_not_understood},
 };
 
 /// Words below which the assessment has low confidence.
@@ -31,6 +32,8 @@ pub(super) struct Transcript {
 struct Turn {
     speaker: String,
     text: String,
+    #[serde(default)]
+    typed: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +76,26 @@ struct Counts {
     mistakes: usize,
 }
 
+impl Transcript {
+    /// The learner's turns with words. Those that were not understood are among them only if there is no other.
+    fn learner_turns(&self) -> Vec<&str> {
+        let said = self.turns.iter().filter(|turn| turn.speaker == "learner");
+        let texts =
+            said.map(|turn| turn.text.as_str()).filter(|text| text.chars().any(char::is_alphanumeric));
+        let (unknown, understood): (Vec<&str>, Vec<&str>) = texts.partition(|text| is_not_understood(text));
+        if understood.is_empty() { unknown } else { understood }
+    }
+
+    /// `is_recognised` says of a text whether a recogniser wrote it.
+    pub(super) fn reliability(&self, is_recognised: impl Fn(&str) -> bool) -> Reliability {
+        let spoken = || self.turns.iter().filter(|turn| turn.speaker == "learner" && !turn.typed);
+        Reliability {
+            recognised: spoken().filter(|turn| is_recognised(&turn.text)).count(),
+            not_understood: spoken().filter(|turn| is_not_understood(&turn.text)).count(),
+        }
+    }
+}
+
 /// Assesses the learner's turns.
 pub(super) fn assess(
     transcript: &Transcript,
@@ -80,12 +103,7 @@ pub(super) fn assess(
     earlier: &[Earlier],
     language: Language,
 ) -> Assessment {
-    let turns: Vec<&str> = transcript
-        .turns
-        .iter()
-        .filter(|turn| turn.speaker == "learner" && turn.text.chars().any(char::is_alphanumeric))
-        .map(|turn| turn.text.as_str())
-        .collect();
+    let turns = transcript.learner_turns();
     let topic = topic_words(picture);
     let mistakes: Vec<Mistake> = turns.iter().flat_map(|turn| mistakes::find(turn)).collect();
     let words: Vec<String> = turns.iter().flat_map(|turn| words(turn)).collect();

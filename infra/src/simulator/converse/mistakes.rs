@@ -3,16 +3,16 @@
 const SENTENCE_BYTES_MAX: usize = 400;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(in crate::simulator) struct Mistake {
     /// The sentence, word for word.
-    pub(super) quote: String,
+    pub(in crate::simulator) quote: String,
     /// The sentence without this mistake.
-    pub(super) better: String,
-    pub(super) kind: Kind,
+    pub(in crate::simulator) better: String,
+    pub(in crate::simulator) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::simulator) enum Kind {
     /// "he go"
     ThirdPerson,
     /// "a apple"
@@ -50,7 +50,7 @@ const VERBS: [(&str, &str); 22] = [
     ("work", "works"),
     ("don't", "doesn't"),
 ];
-const PHRASES: [(&[&str], &str, Kind); 12] = [
+const PHRASES: [(&[&str], &str, Kind); 13] = [
     (&["more", "better"], "better", Kind::Comparison),
     (&["more", "bigger"], "bigger", Kind::Comparison),
     (&["more", "smaller"], "smaller", Kind::Comparison),
@@ -62,13 +62,14 @@ const PHRASES: [(&[&str], &str, Kind); 12] = [
     (&["i", "am", "agree"], "I agree", Kind::Phrase),
     (&["there", "is", "many"], "there are many", Kind::Phrase),
     (&["there", "is", "two"], "there are two", Kind::Phrase),
+    (&["there", "is", "three"], "there are three", Kind::Phrase),
     (&["people", "is"], "people are", Kind::Phrase),
 ];
 /// Words that begin with the letter of a vowel and the sound of a consonant.
 const CONSONANT_SOUNDS: [&str; 5] = ["one", "uni", "use", "usu", "eur"];
 
 /// The mistakes in `text`, the first one of each sentence.
-pub(super) fn find(text: &str) -> Vec<Mistake> {
+pub(in crate::simulator) fn find(text: &str) -> Vec<Mistake> {
     text.split_inclusive(['.', '!', '?'])
         .map(str::trim)
         .filter(|sentence| sentence.len() <= SENTENCE_BYTES_MAX)
