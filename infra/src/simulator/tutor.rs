@@ -227,7 +227,7 @@ impl Tutor {
         if let Some(mistake) = mistakes::find(text).into_iter().next() {
             return Some(format!("You mean: {}", with_full_stop(&mistake.better)));
         }
-        let phrase = noun_phrase(words).filter(|phrase| self.shows(phrase))?;
+        let phrase = noun_phrases(words).find(|phrase| self.shows(phrase))?;
         let are = if is_plural(&phrase) { "are" } else { "is" };
         Some(match self.turns % 3 {
             0 => format!("{praise} You talk about {phrase}."),
@@ -322,15 +322,18 @@ fn with_full_stop(sentence: &str) -> String {
     format!("{sentence}{end}")
 }
 
-/// The last short phrase that starts like a noun phrase: "a brown dog".
-fn noun_phrase(words: &[String]) -> Option<String> {
+/// Short phrases that start like noun phrases, the last one first: "a brown dog".
+fn noun_phrases(words: &[String]) -> impl Iterator<Item = String> {
     let is = |list: &[&str], word: &String| list.contains(&word.as_str());
-    let start = words.iter().rposition(|word| is(&DETERMINERS, word))?;
-    let rest = words[start + 1..].iter().take(PHRASE_WORDS_MAX);
-    let nouns: Vec<&str> = rest.take_while(|word| !is(&PHRASE_ENDS, word)).map(String::as_str).collect();
-    // "…-ing" behind a noun is what it does.
-    let end = nouns.iter().skip(1).position(|word| word.ends_with("ing")).map_or(nouns.len(), |at| at + 1);
-    (!nouns.is_empty()).then(|| format!("{} {}", words[start], nouns[..end].join(" ")))
+    let starts = (0..words.len()).rev().filter(move |&at| is(&DETERMINERS, &words[at]));
+    starts.filter_map(move |start| {
+        let rest = words[start + 1..].iter().take(PHRASE_WORDS_MAX);
+        let nouns: Vec<&str> = rest.take_while(|word| !is(&PHRASE_ENDS, word)).map(String::as_str).collect();
+        // "…-ing" behind a noun is what it does.
+        let end =
+            nouns.iter().skip(1).position(|word| word.ends_with("ing")).map_or(nouns.len(), |at| at + 1);
+        (!nouns.is_empty()).then(|| format!("{} {}", words[start], nouns[..end].join(" ")))
+    })
 }
 
 #[cfg(test)]
@@ -410,6 +413,7 @@ mod tests {
         assert_eq!(comment("I can see three balloons"), "Well said. So there are three balloons.");
         assert_eq!(comment("I can see a big dog"), "Well said. So there is a big dog.");
         assert_eq!(comment("Look at the candles"), "Well said. So there are the candles.");
+        assert_eq!(comment("I see a dog in the middle"), "Well said. So there is a dog.");
         assert_eq!(comment("I see a field finally"), "Well said.", "words that the picture has not");
     }
 
@@ -468,7 +472,7 @@ mod tests {
 
     #[test]
     fn noun_phrases_stop_at_verbs_and_prepositions() {
-        let phrase = |text: &str| noun_phrase(&words(text));
+        let phrase = |text: &str| noun_phrases(&words(text)).next();
         assert_eq!(phrase("I see a brown dog in water").as_deref(), Some("a brown dog"));
         assert_eq!(phrase("there is a man running fast").as_deref(), Some("a man"));
         assert_eq!(phrase("I like it"), None);
