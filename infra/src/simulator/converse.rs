@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::assessment::{Earlier, Language, Picture, Transcript};
+use self::assessment::{Earlier, Picture, Transcript};
 
 /// Bytes of text in a token, about.
 const BYTES_PER_TOKEN: usize = 4;
@@ -24,6 +24,22 @@ const MAX_TOKENS_DEFAULT: usize = 4_096;
 const LATENCY_MS: u64 = 420;
 const ABOUT: &str =
     "This is a simulated model. It can assess a conversation by calling a tool, and nothing else.";
+
+/// The language of an assessment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    English,
+    Korean,
+}
+
+impl Language {
+    fn choose<T>(self, english: T, korean: T) -> T {
+        match self {
+            Self::English => english,
+            Self::Korean => korean,
+        }
+    }
+}
 
 /// Why a request is rejected, with the service's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

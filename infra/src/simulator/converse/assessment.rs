@@ -10,6 +10,7 @@ use events::contract::{
 use serde::Deserialize;
 
 use super::{
+    Language,
     mistakes::{self, Kind, Mistake},
     objectives,
     reliability::{Reliability, is_not_understood},
@@ -51,21 +52,6 @@ pub(super) struct Picture {
 pub(super) struct Earlier {
     conversation_id: ConversationId,
     overall: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    English,
-    Korean,
-}
-
-impl Language {
-    pub(super) fn choose<T>(self, english: T, korean: T) -> T {
-        match self {
-            Self::English => english,
-            Self::Korean => korean,
-        }
-    }
 }
 
 struct Counts {

@@ -6,7 +6,7 @@ use events::contract::{ObjectiveResult, ObjectiveVerdict};
 
 use super::{
     super::tutor::{OBJECTIVE_WORDS_MIN, QUOTE_WORDS_MAX},
-    assessment::Language,
+    Language,
 };
 
 /// Judges `objectives` by the learner's `turns`, each of which has a word.

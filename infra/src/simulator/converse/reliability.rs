@@ -1,7 +1,7 @@
 //! PURE. How the learner's words came into the transcript, and what that means for their assessment: a small recogniser
-//! mishears, and what nobody understood is not assessed.
+//! mishears, and what was not understood is not assessed.
 
-use super::assessment::Language;
+use super::Language;
 
 /// Begins a transcript of speech that was not understood; its form is that of the simulated speech model.
 const NOT_UNDERSTOOD: (char, &str) = ('[', "seconds of speech that the simulator cannot read]");
