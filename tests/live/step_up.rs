@@ -1,4 +1,4 @@
-//! Changes of an account under attack: with a stolen access token, with guesses, and by somebody who reads one of two mailboxes.
+//! Changes of an account under attack: with a stolen access token, with guesses, and by the reader of one of two mailboxes.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 

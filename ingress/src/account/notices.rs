@@ -1,4 +1,4 @@
-//! The mails about changes of an account, so that the owner learns of a change that somebody else made. A mail that fails never
+//! The mails about changes of an account, so that the owner learns of a change by another person. A mail that fails never
 //! fails the change: the failure is logged and counted. The mails have no link, because a mail with a link is what phishing imitates.
 
 use std::{sync::Arc, time::Duration};

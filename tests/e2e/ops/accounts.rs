@@ -69,7 +69,8 @@ pub(super) async fn check(system: &System, ops: &Ops) -> anyhow::Result<()> {
     await_close(socket).await?;
     await_end(&token).await?;
     ensure!(accounts.sign_in(MISUSED).await.is_err(), "a disabled account signs in");
-    let enabled = ops.json(&["disable", MISUSED, "--enable"]).await?;
+    let user_id = disabled["userId"].as_str().context("no user id")?;
+    let enabled = ops.json(&["disable", user_id, "--enable"]).await?;
     ensure!(enabled["enabled"] == true && enabled["endedSessions"] == 0, "{enabled}");
     ensure!(learners(&token).await? == 401, "the token of an ended session is accepted again");
     accounts.sign_in(MISUSED).await?;

@@ -11,7 +11,7 @@ use events::{
 
 use super::target::Target;
 
-/// The id of the owner of an e-mail address.
+/// The id of the owner of an e-mail address, or the user with this id.
 pub(super) async fn user_id(target: &Target, email: &str) -> anyhow::Result<UserId> {
     let get = target.cognito.admin_get_user().user_pool_id(&target.outputs.user_pool_id);
     // The pool keeps e-mail addresses in lower case.

@@ -16,7 +16,7 @@ use super::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RoleOptions {
-    /// The e-mail address of an account.
+    /// The e-mail address of an account, or the id of its user.
     #[arg(value_name = "EMAIL")]
     email: String,
     /// The role.

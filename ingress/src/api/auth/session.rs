@@ -87,7 +87,7 @@ pub(super) fn keep_device(app: &AppState, headers: &HeaderMap, device: &Device) 
     cookie::keep_device(&device.to_text(), cookie::is_secure(headers, app.localhost_cookies))
 }
 
-/// Ends the session of the pool that came of a sign-in whose tokens are not used. A failure leaves a session that nobody can use.
+/// Ends the session of the pool that came of a sign-in whose tokens are not used. A failure leaves a session whose tokens no client knows.
 pub(super) async fn discard(app: &AppState, tokens: &Tokens) {
     if let Some(refresh) = &tokens.refresh
         && let Err(error) = app.user_pool.revoke(refresh).await

@@ -248,7 +248,7 @@ function TextMessages({ show }: FactorProps) {
   );
 }
 
-/** The codes, which nobody can see again. */
+/** The codes, which are never shown again. */
 function RecoveryCodes({ codes, close }: { readonly codes: readonly string[]; readonly close: () => void }) {
   const { t } = useI18n();
   const { run, outcome } = useActions();
