@@ -15,6 +15,7 @@ mod envelope;
 mod event;
 mod id;
 pub mod live;
+mod measures;
 mod metrics;
 mod progress;
 mod schema;
@@ -27,8 +28,8 @@ mod transcript;
 pub use account::AccountDeletionRequested;
 pub use assessment::{
     AnalysisFailed, AnalysisFailure, Assessment, ComparedValue, Comparison, ConversationAnalyzed, Correction,
-    Cost, Evidence, Flag, Measures, ObjectiveResult, ObjectiveVerdict, QuotePlace, Scores, Skill, SkillScore,
-    Skills, StoredAnalysis,
+    Cost, Evidence, Flag, ObjectiveResult, ObjectiveVerdict, QuotePlace, Scores, Skill, SkillScore, Skills,
+    StoredAnalysis,
 };
 pub use conversation::{
     ConversationCompleted, EndReason, FeedbackLanguage, Level, Speaker, StreamUsage, Turn, Usage,
@@ -36,6 +37,7 @@ pub use conversation::{
 pub use envelope::{DecodeError, Envelope};
 pub use event::{EVENT_NAMES, Event, schema_of};
 pub use id::{ConversationId, ConversationIdError, EventId, UserId, UserIdError};
+pub use measures::Measures;
 pub use metrics::{AnswerLatency, ConversationMetrics, Latencies};
 pub use progress::{Direction, Milestone, ProgressUpdated, Standing, Streak, Totals, Trend};
 pub use schema::{DOCUMENT_NAMES, document_schema_of};

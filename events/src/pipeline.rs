@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub mod names;
+pub mod overview;
 mod path;
 mod reader;
 

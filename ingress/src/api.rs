@@ -23,6 +23,7 @@ pub mod next_step;
 pub mod openapi;
 pub mod operation;
 pub mod ops;
+pub mod overview;
 pub mod paging;
 pub mod pictures;
 pub mod problem;
@@ -32,6 +33,7 @@ pub mod response;
 pub mod results;
 pub mod role;
 pub mod route;
+pub mod scores;
 pub mod turns;
 
 use route::Route;
@@ -43,8 +45,8 @@ pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
         ("Account", me::routes()),
         ("Pictures", pictures::routes()),
         ("Conversations", [conversations::routes(), history::routes(), results::routes()].concat()),
-        ("Progress", [progress::routes(), next_step::routes()].concat()),
-        ("Learners", [learners::routes(), feed::routes()].concat()),
+        ("Progress", [progress::routes(), scores::own_routes(), next_step::routes()].concat()),
+        ("Learners", [learners::routes(), scores::routes(), overview::routes(), feed::routes()].concat()),
         ("Live conversations", [live::routes(), turns::routes()].concat()),
         ("Signing in", auth::routes()),
         ("Documentation", [config::routes(), openapi::routes(), docs::routes()].concat()),

@@ -17,3 +17,6 @@ pub mod sessions;
 pub mod signed;
 pub mod stores;
 pub mod users;
+
+/// Most items that a request reads from the stores. An export reads page by page, each within the limit.
+pub const READS_MAX: usize = 200;

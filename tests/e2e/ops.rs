@@ -1,6 +1,7 @@
 //! The operator's commands as processes, and the audit whose alerts call for them.
 
 mod accounts;
+mod rebuild;
 
 use events::workers::Worker;
 use std::{
@@ -49,6 +50,7 @@ async fn stopped_conversation_is_reported_once_and_dead_letters_are_put_right() 
     let ops = Ops::of(&system)?;
     let id = audit(&system, &ops).await?;
     reads_are_recorded(&system, &ops, id).await?;
+    rebuild::check(&system, &ops).await?;
     ages(&system, &ops).await?;
     dead_letters(&system, &ops, id).await?;
     replay(&system, &ops, id).await?;

@@ -6,7 +6,7 @@ use events::contract::Level;
 use ingress::{account::profile::Profile, store::learners::EXAMINED_MAX};
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{
     deployment::{EFFECTS, PROGRESS},
     live::{Live, LiveOptions, block_on},
@@ -69,9 +69,16 @@ fn analysts_find_learners_by_level_name_and_activity_in_pages_and_as_a_table() {
         let first = feed.next().await.unwrap().unwrap();
         assert_eq!((first.name.as_str(), &first.data["userId"]), ("result", &json!("learner-2")));
         assert!(first.data["total"]["conversations"].is_u64() && first.data["conversationId"].is_string());
+        assert_eq!(first.data["name"], "Learner 2");
         let mut received = vec![first.data["userId"].clone()];
         while received.last() != Some(&json!("learner-3")) {
-            received.push(feed.next().await.unwrap().unwrap().data["userId"].clone());
+            let next = feed.next().await.unwrap().unwrap();
+            assert!(
+                next.data["scored"].is_null() || next.data["scored"]["overall"].is_u64(),
+                "{}",
+                next.data
+            );
+            received.push(next.data["userId"].clone());
         }
         // A client that lost the stream receives what was stored meanwhile.
         drop(feed);
@@ -93,9 +100,126 @@ fn analysts_find_learners_by_level_name_and_activity_in_pages_and_as_a_table() {
         assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("name")));
         let (status, problem) = analyst.get("/api/learners?cursor=x").await;
         assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("cursor")));
-        assert_eq!(live.cloud.state().dynamodb.tables[PROGRESS].items.len(), 4, "two days and two totals");
+        let state = live.cloud.state();
+        let own = |(partition, sort): &&(String, String)| !partition.contains('#') && !sort.contains('#');
+        let items = state.dynamodb.tables[PROGRESS].items.keys().filter(own).count();
+        drop(state);
+        assert_eq!(items, 4, "two days and two totals");
         live.stop().await.unwrap();
     });
+}
+
+#[test]
+fn analysts_sort_learners_and_see_sums_flags_and_scores() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        workers::connect(&live);
+        let _workers = workers::start(&live).await;
+        let mut ids = Vec::new();
+        for (number, conversations) in [(1, 1), (2, 3), (3, 2)] {
+            let learner = format!("learner-{number}");
+            sign_up(&live, &learner, Profile::new(format!("Learner {number}"))).await;
+            for _ in 0..conversations {
+                let id = converse(&live, &learner, "I see a market.").await;
+                settled(&Reader::learner(&live, &learner), id).await;
+                ids.push(id);
+            }
+        }
+        sign_up(&live, "idle", Profile::new("Idle".to_owned())).await;
+        let analyst = Reader::analyst(&live);
+        let get = async |path: &str| {
+            let (status, page) = analyst.get(path).await;
+            assert_eq!(status, OK, "{path}: {page}");
+            page
+        };
+        let sorted = async |query: &str| {
+            let (mut found, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = get(&format!("/api/learners?limit=2&{query}{cursor}")).await;
+                let items = page["items"].as_array().unwrap();
+                found.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+                match page["nextCursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => return found,
+                }
+            }
+        };
+        let by_conversations = sorted("sort=conversations").await;
+        assert_eq!(by_conversations, ["Learner 2", "Learner 3", "Learner 1"]);
+        assert_eq!(sorted("sort=speech&order=asc").await, ["Learner 1", "Learner 3", "Learner 2"]);
+        assert_eq!(sorted("sort=activity").await, ["Learner 3", "Learner 2", "Learner 1"]);
+        assert_eq!(sorted("sort=conversations&name=learner%203").await, ["Learner 3"]);
+        let page = get("/api/learners?sort=overall").await;
+        let means: Vec<f64> = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|learner| learner["total"]["scores"]["overall"].as_f64().unwrap())
+            .collect();
+        assert!(!means.is_empty() && means.is_sorted_by(|one, next| one >= next), "{means:?}");
+        let cursor = get("/api/learners?limit=1&sort=overall").await["nextCursor"].clone();
+        for (query, field) in [
+            ("learners?sort=beauty".to_owned(), "sort"),
+            ("learners?order=asc".to_owned(), "order"),
+            ("learners?sort=speech&activeSince=2026-01-01T00:00:00Z".to_owned(), "sort"),
+            (format!("learners?sort=speech&cursor={}", cursor.as_str().unwrap()), "cursor"),
+            ("overview".to_owned(), "by"),
+            ("overview?by=mood".to_owned(), "by"),
+            ("flagged?flag=bored".to_owned(), "flag"),
+            ("learners/learner-2/scores?limit=0".to_owned(), "limit"),
+        ] {
+            let (status, problem) = analyst.get(&format!("/api/{query}")).await;
+            assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{query}");
+        }
+
+        let assessed: u64 = sum_of(&get("/api/learners?sort=conversations").await, "/total/scored");
+        for by in ["level", "picture", "week"] {
+            let overview = get(&format!("/api/overview?by={by}")).await;
+            assert_eq!(sum_of(&overview, "/conversations"), 6, "{by}: {overview}");
+            assert_eq!(sum_of(&overview, "/scored"), assessed, "{by}: {overview}");
+        }
+        let pictures = get("/api/overview?by=picture").await;
+        assert_eq!(
+            (pictures["items"].as_array().unwrap().len(), &pictures["items"][0]["key"]),
+            (1, &json!("street-market"))
+        );
+
+        let (mut flagged, mut scored) = (0, 0);
+        for learner in ["learner-1", "learner-2", "learner-3"] {
+            let page = get(&format!("/api/learners/{learner}/scores")).await;
+            let own = Reader::learner(&live, learner).get("/api/progress/scores").await;
+            assert_eq!(own, (OK, page.clone()));
+            let items = page["items"].as_array().unwrap();
+            assert!(
+                items.iter().all(|item| item["words"].as_u64() == Some(8) && item["overall"].is_u64()),
+                "{page}"
+            );
+            scored += items.len() as u64;
+            flagged += items.iter().filter(|item| item["flags"] != json!([])).count();
+            let table = analyst.text(&format!("/api/learners/{learner}/scores.csv"), "text/csv").await;
+            assert_eq!(table, analyst.text(&format!("/api/learners/{learner}/scores"), "text/csv").await);
+            assert_eq!(table.lines().count(), items.len() + 1);
+        }
+        assert_eq!(scored, assessed);
+        let list = get("/api/flagged?flag=little_speech").await;
+        let items = list["items"].as_array().unwrap();
+        assert_eq!(items.len(), flagged, "{list}");
+        assert!(items.iter().all(|item| item["name"].as_str().unwrap().starts_with("Learner ")), "{list}");
+        if let Some(item) = items.first() {
+            let learner = Reader::learner(&live, item["learnerId"].as_str().unwrap());
+            let id = item["conversationId"].as_str().unwrap();
+            learner.delete(&format!("/api/conversations/{id}")).await;
+            assert_eq!(get("/api/flagged").await["items"].as_array().unwrap().len(), flagged - 1);
+        }
+        assert_eq!(Reader::learner(&live, "learner-1").get("/api/flagged").await.0, StatusCode::FORBIDDEN);
+        live.stop().await.unwrap();
+    });
+}
+
+/// The sum of the number at `pointer` over the items of a page.
+fn sum_of(page: &Value, pointer: &str) -> u64 {
+    let items = page["items"].as_array().unwrap().iter();
+    items.map(|item| item.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)).sum()
 }
 
 #[test]

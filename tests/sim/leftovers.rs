@@ -55,6 +55,16 @@ pub(crate) fn compare(state: &State, accepted: &BTreeSet<String>, deleted: &BTre
             }
         }
     }
+    // Places and flagged conversations are in other partitions.
+    for ((partition, sort), item) in &tables[PROGRESS].items {
+        let named = |user: &&String| {
+            sort.ends_with(&format!("#{user}"))
+                || item.get("learnerId").is_some_and(|id| id["S"] == user.as_str())
+        };
+        if let Some(user) = deleted.iter().find(named) {
+            found.push(format!("I9: {partition} {sort} remains of {user}"));
+        }
+    }
     // Also of a conversation whose start was not acknowledged.
     let items = &tables[CONVERSATIONS].items;
     let with_header: BTreeSet<&String> =

@@ -93,8 +93,43 @@ struct Counted {
     milestones: Vec<Milestone>,
 }
 
+/// What happens after all events are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// The tables are as a build without the items about all learners leaves them, and all events are delivered again.
+    ForgetTheOverview,
+}
+
+/// Sends `bodies` and waits until the worker has handled them.
+async fn deliver(cloud: &Cloud, bodies: &[String]) {
+    for body in bodies {
+        cloud.send(QUEUE, body);
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    cloud.state().fault_model = FaultModel::CALM;
+    let is_empty = || cloud.state().sqs.queues[QUEUE].messages.is_empty();
+    while !is_empty() {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+fn forget_overview(cloud: &Cloud) {
+    let mut state = cloud.state();
+    let tables = &mut state.dynamodb.tables;
+    let progress = &mut tables.get_mut(PROGRESS).expect("the table exists").items;
+    progress.retain(|(partition, sort), _| !partition.contains('#') && !sort.contains('#'));
+    for item in progress.values_mut() {
+        for name in ["words", "spokenWords", "spokenMs", "rankings"] {
+            item.remove(name);
+        }
+    }
+    let effects = &mut tables.get_mut(EFFECTS).expect("the table exists").items;
+    effects.values_mut().for_each(|item| drop(item.remove("overview")));
+}
+
 /// Sends `bodies` to the worker and waits until all of them are handled.
-async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Counted {
+async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>, then: Then) -> Counted {
     let (cloud, _world) = small_scale::cloud(seed);
     let journal = journalled::journal(&cloud.sdk_config("ingress"), &outputs(), WATCH_DELAY_SECONDS);
     for (start, ended_at, end, _) in conversations() {
@@ -112,14 +147,10 @@ async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Cou
     let running = Running::start(Worker::Progress, sdk, handler);
     tokio::time::sleep(Duration::from_secs(1)).await;
     cloud.state().fault_model = fault_model;
-    for body in bodies {
-        cloud.send(QUEUE, &body);
-    }
-    tokio::time::sleep(Duration::from_secs(120)).await;
-    cloud.state().fault_model = FaultModel::CALM;
-    let is_empty = |cloud: &Cloud| cloud.state().sqs.queues[QUEUE].messages.is_empty();
-    while !is_empty(&cloud) {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+    deliver(&cloud, &bodies).await;
+    if then == Then::ForgetTheOverview {
+        forget_overview(&cloud);
+        deliver(&cloud, &[bodies.clone(), bodies].concat()).await;
     }
     running.stop().await;
     let state = cloud.state();
@@ -145,7 +176,24 @@ async fn counted(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Cou
 }
 
 fn run(seed: u64, fault_model: FaultModel, bodies: Vec<String>) -> Counted {
-    small_scale::runtime().block_on(Box::pin(counted(seed, fault_model, bodies)))
+    small_scale::runtime().block_on(Box::pin(counted(seed, fault_model, bodies, Then::Nothing)))
+}
+
+#[test]
+fn what_an_older_build_counted_is_added_to_the_overview_once() {
+    let bodies: Vec<String> = events().iter().map(Envelope::encode).collect();
+    let expected = run(0, FaultModel::CALM, bodies.clone());
+    let forgotten = counted(1, FaultModel::CALM, bodies, Then::ForgetTheOverview);
+    let mut completed = small_scale::runtime().block_on(Box::pin(forgotten));
+    // Each completion is a change of the total.
+    let total = ("learner-1".to_owned(), "total".to_owned());
+    let revisions =
+        |counted: &Counted| counted.items[&total]["revision"]["N"].as_str().unwrap_or("").to_owned();
+    assert_eq!((revisions(&expected), revisions(&completed)), ("16".to_owned(), "32".to_owned()));
+    let revision = expected.items[&total]["revision"].clone();
+    completed.items.entry(total).and_modify(|item| _ = item.insert("revision".to_owned(), revision));
+    assert_eq!(completed.items, expected.items);
+    assert_eq!(completed.milestones.len(), expected.milestones.len(), "none is reached again");
 }
 
 #[test]
@@ -168,7 +216,11 @@ fn any_order_and_duplication_of_events_leaves_the_same_progress() {
         Milestone::LevelB2,
     ];
     assert_eq!(reached, due.into());
-    assert_eq!(expected.items.len(), 8, "seven days and the total");
+    let own = |(partition, sort): &&(String, String)| partition == "learner-1" && !sort.starts_with("score#");
+    assert_eq!(expected.items.keys().filter(own).count(), 8, "seven days and the total");
+    let of = |partition: &str| expected.items.keys().filter(|(of, _)| of.starts_with(partition)).count();
+    assert_eq!((of("ranking#"), of("sums#week#"), of("sums#level#")), (3, 2, 1));
+    assert_eq!(expected.items.keys().filter(|(_, sort)| sort.starts_with("score#")).count(), 8);
     for seed in 0..ORDERS {
         let mut random = StdRng::seed_from_u64(seed);
         let mut bodies = [in_order.clone(), in_order.clone()].concat();

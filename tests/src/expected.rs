@@ -265,7 +265,7 @@ impl Comparison<'_> {
         });
         match progress(counted) {
             Ok(sums) => {
-                let difference = progress_difference(&sums, &self.actual.progress);
+                let difference = progress_difference(&sums, &self.actual.progress, !deleted.is_empty());
                 self.found.extend(difference.map(|difference| format!("I3: {difference}")));
             }
             Err(error) => self.found.push(format!("I3: {error:#}")),

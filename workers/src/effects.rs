@@ -21,7 +21,7 @@ use anyhow::anyhow;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, Update},
 };
 use events::{
     contract::UserId,
@@ -135,6 +135,22 @@ impl Effects {
             .item("effectId", text(effect_id))
             .item("expiresAt", expires_at(at))
             .condition_expression("attribute_not_exists(effectId)")
+            .build()
+    }
+
+    /// The write that adds `attribute` to a marker, for a transaction. It fails if the marker has it, or does not exist.
+    pub(crate) fn completed_marker(
+        &self,
+        effect_id: &str,
+        attribute: &str,
+    ) -> Result<Update, aws_sdk_dynamodb::error::BuildError> {
+        Update::builder()
+            .table_name(&self.table)
+            .key("effectId", text(effect_id))
+            .update_expression("SET #done = :done")
+            .condition_expression("attribute_exists(effectId) AND attribute_not_exists(#done)")
+            .expression_attribute_names("#done", attribute)
+            .expression_attribute_values(":done", number(&1))
             .build()
     }
 

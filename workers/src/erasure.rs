@@ -23,7 +23,10 @@ use events::{
     contract::{ConversationId, Envelope, Event, EventId, UserId},
     dynamo::{Item, delete_items, text},
     journal::{Eraser, Journal, JournalError, JournalReader},
-    pipeline::names::{alerts_effect, analysis_effect, erasure_effect, progress_effect},
+    pipeline::{
+        names::{alerts_effect, analysis_effect, erasure_effect, progress_effect},
+        overview::{RANKINGS, belonging},
+    },
     runtime::{
         aws::s3_client,
         consumer::{ConsumerConfig, Delivery, EventHandler},
@@ -218,7 +221,8 @@ impl Erasure {
         self.conversations.erase(id).await
     }
 
-    /// Deletes the items of the learner in `table`, whose sort key is `sort`. Returns their number.
+    /// Deletes the items of the learner in `table`, whose sort key is `sort`, and before each what belongs to it in other
+    /// partitions. Returns their number.
     async fn items_of_learner(&self, table: &str, sort: &str, user_id: &UserId) -> Result<usize, Failure> {
         let (mut found, mut after) = (0, None);
         loop {
@@ -227,17 +231,20 @@ impl Erasure {
                 .query()
                 .table_name(table)
                 .key_condition_expression("userId = :user")
-                .projection_expression("userId, #sort")
+                .projection_expression("userId, #sort, #rankings")
                 .expression_attribute_names("#sort", sort)
+                .expression_attribute_names("#rankings", RANKINGS)
                 .expression_attribute_values(":user", text(user_id))
                 .set_exclusive_start_key(after)
                 .consistent_read(true)
                 .send()
                 .await
                 .map_err(|error| Failure::aws(error).context("failed to list a learner's items"))?;
-            let keys: Vec<Item> = page.items.unwrap_or_default();
-            found += keys.len();
-            delete_items(&self.dynamodb, table, keys).await?;
+            let mut items: Vec<Item> = page.items.unwrap_or_default();
+            found += items.len();
+            delete_items(&self.dynamodb, table, items.iter().flat_map(belonging).collect()).await?;
+            items.iter_mut().for_each(|item| drop(item.remove(RANKINGS)));
+            delete_items(&self.dynamodb, table, items).await?;
             after = page.last_evaluated_key;
             if after.is_none() {
                 return Ok(found);

@@ -39,13 +39,18 @@
 //! | `milestones` (S) | names of the milestones that were reached, a JSON array |
 //! | `activeDays` (S) | all days with a conversation, as runs (see `days`) |
 //! | `latestAssessments` (S) | the latest ten, a JSON array |
-//! | `revision` (N) | events counted |
+//! | `rankings` (S) | the learner's places in the rankings, a JSON object |
+//! | `revision` (N) | changes counted |
 //! | `updatedAt` (S) | time of the last write, UTC with milliseconds; the sort key of `date-updatedAt-index` |
 //! | `updatedBy` (S) | the conversation that caused the last write |
 //!
+//! The same transaction writes the items about all learners that `events::pipeline::overview` defines. Their sums are of
+//! conversations, not of learners, and stay when a learner's data is erased: no one can be found in them. Places, scores and
+//! flagged conversations are erased.
+//!
 //! The index contains only the totals, because only they have `updatedAt`. A query for the learners with activity since a
-//! time, or for new results, reads one partition in order instead of the whole table. The last two attributes depend on the
-//! order of events; all others do not.
+//! time, or for new results, reads one partition in order instead of the whole table. The last two attributes of the
+//! table depend on the order of events; all others do not.
 
 use aws_config::SdkConfig;
 use clap::Parser;
@@ -65,6 +70,7 @@ use store::{Applied, Store};
 
 mod counts;
 mod days;
+mod overview;
 mod store;
 mod total;
 mod transaction;
@@ -126,7 +132,7 @@ impl EventHandler for Progress {
         let change = change(&event.event).map_err(|error| Failure::reject(error.to_string()))?;
         let allowed = match event.event.as_completed() {
             Some(completed) => {
-                let has_handled = async { Ok(self.store.applied(event.id).await?.is_some()) };
+                let has_handled = self.store.is_counted(event.id);
                 Box::pin(self.confirmation.allows(event, completed, has_handled)).await?
             }
             None => true,

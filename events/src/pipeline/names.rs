@@ -8,6 +8,9 @@ use crate::contract::{ConversationId, EventId, UserId};
 /// Sort key, in the UserProgress table, of the item that sums up all days of a learner. It sorts after every date.
 pub const PROGRESS_TOTAL: &str = "total";
 
+/// The attribute of a marker of progress whose event is counted in the items about all learners, too.
+pub const OVERVIEW_COUNTED: &str = "overview";
+
 /// Key of the transcript as compressed JSON.
 #[must_use]
 pub fn transcript_key(user_id: &UserId, id: ConversationId) -> String {

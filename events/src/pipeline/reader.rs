@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::{
     Analysis, Found, Passed,
     names::{
-        alerts_effect, analysis_effect, analysis_key, progress_effect, readable_transcript_key,
-        transcript_key,
+        OVERVIEW_COUNTED, alerts_effect, analysis_effect, analysis_key, progress_effect,
+        readable_transcript_key, transcript_key,
     },
 };
 use crate::{
@@ -104,6 +104,20 @@ impl PipelineReader {
     /// [`PipelineError::Service`].
     pub async fn is_counted(&self, cause: EventId) -> Result<bool, PipelineError> {
         Ok(self.effect(&progress_effect(cause)).await?.is_some())
+    }
+
+    /// Whether all counted events of a conversation are counted in the items about all learners, too.
+    ///
+    /// # Errors
+    /// [`PipelineError::Service`].
+    pub async fn is_in_overview(&self, id: ConversationId) -> Result<bool, PipelineError> {
+        for cause in ["conversation.completed", "conversation.analyzed"] {
+            let marker = self.effect(&progress_effect(EventId::derive(id, cause))).await?;
+            if marker.is_some_and(|marker| !marker.contains_key(OVERVIEW_COUNTED)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The object at `key`, if it exists.

@@ -10,6 +10,7 @@ mod dead_letters;
 mod disable;
 mod limit;
 mod queues;
+mod rebuild;
 mod receive;
 mod replay;
 mod role;
@@ -33,6 +34,7 @@ use target::{Target, TargetOptions};
   nova ops conversation 01a20ace-c800-7c7a-b47c-ea47bd68d012
   nova ops replay 01a20ace-c800-7c7a-b47c-ea47bd68d012 --apply
   nova ops sweep --apply
+  nova ops rebuild --apply
   nova ops limit --set 250 --apply
   nova ops role mina@example.com analysts
   nova ops disable mina@example.com
@@ -75,6 +77,8 @@ enum OpsCommand {
     Limit(limit::LimitOptions),
     /// Find every conversation that has stopped, and send what is missing.
     Sweep(sweep::SweepOptions),
+    /// Fill rankings, sums over all learners and lists of scores for conversations that an older build counted.
+    Rebuild(rebuild::RebuildOptions),
     /// Grant a role to the owner of an e-mail address, or take it away. The owner's sessions end.
     Role(role::RoleOptions),
     /// Disable the account of an e-mail address, or enable it again. Its sessions end within seconds; its data stays.
@@ -93,6 +97,7 @@ pub(super) async fn run(options: OpsOptions, console: &Console) -> anyhow::Resul
         OpsCommand::Role(options) => Box::pin(role::run(&options, &target, shown)).await,
         OpsCommand::Disable(options) => Box::pin(disable::run(&options, &target, shown)).await,
         OpsCommand::Limit(options) => Box::pin(limit::run(&options, &target, shown)).await,
+        OpsCommand::Rebuild(options) => Box::pin(rebuild::run(&options, &target, shown)).await,
         OpsCommand::Sweep(options) => Box::pin(sweep::run(&options, &target, shown)).await,
     }
 }

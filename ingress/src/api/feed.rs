@@ -42,9 +42,10 @@ pub fn routes() -> Vec<Route> {
         get("/api/results", "followAllResults", feed)
             .summary(
                 "Follow the results of all learners",
-                "Server-sent events named `result`: a learner for whom something was counted, with the totals after it. Two \
-                 results of a learner within a few seconds are sent as one. `Last-Event-ID` resumes a stream, up to a day \
-                 later. A stream is open for at most ten minutes.",
+                "Server-sent events named `result`: a learner for whom something was counted, with name, scores and the totals \
+                 after it. Two results of a learner within a few seconds are sent as one. `Last-Event-ID` resumes a stream, up to \
+                 a day later; a resumed stream with more than 66 results to send ends after them, and is resumed again. A \
+                 stream is open for at most ten minutes.",
             )
             .returns_content::<FeedEvent>(
                 200,
@@ -67,9 +68,10 @@ async fn feed(
     // Subscribing comes first: what is counted meanwhile is then in one of the two.
     let coming = app.stores.feed.follow();
     let past = app.stores.feed.since(last_event_id(&headers), Timestamp::now()).await;
-    let past = past.map_err(ApiError::Internal)?;
+    let (past, is_cut) = past.map_err(ApiError::Internal)?;
     let following = Following {
         past: past.into(),
+        is_cut,
         coming,
         deadline: Instant::now() + STREAM_MAX,
         shutdown: results.shutdown().clone(),
@@ -81,6 +83,8 @@ async fn feed(
 /// One open stream.
 struct Following {
     past: VecDeque<LearnerResult>,
+    /// Whether more is past than a request may read: the stream ends, and the client resumes it.
+    is_cut: bool,
     coming: broadcast::Receiver<Arc<LearnerResult>>,
     deadline: Instant,
     shutdown: CancellationToken,
@@ -90,6 +94,9 @@ struct Following {
 async fn next(mut following: Following) -> Option<(Result<Event, Infallible>, Following)> {
     if let Some(result) = following.past.pop_front() {
         return Some((Ok(event(&result)), following));
+    }
+    if following.is_cut {
+        return None;
     }
     tokio::select! {
         // A stream that is too far behind is closed; the client resumes with the id of its last event.
@@ -114,6 +121,7 @@ mod tests {
         let caller = "analyst-1".parse().unwrap();
         let mut following = Following {
             past: VecDeque::new(),
+            is_cut: false,
             coming,
             deadline: Instant::now() + STREAM_MAX,
             shutdown: CancellationToken::new(),
@@ -121,14 +129,40 @@ mod tests {
         };
         let result = LearnerResult {
             user_id: "learner-1".parse().unwrap(),
+            name: "Mina".to_owned(),
             at: Timestamp::UNIX_EPOCH,
             conversation_id: None,
+            scored: None,
             total: Total::default(),
         };
         let send = || assert_eq!(sender.send(Arc::new(result.clone())).unwrap(), 1);
         send();
         following = next(following).await.unwrap().1;
         (0..3).for_each(|_| send());
+        assert!(next(following).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn stream_with_more_past_than_a_request_may_read_ends_after_it() {
+        let (_sender, coming) = broadcast::channel(2);
+        let caller = "analyst-1".parse().unwrap();
+        let result = LearnerResult {
+            user_id: "learner-1".parse().unwrap(),
+            name: "Mina".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            conversation_id: None,
+            scored: None,
+            total: Total::default(),
+        };
+        let following = Following {
+            past: VecDeque::from([result]),
+            is_cut: true,
+            coming,
+            deadline: Instant::now() + STREAM_MAX,
+            shutdown: CancellationToken::new(),
+            _permit: StreamPermits::default().take(&caller).unwrap(),
+        };
+        let following = next(following).await.unwrap().1;
         assert!(next(following).await.is_none());
     }
 }

@@ -42,7 +42,7 @@ const FRESHNESS: Freshness = Freshness::Private(Duration::from_secs(60));
 
 /// A position in a learner's list of conversations.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct After(ConversationId);
+pub struct After(pub(super) ConversationId);
 
 impl CursorPosition for After {
     const LIST: &'static str = "conversations";

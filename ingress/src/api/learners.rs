@@ -10,6 +10,7 @@ use axum::{
 };
 use events::{
     contract::{ConversationId, Level, UserId},
+    pipeline::overview::{Ranking, learner_at},
     text::nfc,
 };
 use futures_util::stream;
@@ -45,12 +46,39 @@ use crate::{
 pub struct LearnersQuery {
     /// Only learners of this level.
     level: Option<Level>,
-    /// Only learners with counted activity since this time, most recent first.
+    /// Only learners with counted activity since this time, sorted by `activity`.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     active_since: Option<Timestamp>,
+    /// The order. `speech`, `overall` and `conversations` list only learners with a conversation, `overall` only those with an
+    /// assessment. Without it the order has no meaning.
+    sort: Option<Sort>,
+    /// Whether the lowest (`asc`) or the highest (`desc`, the default) comes first; only with `sort` or `activeSince`.
+    order: Option<SortOrder>,
     /// Only learners whose name begins with this, case insensitive.
     #[schemars(length(min = 1, max = 100))]
     name: Option<String>,
+}
+
+/// An order of learners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum Sort {
+    /// By the time of the last counted activity.
+    Activity,
+    /// By the duration of their speech.
+    Speech,
+    /// By their mean overall score.
+    Overall,
+    /// By the number of their conversations.
+    Conversations,
+}
+
+/// The direction of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum SortOrder {
+    Asc,
+    Desc,
 }
 
 /// A position in the list of learners.
@@ -60,6 +88,9 @@ pub struct AfterLearner {
     user_id: UserId,
     /// Set in the list by activity.
     at: Option<Timestamp>,
+    /// Set in a list by a ranking: the ranking and the place.
+    #[serde(default)]
+    place: Option<(Ranking, String)>,
 }
 
 impl CursorPosition for AfterLearner {
@@ -93,7 +124,7 @@ pub fn routes() -> Vec<Route> {
             .summary(
                 "List learners",
                 "JSON in pages, or all matches as one table if `Accept` prefers `text/csv`. A page examines a bounded number \
-                 of learners, so with a filter it can have fewer items than `limit` although there is a next page.",
+                 of learners (66), so it can have fewer items than `limit` although there is a next page.",
             )
             .returns_content::<Page<LearnerView>>(200, "application/json", "A page of learners.")
             .returns_content::<String>(200, "text/csv", "All matching learners."),
@@ -129,7 +160,8 @@ async fn list(
     let (found, next) = page.map_err(ApiError::Internal)?;
     audit::record(&app, &analyst, "listLearners", &ids(&found)).await?;
     let items: Vec<LearnerView> = found.into_iter().map(LearnerView::new).collect();
-    Ok(Json(Page::new(items, next.map(AfterLearner::new))).into_response())
+    let next = next.and_then(|next| AfterLearner::new(next, filter.ranking));
+    Ok(Json(Page::new(items, next)).into_response())
 }
 
 async fn export(
@@ -190,13 +222,25 @@ async fn scores(
     }
 }
 
-async fn found(app: &AppState, id: &UserId) -> Result<LearnerRecord, ApiError> {
+pub(super) async fn found(app: &AppState, id: &UserId) -> Result<LearnerRecord, ApiError> {
     let learner = app.stores.learners.get(id).await.map_err(ApiError::Internal)?;
     learner.ok_or(ApiError::NotFound("learner"))
 }
 
 fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
-    let LearnersQuery { level, active_since, name } = query;
+    let LearnersQuery { level, active_since, sort, order, name } = query;
+    let is_ranked = sort.is_some_and(|sort| sort != Sort::Activity);
+    if active_since.is_some() && is_ranked {
+        let message = "with `activeSince` the order is by `activity`";
+        return Err(ApiError::query("sort", Reason::Contradicts, message));
+    }
+    if order.is_some() && sort.is_none() && active_since.is_none() {
+        return Err(ApiError::query(
+            "order",
+            Reason::Contradicts,
+            "there is nothing to sort by without `sort`",
+        ));
+    }
     let name = name.as_deref().map(nfc);
     if name.as_ref().is_some_and(|name| !(1..=NAME_CHARS_MAX).contains(&name.chars().count())) {
         return Err(ApiError::query(
@@ -205,20 +249,32 @@ fn filter(query: LearnersQuery) -> Result<Filter, ApiError> {
             format!("1 to {NAME_CHARS_MAX} characters"),
         ));
     }
-    Ok(Filter { level, active_since, name })
+    let (ranking, since) = match sort {
+        None => (None, None),
+        Some(Sort::Activity) => (None, Some(Timestamp::UNIX_EPOCH)),
+        Some(Sort::Speech) => (Some(Ranking::Speech), None),
+        Some(Sort::Overall) => (Some(Ranking::Overall), None),
+        Some(Sort::Conversations) => (Some(Ranking::Conversations), None),
+    };
+    let is_ascending = order == Some(SortOrder::Asc);
+    Ok(Filter { level, active_since: active_since.or(since), ranking, is_ascending, name })
 }
 
-/// The position of a cursor. A cursor of the list by activity is invalid in the other list, and vice versa.
+/// The position of a cursor. A cursor is valid only in a list with the same sort.
 fn place(after: AfterLearner, filter: &Filter) -> Result<LearnerCursor, ApiError> {
-    match (after, filter.active_since) {
-        (AfterLearner { user_id, at: None }, None) => Ok(LearnerCursor::Record(user_id)),
-        (AfterLearner { user_id, at: Some(updated_at) }, Some(_)) => {
+    let AfterLearner { user_id, at, place } = after;
+    match (at, place, filter.active_since, filter.ranking) {
+        (None, None, None, None) => Ok(LearnerCursor::Record(user_id)),
+        (Some(updated_at), None, Some(_), _) => {
             Ok(LearnerCursor::Activity(ActivityCursor { updated_at, user_id }))
+        }
+        (None, Some((ranking, place)), None, Some(sorted)) if ranking == sorted => {
+            Ok(LearnerCursor::Place(place))
         }
         _ => Err(ApiError::query(
             "cursor",
             Reason::Contradicts,
-            "it belongs to a list with another `activeSince`",
+            "it belongs to a list with another `sort` or `activeSince`",
         )),
     }
 }
@@ -311,13 +367,17 @@ impl LearnerView {
 }
 
 impl AfterLearner {
-    fn new(at: LearnerCursor) -> Self {
-        match at {
-            LearnerCursor::Record(user_id) => Self { user_id, at: None },
+    /// The position `at` in a list sorted by `ranking`.
+    fn new(at: LearnerCursor, ranking: Option<Ranking>) -> Option<Self> {
+        Some(match at {
+            LearnerCursor::Record(user_id) => Self { user_id, at: None, place: None },
             LearnerCursor::Activity(ActivityCursor { updated_at, user_id }) => {
-                Self { user_id, at: Some(updated_at) }
+                Self { user_id, at: Some(updated_at), place: None }
             }
-        }
+            LearnerCursor::Place(place) => {
+                Self { user_id: learner_at(&place)?, at: None, place: Some((ranking?, place)) }
+            }
+        })
     }
 }
 
@@ -341,8 +401,40 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_the_list_by_activity_is_none_of_the_other() {
-        let after = |at: Option<Timestamp>| AfterLearner { user_id: "learner-1".parse().unwrap(), at };
+    fn sort_and_its_order_contradict_neither_each_other_nor_the_filter() {
+        let read = |query: serde_json::Value| filter(serde_json::from_value(query).unwrap());
+        let contradicts = |query: serde_json::Value, field: &str| {
+            let error = read(query).unwrap_err();
+            assert!(matches!(&error, ApiError::Query { field: named, .. } if named == field), "{error}");
+        };
+        let since = "2026-11-28T00:00:00Z";
+        contradicts(serde_json::json!({ "sort": "overall", "activeSince": since }), "sort");
+        contradicts(serde_json::json!({ "order": "asc" }), "order");
+        let sorted = read(serde_json::json!({ "sort": "activity", "order": "asc" })).unwrap();
+        assert_eq!((sorted.active_since, sorted.is_ascending), (Some(Timestamp::UNIX_EPOCH), true));
+        let sorted = read(serde_json::json!({ "sort": "activity", "activeSince": since })).unwrap();
+        assert_eq!(sorted.active_since, since.parse().ok());
+        let sorted = read(serde_json::json!({ "sort": "speech" })).unwrap();
+        assert_eq!((sorted.ranking, sorted.is_ascending), (Some(Ranking::Speech), false));
+    }
+
+    #[test]
+    fn cursor_is_valid_only_in_a_list_with_the_same_sort() {
+        let after =
+            |at: Option<Timestamp>| AfterLearner { user_id: "learner-1".parse().unwrap(), at, place: None };
+        let ranked = |ranking| {
+            let place = "1#learner-1".to_owned();
+            AfterLearner::new(LearnerCursor::Place(place), Some(ranking)).unwrap()
+        };
+        let by = |ranking| Filter { ranking: Some(ranking), ..Filter::default() };
+        assert!(place(ranked(Ranking::Overall), &by(Ranking::Overall)).is_ok());
+        for wrong in [
+            place(ranked(Ranking::Overall), &by(Ranking::Speech)),
+            place(ranked(Ranking::Overall), &Filter::default()),
+            place(after(None), &by(Ranking::Overall)),
+        ] {
+            assert!(matches!(wrong, Err(ApiError::Query { field, .. }) if field == "cursor"));
+        }
         let now = Some(Timestamp::UNIX_EPOCH);
         let filter = |active_since| Filter { active_since, ..Filter::default() };
         assert!(place(after(None), &filter(None)).is_ok());

@@ -12,15 +12,19 @@ use std::{
 
 use events::{
     contract::{ConversationId, UserId},
-    pipeline::names::sortable,
+    pipeline::{names::sortable, overview::ScoredConversation},
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::progress::{ActiveLearner, Order, Progress, Total};
+use crate::store::{
+    learners::Learners,
+    progress::{ActiveLearner, Order, Progress, Total},
+};
 
 /// Interval between two polls.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -38,6 +42,13 @@ const PAGES_MAX: usize = 5;
 /// its last event.
 const BEHIND_MAX: usize = 1_024;
 
+/// Results that a resumed stream sends before it ends, if more follow; the client resumes it again. Each costs three reads: of
+/// the total, the learner's record and the scores.
+pub const RESUMED_MAX: usize = 66;
+
+/// Learners whose names and scores are read at the same time.
+const READS_AT_ONCE: usize = 16;
+
 /// How far back a stream can be resumed, in seconds: a day. An older stream resumes a day ago.
 pub const BACK_SECONDS_MAX: i64 = 24 * 60 * 60;
 
@@ -47,12 +58,17 @@ pub const BACK_SECONDS_MAX: i64 = 24 * 60 * 60;
 pub struct LearnerResult {
     /// The id of the learner.
     pub user_id: UserId,
+    /// The name of the learner.
+    pub name: String,
     /// Time of the count.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
     /// The latest counted conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<ConversationId>,
+    /// Its scores; absent until it is assessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scored: Option<ScoredConversation>,
     /// The totals of the learner.
     pub total: Total,
 }
@@ -63,16 +79,17 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     progress: Progress,
+    learners: Learners,
     /// `Some` while there are analysts.
     results: Mutex<Option<broadcast::Sender<Arc<LearnerResult>>>>,
     shutdown: CancellationToken,
 }
 
 impl Feed {
-    /// A feed of the results in `progress`, which ends with `shutdown`.
+    /// A feed of the results in `progress` of `learners`, which ends with `shutdown`.
     #[must_use]
-    pub fn new(progress: Progress, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Inner { progress, results: Mutex::default(), shutdown }))
+    pub fn new(progress: Progress, learners: Learners, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Inner { progress, learners, results: Mutex::default(), shutdown }))
     }
 
     /// Subscribes to the results from now on.
@@ -89,14 +106,40 @@ impl Feed {
     }
 
     /// Reads the results since the event `last_event_id`, at most [`BACK_SECONDS_MAX`] ago, oldest first; none if the id is
-    /// invalid.
+    /// invalid. Also returns whether more than [`RESUMED_MAX`] follow.
     ///
     /// # Errors
-    /// The table cannot be read.
-    pub async fn since(&self, last_event_id: &str, now: Timestamp) -> anyhow::Result<Vec<LearnerResult>> {
-        let Some(last) = resume_after(last_event_id, now) else { return Ok(Vec::new()) };
-        let active = self.active(last).await?;
-        Ok(active.into_iter().filter(|active| active.updated_at > last).map(LearnerResult::new).collect())
+    /// A table cannot be read.
+    pub async fn since(
+        &self,
+        last_event_id: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<(Vec<LearnerResult>, bool)> {
+        let Some(last) = resume_after(last_event_id, now) else { return Ok((Vec::new(), false)) };
+        let (page, next) = self.0.progress.active(last, Order::OldestFirst, None, RESUMED_MAX).await?;
+        let missed = page.into_iter().filter(|active| active.updated_at > last).collect();
+        Ok((self.results_of(missed).await?, next.is_some()))
+    }
+
+    /// The results of the learners whose accounts exist.
+    async fn results_of(&self, active: Vec<ActiveLearner>) -> anyhow::Result<Vec<LearnerResult>> {
+        let results: Vec<Option<LearnerResult>> =
+            stream::iter(active.into_iter().map(|active| self.result(active)))
+                .buffered(READS_AT_ONCE)
+                .try_collect()
+                .await?;
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    async fn result(&self, active: ActiveLearner) -> anyhow::Result<Option<LearnerResult>> {
+        let ActiveLearner { user_id, updated_at, updated_by, total } = active;
+        let Some(user) = self.0.learners.user(&user_id).await? else { return Ok(None) };
+        let scored = match updated_by {
+            Some(id) => self.0.progress.score(&user_id, id).await?,
+            None => None,
+        };
+        let (name, at, conversation_id) = (user.profile.name, updated_at, updated_by);
+        Ok(Some(LearnerResult { user_id, name, at, conversation_id, scored, total }))
     }
 
     async fn poll(self, sender: broadcast::Sender<Arc<LearnerResult>>) {
@@ -114,11 +157,11 @@ impl Feed {
                     return;
                 }
             }
-            match self.active(seen.from()).await {
-                Ok(active) => {
-                    for active in seen.new_among(active) {
+            match self.new_results(&mut seen).await {
+                Ok(results) => {
+                    for result in results {
                         // A send without receivers is noticed above.
-                        let _ = sender.send(Arc::new(LearnerResult::new(active)));
+                        let _ = sender.send(Arc::new(result));
                     }
                 }
                 Err(error) => {
@@ -126,6 +169,13 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// The results that were not sent. After a failure they are not sent either, and come with the next poll.
+    async fn new_results(&self, seen: &mut RecentlySent) -> anyhow::Result<Vec<LearnerResult>> {
+        let before = seen.clone();
+        let new = seen.new_among(self.active(before.from()).await?);
+        self.results_of(new).await.inspect_err(|_| *seen = before)
     }
 
     async fn active(&self, since: Timestamp) -> anyhow::Result<Vec<ActiveLearner>> {
@@ -148,11 +198,6 @@ impl Feed {
 }
 
 impl LearnerResult {
-    fn new(active: ActiveLearner) -> Self {
-        let ActiveLearner { user_id, updated_at, updated_by, total } = active;
-        Self { user_id, at: updated_at, conversation_id: updated_by, total }
-    }
-
     /// The id of the event: its time, after which a stream resumes.
     #[must_use]
     pub fn event_id(&self) -> String {
@@ -161,7 +206,7 @@ impl LearnerResult {
 }
 
 /// The recently sent results: those that the next poll can return again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct RecentlySent {
     began: Timestamp,
     latest: Timestamp,
@@ -263,7 +308,10 @@ mod tests {
 
     #[test]
     fn the_id_of_a_result_is_its_moment() {
-        let result = LearnerResult::new(active(1, 7));
+        let ActiveLearner { user_id, updated_at, total, .. } = active(1, 7);
+        let name = "Mina".to_owned();
+        let result =
+            LearnerResult { user_id, name, at: updated_at, conversation_id: None, scored: None, total };
         assert_eq!(result.event_id().parse::<Timestamp>().unwrap(), at(7));
     }
 }

@@ -1,5 +1,5 @@
-//! The learners with a record in the Users table, for analysts: paginated and filtered. With a filter by activity the
-//! pages come from the index of activity, the latest first; otherwise from a scan of the records.
+//! The learners with a record in the Users table, for analysts: paginated, filtered and sorted. Sorted by activity the pages
+//! come from the index of activity, sorted by a value from its ranking; otherwise from a scan of the records.
 //!
 //! Filters apply after the read, so a page costs a bounded number of reads however few learners match. A page may
 //! therefore be shorter than its limit and still have a next page.
@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use events::{
     contract::{Level, UserId},
     dynamo::{Item, text},
+    pipeline::overview::Ranking,
     runtime::failure::describe,
     text::caseless,
 };
@@ -20,8 +21,9 @@ use super::{
     users::{User, Users},
 };
 
-/// Learners that are read for one page, whether they match or not.
-pub const EXAMINED_MAX: usize = 200;
+/// Learners that are read for one page, whether they match or not. Each costs at most three reads: of the place, the record
+/// and the total.
+pub const EXAMINED_MAX: usize = 66;
 
 /// Concurrent reads.
 const READS_AT_ONCE: usize = 16;
@@ -41,6 +43,10 @@ pub struct Filter {
     pub level: Option<Level>,
     /// The earliest time of the last counted activity.
     pub active_since: Option<Timestamp>,
+    /// The ranking that gives the order; not together with `active_since`.
+    pub ranking: Option<Ranking>,
+    /// Whether the lowest value, or the earliest activity, comes first.
+    pub is_ascending: bool,
     /// A prefix of the name, without regard to case and in any canonically equal form.
     pub name: Option<String>,
 }
@@ -52,6 +58,8 @@ pub enum LearnerCursor {
     Record(UserId),
     /// In the index of activity.
     Activity(ActivityCursor),
+    /// In a ranking: the place.
+    Place(String),
 }
 
 /// A learner with the total progress.
@@ -88,6 +96,14 @@ impl Learners {
         Ok(Some(LearnerRecord::new(user, total)))
     }
 
+    /// The record of the learner `user_id`, without progress.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn user(&self, user_id: &UserId) -> anyhow::Result<Option<User>> {
+        self.users.get(user_id).await
+    }
+
     /// At most `limit` matching learners after `after`, and the cursor of the next page if there may be one.
     ///
     /// # Errors
@@ -101,9 +117,10 @@ impl Learners {
         let (mut found, mut after, mut examined) = (Vec::new(), after.cloned(), 0);
         loop {
             let wanted = (limit - found.len()).min(EXAMINED_MAX - examined);
-            let (read, next) = match filter.active_since {
-                Some(since) => self.by_activity(since, after.as_ref(), wanted).await?,
-                None => self.by_record(filter, after.as_ref(), wanted).await?,
+            let (read, next) = match (filter.active_since, filter.ranking) {
+                (Some(since), _) => self.by_activity(since, filter, after.as_ref(), wanted).await?,
+                (None, Some(ranking)) => self.by_place(ranking, filter, after.as_ref(), wanted).await?,
+                (None, None) => self.by_record(filter, after.as_ref(), wanted).await?,
             };
             examined += wanted;
             found.extend(read.into_iter().filter(|learner| filter.matches(&learner.user)));
@@ -117,14 +134,16 @@ impl Learners {
     async fn by_activity(
         &self,
         since: Timestamp,
+        filter: &Filter,
         after: Option<&LearnerCursor>,
         limit: usize,
     ) -> anyhow::Result<(Vec<LearnerRecord>, Option<LearnerCursor>)> {
         let after = match after {
             Some(LearnerCursor::Activity(cursor)) => Some(cursor),
-            Some(LearnerCursor::Record(_)) | None => None,
+            Some(LearnerCursor::Record(_) | LearnerCursor::Place(_)) | None => None,
         };
-        let (active, next) = self.progress.active(since, Order::NewestFirst, after, limit).await?;
+        let order = if filter.is_ascending { Order::OldestFirst } else { Order::NewestFirst };
+        let (active, next) = self.progress.active(since, order, after, limit).await?;
         let reads = active.into_iter().map(|active| async move {
             // Progress without a record belongs to a deleted account.
             let user = self.users.get(&active.user_id).await?;
@@ -135,6 +154,24 @@ impl Learners {
         Ok((read.into_iter().flatten().collect(), next.map(LearnerCursor::Activity)))
     }
 
+    async fn by_place(
+        &self,
+        ranking: Ranking,
+        filter: &Filter,
+        after: Option<&LearnerCursor>,
+        limit: usize,
+    ) -> anyhow::Result<(Vec<LearnerRecord>, Option<LearnerCursor>)> {
+        let after = match after {
+            Some(LearnerCursor::Place(place)) => Some(place.as_str()),
+            Some(LearnerCursor::Record(_) | LearnerCursor::Activity(_)) | None => None,
+        };
+        let (ranked, next) = self.progress.ranked(ranking, filter.is_ascending, after, limit).await?;
+        let reads = ranked.into_iter().map(|user_id| async move { self.get(&user_id).await });
+        let read: Vec<Option<LearnerRecord>> =
+            stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
+        Ok((read.into_iter().flatten().collect(), next.map(LearnerCursor::Place)))
+    }
+
     async fn by_record(
         &self,
         filter: &Filter,
@@ -143,7 +180,7 @@ impl Learners {
     ) -> anyhow::Result<(Vec<LearnerRecord>, Option<LearnerCursor>)> {
         let start = match after {
             Some(LearnerCursor::Record(id)) => Some(Item::from([("userId".to_owned(), text(id))])),
-            Some(LearnerCursor::Activity(_)) | None => None,
+            Some(LearnerCursor::Activity(_) | LearnerCursor::Place(_)) | None => None,
         };
         let scan = self.dynamodb.scan().table_name(&self.table).set_exclusive_start_key(start);
         let page = scan.limit(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
@@ -177,18 +214,23 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::profile::Profile;
+    use crate::{account::profile::Profile, store::READS_MAX};
 
     #[test]
     fn a_filter_wants_the_level_and_the_beginning_of_the_name_whatever_its_case() {
         let profile = Profile { level: Level::B2, ..Profile::new("Émilie Kim".to_owned()) };
         let user = User::new("learner-1".parse().unwrap(), profile, Timestamp::UNIX_EPOCH);
         let filter =
-            |level, name: Option<&str>| Filter { level, name: name.map(str::to_owned), active_since: None };
+            |level, name: Option<&str>| Filter { level, name: name.map(str::to_owned), ..Filter::default() };
         assert!(filter(None, None).matches(&user));
         assert!(filter(Some(Level::B2), Some("éMI")).matches(&user));
         assert!(!filter(Some(Level::B1), None).matches(&user));
         assert!(!filter(None, Some("Kim")).matches(&user));
+    }
+
+    #[test]
+    fn page_reads_no_more_than_a_request_may() {
+        assert_eq!(EXAMINED_MAX, READS_MAX / 3);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod overview;
+
 /// The index over the totals, by the time of their last change.
 const BY_ACTIVITY: &str = "date-updatedAt-index";
 

@@ -78,6 +78,7 @@ impl Stores {
         };
         let documents = Documents::new(s3.clone(), config.logs_bucket.clone());
         let progress = Progress::new(dynamodb.clone(), config.progress_table.clone());
+        let learners = Learners::new(dynamodb.clone(), config.users_table.clone(), progress.clone());
         let results = ResultReader::new(
             Journal::reader(dynamodb.clone(), &config.conversations_table),
             documents.clone(),
@@ -96,14 +97,14 @@ impl Stores {
             recordings: Recordings::new(s3, signer.clone(), config.audio_bucket.clone()),
             pipeline: PipelineReader::new(pipeline),
             pictures,
-            learners: Learners::new(dynamodb, config.users_table.clone(), progress.clone()),
+            learners: learners.clone(),
             results: ResultsWatcher::new(
                 results,
                 Arc::clone(coordination),
                 Arc::clone(metrics),
                 shutdown.clone(),
             ),
-            feed: Feed::new(progress.clone(), shutdown),
+            feed: Feed::new(progress.clone(), learners, shutdown),
             documents,
             progress,
             signer,

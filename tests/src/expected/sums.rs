@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use events::{
     contract::{Scores, Speaker, StoredAnalysis, Transcript},
-    pipeline::names::PROGRESS_TOTAL,
+    pipeline::{names::PROGRESS_TOTAL, overview},
 };
 
 /// The sums in an item of UserProgress.
@@ -24,7 +24,7 @@ const SUMS: [&str; 13] = [
     "spokenMs",
 ];
 
-/// Numbers of UserProgress by learner and day, or `total`.
+/// Numbers of UserProgress by learner and day, or `total`; and by `sums#<group>` without its shard.
 pub type Sums = BTreeMap<(String, String), HashMap<String, u64>>;
 
 /// The sums over conversations, each with its learner's time zone and its assessment, if it has one.
@@ -42,9 +42,17 @@ pub fn progress<'a>(
             continue;
         }
         let end = conversation_sums(transcript);
-        let day = transcript.started_at.in_tz(time_zone)?.date().to_string();
-        for date in [day, PROGRESS_TOTAL.to_owned()] {
-            let sums = expected.entry((transcript.user_id.to_string(), date)).or_default();
+        let day = transcript.started_at.in_tz(time_zone)?.date();
+        let week = overview::week(day);
+        let (learner, level) = (transcript.user_id.to_string(), format!("{:?}", transcript.level));
+        for (partition, key) in [
+            (learner.as_str(), day.to_string().as_str()),
+            (learner.as_str(), PROGRESS_TOTAL),
+            ("sums#level", level.as_str()),
+            ("sums#picture", transcript.image_id.as_str()),
+            ("sums#week", week.as_str()),
+        ] {
+            let sums = expected.entry((partition.to_owned(), key.to_owned())).or_default();
             for (name, value) in end.iter().copied().chain(analysis.into_iter().flat_map(assessment_sums)) {
                 *sums.entry(name.to_owned()).or_default() += value;
             }
@@ -58,9 +66,35 @@ pub(super) fn is_practice(transcript: &Transcript) -> bool {
     transcript.turns.iter().any(|turn| turn.turn.speaker == Speaker::Learner)
 }
 
-/// The first difference between the expected and the stored sums.
+/// The stored sums in the form of the expected ones: the shards of all learners' sums are added up, and places and lists of
+/// conversations are no sums.
+fn comparable(stored: &Sums) -> Sums {
+    let mut comparable = Sums::new();
+    for ((partition, key), numbers) in stored {
+        let parts: Vec<&str> = partition.split('#').collect();
+        let partition = match parts[..] {
+            [_] if key.contains('#') => continue,
+            [learner] => learner.to_owned(),
+            ["sums", group, ..] => format!("sums#{group}"),
+            _ => continue,
+        };
+        let sums = comparable.entry((partition, key.clone())).or_default();
+        for (name, number) in numbers {
+            *sums.entry(name.clone()).or_default() += number;
+        }
+    }
+    comparable
+}
+
+/// The first difference between the expected and the stored sums. The sums over all learners keep the share of a learner whose
+/// data is erased, so after an erasure they are not compared.
 #[must_use]
-pub fn progress_difference(expected: &Sums, stored: &Sums) -> Option<String> {
+pub fn progress_difference(expected: &Sums, stored: &Sums, is_erased: bool) -> Option<String> {
+    let (mut expected, mut stored) = (expected.clone(), comparable(stored));
+    if is_erased {
+        expected.retain(|(partition, _), _| !partition.contains('#'));
+        stored.retain(|(partition, _), _| !partition.contains('#'));
+    }
     if !stored.keys().eq(expected.keys()) {
         return Some(format!("items {:?} instead of {:?}", stored.keys(), expected.keys()));
     }

@@ -162,14 +162,19 @@ impl DynamoDb {
         let partition =
             partition.ok_or_else(|| ServiceError::unsupported(format!("the query {condition}")))?;
         let partition = part(table.partition, partition)?;
+        let is_backward = request["ScanIndexForward"] == false;
+        let is_after = |key: &(String, String), after| if is_backward { key < after } else { key > after };
         let mut found = Vec::new();
         let items = table.items.range((partition.clone(), String::new())..);
         for (key, item) in items.take_while(|(key, _)| key.0 == partition) {
-            if after.as_ref().is_none_or(|after| key > after)
+            if after.as_ref().is_none_or(|after| is_after(key, after))
                 && scope.holds(condition, item).map_err(ServiceError::unsupported)?
             {
                 found.push(item);
             }
+        }
+        if is_backward {
+            found.reverse();
         }
         table.page(found, request, page, &[])
     }

@@ -3,22 +3,43 @@
 
 use std::collections::BTreeMap;
 
-use events::contract::{ConversationAnalyzed, ConversationCompleted, ConversationId, Event, Level, UserId};
+use events::{
+    contract::{ConversationAnalyzed, ConversationCompleted, ConversationId, Event, Level, UserId},
+    pipeline::overview::ScoredConversation,
+};
 use jiff::{Timestamp, civil::Date};
 
 use super::trend::Assessed;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
     pub(super) user_id: UserId,
     pub(super) conversation_id: ConversationId,
     /// The day in the learner's time zone.
     pub(super) day: Date,
-    /// The amounts for the day and the total, by attribute; empty for a conversation in which the learner said nothing.
-    pub(super) added: BTreeMap<&'static str, u64>,
+    pub(super) image_id: String,
+    /// The level of the conversation; `None` in a `conversation.analyzed` before version 1.3.
+    pub(super) level: Option<Level>,
+    /// The amounts for the day, the total and the overview, by attribute; empty for a conversation in which the learner said
+    /// nothing.
+    pub(super) added: Amounts,
+    /// More amounts, which builds before the overview did not count.
+    pub(super) measured: Amounts,
     /// Whether a conversation is counted: its day then belongs to a streak.
     pub(super) counts_conversation: bool,
     pub(super) assessed: Option<Assessed>,
+    /// The assessed conversation, for lists of scores.
+    pub(super) scored: Option<ScoredConversation>,
+}
+
+/// Amounts by attribute.
+pub(super) type Amounts = BTreeMap<&'static str, u64>;
+
+impl Change {
+    /// All amounts.
+    pub(super) fn amounts(&self) -> Amounts {
+        self.added.iter().chain(&self.measured).map(|(name, amount)| (*name, *amount)).collect()
+    }
 }
 
 /// Why an event makes no change.
@@ -37,22 +58,30 @@ pub(super) fn change(event: &Event) -> Result<Change, ChangeError> {
             user_id: completed.user_id.clone(),
             conversation_id: completed.conversation_id,
             day: local_day(completed.started_at, &completed.time_zone)?,
+            image_id: completed.image_id.clone(),
+            level: Some(completed.level),
+            measured: Amounts::new(),
             added: if is_practice(completed) { activity(completed) } else { BTreeMap::new() },
             counts_conversation: is_practice(completed),
             assessed: None,
+            scored: None,
         })
     } else if let Some(analyzed) = event.as_analyzed() {
         Ok(Change {
             user_id: analyzed.user_id.clone(),
             conversation_id: analyzed.conversation_id,
             day: local_day(analyzed.started_at, &analyzed.time_zone)?,
+            image_id: analyzed.image_id.clone(),
+            level: analyzed.level,
             added: scores(analyzed),
+            measured: measured(analyzed),
             counts_conversation: false,
             assessed: Some(Assessed {
                 started_at_ms: analyzed.started_at.as_millisecond(),
                 conversation_id: analyzed.conversation_id,
                 level: analyzed.cefr,
             }),
+            scored: Some(scored(analyzed)),
         })
     } else {
         Err(ChangeError::OtherEvent(event.schema()))
@@ -70,7 +99,7 @@ fn is_practice(completed: &ConversationCompleted) -> bool {
     completed.learner_turns.map_or(completed.learner_speech_ms > 0 || completed.turns > 1, |turns| turns > 0)
 }
 
-fn activity(completed: &ConversationCompleted) -> BTreeMap<&'static str, u64> {
+fn activity(completed: &ConversationCompleted) -> Amounts {
     let lasted_ms = completed.ended_at.as_millisecond() - completed.started_at.as_millisecond();
     BTreeMap::from([
         ("conversations", 1),
@@ -80,7 +109,7 @@ fn activity(completed: &ConversationCompleted) -> BTreeMap<&'static str, u64> {
     ])
 }
 
-fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
+fn scores(analyzed: &ConversationAnalyzed) -> Amounts {
     let scores = &analyzed.scores;
     let cefr = match analyzed.cefr {
         Level::A1 => "cefrA1",
@@ -90,7 +119,7 @@ fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
         Level::C1 => "cefrC1",
         Level::C2 => "cefrC2",
     };
-    let mut added = BTreeMap::from([
+    BTreeMap::from([
         ("scored", 1),
         ("overallSum", u64::from(scores.overall)),
         ("fluencySum", u64::from(scores.fluency)),
@@ -98,15 +127,34 @@ fn scores(analyzed: &ConversationAnalyzed) -> BTreeMap<&'static str, u64> {
         ("grammarSum", u64::from(scores.grammar)),
         ("relevanceSum", u64::from(scores.relevance)),
         (cefr, 1),
-    ]);
-    if let Some(measures) = &analyzed.measures {
-        added.extend([
-            ("words", u64::from(measures.words)),
-            ("spokenWords", measures.spoken_words()),
-            ("spokenMs", measures.speech_ms),
-        ]);
+    ])
+}
+
+fn measured(analyzed: &ConversationAnalyzed) -> Amounts {
+    let Some(measures) = &analyzed.measures else { return Amounts::new() };
+    Amounts::from([
+        ("words", u64::from(measures.words)),
+        ("spokenWords", measures.spoken_words()),
+        ("spokenMs", measures.speech_ms),
+    ])
+}
+
+fn scored(analyzed: &ConversationAnalyzed) -> ScoredConversation {
+    let measures = analyzed.measures.as_ref();
+    ScoredConversation {
+        conversation_id: analyzed.conversation_id,
+        learner_id: analyzed.user_id.clone(),
+        started_at: analyzed.started_at,
+        image_id: analyzed.image_id.clone(),
+        level: analyzed.level,
+        scores: analyzed.scores,
+        cefr: analyzed.cefr,
+        flags: analyzed.flags.clone(),
+        words: measures.map(|measures| measures.words),
+        distinct_words: measures.map(|measures| measures.distinct_words),
+        words_per_minute: measures.map(|measures| measures.words_per_minute),
+        simulated: analyzed.simulated,
     }
-    added
 }
 
 #[cfg(test)]
@@ -160,11 +208,12 @@ mod tests {
             Measures { words: 12, speech_ms: 6_000, words_per_minute: 100.0, ..Measures::default() };
         let assessed = ConversationAnalyzed { measures: Some(measures), ..analyzed(70, Level::B2) };
         let scores = change(&Event::ConversationAnalyzed(assessed.clone())).unwrap();
-        let measured = ["words", "spokenWords", "spokenMs"].map(|name| scores.added[name]);
+        let measured = ["words", "spokenWords", "spokenMs"].map(|name| scores.measured[name]);
         assert_eq!(measured, [12, 10, 6_000], "two words were typed");
         let older = ConversationAnalyzed { measures: None, ..assessed };
         let older = change(&Event::ConversationAnalyzed(older)).unwrap();
-        assert!(!older.added.contains_key("words") && older.added["scored"] == 1, "of version 1.2");
+        assert_eq!((older.measured, older.added["scored"]), (Amounts::new(), 1), "of version 1.2");
+        assert_eq!(scores.amounts().len(), scores.added.len() + 3);
         assert_eq!(scores.added["overallSum"], 70);
         assert_eq!((scores.added["scored"], scores.added["cefrB2"]), (1, 1));
         assert_eq!((scores.day, scores.counts_conversation), (activity.day, false));

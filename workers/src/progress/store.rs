@@ -1,7 +1,11 @@
 //! The UserProgress table and the markers by which each event counts once.
 //!
 //! One transaction writes the marker `progress#<event id>` in the Effects table (on the condition that it does not exist),
-//! the sums of the day and the total, on the condition that the learner's data is not erased.
+//! the sums of the day and the total, and the items about all learners, on the condition that the learner's data is not
+//! erased.
+//!
+//! The marker of an event that a build without the items about all learners counted has no attribute `overview`. A repetition
+//! of the event then adds what that build did not count, once, and the attribute.
 //!
 //! The attributes of the total other than its sums are computed from the previous total, so the write is conditional on its
 //! `revision`. The marker holds the milestones and the standing for a repetition of the event. Of two concurrent events of
@@ -13,12 +17,15 @@ use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Put, TransactWriteItem, Update},
+    types::{AttributeValue, TransactWriteItem, Update},
 };
 use events::{
     contract::{EventId, Milestone, Standing, UserId},
     dynamo::{Item, millis, name, number, text},
-    pipeline::names::{PROGRESS_TOTAL, progress_effect, sortable},
+    pipeline::{
+        names::{OVERVIEW_COUNTED, PROGRESS_TOTAL, progress_effect, sortable},
+        overview::{RANKINGS, places},
+    },
     runtime::{
         env,
         failure::Failure,
@@ -31,10 +38,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    counts::Change,
+    counts::{Amounts, Change},
     days::Days,
+    overview,
     total::Total,
-    transaction::{Cancellation, cancelled},
+    transaction::{Cancellation, MARKER, cancelled},
 };
 use crate::effects::Effects;
 
@@ -60,6 +68,15 @@ pub(super) struct Applied {
     pub(super) standing: Option<Standing>,
 }
 
+/// What is known of an event before a transaction.
+#[derive(Debug)]
+struct Before {
+    /// The learner's total.
+    total: Total,
+    /// The result of a change that an older build counted without the items about all learners.
+    counted: Option<Applied>,
+}
+
 impl Store {
     pub(super) fn new(dynamodb: aws_sdk_dynamodb::Client, table: String, effects: Effects) -> Self {
         Self { dynamodb, table, effects }
@@ -77,21 +94,25 @@ impl Store {
         change: &Change,
     ) -> Result<Option<Applied>, Failure> {
         retry(CONFLICT_POLICY, Instant::now() + APPLY_DEADLINE, || async {
-            if let Some(applied) = self.applied(cause).await.map_err(Retry::Permanent)? {
-                return Ok(Some(applied));
+            let marker = self.marker(cause).await.map_err(Retry::Permanent)?;
+            let is_complete = marker.as_ref().is_some_and(|marker| marker.contains_key(OVERVIEW_COUNTED));
+            let counted = marker.map(|marker| applied(&marker)).transpose().map_err(Retry::Permanent)?;
+            if is_complete {
+                return Ok(counted);
             }
-            let before = self.total(&change.user_id).await.map_err(Retry::Permanent)?;
-            self.transact(cause, at, change, before).await
+            let total = self.total(&change.user_id).await.map_err(Retry::Permanent)?;
+            self.transact(cause, at, change, Before { total, counted }).await
         })
         .await
     }
 
-    /// The result in the marker of `cause`, if it exists.
-    pub(super) async fn applied(&self, cause: EventId) -> Result<Option<Applied>, Failure> {
-        let Some(item) = self.effects.find(&progress_effect(cause)).await? else { return Ok(None) };
-        let milestones = json(&item, "milestones")?
-            .ok_or_else(|| Failure::reject("the marker of a counted event has no milestones"))?;
-        Ok(Some(Applied { milestones, standing: json(&item, "standing")? }))
+    /// Whether the event `cause` is counted.
+    pub(super) async fn is_counted(&self, cause: EventId) -> Result<bool, Failure> {
+        Ok(self.marker(cause).await?.is_some())
+    }
+
+    async fn marker(&self, cause: EventId) -> Result<Option<Item>, Failure> {
+        self.effects.find(&progress_effect(cause)).await
     }
 
     /// The learner's current total.
@@ -109,29 +130,44 @@ impl Store {
         output.item.as_ref().map_or_else(|| Ok(Total::default()), read_total)
     }
 
-    /// One attempt, based on the total `before`.
+    /// One attempt, based on what was there `before`.
     async fn transact(
         &self,
         cause: EventId,
         at: Timestamp,
         change: &Change,
-        before: Total,
+        before: Before,
     ) -> Result<Option<Applied>, Retry<Failure>> {
-        let (revision, counted_at) = (before.revision, env::now());
-        let mut after = before;
-        let milestones = after.count(change);
-        let applied = Applied { milestones, standing: Some(after.standing()) };
-        let invalid = |error: anyhow::Error| Retry::Permanent(Failure::reject(format!("{error:#}")));
-        let attributes = marker_attributes(change, &applied, counted_at);
-        let marker = self
-            .effects
-            .marker(&progress_effect(cause), attributes, at)
-            .context("failed to build the marker")
-            .map_err(invalid)?;
-        let writes = self
-            .writes(marker, counted_at, change, &after)
+        let Before { total, counted } = before;
+        let (revision, counted_at) = (total.revision, env::now());
+        let mut after = total.clone();
+        let is_repeated = counted.is_some();
+        let applied = counted.unwrap_or_else(|| {
+            let milestones = after.count(change);
+            Applied { milestones, standing: Some(after.standing()) }
+        });
+        if is_repeated {
+            after.complete(change);
+        }
+        after.rankings = places(&after.sums, &change.user_id);
+        let marker = if is_repeated {
+            let marker = self.effects.completed_marker(&progress_effect(cause), OVERVIEW_COUNTED);
+            marker.map(|marker| TransactWriteItem::builder().update(marker).build())
+        } else {
+            let attributes = marker_attributes(change, &applied, counted_at);
+            let marker = self.effects.marker(&progress_effect(cause), attributes, at);
+            marker.map(|marker| TransactWriteItem::builder().put(marker).build())
+        };
+        let writes = marker.and_then(|marker| {
+            let mut writes = self.writes(change, &after, (!is_repeated).then_some(counted_at))?;
+            writes.insert(MARKER, marker);
+            writes.extend(overview::moves(&self.table, &total.rankings, &after.rankings)?);
+            writes.extend(overview::writes(&self.table, change)?);
+            Ok(writes)
+        });
+        let writes = writes
             .context("failed to build the transaction")
-            .map_err(invalid)?;
+            .map_err(|error| Retry::Permanent(Failure::reject(format!("{error:#}"))))?;
         let sent = self
             .dynamodb
             .transact_write_items()
@@ -145,27 +181,28 @@ impl Store {
         }
     }
 
+    /// The writes to the items of the learner, with the condition of the transaction. Without `counted_at` an older build has
+    /// counted the change: no more than the measured amounts are added, and the learner was not active.
     fn writes(
         &self,
-        marker: Put,
-        counted_at: Timestamp,
         change: &Change,
         after: &Total,
+        counted_at: Option<Timestamp>,
     ) -> Result<Vec<TransactWriteItem>, BuildError> {
         let update = |date: &str| {
             let update = Update::builder().table_name(&self.table).key("userId", text(&change.user_id));
             update.key("date", text(date))
         };
-        let (expression, values) = addition(&change.added);
+        let amounts = if counted_at.is_some() { change.amounts() } else { change.measured.clone() };
+        let (expression, values) = addition(&amounts);
         let mut total = update(PROGRESS_TOTAL).set_expression_attribute_values(Some(values.clone()));
-        let mut settings = vec![
-            "#revision = :revision".to_owned(),
-            "updatedAt = :updatedAt".to_owned(),
-            "updatedBy = :updatedBy".to_owned(),
-        ];
-        total = total
-            .expression_attribute_values(":updatedAt", text(&sortable(counted_at)))
-            .expression_attribute_values(":updatedBy", text(&change.conversation_id));
+        let mut settings = vec!["#revision = :revision".to_owned()];
+        if let Some(counted_at) = counted_at {
+            settings.extend(["updatedAt = :updatedAt".to_owned(), "updatedBy = :updatedBy".to_owned()]);
+            total = total
+                .expression_attribute_values(":updatedAt", text(&sortable(counted_at)))
+                .expression_attribute_values(":updatedBy", text(&change.conversation_id));
+        }
         for (index, (name, value)) in computed(after).into_iter().enumerate() {
             settings.push(format!("#kept{index} = :kept{index}"));
             total = total
@@ -184,12 +221,11 @@ impl Store {
                 .expression_attribute_values(":before", number(&before)),
         };
         let mut writes = vec![
-            TransactWriteItem::builder().put(marker).build(),
             TransactWriteItem::builder().condition_check(self.effects.not_erased(&change.user_id)?).build(),
             TransactWriteItem::builder().update(total.build()?).build(),
         ];
         // Without an amount there is no such day.
-        if !change.added.is_empty() {
+        if !amounts.is_empty() {
             let day = update(&change.day.to_string()).update_expression(expression);
             let day = day.set_expression_attribute_values(Some(values)).build()?;
             writes.push(TransactWriteItem::builder().update(day).build());
@@ -204,9 +240,17 @@ fn marker_attributes(change: &Change, applied: &Applied, counted_at: Timestamp) 
         ("date".to_owned(), text(&change.day)),
         ("conversationId".to_owned(), text(&change.conversation_id)),
         ("countedAt".to_owned(), millis(counted_at)),
+        (OVERVIEW_COUNTED.to_owned(), number(&1)),
     ]);
     attributes.extend(applied.standing.iter().map(|standing| ("standing".to_owned(), json_text(standing))));
     attributes
+}
+
+/// The result in the marker of a counted event.
+fn applied(marker: &Item) -> Result<Applied, Failure> {
+    let milestones = json(marker, "milestones")?
+        .ok_or_else(|| Failure::reject("the marker of a counted event has no milestones"))?;
+    Ok(Applied { milestones, standing: json(marker, "standing")? })
 }
 
 /// The attributes of the total other than sums and revision.
@@ -216,6 +260,7 @@ fn computed(total: &Total) -> Vec<(&'static str, AttributeValue)> {
         ("activeDays", text(&total.days.write())),
         ("latestAssessments", json_text(&total.latest)),
         ("milestones", json_text(&total.milestones)),
+        (RANKINGS, json_text(&total.rankings)),
         ("streakDays", number(&streak.current_days)),
         ("longestStreakDays", number(&streak.longest_days)),
     ];
@@ -250,6 +295,7 @@ fn read_total(item: &Item) -> Result<Total, Failure> {
         days,
         latest: json(item, "latestAssessments")?.unwrap_or_default(),
         milestones: json(item, "milestones")?.unwrap_or_default(),
+        rankings: json(item, RANKINGS)?.unwrap_or_default(),
     })
 }
 
@@ -266,7 +312,7 @@ fn json<T: DeserializeOwned>(item: &Item, name: &str) -> Result<Option<T>, Failu
 }
 
 /// `ADD name :name, …` and its values; empty without amounts. None of the names is a reserved word of DynamoDB.
-fn addition(added: &BTreeMap<&'static str, u64>) -> (String, Item) {
+pub(super) fn addition(added: &Amounts) -> (String, Item) {
     if added.is_empty() {
         return (String::new(), Item::new());
     }
@@ -347,6 +393,8 @@ mod tests {
         {
             total.count(&change(&event).unwrap());
         }
+        total.rankings = places(&total.sums, &completed(0).user_id);
+        assert_eq!(total.rankings.len(), 3);
         let sums = total.sums.iter().map(|(name, sum)| (name.clone(), number(sum)));
         let computed = [("revision", number(&total.revision))]
             .into_iter()

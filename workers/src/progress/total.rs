@@ -3,9 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use events::contract::{Milestone, Standing, Totals};
+use events::{
+    contract::{Milestone, Standing, Totals},
+    pipeline::overview::Ranking,
+};
 
-use super::{counts::Change, days::Days, trend::Latest};
+use super::{
+    counts::{Amounts, Change},
+    days::Days,
+    trend::Latest,
+};
 
 /// Number of assessments at or above a level that reach the level's milestone.
 const LEVEL_ASSESSMENTS: u64 = 3;
@@ -21,16 +28,15 @@ pub(super) struct Total {
     pub(super) latest: Latest,
     /// The milestones that were reached.
     pub(super) milestones: BTreeSet<Milestone>,
+    /// The learner's places in the rankings.
+    pub(super) rankings: BTreeMap<Ranking, String>,
 }
 
 impl Total {
     /// Counts `change` and returns the milestones that it reached, in their fixed order.
     pub(super) fn count(&mut self, change: &Change) -> Vec<Milestone> {
         self.revision += 1;
-        for (name, added) in &change.added {
-            let sum = self.sums.entry((*name).to_owned()).or_default();
-            *sum = sum.saturating_add(*added);
-        }
+        self.add(&change.amounts());
         if change.counts_conversation {
             self.days.insert(change.day);
         }
@@ -40,6 +46,19 @@ impl Total {
         let reached: Vec<_> =
             Milestone::ALL.into_iter().filter(|milestone| self.has_reached(*milestone)).collect();
         reached.into_iter().filter(|milestone| self.milestones.insert(*milestone)).collect()
+    }
+
+    /// Counts what an older build did not, of a `change` that it counted.
+    pub(super) fn complete(&mut self, change: &Change) {
+        self.revision += 1;
+        self.add(&change.measured);
+    }
+
+    fn add(&mut self, amounts: &Amounts) {
+        for (name, added) in amounts {
+            let sum = self.sums.entry((*name).to_owned()).or_default();
+            *sum = sum.saturating_add(*added);
+        }
     }
 
     /// Streak, sums and trend of the learner.

@@ -10,7 +10,7 @@ pub(super) const NOT_ERASED: usize = 1;
 /// The meaning of a cancelled transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cancellation {
-    /// The marker exists: the change was applied, possibly by our own request whose response was lost.
+    /// The marker exists, or is complete: the change was applied, possibly by our own request whose response was lost.
     Applied,
     /// The learner's data is erased: nothing may be counted.
     Erased,

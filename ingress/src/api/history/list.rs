@@ -19,10 +19,8 @@ use crate::{
         problem::{ApiError, Limit, Unit},
     },
     app::AppState,
+    store::READS_MAX,
 };
-
-/// Most items that a request reads: each conversation, and the assessment of each that is returned.
-pub const READS_MAX: usize = 200;
 
 /// Assessments that are read at the same time.
 const READS_AT_ONCE: usize = 16;
@@ -91,7 +89,8 @@ pub struct HistoryScores {
     cefr: Level,
 }
 
-/// Reads a page of the conversations of `user_id` that match `query`. It can have fewer items than the limit although there is a
+/// Reads a page of the conversations of `user_id` that match `query`: each conversation, and the assessment of each that is
+/// returned. It can have fewer items than the limit although there is a
 /// next page.
 pub(super) async fn search(
     app: &AppState,

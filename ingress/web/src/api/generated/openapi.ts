@@ -246,6 +246,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/flagged": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List flagged conversations
+         * @description Conversations of the last 90 days whose assessment has flags for human review, the latest first, without those that the learner deleted. A page has at most 66 items, and can have fewer than `limit` although there is a next page.
+         */
+        get: operations["listFlagged"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/learners": {
         parameters: {
             query?: never;
@@ -255,7 +275,7 @@ export interface paths {
         };
         /**
          * List learners
-         * @description JSON in pages, or all matches as one table if `Accept` prefers `text/csv`. A page examines a bounded number of learners, so with a filter it can have fewer items than `limit` although there is a next page.
+         * @description JSON in pages, or all matches as one table if `Accept` prefers `text/csv`. A page examines a bounded number of learners (66), so it can have fewer items than `limit` although there is a next page.
          */
         get: operations["listLearners"];
         put?: never;
@@ -355,6 +375,46 @@ export interface paths {
          * @description JSON, or a table with a row for each day if `Accept` prefers `text/csv`.
          */
         get: operations["getLearnerProgress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/learners/{id}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the scores of a learner's conversations
+         * @description JSON in pages, or the latest 200 as a table if `Accept` prefers `text/csv`; the latest first.
+         */
+        get: operations["listLearnerScores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/learners/{id}/scores.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a learner's scores as CSV
+         * @description The same table, for clients that cannot send `Accept`.
+         */
+        get: operations["exportLearnerScores"];
         put?: never;
         post?: never;
         delete?: never;
@@ -571,6 +631,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the sums over all learners
+         * @description By level, picture or week. They are counted within seconds and keep the share of deleted accounts. A page has at most 50 groups.
+         */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pictures": {
         parameters: {
             query?: never;
@@ -651,6 +731,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/progress/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the scores of the caller's conversations
+         * @description The assessed conversations with their scores and words, the latest first. A conversation that the learner deleted is still listed, as it is still counted.
+         */
+        get: operations["listScores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reports": {
         parameters: {
             query?: never;
@@ -680,7 +780,7 @@ export interface paths {
         };
         /**
          * Follow the results of all learners
-         * @description Server-sent events named `result`: a learner for whom something was counted, with the totals after it. Two results of a learner within a few seconds are sent as one. `Last-Event-ID` resumes a stream, up to a day later. A stream is open for at most ten minutes.
+         * @description Server-sent events named `result`: a learner for whom something was counted, with name, scores and the totals after it. Two results of a learner within a few seconds are sent as one. `Last-Event-ID` resumes a stream, up to a day later; a resumed stream with more than 66 results to send ends after them, and is resumed again. A stream is open for at most ten minutes.
          */
         get: operations["followAllResults"];
         put?: never;
@@ -1773,6 +1873,119 @@ export interface components {
         FeedbackLanguage: "en" | "ko";
         /** @description Something a person should look at. */
         Flag: "distress" | "unsafe" | "personal_data" | "manipulation" | "little_speech";
+        /** @description A flagged conversation. */
+        FlaggedConversation: {
+            /** @description The level at which the learner spoke. */
+            cefr: components["schemas"]["Level"];
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /**
+             * Format: uint32
+             * @description Different words among them.
+             */
+            distinctWords?: number | null;
+            /** @description Flags for human review. */
+            flags: components["schemas"]["Flag"][];
+            /**
+             * Format: uint8
+             * @description Fluency.
+             */
+            fluency: number;
+            /**
+             * Format: uint8
+             * @description Grammar.
+             */
+            grammar: number;
+            /** @description The id of the picture. */
+            imageId: string;
+            /** @description The id of the learner. */
+            learnerId: components["schemas"]["UserId"];
+            /** @description The level of the conversation; absent if it was assessed by an older build. */
+            level?: components["schemas"]["Level"] | null;
+            /** @description The name of the learner. */
+            name: string;
+            /**
+             * Format: uint8
+             * @description The whole conversation.
+             */
+            overall: number;
+            /**
+             * Format: uint8
+             * @description Relevance to the picture.
+             */
+            relevance: number;
+            /** @description Whether a simulated model assessed it. */
+            simulated: boolean;
+            /**
+             * Format: date-time
+             * @description Start.
+             */
+            startedAt: string;
+            /**
+             * Format: uint8
+             * @description Vocabulary.
+             */
+            vocabulary: number;
+            /**
+             * Format: uint32
+             * @description Words of the learner; absent if it was assessed by an older build, as the next two.
+             */
+            words?: number | null;
+            /**
+             * Format: double
+             * @description Words per minute of speech.
+             */
+            wordsPerMinute?: number | null;
+        };
+        /** @description What sums over all learners are divided by. */
+        Group: "level" | "picture" | "week";
+        /** @description The sums of a group, over all learners. */
+        GroupSums: {
+            /**
+             * Format: uint64
+             * @description Number of conversations.
+             */
+            conversations: number;
+            /**
+             * Format: uint64
+             * @description Duration of the conversations from start to end, in milliseconds.
+             */
+            durationMs: number;
+            /** @description The level, the id of the picture, or the ISO week, for example `2026-W48`. */
+            key: string;
+            /**
+             * Format: uint64
+             * @description Duration of the learner's speech, in milliseconds.
+             */
+            learnerSpeechMs: number;
+            /** @description Number of assessments by level; levels without assessments are absent. */
+            levels: {
+                [key: string]: number;
+            };
+            /**
+             * Format: uint64
+             * @description Number of assessed conversations.
+             */
+            scored: number;
+            /** @description Mean scores of the assessed conversations; absent without assessments. */
+            scores?: components["schemas"]["Means"] | null;
+            /**
+             * Format: uint64
+             * @description Turns of learner and tutor.
+             */
+            turns: number;
+            /**
+             * Format: uint64
+             * @description Words of the learner, spoken and typed, in the assessed conversations. Assessments before version 1.3 of the events are
+             *     not among them.
+             */
+            words: number;
+            /**
+             * Format: double
+             * @description Spoken words by minute of speech, rounded to a tenth; absent without speech.
+             */
+            wordsPerMinute?: number | null;
+        };
         /** @description The health of the task. */
         Health: {
             /**
@@ -1852,6 +2065,10 @@ export interface components {
             at: string;
             /** @description The latest counted conversation. */
             conversationId?: components["schemas"]["ConversationId"] | null;
+            /** @description The name of the learner. */
+            name: string;
+            /** @description Its scores; absent until it is assessed. */
+            scored?: components["schemas"]["ScoredConversation"] | null;
             /** @description The totals of the learner. */
             total: components["schemas"]["Total"];
             /** @description The id of the learner. */
@@ -2119,6 +2336,20 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
+        PageOfFlaggedConversation: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["FlaggedConversation"][];
+            /** @description The `cursor` of the next page; absent on the last page. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        PageOfGroupSums: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["GroupSums"][];
+            /** @description The `cursor` of the next page; absent on the last page. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
         PageOfHistoryItem: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["HistoryItem"][];
@@ -2129,6 +2360,13 @@ export interface components {
         PageOfLearnerView: {
             /** @description The items, in the order of the list. */
             items: components["schemas"]["LearnerView"][];
+            /** @description The `cursor` of the next page; absent on the last page. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        PageOfScoredConversation: {
+            /** @description The items, in the order of the list. */
+            items: components["schemas"]["ScoredConversation"][];
             /** @description The `cursor` of the next page; absent on the last page. */
             nextCursor?: string | null;
         };
@@ -2442,6 +2680,68 @@ export interface components {
             /** @description The file in `infra/runbooks`. */
             page: string;
         };
+        /** @description An assessed conversation, without a word of it. */
+        ScoredConversation: {
+            /** @description The level at which the learner spoke. */
+            cefr: components["schemas"]["Level"];
+            /** @description The id of the conversation. */
+            conversationId: components["schemas"]["ConversationId"];
+            /**
+             * Format: uint32
+             * @description Different words among them.
+             */
+            distinctWords?: number | null;
+            /** @description Flags for human review. */
+            flags: components["schemas"]["Flag"][];
+            /**
+             * Format: uint8
+             * @description Fluency.
+             */
+            fluency: number;
+            /**
+             * Format: uint8
+             * @description Grammar.
+             */
+            grammar: number;
+            /** @description The id of the picture. */
+            imageId: string;
+            /** @description The id of the learner. */
+            learnerId: components["schemas"]["UserId"];
+            /** @description The level of the conversation; absent if it was assessed by an older build. */
+            level?: components["schemas"]["Level"] | null;
+            /**
+             * Format: uint8
+             * @description The whole conversation.
+             */
+            overall: number;
+            /**
+             * Format: uint8
+             * @description Relevance to the picture.
+             */
+            relevance: number;
+            /** @description Whether a simulated model assessed it. */
+            simulated: boolean;
+            /**
+             * Format: date-time
+             * @description Start.
+             */
+            startedAt: string;
+            /**
+             * Format: uint8
+             * @description Vocabulary.
+             */
+            vocabulary: number;
+            /**
+             * Format: uint32
+             * @description Words of the learner; absent if it was assessed by an older build, as the next two.
+             */
+            words?: number | null;
+            /**
+             * Format: double
+             * @description Words per minute of speech.
+             */
+            wordsPerMinute?: number | null;
+        };
         /** @description An assessment for analysts: scores and measures, without quotes of the learner and comments on them. */
         ScoresView: {
             /**
@@ -2632,6 +2932,13 @@ export interface components {
             /** @description Range and choice of words. */
             vocabulary: components["schemas"]["SkillScore"];
         };
+        /** @description An order of learners. */
+        Sort: "activity" | "speech" | "overall" | "conversations";
+        /**
+         * @description The direction of an order.
+         * @enum {string}
+         */
+        SortOrder: "asc" | "desc";
         /**
          * @description A list of the stream.
          * @enum {string}
@@ -4790,15 +5097,129 @@ export interface operations {
             };
         };
     };
+    listFlagged: {
+        parameters: {
+            query?: {
+                /** @description Only conversations with this flag. */
+                flag?: components["schemas"]["Flag"];
+                /** @description `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of items; 20 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfFlaggedConversation"];
+                };
+            };
+            /** @description `query_invalid`: The query parameter `field` is invalid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "query_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     listLearners: {
         parameters: {
             query?: {
-                /** @description Only learners with counted activity since this time, most recent first. */
+                /** @description Only learners with counted activity since this time, sorted by `activity`. */
                 activeSince?: string;
                 /** @description Only learners of this level. */
                 level?: components["schemas"]["Level"];
                 /** @description Only learners whose name begins with this, case insensitive. */
                 name?: string;
+                /** @description Whether the lowest (`asc`) or the highest (`desc`, the default) comes first; only with `sort` or `activeSince`. */
+                order?: components["schemas"]["SortOrder"];
+                /**
+                 * @description The order. `speech`, `overall` and `conversations` list only learners with a conversation, `overall` only those with an
+                 *     assessment. Without it the order has no meaning.
+                 */
+                sort?: components["schemas"]["Sort"];
                 /** @description `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Maximum number of items; 20 by default. */
@@ -4905,12 +5326,19 @@ export interface operations {
     exportLearners: {
         parameters: {
             query?: {
-                /** @description Only learners with counted activity since this time, most recent first. */
+                /** @description Only learners with counted activity since this time, sorted by `activity`. */
                 activeSince?: string;
                 /** @description Only learners of this level. */
                 level?: components["schemas"]["Level"];
                 /** @description Only learners whose name begins with this, case insensitive. */
                 name?: string;
+                /** @description Whether the lowest (`asc`) or the highest (`desc`, the default) comes first; only with `sort` or `activeSince`. */
+                order?: components["schemas"]["SortOrder"];
+                /**
+                 * @description The order. `speech`, `overall` and `conversations` list only learners with a conversation, `overall` only those with an
+                 *     assessment. Without it the order has no meaning.
+                 */
+                sort?: components["schemas"]["Sort"];
             };
             header?: never;
             path?: never;
@@ -5373,6 +5801,228 @@ export interface operations {
                         /** @enum {unknown} */
                         code?: "query_invalid";
                     };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `not_found`: The resource does not exist, or the caller has no access to it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    listLearnerScores: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of items; 20 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The latest 200 conversations. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfScoredConversation"];
+                    "text/csv": string;
+                };
+            };
+            /** @description `query_invalid`: The query parameter `field` is invalid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "query_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `not_found`: The resource does not exist, or the caller has no access to it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    exportLearnerScores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The latest 200 conversations. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /**
@@ -6705,6 +7355,113 @@ export interface operations {
             };
         };
     };
+    getOverview: {
+        parameters: {
+            query: {
+                /** @description `level` (of the conversation), `picture`, or `week` (the ISO week of the learner's day, the latest first). */
+                by: components["schemas"]["Group"];
+                /** @description `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of items; 20 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfGroupSums"];
+                };
+            };
+            /** @description `query_invalid`: The query parameter `field` is invalid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "query_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /**
+             * @description `account_deleted`: The deletion of the account was requested. It cannot be used any more.
+             *     `role_missing`: The caller does not have the role `role`.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted" | "role_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
     listPictures: {
         parameters: {
             query?: {
@@ -7054,6 +7811,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProgressView"];
+                };
+            };
+            /** @description `query_invalid`: The query parameter `field` is invalid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "query_invalid";
+                    };
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    listScores: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of items; 20 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfScoredConversation"];
                 };
             };
             /** @description `query_invalid`: The query parameter `field` is invalid. */

@@ -1,14 +1,17 @@
 /** For analysts: one learner's sums, and the scores of each conversation. Words of learners are not shown. */
 
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useParams } from "react-router";
-import { ApiError, api, body, type Schemas } from "../../api/client";
+import { api, body } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
 import { Charts, Sums } from "../progress/progress";
 import styles from "./analyst.module.css";
+import { save } from "./overview";
 
 const PAGE = 20;
+const SKILLS = ["overall", "fluency", "vocabulary", "grammar", "relevance"] as const;
 
 export function Learner() {
   const { learnerId = "" } = useParams();
@@ -36,88 +39,86 @@ export function Learner() {
           <Charts days={progress.data.days} to={progress.data.to} />
         </>
       )}
-      <Conversations learnerId={learnerId} />
+      <Scores learnerId={learnerId} />
     </>
   );
 }
 
-function Conversations({ learnerId }: { readonly learnerId: string }) {
-  const { t } = useI18n();
-  const conversations = useInfiniteQuery({
-    queryKey: ["learner-conversations", learnerId],
+function Scores({ learnerId }: { readonly learnerId: string }) {
+  const { t, intl } = useI18n();
+  const [error, setError] = useState<unknown>(null);
+  const path = { id: learnerId };
+  const scores = useInfiniteQuery({
+    queryKey: ["learner-scores", learnerId],
     initialPageParam: "",
-    queryFn: ({ pageParam }) => {
+    queryFn: async ({ pageParam }) => {
       const query = { limit: PAGE, ...(pageParam === "" ? {} : { cursor: pageParam }) };
-      return body(() => api.GET("/api/learners/{id}/conversations", { params: { path: { id: learnerId }, query } }));
+      const page = await body(() => api.GET("/api/learners/{id}/scores", { params: { path, query } }));
+      if (typeof page === "string") throw new TypeError("the scores came as CSV");
+      return page;
     },
     getNextPageParam: (page) => page.nextCursor ?? undefined,
   });
-  const items = conversations.data?.pages.flatMap((page) => page.items) ?? [];
+  const download = async (): Promise<void> => {
+    try {
+      save(
+        await body(() => api.GET("/api/learners/{id}/scores.csv", { params: { path }, parseAs: "text" })),
+        "scores.csv",
+      );
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  const items = scores.data?.pages.flatMap((page) => page.items) ?? [];
+  const number = (value: number | null | undefined): string =>
+    value === null || value === undefined ? "–" : intl.formatNumber(value, { maximumFractionDigits: 0 });
   return (
-    <section aria-labelledby="conversations">
-      <h2 id="conversations">{t("progress.history")}</h2>
-      <ErrorMessage error={conversations.error} retry={() => void conversations.refetch()} />
-      <ul className={styles.conversations}>
-        {items.map((conversation) => (
-          <li key={conversation.conversationId}>
-            <Conversation learnerId={learnerId} conversation={conversation} />
-          </li>
-        ))}
-      </ul>
-      {conversations.hasNextPage && (
-        <Button disabled={conversations.isFetchingNextPage} onClick={() => void conversations.fetchNextPage()}>
-          {t("progress.more")}
-        </Button>
+    <section aria-labelledby="scores">
+      <h2 id="scores">{t("learner.scores")}</h2>
+      <ErrorMessage error={scores.error ?? error} retry={() => void scores.refetch()} />
+      {scores.isSuccess && items.length === 0 && <p className={ui.hint}>{t("learner.noScores")}</p>}
+      {items.length > 0 && (
+        <div className={styles.scroll} tabIndex={0} role="region" aria-label={t("learner.scores")}>
+          <table className={styles.table}>
+            <thead>
+              <tr>
+                <th scope="col">{t("progress.date")}</th>
+                <th scope="col">{t("overview.picture")}</th>
+                {SKILLS.map((skill) => (
+                  <th scope="col" key={skill}>
+                    {t(`result.${skill}`)}
+                  </th>
+                ))}
+                <th scope="col">CEFR</th>
+                <th scope="col">{t("overview.wordsPerMinute")}</th>
+                <th scope="col">{t("flagged.title")}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {items.map((item) => (
+                <tr key={item.conversationId}>
+                  <th scope="row">{intl.formatDate(item.startedAt, { dateStyle: "medium", timeStyle: "short" })}</th>
+                  <td lang="en">{item.imageId}</td>
+                  {SKILLS.map((skill) => (
+                    <td key={skill}>{number(item[skill])}</td>
+                  ))}
+                  <td>{item.cefr}</td>
+                  <td>{number(item.wordsPerMinute)}</td>
+                  <td>{item.flags.map((flag) => t(`flag.${flag}`)).join(", ")}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
+      <div className={ui.row}>
+        {scores.hasNextPage && (
+          <Button disabled={scores.isFetchingNextPage} onClick={() => void scores.fetchNextPage()}>
+            {t("progress.more")}
+          </Button>
+        )}
+        <Button onClick={() => void download()}>{t("learners.csv")}</Button>
+      </div>
     </section>
-  );
-}
-
-function Conversation(props: { readonly learnerId: string; readonly conversation: Schemas["ConversationSummary"] }) {
-  const { t, intl } = useI18n();
-  const { conversationId, imageId, level, startedAt, timeZone } = props.conversation;
-  const scores = useQuery({
-    queryKey: ["learner-scores", props.learnerId, conversationId],
-    queryFn: async () => {
-      const path = { id: props.learnerId, conversation: conversationId };
-      try {
-        return await body(() =>
-          api.GET("/api/learners/{id}/conversations/{conversation}/assessment", { params: { path } }),
-        );
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      }
-    },
-  });
-  const view = scores.data;
-  return (
-    <article className={ui.panel}>
-      <h3 lang="en">{imageId}</h3>
-      <p className={ui.hint}>
-        {intl.formatDate(startedAt, { dateStyle: "medium", timeStyle: "short", timeZone })} · {level}
-      </p>
-      <ErrorMessage error={scores.error} />
-      {view === null && <p>{t("learner.noScores")}</p>}
-      {view !== null && view !== undefined && (
-        <dl className={styles.scores} aria-label={t("learner.scores")}>
-          {(["overall", "fluency", "vocabulary", "grammar", "relevance"] as const).map((skill) => (
-            <div key={skill}>
-              <dt>{t(`result.${skill}`)}</dt>
-              <dd>{view[skill]}</dd>
-            </div>
-          ))}
-          <div>
-            <dt>CEFR</dt>
-            <dd>{view.cefr}</dd>
-          </div>
-        </dl>
-      )}
-      {view?.flags !== undefined && view.flags.length > 0 && (
-        <p className={ui.banner}>
-          {t("learner.flags", { flags: view.flags.map((flag) => t(`flag.${flag}`)).join(", ") })}
-        </p>
-      )}
-    </article>
   );
 }

@@ -1,4 +1,4 @@
-/** For analysts: all learners with filters, as CSV, and the results of everybody as they arrive. */
+/** For analysts: all learners with filters, sorted, as CSV; sums, flags, and the results of all learners as they arrive. */
 
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState, type FormEvent } from "react";
@@ -8,44 +8,55 @@ import { follow } from "../../api/results";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Field, Loading, PageTitle, Select, styles as ui } from "../../ui/ui";
 import styles from "./analyst.module.css";
+import { Flagged, Flags, Overview, save } from "./overview";
 
 const PAGE = 50;
 /** The latest results that are shown. */
 const FEED_MAX = 20;
 const LEVELS = ["A1", "A2", "B1", "B2", "C1", "C2"] as const;
 type Level = (typeof LEVELS)[number];
+const SORTS = ["activity", "speech", "overall", "conversations"] as const;
+type Sort = (typeof SORTS)[number];
+type Order = "asc" | "desc";
 
 interface Filters {
   readonly name: string;
   readonly level: Level | "";
   readonly activeSince: string;
+  readonly sort: Sort;
+  readonly order: Order;
 }
 
-/** The query parameters of the filters that are set. */
-function query({ name, level, activeSince }: Filters) {
+const FILTERS: Filters = { name: "", level: "", activeSince: "", sort: "activity", order: "desc" };
+
+/** The query parameters of the filters that are set. A filter by activity sorts by it. */
+function query({ name, level, activeSince, sort, order }: Filters) {
   return {
     ...(name.trim() === "" ? {} : { name: name.trim() }),
     ...(level === "" ? {} : { level }),
-    ...(activeSince === "" ? {} : { activeSince }),
+    ...(activeSince === "" ? { sort } : { activeSince: new Date(activeSince).toISOString() }),
+    order,
   };
 }
 
 export function Learners() {
   const { t } = useI18n();
-  const [filters, setFilters] = useState<Filters>({ name: "", level: "", activeSince: "" });
+  const [filters, setFilters] = useState<Filters>(FILTERS);
   return (
     <>
       <PageTitle>{t("learners.title")}</PageTitle>
+      <Flagged />
       <Feed />
       <FilterForm apply={setFilters} />
       <Table filters={filters} />
+      <Overview />
     </>
   );
 }
 
 function FilterForm({ apply }: { readonly apply: (filters: Filters) => void }) {
   const { t } = useI18n();
-  const [filters, setFilters] = useState<Filters>({ name: "", level: "", activeSince: "" });
+  const [filters, setFilters] = useState<Filters>(FILTERS);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     apply(filters);
@@ -73,6 +84,18 @@ function FilterForm({ apply }: { readonly apply: (filters: Filters) => void }) {
         value={filters.activeSince}
         onChange={(e) => setFilters({ ...filters, activeSince: e.target.value })}
       />
+      <Select<Sort>
+        label={t("learners.sort")}
+        value={filters.activeSince === "" ? filters.sort : "activity"}
+        options={SORTS.map((value) => ({ value, label: t(`learners.sort.${value}`) }))}
+        onChange={(sort) => setFilters({ ...filters, sort })}
+      />
+      <Select<Order>
+        label={t("learners.order")}
+        value={filters.order}
+        options={(["desc", "asc"] as const).map((value) => ({ value, label: t(`learners.order.${value}`) }))}
+        onChange={(order) => setFilters({ ...filters, order })}
+      />
       <Button type="submit" kind="primary">
         {t("learners.apply")}
       </Button>
@@ -99,9 +122,7 @@ function Table({ filters }: { readonly filters: Filters }) {
       const csv = await body(() =>
         api.GET("/api/learners.csv", { params: { query: query(filters) }, parseAs: "text" }),
       );
-      const url = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
-      Object.assign(document.createElement("a"), { href: url, download: "learners.csv" }).click();
-      URL.revokeObjectURL(url);
+      save(csv, "learners.csv");
     } catch (failure) {
       setError(failure);
     }
@@ -185,9 +206,15 @@ function Feed() {
         {results.map((result) => (
           <li key={`${result.userId} ${result.at}`}>
             <time dateTime={result.at}>{intl.formatTime(result.at, { timeStyle: "medium" })}</time>{" "}
-            <Link to={`/learners/${result.userId}`}>{result.userId.slice(0, 8)}</Link>{" "}
-            {t("gallery.talks", { count: result.total.conversations })} · {t("result.overall")}{" "}
-            {overall(result.total, intl)}
+            <Link to={`/learners/${result.userId}`}>{result.name}</Link>{" "}
+            {t("gallery.talks", { count: result.total.conversations })}
+            {result.scored !== null && result.scored !== undefined && (
+              <>
+                {" "}
+                · {t("result.overall")} {result.scored.overall} · {result.scored.cefr}{" "}
+                {result.scored.flags.length > 0 && <Flags flags={result.scored.flags} />}
+              </>
+            )}
           </li>
         ))}
       </ol>

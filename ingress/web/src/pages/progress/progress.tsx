@@ -43,6 +43,9 @@ export function Sums({ total }: { readonly total: Schemas["Total"] }) {
     ],
     [intl.formatNumber(minutes(total.learnerSpeechMs)), t("progress.minutes"), ""],
     [intl.formatNumber(total.conversations), t("progress.conversations"), ""],
+    ...(total.wordsPerMinute === null || total.wordsPerMinute === undefined
+      ? []
+      : [[intl.formatNumber(total.wordsPerMinute, { maximumFractionDigits: 0 }), t("progress.wordsPerMinute"), ""]]),
     ...(trend === null ? [] : [[trend.level, t("progress.level"), t(`progress.${trend.direction}`)]]),
   ];
   return (

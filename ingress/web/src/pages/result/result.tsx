@@ -145,6 +145,7 @@ function Assessed({
           {SKILLS.map((skill) => (
             <Score key={skill} name={t(`result.${skill}`)} score={assessment.skills[skill]} lang={lang} />
           ))}
+          <Comparisons comparisons={assessment.comparisons ?? []} lang={lang} />
           <p>{t("result.cefr", { level: assessment.cefr })}</p>
           <p className={ui.hint}>
             {t("result.words", { words: measures.words, distinct: measures.distinctWords })}
@@ -154,6 +155,7 @@ function Assessed({
           </p>
         </section>
         <section className={ui.panel}>
+          <Objectives results={assessment.objectives ?? []} lang={lang} />
           <h2>{t("result.strengths")}</h2>
           <Sentences items={assessment.strengths} lang={lang} />
           <h2>{t("result.recommendations")}</h2>
@@ -232,6 +234,59 @@ function Score({
         ))}
       </ul>
     </details>
+  );
+}
+
+/** The picture's objectives with the words that show how far each is met. */
+function Objectives({
+  results,
+  lang,
+}: {
+  readonly results: readonly Schemas["ObjectiveResult"][];
+  readonly lang: string;
+}) {
+  const { t } = useI18n();
+  if (results.length === 0) return null;
+  return (
+    <>
+      <h2>{t("result.objectives")}</h2>
+      <ul className={styles.sentences}>
+        {results.map(({ objective, verdict, quote, comment }) => (
+          <li key={objective}>
+            <span lang="en">{objective}</span>: <strong>{t(`result.objective.${verdict}`)}</strong>{" "}
+            {quote !== null && quote !== undefined && <q lang="en">{quote}</q>} <span lang={lang}>{comment}</span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** This conversation beside earlier ones, by stored values. */
+function Comparisons({
+  comparisons,
+  lang,
+}: {
+  readonly comparisons: readonly Schemas["Comparison"][];
+  readonly lang: string;
+}) {
+  const { t, intl } = useI18n();
+  if (comparisons.length === 0) return null;
+  const number = (value: number): string => intl.formatNumber(value, { maximumFractionDigits: 0 });
+  return (
+    <>
+      <h3>{t("result.comparisons")}</h3>
+      <ul className={styles.sentences}>
+        {comparisons.map(({ conversationId, value, earlier, now, comment }) => (
+          <li key={`${conversationId} ${value}`}>
+            <Link to={`/result/${conversationId}`}>
+              {t("result.comparison", { value: t(`compared.${value}`), earlier: number(earlier), now: number(now) })}
+            </Link>{" "}
+            <span lang={lang}>{comment}</span>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
