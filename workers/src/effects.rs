@@ -15,7 +15,7 @@
 //! Leases assume clocks that agree within a few seconds. With larger differences the effect may run twice, but is finished
 //! once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::anyhow;
 use aws_sdk_dynamodb::{
@@ -266,7 +266,9 @@ impl Lease {
     }
 
     async fn finish_once(&self, outcome: &str, attributes: &Item) -> Result<(), Retry<Failure>> {
-        let added: String = attributes.keys().map(|name| format!(", {name} = :{name}")).collect();
+        // In one order: a seed repeats a run call by call.
+        let names: BTreeSet<&String> = attributes.keys().collect();
+        let added: String = names.iter().map(|name| format!(", {name} = :{name}")).collect();
         let mut finish = self
             .owned()
             .update_expression(format!("SET #state = :finished, outcome = :outcome{added} REMOVE #until"))
