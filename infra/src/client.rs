@@ -17,7 +17,7 @@ mod session;
 mod wav;
 mod word_errors;
 
-pub use account::{Accounts, Learner, TicketError};
+pub use account::{Accounts, Learner, PASSWORD, TicketError};
 pub use connection::{Connection, Incoming, Offer};
 pub use driver::{Conversation, SessionEvent};
 pub(crate) use driver::{FRAME_SAMPLES, SessionDriver};

@@ -272,7 +272,7 @@ async fn run<H: Handler>(config: &ConsumerConfig, resources: Resources, handler:
     }
 }
 
-/// Writes the metrics once a minute and at the end.
+/// Writes the metrics at the start, once a minute and at the end.
 async fn write_metrics<H: Handler>(
     runner: Weak<Runner<H>>,
     metrics: Arc<ConsumerMetrics>,
@@ -281,7 +281,7 @@ async fn write_metrics<H: Handler>(
     let documents = || {
         let gauges = match runner.upgrade() {
             Some(runner) => Gauges {
-                in_flight: runner.permits.running(),
+                in_flight: runner.permits.holding(),
                 limit: runner.permits.limit(),
                 breaker_is_open: !runner.breaker.is_closed(),
             },
@@ -326,6 +326,7 @@ async fn poll<H: Handler>(runner: &Arc<Runner<H>>, tasks: &TaskTracker, pulse: &
                 tracing::error!(service = runner.service, "a poll returned more messages than requested");
                 break;
             };
+            let permit = permit.hold();
             let delivery = runner.accept(message);
             let runner = Arc::clone(runner);
             env::spawn(tasks.track_future(async move {

@@ -198,10 +198,10 @@ impl Document {
     }
 }
 
-/// Writes `documents` once in each [`INTERVAL`], and a last time after `ended`.
+/// Writes `documents` at the start, which shows the process to operators, once in each [`INTERVAL`], and a last time after
+/// `ended`.
 pub async fn write_until(ended: CancellationToken, documents: impl Fn() -> Vec<Document>) {
     let mut ticks = tokio::time::interval(INTERVAL);
-    ticks.tick().await;
     while ended.run_until_cancelled(ticks.tick()).await.is_some() {
         write(documents());
     }

@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The password of every learner; it satisfies the rules of the service.
-const PASSWORD: &str = "Speak-English-1";
+pub const PASSWORD: &str = "Speak-English-1";
 
 /// An access token with less time left is refreshed before it is used.
 const TIME_LEFT_MIN: Duration = Duration::from_secs(60);

@@ -15,18 +15,24 @@ use crate::runtime::limit::Limit;
 pub(super) struct Permits {
     limit: Mutex<Limit>,
     running: AtomicUsize,
+    /// Those of [`Self::running`] that hold a message. A poll holds the others.
+    holding: AtomicUsize,
     changed: Notify,
     started: Instant,
 }
 
 /// The permission to hold one message and run its handler.
-pub(super) struct Permit(Arc<Permits>);
+pub(super) struct Permit {
+    permits: Arc<Permits>,
+    holds: bool,
+}
 
 impl Permits {
     pub(super) fn new(max: u32) -> Self {
         Self {
             limit: Mutex::new(Limit::new(max)),
             running: AtomicUsize::new(0),
+            holding: AtomicUsize::new(0),
             changed: Notify::new(),
             started: Instant::now(),
         }
@@ -47,11 +53,16 @@ impl Permits {
     pub(super) fn take(self: &Arc<Self>, most: usize) -> Vec<Permit> {
         let count = self.free().min(most);
         self.running.fetch_add(count, Ordering::Relaxed);
-        (0..count).map(|_| Permit(Arc::clone(self))).collect()
+        (0..count).map(|_| Permit { permits: Arc::clone(self), holds: false }).collect()
     }
 
-    /// Permits in use.
-    pub(super) fn running(&self) -> usize {
+    /// Messages that hold a permit.
+    pub(super) fn holding(&self) -> usize {
+        self.holding.load(Ordering::Relaxed)
+    }
+
+    /// Permits in use, by messages and by the poll.
+    fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
     }
 
@@ -86,10 +97,24 @@ impl Permits {
     }
 }
 
+impl Permit {
+    /// Notes that a message holds the permit from now on.
+    pub(super) fn hold(mut self) -> Self {
+        if !self.holds {
+            self.permits.holding.fetch_add(1, Ordering::Relaxed);
+            self.holds = true;
+        }
+        self
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-        self.0.changed.notify_waiters();
+        if self.holds {
+            self.permits.holding.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.permits.running.fetch_sub(1, Ordering::Relaxed);
+        self.permits.changed.notify_waiters();
     }
 }
 
@@ -98,6 +123,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn hold_every_second((position, permit): (usize, Permit)) -> Permit {
+        if position % 2 == 0 { permit } else { permit.hold() }
+    }
 
     proptest! {
         #[test]
@@ -113,6 +142,7 @@ mod tests {
                     0 | 1 => {
                         let (before, limit) = (held.len(), permits.limit());
                         held.extend(permits.take(count));
+                        held = held.into_iter().enumerate().map(hold_every_second).collect();
                         prop_assert!(held.len() <= limit.max(before));
                     }
                     2 => {
@@ -122,9 +152,10 @@ mod tests {
                     _ => permits.throttled(permits.now()),
                 }
                 prop_assert_eq!(permits.running(), held.len());
+                prop_assert_eq!(permits.holding(), held.iter().filter(|permit| permit.holds).count());
             }
             drop(held);
-            prop_assert_eq!(permits.running(), 0);
+            prop_assert_eq!((permits.running(), permits.holding()), (0, 0));
         }
     }
 }

@@ -135,6 +135,8 @@ impl WorkerState {
         };
         let recent = now - SignedDuration::from_mins(AVERAGED_MINUTES + 1);
         let handled: f64 = counts.iter().filter(|point| point.at >= recent).map(|point| point.value).sum();
+        // The sum of no values is -0.
+        let handled = 0.0 + handled;
         Self {
             service,
             state,
@@ -147,11 +149,13 @@ impl WorkerState {
     }
 }
 
-/// The mean number of reports a minute. A minute can have one report of a process more or less than its neighbours.
+/// The median of the reports a minute. A minute can have a report more or less than its neighbours, and more when processes
+/// start and end.
 fn processes(reports: &[Datapoint], since: Timestamp) -> u64 {
-    let recent: Vec<f64> =
-        reports.iter().filter(|point| point.at >= since).map(|point| point.value).collect();
-    whole((recent.iter().sum::<f64>() / recent.len().max(1) as f64).round().max(1.0))
+    let mut recent: Vec<u64> =
+        reports.iter().filter(|point| point.at >= since).map(|point| whole(point.value)).collect();
+    recent.sort_unstable();
+    recent.get(recent.len().saturating_sub(1) / 2).copied().unwrap_or_default().max(1)
 }
 
 fn whole(value: f64) -> u64 {
@@ -191,6 +195,8 @@ mod tests {
         assert_eq!((running.state, running.processes, running.in_flight), (Condition::Running, 2, 4));
         assert_eq!((running.per_minute, running.p95_ms), (5.0, Some(17.0)));
         assert_eq!(state(&[(1, 1.0)], 1.0).state, Condition::BreakerOpen);
+        let restarted = state(&[(2, 3.0), (1, 1.0)], 0.0);
+        assert_eq!(restarted.processes, 1);
     }
 
     #[test]
@@ -198,6 +204,8 @@ mod tests {
         let silent = state(&[(14, 1.0), (5, 1.0)], 1.0);
         assert_eq!((silent.state, silent.processes, silent.in_flight), (Condition::Silent, 0, 0));
         assert_eq!(silent.last_report_at, Some(now() - SignedDuration::from_mins(5)));
+        let unknown = WorkerState::new("transcript", &vec![Vec::new(); QUERIES], now());
+        assert_eq!((unknown.state, unknown.per_minute.to_string()), (Condition::Silent, "0".to_owned()));
         assert_eq!(state(&[], 0.0).last_report_at, None);
         assert_eq!(state(&[(4, 1.0)], 0.0).state, Condition::Running);
     }
