@@ -31,26 +31,35 @@ const TIMEOUT: Duration = Duration::from_secs(400);
 #[tokio::test(flavor = "multi_thread")]
 async fn learner_in_a_browser_talks_and_sees_the_result() -> anyhow::Result<()> {
     let _place = beside_others().await;
-    let progress = Progress::silent();
-    install_chromium(&progress).await?;
-    let page = build_page(workspace(), &progress).await?;
-    let system = System::start_with("browser", Delivery::Once, |options| {
-        let web_dir = ("NOVA_WEB_DIR".to_owned(), page.display().to_string());
-        options.environment.push((Service::Ingress, web_dir.0, web_dir.1));
-    })
-    .await?;
+    let page = page().await?;
+    let system =
+        System::start_with("browser", Delivery::Once, |options| options.environment.push(page)).await?;
     let folder = tempfile::tempdir()?;
     let wav = folder.path().join("microphone.wav");
     write_wav(&wav)?;
-    let mut browser = Command::new("node");
-    browser.arg("e2e/learner.mjs").arg(system.stack.url()).arg(&wav).arg(WORDS);
-    browser.current_dir(workspace().join("ingress/web")).kill_on_drop(true);
+    let mut browser = script("learner.mjs");
+    browser.arg(system.stack.url()).arg(&wav).arg(WORDS);
     let output =
         tokio::time::timeout(TIMEOUT, browser.output()).await.context("the browser did not finish")??;
     let printed =
         [output.stdout, output.stderr].map(|printed| String::from_utf8_lossy(&printed).into_owned());
     ensure!(output.status.success(), "{}", printed.concat());
     system.stop().await
+}
+
+/// Installs Chromium and builds the page; returns the setting with which the ingress serves it.
+pub(crate) async fn page() -> anyhow::Result<(Service, String, String)> {
+    let progress = Progress::silent();
+    install_chromium(&progress).await?;
+    let page = build_page(workspace(), &progress).await?;
+    Ok((Service::Ingress, "NOVA_WEB_DIR".to_owned(), page.display().to_string()))
+}
+
+/// A script of `ingress/web/e2e`, without its arguments.
+pub(crate) fn script(name: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(format!("e2e/{name}")).current_dir(workspace().join("ingress/web")).kill_on_drop(true);
+    node
 }
 
 fn write_wav(path: &Path) -> anyhow::Result<()> {

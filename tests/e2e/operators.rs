@@ -1,13 +1,13 @@
-//! An operator's stream while a worker is stopped: its queue grows, its alarm changes its state and notifies its topic, and both
-//! recover when the worker runs again.
+//! An operator's stream and page while a worker is stopped: its queue grows, its alarm changes its state and notifies its topic,
+//! and both recover when the worker runs again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use events::{cloudwatch::CloudWatch, workers::Worker};
 use infra::{
-    client::{Accounts, Learner},
+    client::{Accounts, Learner, PASSWORD},
     local::{Cloud, Instance},
 };
 use serde_json::{Value, json};
@@ -16,9 +16,13 @@ use tests::{
     sse::Stream,
     system::{System, await_some},
 };
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout},
+    time::Instant,
+};
 
-use crate::{beside_others, conversations};
+use crate::{beside_others, browser, conversations};
 
 /// The time that stands for a minute of CloudWatch.
 const ALARM_PERIOD: Duration = Duration::from_secs(1);
@@ -26,13 +30,17 @@ const ALARM_PERIOD: Duration = Duration::from_secs(1);
 /// The longest time until the stream shows a change: the five periods of the alarm, and the intervals of the reads.
 const WITHIN: Duration = Duration::from_secs(60);
 
+const EMAIL: &str = "operator@nova.example";
+
 const ALARM: &str = "nova-transcript-depth";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operator_sees_a_stopped_worker_and_its_recovery() -> anyhow::Result<()> {
     let _place = beside_others().await;
+    let page = browser::page().await?;
     let system = System::start_behind("operators", async |cloud, _, options| {
         options.alarm_period = Some(ALARM_PERIOD);
+        options.environment.push(page);
         lower_threshold(cloud).await
     })
     .await?;
@@ -41,6 +49,8 @@ async fn operator_sees_a_stopped_worker_and_its_recovery() -> anyhow::Result<()>
     let mut followed = Followed { stream: follow(&system, &operator).await?, latest: BTreeMap::new() };
     // The queue was empty for the periods of the alarm.
     followed.until("the alarm is fine", |followed| followed.alarm() == Some("ok")).await?;
+    let mut page = OperatorsPage::open(&system)?;
+    page.shows("well").await?;
 
     let transcript = Instance { service: Worker::Transcript.into(), copy: 0 };
     system.stack.terminate(transcript).await?;
@@ -52,11 +62,14 @@ async fn operator_sees_a_stopped_worker_and_its_recovery() -> anyhow::Result<()>
     ensure!(message["OldStateValue"] == "OK", "{message:#}");
     ensure!(message["Trigger"]["Dimensions"] == json!([{ "name": "QueueName", "value": "nova-transcript" }]));
 
+    page.shows("raised").await?;
     system.stack.restart(transcript).await?;
     followed.until("the queue is empty", |followed| followed.waiting() == Some(0)).await?;
     followed.until("the alarm has ended", |followed| followed.alarm() == Some("ok")).await?;
     ensure!(changed(&notifications, "OK").await?["OldStateValue"] == "ALARM");
     drop(followed);
+    page.shows("recovered").await?;
+    page.shows("path").await?;
 
     check_samples(&system, &operator).await?;
     conversations::check_results(&system, &finished).await?;
@@ -97,7 +110,6 @@ async fn changed(notifications: &Notifications, state: &str) -> anyhow::Result<V
 }
 
 async fn operator(system: &System) -> anyhow::Result<Learner> {
-    const EMAIL: &str = "operator@nova.example";
     let (cloud, outputs) = (system.stack.cloud(), system.stack.outputs());
     let accounts = Accounts::new(system.stack.url())?;
     accounts.sign_up(EMAIL).await?;
@@ -116,6 +128,29 @@ async fn get(system: &System, operator: &Learner, path: &str) -> anyhow::Result<
     let request = infra::local::http_client()?.get(format!("{}{path}", system.stack.url()));
     let token = operator.access_token().await?;
     Ok(request.bearer_auth(token).send().await?.error_for_status()?)
+}
+
+/// The page in Chromium, which prints a line for each state that it shows.
+struct OperatorsPage {
+    _browser: Child,
+    states: Lines<BufReader<ChildStdout>>,
+}
+
+impl OperatorsPage {
+    fn open(system: &System) -> anyhow::Result<Self> {
+        let mut script = browser::script("operator.mjs");
+        script.args([system.stack.url(), EMAIL, PASSWORD, ALARM]).stdout(Stdio::piped());
+        let mut browser = script.spawn().context("failed to start node")?;
+        let printed = browser.stdout.take().context("standard output is piped")?;
+        Ok(Self { _browser: browser, states: BufReader::new(printed).lines() })
+    }
+
+    async fn shows(&mut self, state: &str) -> anyhow::Result<()> {
+        let printed = tokio::time::timeout(WITHIN, self.states.next_line()).await;
+        let printed = printed.with_context(|| format!("the page does not show {state:?} in time"))??;
+        ensure!(printed.as_deref() == Some(state), "the page has failed before {state:?}: {printed:?}");
+        Ok(())
+    }
 }
 
 /// What an operator's stream has shown. The kinds of events come in any order.
@@ -161,7 +196,7 @@ async fn check_samples(system: &System, operator: &Learner) -> anyhow::Result<()
         Ok(if grew { Ok(()) } else { Err(format!("{queues}")) })
     })
     .await?;
-    // The first report of a process comes after a minute, and the last one when it ends.
+    // A process reports when it starts, and at its end.
     await_some("the workers report", 2 * WITHIN, async || {
         let workers: Value = get(system, operator, "/api/ops/workers").await?.json().await?;
         let items = workers["items"].as_array().cloned().unwrap_or_default();

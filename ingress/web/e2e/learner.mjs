@@ -8,20 +8,11 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import net from "node:net";
-import { chromium } from "playwright-core";
+import { accessible, browser, CODE, PASSWORD } from "./chromium.mjs";
 
 const [service, wav, words] = process.argv.slice(2);
-const executablePath = process.env.NOVA_CHROMIUM ?? "/usr/bin/chromium";
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PASSWORD = "Correct-Horse-9";
 const NEW_PASSWORD = "Correct-Horse-8";
-/** The local user pool mails no code; it accepts this one. */
-const CODE = "123456";
-const SLOW_MS = 60_000;
-const VIOLATION = /Content Security Policy|Trusted Type/iu;
 
 /** The network between browser and service. Chromium's own offline mode keeps open WebSockets. */
 class Network {
@@ -72,23 +63,6 @@ class Network {
 const network = new Network();
 const url = await network.listen();
 
-/** A browser whose page has failed no check of its content security policy and thrown no error. */
-async function browser(args, run) {
-  const instance = await chromium.launch({ executablePath, args: ["--no-sandbox", ...args] });
-  try {
-    const context = await instance.newContext({ locale: "en-US", viewport: { width: 1240, height: 900 } });
-    const page = await context.newPage();
-    page.setDefaultTimeout(SLOW_MS);
-    const errors = [];
-    page.on("pageerror", (error) => errors.push(error.message));
-    page.on("console", (message) => VIOLATION.test(message.text()) && errors.push(message.text()));
-    await run(page);
-    assert.deepEqual(errors, [], "errors on the page");
-  } finally {
-    await instance.close();
-  }
-}
-
 async function signUp(page, email) {
   await page.goto(url);
   await page.getByRole("link", { name: "Create an account" }).click();
@@ -101,21 +75,6 @@ async function signUp(page, email) {
   await page.getByRole("button", { name: "Confirm" }).click();
   await page.getByRole("heading", { name: "What do you see?" }).waitFor();
   await page.getByRole("link", { name: /street market/u }).waitFor();
-}
-
-/** WCAG 2.2 AA by axe, in both themes. */
-async function accessible(page, name) {
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await page.evaluate(axe);
-    const violations = await page.evaluate(async () => {
-      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-      const result = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
-      return result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" | ")}`);
-    });
-    assert.deepEqual(violations, [], `accessibility of ${name}, ${colorScheme}`);
-  }
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: "no-preference" });
 }
 
 const captions = (page) => page.getByRole("log").locator("p");

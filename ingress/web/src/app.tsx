@@ -18,6 +18,10 @@ const Result = lazy(() => import("./pages/result/result").then((page) => ({ defa
 const Progress = lazy(() => import("./pages/progress/progress").then((page) => ({ default: page.Progress })));
 const Learners = lazy(() => import("./pages/analyst/learners").then((page) => ({ default: page.Learners })));
 const Learner = lazy(() => import("./pages/analyst/learner").then((page) => ({ default: page.Learner })));
+const Operation = lazy(() => import("./pages/operator/operation").then((page) => ({ default: page.Operation })));
+const ConversationPath = lazy(() =>
+  import("./pages/operator/path").then((page) => ({ default: page.ConversationPath })),
+);
 const Account = lazy(() => import("./pages/account/account").then((page) => ({ default: page.Account })));
 
 /** A failed request is repeated only when the service may recover. */
@@ -71,6 +75,8 @@ function Pages() {
           <Route path="/progress" element={<Progress />} />
           <Route path="/learners" element={<Learners />} />
           <Route path="/learners/:learnerId" element={<Learner />} />
+          <Route path="/operation" element={<Operation />} />
+          <Route path="/operation/:conversationId" element={<ConversationPath />} />
           <Route path="/account" element={<Account />} />
           <Route path="*" element={<NotFound />} />
         </Route>
@@ -120,6 +126,7 @@ function Frame() {
         </NavLink>
         <NavLink to="/progress">{t("nav.progress")}</NavLink>
         {roles.includes("analyst") && <NavLink to="/learners">{t("nav.learners")}</NavLink>}
+        {roles.includes("operator") && <NavLink to="/operation">{t("nav.operation")}</NavLink>}
         <NavLink to="/account">{t("nav.account")}</NavLink>
       </nav>
       <Main>
