@@ -8,9 +8,12 @@ in   1 recognise  sample rate (u32), PCM (i16)      out  0 ready
                                                          3 failed  the reason, UTF-8
 
 One thread recognises and one speaks, so a response can overtake another. The program ends with its input.
+
+Arguments: kind and folder of a model for the recogniser; without them, it is the packaged one.
 """
 
 import base64
+import glob
 import os
 import queue
 import struct
@@ -77,17 +80,51 @@ def tokens(packed):
     return "".join(lines)
 
 
-def recogniser(folder):
+def moonshine(folder):
+    def load(listed):
+        return sherpa_onnx.OfflineRecognizer.from_moonshine_v2(
+            encoder=one_of(folder, "encoder_model.ort"),
+            decoder=one_of(folder, "decoder_model_merged.ort"),
+            tokens=listed,
+        )
+
     packed = os.path.join(folder, "tokenizer.bin")
+    if not os.path.exists(packed):
+        return load(one_of(folder, "tokens.txt"))
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
         with open(packed, "rb") as file:
             listed.write(tokens(file.read()))
         listed.flush()
-        return sherpa_onnx.OfflineRecognizer.from_moonshine_v2(
-            encoder=os.path.join(folder, "encoder_model.ort"),
-            decoder=os.path.join(folder, "decoder_model_merged.ort"),
-            tokens=listed.name,
-        )
+        return load(listed.name)
+
+
+def whisper(folder):
+    return sherpa_onnx.OfflineRecognizer.from_whisper(
+        encoder=one_of(folder, "*-encoder.int8.onnx"),
+        decoder=one_of(folder, "*-decoder.int8.onnx"),
+        tokens=one_of(folder, "*-tokens.txt"),
+        language="en",
+    )
+
+
+def transducer(folder):
+    return sherpa_onnx.OfflineRecognizer.from_transducer(
+        encoder=one_of(folder, "encoder.int8.onnx"),
+        decoder=one_of(folder, "decoder.int8.onnx"),
+        joiner=one_of(folder, "joiner.int8.onnx"),
+        tokens=one_of(folder, "tokens.txt"),
+        model_type="nemo_transducer",
+    )
+
+
+def one_of(folder, pattern):
+    found = glob.glob(os.path.join(glob.escape(folder), pattern))
+    if len(found) != 1:
+        sys.exit(f"the model in {folder} has {len(found)} files {pattern}, and not one")
+    return found[0]
+
+
+LOADERS = {loader.__name__: loader for loader in (moonshine, whisper, transducer)}
 
 
 def recognise(engine, rate, payload):
@@ -121,12 +158,12 @@ def reply(request_id, kind, payload):
 
 
 def main():
-    folder = os.path.join(sys.prefix, "speech-model")
+    kind, folder = sys.argv[1:] or ["moonshine", os.path.join(sys.prefix, "speech-model")]
     hearing, speaking = queue.Queue(REQUESTS_MAX), queue.Queue(REQUESTS_MAX)
     voice = Hibari()
     # Loads what it otherwise loads with the first sentence.
     voice("Hello.", seed=0)
-    for requests, work, engine in (hearing, recognise, recogniser(folder)), (speaking, speak, voice):
+    for requests, work, engine in (hearing, recognise, LOADERS[kind](folder)), (speaking, speak, voice):
         threading.Thread(target=serve, args=(requests, work, engine), daemon=True).start()
     send(READY, 0)
     while len(header := frames_in.read(HEADER.size)) == HEADER.size:

@@ -46,6 +46,7 @@ use self::session::Settings;
 pub use self::session::answer::Interruption;
 use self::session::{hearing::WORDS_LIMIT, speaking::SAMPLES_LIMIT};
 pub use self::speech::{Speech, SpeechError, SpeechMode};
+use crate::local::SpeechModelOptions;
 use crate::progress::Progress;
 
 /// Time that open streams have to end when the simulator stops.
@@ -82,6 +83,9 @@ pub struct SimulatorOptions {
     /// Python Package Index once, 119 MB
     #[arg(long, value_enum, default_value_t)]
     pub speech: SpeechMode,
+    /// Which model recognises.
+    #[command(flatten)]
+    pub model: SpeechModelOptions,
     /// A fault for the next stream: WHAT, WHAT@MILLISECONDS or WHAT@MILLISECONDS*TIMES; may be repeated. WHAT is throttling, not-ready, internal, unavailable, access-denied, end-of-life, late-headers,
     /// exception:NAME, instability, reset, reset-no-error, goaway, cut, stall, corrupt, end, and for images filter-prompt
     /// or filter-image. TIMES is the number of streams, * means all
@@ -184,7 +188,7 @@ impl Simulator {
             None => default_ca_file()?,
         };
         let tls = tls::server_config(&ca_file)?;
-        let speech = speech::start(options.speech, &Progress::silent()).await?;
+        let speech = speech::start(options.speech, &options.model, &Progress::silent()).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
             .await
             .with_context(|| format!("the simulator cannot listen on port {}", options.port))?;

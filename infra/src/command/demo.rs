@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use events::contract::{Speaker, live::SAMPLE_RATE_HZ};
 use infra::{
     client::{Accounts, Conversation, Line, Script, SessionEvent, WordErrors, read_wav},
-    local::{Picture, RunFile, catalogue, http_client, workspace},
+    local::{Picture, RunFile, SpeechModelOptions, catalogue, http_client, workspace},
     simulator::Speech,
 };
 use uuid::Uuid;
@@ -98,7 +98,7 @@ async fn show(
 async fn speak(script: &mut Script, console: &Console) -> anyhow::Result<String> {
     let progress = console.progress();
     progress.begin("Preparing the voice");
-    let speech = Speech::start(&progress).await?;
+    let speech = Speech::start(&SpeechModelOptions::default(), &progress).await?;
     let mut sentences = String::new();
     for line in &mut script.lines {
         let Some(text) = line.text() else { continue };

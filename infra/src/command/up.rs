@@ -8,8 +8,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::workers::Worker;
 use infra::{
     local::{
-        Change, Part, Progress, Service, Stack, StackOptions, build, build_page, is_free, ministack,
-        workspace,
+        Change, Part, Progress, Service, SpeechModelOptions, Stack, StackOptions, build, build_page, is_free,
+        ministack, workspace,
     },
     simulator::{Speech, SpeechMode},
 };
@@ -36,6 +36,8 @@ pub(super) struct UpOptions {
     /// Whether the simulated tutor understands a voice and answers with one. The program for it is installed once, 119 MB.
     #[arg(long, value_enum, default_value_t = SpeechMode::Auto)]
     speech: SpeechMode,
+    #[command(flatten)]
+    model: SpeechModelOptions,
 }
 
 /// Parses the name of a worker. The error lists all names.
@@ -85,7 +87,7 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
     progress.begin("Installing the local cloud");
     ministack().command(&progress).await?;
     progress.end("");
-    let speech = tokio::spawn(try_speech(arguments.speech));
+    let speech = tokio::spawn(try_speech(arguments.speech, arguments.model.clone()));
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
@@ -102,7 +104,9 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
         alarm_period: Some(Duration::from_secs(arguments.alarm_period)),
         environment: page.as_ref().ok().map(web_dir).into_iter().collect(),
         simulator_arguments: match speech {
-            Ok(true) => vec!["--speech".to_owned(), "auto".to_owned()],
+            Ok(true) => {
+                [vec!["--speech".to_owned(), "auto".to_owned()], arguments.model.arguments()].concat()
+            }
             Ok(false) | Err(_) => Vec::new(),
         },
         progress: progress.clone(),
@@ -140,9 +144,9 @@ fn services(without: &[Worker]) -> Vec<Service> {
 }
 
 /// Installs the speech program beside the build and tries whether it loads. Returns whether the simulator has it.
-async fn try_speech(mode: SpeechMode) -> anyhow::Result<bool> {
+async fn try_speech(mode: SpeechMode, model: SpeechModelOptions) -> anyhow::Result<bool> {
     if mode != SpeechMode::Off {
-        Speech::start(&Progress::silent()).await?;
+        Speech::start(&model, &Progress::silent()).await?;
     }
     Ok(mode != SpeechMode::Off)
 }

@@ -247,7 +247,7 @@ fn with(mut command: Command, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(mut command: Command) -> anyhow::Result<Output> {
+pub(super) async fn run(mut command: Command) -> anyhow::Result<Output> {
     let program = command.as_std().get_program().display().to_string();
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(INSTALL_TIMEOUT, output).await;

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
-use crate::local::{Progress, speech};
+use crate::local::{Progress, SpeechModelOptions};
 
 /// Longest frame in bytes: 87 s of speech at 24 kHz.
 const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -97,11 +97,15 @@ struct Program {
 ///
 /// # Errors
 /// With [`SpeechMode::On`], why the program does not run and the way out.
-pub(super) async fn start(mode: SpeechMode, progress: &Progress) -> anyhow::Result<Option<Speech>> {
+pub(super) async fn start(
+    mode: SpeechMode,
+    model: &SpeechModelOptions,
+    progress: &Progress,
+) -> anyhow::Result<Option<Speech>> {
     match mode {
         SpeechMode::Off => Ok(None),
-        SpeechMode::On => Speech::start(progress).await.map(Some),
-        SpeechMode::Auto => match Speech::start(progress).await {
+        SpeechMode::On => Speech::start(model, progress).await.map(Some),
+        SpeechMode::Auto => match Speech::start(model, progress).await {
             Ok(speech) => Ok(Some(speech)),
             Err(error) => {
                 tracing::warn!("the simulated tutor understands no voice: {error:#}");
@@ -116,8 +120,8 @@ impl Speech {
     ///
     /// # Errors
     /// Why it does not run, and the way out.
-    pub async fn start(progress: &Progress) -> anyhow::Result<Self> {
-        let command = speech().command(progress).await?;
+    pub async fn start(model: &SpeechModelOptions, progress: &Progress) -> anyhow::Result<Self> {
+        let command = model.command(progress).await?;
         Self::run(command).await
     }
 

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use hound::{WavReader, WavWriter};
 use infra::client::{WordErrors, read_wav};
-use infra::local::{Picture, Progress, catalogue, second_voice, speech};
+use infra::local::{Picture, Progress, SpeechModelName, SpeechModelOptions, catalogue, second_voice, speech};
 use infra::simulator::{Simulator, SimulatorOptions, Speech, SpeechMode, Tuning};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 use tokio::sync::RwLock;
 
 use super::client::{Answer, Conversation, SONIC, bedrock};
@@ -34,6 +36,15 @@ const PAUSE_MS: usize = 1_600;
 
 /// Held alone where time is measured.
 static MACHINE: RwLock<()> = RwLock::const_new(());
+
+/// Packs the files of a model into an archive: folder, archive.
+const PACK: &str = "\
+import os, sys, tarfile
+with tarfile.open(sys.argv[2], 'w:bz2', compresslevel=1) as archive:
+    for name in os.listdir(sys.argv[1]):
+        if not name.endswith('.wav'):
+            archive.add(os.path.join(sys.argv[1], name), 'model/' + name)
+";
 
 struct Talk {
     simulator: Simulator,
@@ -233,6 +244,41 @@ async fn tutor_asks_again_when_its_recogniser_dies_and_the_conversation_goes_on(
         WordErrors::between("There are three balloons in the picture.", &answer.user.join(" ")).errors,
         0
     );
+}
+
+#[tokio::test]
+async fn model_is_downloaded_by_its_hash_and_recognises() {
+    let _shared = MACHINE.read().await;
+    let installed = speech().environment(&Progress::silent()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("model.tar.bz2");
+    // The packaged weights, in the form of a release.
+    let packed = Command::new(installed.join("bin/python"))
+        .args(["-I", "-c", PACK])
+        .arg(installed.join("speech-model"))
+        .arg(&archive)
+        .status();
+    assert!(packed.await.unwrap().success());
+    let bytes = std::fs::read(&archive).unwrap();
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/model.tar.bz2", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/model.tar.bz2", axum::routing::get(move || async { bytes }));
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let model = |sha256: &str| SpeechModelOptions {
+        speech_model: Some(SpeechModelName::MoonshineBaseEn),
+        speech_model_sha256: Some(sha256.to_owned()),
+        speech_model_url: Some(url.clone()),
+    };
+    let other = "0".repeat(64);
+    let refused = Speech::start(&model(&other), &Progress::silent()).await.unwrap_err().to_string();
+    assert!(refused.contains(&sha256) && refused.contains(&other), "{refused}");
+    let speech = Speech::start(&model(&sha256), &Progress::silent()).await.unwrap();
+    server.abort();
+    let samples = speech.speak(RATE, "There are three balloons.").await.unwrap();
+    assert_eq!(speech.recognise(RATE, &samples).await.unwrap(), "There are three balloons.");
+    // The same model needs no download.
+    Speech::start(&model(&sha256), &Progress::silent()).await.unwrap();
 }
 
 #[tokio::test]
