@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
+mod factors;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use ingress::{account::sessions::CHECK_INTERVAL, api};
@@ -238,6 +240,47 @@ fn guesses_at_a_step_up_are_those_of_a_sign_in() {
 }
 
 #[test]
+fn text_messages_of_proofs_that_are_not_completed_are_limited() {
+    block_on(async {
+        let live = start().await;
+        let token = sign_in(&live).await;
+        change(&live, |user| user.phone = Some(PHONE.to_owned()));
+        let password = json!({ "password": PASSWORD });
+        for number in 0..10 {
+            let status = if number % 2 == 0 {
+                post(&live, &token, "/auth/step-up", &password).await.0
+            } else {
+                sign_in_as(&live, EMAIL, Value::Null).await.0
+            };
+            assert_eq!(status, 200);
+        }
+        assert_eq!(post(&live, &token, "/auth/step-up", &password).await.0, 429);
+        assert_eq!(sign_in_as(&live, EMAIL, Value::Null).await.0, 429);
+        assert_eq!(live.cloud.state().cognito.text_messages.len(), 10, "text messages cost money");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn completed_proofs_with_text_messages_are_not_limited() {
+    block_on(async {
+        let live = start().await;
+        let token = sign_in(&live).await;
+        change(&live, |user| user.phone = Some(PHONE.to_owned()));
+        for _ in 0..12 {
+            let asked = post(&live, &token, "/auth/step-up", &json!({ "password": PASSWORD })).await.2;
+            let proof = json!({ "session": asked["session"], "code": texted(&live) });
+            assert_eq!(
+                post(&live, &token, "/auth/step-up", &proof).await.2["status"],
+                "steppedUp",
+                "{asked}"
+            );
+        }
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn mail_that_cannot_be_sent_fails_no_change() {
     block_on(async {
         let live = start().await;
@@ -285,98 +328,6 @@ fn e_mail_address_changes_with_the_code_that_was_sent_to_the_new_one() {
         let refused = post(&live, &token, "/auth/email", &json!({ "email": "taken@nova.example" })).await;
         assert_eq!((refused.0, &refused.2), (asked.0, &asked.2));
         assert_eq!(mailed(&live, "taken@nova.example"), None);
-        live.stop().await.unwrap();
-    });
-}
-
-#[test]
-fn text_messages_are_turned_on_by_the_code_to_the_phone_and_replace_the_app() {
-    block_on(async {
-        let live = start().await;
-        let token = sign_in(&live).await;
-        let on = post(&live, &token, "/auth/totp/verify", &json!({ "code": TOTP_CODE })).await;
-        assert_eq!(on.2["recoveryCodes"].as_array().unwrap().len(), 10);
-        let state = me(&live, &token).await;
-        assert_eq!((&state["secondFactor"], &state["recoveryCodes"]), (&json!("totp"), &json!(10)));
-
-        let wrong = post(&live, &token, "/auth/phone", &json!({ "phone": "010-1234-1234" })).await;
-        assert_eq!((wrong.0, &wrong.2["field"]), (422, &json!("phone")));
-        assert_eq!(post(&live, &token, "/auth/phone", &json!({ "phone": PHONE })).await.0, 204);
-        let code = texted(&live);
-        let wrong = if code == "000000" { "000001" } else { "000000" };
-        let verify =
-            async |code: &str| post(&live, &token, "/auth/phone/verify", &json!({ "code": code })).await;
-        assert_eq!(verify(wrong).await.1, "code_wrong");
-        assert_eq!(me(&live, &token).await["secondFactor"], "totp", "a number that was not verified counts");
-        let sms = verify(&code).await;
-        assert_eq!((sms.0, sms.2["recoveryCodes"].as_array().unwrap().len()), (200, 10));
-        assert_eq!(me(&live, &token).await["secondFactor"], "sms");
-        assert_eq!(sign_in_as(&live, EMAIL, Value::Null).await.2["challenge"], "sms");
-        for text in ["authenticator app was turned on", "text message were turned on"] {
-            assert_eq!(notices(&live, EMAIL, text), 1, "{text}");
-        }
-        // The codes from before are void.
-        let void = json!({ "recoveryCode": on.2["recoveryCodes"][0] });
-        assert_eq!(sign_in_as(&live, EMAIL, void).await.1, "code_wrong");
-
-        assert_eq!(post(&live, &token, "/auth/mfa/off", &Value::Null).await.0, 204);
-        let state = me(&live, &token).await;
-        assert_eq!((&state["secondFactor"], &state["recoveryCodes"]), (&json!("none"), &json!(0)));
-        assert_eq!(sign_in_as(&live, EMAIL, Value::Null).await.2["status"], "signedIn");
-        live.stop().await.unwrap();
-    });
-}
-
-#[test]
-fn text_messages_to_a_phone_are_limited() {
-    block_on(async {
-        let live = start().await;
-        let token = sign_in(&live).await;
-        for number in 0..5 {
-            let phone = json!({ "phone": format!("+82101234123{number}") });
-            assert_eq!(post(&live, &token, "/auth/phone", &phone).await.0, 204);
-        }
-        assert_eq!(post(&live, &token, "/auth/phone", &json!({ "phone": PHONE })).await.0, 429);
-        assert_eq!(live.cloud.state().cognito.text_messages.len(), 5);
-        live.stop().await.unwrap();
-    });
-}
-
-#[test]
-fn recovery_code_signs_in_once_with_the_password_and_turns_the_second_factor_off() {
-    block_on(async {
-        let live = start().await;
-        let token = sign_in(&live).await;
-        let on = post(&live, &token, "/auth/totp/verify", &json!({ "code": TOTP_CODE })).await.2;
-        let code = on["recoveryCodes"][3].clone();
-        let table = format!("{:?}", live.cloud.state().dynamodb.tables["nova-users"].items);
-        assert!(!table.contains(code.as_str().unwrap()), "a code is stored readable");
-
-        let wrong = json!({ "password": WRONG_PASSWORD, "recoveryCode": code });
-        assert_eq!(sign_in_as(&live, EMAIL, wrong).await.1, "credentials_wrong");
-        let other = json!({ "recoveryCode": "0000-0000-0000-0000-0000-0000" });
-        assert_eq!(sign_in_as(&live, EMAIL, other).await.1, "code_wrong");
-        let short = sign_in_as(&live, EMAIL, json!({ "recoveryCode": "123456" })).await;
-        assert_eq!((short.0, &short.2["field"]), (422, &json!("recoveryCode")));
-        assert_eq!(me(&live, &token).await["secondFactor"], "totp");
-
-        // Two uses at one time: the code counts once, and then the password alone signs in.
-        let body = json!({ "recoveryCode": code });
-        let (one, two) = tokio::join!(sign_in_as(&live, EMAIL, body.clone()), sign_in_as(&live, EMAIL, body));
-        assert!([&one, &two].iter().any(|answer| answer.2["status"] == "signedIn"), "{one:?} {two:?}");
-        let state = me(&live, &token).await;
-        assert_eq!((&state["secondFactor"], &state["recoveryCodes"]), (&json!("none"), &json!(9)));
-        assert_eq!(notices(&live, EMAIL, "A recovery code was used"), 1);
-
-        change(&live, |user| user.totp = true);
-        let again = json!({ "recoveryCode": code });
-        assert_eq!(sign_in_as(&live, EMAIL, again).await.1, "code_wrong", "a code is good twice");
-        for _ in 0..10 {
-            let guess = json!({ "recoveryCode": "0000-0000-0000-0000-0000-0001" });
-            sign_in_as(&live, EMAIL, guess).await;
-        }
-        let guess = json!({ "recoveryCode": on["recoveryCodes"][4] });
-        assert_eq!(sign_in_as(&live, EMAIL, guess).await.0, 429, "guesses are not limited");
         live.stop().await.unwrap();
     });
 }

@@ -189,7 +189,6 @@ async fn sign_in(
         let reveals = matches!(error, PoolError::Exhausted | PoolError::Invalid);
         problem(if reveals { PoolError::Refused } else { error })
     })?;
-    client.succeeded(&app, SIGN_IN, "sign-in", &email.mailbox()).await;
     let signed_in = match (signed_in, recovery_code) {
         (SignedIn::Challenge { kind, .. }, Some(code)) if kind != user_pool::Challenge::NewPassword => {
             client.attempt(&app, CODE_ENTRY, "recovery", &email.mailbox()).await?;
@@ -287,6 +286,8 @@ async fn respond_signed_in(
 ) -> Result<Response, ApiError> {
     match signed_in {
         SignedIn::Tokens(tokens) => {
+            // Only now: a right password without its second factor counts, because each sends a text message.
+            client.succeeded(app, SIGN_IN, "sign-in", account).await;
             let user = open_account(app, &tokens).await?;
             let session = app.account_sessions.begin(&tokens).await?;
             let cookie = keep_cookie(app, headers, &session)?;

@@ -108,9 +108,10 @@ async fn step_up(
             client.attempt(&app, SIGN_IN, "sign-in", &account).await?;
             let proof = app.user_pool.sign_in(&owner.email, &password).await;
             let proof = proof.map_err(|error| refused(&app, &caller, error, Code::PasswordWrong))?;
-            client.succeeded(&app, SIGN_IN, "sign-in", &account).await;
             match proof {
-                SignedIn::Tokens(tokens) => return stepped_up(&app, &caller, &tokens).await,
+                SignedIn::Tokens(tokens) => {
+                    return stepped_up(&app, &client, &caller, &tokens, &account).await;
+                }
                 SignedIn::Challenge { kind, session, destination } => {
                     let challenge = Challenge::from(kind);
                     if given.is_none() || challenge != Challenge::Totp {
@@ -134,14 +135,17 @@ async fn step_up(
     let proof = proof.map_err(|error| refused(&app, &caller, error, Code::ChallengeEnded))?;
     let SignedIn::Tokens(tokens) = proof else { return Err(challenge_ended()) };
     client.succeeded(&app, CODE_ENTRY, "challenge", &account).await;
-    stepped_up(&app, &caller, &tokens).await
+    stepped_up(&app, &client, &caller, &tokens, &account).await
 }
 
 async fn stepped_up(
     app: &AppState,
+    client: &Client,
     caller: &Caller,
     tokens: &Tokens,
+    account: &str,
 ) -> Result<Json<StepUpResult>, ApiError> {
+    client.succeeded(app, SIGN_IN, "sign-in", account).await;
     discard(app, tokens).await;
     app.account_sessions.step_up(caller).await?;
     let expires_in = u32::try_from(STEP_UP_TIME.as_secs()).unwrap_or(0);
