@@ -278,6 +278,8 @@ fn pause(sensitivity: Sensitivity) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::simulator::audible::encode;
 
@@ -345,5 +347,39 @@ mod tests {
         let unfinished = vec![Heard::Text("unfinished".into())];
         assert_eq!(detector.close(), vec![SpeechEvent::TurnEnded(unfinished)]);
         assert_eq!(detector.close(), vec![]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_sound_in_any_pieces_ends_only_turns_that_began(
+            sound in prop::collection::vec(any::<u8>(), 0..60_000),
+            piece in 1usize..4_000,
+            recognises in any::<bool>(),
+        ) {
+            let detector = SpeechDetector::new(RATE, Sensitivity::High, 0.1);
+            let mut detector = if recognises { detector.with_recogniser() } else { detector };
+            let mut moments: Vec<SpeechEvent> = sound.chunks(piece).flat_map(|piece| detector.listen(piece)).collect();
+            moments.extend(detector.close());
+            let mut speaking = false;
+            for moment in moments {
+                match moment {
+                    SpeechEvent::SpeechStarted => {
+                        prop_assert!(!speaking);
+                        speaking = true;
+                    }
+                    SpeechEvent::Pause(samples) | SpeechEvent::Cut(samples) => prop_assert!(speaking && !samples.is_empty()),
+                    SpeechEvent::VoiceEnded { .. } => {
+                        prop_assert!(speaking && recognises);
+                        speaking = false;
+                    }
+                    SpeechEvent::TurnEnded(heard) => {
+                        // What was too short for a turn is heard when the audio closes.
+                        prop_assert!(speaking || !heard.is_empty());
+                        speaking = false;
+                    }
+                }
+            }
+            prop_assert!(!speaking);
+        }
     }
 }

@@ -79,3 +79,26 @@ fn level_db(frame: &[i16]) -> f32 {
 fn rounded(sample: f32) -> i16 {
     sample.round() as i16
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_of_any_rate_has_the_samples_of_the_network() {
+        for samples in [128_i16, 256, 384] {
+            let ramp: Vec<i16> = (0..samples).collect();
+            let converted = at_16_khz(&ramp);
+            assert_eq!((converted.len(), converted[0]), (FRAME_SAMPLES, 0));
+            assert!(converted.is_sorted() && converted[FRAME_SAMPLES - 1] >= samples - 3, "{samples}");
+        }
+    }
+
+    #[test]
+    fn loud_tone_that_keeps_its_level_is_no_voice() {
+        let mut detector = VoiceDetector::new();
+        let tone: Vec<i16> =
+            (0..FRAME_SAMPLES).map(|at| if at % 128 < 64 { 6_000 } else { -6_000 }).collect();
+        assert!((0..500).all(|_| !detector.hears_voice(&tone)));
+    }
+}
