@@ -15,11 +15,14 @@ async fn one_conversation_leaves_transcript_assessment_progress_and_alert() -> a
     let _place = beside_others().await;
     let system = System::start("one", Delivery::Once).await?;
     let learners = conversations::learners(&system, 1).await?;
-    let finished = conversations::converse_at_once(&learners).await?;
+    let mut finished = conversations::converse_at_once(&learners).await?;
+    conversations::check_results(&system, &finished).await?;
+    // The second conversation is compared with the first one, and moves the learner in the rankings.
+    finished.extend(conversations::converse_at_once(&learners).await?);
     conversations::check_results(&system, &finished).await?;
     check_audio(&system).await?;
     access::check_refusals(&system, &learners[0]).await?;
-    conversations::check_pipeline(&system, 1).await?;
+    conversations::check_pipeline(&system, 2).await?;
     system.stop().await
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn check(system: &System, ops: &Ops) -> anyhow::Result<()> {
 /// The numbers of UserProgress without the count of changes.
 async fn progress(system: &System) -> anyhow::Result<Progress> {
     let mut progress = system.results.progress().await?;
-    progress.values_mut().for_each(|numbers| drop(numbers.remove("revision")));
+    progress.values_mut().for_each(|numbers| _ = numbers.remove("revision"));
     Ok(progress)
 }
 
