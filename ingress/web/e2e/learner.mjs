@@ -12,6 +12,8 @@ import net from "node:net";
 import { accessible, browser, CODE, PASSWORD } from "./chromium.mjs";
 
 const [service, wav, words] = process.argv.slice(2);
+/** Typed while the connection is lost. */
+const TYPED = "The apples are very fresh.";
 const NEW_PASSWORD = "Correct-Horse-8";
 
 /** The network between browser and service. Chromium's own offline mode keeps open WebSockets. */
@@ -95,17 +97,24 @@ async function conversationByVoice(page) {
   await captions(page).nth(2).waitFor();
   network.fail();
   await page.getByText("The connection was lost").waitFor();
+  // What is typed meanwhile is sent when the connection is back.
+  await page.getByRole("button", { name: "Type instead" }).click();
+  await page.getByLabel("Your sentence").fill(TYPED);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
   network.recover();
   await page.getByText("The connection is back").waitFor();
+  await captions(page).filter({ hasText: TYPED }).waitFor();
   await page.getByRole("button", { name: "End", exact: true }).click();
   await page.getByRole("button", { name: "See the result" }).click();
   await page.getByRole("heading", { name: "Scores" }).waitFor();
   const transcript = page.getByRole("region", { name: "Transcript" }).getByRole("listitem");
   // Transcript and scores load independently.
   await transcript.first().waitFor();
-  const said = (await transcript.allInnerTexts()).filter((text) => text.includes(words));
-  assert.equal(said.length, 1, `the transcript has what was said, once: ${await transcript.allInnerTexts()}`);
+  const turns = await transcript.allInnerTexts();
+  for (const sentence of [words, TYPED])
+    assert.equal(turns.filter((text) => text.includes(sentence)).length, 1, `${sentence}, once: ${turns}`);
   await accessible(page, "result");
+  await withoutConnection(page);
   await page.getByRole("link", { name: "Progress" }).click();
   await page.getByRole("link", { name: /A street market/u }).waitFor();
   await accessible(page, "progress");
@@ -116,7 +125,40 @@ async function conversationByVoice(page) {
   await page.getByRole("heading", { name: "계정", exact: true }).waitFor();
   assert.equal(await page.locator("html").getAttribute("lang"), "ko");
   await page.getByRole("button", { name: "로그아웃", exact: true }).click();
-  await page.getByRole("heading", { name: "로그인" }).waitFor();
+  await page.getByRole("heading", { name: "로그인", exact: true }).waitFor();
+  assert.equal(await page.evaluate(keptResults), 0, "results stay after the sign-out");
+}
+
+/** Runs in the page: the number of results that the browser keeps. */
+function keptResults() {
+  return new Promise((resolve, reject) => {
+    const opened = indexedDB.open("nova-results");
+    opened.addEventListener("error", () => reject(opened.error));
+    opened.addEventListener("success", () => {
+      const counted = opened.result.transaction("results").objectStore("results").count();
+      counted.addEventListener("success", () => resolve(counted.result));
+    });
+  });
+}
+
+/** The page opens from the service worker and shows the kept result, until the connection is back. */
+async function withoutConnection(page) {
+  const result = page.url();
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  assert.equal(await page.evaluate(keptResults), 1);
+  network.fail();
+  await page.goto(`${url}/progress`);
+  await page.getByRole("heading", { name: "No connection" }).waitFor();
+  await accessible(page, "offline");
+  await page.getByRole("button", { name: /street-market/u }).click();
+  await page.getByRole("heading", { name: "Scores" }).waitFor();
+  await page.getByRole("region", { name: "Transcript" }).getByText(words).waitFor();
+  await page.getByRole("button", { name: "Back" }).click();
+  network.recover();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("heading", { name: "Your progress" }).waitFor();
+  await page.goto(result);
+  await page.getByRole("heading", { name: "Scores" }).waitFor();
 }
 
 async function refusedMicrophone(page) {

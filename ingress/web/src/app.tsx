@@ -9,10 +9,13 @@ import { currentSession, renew, subscribe } from "./api/session";
 import { useSession } from "./api/use-session";
 import styles from "./app.module.css";
 import { I18nProvider, useI18n } from "./i18n/i18n";
+import { forgetAll } from "./offline/kept";
+import { UpdatePrompt } from "./offline/updates";
 import { Confirm, Forgot, SignIn, SignUp } from "./pages/account/sign-in";
 import { Gallery } from "./pages/gallery/gallery";
 import { Loading, PageTitle } from "./ui/ui";
 
+const Offline = lazy(() => import("./offline/offline").then((page) => ({ default: page.Offline })));
 const Talk = lazy(() => import("./pages/talk/talk").then((page) => ({ default: page.Talk })));
 const Result = lazy(() => import("./pages/result/result").then((page) => ({ default: page.Result })));
 const Progress = lazy(() => import("./pages/progress/progress").then((page) => ({ default: page.Progress })));
@@ -40,9 +43,12 @@ const queries = new QueryClient({
 export function App() {
   useEffect(() => {
     void renew();
-    // Nothing of one learner stays in memory for the next.
+    // Nothing of one learner stays for the next.
     return subscribe(() => {
-      if (currentSession().state === "signedOut") queries.clear();
+      if (currentSession().state !== "signedOut") return;
+      queries.clear();
+      // A browser that refuses storage has nothing to forget.
+      forgetAll().catch(() => undefined);
     });
   }, []);
   return (
@@ -90,6 +96,7 @@ function Entrance() {
   const session = useSession();
   const from = (useLocation().state as { from?: string } | null)?.from ?? "/";
   if (session.state === "unknown") return <Loading />;
+  if (session.state === "offline") return <OfflinePage />;
   if (session.state === "signedIn") return <Navigate to={from} replace />;
   return (
     <Main>
@@ -108,6 +115,7 @@ function SignedIn() {
     if (learnersLanguage !== null) setLanguage(learnersLanguage);
   }, [learnersLanguage, setLanguage]);
   if (session.state === "unknown") return <Loading />;
+  if (session.state === "offline") return <OfflinePage />;
   if (session.state === "signedOut") return <Navigate to="/sign-in" state={{ from: pathname }} replace />;
   return <Outlet />;
 }
@@ -130,9 +138,18 @@ function Frame() {
         <NavLink to="/account">{t("nav.account")}</NavLink>
       </nav>
       <Main>
+        <UpdatePrompt />
         <Outlet />
       </Main>
     </>
+  );
+}
+
+function OfflinePage() {
+  return (
+    <Main>
+      <Offline />
+    </Main>
   );
 }
 

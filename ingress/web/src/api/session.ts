@@ -9,8 +9,12 @@ import type { components } from "./generated/openapi";
 type Access = components["schemas"]["Access"];
 export type User = components["schemas"]["User"];
 
+/** `offline`: the service could not be reached, so nobody knows yet whether there is a session. */
 export type Session =
-  { readonly state: "unknown" } | { readonly state: "signedOut" } | { readonly state: "signedIn"; readonly user: User };
+  | { readonly state: "unknown" }
+  | { readonly state: "offline" }
+  | { readonly state: "signedOut" }
+  | { readonly state: "signedIn"; readonly user: User };
 
 /** A token is renewed this long before it expires. */
 const RENEW_BEFORE_MS = 60_000;
@@ -61,6 +65,7 @@ async function requestRenewal(): Promise<boolean> {
   try {
     response = await fetch("/auth/refresh", { method: "POST", headers: { "x-nova-csrf": "1" } });
   } catch {
+    if (session.state === "unknown") change({ state: "offline" });
     return false;
   }
   if (response.ok) {

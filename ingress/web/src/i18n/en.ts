@@ -334,6 +334,18 @@ export const en = {
   "flag.manipulation": "manipulation",
   "flag.little_speech": "little speech",
 
+  "offline.title": "No connection",
+  "offline.lead": "The service cannot be reached. The page connects again by itself when the network is back.",
+  "offline.kept": "Results kept in this browser",
+  "offline.nothingKept": "None. Results that you open are kept here until you sign out.",
+  "offline.banner": "There is no connection: recordings cannot be played.",
+  "update.ready": "A new version of this page is ready.",
+  "update.start": "Use it now",
+  "install.title": "Nova English as an app",
+  "install.lead": "The app opens faster and shows your results without a connection.",
+  "install.ios": "In Safari, tap Share, then “Add to Home Screen”. Sign in once more in the app.",
+  "install.start": "Install",
+
   "nav.operation": "Operation",
   "ops.title": "Operation",
   "ops.live": "live · {time}",

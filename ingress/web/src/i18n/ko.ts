@@ -332,6 +332,18 @@ export const ko: Record<MessageId, string> = {
   "flag.manipulation": "조작 시도",
   "flag.little_speech": "말이 적음",
 
+  "offline.title": "연결되지 않음",
+  "offline.lead": "서비스에 연결할 수 없습니다. 네트워크가 돌아오면 저절로 다시 연결합니다.",
+  "offline.kept": "이 브라우저에 보관된 결과",
+  "offline.nothingKept": "없습니다. 열어 본 결과는 로그아웃할 때까지 여기에 보관됩니다.",
+  "offline.banner": "연결되지 않아 녹음을 재생할 수 없습니다.",
+  "update.ready": "이 페이지의 새 버전이 준비되었습니다.",
+  "update.start": "지금 사용하기",
+  "install.title": "앱으로 쓰는 Nova English",
+  "install.lead": "앱은 더 빨리 열리고, 연결 없이도 결과를 볼 수 있습니다.",
+  "install.ios": "Safari에서 공유를 누르고 “홈 화면에 추가”를 선택하세요. 앱에서 한 번 더 로그인해야 합니다.",
+  "install.start": "설치",
+
   "nav.operation": "운영",
   "ops.title": "운영",
   "ops.live": "실시간 · {time}",

@@ -36,6 +36,8 @@ export class LiveSession {
   readonly #detector = new SpeechDetector();
   #socket: WebSocket | null = null;
   #ready = false;
+  /** Sentences typed while the conversation was not ready, or its connection was lost. */
+  #unsentTexts: string[] = [];
   /** Whether a socket of the conversation was ever open. */
   #begun = false;
   #microphoneLevel = 0;
@@ -79,7 +81,8 @@ export class LiveSession {
   }
 
   sendText(text: string): void {
-    this.#send({ type: "text", text });
+    if (this.#ready) this.#send({ type: "text", text });
+    else this.#unsentTexts.push(text);
     this.#dispatch({ type: "typed", text });
   }
 
@@ -192,6 +195,7 @@ export class LiveSession {
       this.#socket?.send(samples.slice(at, at + RESEND_SAMPLES));
     }
     this.#ready = true;
+    for (const text of this.#unsentTexts.splice(0)) this.#send({ type: "text", text });
     if (returning) {
       const seconds = (count: number): number => count / SAMPLE_RATE_HZ;
       this.#dispatch({ type: "back", keptSeconds: seconds(samples.length), lostSeconds: seconds(lost), sayAgain });

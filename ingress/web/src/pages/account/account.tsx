@@ -5,6 +5,7 @@ import { useState, type FormEvent } from "react";
 import { api, body, type Schemas } from "../../api/client";
 import { useMe } from "../../api/me";
 import { signedOut } from "../../api/session";
+import { Install } from "../../offline/install";
 import { useI18n, type Language } from "../../i18n/i18n";
 import { Button, Dialog, ErrorMessage, Field, Loading, PageTitle, Select, styles as ui } from "../../ui/ui";
 import { EmailAddress, Password, SecondFactor } from "./security";
@@ -32,6 +33,7 @@ export function Account() {
         <SignOut />
       </section>
       <Data />
+      <Install />
       <StepUpDialog />
     </>
   );

@@ -5,7 +5,9 @@ import { useEffect, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { ApiError, api, body, type Schemas } from "../../api/client";
 import { followResults, type ResultEvent } from "../../api/results";
+import { useSession } from "../../api/use-session";
 import { useI18n } from "../../i18n/i18n";
+import { forget, keep } from "../../offline/kept";
 import { Button, buttonClass, Dialog, ErrorMessage, Loading, PageTitle, Simulated, styles as ui } from "../../ui/ui";
 import styles from "./result.module.css";
 import { Transcript, usePlayTurn } from "./transcript";
@@ -27,6 +29,7 @@ export function Result() {
     queryKey: ["assessment", conversationId],
     queryFn: () => orNull(body(() => api.GET("/api/conversations/{id}/assessment", path))),
   });
+  useKeep(transcript.data, assessment.data);
   const words = transcript.data === null || typeof transcript.data === "string" ? undefined : transcript.data;
   return (
     <>
@@ -43,6 +46,17 @@ export function Result() {
       <Delete conversationId={conversationId} />
     </>
   );
+}
+
+/** Keeps the result for the time without a connection. */
+function useKeep(transcript: TranscriptView | string | null | undefined, assessment: Assessment | null | undefined) {
+  const session = useSession();
+  const userId = session.state === "signedIn" ? session.user.userId : null;
+  useEffect(() => {
+    if (userId === null || typeof transcript !== "object" || transcript === null || assessment === undefined) return;
+    // A browser that refuses storage keeps nothing.
+    keep({ userId, transcript, assessment, openedAt: Date.now() }).catch(() => undefined);
+  }, [userId, transcript, assessment]);
 }
 
 interface Stages {
@@ -102,7 +116,7 @@ function Strip({ stages }: { readonly stages: Stages }) {
   );
 }
 
-function Assessed({
+export function Assessed({
   view,
   transcript,
 }: {
@@ -313,6 +327,7 @@ function Delete({ conversationId }: { readonly conversationId: string }) {
           if (!(failure instanceof ApiError) || failure.status !== 404) throw failure;
         },
       );
+      await forget(conversationId).catch(() => undefined);
       queries.removeQueries({ queryKey: ["transcript", conversationId] });
       queries.removeQueries({ queryKey: ["assessment", conversationId] });
       await queries.invalidateQueries({ queryKey: ["conversations"] });
