@@ -1,5 +1,7 @@
 //! What analysts read: learners by level, name and activity, the feed of results, and tables as CSV.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
+
 use std::collections::BTreeSet;
 
 use events::contract::Level;
@@ -91,20 +93,9 @@ fn analysts_find_learners_by_level_name_and_activity_in_pages_and_as_a_table() {
         assert!(table.starts_with("\u{feff}\"userId\","), "{table}");
         assert!(table.contains(r#""mina","'=Mina","B1","#), "no cell is a formula: {table}");
         assert!(table.contains("\r\n\"learner-2\",\"Learner 2\",\"B1\","), "{table}");
-        let days = analyst.text("/api/learners/learner-2/progress", "text/csv").await;
-        assert!(days.lines().nth(1).unwrap().contains(",1,"), "{days}");
-        assert!(days.starts_with("\u{feff}\"date\","), "{days}");
-        let (status, problem) = analyst.get("/api/learners?level=D1").await;
-        assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("level")));
-        let (status, problem) = analyst.get(&format!("/api/learners?name={}", "x".repeat(101))).await;
-        assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("name")));
-        let (status, problem) = analyst.get("/api/learners?cursor=x").await;
-        assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("cursor")));
-        let state = live.cloud.state();
-        let own = |(partition, sort): &&(String, String)| !partition.contains('#') && !sort.contains('#');
-        let items = state.dynamodb.tables[PROGRESS].items.keys().filter(own).count();
-        drop(state);
-        assert_eq!(items, 4, "two days and two totals");
+        check_days(&analyst).await;
+        check_wrong_queries(&analyst).await;
+        assert_eq!(own_items(&live), 4, "two days and two totals");
         live.stop().await.unwrap();
     });
 }
@@ -127,11 +118,7 @@ fn analysts_sort_learners_and_see_sums_flags_and_scores() {
         }
         sign_up(&live, "idle", Profile::new("Idle".to_owned())).await;
         let analyst = Reader::analyst(&live);
-        let get = async |path: &str| {
-            let (status, page) = analyst.get(path).await;
-            assert_eq!(status, OK, "{path}: {page}");
-            page
-        };
+        let get = async |path: &str| page(&analyst, path).await;
         let sorted = async |query: &str| {
             let (mut found, mut cursor) = (Vec::new(), String::new());
             loop {
@@ -157,63 +144,97 @@ fn analysts_sort_learners_and_see_sums_flags_and_scores() {
             .map(|learner| learner["total"]["scores"]["overall"].as_f64().unwrap())
             .collect();
         assert!(!means.is_empty() && means.is_sorted_by(|one, next| one >= next), "{means:?}");
-        let cursor = get("/api/learners?limit=1&sort=overall").await["nextCursor"].clone();
-        for (query, field) in [
-            ("learners?sort=beauty".to_owned(), "sort"),
-            ("learners?order=asc".to_owned(), "order"),
-            ("learners?sort=speech&activeSince=2026-01-01T00:00:00Z".to_owned(), "sort"),
-            (format!("learners?sort=speech&cursor={}", cursor.as_str().unwrap()), "cursor"),
-            ("overview".to_owned(), "by"),
-            ("overview?by=mood".to_owned(), "by"),
-            ("flagged?flag=bored".to_owned(), "flag"),
-            ("learners/learner-2/scores?limit=0".to_owned(), "limit"),
-        ] {
-            let (status, problem) = analyst.get(&format!("/api/{query}")).await;
-            assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{query}");
-        }
-
-        let assessed: u64 = sum_of(&get("/api/learners?sort=conversations").await, "/total/scored");
-        for by in ["level", "picture", "week"] {
-            let overview = get(&format!("/api/overview?by={by}")).await;
-            assert_eq!(sum_of(&overview, "/conversations"), 6, "{by}: {overview}");
-            assert_eq!(sum_of(&overview, "/scored"), assessed, "{by}: {overview}");
-        }
-        let pictures = get("/api/overview?by=picture").await;
-        assert_eq!(
-            (pictures["items"].as_array().unwrap().len(), &pictures["items"][0]["key"]),
-            (1, &json!("street-market"))
-        );
-
-        let (mut flagged, mut scored) = (0, 0);
-        for learner in ["learner-1", "learner-2", "learner-3"] {
-            let page = get(&format!("/api/learners/{learner}/scores")).await;
-            let own = Reader::learner(&live, learner).get("/api/progress/scores").await;
-            assert_eq!(own, (OK, page.clone()));
-            let items = page["items"].as_array().unwrap();
-            assert!(
-                items.iter().all(|item| item["words"].as_u64() == Some(8) && item["overall"].is_u64()),
-                "{page}"
-            );
-            scored += items.len() as u64;
-            flagged += items.iter().filter(|item| item["flags"] != json!([])).count();
-            let table = analyst.text(&format!("/api/learners/{learner}/scores.csv"), "text/csv").await;
-            assert_eq!(table, analyst.text(&format!("/api/learners/{learner}/scores"), "text/csv").await);
-            assert_eq!(table.lines().count(), items.len() + 1);
-        }
-        assert_eq!(scored, assessed);
-        let list = get("/api/flagged?flag=little_speech").await;
-        let items = list["items"].as_array().unwrap();
-        assert_eq!(items.len(), flagged, "{list}");
-        assert!(items.iter().all(|item| item["name"].as_str().unwrap().starts_with("Learner ")), "{list}");
-        if let Some(item) = items.first() {
-            let learner = Reader::learner(&live, item["learnerId"].as_str().unwrap());
-            let id = item["conversationId"].as_str().unwrap();
-            learner.delete(&format!("/api/conversations/{id}")).await;
-            assert_eq!(get("/api/flagged").await["items"].as_array().unwrap().len(), flagged - 1);
-        }
+        check_wrong_sorts(&analyst).await;
+        check_overview_and_flags(&live, &analyst).await;
         assert_eq!(Reader::learner(&live, "learner-1").get("/api/flagged").await.0, StatusCode::FORBIDDEN);
         live.stop().await.unwrap();
     });
+}
+
+async fn check_days(analyst: &Reader<'_>) {
+    let days = analyst.text("/api/learners/learner-2/progress", "text/csv").await;
+    assert!(days.lines().nth(1).unwrap().contains(",1,"), "{days}");
+    assert!(days.starts_with("\u{feff}\"date\","), "{days}");
+}
+
+async fn check_wrong_queries(analyst: &Reader<'_>) {
+    let (status, problem) = analyst.get("/api/learners?level=D1").await;
+    assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("level")));
+    let (status, problem) = analyst.get(&format!("/api/learners?name={}", "x".repeat(101))).await;
+    assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("name")));
+    let (status, problem) = analyst.get("/api/learners?cursor=x").await;
+    assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!("cursor")));
+}
+
+/// Items of learners in UserProgress: days and totals.
+fn own_items(live: &Live) -> usize {
+    let own = |(partition, sort): &&(String, String)| !partition.contains('#') && !sort.contains('#');
+    live.cloud.state().dynamodb.tables[PROGRESS].items.keys().filter(own).count()
+}
+
+async fn page(analyst: &Reader<'_>, path: &str) -> Value {
+    let (status, page) = analyst.get(path).await;
+    assert_eq!(status, OK, "{path}: {page}");
+    page
+}
+
+async fn check_overview_and_flags(live: &Live, analyst: &Reader<'_>) {
+    let assessed: u64 = sum_of(&page(analyst, "/api/learners?sort=conversations").await, "/total/scored");
+    for by in ["level", "picture", "week"] {
+        let overview = page(analyst, &format!("/api/overview?by={by}")).await;
+        assert_eq!(sum_of(&overview, "/conversations"), 6, "{by}: {overview}");
+        assert_eq!(sum_of(&overview, "/scored"), assessed, "{by}: {overview}");
+    }
+    let pictures = page(analyst, "/api/overview?by=picture").await;
+    assert_eq!(
+        (pictures["items"].as_array().unwrap().len(), &pictures["items"][0]["key"]),
+        (1, &json!("street-market"))
+    );
+
+    let (mut flagged, mut scored) = (0, 0);
+    for learner in ["learner-1", "learner-2", "learner-3"] {
+        let page = page(analyst, &format!("/api/learners/{learner}/scores")).await;
+        let own = Reader::learner(live, learner).get("/api/progress/scores").await;
+        assert_eq!(own, (OK, page.clone()));
+        let items = page["items"].as_array().unwrap();
+        assert!(
+            items.iter().all(|item| item["words"].as_u64() == Some(8) && item["overall"].is_u64()),
+            "{page}"
+        );
+        scored += items.len() as u64;
+        flagged += items.iter().filter(|item| item["flags"] != json!([])).count();
+        let table = analyst.text(&format!("/api/learners/{learner}/scores.csv"), "text/csv").await;
+        assert_eq!(table, analyst.text(&format!("/api/learners/{learner}/scores"), "text/csv").await);
+        assert_eq!(table.lines().count(), items.len() + 1);
+    }
+    assert_eq!(scored, assessed);
+    let list = page(analyst, "/api/flagged?flag=little_speech").await;
+    let items = list["items"].as_array().unwrap();
+    assert_eq!(items.len(), flagged, "{list}");
+    assert!(items.iter().all(|item| item["name"].as_str().unwrap().starts_with("Learner ")), "{list}");
+    if let Some(item) = items.first() {
+        let learner = Reader::learner(live, item["learnerId"].as_str().unwrap());
+        let id = item["conversationId"].as_str().unwrap();
+        learner.delete(&format!("/api/conversations/{id}")).await;
+        assert_eq!(page(analyst, "/api/flagged").await["items"].as_array().unwrap().len(), flagged - 1);
+    }
+}
+
+async fn check_wrong_sorts(analyst: &Reader<'_>) {
+    let cursor = page(analyst, "/api/learners?limit=1&sort=overall").await["nextCursor"].clone();
+    for (query, field) in [
+        ("learners?sort=beauty".to_owned(), "sort"),
+        ("learners?order=asc".to_owned(), "order"),
+        ("learners?sort=speech&activeSince=2026-01-01T00:00:00Z".to_owned(), "sort"),
+        (format!("learners?sort=speech&cursor={}", cursor.as_str().unwrap()), "cursor"),
+        ("overview".to_owned(), "by"),
+        ("overview?by=mood".to_owned(), "by"),
+        ("flagged?flag=bored".to_owned(), "flag"),
+        ("learners/learner-2/scores?limit=0".to_owned(), "limit"),
+    ] {
+        let (status, problem) = analyst.get(&format!("/api/{query}")).await;
+        assert_eq!((status, &problem["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{query}");
+    }
 }
 
 /// The sum of the number at `pointer` over the items of a page.
