@@ -97,8 +97,8 @@ mod tests {
         writes.iter().map(write).collect()
     }
 
-    fn of(event: Event) -> Vec<(&'static str, String, String)> {
-        keys(&writes("table", &change(&event).unwrap()).unwrap())
+    fn of(event: &Event) -> Vec<(&'static str, String, String)> {
+        keys(&writes("table", &change(event).unwrap()).unwrap())
     }
 
     #[test]
@@ -106,17 +106,23 @@ mod tests {
         let shard = shard(&"learner-1".parse().unwrap());
         let add = |group: &str, of: &str| ("add", format!("sums#{group}#{shard}"), of.to_owned());
         let groups = [add("level", "B1"), add("picture", "city-cafe"), add("week", "2026-W48")];
-        assert_eq!(of(Event::ConversationCompleted(completed(6))), groups);
-        assert_eq!(of(Event::ConversationCompleted(completed(0))), []);
+        assert_eq!(of(&Event::ConversationCompleted(completed(6))), groups);
+        assert_eq!(of(&Event::ConversationCompleted(completed(0))), []);
         let calm = analyzed(70, Level::B2);
         let start = by_start(calm.conversation_id);
         let score = ("put", "learner-1".to_owned(), format!("score#{start}"));
-        assert_eq!(of(Event::ConversationAnalyzed(calm.clone())), [&groups[..], &[score.clone()]].concat());
+        assert_eq!(
+            of(&Event::ConversationAnalyzed(calm.clone())),
+            [&groups[..], std::slice::from_ref(&score)].concat()
+        );
         let older = ConversationAnalyzed { level: None, ..calm.clone() };
-        assert_eq!(of(Event::ConversationAnalyzed(older)), [&groups[1..], &[score.clone()]].concat());
+        assert_eq!(
+            of(&Event::ConversationAnalyzed(older)),
+            [&groups[1..], std::slice::from_ref(&score)].concat()
+        );
         let flagged = ConversationAnalyzed { flags: vec![Flag::Distress], ..calm };
         let flag = ("put", "flagged#".to_owned(), start);
-        assert_eq!(of(Event::ConversationAnalyzed(flagged)), [&groups[..], &[score, flag]].concat());
+        assert_eq!(of(&Event::ConversationAnalyzed(flagged)), [&groups[..], &[score, flag]].concat());
     }
 
     #[test]
