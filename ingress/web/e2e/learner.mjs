@@ -13,7 +13,8 @@ import { accessible, browser, CODE, PASSWORD } from "./chromium.mjs";
 
 const [service, wav, words] = process.argv.slice(2);
 /** Typed while the connection is lost. */
-const TYPED = "The apples are very fresh.";
+const TYPED = "This market is more better.";
+const BETTER = "This market is better.";
 const NEW_PASSWORD = "Correct-Horse-8";
 
 /** The network between browser and service. Chromium's own offline mode keeps open WebSockets. */
@@ -114,6 +115,7 @@ async function conversationByVoice(page) {
   for (const sentence of [words, TYPED])
     assert.equal(turns.filter((text) => text.includes(sentence)).length, 1, `${sentence}, once: ${turns}`);
   await accessible(page, "result");
+  await sayAgain(page);
   await withoutConnection(page);
   await page.getByRole("link", { name: "Progress" }).click();
   await page.getByRole("link", { name: /A street market/u }).waitFor();
@@ -127,6 +129,22 @@ async function conversationByVoice(page) {
   await page.getByRole("button", { name: "로그아웃", exact: true }).click();
   await page.getByRole("heading", { name: "로그인", exact: true }).waitFor();
   assert.equal(await page.evaluate(keptResults), 0, "results stay after the sign-out");
+}
+
+/** The correction as an exercise: the phrase is hidden, and missing words are marked. */
+async function sayAgain(page) {
+  const correction = page.getByRole("region", { name: "One thing to work on" });
+  await correction.getByText(BETTER).waitFor();
+  await correction.getByRole("button", { name: "Say it again" }).click();
+  assert.equal(await correction.getByText(BETTER).count(), 0, "the exercise hides the phrase");
+  const attempt = correction.getByLabel(/from memory/u);
+  await attempt.fill("this is better");
+  await correction.getByRole("button", { name: "Check" }).click();
+  assert.deepEqual(await correction.locator("mark").allInnerTexts(), ["market"]);
+  await accessible(page, "exercise");
+  await attempt.fill("this market is better");
+  await correction.getByRole("button", { name: "Check" }).click();
+  await correction.getByText("Exactly right.").waitFor();
 }
 
 /** Runs in the page: the number of results that the browser keeps. */

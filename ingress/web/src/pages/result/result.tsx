@@ -9,6 +9,7 @@ import { useSession } from "../../api/use-session";
 import { useI18n } from "../../i18n/i18n";
 import { forget, keep } from "../../offline/kept";
 import { Button, buttonClass, Dialog, ErrorMessage, Loading, PageTitle, Simulated, styles as ui } from "../../ui/ui";
+import { Exercise } from "./exercise";
 import styles from "./result.module.css";
 import { Transcript, usePlayTurn } from "./transcript";
 
@@ -202,23 +203,33 @@ function Correction(props: {
     (candidate) => candidate.speaker === "learner" && candidate.text.includes(quote),
   );
   const play = usePlayTurn(props.transcript?.conversationId ?? "");
+  const [exercising, setExercising] = useState(false);
   return (
     <div className={styles.sentence}>
       <p className={props.large === true ? styles.big : ""} lang="en">
         <del>{quote}</del>
       </p>
-      <p className={props.large === true ? styles.big : ""} lang="en">
-        <span className="hidden">{t("result.better")}: </span>
-        <ins>{better}</ins>
-      </p>
+      {/* From memory: the exercise hides the phrase. */}
+      {!exercising && (
+        <p className={props.large === true ? styles.big : ""} lang="en">
+          <span className="hidden">{t("result.better")}: </span>
+          <ins>{better}</ins>
+        </p>
+      )}
       <p lang={props.lang} className={styles.why}>
         {why}
       </p>
-      {turn?.audio !== null && turn?.audio !== undefined && (
-        <Button onClick={() => void play.start(turn.index)} disabled={play.loading}>
-          <span aria-hidden="true">▶</span> {t("result.hear")}
+      <div className={ui.row}>
+        {turn?.audio !== null && turn?.audio !== undefined && (
+          <Button onClick={() => void play.start(turn.index)} disabled={play.loading}>
+            <span aria-hidden="true">▶</span> {t("result.hear")}
+          </Button>
+        )}
+        <Button aria-expanded={exercising} onClick={() => setExercising(!exercising)}>
+          {t(exercising ? "exercise.show" : "exercise.begin")}
         </Button>
-      )}
+      </div>
+      {exercising && <Exercise phrase={better} />}
       <ErrorMessage error={play.error} />
     </div>
   );
