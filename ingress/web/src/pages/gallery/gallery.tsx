@@ -9,6 +9,7 @@ import { isMessage, useI18n } from "../../i18n/i18n";
 import { ErrorMessage, Loading, PageTitle } from "../../ui/ui";
 import { PictureImage } from "../../ui/picture";
 import styles from "./gallery.module.css";
+import { NextStep } from "./next-step";
 
 type Picture = Schemas["PictureSummary"];
 
@@ -47,6 +48,7 @@ export function Gallery() {
         </div>
         {streak > 0 && <p className={styles.streak}>{t("gallery.streak", { days: streak })}</p>}
       </header>
+      <NextStep />
       <div className={styles.categories} role="group" aria-label={t("gallery.categories")}>
         {[null, ...categories].map((value) => (
           <button key={value ?? ""} type="button" aria-pressed={value === category} onClick={() => setCategory(value)}>

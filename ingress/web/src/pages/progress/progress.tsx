@@ -1,16 +1,14 @@
 /** Streak, time, scores over the last weeks, and the conversations. */
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Link } from "react-router";
+import { useQuery } from "@tanstack/react-query";
 import { api, body, type Schemas } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
-import { Button, ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
-import { usePictures } from "../gallery/gallery";
+import { ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
 import { Bars, Line } from "./chart";
+import { History } from "./history";
 import styles from "./progress.module.css";
 
 const DAYS = 30;
-const HISTORY_PAGE = 20;
 const minutes = (ms: number): number => Math.round(ms / 6000) / 10;
 
 export function Progress() {
@@ -96,53 +94,6 @@ export function Charts({ days, to }: { readonly days: readonly Schemas["Day"][];
         dates={dates}
       />
     </div>
-  );
-}
-
-function History() {
-  const { t, intl } = useI18n();
-  const pictures = usePictures();
-  const titles = new Map(pictures.data?.items.map((picture) => [picture.imageId, picture.title]));
-  const history = useInfiniteQuery({
-    queryKey: ["conversations", "history"],
-    initialPageParam: "",
-    queryFn: ({ pageParam }) =>
-      body(() =>
-        api.GET("/api/conversations", {
-          params: { query: { limit: HISTORY_PAGE, ...(pageParam === "" ? {} : { cursor: pageParam }) } },
-        }),
-      ),
-    getNextPageParam: (page) => page.nextCursor ?? undefined,
-  });
-  const items = history.data?.pages.flatMap((page) => page.items) ?? [];
-  return (
-    <section aria-labelledby="history">
-      <h2 id="history">{t("progress.history")}</h2>
-      <ErrorMessage error={history.error} retry={() => void history.refetch()} />
-      {history.isSuccess && items.length === 0 && <p>{t("progress.empty")}</p>}
-      <ul className={styles.history}>
-        {items.map((conversation) => (
-          <li key={conversation.conversationId}>
-            <Link to={`/result/${conversation.conversationId}`}>
-              <span lang="en">{titles.get(conversation.imageId) ?? conversation.imageId}</span>
-              <span className={ui.hint}>
-                {intl.formatDate(conversation.startedAt, {
-                  dateStyle: "medium",
-                  timeStyle: "short",
-                  timeZone: conversation.timeZone,
-                })}{" "}
-                · {conversation.level}
-              </span>
-            </Link>
-          </li>
-        ))}
-      </ul>
-      {history.hasNextPage && (
-        <Button disabled={history.isFetchingNextPage} onClick={() => void history.fetchNextPage()}>
-          {t("progress.more")}
-        </Button>
-      )}
-    </section>
   );
 }
 
