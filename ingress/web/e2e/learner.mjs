@@ -179,6 +179,22 @@ async function withoutConnection(page) {
   await page.getByRole("heading", { name: "Scores" }).waitFor();
 }
 
+/** The device beeps whatever is played: the check hears a voice, and the same level during playback. */
+async function roomCheck(page) {
+  await signUp(page, `room-${Date.now()}@nova.example`);
+  await page.getByRole("link", { name: /street market/u }).click();
+  const room = page.getByRole("region", { name: "Check your room" });
+  await room.getByRole("button", { name: "Check the sound" }).click();
+  await room.getByText("Speak now").waitFor();
+  await room.getByText("Listen to yourself").waitFor();
+  await room.getByText("The microphone hears the loudspeaker.").waitFor();
+  await accessible(page, "room check");
+  await room.getByRole("button", { name: "Take turns" }).click();
+  await room.waitFor({ state: "detached" });
+  await page.getByText("Sound settings").click();
+  assert.ok(await page.getByLabel(/do not listen while the tutor speaks/u).isChecked());
+}
+
 async function refusedMicrophone(page) {
   await signUp(page, `typing-${Date.now()}@nova.example`);
   await page.getByRole("link", { name: /street market/u }).click();
@@ -275,6 +291,8 @@ async function securityOfTheAccount(page) {
 const fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
 await browser([...fake, `--use-file-for-fake-audio-capture=${wav}%noloop`], conversationByVoice);
 console.log("a conversation by voice: passed");
+await browser(fake, roomCheck);
+console.log("a room check: passed");
 await browser([], refusedMicrophone);
 console.log("a refused microphone: passed");
 await browser([], apiReference);

@@ -10,10 +10,12 @@ export interface SoundSettings {
   /** The microphone is silent while the tutor speaks. */
   readonly half: boolean;
   readonly volume: number;
+  /** The room was checked once. */
+  readonly checked: boolean;
 }
 
 const KEY = "nova.sound";
-const DEFAULT: SoundSettings = { voice: "tiffany", deviceId: null, raw: false, half: false, volume: 1 };
+const DEFAULT: SoundSettings = { voice: "tiffany", deviceId: null, raw: false, half: false, volume: 1, checked: false };
 
 export function loadSettings(): SoundSettings {
   try {

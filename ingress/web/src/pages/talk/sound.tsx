@@ -5,7 +5,7 @@ import { microphones } from "../../audio/engine";
 import { useI18n } from "../../i18n/i18n";
 import type { SoundSettings } from "../../live/settings";
 import { VOICES } from "../../live/voices";
-import { Select, styles as ui } from "../../ui/ui";
+import { Button, Select, styles as ui } from "../../ui/ui";
 import styles from "./talk.module.css";
 
 const DEFAULT_DEVICE = "";
@@ -51,6 +51,7 @@ export function Sound({
         />
         {t("picture.half")}
       </label>
+      {settings.checked && <Button onClick={() => onChange({ ...settings, checked: false })}>{t("room.begin")}</Button>}
     </details>
   );
 }

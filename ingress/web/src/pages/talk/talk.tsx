@@ -12,6 +12,7 @@ import { loadSettings, saveSettings, type SoundSettings } from "../../live/setti
 import { Button, buttonClass, ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
 import { PICTURES_STALE_MS } from "../gallery/gallery";
 import { Live } from "./live";
+import { RoomCheck } from "./room-check";
 import { Sound } from "./sound";
 import { PictureImage } from "../../ui/picture";
 import styles from "./talk.module.css";
@@ -159,6 +160,7 @@ function Preparation(props: {
             ))}
           </ul>
         </section>
+        {!props.settings.checked && <RoomCheck settings={props.settings} onChange={props.onSettings} />}
         <Sound settings={props.settings} onChange={props.onSettings} />
         <div role="alert">
           {props.microphone !== null && (
