@@ -185,6 +185,7 @@ async fn check_overview_and_flags(live: &Live, analyst: &Reader<'_>) {
         assert_eq!(sum_of(&overview, "/conversations"), 6, "{by}: {overview}");
         assert_eq!(sum_of(&overview, "/scored"), assessed, "{by}: {overview}");
     }
+    assert_eq!(page(analyst, "/api/overview").await, page(analyst, "/api/overview?by=level").await);
     let pictures = page(analyst, "/api/overview?by=picture").await;
     assert_eq!(
         (pictures["items"].as_array().unwrap().len(), &pictures["items"][0]["key"]),

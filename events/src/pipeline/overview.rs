@@ -48,10 +48,11 @@ pub enum Ranking {
 }
 
 /// What sums over all learners are divided by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Group {
     /// The level of the conversation.
+    #[default]
     Level,
     /// The picture.
     Picture,

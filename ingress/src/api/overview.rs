@@ -36,10 +36,10 @@ const FLAGGED_DAYS: i64 = 90;
 const READS_AT_ONCE: usize = 16;
 
 /// What the sums are divided by.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
 pub struct OverviewQuery {
-    /// `level` (of the conversation), `picture`, or `week` (the ISO week of the learner's day, the latest first).
+    /// `level` (of the conversation; the default), `picture`, or `week` (the ISO week of the learner's day, the latest first).
     by: Group,
 }
 

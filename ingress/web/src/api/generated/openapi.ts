@@ -7357,9 +7357,9 @@ export interface operations {
     };
     getOverview: {
         parameters: {
-            query: {
-                /** @description `level` (of the conversation), `picture`, or `week` (the ISO week of the learner's day, the latest first). */
-                by: components["schemas"]["Group"];
+            query?: {
+                /** @description `level` (of the conversation; the default), `picture`, or `week` (the ISO week of the learner's day, the latest first). */
+                by?: components["schemas"]["Group"];
                 /** @description `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Maximum number of items; 20 by default. */
