@@ -16,7 +16,7 @@ use crate::{
 const SCALE: u64 = 6;
 
 /// Lines of a scaled hour.
-const LINES: usize = 100;
+const LINES: usize = 125;
 
 #[test]
 fn an_hour_of_conversation_loses_nothing_and_counts_every_token() {
