@@ -47,7 +47,7 @@ const ANSWERS_MAX: usize = 8;
 pub(crate) struct Settings {
     /// Multiplies the pause that ends a turn.
     pub(crate) endpointing_scale: f64,
-    /// See [`Delivery::pace`].
+    /// See [`Delivery::pace`](answer::Delivery::pace).
     pub(crate) pace: f64,
     pub(crate) interruption: Interruption,
     /// Longest life of a stream.
