@@ -228,7 +228,6 @@ async fn check_wrong_sorts(analyst: &Reader<'_>) {
         ("learners?order=asc".to_owned(), "order"),
         ("learners?sort=speech&activeSince=2026-01-01T00:00:00Z".to_owned(), "sort"),
         (format!("learners?sort=speech&cursor={}", cursor.as_str().unwrap()), "cursor"),
-        ("overview".to_owned(), "by"),
         ("overview?by=mood".to_owned(), "by"),
         ("flagged?flag=bored".to_owned(), "flag"),
         ("learners/learner-2/scores?limit=0".to_owned(), "limit"),
