@@ -14,6 +14,7 @@ pub mod document;
 pub mod dynamo;
 pub mod journal;
 pub mod json;
+pub mod page;
 pub mod pipeline;
 pub mod price;
 pub mod queues;

@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context as _, ensure};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
+use events::page::HEADERS;
 
 use crate::{
     pictures::{Gallery, catalogue, publish},
@@ -79,7 +80,7 @@ impl Deployment<'_> {
     /// # Errors
     /// A parameter is missing or wrong; the error names all of them.
     pub fn plan(&self) -> anyhow::Result<Vec<PlannedStack>> {
-        let mut provided = self.provided()?;
+        let mut provided = self.provided();
         // Known only after the first stack; here any name will do.
         provided.insert("CodeBucket".to_owned(), "artifacts".to_owned());
         plan(self.environment, self.kinds(), &provided)
@@ -105,7 +106,7 @@ impl Deployment<'_> {
     ) -> anyhow::Result<BTreeMap<String, String>> {
         self.check_account(sdk).await?;
         self.plan()?;
-        let mut provided = self.provided()?;
+        let mut provided = self.provided();
         let cloudformation = Client::new(sdk);
         let mut outputs = BTreeMap::new();
         for kind in self.kinds() {
@@ -139,22 +140,20 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    fn provided(&self) -> anyhow::Result<BTreeMap<String, String>> {
+    fn provided(&self) -> BTreeMap<String, String> {
         let Artifacts { image, function, .. } = &self.artifacts;
         let env = match self.target {
             DeploymentTarget::Aws => "production",
             DeploymentTarget::Local => "local",
         };
-        let policy = page::header("content-security-policy")?;
+        let headers = HEADERS.iter().map(|(name, value)| (header_parameter(name), value.clone()));
         let pairs = [
             ("Env", env.to_owned()),
             ("Image", image.clone()),
             ("CodeKey", function.key.clone()),
             ("FunctionArchitecture", function.architecture.to_owned()),
-            ("PageContentSecurityPolicy", policy),
-            ("PagePermissionsPolicy", page::header("permissions-policy")?),
         ];
-        Ok(pairs.map(|(name, value)| (name.to_owned(), value)).into())
+        pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(headers).collect()
     }
 
     async fn publish(
@@ -176,5 +175,39 @@ impl Deployment<'_> {
         let published = publish(&gallery, catalogue()?, false, progress).await?;
         progress.end(&format!("{} pictures", published.pictures));
         Ok(())
+    }
+}
+
+/// The parameter with the value of a header of the page: `PagePermissionsPolicy` of `permissions-policy`.
+fn header_parameter(name: &str) -> String {
+    let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    format!("Page{}", name.split('-').map(word).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn headers_of_the_page_are_those_of_cloudfront() {
+        let edge = StackKind::Edge.template().unwrap();
+        let policy = &edge.resources["SecurityHeaders"]["Properties"]["ResponseHeadersPolicyConfig"];
+        let custom = policy["CustomHeadersConfig"]["Items"].as_array().unwrap();
+        for name in HEADERS.keys() {
+            let parameter = header_parameter(name);
+            assert!(edge.parameters.contains_key(&parameter), "edge.yaml has no parameter {parameter}");
+            let value = if name == "content-security-policy" {
+                &policy["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+            } else {
+                let header = |item: &&Value| {
+                    item["Header"].as_str().is_some_and(|header| header.eq_ignore_ascii_case(name))
+                };
+                &custom.iter().find(header).unwrap_or(&Value::Null)["Value"]
+            };
+            assert_eq!(value["Fn::Ref"], parameter.as_str(), "{name}");
+        }
+        assert_eq!(custom.len(), HEADERS.len() - 1);
     }
 }

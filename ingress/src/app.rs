@@ -7,7 +7,6 @@ use events::{
     account::ErasureQueue, audit::Audit, bus::Bus, journal::Journal, runtime::aws, spending::Spending,
 };
 use http::HeaderValue;
-use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -142,7 +141,7 @@ impl AppState {
         Ok(Self {
             keyring: config.account_secret.clone(),
             account_sessions,
-            tickets: Tickets::new(config.ticket_key.expose_secret().as_bytes()),
+            tickets: Tickets::new(&config.ticket_key),
             admission_control: AdmissionControl::new(config.conversations_max),
             identity_pool: IdentityPool::new(sdk, config.identity_pool_id.clone(), &config.user_pool_id),
             user_pool: accounts.pool.clone(),

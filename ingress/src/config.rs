@@ -12,7 +12,7 @@ use crate::{
     account::email::{Email, EmailError, RefusedDomains},
     account::keyring::Keyring,
     live::conversation::Limits,
-    live::ticket::KEY_BYTES_MIN,
+    live::ticket::TicketKeys,
     live::upload::recording,
 };
 
@@ -130,9 +130,10 @@ pub struct Config {
     /// Send cookies without the attribute Secure to pages at http://localhost, which have no TLS. For development
     #[arg(long, env = "NOVA_LOCALHOST_COOKIES")]
     pub localhost_cookies: bool,
-    /// Key that signs tickets, at least 32 bytes
-    #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true, value_parser = ticket_key)]
-    pub ticket_key: SecretString,
+    /// Keys of tickets, at least 32 bytes each, separated by commas: the first signs, all verify. While the key is replaced there
+    /// are three: the current one, the next one and the one before
+    #[arg(long, env = "NOVA_TICKET_KEY", hide_env_values = true)]
+    pub ticket_key: TicketKeys,
     /// Stage of the deployment, shown to the page
     #[arg(long, env = "NOVA_STAGE", default_value = "production")]
     pub stage: String,
@@ -262,13 +263,6 @@ const CLIP_SAMPLES_MAX: usize = 80_000;
 
 /// Time without output after which an open stream counts as stalled while the learner waits, in milliseconds.
 const STALL_MS_MAX: u64 = 15_000;
-
-fn ticket_key(text: &str) -> Result<SecretString, String> {
-    if text.len() < KEY_BYTES_MIN {
-        return Err(format!("it has {} bytes, the minimum is {KEY_BYTES_MIN}", text.len()));
-    }
-    Ok(text.into())
-}
 
 fn sender(text: &str) -> Result<String, String> {
     let email: Email = text.parse().map_err(|error: EmailError| error.to_string())?;

@@ -1,32 +1,20 @@
 //! The files of the web page, from `NOVA_WEB_DIR`. In production CloudFront serves the same files from S3; this serves them to
 //! a browser on the developer's machine and to the tests. It is not part of the API: it has no role and no OpenAPI operation.
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::path::PathBuf;
 
 use axum::{
     body::Body,
     extract::Request,
     response::{IntoResponse as _, Response},
 };
+use events::page;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
 
-/// The response headers of the page, which CloudFront has too.
-const HEADERS: &str = include_str!("../web/headers.json");
-
 /// Paths of the service, below which the page has none.
 const SERVICE_PATHS: [&str; 3] = ["/api", "/auth", "/health"];
-
-/// The names of hashed files change with their content.
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-
-/// The service worker and the manifest, which a browser compares at every start.
-const NO_CACHE: &str = "no-cache";
-
-/// Everything else: HTML, icons.
-const ONE_HOUR: &str = "public, max-age=3600";
 
 /// The files of the page.
 #[derive(Clone, Debug)]
@@ -43,7 +31,7 @@ impl WebFiles {
         if is_of_service(path) || ![Method::GET, Method::HEAD].contains(request.method()) {
             return None;
         }
-        let cache = cache_control(path);
+        let cache = page::cache_control(path.trim_start_matches('/'));
         let request = if is_route(path) { at_index(request) } else { request };
         let directory = ServeDir::new(&self.directory)
             .append_index_html_on_directories(false)
@@ -62,12 +50,10 @@ impl WebFiles {
 }
 
 fn page_headers() -> Vec<(HeaderName, HeaderValue)> {
-    static PARSED: LazyLock<Map<String, Value>> =
-        LazyLock::new(|| serde_json::from_str(HEADERS).expect("headers.json is a JSON object"));
-    let header = |(name, value): (&String, &Value)| {
-        Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value.as_str()?).ok()?))
+    let header = |(name, value): (&String, &String)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value).ok()?))
     };
-    PARSED.iter().filter_map(header).collect()
+    page::HEADERS.iter().filter_map(header).collect()
 }
 
 fn is_of_service(path: &str) -> bool {
@@ -84,14 +70,6 @@ fn is_route(path: &str) -> bool {
 fn at_index(mut request: Request) -> Request {
     *request.uri_mut() = Uri::from_static("/index.html");
     request
-}
-
-fn cache_control(path: &str) -> &'static str {
-    match path {
-        "/sw.js" | "/manifest.webmanifest" => NO_CACHE,
-        _ if path.starts_with("/assets/") => IMMUTABLE,
-        _ => ONE_HOUR,
-    }
 }
 
 #[cfg(test)]
@@ -130,7 +108,7 @@ mod tests {
             let (headers, body) = get(&files, path, "").await.unwrap();
             assert_eq!(
                 (body.as_str(), &headers[header::CACHE_CONTROL]),
-                ("<html>", &HeaderValue::from_static(ONE_HOUR))
+                ("<html>", &HeaderValue::from_static("public, max-age=3600"))
             );
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
             assert!(policy.contains("img-src 'self'; media-src 'self' blob:;"), "{policy}");
@@ -144,9 +122,9 @@ mod tests {
         let files = files(&folder);
         let (headers, body) = get(&files, "/assets/main-1a.js", "gzip, br").await.unwrap();
         assert_eq!((body.as_str(), headers[header::CONTENT_ENCODING].to_str().unwrap()), ("brotli", "br"));
-        assert_eq!(headers[header::CACHE_CONTROL], IMMUTABLE);
+        assert_eq!(headers[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
         assert_eq!(get(&files, "/assets/main-1a.js", "").await.unwrap().1, "plain");
-        assert_eq!(get(&files, "/sw.js", "").await.unwrap().0[header::CACHE_CONTROL], NO_CACHE);
+        assert_eq!(get(&files, "/sw.js", "").await.unwrap().0[header::CACHE_CONTROL], "no-cache");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use events::contract::live::offered_protocols;
 use infra::client::Learner;
 use serde_json::{Value, json};
 use tests::system::System;
@@ -38,11 +39,8 @@ async fn check_ticket(system: &System, started: &Value) -> anyhow::Result<()> {
     let ticket = started["ticket"].as_str().context("no ticket")?;
     let url = system.stack.url().replacen("http", "ws", 1);
     let other = live.replacen(started["conversationId"].as_str().context("no id")?, OTHER_CONVERSATION, 1);
-    ensure!(
-        connect(&format!("{url}{live}?ticket=rubbish")).await == Some(401),
-        "rubbish opens a conversation"
-    );
-    let elsewhere = connect(&format!("{url}{other}?ticket={ticket}")).await;
+    ensure!(connect(&format!("{url}{live}"), "rubbish").await == Some(401), "rubbish opens a conversation");
+    let elsewhere = connect(&format!("{url}{other}"), ticket).await;
     ensure!(elsewhere == Some(401), "a ticket opens another conversation: {elsewhere:?}");
     Ok(())
 }
@@ -51,10 +49,12 @@ async fn check_ticket(system: &System, started: &Value) -> anyhow::Result<()> {
 const OTHER_CONVERSATION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// The status with which the live connection is refused; `None` if it is accepted.
-pub(crate) async fn connect(url: &str) -> Option<u16> {
+pub(crate) async fn connect(url: &str, ticket: &str) -> Option<u16> {
     use tokio_tungstenite::tungstenite::{Error, client::IntoClientRequest as _, http::HeaderValue};
     let mut request = url.into_client_request().ok()?;
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("nova.live.v1"));
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", HeaderValue::from_str(&offered_protocols(ticket)).ok()?);
     match tokio_tungstenite::connect_async(request).await {
         Err(Error::Http(answer)) => Some(answer.status().as_u16()),
         _ => None,

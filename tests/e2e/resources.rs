@@ -95,7 +95,7 @@ async fn check_foreign_ids(role: Role, caller: &Caller<'_>, of: Owner<'_>) -> an
         let what = format!("{} {path} as {}", route.method, role.name());
         if route.role() == Role::Ticket {
             let live = caller.system.stack.url().replacen("http", "ws", 1);
-            let status = access::connect(&format!("{live}{path}?ticket=rubbish")).await;
+            let status = access::connect(&format!("{live}{path}"), "rubbish").await;
             ensure!(status == Some(401), "{what} gets {status:?}");
             continue;
         }

@@ -37,7 +37,7 @@ async fn uploaded_and_typed_turns_are_heard_and_answered() -> anyhow::Result<()>
     let refused = api.upload(learner, id, "audio/wav", &cd).await?;
     ensure!(refused.is(StatusCode::CONFLICT, "conversation_not_live"), "before its socket: {refused:?}");
 
-    let mut client = TypingClient(Connection::open(&offer.url).await?);
+    let mut client = TypingClient(Connection::open(&offer, 0).await?);
     client.await_turn(Speaker::Tutor).await?;
 
     let taken = api.upload(learner, id, "audio/wav", &cd).await?;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use events::contract::{ConversationId, live::PROTOCOL};
+use events::contract::{ConversationId, live::offered_protocols};
 use infra::local::{Progress, RedisServer};
 use ingress::live::session::FIRST_STREAM_TIMEOUT;
 use serde_json::{Value, json};
@@ -25,9 +25,10 @@ fn with_fault(fault: &str) -> LiveOptions {
 /// Tries to open what the ingress offered: the status, `Retry-After` and the body of the refusal.
 async fn refusal(live: &Live, offer: &Value) -> (u16, Option<String>, Value) {
     let (path, ticket) = (offer["live"].as_str().unwrap(), offer["ticket"].as_str().unwrap());
-    let request = live.http().get(format!("{}{path}?ticket={ticket}", live.url()));
+    let request = live.http().get(format!("{}{path}", live.url()));
     let request = request.header("connection", "upgrade").header("upgrade", "websocket");
-    let request = request.header("sec-websocket-version", "13").header("sec-websocket-protocol", PROTOCOL);
+    let request = request.header("sec-websocket-version", "13");
+    let request = request.header("sec-websocket-protocol", offered_protocols(ticket));
     let response = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==").send().await.unwrap();
     let retry = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
     (response.status().as_u16(), retry, response.json().await.unwrap_or_default())

@@ -136,7 +136,7 @@ impl<'a> FaultySession<'a> {
             streams,
             plan,
             learner,
-            connection: Some(Connection::open(&offer.url).await?),
+            connection: Some(Connection::open(&offer, 0).await?),
             ready: false,
             reconnect_at: None,
             reconnected_at: None,

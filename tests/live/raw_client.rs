@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use events::contract::live::PROTOCOL;
+use events::contract::live::{PROTOCOL, TICKET_PROTOCOL};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tests::live::Live;
@@ -30,12 +30,13 @@ impl RawClient {
         Self::open_as(live, offer, PROTOCOL).await
     }
 
-    /// The same with these protocols.
+    /// The same with these protocols beside the ticket.
     pub(crate) async fn open_as(live: &Live, offer: &Value, protocols: &str) -> Result<Self, Refusal> {
         let (path, ticket) = (offer["live"].as_str().unwrap(), offer["ticket"].as_str().unwrap());
-        let url = format!("{}{path}?ticket={ticket}", live.url().replacen("http", "ws", 1));
+        let url = format!("{}{path}", live.url().replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_str(protocols).unwrap());
+        let protocols = format!("{protocols}, {TICKET_PROTOCOL}{ticket}");
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_str(&protocols).unwrap());
         match tokio::time::timeout(PATIENCE, connect_async(request)).await.expect("the ingress answers") {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(answer)) => {

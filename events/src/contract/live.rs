@@ -14,6 +14,16 @@ use super::{ConversationId, EndReason, Speaker, Turn};
 /// The WebSocket sub-protocol.
 pub const PROTOCOL: &str = "nova.live.v1";
 
+/// Beginning of the sub-protocol that carries the ticket: `ticket.` and the ticket. A browser sends no header of its own with a
+/// WebSocket, and a URL is in the access logs of every proxy.
+pub const TICKET_PROTOCOL: &str = "ticket.";
+
+/// The value of `Sec-WebSocket-Protocol` with which a client opens a conversation.
+#[must_use]
+pub fn offered_protocols(ticket: &str) -> String {
+    format!("{PROTOCOL}, {TICKET_PROTOCOL}{ticket}")
+}
+
 /// Samples per second of all audio in a conversation, in both directions.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use events::contract::{
     ConversationId,
-    live::{ClientMessage, PROTOCOL, SAMPLE_RATE_HZ, ServerMessage, decode_audio, encode_audio},
+    live::{
+        ClientMessage, PROTOCOL, SAMPLE_RATE_HZ, ServerMessage, decode_audio, encode_audio, offered_protocols,
+    },
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
@@ -37,8 +39,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Offer {
     /// The conversation.
     pub conversation_id: ConversationId,
-    /// The URL of the WebSocket, with the ticket.
+    /// The URL of the WebSocket.
     pub url: String,
+    /// Opens it once.
+    pub ticket: String,
 }
 
 /// What a connection receives.
@@ -80,19 +84,21 @@ impl Offer {
         }
         let Body { conversation_id, ticket, live } = serde_json::from_str(body)
             .context("the response of the ingress is no offer of a conversation")?;
-        Ok(Self { conversation_id, url: format!("{api_url}{live}?ticket={ticket}") })
+        Ok(Self { conversation_id, url: format!("{api_url}{live}"), ticket })
     }
 }
 
 impl Connection {
-    /// Opens the WebSocket at `url`, an `http` or a `ws` URL with a ticket.
+    /// Opens the WebSocket of `offer`. `turns` is the number of turns that the client has received.
     ///
     /// # Errors
     /// When the service refuses it, does not respond in time or does not speak the protocol.
-    pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let url = url.replacen("http", "ws", 1);
+    pub async fn open(offer: &Offer, turns: usize) -> anyhow::Result<Self> {
+        let url = format!("{}?turns={turns}", offer.url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().context("the URL of the live connection is invalid")?;
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+        let protocols = HeaderValue::from_str(&offered_protocols(&offer.ticket));
+        let protocols = protocols.context("the ticket is not one for a header")?;
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocols);
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));

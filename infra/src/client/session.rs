@@ -125,7 +125,7 @@ impl<'a, D: SessionDriver> LearnerSession<'a, D> {
     }
 
     async fn run_to_end(&mut self, offer: &Offer) -> anyhow::Result<(EndReason, u32)> {
-        let mut connection = Connection::open(&offer.url).await?;
+        let mut connection = Connection::open(offer, 0).await?;
         let mut url = 0;
         loop {
             let exit = self.run_connection(&mut connection).await;
@@ -169,12 +169,10 @@ impl<'a, D: SessionDriver> LearnerSession<'a, D> {
         loop {
             *url = (*url + 1) % self.learner.api_urls.len();
             let error = match self.learner.ticket(&self.learner.api_urls[*url], id).await {
-                Ok(offer) => {
-                    match Connection::open(&format!("{}&turns={}", offer.url, self.turns.len())).await {
-                        Ok(connection) => return Ok(connection),
-                        Err(error) => error,
-                    }
-                }
+                Ok(offer) => match Connection::open(&offer, self.turns.len()).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => error,
+                },
                 Err(error @ TicketError::Ended) => return Err(error.into()),
                 Err(error @ TicketError::Unavailable(_)) => error.into(),
             };

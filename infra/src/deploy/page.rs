@@ -7,28 +7,15 @@ use std::{
 
 use anyhow::Context as _;
 use aws_sdk_s3::{Client, primitives::ByteStream};
-use serde_json::{Map, Value};
+use events::page::cache_control;
 
 use crate::progress::Progress;
-
-/// Headers of the page and cache rules of its files; the ingress reads them, too.
-const HEADERS: &str = include_str!("../../../ingress/web/headers.json");
 
 /// Encodings of files, made for the ingress. CloudFront compresses itself.
 const ENCODED: [&str; 2] = ["br", "gz"];
 
 /// What loads all else. It is uploaded last, so that it never names a file that is not there yet.
 const ENTRY: &str = "index.html";
-
-/// The value of the response header `name` of the page.
-///
-/// # Errors
-/// The page has no such header.
-pub(super) fn header(name: &str) -> anyhow::Result<String> {
-    let headers: Map<String, Value> = serde_json::from_str(HEADERS).context("ingress/web/headers.json")?;
-    let value = headers.get(name).and_then(Value::as_str);
-    value.map(ToOwned::to_owned).with_context(|| format!("ingress/web/headers.json has no {name}"))
-}
 
 /// Uploads the build in `folder`. Files of earlier builds stay, because open pages still load them. Returns the number of files.
 ///
@@ -69,12 +56,4 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn cache_control(key: &str) -> &'static str {
-    match key {
-        "sw.js" | "manifest.webmanifest" => "no-cache",
-        _ if key.starts_with("assets/") => "public, max-age=31536000, immutable",
-        _ => "public, max-age=3600",
-    }
 }

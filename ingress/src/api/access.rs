@@ -245,7 +245,7 @@ mod tests {
             ("GET", format!("{conversation}?access_token={SECRET}")),
             ("DELETE", conversation.clone()),
             ("POST", conversation.clone()),
-            ("GET", format!("{conversation}/live?ticket={SECRET}&turns=3")),
+            ("GET", format!("{conversation}/live?turns=3&{SECRET}")),
             (SECRET, format!("/{SECRET}/{ID}?token={SECRET}")),
             ("GET", HEALTH.to_owned()),
         ])

@@ -59,7 +59,7 @@ pub struct Started {
     /// Expiry of the ticket.
     #[schemars(with = "String", extend("format" = "date-time"))]
     ticket_expires_at: Timestamp,
-    /// Path of the live endpoint; add `?ticket=`.
+    /// Path of the live endpoint.
     live: String,
 }
 

@@ -1,4 +1,5 @@
-//! `GET /api/conversations/{id}/live?ticket=…`: the WebSocket of a conversation, sub-protocol `nova.live.v1`.
+//! `GET /api/conversations/{id}/live`: the WebSocket of a conversation, sub-protocol `nova.live.v1`. The ticket is offered beside it
+//! as `ticket.…` and never selected.
 
 use std::sync::Arc;
 
@@ -24,8 +25,6 @@ use crate::{
 /// The query of the live endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct LiveQuery {
-    /// The ticket, valid once.
-    ticket: String,
     /// On reconnect: the number of turns that the client has received.
     turns: Option<u32>,
 }
@@ -36,7 +35,7 @@ pub fn routes() -> Vec<Route> {
         get("/api/conversations/{id}/live", "openLiveConversation", live)
             .summary(
                 "Open the WebSocket of a conversation",
-                "The sub-protocol is `nova.live.v1`, see `schemas/live`.",
+                "The sub-protocol is `nova.live.v1`, see `schemas/live`. The client offers it and `ticket.` followed by the ticket.",
             )
             .by_ticket()
             .problems(&[
@@ -58,7 +57,7 @@ async fn live(
     let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.to_string()))?;
     let now = Timestamp::now();
     let (admission, session_id) =
-        app.tickets.redeem(&app.coordination, &query.ticket, conversation_id, now).await?;
+        app.tickets.redeem(&app.coordination, upgrade.ticket(), conversation_id, now).await?;
     // The session may have ended after the ticket was issued. The watch begins before the look, so that no end is missed.
     let watch = app.account_sessions.watch(&admission.user_id, session_id);
     app.account_sessions.require(&admission.user_id, session_id).await?;

@@ -69,9 +69,9 @@ pub fn document(resources: &[(&'static str, Vec<Route>)]) -> Value {
                 },
                 "ticket": {
                     "type": "apiKey",
-                    "in": "query",
-                    "name": "ticket",
-                    "description": "Valid for one minute, one use and one conversation.",
+                    "in": "header",
+                    "name": "Sec-WebSocket-Protocol",
+                    "description": "`nova.live.v1, ticket.` and the ticket. Valid for one minute, one use and one conversation.",
                 },
             },
         },
@@ -117,10 +117,9 @@ fn described(tag: &str, route: &Route, operation: &Operation, problem: &Value) -
     if !route.description.is_empty() {
         described["description"] = json!(route.description);
     }
-    // The ticket is a security scheme, which says that it is a query parameter.
-    let shown = |name: &str| operation.role != Role::Ticket || name != "ticket";
-    let parameters = operation.parameters.iter().filter(|parameter| shown(&parameter.name));
-    let parameters: Vec<Value> = parameters
+    let parameters: Vec<Value> = operation
+        .parameters
+        .iter()
         .map(|parameter| {
             let mut schema = parameter.schema.clone();
             let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));

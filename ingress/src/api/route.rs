@@ -154,7 +154,7 @@ impl Route {
         self
     }
 
-    /// The handler redeems a ticket in the query.
+    /// The handler redeems a ticket in `Sec-WebSocket-Protocol`.
     #[must_use]
     pub fn by_ticket(self) -> Self {
         Self { by_ticket: true, ..self }

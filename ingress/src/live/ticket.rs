@@ -1,9 +1,11 @@
-//! Tickets for the live endpoint. A browser cannot send headers with a WebSocket, so the API issues a signed ticket for
-//! the query string: short-lived, bound to one conversation, valid once, over all tasks that share a Redis. While Redis is down,
+//! Tickets for the live endpoint. A browser cannot send headers with a WebSocket, so the API issues a signed ticket that
+//! is offered as a sub-protocol: short-lived, bound to one conversation, valid once, over all tasks that share a Redis. While Redis is down,
 //! it is valid once on each task, and the journal ensures that a conversation starts only once.
 
 use std::{
     collections::HashMap,
+    fmt,
+    str::FromStr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -11,6 +13,7 @@ use std::{
 use events::contract::{ConversationId, FeedbackLanguage, Level, UserId};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,12 +30,29 @@ pub const KEY_BYTES_MIN: usize = 32;
 /// Used tickets that are remembered. If more are used within a minute, tickets are rejected.
 const USED_MAX: usize = 100_000;
 
+/// Keys that are valid at one time: the one that signs, the next one, and the one before. So all tasks accept each other's
+/// tickets while a replacement of the key restarts one after the other.
+pub const KEYS_MAX: usize = 3;
+
 const AUDIENCE: &str = "nova.live";
+
+/// The keys of tickets, `NOVA_TICKET_KEY`: one or more, separated by commas. The first signs, all verify.
+#[derive(Clone)]
+pub struct TicketKeys(Vec<SecretString>);
+
+/// Why keys are not accepted. No text quotes a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TicketKeysError {
+    #[error("there are {0} keys, the maximum is {KEYS_MAX}")]
+    Count(usize),
+    #[error("a key has {0} bytes, the minimum is {KEY_BYTES_MIN}")]
+    Short(usize),
+}
 
 /// Issues and redeems tickets.
 pub struct Tickets {
     signing: EncodingKey,
-    checking: DecodingKey,
+    checking: Vec<DecodingKey>,
     used: Mutex<Used>,
 }
 
@@ -102,19 +122,41 @@ pub enum TicketError {
     Used,
 }
 
-impl std::fmt::Debug for Tickets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl FromStr for TicketKeys {
+    type Err = TicketKeysError;
+
+    fn from_str(text: &str) -> Result<Self, TicketKeysError> {
+        let keys: Vec<&str> = text.split(',').map(str::trim).collect();
+        if keys.len() > KEYS_MAX {
+            return Err(TicketKeysError::Count(keys.len()));
+        }
+        if let Some(short) = keys.iter().find(|key| key.len() < KEY_BYTES_MIN) {
+            return Err(TicketKeysError::Short(short.len()));
+        }
+        Ok(Self(keys.into_iter().map(SecretString::from).collect()))
+    }
+}
+
+impl fmt::Debug for TicketKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TicketKeys").field(&self.0.len()).finish()
+    }
+}
+
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tickets").finish_non_exhaustive()
     }
 }
 
 impl Tickets {
-    /// Tickets signed with `key`, which has at least [`KEY_BYTES_MIN`] bytes.
+    /// Tickets signed with the first of `keys`.
     #[must_use]
-    pub fn new(key: &[u8]) -> Self {
+    pub fn new(keys: &TicketKeys) -> Self {
+        let bytes = |key: &'_ SecretString| key.expose_secret().as_bytes().to_vec();
         Self {
-            signing: EncodingKey::from_secret(key),
-            checking: DecodingKey::from_secret(key),
+            signing: EncodingKey::from_secret(&bytes(&keys.0[0])),
+            checking: keys.0.iter().map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
             used: Mutex::default(),
         }
     }
@@ -162,8 +204,8 @@ impl Tickets {
         validation.set_audience(&[AUDIENCE]);
         // The caller gives the time, so the expiry is checked below.
         validation.validate_exp = false;
-        let claims =
-            decode::<Claims>(ticket, &self.checking, &validation).map_err(|_| TicketError::Invalid)?.claims;
+        let verified = self.checking.iter().find_map(|key| decode::<Claims>(ticket, key, &validation).ok());
+        let claims = verified.ok_or(TicketError::Invalid)?.claims;
         let now = now.as_second();
         if claims.exp <= now || claims.admission.conversation_id != conversation_id {
             return Err(TicketError::Invalid);
@@ -202,8 +244,14 @@ mod tests {
         "2026-11-23T10:00:00Z".parse().unwrap()
     }
 
+    /// Tickets of a task with these keys; `1` stands for the key of ones.
+    fn tickets_of(keys: &str) -> Tickets {
+        let keys: Vec<String> = keys.split(',').map(|key| key.repeat(KEY_BYTES_MIN)).collect();
+        Tickets::new(&keys.join(",").parse().unwrap())
+    }
+
     fn tickets() -> Tickets {
-        Tickets::new(&[1; KEY_BYTES_MIN])
+        tickets_of("1")
     }
 
     #[test]
@@ -258,10 +306,35 @@ mod tests {
         let issued = tickets.issue(admission.clone(), Uuid::from_u128(5), now());
         let other = ConversationId::new(now(), [8; 10]);
         assert_eq!(tickets.redeem_here(&issued.ticket, other, now()), Err(TicketError::Invalid));
-        let foreign = Tickets::new(&[2; KEY_BYTES_MIN]).issue(admission.clone(), Uuid::from_u128(5), now());
+        let foreign = tickets_of("2").issue(admission.clone(), Uuid::from_u128(5), now());
         let redeemed = tickets.redeem_here(&foreign.ticket, admission.conversation_id, now());
         assert_eq!(redeemed, Err(TicketError::Invalid));
         assert_eq!(tickets.redeem_here("x", admission.conversation_id, now()), Err(TicketError::Invalid));
+    }
+
+    #[test]
+    fn tasks_accept_each_others_tickets_while_the_key_is_replaced() {
+        let (admission, id) = (admission(), admission().conversation_id);
+        // What tasks have before a replacement and after it: the current key, the next one and the one before.
+        for (before, after) in [("1", "1,2"), ("1,2", "2,3,1"), ("2,3,1", "3,4,2")] {
+            for (from, to) in [(before, after), (after, before)] {
+                let issued = tickets_of(from).issue(admission.clone(), Uuid::from_u128(5), now());
+                let redeemed = tickets_of(to).redeem_here(&issued.ticket, id, now());
+                assert!(redeemed.is_ok(), "{from} to {to}: {redeemed:?}");
+            }
+        }
+        let old = tickets_of("1").issue(admission, Uuid::from_u128(5), now());
+        assert_eq!(tickets_of("3,4,2").redeem_here(&old.ticket, id, now()), Err(TicketError::Invalid));
+    }
+
+    #[test]
+    fn keys_are_long_few_and_not_shown() {
+        let parse = |text: &str| text.parse::<TicketKeys>();
+        let key = "tangerine".repeat(4);
+        assert_eq!(format!("{:?}", parse(&key).unwrap()), "TicketKeys(1)");
+        assert_eq!(parse("short").unwrap_err(), TicketKeysError::Short(5));
+        assert_eq!(parse(&format!("{key},")).unwrap_err(), TicketKeysError::Short(0));
+        assert_eq!(parse(&[key.as_str(); KEYS_MAX + 1].join(",")).unwrap_err(), TicketKeysError::Count(4));
     }
 
     #[tokio::test]

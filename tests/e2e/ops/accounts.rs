@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use events::contract::live::PROTOCOL;
+use events::contract::live::offered_protocols;
 use futures_util::StreamExt as _;
 use infra::client::Accounts;
 use serde_json::{Value, json};
@@ -84,9 +84,11 @@ async fn live_socket(system: &System, http: &reqwest::Client, token: &str) -> an
     let offer: Value = offer.error_for_status()?.json().await?;
     let (path, ticket) = (offer["live"].as_str(), offer["ticket"].as_str());
     let (path, ticket) = path.zip(ticket).with_context(|| format!("no ticket: {offer}"))?;
-    let url = format!("{}{path}?ticket={ticket}", system.stack.url().replacen("http", "ws", 1));
+    let url = format!("{}{path}", system.stack.url().replacen("http", "ws", 1));
     let mut request = url.into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_str(PROTOCOL)?);
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", HeaderValue::from_str(&offered_protocols(ticket))?);
     Ok(connect_async(request).await?.0)
 }
 

@@ -105,7 +105,7 @@ impl FaultySession<'_> {
                 return Err(error).with_context(|| format!("the end in the journal: {ended:?}"));
             }
         };
-        self.connection = Some(Connection::open(&offer.url).await?);
+        self.connection = Some(Connection::open(&offer, 0).await?);
         self.ready = false;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 
 use events::contract::live::{
     AUDIO_BYTES_MAX, ClientMessage, CloseReason, PROTOCOL, ServerMessage, TEXT_MESSAGE_BYTES_MAX,
-    TYPED_CHARS_MAX,
+    TICKET_PROTOCOL, TYPED_CHARS_MAX, offered_protocols,
 };
 use serde_json::{Map, Value, json};
 
@@ -151,10 +151,11 @@ fn document() -> Value {
             "securitySchemes": {
                 "ticket": {
                     "type": "httpApiKey",
-                    "name": "ticket",
-                    "in": "query",
+                    "name": "Sec-WebSocket-Protocol",
+                    "in": "header",
                     "description": format!(
-                        "From POST /api/conversations, or POST /api/conversations/{{conversationId}}/ticket to \
+                        "Offered as a sub-protocol, `{TICKET_PROTOCOL}` and the ticket, beside `{PROTOCOL}`, which is the one that \
+                        the service selects. From POST /api/conversations, or POST /api/conversations/{{conversationId}}/ticket to \
                         return. Valid for {TICKET_SECONDS} s, one use and one conversation."
                     ),
                 },
@@ -183,9 +184,7 @@ fn channel(messages: &Map<String, Value>) -> Value {
                 "method": "GET",
                 "query": {
                     "type": "object",
-                    "required": ["ticket"],
                     "properties": {
-                        "ticket": { "type": "string" },
                         "turns": {
                             "type": "integer",
                             "minimum": 0,
@@ -196,7 +195,12 @@ fn channel(messages: &Map<String, Value>) -> Value {
                 "headers": {
                     "type": "object",
                     "required": ["Sec-WebSocket-Protocol"],
-                    "properties": { "Sec-WebSocket-Protocol": { "const": PROTOCOL } },
+                    "properties": {
+                        "Sec-WebSocket-Protocol": {
+                            "type": "string",
+                            "examples": [offered_protocols("eyJhbGciOiJIUzI1NiJ9.e30.c2ln")],
+                        },
+                    },
                 },
                 "bindingVersion": "0.1.0",
             },

@@ -2,7 +2,7 @@
 //! messages of every kind.
 
 use axum::{Router, response::IntoResponse as _, routing::get};
-use events::contract::live::{BYTES_PER_MS, PROTOCOL};
+use events::contract::live::{BYTES_PER_MS, PROTOCOL, offered_protocols};
 use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::frame::{
     Frame, FrameHeader,
@@ -26,7 +26,7 @@ async fn connect() -> (ClientConnection, Socket) {
         upgrade.accept(session, async move |connection| connections.send(connection).await.unwrap())
     });
     let server = Server::new(Router::new().route("/", live));
-    let (socket, _) = server.websocket("/", PROTOCOL).await.unwrap();
+    let (socket, _) = server.websocket("/", &offered_protocols("x.y.z")).await.unwrap();
     (opened.recv().await.unwrap(), socket)
 }
 
@@ -339,7 +339,9 @@ async fn a_version_that_is_not_spoken_is_refused_in_words() {
         assert_eq!(status, 400);
         assert!(body.contains("nova.live.v1"), "{body}");
     }
-    for offered in ["nova.live.v1", "nova.live.v2, nova.live.v1"] {
+    let (status, body) = server.websocket("/", "nova.live.v1").await.unwrap_err();
+    assert!(status == 400 && body.contains("ticket."), "{status} {body}");
+    for offered in ["nova.live.v1, ticket.x.y", "nova.live.v2,ticket.x.y,nova.live.v1"] {
         let (_socket, agreed) = server.websocket("/", offered).await.unwrap();
         assert_eq!(agreed.unwrap(), PROTOCOL);
     }

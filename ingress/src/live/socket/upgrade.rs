@@ -5,7 +5,7 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use events::contract::live::PROTOCOL;
+use events::contract::live::{PROTOCOL, TICKET_PROTOCOL};
 use http::{HeaderValue, Request, StatusCode, header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -25,6 +25,7 @@ use crate::account::sessions::SessionWatch;
 #[derive(Debug)]
 pub struct Upgrade {
     response: Response<()>,
+    ticket: String,
     upgraded: OnUpgrade,
 }
 
@@ -37,6 +38,11 @@ pub enum UpgradeError {
     /// The client does not offer the sub-protocol of this service.
     #[error("Sec-WebSocket-Protocol does not offer {PROTOCOL}, the only supported version")]
     Protocol,
+    /// The client offers no ticket.
+    #[error(
+        "Sec-WebSocket-Protocol has no ticket; offer {PROTOCOL} and {TICKET_PROTOCOL} followed by the ticket"
+    )]
+    Ticket,
     /// The connection is not HTTP/1.1.
     #[error("the connection cannot become a WebSocket; use HTTP/1.1")]
     Connection,
@@ -52,13 +58,16 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
         *request.version_mut() = parts.version;
         let mut response = create_response(&request).map_err(UpgradeError::Handshake)?;
         let offers = parts.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let mut offers = offers.filter_map(|offer| offer.to_str().ok()).flat_map(|offer| offer.split(','));
-        if !offers.any(|offer| offer.trim() == PROTOCOL) {
+        let offers = offers.filter_map(|offer| offer.to_str().ok()).flat_map(|offer| offer.split(','));
+        let offers: Vec<&str> = offers.map(str::trim).collect();
+        if !offers.contains(&PROTOCOL) {
             return Err(UpgradeError::Protocol);
         }
+        let ticket = offers.iter().find_map(|offer| offer.strip_prefix(TICKET_PROTOCOL));
+        let ticket = ticket.ok_or(UpgradeError::Ticket)?;
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
         let upgraded = parts.extensions.remove::<OnUpgrade>().ok_or(UpgradeError::Connection)?;
-        Ok(Self { response, upgraded })
+        Ok(Self { response, ticket: ticket.to_owned(), upgraded })
     }
 }
 
@@ -69,6 +78,12 @@ impl IntoResponse for UpgradeError {
 }
 
 impl Upgrade {
+    /// The ticket that the client offers.
+    #[must_use]
+    pub fn ticket(&self) -> &str {
+        &self.ticket
+    }
+
     /// The response that accepts the WebSocket of a client in `session`. `then` gets its connection.
     pub fn accept<F>(
         self,
@@ -78,7 +93,7 @@ impl Upgrade {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Self { response, upgraded } = self;
+        let Self { response, upgraded, .. } = self;
         tokio::spawn(async move {
             // A client that is gone has no socket.
             let Ok(upgraded) = upgraded.await else { return };

@@ -150,9 +150,8 @@ export class LiveSession {
   #open(started: Started): void {
     const url = new URL(started.live, window.location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    url.searchParams.set("ticket", started.ticket);
     url.searchParams.set("turns", String(this.#state.turns.length));
-    const socket = new WebSocket(url, PROTOCOL);
+    const socket = new WebSocket(url, [PROTOCOL, `ticket.${started.ticket}`]);
     socket.binaryType = "arraybuffer";
     this.#ready = false;
     this.#socket = socket;

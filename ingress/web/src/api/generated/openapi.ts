@@ -95,7 +95,7 @@ export interface paths {
         };
         /**
          * Open the WebSocket of a conversation
-         * @description The sub-protocol is `nova.live.v1`, see `schemas/live`.
+         * @description The sub-protocol is `nova.live.v1`, see `schemas/live`. The client offers it and `ticket.` followed by the ticket.
          */
         get: operations["openLiveConversation"];
         put?: never;
@@ -3003,7 +3003,7 @@ export interface components {
         Started: {
             /** @description The id of the conversation. */
             conversationId: components["schemas"]["ConversationId"];
-            /** @description Path of the live endpoint; add `?ticket=`. */
+            /** @description Path of the live endpoint. */
             live: string;
             /** @description The ticket, which opens the live endpoint once. */
             ticket: string;
