@@ -1,5 +1,6 @@
 //! The commands of `nova`. `--help` is their reference.
 
+mod cost;
 mod demo;
 mod deploy;
 mod load;
@@ -40,6 +41,8 @@ enum Command {
     Load(load::Options),
     /// Deploy an environment through CloudFormation, or show what a deployment would change.
     Deploy(deploy::DeployArguments),
+    /// Show what a month of the service costs on AWS, and why it differs from the architecture document.
+    Cost(cost::CostOptions),
     /// Operate the service: queues, dead letters, where a conversation is, replays.
     Ops(ops::OpsOptions),
     /// Publish the pictures, or have photographs made in their place.
@@ -56,6 +59,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Demo(arguments) => demo::run(arguments, console).await,
         Command::Load(options) => load::run(options, console).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments, console)).await,
+        Command::Cost(options) => cost::run(&options, console),
         Command::Ops(options) => Box::pin(ops::run(options, console)).await,
         Command::Pictures(options) => Box::pin(pictures::run(options, console)).await,
         Command::Test => test::run(console).await,

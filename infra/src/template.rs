@@ -54,6 +54,12 @@ impl ParameterSpec {
         self.default.is_some()
     }
 
+    /// The value without another one.
+    #[must_use]
+    pub fn default_value(&self) -> Option<String> {
+        self.default.as_ref().map(text)
+    }
+
     /// Whether the template admits `value`.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod analysts;
 mod busy;
 mod config;
 mod coordination;
+mod cost;
 mod day;
 mod deletion;
 mod disruption;

@@ -17,6 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 mod bedrock;
 mod call;
+mod capacity;
 mod cloudwatch;
 mod cognito;
 mod dynamodb;
@@ -24,6 +25,7 @@ mod eventbridge;
 mod expression;
 pub(crate) mod fault_model;
 mod hold;
+mod meter;
 mod processes;
 pub(crate) mod reply;
 mod s3;
@@ -34,6 +36,7 @@ mod sns;
 mod sqs;
 
 pub use bedrock::Bedrock;
+pub use capacity::{Capacities, Index};
 pub use cloudwatch::CloudWatch;
 pub use cognito::{CLIENT_ID, CLIENT_SECRET, Cognito, PoolUser, SESSION_VALIDITY, TOTP_CODE};
 pub use dynamodb::{DynamoDb, Table};
@@ -41,12 +44,15 @@ pub use eventbridge::EventBridge;
 pub use expression::Item;
 pub use fault_model::{FaultModel, Outage};
 pub use hold::Hold;
+pub use meter::Meter;
 pub use s3::{Object, S3};
 pub use served::Served;
 pub use ses::{Mail, Ses};
 pub use sns::{Published, Sns};
 pub use sqs::{Message, Queue, Sqs, queue_url};
 
+use call::Call;
+use capacity::Capacity;
 use fault_model::Fault;
 use hold::Gate;
 use processes::Processes;
@@ -92,6 +98,8 @@ pub struct State {
     pub outage: Option<Outage>,
     /// Whether the clocks of all processes agree within a few seconds.
     pub clocks_agree: bool,
+    /// What calls consume, if it is counted.
+    pub meter: Option<Meter>,
     /// Whether calls are written into the trace.
     pub traced: bool,
     /// One line for each call with an effect and for each fault.
@@ -126,6 +134,7 @@ impl Cloud {
             ses: Ses::default(),
             fault_model: FaultModel::CALM,
             outage: None,
+            meter: None,
             traced: true,
             sent: Arc::default(),
             clocks_agree: true,
@@ -219,6 +228,18 @@ impl State {
             self.ambiguous += 1;
         }
         fault
+    }
+
+    /// Counts a call for the meter. `before` is what DynamoDB had consumed before it.
+    fn metered(&mut self, process: &str, call: &Call, outcome: &Result<Answer, ServiceError>, before: Capacity) {
+        let consumed = self.consumed().since(before);
+        if let Some(meter) = &mut self.meter {
+            meter.count(process, call, outcome, consumed);
+        }
+    }
+
+    fn consumed(&self) -> Capacity {
+        self.dynamodb.capacities.as_ref().map(|capacities| capacities.consumed).unwrap_or_default()
     }
 
     fn note(&mut self, process: &str, service: &str, operation: &str, what: &str) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     State,
+    capacity::Capacities,
     expression::{Item, Scope},
     reply::{Answer, ServiceError},
 };
@@ -20,6 +21,8 @@ const TOKEN_WINDOW: Duration = Duration::from_secs(600);
 pub struct DynamoDb {
     /// By name.
     pub tables: BTreeMap<String, Table>,
+    /// Consumed capacity, if it is counted.
+    pub capacities: Option<Capacities>,
     tokens: BTreeMap<String, (Duration, Value)>,
 }
 
@@ -36,7 +39,7 @@ pub struct Table {
 enum Change {
     Put(String, (String, String), Item),
     Delete(String, (String, String)),
-    None,
+    Check(String, (String, String)),
 }
 
 type Refused = (&'static str, Option<Item>);
@@ -76,14 +79,15 @@ impl DynamoDb {
                 Change::Put(name.to_owned(), key, after)
             }
             "Delete" => Change::Delete(name.to_owned(), key),
-            "ConditionCheck" => Change::None,
+            "ConditionCheck" => Change::Check(name.to_owned(), key),
             other => return Err(ServiceError::unsupported(format!("the write {other}"))),
         };
         scope.all_used().map_err(ServiceError::unsupported)?;
         Ok(Ok(change))
     }
 
-    fn make(&mut self, change: Change) {
+    fn make(&mut self, change: Change, in_transaction: bool) {
+        self.charge(&change, in_transaction);
         match change {
             Change::Put(table, key, item) => {
                 self.tables.entry(table).and_modify(|table| drop(table.items.insert(key, item)));
@@ -91,8 +95,21 @@ impl DynamoDb {
             Change::Delete(table, key) => {
                 self.tables.entry(table).and_modify(|table| drop(table.items.remove(&key)));
             }
-            Change::None => {}
+            Change::Check(..) => {}
         }
+    }
+
+    /// Counts what a change consumes. A condition is checked for the price of a write.
+    fn charge(&mut self, change: &Change, in_transaction: bool) {
+        let Some(capacities) = &mut self.capacities else { return };
+        let (Change::Put(table, key, _) | Change::Delete(table, key) | Change::Check(table, key)) = change;
+        let before = self.tables.get(table).and_then(|table| table.items.get(key));
+        let after = match change {
+            Change::Put(_, _, item) => Some(item),
+            Change::Delete(..) => None,
+            Change::Check(..) => before,
+        };
+        capacities.wrote(table, before, after, in_transaction);
     }
 
     fn single(&mut self, kind: &str, request: &Value) -> Result<Value, ServiceError> {
@@ -104,7 +121,7 @@ impl DynamoDb {
                 {
                     answer = json!({ "Attributes": item });
                 }
-                self.make(change);
+                self.make(change, false);
                 Ok(answer)
             }
             Err((_, item)) => {
@@ -144,7 +161,7 @@ impl DynamoDb {
         if changes.len() < items.len() {
             return Err(canceled(&reasons));
         }
-        changes.into_iter().for_each(|change| self.make(change));
+        changes.into_iter().for_each(|change| self.make(change, true));
         self.tokens.insert(token, (now, request["TransactItems"].clone()));
         Ok(json!({}))
     }
@@ -329,6 +346,13 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
         "Query" => dynamodb.query(request, page)?,
         other => return Err(ServiceError::unsupported(format!("DynamoDB {other}"))),
     };
+    if let Some(capacities) = &mut dynamodb.capacities
+        && matches!(operation, "GetItem" | "Query" | "Scan")
+    {
+        let items = answer["Items"].as_array().cloned();
+        let items = items.unwrap_or_else(|| answer.get("Item").cloned().into_iter().collect());
+        capacities.read(&items, request["ConsistentRead"] == true);
+    }
     Ok(Answer::json(&answer))
 }
 

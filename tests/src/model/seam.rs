@@ -122,7 +122,11 @@ impl Seam {
     /// Carries out the call.
     pub(super) async fn commit(&self, call: &Call) -> Outcome {
         if call.operation == "ReceiveMessage" {
-            return self.receive(&call.input).await;
+            let outcome = self.receive(&call.input).await;
+            let mut state = self.cloud.state();
+            let before = state.consumed();
+            state.metered(&self.process, call, &outcome, before);
+            return outcome;
         }
         self.cloud.pass(call).await;
         if call.operation == "Converse" {
@@ -130,6 +134,7 @@ impl Seam {
             tokio::time::sleep(thinking).await;
         }
         let state = &mut *self.cloud.state();
+        let before = state.consumed();
         let outcome = match call.service.as_str() {
             "sqs" => sqs::answer(state, &call.operation, &call.input),
             "dynamodb" => dynamodb::answer(state, &call.operation, &call.input),
@@ -143,6 +148,7 @@ impl Seam {
             "email" => ses::answer(state, &call.operation, &call.body),
             other => Err(ServiceError::unsupported(format!("the service {other}"))),
         };
+        state.metered(&self.process, call, &outcome, before);
         state.trace_call(&self.process, (&call.service, &call.operation), &call.input, &outcome);
         outcome
     }
