@@ -115,7 +115,8 @@ async fn measure(log: &Log) -> anyhow::Result<Consumption> {
     let _stopped = stop.clone().drop_guard();
     start_watchdog(&live, stop);
     let words = |length: usize, text: &str| text.chars().cycle().take(length).collect::<String>();
-    let question = |n: usize| format!("{n}. {}?", words(300, "What do you see beside the old bridge today and "));
+    let question =
+        |n: usize| format!("{n}. {}?", words(300, "What do you see beside the old bridge today and "));
     let questions: Vec<String> = (0..=EXCHANGES).map(question).collect();
     let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
     live.publish_picture("cost", "cost", &questions).await?;
@@ -126,7 +127,8 @@ async fn measure(log: &Log) -> anyhow::Result<Consumption> {
         state.meter = Some(Meter::default());
     }
     log.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    let line = |n: usize| format!("Line {n}: {}.", words(350, "I can see a woman who sells apples and pears "));
+    let line =
+        |n: usize| format!("Line {n}: {}.", words(350, "I can see a woman who sells apples and pears "));
     let plan = SessionPlan {
         user_id: "learner-1".to_owned(),
         image_id: "cost".to_owned(),
@@ -150,7 +152,8 @@ async fn measure(log: &Log) -> anyhow::Result<Consumption> {
     let speech: Usage = serde_json::from_value(data["usage"].clone())?;
     let lines = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let log_text = String::from_utf8_lossy(&lines);
-    let prompt: u64 = calls.iter().filter(|calls| calls.operation == "Converse").map(|calls| calls.bytes).sum();
+    let prompt: u64 =
+        calls.iter().filter(|calls| calls.operation == "Converse").map(|calls| calls.bytes).sum();
     live.stop().await?;
     Ok(Consumption {
         measured: MEASURED.to_owned(),

@@ -231,7 +231,13 @@ impl State {
     }
 
     /// Counts a call for the meter. `before` is what DynamoDB had consumed before it.
-    fn metered(&mut self, process: &str, call: &Call, outcome: &Result<Answer, ServiceError>, before: Capacity) {
+    fn metered(
+        &mut self,
+        process: &str,
+        call: &Call,
+        outcome: &Result<Answer, ServiceError>,
+        before: Capacity,
+    ) {
         let consumed = self.consumed().since(before);
         if let Some(meter) = &mut self.meter {
             meter.count(process, call, outcome, consumed);

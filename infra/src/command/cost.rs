@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
 use infra::cost::{
-    Bill, Consumption, DOCUMENT_USD, Demand, Deployed, Line, Period, PriceList, Saving, bill, plumbing_usd, savings,
+    Bill, Consumption, DOCUMENT_USD, Demand, Deployed, Line, Period, PriceList, Saving, bill, plumbing_usd,
+    savings,
 };
 use serde_json::json;
 

@@ -128,16 +128,13 @@ pub fn bill(
     demand: Demand,
 ) -> Result<Bill, String> {
     let conversations = demand.minutes / consumption.minutes();
-    let month = Month { prices: &list.prices, consumption, deployed, demand, conversations };
-    let analysis_usd = consumption.analysis_usd()?;
-    let mut lines = Vec::new();
-    for share in Share::ALL {
-        let usd = match share {
-            Share::Assessment => conversations * analysis_usd,
-            other => month.usd(other),
-        };
-        lines.push(Line { share, usd, document_usd: share.document_usd(), why: share.why() });
-    }
+    let assessment_usd = consumption.analysis_usd()?;
+    let month = Month { prices: &list.prices, consumption, deployed, demand, conversations, assessment_usd };
+    let line = |share: Share| {
+        let (usd, document_usd) = (month.usd(share), share.document_usd());
+        Line { share, usd, document_usd, why: share.why() }
+    };
+    let lines: Vec<Line> = Share::ALL.into_iter().map(line).collect();
     let per_minute = consumption.speech_usd() / consumption.minutes();
     Ok(Bill {
         demand,
@@ -145,7 +142,7 @@ pub fn bill(
         sum_usd: lines.iter().map(|line| line.usd).sum(),
         lines,
         speech_usd: consumption.speech_usd(),
-        assessment_usd: analysis_usd,
+        assessment_usd,
         plumbing_usd: plumbing_usd(consumption, &list.prices),
         document_minutes: Share::Speech.document_usd().unwrap_or_default() / per_minute,
     })
@@ -158,6 +155,8 @@ struct Month<'a> {
     deployed: &'a Deployed,
     demand: Demand,
     conversations: f64,
+    /// Of one conversation.
+    assessment_usd: f64,
 }
 
 impl Month<'_> {
@@ -165,14 +164,17 @@ impl Month<'_> {
         let (prices, deployed) = (self.prices, self.deployed);
         match share {
             Share::Speech => self.conversations * self.consumption.speech_usd(),
-            // The models of pictures and assessments: none in a month, and with the caller.
-            Share::Pictures | Share::Assessment => 0.0,
+            Share::Assessment => self.conversations * self.assessment_usd,
+            // The pictures are made once.
+            Share::Pictures => 0.0,
             Share::Tasks => self.tasks(),
             Share::LoadBalancer => {
-                MONTH_HOURS * prices.load_balancer_hour.usd + self.audio_gb() * prices.load_balancer_unit_hour.usd
+                MONTH_HOURS * prices.load_balancer_hour.usd
+                    + self.audio_gb() * prices.load_balancer_unit_hour.usd
             }
             Share::Transfer => {
-                deployed.nat_gateways * MONTH_HOURS * prices.nat_hour.usd + self.model_gb() * prices.nat_gb.usd
+                deployed.nat_gateways * MONTH_HOURS * prices.nat_hour.usd
+                    + self.model_gb() * prices.nat_gb.usd
             }
             Share::Addresses => deployed.public_addresses * MONTH_HOURS * prices.public_address_hour.usd,
             Share::Cdn => {
@@ -197,7 +199,11 @@ impl Month<'_> {
             }
             Share::Names => prices.zone_month.usd + deployed.health_checks * prices.health_check_month.usd,
             Share::Standby => {
-                if self.demand.standby { self.standby() } else { 0.0 }
+                if self.demand.standby {
+                    self.standby()
+                } else {
+                    0.0
+                }
             }
         }
     }
@@ -217,7 +223,8 @@ impl Month<'_> {
         let prices = self.prices;
         let (writes, reads) = self.consumption.units();
         let stored = self.table_gb();
-        self.conversations * (writes * prices.dynamodb_million_writes.usd + reads * prices.dynamodb_million_reads.usd)
+        self.conversations
+            * (writes * prices.dynamodb_million_writes.usd + reads * prices.dynamodb_million_reads.usd)
             / 1e6
             + over(stored, FREE_TABLE_GB) * prices.dynamodb_gb_month.usd
             + stored * prices.dynamodb_recovery_gb_month.usd
@@ -298,7 +305,8 @@ impl Month<'_> {
 
     /// The journal, which is nearly all that tables hold: the requests that append to it are about as large as its items.
     fn table_gb(&self) -> f64 {
-        let appended = self.consumption.of("dynamodb").filter(|calls| calls.operation == "TransactWriteItems");
+        let appended =
+            self.consumption.of("dynamodb").filter(|calls| calls.operation == "TransactWriteItems");
         let bytes: f64 = appended.map(|calls| count(calls.bytes)).sum();
         self.conversations * bytes * JOURNAL_MONTHS / GB
     }

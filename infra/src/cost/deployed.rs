@@ -49,7 +49,10 @@ impl Deployed {
         let worker = StackKind::Worker(Worker::Transcript).template()?;
         let nat_gateways = default(&StackKind::Network.template()?, "NatGateways")?;
         let is_spot = |worker: &Worker| {
-            StackKind::Worker(*worker).own_parameters("nova").get("Interruptible").is_some_and(|on| on == "true")
+            StackKind::Worker(*worker)
+                .own_parameters("nova")
+                .get("Interruptible")
+                .is_some_and(|on| on == "true")
         };
         let mut deployed = Self {
             api_tasks: default(&api, "TasksDesired")?,
@@ -122,6 +125,9 @@ mod tests {
         assert_eq!(deployed.worker_task, Task { vcpu: 0.25, gb: 0.5 });
         assert_eq!(deployed.spot_workers + deployed.other_workers, number(Worker::ALL.len()));
         assert!(deployed.alarm_metrics >= number(Worker::ALL.len()), "{deployed:?}");
-        assert!(deployed.secrets > 2.0 && deployed.keys >= 2.0 && deployed.firewall_rules > 2.0, "{deployed:?}");
+        assert!(
+            deployed.secrets > 2.0 && deployed.keys >= 2.0 && deployed.firewall_rules > 2.0,
+            "{deployed:?}"
+        );
     }
 }

@@ -102,12 +102,16 @@ impl Share {
     #[must_use]
     pub const fn why(self) -> &'static str {
         match self {
-            Self::Speech => "speech is paid by the minute: the document's amount buys the minutes named below",
+            Self::Speech => {
+                "speech is paid by the minute: the document's amount buys the minutes named below"
+            }
             Self::Assessment => "one assessment for each conversation, at the measured tokens",
             Self::Pictures => "the 25 pictures are made once and shipped; a month makes none",
             Self::Tasks => "the ingress, and one task for each worker, four of them on Spot",
             Self::LoadBalancer => "as in the document, and a capacity unit for each GB of audio",
-            Self::Transfer => "the document forgets the NAT gateway, through which all audio goes to the model",
+            Self::Transfer => {
+                "the document forgets the NAT gateway, through which all audio goes to the model"
+            }
             Self::Addresses => "not in the document: load balancer and NAT gateway",
             Self::Cdn => "the first TB of a month is free; audio to the origin is not",
             Self::Firewall => "not in the document",

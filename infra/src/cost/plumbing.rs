@@ -40,7 +40,11 @@ pub fn plumbing_usd(consumption: &Consumption, prices: &Prices) -> f64 {
 
 /// Requests to queues, without empty polls: these do not depend on conversations.
 pub(super) fn requests(consumption: &Consumption) -> f64 {
-    consumption.of("sqs").filter(|calls| !calls.operation.ends_with("(empty)")).map(|calls| count(calls.count)).sum()
+    consumption
+        .of("sqs")
+        .filter(|calls| !calls.operation.ends_with("(empty)"))
+        .map(|calls| count(calls.count))
+        .sum()
 }
 
 /// What each change would save, one after the other.
@@ -103,9 +107,9 @@ fn journal(consumption: &Consumption, is_wanted: impl Fn(&Calls) -> bool) -> Cal
 
 /// The sum of the ingress's calls on a table for which `is_wanted` holds.
 fn of_ingress(consumption: &Consumption, table: &str, is_wanted: impl Fn(&Calls) -> bool) -> Calls {
-    let calls = consumption.of("dynamodb").filter(|calls| {
-        calls.process == "ingress" && calls.resource.ends_with(table) && is_wanted(calls)
-    });
+    let calls = consumption
+        .of("dynamodb")
+        .filter(|calls| calls.process == "ingress" && calls.resource.ends_with(table) && is_wanted(calls));
     calls.fold(Calls::default(), |sum, calls| Calls {
         count: sum.count + calls.count,
         write_units: sum.write_units + calls.write_units,

@@ -102,7 +102,12 @@ impl Index {
         let holds = |name: &String| {
             self.attributes.as_ref().is_none_or(|names| names.contains(name) || self.key.contains(name))
         };
-        Some(item.iter().filter(|(name, _)| holds(name)).map(|(name, value)| (name.clone(), value.clone())).collect())
+        Some(
+            item.iter()
+                .filter(|(name, _)| holds(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 }
 
@@ -123,8 +128,17 @@ fn value_size(value: &Value) -> usize {
         "N" => text().div_ceil(2) + 1,
         "B" => text() / 4 * 3,
         "L" => 3 + value.as_array().into_iter().flatten().map(|part| 1 + value_size(part)).sum::<usize>(),
-        "M" => 3 + value.as_object().into_iter().flatten().map(|(name, part)| 1 + name.len() + value_size(part)).sum::<usize>(),
-        "SS" | "NS" | "BS" => value.as_array().into_iter().flatten().map(|part| part.as_str().map_or(0, str::len)).sum(),
+        "M" => {
+            3 + value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, part)| 1 + name.len() + value_size(part))
+                .sum::<usize>()
+        }
+        "SS" | "NS" | "BS" => {
+            value.as_array().into_iter().flatten().map(|part| part.as_str().map_or(0, str::len)).sum()
+        }
         _ => 1,
     }
 }

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use infra::cost::Calls;
 use serde_json::Value;
 
-use super::{call::Call, capacity::Capacity, reply::{Answer, ServiceError}};
+use super::{
+    call::Call,
+    capacity::Capacity,
+    reply::{Answer, ServiceError},
+};
 
 /// The calls since the meter was set.
 #[derive(Debug, Default)]
@@ -44,7 +48,8 @@ impl Meter {
 fn operation(call: &Call, outcome: &Result<Answer, ServiceError>) -> String {
     let name = &call.operation;
     if name == "ReceiveMessage" {
-        let is_empty = outcome.as_ref().is_ok_and(|answer| !answer.body.windows(9).any(|part| part == b"MessageId"));
+        let is_empty =
+            outcome.as_ref().is_ok_and(|answer| !answer.body.windows(9).any(|part| part == b"MessageId"));
         return if is_empty { format!("{name} (empty)") } else { name.clone() };
     }
     let update = call.input["UpdateExpression"].as_str();
@@ -54,7 +59,9 @@ fn operation(call: &Call, outcome: &Result<Answer, ServiceError>) -> String {
 
 /// The table, bucket or queue; of a transaction the first table.
 fn resource(input: &Value) -> String {
-    let named = ["TableName", "bucket", "QueueUrl", "TopicArn", "EventBusName"].iter().find_map(|name| input[*name].as_str());
+    let named = ["TableName", "bucket", "QueueUrl", "TopicArn", "EventBusName"]
+        .iter()
+        .find_map(|name| input[*name].as_str());
     let of_transaction = || {
         let first = input["TransactItems"][0].as_object()?.values().find(|write| write.is_object())?;
         first["TableName"].as_str()
