@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod auth;
 pub mod aws_credentials;
+pub mod browser;
 pub mod device;
 pub mod email;
 pub mod export;

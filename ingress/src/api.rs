@@ -34,6 +34,7 @@ pub mod results;
 pub mod role;
 pub mod route;
 pub mod scores;
+pub mod sessions;
 pub mod turns;
 
 use route::Route;
@@ -42,7 +43,7 @@ use route::Route;
 #[must_use]
 pub fn resources() -> Vec<(&'static str, Vec<Route>)> {
     vec![
-        ("Account", me::routes()),
+        ("Account", [me::routes(), sessions::routes()].concat()),
         ("Pictures", pictures::routes()),
         ("Conversations", [conversations::routes(), history::routes(), results::routes()].concat()),
         ("Progress", [progress::routes(), scores::own_routes(), next_step::routes()].concat()),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use serde_json::{Value, json};
 use tests::{
     deployment::SESSIONS,
@@ -44,7 +44,10 @@ async fn post(live: &Live, path: &str, body: &Value, cookies: &[&str]) -> Answer
     for cookie in cookies {
         post = post.header(COOKIE, *cookie);
     }
-    let answer = post.send().await.unwrap();
+    read(post.send().await.unwrap()).await
+}
+
+async fn read(answer: reqwest::Response) -> Answer {
     let cookie =
         answer.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().unwrap().split(';').next());
     let cookie = cookie.map(str::to_owned);
@@ -53,10 +56,27 @@ async fn post(live: &Live, path: &str, body: &Value, cookies: &[&str]) -> Answer
 
 /// Signs in; the access token and the cookie.
 async fn sign_in(live: &Live) -> (String, String) {
+    sign_in_with(live, "a test").await
+}
+
+/// The same in a browser with this `User-Agent`.
+async fn sign_in_with(live: &Live, user_agent: &str) -> (String, String) {
     let body = json!({ "email": EMAIL, "password": PASSWORD });
-    let (status, answer, cookie) = post(live, "/auth/sign-in", &body, &[]).await;
+    let post = live.http().post(format!("{}/auth/sign-in", live.url())).header(USER_AGENT, user_agent);
+    let (status, answer, cookie) = read(post.json(&body).send().await.unwrap()).await;
     assert_eq!(status, 200, "{answer}");
     (answer["accessToken"].as_str().unwrap().to_owned(), cookie.unwrap())
+}
+
+async fn sessions(live: &Live, token: &str) -> Vec<Value> {
+    let get = live.http().get(format!("{}/api/me/sessions", live.url())).bearer_auth(token);
+    let list: Value = get.send().await.unwrap().json().await.unwrap();
+    list["items"].as_array().unwrap().clone()
+}
+
+async fn delete(live: &Live, token: &str, path: &str) -> u16 {
+    let delete = live.http().delete(format!("{}{path}", live.url())).bearer_auth(token);
+    delete.send().await.unwrap().status().as_u16()
 }
 
 async fn refresh(live: &Live, cookies: &[&str]) -> Answer {
@@ -158,6 +178,48 @@ fn sign_out_ends_access_tokens_and_the_live_socket_of_its_session_alone() {
         assert!(began.elapsed() < END_WITHIN, "{:?}", began.elapsed());
         await_end(&live, &token).await;
         assert_eq!(me(&live, &other).await.0, 200, "another session of the learner ended");
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn learner_sees_the_sessions_and_ends_one_or_all_others() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        enrol(&live, &[], false);
+        let (phone, _) =
+            sign_in_with(&live, "Mozilla/5.0 (Linux; Android 14) Chrome/140.0 Mobile Safari/537.36").await;
+        let (laptop, _) =
+            sign_in_with(&live, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0").await;
+        let (own, cookie) = sign_in_with(&live, "curl/8.5.0").await;
+        let items = sessions(&live, &own).await;
+        let families: Vec<_> = items.iter().map(|item| item["browser"]["family"].as_str().unwrap()).collect();
+        assert_eq!(families, ["other", "firefox", "chrome"], "the last used one first");
+        let current: Vec<_> = items.iter().map(|item| item["current"].as_bool().unwrap()).collect();
+        assert_eq!(current, [true, false, false]);
+        let at =
+            |item: &Value, field: &str| item[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        for item in &items {
+            let began = jiff::Timestamp::now().duration_since(at(item, "startedAt"));
+            assert!(began.as_secs() < 60, "{item}");
+            assert!(at(item, "usedAt").duration_since(at(item, "startedAt")).abs().as_secs() <= 1, "{item}");
+        }
+
+        let path = format!("/api/me/sessions/{}", items[2]["id"].as_str().unwrap());
+        let (mut client, _) = RawClient::begin(&live, &phone).await;
+        client.until("turn").await;
+        assert_eq!(delete(&live, &own, &path).await, 204);
+        await_end(&live, &phone).await;
+        assert_eq!(client.closed().await, Some(SIGNED_OUT));
+        assert_eq!(delete(&live, &own, &path).await, 404, "it has ended");
+        assert_eq!(delete(&live, &own, "/api/me/sessions/none").await, 404);
+        assert_eq!(me(&live, &laptop).await.0, 200, "another session ended");
+
+        assert_eq!(delete(&live, &own, "/api/me/sessions").await, 204);
+        await_end(&live, &laptop).await;
+        assert_eq!(sessions(&live, &own).await.len(), 1);
+        assert_eq!(refresh(&live, &[&cookie]).await.0, 200, "the own session ended");
+        assert_eq!(live.cloud.state().cognito.sessions(), 1, "the sessions of the pool go on");
         live.stop().await.unwrap();
     });
 }

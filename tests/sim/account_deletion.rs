@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use events::{account::ErasureQueue, bus::Bus, contract::UserId, runtime::env};
+use ingress::account::browser::Browser;
 use ingress::{
     account::accounts::Accounts,
     account::profile::Profile,
@@ -52,6 +53,7 @@ pub(crate) async fn sign_up(cloud: &Cloud) {
             generation: 0,
             rotated_at: env::now(),
             stepped_up_at: None,
+            browser: Browser::default(),
             sealed: String::new(),
             expires_at: i64::MAX,
         };

@@ -10,6 +10,7 @@
 
 mod checked;
 mod cookie;
+mod listed;
 mod secrets;
 mod watch;
 mod watched;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use self::{checked::Checked, cookie::SessionCookie, secrets::Secrets, watched::Watched};
 use super::{
     auth::{AccessTokens, Caller},
+    browser::Browser,
     keyring::Keyring,
     user_pool::{PoolError, Tokens, UserPool},
 };
@@ -36,6 +38,7 @@ use crate::{
     store::sessions::{SessionStore, StoredSession},
 };
 
+pub use listed::ListedSession;
 pub use watched::SessionWatch;
 
 /// Lifetime of a session, in seconds: that of the user pool's refresh token.
@@ -121,13 +124,14 @@ impl AccountSessions {
         &self.tokens
     }
 
-    /// Begins a session with the tokens of a completed sign-in.
+    /// Begins a session of `browser` with the tokens of a completed sign-in.
     ///
     /// # Errors
     /// [`SessionError::Failed`].
-    pub async fn begin(&self, signed_in: &Tokens) -> Result<OpenSession, SessionError> {
+    pub async fn begin(&self, signed_in: &Tokens, browser: Browser) -> Result<OpenSession, SessionError> {
         let now = env::now();
         let session = self.item(env::random_uuid(), signed_in, now).map_err(SessionError::Failed)?;
+        let session = StoredSession { browser, ..session };
         self.store.create(&session).await.map_err(SessionError::Failed)?;
         self.checked.note(&session, Instant::now());
         Ok(self.open(&session, signed_in, now))
@@ -151,6 +155,7 @@ impl AccountSessions {
             generation: 0,
             rotated_at: now,
             stepped_up_at: Some(now),
+            browser: Browser::default(),
             sealed: secrets.seal(&self.keyring, session_id)?,
             expires_at: now.as_second() + SESSION_SECONDS,
         })

@@ -12,6 +12,8 @@ use jiff::{Timestamp, fmt::serde::timestamp::millisecond};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::account::browser::Browser;
+
 /// Reads and writes the items.
 #[derive(Clone, Debug)]
 pub struct SessionStore {
@@ -35,6 +37,9 @@ pub struct StoredSession {
     /// When the password, and the second factor where there is one, were last proved.
     #[serde(with = "millisecond::optional", default, skip_serializing_if = "Option::is_none")]
     pub stepped_up_at: Option<Timestamp>,
+    /// The browser that began it.
+    #[serde(default)]
+    pub browser: Browser,
     /// The secrets of the session, encrypted, in base 64.
     pub sealed: String,
     /// When the session ends by itself, in seconds since the Unix epoch. The attribute of the TTL.
@@ -153,11 +158,30 @@ impl SessionStore {
         deleted.map(drop).map_err(|error| describe(&error)).context("failed to delete a session")
     }
 
+    /// The learner's sessions that have not expired at `now`, read consistently: those of one page, 1 MB.
+    ///
+    /// # Errors
+    /// The table cannot be read, or an item is not a session.
+    pub async fn list(&self, user_id: &UserId, now: Timestamp) -> anyhow::Result<Vec<StoredSession>> {
+        let items = self.page(user_id).await?.into_iter();
+        let sessions: Result<Vec<StoredSession>, _> = items.map(read_item).collect();
+        let mut sessions = sessions.context("item of the Sessions table")?;
+        // The TTL removes an item hours after its time.
+        sessions.retain(|session| session.expires_at > now.as_second());
+        Ok(sessions)
+    }
+
     /// The ids of the learner's sessions, read consistently. At most one page, 1 MB: the caller ends these and asks again.
     ///
     /// # Errors
     /// The table cannot be read.
     pub async fn of_learner(&self, user_id: &UserId) -> anyhow::Result<Vec<Uuid>> {
+        let id = |item: Item| read_item::<Id>(item).map(|item| item.session_id);
+        let ids = self.page(user_id).await?.into_iter().map(id).collect::<Result<_, _>>();
+        ids.context("item of the Sessions table")
+    }
+
+    async fn page(&self, user_id: &UserId) -> anyhow::Result<Vec<Item>> {
         let found = self
             .dynamodb
             .query()
@@ -168,9 +192,7 @@ impl SessionStore {
             .send()
             .await;
         let found = found.map_err(|error| describe(&error)).context("failed to list sessions")?;
-        let id = |item: Item| read_item::<Id>(item).map(|item| item.session_id);
-        let ids = found.items.unwrap_or_default().into_iter().map(id).collect::<Result<_, _>>();
-        ids.context("item of the Sessions table")
+        Ok(found.items.unwrap_or_default())
     }
 }
 
@@ -196,16 +218,19 @@ mod tests {
             generation: 3,
             rotated_at: "2026-11-28T10:00:00.123Z".parse().unwrap(),
             stepped_up_at: Some("2026-11-28T09:00:00.123Z".parse().unwrap()),
+            browser: Browser::of("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
             sealed: "c2VhbGVk".to_owned(),
             expires_at: 1_795_594_530,
         };
         let item = to_item(&session);
         assert_eq!(item["sessionId"], text(&session.session_id), "the key is text");
         assert_eq!(read_item::<StoredSession>(item.clone()).unwrap(), session);
-        // Items of earlier builds have no step-up.
+        // Items of earlier builds have no step-up and no browser.
         let mut earlier = item;
         earlier.remove("steppedUpAt");
-        assert_eq!(read_item::<StoredSession>(earlier).unwrap().stepped_up_at, None);
+        earlier.remove("browser");
+        let earlier = read_item::<StoredSession>(earlier).unwrap();
+        assert_eq!((earlier.stepped_up_at, earlier.browser), (None, Browser::default()));
         assert!(!format!("{session:?}").contains("c2VhbGVk"));
     }
 }

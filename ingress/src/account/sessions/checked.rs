@@ -67,6 +67,7 @@ impl Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::browser::Browser;
 
     fn session(session_id: u128) -> StoredSession {
         StoredSession {
@@ -75,6 +76,7 @@ mod tests {
             generation: 0,
             rotated_at: Timestamp::UNIX_EPOCH,
             stepped_up_at: Some(Timestamp::UNIX_EPOCH),
+            browser: Browser::default(),
             sealed: String::new(),
             expires_at: 0,
         }

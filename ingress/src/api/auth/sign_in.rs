@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use crate::{
     account::{
         accounts::AccountError,
         auth::{Caller, TOKEN_SECONDS},
+        browser::Browser,
         email::Email,
         notices::Change,
         recovery_codes,
@@ -289,7 +290,7 @@ async fn respond_signed_in(
             // Only now: a right password without its second factor counts, because each sends a text message.
             client.succeeded(app, SIGN_IN, "sign-in", account).await;
             let user = open_account(app, &tokens).await?;
-            let session = app.account_sessions.begin(&tokens).await?;
+            let session = app.account_sessions.begin(&tokens, browser(headers)).await?;
             let cookie = keep_cookie(app, headers, &session)?;
             let response = private_json(&SignInResult::SignedIn(Access::new(&session, user)), Some(cookie));
             Ok(private(response, keep_device(app, headers, &client.device_of(app, account))))
@@ -300,6 +301,13 @@ async fn respond_signed_in(
             Ok(private_json(&SignInResult::Challenge { challenge, session, destination }, None))
         }
     }
+}
+
+fn browser(headers: &HeaderMap) -> Browser {
+    headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .map_or_else(Browser::default, Browser::of)
 }
 
 /// The record of the learner who has signed in. If the deletion of the account was requested, this fails and the session of the

@@ -471,6 +471,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sessions
+         * @description The browsers in which the caller is signed in, the last used one first.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End the other sessions
+         * @description Ends all sessions of the caller except that of the request. Their access tokens and live connections end within 5 s.
+         */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a session
+         * @description Its access tokens and live connections end within 5 s.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/next-step": {
         parameters: {
             query?: never;
@@ -1424,6 +1468,13 @@ export interface components {
             /** @description The session token. */
             sessionToken: string;
         };
+        /** @description A browser on a system. */
+        Browser: {
+            /** @description The family of the browser. */
+            family: components["schemas"]["Family"];
+            /** @description The operating system. */
+            system: components["schemas"]["System"];
+        };
         /** @description A report of the Reporting API. Reports of other types than `csp-violation` are ignored. */
         BrowserReport: {
             body?: components["schemas"]["BrowserReportBody"];
@@ -1863,6 +1914,8 @@ export interface components {
             /** @description The code, 1 to 10 digits. */
             code: string;
         };
+        /** @description A family of browsers. */
+        Family: "chrome" | "edge" | "firefox" | "opera" | "safari" | "samsung" | "other";
         /** @description An event of the stream: its name is `event`. */
         FeedEvent: {
             data: components["schemas"]["LearnerResult"];
@@ -2876,6 +2929,33 @@ export interface components {
              */
             uploadedSecondsMax: number;
         };
+        /** @description The sessions of the caller, the last used one first. */
+        SessionList: {
+            /** @description The sessions. */
+            items: components["schemas"]["SessionView"][];
+        };
+        /** @description A session: a browser in which the caller is signed in. */
+        SessionView: {
+            /** @description The browser at the sign-in. */
+            browser: components["schemas"]["Browser"];
+            /** @description Whether it is the session of this request. */
+            current: boolean;
+            /**
+             * Format: uuid
+             * @description The id of the session.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description The sign-in.
+             */
+            startedAt: string;
+            /**
+             * Format: date-time
+             * @description The last use, to within a few minutes.
+             */
+            usedAt: string;
+        };
         /** @description How urgent an alarm is, by the topic that it notifies; the most urgent first. */
         Severity: "critical" | "warning" | "info";
         /** @description A sign-in. */
@@ -3116,6 +3196,8 @@ export interface components {
              */
             textTokens: number;
         };
+        /** @description An operating system. */
+        System: "android" | "chromeOs" | "ios" | "linux" | "macOs" | "windows" | "other";
         /** @description The progress of a learner over all days. */
         Total: {
             /**
@@ -6636,6 +6718,259 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "accounts_unavailable" | "busy";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The other sessions have ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
+                    };
+                };
+            };
+            /** @description `timeout`: The response took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "timeout";
+                    };
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `session_ended`: The session was signed out or has expired. Sign in again.
+             *     `token_expired`: The access token has expired.
+             *     `token_invalid`: The access token is not valid.
+             *     `token_missing`: The access token is missing.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `not_found`: The resource does not exist, or the caller has no access to it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "not_found";
+                    };
+                };
+            };
+            /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "too_many_requests";
+                    };
+                };
+            };
+            /** @description `internal_error`: An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "internal_error";
+                    };
+                };
+            };
+            /** @description `accounts_unavailable`: The user pool is unavailable at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "accounts_unavailable";
                     };
                 };
             };

@@ -9,6 +9,7 @@ import { Install } from "../../offline/install";
 import { useI18n, type Language } from "../../i18n/i18n";
 import { Button, Dialog, ErrorMessage, Field, Loading, PageTitle, Select, styles as ui } from "../../ui/ui";
 import { EmailAddress, Password, SecondFactor } from "./security";
+import { Sessions } from "./sessions";
 import { StepUpDialog } from "./step-up";
 
 type Me = Schemas["Me"];
@@ -30,8 +31,8 @@ export function Account() {
         <Password />
         {me.data !== undefined && <EmailAddress me={me.data.profile} />}
         {me.data !== undefined && <SecondFactor me={me.data.profile} />}
-        <SignOut />
       </section>
+      <Sessions />
       <Data />
       <Install />
       <StepUpDialog />
@@ -114,26 +115,6 @@ function Profile({ me, etag }: { readonly me: Me; readonly etag: string }) {
       </Button>
       <p role="status">{saved && t("app.saved")}</p>
     </form>
-  );
-}
-
-function SignOut() {
-  const { t } = useI18n();
-  const [error, setError] = useState<unknown>(null);
-  const leave = (request: () => Promise<unknown>): void => {
-    request().then(signedOut).catch(setError);
-  };
-  const here = (): Promise<unknown> =>
-    body(() => api.POST("/auth/sign-out", { params: { header: { "x-nova-csrf": "1" } } }));
-  const everywhere = (): Promise<unknown> => body(() => api.POST("/auth/sign-out-everywhere"));
-  return (
-    <>
-      <ErrorMessage error={error} />
-      <div className={ui.row}>
-        <Button onClick={() => leave(here)}>{t("account.signOut")}</Button>
-        <Button onClick={() => leave(everywhere)}>{t("account.signOutEverywhere")}</Button>
-      </div>
-    </>
   );
 }
 

@@ -5,6 +5,7 @@ import { useState, type FormEvent, type ReactNode } from "react";
 import { api, body, type Schemas } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Field, styles as ui } from "../../ui/ui";
+import { QrCode } from "../../ui/qr-code";
 import { CodeField, NewPasswordField } from "./sign-in";
 
 type Me = Schemas["Me"];
@@ -161,31 +162,32 @@ interface FactorProps {
 
 function Totp({ show }: FactorProps) {
   const { t } = useI18n();
-  const [secret, setSecret] = useState<string | null>(null);
+  const [totp, setTotp] = useState<Schemas["TotpSecret"] | null>(null);
   const [code, setCode] = useState("");
   const { run, submit, outcome } = useActions();
   const begin = async (): Promise<string> => {
-    setSecret((await body(() => api.POST("/auth/totp"))).secret);
+    setTotp(await body(() => api.POST("/auth/totp")));
     return "";
   };
   const verify = async (): Promise<string> => {
     show((await body(() => api.POST("/auth/totp/verify", { body: { code } }))).recoveryCodes);
-    setSecret(null);
+    setTotp(null);
     setCode("");
     return t("account.totpOn");
   };
   const copy = async (): Promise<string> => {
-    await navigator.clipboard.writeText(secret ?? "");
+    await navigator.clipboard.writeText(totp?.secret ?? "");
     return t("account.copied");
   };
   return (
     <>
-      {secret === null && <Button onClick={() => void run(begin)}>{t("account.totpStart")}</Button>}
-      {secret !== null && (
+      {totp === null && <Button onClick={() => void run(begin)}>{t("account.totpStart")}</Button>}
+      {totp !== null && (
         <form className={ui.form} onSubmit={submit(verify)}>
           <p>{t("account.totpLead")}</p>
+          <QrCode text={totp.uri} label={t("account.totpQr")} />
           <p>
-            {t("account.totpSecret")}: <code>{secret}</code>
+            {t("account.totpSecret")}: <code>{totp.secret}</code>
           </p>
           <Button onClick={() => void run(copy)}>{t("account.totpCopy")}</Button>
           <CodeField value={code} onChange={setCode} />
