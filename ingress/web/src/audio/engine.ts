@@ -112,6 +112,11 @@ export class AudioEngine {
     this.#command({ type: "flush", generation });
   }
 
+  /** The share of the speed at which the tutor speaks, with the same pitch. */
+  setPace(pace: number): void {
+    this.#command({ type: "pace", pace });
+  }
+
   setVolume(volume: number): void {
     this.#volume = volume;
     this.duck(false);

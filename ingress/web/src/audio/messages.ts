@@ -11,7 +11,9 @@ export interface Frame {
 /** The page to the player worklet. */
 export type PlayerCommand =
   | { readonly type: "push"; readonly generation: number; readonly samples: Int16Array<ArrayBuffer> }
-  | { readonly type: "flush"; readonly generation: number };
+  | { readonly type: "flush"; readonly generation: number }
+  /** A share of the speed at which the tutor speaks. */
+  | { readonly type: "pace"; readonly pace: number };
 
 /** The player worklet to the page, ten times a second and after a flush. */
 export interface PlayerReport {

@@ -76,10 +76,10 @@ export class PlayerQueue {
     this.#sincePush = 0;
   }
 
-  /** Begins a generation. What waits is dropped after a fade of a few milliseconds. */
-  flush(generation: number): void {
+  /** Begins a generation. What waits is dropped, after a fade of a few milliseconds unless another part makes it. */
+  flush(generation: number, fade = true): void {
     if (generation <= this.#generation) return;
-    if (this.#playing && this.#waiting > 0) {
+    if (fade && this.#playing && this.#waiting > 0) {
       const length = Math.min(samples(FADE_MS), this.#waiting);
       this.#fade = Float32Array.from({ length }, (_, i) => this.#sample(i) * (1 - (i + 1) / length));
     }

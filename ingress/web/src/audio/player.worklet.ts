@@ -1,8 +1,9 @@
-/** Plays the tutor's audio: takes it from the queue at 16 kHz and converts it to the rate of the device. */
+/** Plays the tutor's audio: takes it from the queue at 16 kHz, slows it down and converts it to the rate of the device. */
 
 import type { PlayerCommand, PlayerReport } from "./messages";
 import { PlayerQueue, SAMPLE_RATE_HZ } from "./player-queue";
 import { Resampler } from "./resampler";
+import { Stretcher } from "./stretch";
 
 /** Samples taken from the queue at once: 4 ms. */
 const BLOCK = 64;
@@ -10,6 +11,7 @@ const REPORT_MS = 100;
 
 class Player extends AudioWorkletProcessor {
   readonly #queue = new PlayerQueue();
+  readonly #stretcher = new Stretcher(this.#queue);
   readonly #resampler = new Resampler(SAMPLE_RATE_HZ, sampleRate);
   readonly #block = new Float32Array(BLOCK);
   readonly #converted = new Float32Array(this.#resampler.capacity(BLOCK) + 128);
@@ -19,21 +21,27 @@ class Player extends AudioWorkletProcessor {
   constructor() {
     super();
     this.port.onmessage = ({ data }: MessageEvent<PlayerCommand>) => {
-      if (data.type === "push") {
-        this.#queue.push(data.generation, data.samples);
-      } else {
-        this.#report(0);
-        this.#queue.flush(data.generation);
-        this.#report(0);
+      if (data.type === "pace") {
+        this.#stretcher.setPace(data.pace);
+        return;
       }
+      if (data.generation > this.#queue.generation) this.#flush(data.generation);
+      if (data.type === "push") this.#queue.push(data.generation, data.samples);
     };
+  }
+
+  #flush(generation: number): void {
+    this.#report(0);
+    this.#queue.flush(generation, !this.#stretcher.active);
+    this.#stretcher.flush();
+    this.#report(0);
   }
 
   override process(_inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
     const channels = outputs[0] ?? [];
     const length = channels[0]?.length ?? 0;
     while (this.#ready < length) {
-      this.#queue.read(this.#block);
+      this.#stretcher.read(this.#block);
       this.#ready += this.#resampler.push(this.#block, this.#converted.subarray(this.#ready));
     }
     let power = 0;
@@ -49,11 +57,13 @@ class Player extends AudioWorkletProcessor {
   #report(level: number): void {
     this.#sinceReport = 0;
     const perMs = SAMPLE_RATE_HZ / 1000;
+    const { played } = this.#stretcher;
+    const ahead = this.#queue.played - played;
     const report: PlayerReport = {
       generation: this.#queue.generation,
-      playedMs: Math.round(this.#queue.played / perMs),
-      waitingMs: Math.round(this.#queue.waiting / perMs),
-      playing: this.#queue.playing,
+      playedMs: Math.round(played / perMs),
+      waitingMs: Math.round((this.#queue.waiting + ahead) / perMs),
+      playing: this.#queue.playing || ahead > 0,
       level,
       underruns: this.#queue.underruns,
     };

@@ -27,6 +27,11 @@ impl Floor {
                 open.reported_since_cut = open.turn.cut.is_some();
             }
         }
+        // A learner who slows the tutor down is still listening when the clock says that all was played.
+        let until_ms = at_ms + self.generation_ms.saturating_sub(ms);
+        if generation == self.generation && until_ms > self.playing_until_ms + PLAYED_TOLERANCE_MS {
+            self.playing_until_ms = until_ms;
+        }
         self.settle(at_ms, outputs);
     }
 
@@ -264,6 +269,30 @@ mod tests {
         // A quarter of the audio of the second sentence, so one of its five words.
         assert_eq!((turn.text.as_str(), turn.interrupted), ("There is a dog. What", true));
         assert_eq!((turn.played_ms, turn.end_ms), (Some(2_500), 2_500));
+    }
+
+    #[test]
+    fn learner_who_slows_the_tutor_down_interrupts_after_the_time_of_the_audio() {
+        let mut talk = Harness::new(settings());
+        talk.open(StreamId(0));
+        talk.tutor_begins("There is a dog.", 2_000);
+        // At half the pace; a page reports five times a second.
+        for round in 0..15 {
+            talk.pass(200);
+            let ms = talk.now_ms() / 2;
+            talk.input(Input::Played { generation: 0, ms });
+            if round == 0 {
+                talk.model(ModelEvent::AudioEnd { stop: StopReason::EndTurn });
+                talk.text(Speaker::Tutor, Stage::Final, "There is a dog.", StopReason::EndTurn);
+            }
+        }
+        assert!(talk.now_ms() > 2_500 && talk.turns().is_empty(), "the learner has heard three quarters");
+        let heard_ms = talk.now_ms() / 2;
+        talk.input(Input::Interrupted);
+        assert_eq!(flushes(&talk), [1]);
+        talk.pass(SETTLE_MS_MAX);
+        let turn = turn(&talk);
+        assert_eq!((turn.interrupted, turn.played_ms), (true, Some(heard_ms)));
     }
 
     #[test]

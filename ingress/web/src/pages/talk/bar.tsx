@@ -1,9 +1,10 @@
 /** The bar of a live conversation: microphone with its meter, keyboard, volume, interruption. */
 
 import { useEffect, useRef, useState, type FormEvent } from "react";
+import type { Schemas } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
 import type { LiveSession } from "../../live/session";
-import type { SoundSettings } from "../../live/settings";
+import { paceOf, PACES, type SoundSettings } from "../../live/settings";
 import type { LiveState } from "../../live/state";
 import { Button, styles as ui } from "../../ui/ui";
 import styles from "./talk.module.css";
@@ -13,13 +14,14 @@ const TEXT_CHARACTERS_MAX = 2000;
 interface BarProps {
   readonly session: LiveSession;
   readonly state: LiveState;
+  readonly level: Schemas["Level"];
   readonly settings: SoundSettings;
   readonly typing: boolean;
   readonly onSettings: (settings: SoundSettings) => void;
 }
 
-export function Bar({ session, state, settings, typing, onSettings }: BarProps) {
-  const { t } = useI18n();
+export function Bar({ session, state, level, settings, typing, onSettings }: BarProps) {
+  const { t, intl } = useI18n();
   const [keyboard, setKeyboard] = useState(typing);
   const [muted, setMuted] = useState(false);
   const [running, setRunning] = useState(session.engine.running);
@@ -34,6 +36,12 @@ export function Bar({ session, state, settings, typing, onSettings }: BarProps) 
   const volume = (value: number): void => {
     session.engine.setVolume(value);
     onSettings({ ...settings, volume: value });
+  };
+  const pace = paceOf(settings, level);
+  const nextPace = (): void => {
+    const next = PACES[(PACES.indexOf(pace) + 1) % PACES.length] ?? 1;
+    session.engine.setPace(next);
+    onSettings({ ...settings, pace: next });
   };
   const hint = muted ? "talk.muted" : settings.half ? "talk.hintHalf" : "talk.hint";
   return (
@@ -53,6 +61,15 @@ export function Bar({ session, state, settings, typing, onSettings }: BarProps) 
           onClick={() => setKeyboard(!keyboard)}
         >
           <Keyboard />
+        </Button>
+        <Button
+          kind="icon"
+          className={styles.pace}
+          aria-label={`${t("pace.title")}: ${t(`pace.${pace}`)}`}
+          title={`${t("pace.title")}: ${t(`pace.${pace}`)}`}
+          onClick={nextPace}
+        >
+          {intl.formatNumber(pace)}×
         </Button>
         <div className={styles.middle}>
           {!typing && <Meter session={session} />}

@@ -3,20 +3,21 @@
 import { useEffect, useState } from "react";
 import { microphones } from "../../audio/engine";
 import { useI18n } from "../../i18n/i18n";
-import type { SoundSettings } from "../../live/settings";
+import type { Schemas } from "../../api/client";
+import { paceOf, PACES, type Pace, type SoundSettings } from "../../live/settings";
 import { VOICES } from "../../live/voices";
 import { Button, Select, styles as ui } from "../../ui/ui";
 import styles from "./talk.module.css";
 
 const DEFAULT_DEVICE = "";
 
-export function Sound({
-  settings,
-  onChange,
-}: {
+interface Props {
   readonly settings: SoundSettings;
+  readonly level: Schemas["Level"];
   readonly onChange: (settings: SoundSettings) => void;
-}) {
+}
+
+export function Sound({ settings, level, onChange }: Props) {
   const { t } = useI18n();
   const devices = useMicrophones();
   const options = devices.map((device) => ({ value: device.deviceId, label: device.label || device.deviceId }));
@@ -34,6 +35,12 @@ export function Sound({
         value={settings.deviceId ?? DEFAULT_DEVICE}
         options={[{ value: DEFAULT_DEVICE, label: t("picture.defaultMicrophone") }, ...options]}
         onChange={(value) => onChange({ ...settings, deviceId: value === DEFAULT_DEVICE ? null : value })}
+      />
+      <Select
+        label={t("pace.title")}
+        value={String(paceOf(settings, level))}
+        options={PACES.map((pace) => ({ value: String(pace), label: t(`pace.${pace}`) }))}
+        onChange={(value) => onChange({ ...settings, pace: Number(value) as Pace })}
       />
       <label className={ui.check}>
         <input

@@ -8,7 +8,7 @@ import { useSession } from "../../api/use-session";
 import { AudioEngine, type MicrophoneError } from "../../audio/engine";
 import { useI18n } from "../../i18n/i18n";
 import { LiveSession } from "../../live/session";
-import { loadSettings, saveSettings, type SoundSettings } from "../../live/settings";
+import { loadSettings, paceOf, saveSettings, type SoundSettings } from "../../live/settings";
 import { Button, buttonClass, ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
 import { PICTURES_STALE_MS } from "../gallery/gallery";
 import { Live } from "./live";
@@ -63,6 +63,7 @@ function Conversation({ picture, level }: { readonly picture: Picture; readonly 
       microphoneLost: () => setMicrophone("missing"),
     });
     engine.setVolume(settings.volume);
+    engine.setPace(paceOf(settings, level));
     try {
       const problem = withMicrophone ? await engine.startMicrophone(settings) : "off";
       if (problem !== null && problem !== "off") {
@@ -110,6 +111,7 @@ function Conversation({ picture, level }: { readonly picture: Picture; readonly 
   return (
     <Preparation
       picture={picture}
+      level={level}
       settings={settings}
       onSettings={setSettings}
       microphone={microphone === "off" ? null : microphone}
@@ -121,6 +123,7 @@ function Conversation({ picture, level }: { readonly picture: Picture; readonly 
 
 function Preparation(props: {
   readonly picture: Picture;
+  readonly level: Schemas["Level"];
   readonly settings: SoundSettings;
   readonly onSettings: (settings: SoundSettings) => void;
   readonly microphone: MicrophoneError | null;
@@ -161,7 +164,7 @@ function Preparation(props: {
           </ul>
         </section>
         {!props.settings.checked && <RoomCheck settings={props.settings} onChange={props.onSettings} />}
-        <Sound settings={props.settings} onChange={props.onSettings} />
+        <Sound settings={props.settings} level={props.level} onChange={props.onSettings} />
         <div role="alert">
           {props.microphone !== null && (
             <div className={`${ui.banner} ${ui.bad}`}>
@@ -172,7 +175,7 @@ function Preparation(props: {
         </div>
         <ErrorMessage error={props.error} />
         <p className={ui.hint}>{t("picture.note")}</p>
-        <div className={ui.row}>
+        <div className={`${ui.row} ${styles.actions}`}>
           <Button kind="primary" disabled={busy} onClick={() => begin(true)}>
             {t("picture.start")}
           </Button>
