@@ -1,23 +1,33 @@
 //! A learner in a real browser, with the page that the service serves: `ingress/web/e2e` drives Chromium, this gives it a
-//! running system and a microphone that plays audible text.
+//! running system and a microphone that plays audible text or a voice.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use infra::{
-    local::{Progress, Service, build_page, install_chromium, workspace},
-    simulator::audible,
+    client::PASSWORD,
+    local::{Progress, Service, SpeechModelOptions, build_page, install_chromium, workspace},
+    simulator::{Speech, audible},
 };
 use tests::system::{Delivery, System};
 use tokio::process::Command;
 
 use crate::beside_others;
 
-/// What the learner says.
+/// What the learner says in tones.
 const WORDS: &str = "a man is selling red apples";
+
+/// What the learner says with a voice, one sentence after the tutor's reply to the other.
+const SENTENCES: [&str; 2] = [
+    "I can see a man who is selling red apples at the market.",
+    "The woman is carrying a basket of vegetables.",
+];
 
 /// Silence before the words, in seconds: the tutor's greeting takes less.
 const LEAD_SECONDS: u32 = 10;
+
+/// Silence between two sentences, in seconds: the tutor's reply takes less.
+const REPLY_SECONDS: u32 = 14;
 
 /// Silence after the words, in seconds: the browser's microphone ends with the file.
 const TRAIL_SECONDS: u32 = 120;
@@ -25,26 +35,51 @@ const TRAIL_SECONDS: u32 = 120;
 /// The rate at which Chromium plays the file with the least damage.
 const RATE_HZ: u32 = 48_000;
 
-/// Time for both learners: about 70 s on two idle processors.
+/// Time for a script: less than a third of it on two idle processors.
 const TIMEOUT: Duration = Duration::from_secs(400);
+
+const ANALYST: &str = "analyst@nova.example";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn learner_in_a_browser_talks_and_sees_the_result() -> anyhow::Result<()> {
     let _place = beside_others().await;
     let page = page().await?;
-    let system =
-        System::start_with("browser", Delivery::Once, |options| options.environment.push(page)).await?;
+    let speech = Speech::start(&SpeechModelOptions::default(), &Progress::silent()).await?;
+    let system = System::start_with("browser", Delivery::Once, |options| {
+        options.environment.push(page);
+        options.simulator_arguments.extend(["--speech", "on"].map(str::to_owned));
+    })
+    .await?;
+    system.sign_up_to_group(ANALYST, "analysts").await?;
     let folder = tempfile::tempdir()?;
-    let wav = folder.path().join("microphone.wav");
-    write_wav(&wav)?;
-    let mut browser = script("learner.mjs");
-    browser.arg(system.stack.url()).arg(&wav).arg(WORDS);
-    let output =
-        tokio::time::timeout(TIMEOUT, browser.output()).await.context("the browser did not finish")??;
+    let wav = |name: &str| folder.path().join(name).display().to_string();
+    let (once, endless, voice) = (wav("once.wav"), wav("endless.wav"), wav("voice.wav"));
+    let words = audible::encode(WORDS, RATE_HZ);
+    write_wav(&once, [silence(LEAD_SECONDS), words.clone(), silence(TRAIL_SECONDS)])?;
+    write_wav(&endless, [words])?;
+    let mut said = vec![silence(LEAD_SECONDS)];
+    for sentence in SENTENCES {
+        said.extend([speech.speak(RATE_HZ, sentence).await?, silence(REPLY_SECONDS)]);
+    }
+    drop(speech);
+    write_wav(&voice, said.into_iter().chain([silence(TRAIL_SECONDS)]))?;
+
+    let url = system.stack.url();
+    run("learner.mjs", &[url, &once, WORDS, ANALYST, PASSWORD]).await?;
+    run("barge-in.mjs", &[url, &endless]).await?;
+    run("speech.mjs", &[url, &voice, SENTENCES[0], SENTENCES[1]]).await?;
+    system.stop().await
+}
+
+/// Runs a script to its end.
+async fn run(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let output = tokio::time::timeout(TIMEOUT, script(name).args(arguments).output()).await;
+    let output = output.with_context(|| format!("{name} did not finish"))??;
     let printed =
         [output.stdout, output.stderr].map(|printed| String::from_utf8_lossy(&printed).into_owned());
-    ensure!(output.status.success(), "{}", printed.concat());
-    system.stop().await
+    ensure!(output.status.success(), "{name}: {}", printed.concat());
+    print!("{}", printed[0]);
+    Ok(())
 }
 
 /// Installs Chromium and builds the page; returns the setting with which the ingress serves it.
@@ -62,7 +97,11 @@ pub(crate) fn script(name: &str) -> Command {
     node
 }
 
-fn write_wav(path: &Path) -> anyhow::Result<()> {
+fn silence(seconds: u32) -> Vec<i16> {
+    vec![0; (seconds * RATE_HZ) as usize]
+}
+
+fn write_wav(path: &str, parts: impl IntoIterator<Item = Vec<i16>>) -> anyhow::Result<()> {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: RATE_HZ,
@@ -70,8 +109,7 @@ fn write_wav(path: &Path) -> anyhow::Result<()> {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec)?;
-    let silence = |seconds: u32| std::iter::repeat_n(0_i16, (seconds * RATE_HZ) as usize);
-    for sample in silence(LEAD_SECONDS).chain(audible::encode(WORDS, RATE_HZ)).chain(silence(TRAIL_SECONDS)) {
+    for sample in parts.into_iter().flatten() {
         writer.write_sample(sample)?;
     }
     Ok(writer.finalize()?)

@@ -4,10 +4,9 @@
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use events::{cloudwatch::CloudWatch, workers::Worker};
 use infra::{
-    client::{Accounts, Learner, PASSWORD},
+    client::{Learner, PASSWORD},
     local::{Cloud, Instance},
 };
 use serde_json::{Value, json};
@@ -45,7 +44,7 @@ async fn operator_sees_a_stopped_worker_and_its_recovery() -> anyhow::Result<()>
     })
     .await?;
     let notifications = notifications(&system).await?;
-    let operator = operator(&system).await?;
+    let operator = system.sign_up_to_group(EMAIL, "ops").await?;
     let mut followed = Followed { stream: follow(&system, &operator).await?, latest: BTreeMap::new() };
     // The queue was empty for the periods of the alarm.
     followed.until("the alarm is fine", |followed| followed.alarm() == Some("ok")).await?;
@@ -107,15 +106,6 @@ async fn changed(notifications: &Notifications, state: &str) -> anyhow::Result<V
         Ok(found.ok_or_else(|| format!("no message of {state}")))
     })
     .await
-}
-
-async fn operator(system: &System) -> anyhow::Result<Learner> {
-    let (cloud, outputs) = (system.stack.cloud(), system.stack.outputs());
-    let accounts = Accounts::new(system.stack.url())?;
-    accounts.sign_up(EMAIL).await?;
-    let join = Cognito::new(&cloud.root()).admin_add_user_to_group().user_pool_id(&outputs.user_pool_id);
-    join.username(EMAIL).group_name("ops").send().await?;
-    accounts.sign_in(EMAIL).await
 }
 
 async fn follow(system: &System, operator: &Learner) -> anyhow::Result<Stream> {

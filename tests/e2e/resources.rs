@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_cognitoidentityprovider::Client as UserPool;
 use events::contract::ConversationId;
 use infra::client::{Accounts, Learner};
 use ingress::api::{self, role::Role, route::Route};
@@ -58,14 +57,8 @@ pub(crate) async fn follow(system: &System, learner: &Learner, id: ConversationI
 
 /// All callers call each route with the ids of the owner. At the end the conversation is deleted.
 pub(crate) async fn check(system: &System, of: Owner<'_>) -> anyhow::Result<()> {
-    let (cloud, outputs) = (system.stack.cloud(), system.stack.outputs());
-    let api = system.stack.url();
-    let accounts = Accounts::new(api)?;
-    let other = accounts.sign_up("other@nova.example").await?;
-    accounts.sign_up("analyst@nova.example").await?;
-    let group = UserPool::new(&cloud.root()).admin_add_user_to_group().user_pool_id(&outputs.user_pool_id);
-    group.group_name("analysts").username("analyst@nova.example").send().await?;
-    let analyst = accounts.sign_in("analyst@nova.example").await?;
+    let other = Accounts::new(system.stack.url())?.sign_up("other@nova.example").await?;
+    let analyst = system.sign_up_to_group("analyst@nova.example", "analysts").await?;
 
     let callers = [
         (Role::Public, Caller { system, token: None }),

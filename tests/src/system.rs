@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use events::workers::Worker;
+use infra::client::{Accounts, Learner};
 use infra::local::{Cloud, CloudOptions, Outputs, Progress, Queue, Service, Stack, StackOptions};
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -206,6 +207,19 @@ impl System {
         let attributes = attributes.send().await?.attributes.unwrap_or_default();
         let depth = |name| Ok(attributes.get(name).context("a queue without a depth")?.parse::<u64>()?);
         names.iter().map(depth).sum()
+    }
+
+    /// Signs up an account and adds it to a group of the user pool: `analysts` or `ops`.
+    ///
+    /// # Errors
+    /// The sign-up failed.
+    pub async fn sign_up_to_group(&self, email: &str, group: &str) -> anyhow::Result<Learner> {
+        let accounts = Accounts::new(self.stack.url())?;
+        accounts.sign_up(email).await?;
+        let pool = aws_sdk_cognitoidentityprovider::Client::new(&self.stack.cloud().root());
+        let join = pool.admin_add_user_to_group().user_pool_id(&self.stack.outputs().user_pool_id);
+        join.username(email).group_name(group).send().await?;
+        accounts.sign_in(email).await
     }
 
     /// The queues of the workers.

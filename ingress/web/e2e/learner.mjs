@@ -1,96 +1,75 @@
 // A learner in a real browser: from sign-up to progress by voice, a lost connection, a refused microphone, the security of the account,
 // accessibility.
 //
-// usage: node e2e/learner.mjs URL WAV WORDS
+// usage: node e2e/learner.mjs URL WAV WORDS ANALYST PASSWORD [NAME]
 //   URL    the service, which serves the page
 //   WAV    what the fake microphone plays from the moment it is opened
 //   WORDS  what is said in it
+//   ANALYST, PASSWORD   the account of an analyst
+//   NAME   part of the name of the only scenario to run
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import net from "node:net";
-import { accessible, browser, CODE, PASSWORD } from "./chromium.mjs";
+import {
+  accessible,
+  browser,
+  CODE,
+  FAKE_MICROPHONE,
+  microphone,
+  PASSWORD,
+  signIn,
+  signUp,
+  startTalking,
+} from "./chromium.mjs";
+import { Network } from "./network.mjs";
 
-const [service, wav, words] = process.argv.slice(2);
+const [service, wav, words, analyst, password, only] = process.argv.slice(2);
 /** Typed while the connection is lost. */
 const TYPED = "This market is more better.";
 const BETTER = "This market is better.";
 const NEW_PASSWORD = "Correct-Horse-8";
 
-/** The network between browser and service. Chromium's own offline mode keeps open WebSockets. */
-class Network {
-  #sockets = new Set();
-  #down = false;
-  #server = net.createServer((client) => {
-    if (this.#down) {
-      client.destroy();
-      return;
-    }
-    const { hostname, port } = new URL(service);
-    const server = net.connect(Number(port), hostname);
-    for (const [socket, other] of [
-      [client, server],
-      [server, client],
-    ]) {
-      this.#sockets.add(socket);
-      socket.pipe(other);
-      socket.on("error", () => other.destroy());
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-    }
-  });
-
-  /** Returns the URL at which the browser reaches the service. */
-  async listen() {
-    await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${this.#server.address().port}`;
-  }
-
-  fail() {
-    this.#down = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  recover() {
-    this.#down = false;
-  }
-
-  close() {
-    this.fail();
-    this.#server.close();
-  }
-}
-
-const network = new Network();
+const network = new Network(service);
 const url = await network.listen();
 
-async function signUp(page, email) {
+/** Every page that a newcomer meets before the first conversation. */
+async function newcomer(page) {
   await page.goto(url);
-  await page.getByRole("link", { name: "Create an account" }).click();
-  await page.getByLabel("Name").fill("Mina");
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await accessible(page, "sign-in");
+  await page.getByRole("link", { name: /Forgot/u }).click();
+  await page.getByRole("heading", { name: /password/u }).waitFor();
+  await accessible(page, "forgotten password");
+  await page.goto(`${url}/sign-up`);
+  await page.getByLabel("Name").waitFor();
   await accessible(page, "sign-up");
+  await page.getByLabel("Name").fill("Mina");
+  await page.getByLabel("E-mail address").fill(`new-${Date.now()}@nova.example`);
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByLabel("Code").waitFor();
+  await accessible(page, "confirmation");
   await page.getByLabel("Code").fill(CODE);
   await page.getByRole("button", { name: "Confirm" }).click();
-  await page.getByRole("heading", { name: "What do you see?" }).waitFor();
   await page.getByRole("link", { name: /street market/u }).waitFor();
+  await accessible(page, "gallery");
+  await page.getByRole("link", { name: /street market/u }).click();
+  await page.getByText("Sound settings").click();
+  await accessible(page, "preparation");
+  await page.goto(`${url}/nowhere`);
+  await page.getByRole("heading", { name: "This page does not exist." }).waitFor();
+  await accessible(page, "no page");
+  await page.getByRole("link", { name: "Progress" }).click();
+  await page.getByRole("heading", { name: "Your progress" }).waitFor();
+  await accessible(page, "progress before the first conversation");
 }
 
 const captions = (page) => page.getByRole("log").locator("p");
 
-async function conversationByVoice(page) {
-  await signUp(page, `voice-${Date.now()}@nova.example`);
-  await accessible(page, "gallery");
-  await page.getByRole("link", { name: /street market/u }).click();
-  // Echo cancellation and noise suppression would damage the tones that stand for speech.
-  await page.getByText("Sound settings").click();
-  await page.getByLabel(/Leave my sound as it is/u).check();
-  await accessible(page, "preparation");
-  await page.getByRole("button", { name: "Start talking" }).click();
+async function conversationByVoice(page, open) {
+  const feed = await analystsFeed(await open());
+  await signUp(page, url, `voice-${Date.now()}@nova.example`);
+  await startTalking(page);
   await page.getByText("simulated").waitFor();
   await captions(page).filter({ hasText: words }).waitFor();
   await accessible(page, "conversation");
@@ -115,6 +94,7 @@ async function conversationByVoice(page) {
   for (const sentence of [words, TYPED])
     assert.equal(turns.filter((text) => text.includes(sentence)).length, 1, `${sentence}, once: ${turns}`);
   await accessible(page, "result");
+  await feed.shows(await page.getByRole("region", { name: "Scores" }).locator("strong").innerText());
   await sayAgain(page);
   await withoutConnection(page);
   await page.getByRole("link", { name: "Progress" }).click();
@@ -129,6 +109,26 @@ async function conversationByVoice(page) {
   await page.getByRole("button", { name: "로그아웃", exact: true }).click();
   await page.getByRole("heading", { name: "로그인", exact: true }).waitFor();
   assert.equal(await page.evaluate(keptResults), 0, "results stay after the sign-out");
+}
+
+/** The page of an analyst in a browser of its own, opened before the conversation: the result appears without a reload. */
+async function analystsFeed(page) {
+  await page.goto(`${service}/learners`);
+  await signIn(page, analyst, password);
+  const feed = page.getByRole("region", { name: "Results as they arrive" });
+  await feed.getByText("No result yet.").waitFor();
+  await page.evaluate(() => (globalThis.sameDocument = true));
+  const shows = async (overall) => {
+    const result = feed.getByRole("listitem").filter({ hasText: `Overall ${overall}` });
+    await result.getByRole("link", { name: "Mina" }).waitFor();
+    assert.ok(await page.evaluate(() => globalThis.sameDocument), "the page was loaded again");
+    await accessible(page, "learners");
+    await result.getByRole("link", { name: "Mina" }).click();
+    await page.getByRole("heading", { name: "Mina" }).waitFor();
+    await accessible(page, "a learner");
+    await page.context().close();
+  };
+  return { shows };
 }
 
 /** The correction as an exercise: the phrase is hidden, and missing words are marked. */
@@ -181,7 +181,7 @@ async function withoutConnection(page) {
 
 /** The device beeps whatever is played: the check hears a voice, and the same level during playback. */
 async function roomCheck(page) {
-  await signUp(page, `room-${Date.now()}@nova.example`);
+  await signUp(page, url, `room-${Date.now()}@nova.example`);
   await page.getByRole("link", { name: /street market/u }).click();
   const room = page.getByRole("region", { name: "Check your room" });
   await room.getByRole("button", { name: "Check the sound" }).click();
@@ -196,7 +196,7 @@ async function roomCheck(page) {
 }
 
 async function refusedMicrophone(page) {
-  await signUp(page, `typing-${Date.now()}@nova.example`);
+  await signUp(page, url, `typing-${Date.now()}@nova.example`);
   await page.getByRole("link", { name: /street market/u }).click();
   await page.getByRole("button", { name: "Start talking" }).click();
   await page.getByRole("heading", { name: "The microphone cannot be used" }).waitFor();
@@ -231,9 +231,30 @@ function totp(secret) {
   return String(number % 1_000_000).padStart(6, "0");
 }
 
+/** The list of sessions shows another browser and signs it out. */
+async function sessionsOfTheAccount(page, open) {
+  const email = `sessions-${Date.now()}@nova.example`;
+  await signUp(page, url, email);
+  const other = await open();
+  await other.goto(url);
+  await signIn(other, email, PASSWORD);
+  await other.getByRole("heading", { name: "What do you see?" }).waitFor();
+  await page.getByRole("link", { name: "Account" }).click();
+  const sessions = page.getByRole("region", { name: "Where you are signed in" });
+  await sessions.getByRole("listitem").nth(1).waitFor();
+  assert.equal(await sessions.getByText("this browser").count(), 1);
+  assert.equal(await sessions.getByText(/Chrome/u).count(), 2);
+  await accessible(page, "account with sessions");
+  await sessions.getByRole("button", { name: "Sign out there" }).click();
+  await sessions.getByText("That browser was signed out.").waitFor();
+  assert.equal(await sessions.getByRole("listitem").count(), 1);
+  await other.getByRole("link", { name: "Progress" }).click();
+  await other.getByRole("heading", { name: "Sign in" }).waitFor();
+}
+
 async function securityOfTheAccount(page) {
   const email = `secure-${Date.now()}@nova.example`;
-  await signUp(page, email);
+  await signUp(page, url, email);
   await page.getByRole("link", { name: "Account" }).click();
 
   // As if five minutes had passed. The question is asked and answered with the keyboard alone.
@@ -264,6 +285,7 @@ async function securityOfTheAccount(page) {
 
   await page.locator("summary", { hasText: "Two-step sign-in" }).click();
   await page.getByRole("button", { name: "Set up an authenticator" }).click();
+  await page.getByRole("img", { name: /QR code/u }).waitFor();
   const secret = await page.locator("form code").innerText();
   await page.getByLabel("Code", { exact: true }).fill(totp(secret));
   await page.getByRole("button", { name: "Continue" }).click();
@@ -276,9 +298,7 @@ async function securityOfTheAccount(page) {
   await page.getByText("Recovery codes left: 10").waitFor();
 
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password", { exact: true }).fill(NEW_PASSWORD);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, email, NEW_PASSWORD);
   await page.getByRole("button", { name: "Use a recovery code" }).click();
   await page.getByLabel("Recovery code").fill(code.toLowerCase());
   await accessible(page, "recovery code");
@@ -288,15 +308,17 @@ async function securityOfTheAccount(page) {
   await page.getByText("Two-step sign-in is off.").waitFor();
 }
 
-const fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
-await browser([...fake, `--use-file-for-fake-audio-capture=${wav}%noloop`], conversationByVoice);
-console.log("a conversation by voice: passed");
-await browser(fake, roomCheck);
-console.log("a room check: passed");
-await browser([], refusedMicrophone);
-console.log("a refused microphone: passed");
-await browser([], apiReference);
-console.log("the API reference: passed");
-await browser([], securityOfTheAccount);
-console.log("the security of the account: passed");
+const scenarios = [
+  ["a newcomer", [], newcomer],
+  ["a conversation by voice", microphone(wav), conversationByVoice],
+  ["a room check", FAKE_MICROPHONE, roomCheck],
+  ["a refused microphone", [], refusedMicrophone],
+  ["the API reference", [], apiReference],
+  ["the sessions of the account", [], sessionsOfTheAccount],
+  ["the security of the account", [], securityOfTheAccount],
+];
+for (const [name, args, scenario] of scenarios.filter(([name]) => only === undefined || name.includes(only))) {
+  await browser(args, scenario);
+  console.log(`${name}: passed`);
+}
 network.close();

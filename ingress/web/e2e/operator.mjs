@@ -3,15 +3,13 @@
 // usage: node e2e/operator.mjs URL EMAIL PASSWORD ALARM
 //   ALARM  the alarm that is raised, and ends after this has printed `raised`
 
-import { accessible, browser } from "./chromium.mjs";
+import { accessible, browser, signIn } from "./chromium.mjs";
 
 const [url, email, password, alarm] = process.argv.slice(2);
 
 await browser([], async (page) => {
   await page.goto(`${url}/operation`);
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn(page, email, password);
   await page.getByRole("heading", { name: "Operation" }).waitFor();
   await page.getByText("Nothing is wrong.").waitFor();
   await accessible(page, "operation");

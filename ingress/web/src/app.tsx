@@ -93,16 +93,21 @@ function Pages() {
 
 /** Pages for a visitor without a session. */
 function Entrance() {
+  const { t } = useI18n();
   const session = useSession();
   const from = (useLocation().state as { from?: string } | null)?.from ?? "/";
   if (session.state === "unknown") return <Loading />;
   if (session.state === "offline") return <OfflinePage />;
   if (session.state === "signedIn") return <Navigate to={from} replace />;
   return (
-    <Main>
-      <LanguageSwitch />
+    <main id="main" className={`${styles.main} ${styles.entrance}`}>
+      <div className={styles.brand}>
+        <img src="/icon.svg" alt="" width={40} height={40} />
+        <strong>{t("app.name")}</strong>
+        <LanguageSwitch />
+      </div>
       <Outlet />
-    </Main>
+    </main>
   );
 }
 

@@ -27,6 +27,14 @@ export function I18nProvider({ children }: { readonly children: ReactNode }) {
     document.documentElement.lang = language;
     localStorage.setItem(STORAGE_KEY, language);
   }, [language]);
+  // The tabs of a browser speak one language.
+  useEffect(() => {
+    const follow = ({ key, newValue }: StorageEvent): void => {
+      if (key === STORAGE_KEY && isLanguage(newValue)) setLanguage(newValue);
+    };
+    window.addEventListener("storage", follow);
+    return () => window.removeEventListener("storage", follow);
+  }, []);
   const value = useMemo<I18n>(() => {
     const intl = createIntl({ locale: language, messages: TEXTS[language] }, cache);
     const t = (id: MessageId, values?: Values): string => intl.formatMessage({ id }, values);
@@ -48,6 +56,10 @@ export function isMessage(id: string): id is MessageId {
 
 function initialLanguage(): Language {
   const stored = localStorage.getItem(STORAGE_KEY);
-  if (stored === "en" || stored === "ko") return stored;
+  if (isLanguage(stored)) return stored;
   return navigator.language.startsWith("ko") ? "ko" : "en";
+}
+
+function isLanguage(value: string | null): value is Language {
+  return value === "en" || value === "ko";
 }

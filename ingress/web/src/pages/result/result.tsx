@@ -221,7 +221,7 @@ function Correction(props: {
       </p>
       <div className={ui.row}>
         {turn?.audio !== null && turn?.audio !== undefined && (
-          <Button onClick={() => void play.start(turn.index)} disabled={play.loading}>
+          <Button onClick={() => void play.start(turn)} disabled={play.loading}>
             <span aria-hidden="true">▶</span> {t("result.hear")}
           </Button>
         )}
