@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 pub mod aws;
+pub mod bedrock;
 mod breaker;
 pub mod consumer;
 pub mod dead_letter_kind;

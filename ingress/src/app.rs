@@ -87,7 +87,7 @@ pub struct AppState {
     /// Open connections.
     pub connections: Connections,
     pub metrics: Arc<Metrics>,
-    /// The spending limit of the day.
+    /// The spending limits.
     pub budget: Arc<Budget>,
     /// Records reads of a learner's data by others.
     pub audit: Audit,
@@ -233,10 +233,11 @@ pub fn bedrock_clients(
 ) -> anyhow::Result<Vec<aws_sdk_bedrockruntime::Client>> {
     use aws_sdk_bedrockruntime::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
     let count = config.streams_max().div_ceil(config.streams_per_connection_max);
+    let sdk = config.bedrock.sdk_config(sdk);
     let client = |_| {
         let http = aws::http_client(config.ca_bundle.as_deref())?;
         let timeouts = TimeoutConfig::builder().connect_timeout(aws::CONNECT_TIMEOUT).build();
-        let client = Builder::from(sdk)
+        let client = Builder::from(&sdk)
             .http_client(http)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())

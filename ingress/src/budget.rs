@@ -1,4 +1,4 @@
-//! The spending limit of the day for the whole service, as this task knows it. While the table cannot be read, the last known state
+//! The spending limits of the whole service, as this task knows them. While the table cannot be read, the last known state
 //! applies: a failure of the table ends no conversation.
 
 use std::{
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use events::spending::{Spending, USD_MICROS_PER_DAY_DEFAULT};
+use events::spending::{ReachedLimit, Spending};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -22,7 +22,7 @@ pub struct Budget {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    is_spent: bool,
+    reached: Option<ReachedLimit>,
     read_at: Option<Instant>,
 }
 
@@ -32,23 +32,21 @@ impl Budget {
         Self { spending, state: Mutex::default() }
     }
 
-    /// Whether the models have cost as much as a day may.
-    pub async fn is_spent(&self) -> bool {
-        let State { is_spent, read_at } = *self.lock();
+    /// The limit that the models have cost as much as, if there is one.
+    pub async fn reached(&self) -> Option<ReachedLimit> {
+        let State { reached, read_at } = *self.lock();
         if read_at.is_some_and(|at| at.elapsed() < STATE_AGE_MAX) {
-            return is_spent;
+            return reached;
         }
-        let now = Timestamp::now();
-        let read = async { tokio::try_join!(self.spending.of_day(now), self.spending.limit()) };
-        let is_spent = match read.await {
-            Ok((spent, limit)) => spent >= limit.unwrap_or(USD_MICROS_PER_DAY_DEFAULT),
+        let reached = match self.spending.reached(Timestamp::now()).await {
+            Ok(reached) => reached,
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the spending of the day is unknown");
-                is_spent
+                tracing::warn!(error = format!("{error:#}"), "the spending is unknown");
+                reached
             }
         };
-        *self.lock() = State { is_spent, read_at: Some(Instant::now()) };
-        is_spent
+        *self.lock() = State { reached, read_at: Some(Instant::now()) };
+        reached
     }
 
     /// Adds to the spending of the day, in millionths of a US dollar. Returns whether it was added.

@@ -4,7 +4,10 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use bytes::Bytes;
 use clap::Parser;
-use events::journal::{JournalConfig, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX};
+use events::{
+    journal::{JournalConfig, WATCH_DELAY_SECONDS, WATCH_DELAY_SECONDS_MAX},
+    runtime::{bedrock::BedrockOptions, model_lifecycle::SPEECH_MODEL_DEFAULT},
+};
 use http::HeaderValue;
 use secrecy::SecretString;
 
@@ -15,9 +18,6 @@ use crate::{
     live::ticket::TicketKeys,
     live::upload::recording,
 };
-
-/// The default speech model.
-pub const SONIC_MODEL_ID_DEFAULT: &str = "amazon.nova-2-sonic-v1:0";
 
 /// The realtime ingress of Nova English Learning.
 #[derive(Clone, Debug, Parser)]
@@ -144,7 +144,7 @@ pub struct Config {
     #[arg(long, env = "NOVA_CONFIRMATION_CODE")]
     pub confirmation_code: Option<String>,
     /// Id of the speech model
-    #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = SONIC_MODEL_ID_DEFAULT)]
+    #[arg(long, env = "NOVA_SONIC_MODEL_ID", default_value = SPEECH_MODEL_DEFAULT)]
     pub sonic_model_id: String,
     /// WAV file with a spoken greeting, at most 5 s. A first-generation model accepts no text, so the greeting is sent to it to
     /// make the tutor begin. Without it the learner begins
@@ -192,6 +192,9 @@ pub struct Config {
     /// Folder with the built web page, to serve at `/`; without it there is no page. In production CloudFront serves it
     #[arg(long, env = "NOVA_WEB_DIR")]
     pub web_dir: Option<PathBuf>,
+    /// Amazon Bedrock of another account.
+    #[command(flatten)]
+    pub bedrock: BedrockOptions,
     /// PEM file of certificates to trust, besides the platform's
     #[arg(long, env = "AWS_CA_BUNDLE")]
     pub ca_bundle: Option<PathBuf>,

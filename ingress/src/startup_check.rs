@@ -3,12 +3,13 @@
 
 use aws_config::SdkConfig;
 use events::runtime::{
-    aws, env, model_lifecycle,
+    aws, env,
+    model_lifecycle::{self, SPEECH_MODEL_DEFAULT},
     startup_check::{CONVERSATIONS, EFFECTS, IMAGES, PROGRESS, SESSIONS, USERS, bucket, bus, queue, table},
 };
 use jiff::Timestamp;
 
-use crate::config::{Config, SONIC_MODEL_ID_DEFAULT};
+use crate::config::Config;
 
 /// Checks all resources in `config`.
 ///
@@ -42,7 +43,7 @@ pub async fn check(config: &Config, sdk: &SdkConfig) -> anyhow::Result<()> {
 }
 
 fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
-    model_lifecycle::check("NOVA_SONIC_MODEL_ID", model_id, SONIC_MODEL_ID_DEFAULT, now)
+    model_lifecycle::check("NOVA_SONIC_MODEL_ID", model_id, SPEECH_MODEL_DEFAULT, now)
 }
 
 #[cfg(test)]
@@ -53,11 +54,11 @@ mod tests {
     fn first_generation_is_refused_since_its_end_of_life() {
         let refused = |model_id, now: &str| check_model(model_id, now.parse().unwrap()).err();
         let error = refused("amazon.nova-sonic-v1:0", "2026-09-14T00:00:00Z").unwrap().to_string();
-        for part in ["NOVA_SONIC_MODEL_ID", "amazon.nova-sonic-v1:0", "2026-09-14", SONIC_MODEL_ID_DEFAULT] {
+        for part in ["NOVA_SONIC_MODEL_ID", "amazon.nova-sonic-v1:0", "2026-09-14", SPEECH_MODEL_DEFAULT] {
             assert!(error.contains(part), "{error}");
         }
         assert!(refused("amazon.nova-sonic-v1:0", "2026-09-13T23:59:59Z").is_none());
-        for model_id in [SONIC_MODEL_ID_DEFAULT, "amazon.nova-2-5-sonic-v1:0"] {
+        for model_id in [SPEECH_MODEL_DEFAULT, "amazon.nova-2-5-sonic-v1:0"] {
             assert!(refused(model_id, "2026-11-24T00:00:00Z").is_none(), "{model_id}");
         }
     }

@@ -1,10 +1,13 @@
-//! Limits of a day: the learner's minutes, and what the service may spend.
+//! Limits of a day: the learner's minutes, and what the service may spend; and the spending limit of a run.
 
 #![expect(clippy::unwrap_used, reason = "these are tests, with their helpers")]
 
 use std::time::Duration;
 
-use events::{contract::live::CloseReason, spending::Spending};
+use events::{
+    contract::live::CloseReason,
+    spending::{ReachedLimit, Spending},
+};
 use ingress::{budget::STATE_AGE_MAX, quota::CONVERSATION_LENGTH};
 use serde_json::{Value, json};
 use tests::{
@@ -71,6 +74,35 @@ fn spending_limit_ends_live_conversations_and_refuses_new_ones_until_operators_r
         spending.set_limit(spent + 1_000_000).await.unwrap();
         tokio::time::sleep(STATE_AGE_MAX + Duration::from_secs(1)).await;
         assert_eq!(ask(&live, "learner-2").await.0, 201);
+        live.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn limit_of_a_run_counts_all_its_days_and_ends_and_refuses_conversations() {
+    block_on(async {
+        let live = Live::start(LiveOptions::default()).await.unwrap();
+        let spending = spending(&live);
+        let now = jiff::Timestamp::now();
+        let yesterday = now - jiff::SignedDuration::from_hours(24);
+        spending.set_run_limit(2_000_000, yesterday).await.unwrap();
+        spending.add(1_500_000, yesterday).await.unwrap();
+        let (mut client, _) = RawClient::begin(&live, &live.token("learner-1").unwrap()).await;
+        client.until("turn").await;
+        spending.add(500_000, now).await.unwrap();
+        assert_eq!(client.until("error").await["code"], "spending_limit");
+        assert_eq!(client.closed().await, Some(CloseReason::LimitReached.code()));
+        live.app.sessions.ended().await;
+
+        tokio::time::sleep(STATE_AGE_MAX + Duration::from_secs(1)).await;
+        let (status, _, problem) = ask(&live, "learner-2").await;
+        assert_eq!((status, &problem["code"]), (503, &json!("spending_limit_reached")));
+        assert!(problem["detail"].as_str().unwrap().contains("its operator"), "{problem}");
+        // A higher limit of the same run: it still begins yesterday.
+        spending.set_run_limit(3_000_000, now).await.unwrap();
+        assert!(spending.reached(now).await.unwrap().is_none());
+        spending.add(1_000_000, now).await.unwrap();
+        assert_eq!(spending.reached(now).await.unwrap(), Some(ReachedLimit::Run));
         live.stop().await.unwrap();
     });
 }

@@ -15,10 +15,13 @@
 //! For a conversation that its learner has deleted, and for a learner whose data is erased, the worker makes no request to
 //! the model, keeps no document and publishes nothing. It checks for both after the write, too (see `tombstone`).
 //!
+//! When the limit of a run is reached, assessments wait in the queue until operators raise it. The limit of a day ends conversations
+//! only: each of them is assessed, because the assessment costs less than the conversation.
+//!
 //! If a worker dies between the model's response and the write, the tokens are paid for again: Bedrock has no idempotent
 //! request. There is still one accepted analysis.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
@@ -36,9 +39,10 @@ use events::{
         consumer::{Delivery, EventHandler},
         env,
         failure::Failure,
-        metrics, model_lifecycle,
+        metrics,
+        model_lifecycle::{self, ANALYSIS_MODEL_DEFAULT},
     },
-    spending::Spending,
+    spending::{ReachedLimit, Spending},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -75,11 +79,11 @@ mod wrapping;
 
 pub use config::Config;
 
+/// The time until an assessment that waits for a higher spending limit looks at it again.
+const SPENDING_WAIT: Duration = Duration::from_secs(10);
+
 /// Version of the stored document's shape.
 const VERSION: &str = "1.3";
-
-/// The default model.
-const MODEL_ID_DEFAULT: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 /// The handler.
 #[derive(Debug)]
@@ -122,7 +126,7 @@ impl Analyses {
         startup_check::bucket(&s3, "NOVA_LOGS_BUCKET", logs_bucket).await?;
         check_model(&config.analysis_model_id, env::now())?;
         let cost_metrics = Arc::new(CostMetrics::new());
-        let model = Model::new(aws, config, Arc::clone(&cost_metrics))
+        let model = Model::new(&config.bedrock.sdk_config(aws), config, Arc::clone(&cost_metrics))
             .context("failed to describe the assessment to the model")?;
         let effects = Effects::new(dynamodb.clone(), effects_table.clone());
         let journal = Journal::reader(dynamodb.clone(), conversations_table);
@@ -196,6 +200,7 @@ impl Analyses {
             let (failure, at) = (AnalysisFailure::NothingSaid, completed.ended_at);
             return finish_failed(lease, completed, failure, at, None).await;
         }
+        self.check_spending(completed).await?;
         let picture = picture::load(&self.dynamodb, &self.images_table, &completed.image_id).await?;
         if picture.is_none() {
             tracing::warn!(image.id = completed.image_id, "the picture has no description");
@@ -237,6 +242,17 @@ impl Analyses {
         let (stored, document) = self.store(analysis).await?;
         lease.finish(&written(&Finished::Stored)?).await?;
         Ok(analyzed(completed, stored, document))
+    }
+
+    /// Whether the limit of the run leaves something for an assessment.
+    async fn check_spending(&self, completed: &ConversationCompleted) -> Result<(), Failure> {
+        let reached = self.spending.reached(env::now()).await.map_err(Failure::unavailable)?;
+        if reached == Some(ReachedLimit::Run) {
+            tracing::info!(conversation.id = %completed.conversation_id, "the assessment waits for a higher spending limit");
+            let reason = anyhow!("the models have cost as much as this run may");
+            return Err(Failure::busy(reason, SPENDING_WAIT));
+        }
+        Ok(())
     }
 
     /// The learner's latest assessments before this conversation. One that a newer build wrote differently is left out.
@@ -362,7 +378,7 @@ impl EventHandler for Analyses {
 }
 
 fn check_model(model_id: &str, now: Timestamp) -> anyhow::Result<()> {
-    model_lifecycle::check("NOVA_ANALYSIS_MODEL_ID", model_id, MODEL_ID_DEFAULT, now)
+    model_lifecycle::check("NOVA_ANALYSIS_MODEL_ID", model_id, ANALYSIS_MODEL_DEFAULT, now)
 }
 
 fn written(finished: &Finished) -> Result<String, Failure> {
@@ -402,10 +418,10 @@ mod tests {
         let now = "2026-11-24T00:00:00Z".parse().unwrap();
         let gone = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
         let refused = check_model(gone, now).unwrap_err().to_string();
-        for part in ["NOVA_ANALYSIS_MODEL_ID", gone, "2026-07-30", MODEL_ID_DEFAULT] {
+        for part in ["NOVA_ANALYSIS_MODEL_ID", gone, "2026-07-30", ANALYSIS_MODEL_DEFAULT] {
             assert!(refused.contains(part), "{refused}");
         }
-        check_model(MODEL_ID_DEFAULT, now).unwrap();
+        check_model(ANALYSIS_MODEL_DEFAULT, now).unwrap();
         assert!(check_model("", now).is_err());
     }
 }

@@ -15,6 +15,12 @@ use jiff::{
     tz::TimeZone,
 };
 
+/// The default speech model.
+pub const SPEECH_MODEL_DEFAULT: &str = "amazon.nova-2-sonic-v1:0";
+
+/// The default model of assessments, by its inference profile for regions in the USA.
+pub const ANALYSIS_MODEL_DEFAULT: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+
 /// Models by their ids without a profile's prefix, with the first day after their end of life.
 const ENDS: [(&str, Date); 8] = [
     ("anthropic.claude-3-5-sonnet-20240620-v1:0", date(2026, 3, 1)),

@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use events::contract::{ConversationId, FeedbackLanguage, Level, TraceParent};
+use events::{
+    contract::{ConversationId, FeedbackLanguage, Level, TraceParent},
+    spending::ReachedLimit,
+};
 use http::HeaderMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -117,8 +120,11 @@ async fn start(
     {
         return Err(ApiError::DayUsedUp { after });
     }
-    if app.budget.is_spent().await {
-        let detail = "the service has used what it may spend today; come back tomorrow (UTC)";
+    if let Some(limit) = app.budget.reached().await {
+        let detail = match limit {
+            ReachedLimit::Day => "the service has used what it may spend today; come back tomorrow (UTC)",
+            ReachedLimit::Run => "the service has used what it may spend; its operator can raise the limit",
+        };
         return Err(ApiError::refused(Code::SpendingLimitReached, detail));
     }
     if app.sessions.account_streams().is_full().await {

@@ -1,9 +1,10 @@
 //! The configuration of the analysis worker: tables, bucket, bus, model and prices.
 
 use clap::Parser;
-use events::{price, runtime::consumer::ConsumerConfig};
-
-use super::MODEL_ID_DEFAULT;
+use events::{
+    price,
+    runtime::{bedrock::BedrockOptions, consumer::ConsumerConfig, model_lifecycle::ANALYSIS_MODEL_DEFAULT},
+};
 
 /// The configuration of the analysis worker.
 #[derive(Clone, Debug, Parser)]
@@ -27,12 +28,15 @@ pub struct Config {
     /// The event bus.
     #[arg(long, env = "NOVA_EVENT_BUS", value_name = "NOVA_EVENT_BUS")]
     pub event_bus: String,
+    /// Amazon Bedrock of another account.
+    #[command(flatten)]
+    pub bedrock: BedrockOptions,
     /// The model: a model id or an inference profile of Bedrock.
     #[arg(
         long,
         env = "NOVA_ANALYSIS_MODEL_ID",
         value_name = "NOVA_ANALYSIS_MODEL_ID",
-        default_value = MODEL_ID_DEFAULT
+        default_value = ANALYSIS_MODEL_DEFAULT
     )]
     pub analysis_model_id: String,
     /// The maximum length of a response, in tokens.

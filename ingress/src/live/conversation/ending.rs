@@ -65,7 +65,7 @@ impl Conversation {
         let (code, message) = match limit {
             LimitReached::Day => (ErrorCode::DailyLimit, "you have talked as long as one day allows"),
             LimitReached::Spending => {
-                (ErrorCode::SpendingLimit, "the service has used what it may spend today; come back tomorrow")
+                (ErrorCode::SpendingLimit, "the service has used what it may spend; come back later")
             }
         };
         let message = message.to_owned();

@@ -69,12 +69,12 @@ pub struct Limits {
     pub stall_ms_max: u64,
 }
 
-/// A limit of the day that ends live conversations.
+/// A limit that ends live conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitReached {
     /// The learner has talked as long as a day allows.
     Day,
-    /// The models have cost as much as operators allow for a day.
+    /// The models have cost as much as operators allow.
     Spending,
 }
 

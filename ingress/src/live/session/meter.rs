@@ -1,5 +1,5 @@
 //! Counts the time and the cost of one live conversation, in a task of its own, and asks the session loop to end it when the learner's
-//! day or the spending of the day is used up.
+//! day or a spending limit is used up.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl<'a> Meter<'a> {
             return Some(LimitReached::Day);
         }
         self.count_cost().await;
-        self.deps.budget.is_spent().await.then_some(LimitReached::Spending)
+        self.deps.budget.reached().await.map(|_| LimitReached::Spending)
     }
 
     async fn count_cost(&mut self) {

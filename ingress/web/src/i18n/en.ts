@@ -165,7 +165,7 @@ export const en = {
   "live.model_failed": "The tutor failed repeatedly, and the conversation ended. What was said is kept.",
   "live.daily_limit": "You have talked as long as one day allows, so the conversation ended. What was said is kept.",
   "live.spending_limit":
-    "The service has reached its limit for today, so the conversation ended. What was said is kept.",
+    "The service has reached its spending limit, so the conversation ended. What was said is kept.",
   "live.model_refused": "The tutor cannot be used at the moment. Please try another time.",
   "live.unavailable": "The conversation cannot be saved at the moment. Please try again soon.",
   "live.replaced": "The conversation was opened in another window and continues there.",
@@ -525,7 +525,7 @@ export const en = {
   "problem.token_invalid": "You were signed out. Sign in again.",
   "problem.token_missing": "Sign in first.",
   "problem.conversation_quota_reached": "You have talked as long as one day allows. Come back tomorrow.",
-  "problem.spending_limit_reached": "The service has reached its limit for today. Come back tomorrow.",
+  "problem.spending_limit_reached": "The service has reached its spending limit. Come back later.",
   "problem.too_many_requests": "That was too often.",
   "problem.turn_in_progress": "Another turn is being spoken.",
   "problem.turn_too_long": "The turn is too long.",

@@ -165,7 +165,7 @@ export const ko: Record<MessageId, string> = {
 
   "live.model_failed": "튜터에 문제가 반복되어 대화가 끝났습니다. 지금까지의 말은 보관됩니다.",
   "live.daily_limit": "하루에 대화할 수 있는 시간을 모두 써서 대화가 끝났습니다. 지금까지의 말은 보관됩니다.",
-  "live.spending_limit": "오늘 서비스 사용 한도에 도달해 대화가 끝났습니다. 지금까지의 말은 보관됩니다.",
+  "live.spending_limit": "서비스의 지출 한도에 도달해 대화가 끝났습니다. 지금까지의 말은 보관됩니다.",
   "live.model_refused": "지금은 튜터를 사용할 수 없습니다. 다음에 다시 시도해 주세요.",
   "live.unavailable": "지금은 대화를 저장할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
   "live.replaced": "다른 창에서 대화를 열었습니다. 대화는 그 창에서 계속됩니다.",
@@ -521,7 +521,7 @@ export const ko: Record<MessageId, string> = {
   "problem.token_invalid": "로그아웃되었습니다. 다시 로그인하세요.",
   "problem.token_missing": "먼저 로그인하세요.",
   "problem.conversation_quota_reached": "하루에 대화할 수 있는 시간을 모두 썼습니다. 내일 다시 오세요.",
-  "problem.spending_limit_reached": "오늘 서비스 사용 한도에 도달했습니다. 내일 다시 오세요.",
+  "problem.spending_limit_reached": "서비스의 지출 한도에 도달했습니다. 나중에 다시 오세요.",
   "problem.too_many_requests": "요청이 너무 잦습니다.",
   "problem.turn_in_progress": "다른 말을 재생하고 있습니다.",
   "problem.turn_too_long": "말이 너무 깁니다.",
