@@ -3,11 +3,12 @@
 //! The only place that writes to standard output and standard error.
 
 use std::{
-    io::{IsTerminal as _, Write as _, stderr, stdout},
+    io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use infra::local::{Progress, Step};
 
@@ -41,6 +42,22 @@ impl Console {
     /// Whether it is a terminal.
     pub(crate) fn is_interactive(&self) -> bool {
         self.0.interactive
+    }
+
+    /// Whether a person can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.0.interactive && stdin().is_terminal()
+    }
+
+    /// Asks whether to go on with what was shown.
+    ///
+    /// # Errors
+    /// The answer cannot be read.
+    pub(crate) fn agrees(&self) -> anyhow::Result<bool> {
+        self.line("Go on? Type y for yes.");
+        let mut answer = String::new();
+        stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+        Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
     }
 
     /// An observer that shows steps here.

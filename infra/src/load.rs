@@ -286,11 +286,12 @@ struct Simulator {
 
 impl Simulator {
     fn new(stack: &Stack) -> anyhow::Result<Self> {
-        let pem = std::fs::read(stack.ca_bundle())
+        let simulator = stack.simulator().context("the models are not simulated")?;
+        let pem = std::fs::read(&simulator.ca_bundle)
             .context("the CA certificate of the simulator is not readable")?;
         let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
         let http = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?).build()?;
-        Ok(Self { http, url: format!("{}/simulator/control/latency", stack.bedrock_endpoint()) })
+        Ok(Self { http, url: format!("{}/simulator/control/latency", simulator.endpoint) })
     }
 
     async fn reset_latency(&self) -> anyhow::Result<()> {

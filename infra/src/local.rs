@@ -30,6 +30,7 @@
 
 mod alarms;
 mod apply_properties;
+mod bedrock;
 mod binaries;
 mod cloud;
 mod credentials;
@@ -55,6 +56,7 @@ pub use crate::{
     pictures::{Picture, catalogue, publish_pictures},
     progress::{Progress, Step},
 };
+pub use bedrock::{AccessError, AwsBedrock, CALLERS as BEDROCK_CALLERS};
 pub use binaries::{Binaries, build, cargo, workspace};
 pub use cloud::{Cloud, CloudOptions};
 pub use credentials::CredentialServer;
@@ -68,7 +70,7 @@ pub use outputs::{Outputs, Queue};
 pub use page::{build_page, install_packages, npm};
 pub use process::{Process, ProcessExitError};
 pub use redis::RedisServer;
-pub use run_file::{CredentialSource, RunFile};
+pub use run_file::{CredentialSource, RunFile, SimulatorAccess};
 pub use sdk::{ACCOUNT, REGION, root_s3_client, root_sdk_config};
 pub(crate) use service::CONFIRMATION_CODE;
 pub use service::Service;

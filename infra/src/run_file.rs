@@ -69,7 +69,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use events::workers::Worker;
-    use infra::local::{CredentialSource, Outputs, Queue};
+    use infra::local::{CredentialSource, Outputs, Queue, SimulatorAccess};
 
     use super::*;
 
@@ -79,8 +79,10 @@ mod tests {
         RunFile {
             url: text("http://127.0.0.1:3000"),
             cloud_endpoint: text("http://127.0.0.1:4566"),
-            bedrock_endpoint: text("https://127.0.0.1:4567"),
-            ca_bundle: PathBuf::from("/ca.pem"),
+            simulator: Some(SimulatorAccess {
+                endpoint: text("https://127.0.0.1:4567"),
+                ca_bundle: PathBuf::from("/ca.pem"),
+            }),
             state_dir: PathBuf::from("/state"),
             operator: CredentialSource { uri: text("uri"), token: text("token") },
             outputs: Outputs {

@@ -106,7 +106,7 @@ async fn as_service(cloud: &Cloud, server: &CredentialServer, service: Service) 
 #[tokio::test]
 async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
     let Local { cloud, outputs, _state } = local().await;
-    let server = CredentialServer::start(&cloud.root(), &outputs).await.unwrap();
+    let server = CredentialServer::start(&cloud.root(), &outputs, None).await.unwrap();
 
     let progress = as_service(&cloud, &server, Worker::Progress.into()).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&progress);
@@ -124,7 +124,7 @@ async fn a_service_has_the_permissions_of_its_own_role_and_no_others() {
 #[tokio::test]
 async fn credentials_are_given_for_the_right_token_only() {
     let Local { cloud, outputs, _state } = local().await;
-    let server = CredentialServer::start(&cloud.root(), &outputs).await.unwrap();
+    let server = CredentialServer::start(&cloud.root(), &outputs, None).await.unwrap();
     let [(_, url), _] = server.environment(Worker::Progress.into()).unwrap();
     let [_, (_, token_of_another)] = server.environment(Worker::Alerts.into()).unwrap();
     let http = http_client().unwrap();

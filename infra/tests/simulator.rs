@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "simulator/account.rs"]
+mod account;
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/faults.rs"]

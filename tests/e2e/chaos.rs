@@ -63,7 +63,8 @@ async fn killed_stopped_and_frozen_behind_a_faulty_network_the_workers_lose_and_
     .await?;
     let (proxy, ingress) = prepared.context("the proxy was not started")?;
     eprintln!("started within {:?}", began.elapsed());
-    proxy.connect_model(system.stack.bedrock_endpoint(), system.stack.ca_bundle())?;
+    let simulator = system.stack.simulator().context("the models are not simulated")?;
+    proxy.connect_model(&simulator.endpoint, &simulator.ca_bundle)?;
     let chaos = chaos(&system, &proxy, (seed, length), ingress);
     let (acknowledgements, (all, stopped)) = tokio::select! {
         done = chaos => done?,

@@ -8,6 +8,7 @@ mod access;
 mod account;
 mod accounts;
 mod api;
+mod bedrock;
 mod browser;
 mod chaos;
 mod conversation;

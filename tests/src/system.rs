@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use aws_sdk_eventbridge::types::Target;
-use aws_sdk_sqs::types::QueueAttributeName;
 use events::workers::Worker;
 use infra::client::{Accounts, Learner};
 use infra::local::{Cloud, CloudOptions, Outputs, Progress, Queue, Service, Stack, StackOptions};
@@ -196,17 +195,7 @@ impl System {
     /// # Errors
     /// The queue cannot be read.
     pub async fn depth(&self, queue_url: &str) -> anyhow::Result<u64> {
-        let names = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
-        let sqs = aws_sdk_sqs::Client::new(&self.stack.cloud().root());
-        let attributes =
-            sqs.get_queue_attributes().queue_url(queue_url).set_attribute_names(Some(names.to_vec()));
-        let attributes = attributes.send().await?.attributes.unwrap_or_default();
-        let depth = |name| Ok(attributes.get(name).context("a queue without a depth")?.parse::<u64>()?);
-        names.iter().map(depth).sum()
+        self.stack.cloud().queue_depth(queue_url).await
     }
 
     /// Signs up an account and adds it to a group of the user pool: `analysts` or `ops`.

@@ -51,6 +51,9 @@ pub(super) async fn run(arguments: DemoOptions, console: &Console) -> anyhow::Re
     let mut script = script(&arguments)?;
     let sentences = if arguments.voice { Some(speak(&mut script, console).await?) } else { None };
     let run = RunFile::read(workspace())?;
+    if run.simulator.is_none() && script.lines.iter().any(|line| line.text().is_some()) {
+        bail!("the service runs with the real models, which understand no tones; give --voice or --wav FILE");
+    }
     let mut stop = StopSignals::listen()?;
     let tap = AlertTap::open(&run).await?;
     let shown = tokio::select! {

@@ -1,11 +1,8 @@
 //! `nova pictures`: publishes the catalogue with its illustrations, or has photographs made in their place.
 
-use std::{
-    io::{BufRead as _, stdin},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use infra::pictures::{
     Gallery, ImageModel, PhotographOutcome, Photographer, Picture, Quality, SEED_MAX, catalogue, publish,
     seed_of,
@@ -72,7 +69,13 @@ pub(super) async fn run(options: PicturesOptions, console: &Console) -> anyhow::
     };
     let target = Reached::by(&options.target).await?;
     let gallery = gallery(&target);
-    let photographer = Photographer::new(&target.bedrock, model, options.quality);
+    let Some(bedrock) = &target.bedrock else {
+        bail!(
+            "the service runs with the models of an account, for which only its processes have credentials; start it without \
+             `--bedrock aws`, or work on AWS with --aws"
+        );
+    };
+    let photographer = Photographer::new(bedrock, model, options.quality);
     let wanted = pictures.len();
     let pictures = if options.again { pictures } else { photographer.missing(&gallery, pictures).await? };
     console.line(&cost(&photographer.model().id, wanted, pictures.len(), price));
@@ -171,13 +174,10 @@ fn agreed(yes: bool, console: &Console) -> anyhow::Result<bool> {
     if yes {
         return Ok(true);
     }
-    if !console.is_interactive() {
+    if !console.can_ask() {
         bail!("there is no terminal to agree to the cost; give --yes");
     }
-    console.line("Go on? Type y for yes.");
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+    console.agrees()
 }
 
 fn price(text: &str) -> Result<f64, String> {

@@ -1,6 +1,8 @@
 //! The command that builds, starts, monitors and stops the whole service, and starts a process again when it dies. The
 //! ingress uses Redis, as in production, if it is installed; a single task does not need it.
 
+mod bedrock;
+
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
@@ -8,13 +10,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use events::workers::Worker;
 use infra::{
     local::{
-        Change, Part, Progress, Service, SpeechModelOptions, Stack, StackOptions, build, build_page, is_free,
-        ministack, workspace,
+        AwsBedrock, Change, Part, Progress, Service, SpeechModelOptions, Stack, StackOptions, build,
+        build_page, is_free, ministack, workspace,
     },
     simulator::{Speech, SpeechMode},
 };
 
 use crate::{console::Console, run_file::RunFolder, signals::StopSignals};
+use bedrock::{BedrockArguments, Chosen};
 
 /// The interval of the health checks of the processes.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
@@ -38,6 +41,8 @@ pub(super) struct UpOptions {
     speech: SpeechMode,
     #[command(flatten)]
     model: SpeechModelOptions,
+    #[command(flatten)]
+    bedrock: BedrockArguments,
 }
 
 /// Parses the name of a worker. The error lists all names.
@@ -55,11 +60,16 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
             "port {port} is in use; stop the process that uses it, or choose another port with `cargo run -- --port N`"
         );
     }
+    let aws = match Box::pin(arguments.bedrock.choose(console)).await? {
+        Chosen::Nothing(code) => return Ok(code),
+        Chosen::Simulator => None,
+        Chosen::Aws(aws, cost) => Some((*aws, cost)),
+    };
     let mut stop = StopSignals::listen()?;
     let folder = RunFolder::take(workspace())?;
     // Dropping the start in the middle ends everything that it started.
     let stack = tokio::select! {
-        started = start(&arguments, &folder, console) => started?,
+        started = Box::pin(start(&arguments, aws, &folder, console)) => started?,
         () = stop.next() => {
             console.line("Stopped.");
             return Ok(ExitCode::SUCCESS);
@@ -69,7 +79,11 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
         gave_up = stack.supervise(|change| show(change, console)) => Err(gave_up),
         () = stop.next() => Ok(()),
         () = follow(&stack, console) => Ok(()),
+        () = bedrock::follow_spending(&stack, console) => Ok(()),
     };
+    if stack.simulator().is_none() {
+        show_balance(&stack, console).await;
+    }
     let progress = console.progress();
     progress.begin("Stopping");
     progress.detail("Ctrl-C again to stop at once");
@@ -81,19 +95,34 @@ pub(super) async fn run(arguments: UpOptions, console: &Console) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> anyhow::Result<Stack> {
+/// What the run has cost. The cloud may have died.
+async fn show_balance(stack: &Stack, console: &Console) {
+    match bedrock::balance(stack).await {
+        Ok(lines) => lines.iter().for_each(|line| console.line(line)),
+        Err(error) => console.line(&format!("! What the models have cost is not known: {error:#}")),
+    }
+}
+
+async fn start(
+    arguments: &UpOptions,
+    aws: Option<(AwsBedrock, u64)>,
+    folder: &RunFolder,
+    console: &Console,
+) -> anyhow::Result<Stack> {
     let progress = console.progress();
     // First what is most likely to be missing on a new machine.
     progress.begin("Installing the local cloud");
     ministack().command(&progress).await?;
     progress.end("");
-    let speech = tokio::spawn(try_speech(arguments.speech, arguments.model.clone()));
+    // The real models hear and speak by themselves.
+    let mode = if aws.is_some() { SpeechMode::Off } else { arguments.speech };
+    let speech = tokio::spawn(try_speech(mode, arguments.model.clone()));
     progress.begin("Building the service");
     let binaries = build(&progress).await?;
     progress.end("");
     let page = page(&progress).await;
     let speech = speech.await.context("the speech program was not tried")?;
-    if let (SpeechMode::On, Err(error)) = (arguments.speech, &speech) {
+    if let (SpeechMode::On, Err(error)) = (mode, &speech) {
         bail!("{error:#}");
     }
     let web_dir = |page: &PathBuf| (Service::Ingress, "NOVA_WEB_DIR".to_owned(), page.display().to_string());
@@ -109,10 +138,14 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
             }
             Ok(false) | Err(_) => Vec::new(),
         },
+        bedrock: aws.as_ref().map(|(aws, _)| aws.clone()),
         progress: progress.clone(),
         ..StackOptions::new(folder.state_dir(), binaries)
     };
     let stack = Stack::start(options).await?;
+    if let Some((_, cost)) = aws {
+        stack.spending().add(cost, jiff::Timestamp::now()).await?;
+    }
     folder.publish(&stack.run_file(folder.state_dir())?)?;
     console.line(&format!("\nNova English runs at {}", stack.url()));
     console.line(&format!("Logs: {}", folder.state_dir().display()));
@@ -132,7 +165,8 @@ async fn start(arguments: &UpOptions, folder: &RunFolder, console: &Console) -> 
             "There is no redis-server on the PATH: the ingress keeps in its process what tasks would share",
         );
     }
-    console.line("Talk to it from another terminal: cargo run -- demo");
+    let demo = if stack.simulator().is_some() { "demo" } else { "demo --voice" };
+    console.line(&format!("Talk to it from another terminal: cargo run -- {demo}"));
     console.line("Ctrl-C stops everything.\n");
     Ok(stack)
 }

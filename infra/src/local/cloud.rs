@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
+use aws_sdk_sqs::types::QueueAttributeName;
 use tokio::process::Command;
 
 use super::{
@@ -97,6 +98,23 @@ impl Cloud {
     #[must_use]
     pub fn s3(&self) -> aws_sdk_s3::Client {
         sdk::s3_client(&self.root())
+    }
+
+    /// Messages in the queue at `url`: waiting, delayed and in flight.
+    ///
+    /// # Errors
+    /// The queue is not readable.
+    pub async fn queue_depth(&self, url: &str) -> anyhow::Result<u64> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let read = aws_sdk_sqs::Client::new(&self.root()).get_queue_attributes().queue_url(url);
+        let attributes = read.set_attribute_names(Some(names.to_vec())).send().await?.attributes;
+        let attributes = attributes.unwrap_or_default();
+        let depth = |name| Ok(attributes.get(name).context("a queue without a depth")?.parse::<u64>()?);
+        names.iter().map(depth).sum()
     }
 
     /// Its process, for measurements and faults.

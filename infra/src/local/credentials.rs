@@ -4,11 +4,15 @@
 //! Each binary gets the URL and a token of its own (`AWS_CONTAINER_CREDENTIALS_FULL_URI`,
 //! `AWS_CONTAINER_AUTHORIZATION_TOKEN`), both of which every AWS SDK understands, and so holds the permissions of
 //! its own role and no other. The root key stays in here.
+//!
+//! With [`AwsBedrock`], the ingress and the analysis worker get another URL and another token for the credentials of an AWS account,
+//! with which they call Amazon Bedrock and nothing else. Those credentials are in no environment and in no file of a process.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_sts::{error::DisplayErrorContext, types::Credentials};
 use axum::{
     Json, Router,
@@ -21,7 +25,7 @@ use serde::Serialize;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 use uuid::Uuid;
 
-use super::{CredentialSource, Outputs, Service};
+use super::{AwsBedrock, BEDROCK_CALLERS, CredentialSource, Outputs, Service};
 
 /// The role of the operator, for `nova ops`.
 const OPERATOR: &str = "ops";
@@ -37,12 +41,15 @@ const SESSION_LEFT_MIN: Duration = Duration::from_secs(900);
 pub struct CredentialServer {
     base: String,
     tokens: BTreeMap<String, String>,
+    bedrock_tokens: BTreeMap<String, String>,
     task: JoinHandle<()>,
 }
 
 struct Shared {
     sts: aws_sdk_sts::Client,
     roles: BTreeMap<String, Role>,
+    /// The account whose models are called, with the tokens of those that call them.
+    bedrock: Option<(AwsBedrock, BTreeMap<String, String>)>,
 }
 
 struct Role {
@@ -57,32 +64,43 @@ struct Role {
 struct Answer {
     access_key_id: String,
     secret_access_key: String,
-    token: String,
-    expiration: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration: Option<String>,
 }
 
 impl CredentialServer {
-    /// Starts the endpoint for the deployed task roles. `sdk` is allowed to assume them.
+    /// Starts the endpoint for the deployed task roles, which `sdk` is allowed to assume, and for the models of an account.
     ///
     /// # Errors
     /// When no port is free.
-    pub async fn start(sdk: &SdkConfig, outputs: &Outputs) -> anyhow::Result<Self> {
+    pub async fn start(
+        sdk: &SdkConfig,
+        outputs: &Outputs,
+        bedrock: Option<AwsBedrock>,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.context("no free port for the credentials endpoint")?;
         let base = format!("http://{}", listener.local_addr().context("a listener has an address")?);
         let roles = outputs.roles.iter().map(|(binary, arn)| {
-            let token = Uuid::new_v4().simple().to_string();
-            (binary.clone(), Role { arn: arn.clone(), token, session: Mutex::new(None) })
+            (binary.clone(), Role { arn: arn.clone(), token: token(), session: Mutex::new(None) })
         });
         let roles: BTreeMap<String, Role> = roles.collect();
         let tokens = roles.iter().map(|(binary, role)| (binary.clone(), role.token.clone())).collect();
-        let shared = Arc::new(Shared { sts: aws_sdk_sts::Client::new(sdk), roles });
-        let router = Router::new().route("/role/{binary}", get(answer)).with_state(shared);
+        let callers = BEDROCK_CALLERS.map(|service| (service.name().to_owned(), token()));
+        let bedrock_tokens = if bedrock.is_some() { BTreeMap::from(callers) } else { BTreeMap::new() };
+        let bedrock = bedrock.map(|bedrock| (bedrock, bedrock_tokens.clone()));
+        let shared = Arc::new(Shared { sts: aws_sdk_sts::Client::new(sdk), roles, bedrock });
+        let router = Router::new()
+            .route("/role/{binary}", get(answer))
+            .route("/bedrock/{binary}", get(answer_bedrock))
+            .with_state(shared);
         let task = tokio::spawn(async move {
             // Serving a listener that is bound cannot fail; it ends with the task.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { base, tokens, task })
+        Ok(Self { base, tokens, bedrock_tokens, task })
     }
 
     /// The variables that make an SDK take the credentials of `service`'s role.
@@ -92,6 +110,14 @@ impl CredentialServer {
     pub fn environment(&self, service: Service) -> anyhow::Result<[(&'static str, String); 2]> {
         let CredentialSource { uri, token } = self.source(service.name())?;
         Ok([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)])
+    }
+
+    /// The source of the credentials with which `service` calls the models of an account, if it may.
+    #[must_use]
+    pub fn bedrock(&self, service: Service) -> Option<CredentialSource> {
+        let name = service.name();
+        let token = self.bedrock_tokens.get(name)?.clone();
+        Some(CredentialSource { uri: format!("{}/bedrock/{name}", self.base), token })
     }
 
     /// The source of the operator's credentials.
@@ -119,8 +145,7 @@ async fn answer(
     Path(binary): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let role = shared.roles.get(&binary).filter(|role| given == Some(&role.token));
+    let role = shared.roles.get(&binary).filter(|role| is_allowed(&headers, &role.token));
     let Some(role) = role else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
@@ -131,6 +156,47 @@ async fn answer(
             StatusCode::BAD_GATEWAY.into_response()
         }
     }
+}
+
+async fn answer_bedrock(
+    State(shared): State<Arc<Shared>>,
+    Path(binary): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let caller = shared.bedrock.as_ref().filter(|(_, tokens)| {
+        let token = tokens.get(&binary);
+        token.is_some_and(|token| is_allowed(&headers, token))
+    });
+    let Some((bedrock, _)) = caller else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    // The provider keeps what it can keep; the processes ask when theirs are about to expire.
+    match bedrock.credentials.provide_credentials().await {
+        Ok(credentials) => Json(Answer {
+            access_key_id: credentials.access_key_id().to_owned(),
+            secret_access_key: credentials.secret_access_key().to_owned(),
+            token: credentials.session_token().map(str::to_owned),
+            expiration: credentials
+                .expiry()
+                .and_then(|at| jiff::Timestamp::try_from(at).ok())
+                .map(|at| at.to_string()),
+        })
+        .into_response(),
+        Err(error) => {
+            let sign_in = bedrock.sign_in.as_deref().unwrap_or_default();
+            let error = DisplayErrorContext(&error).to_string();
+            tracing::warn!(sign_in, error, "the credentials for Amazon Bedrock cannot be renewed");
+            StatusCode::BAD_GATEWAY.into_response()
+        }
+    }
+}
+
+fn is_allowed(headers: &HeaderMap, token: &str) -> bool {
+    headers.get(AUTHORIZATION).is_some_and(|given| given == token)
+}
+
+fn token() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 /// The role's session: the one at hand, or a new one when that is about to end.
@@ -145,10 +211,12 @@ async fn session(sts: &aws_sdk_sts::Client, binary: &str, role: &Role) -> anyhow
     let answer = Answer {
         access_key_id: credentials.access_key_id().to_owned(),
         secret_access_key: credentials.secret_access_key().to_owned(),
-        token: credentials.session_token().to_owned(),
-        expiration: jiff::Timestamp::from_second(credentials.expiration().secs())
-            .context("the session's end is out of range")?
-            .to_string(),
+        token: Some(credentials.session_token().to_owned()),
+        expiration: Some(
+            jiff::Timestamp::from_second(credentials.expiration().secs())
+                .context("the session's end is out of range")?
+                .to_string(),
+        ),
     };
     *session = Some(credentials);
     Ok(answer)

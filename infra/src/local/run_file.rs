@@ -22,13 +22,21 @@ pub struct RunFile {
     pub url: String,
     /// URL of the local cloud.
     pub cloud_endpoint: String,
-    /// URL of the Bedrock simulator.
-    pub bedrock_endpoint: String,
-    /// The simulator's certificate authority.
-    pub ca_bundle: PathBuf,
+    /// The Bedrock simulator; `None` if the models are those of an account, whose credentials are in no file.
+    pub simulator: Option<SimulatorAccess>,
     pub state_dir: PathBuf,
     pub operator: CredentialSource,
     pub outputs: Outputs,
+}
+
+/// The way to the Bedrock simulator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SimulatorAccess {
+    /// `https://127.0.0.1:port`, the value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+    pub endpoint: String,
+    /// Its certificate authority, a PEM file: the value of `AWS_CA_BUNDLE`.
+    pub ca_bundle: PathBuf,
 }
 
 /// The source of the credentials of a role: an endpoint like that of ECS, and its token.

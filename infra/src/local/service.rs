@@ -70,7 +70,6 @@ impl Service {
                 environment.push(("NOVA_MAIL_FROM", format!("no-reply@{MAIL_DOMAIN}")));
                 environment.push(("NOVA_STAGE", "local".to_owned()));
                 environment.push(("NOVA_CONFIRMATION_CODE", CONFIRMATION_CODE.to_owned()));
-                environment.push(("NOVA_MODELS_SIMULATED", "true".to_owned()));
                 Ok(environment)
             }
             Self::Worker(worker) => {

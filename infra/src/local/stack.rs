@@ -12,7 +12,7 @@ use std::{
     fs,
     num::NonZeroUsize,
     os::unix::process::ExitStatusExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitStatus,
     sync::{
         Arc,
@@ -22,7 +22,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use events::spending::Spending;
 use futures_util::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use tokio::{
     sync::{Mutex, mpsc},
@@ -30,8 +32,8 @@ use tokio::{
 };
 
 use super::{
-    Binaries, Cloud, CloudOptions, Outputs, Process, ProcessExitError, Progress, RunFile, Service,
-    alarms::AlarmEvaluator, deploy,
+    AwsBedrock, Binaries, Cloud, CloudOptions, Outputs, Process, ProcessExitError, Progress, RunFile,
+    Service, SimulatorAccess, alarms::AlarmEvaluator, deploy,
 };
 use crate::pictures::{Gallery, catalogue, publish, publish_pictures};
 pub use part::{Instance, Part};
@@ -65,6 +67,8 @@ pub struct StackOptions {
     pub environment: Vec<(Service, String, String)>,
     /// Another way to the cloud for a service, for example through a fault proxy: its `AWS_ENDPOINT_URL`.
     pub endpoints: BTreeMap<Service, String>,
+    /// The models of an AWS account instead of the simulator, and what they may cost.
+    pub bedrock: Option<AwsBedrock>,
     /// More arguments for the simulator.
     pub simulator_arguments: Vec<String>,
     /// Whether the ingress has a Redis, where one is installed.
@@ -91,6 +95,7 @@ impl StackOptions {
             ingress_copies: NonZeroUsize::MIN,
             environment: Vec::new(),
             endpoints: BTreeMap::new(),
+            bedrock: None,
             simulator_arguments: Vec::new(),
             redis: false,
             images: true,
@@ -109,6 +114,7 @@ pub struct Stack {
     launcher: Launcher,
     cloud: Cloud,
     outputs: Outputs,
+    spending: Spending,
     deaths: Mutex<mpsc::Receiver<Death>>,
     report_death: mpsc::Sender<Death>,
 }
@@ -149,7 +155,7 @@ impl Stack {
     }
 
     /// Starts the simulator, the ingress and the workers on a cloud that is deployed to, and waits until all are
-    /// healthy.
+    /// healthy. With [`StackOptions::bedrock`] there is no simulator, and the run has a spending limit.
     ///
     /// # Errors
     /// As [`Stack::start`].
@@ -168,10 +174,18 @@ impl Stack {
             })
             .collect();
         let alarms = AlarmEvaluator::start_with(&cloud, &all, &options).await;
+        let spending = Spending::new(aws_sdk_dynamodb::Client::new(&cloud.root()), &outputs.effects_table);
+        if let Some(bedrock) = &options.bedrock {
+            // Before anything can call a model.
+            spending.set_run_limit(bedrock.limit_usd_micros, Timestamp::now()).await?;
+        }
         let launcher = Launcher::new(&cloud, &outputs, options).await?;
-        progress.begin("Starting the Bedrock simulator");
-        let mut parts = vec![(Part::Simulator, launcher.launch(Part::Simulator, &progress).await?)];
-        progress.end(launcher.bedrock_endpoint());
+        let mut parts = Vec::new();
+        if let Some(simulator) = launcher.simulator() {
+            progress.begin("Starting the Bedrock simulator");
+            parts.push((Part::Simulator, launcher.launch(Part::Simulator, &progress).await?));
+            progress.end(&simulator.endpoint);
+        }
         progress.begin("Starting the service");
         if launcher.has_redis() {
             parts.push((Part::Redis, launcher.launch(Part::Redis, &progress).await?));
@@ -188,7 +202,7 @@ impl Stack {
             (part, Mutex::new(running))
         });
         let (parts, deaths) = (parts.collect(), Mutex::new(deaths));
-        Ok(Self { _alarms: alarms, parts, launcher, cloud, outputs, deaths, report_death })
+        Ok(Self { _alarms: alarms, parts, launcher, cloud, outputs, spending, deaths, report_death })
     }
 
     /// URL of the first ingress, `http://127.0.0.1:port`.
@@ -213,16 +227,16 @@ impl Stack {
         &self.outputs
     }
 
-    /// URL of the simulator, `https://127.0.0.1:port`: the value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+    /// The simulator, if the models are simulated.
     #[must_use]
-    pub fn bedrock_endpoint(&self) -> &str {
-        self.launcher.bedrock_endpoint()
+    pub fn simulator(&self) -> Option<&SimulatorAccess> {
+        self.launcher.simulator()
     }
 
-    /// The certificate authority of the simulator, a PEM file: the value of `AWS_CA_BUNDLE`.
+    /// What the models have cost, and the limits.
     #[must_use]
-    pub fn ca_bundle(&self) -> &Path {
-        self.launcher.ca_bundle()
+    pub fn spending(&self) -> &Spending {
+        &self.spending
     }
 
     /// The run file. The logs are in `state_dir`.
@@ -233,8 +247,7 @@ impl Stack {
         Ok(RunFile {
             url: self.url().to_owned(),
             cloud_endpoint: self.cloud.endpoint().to_owned(),
-            bedrock_endpoint: self.bedrock_endpoint().to_owned(),
-            ca_bundle: self.ca_bundle().to_owned(),
+            simulator: self.simulator().cloned(),
             state_dir,
             operator: self.launcher.operator()?,
             outputs: self.outputs.clone(),

@@ -150,9 +150,9 @@ async fn open_stream(
     request: Request,
 ) -> Result<Response, ServiceError> {
     let (parts, body) = request.into_parts();
+    let chain = authenticate(&shared, &parts, &[]).await?;
     let faults = shared.control.take_faults(Fault::concerns_streams);
     refuse_on_purpose(&faults)?;
-    let chain = authenticate(&shared, &parts, &[]).await?;
     let generation = sonic(&shared, &model_id)?;
     let place = shared.control.open(&model_id).map_err(|control::QuotaError| refusal(Refusal::Throttling))?;
 

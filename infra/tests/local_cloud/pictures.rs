@@ -84,7 +84,7 @@ impl Studio {
 
 /// As `nova pictures` reaches the cloud: with the role of the operator.
 async fn operator(local: &Local) -> SdkConfig {
-    let server = CredentialServer::start(&local.cloud.root(), &local.outputs).await.unwrap();
+    let server = CredentialServer::start(&local.cloud.root(), &local.outputs, None).await.unwrap();
     let source = server.operator().unwrap();
     let get = http_client().unwrap().get(&source.uri).header("Authorization", &source.token);
     let session: Session = get.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();

@@ -18,7 +18,7 @@ use events::{
 };
 use infra::{
     deploy::StackKind,
-    local::{Outputs, Queue, RunFile, workspace},
+    local::{Outputs, Queue, RunFile, SimulatorAccess, workspace},
 };
 use jiff::Timestamp;
 
@@ -44,8 +44,9 @@ pub(in crate::command) struct TargetOptions {
 /// The way to what the operator works on.
 pub(in crate::command) struct Reached {
     pub(in crate::command) sdk: SdkConfig,
-    /// The same for Amazon Bedrock, which is simulated where the service runs on this machine.
-    pub(in crate::command) bedrock: SdkConfig,
+    /// The same for Amazon Bedrock, which is simulated where the service runs on this machine; `None` if that calls the models of an
+    /// account, whose credentials only its processes have.
+    pub(in crate::command) bedrock: Option<SdkConfig>,
     pub(in crate::command) outputs: Outputs,
     /// Whether S3 is addressed as `host/bucket`.
     pub(in crate::command) path_style: bool,
@@ -83,15 +84,18 @@ impl Reached {
             let sdk = aws::sdk_config().await?;
             let outputs = deployed(&sdk, &options.stack_prefix).await?;
             let path_style = aws::s3_force_path_style();
-            return Ok(Self { bedrock: sdk.clone(), sdk, outputs, path_style });
+            return Ok(Self { bedrock: Some(sdk.clone()), sdk, outputs, path_style });
         }
         let run = match &options.run_file {
             Some(path) => RunFile::open(path)?,
             None => RunFile::read(workspace())?,
         };
         let sdk = run.operator_sdk_config().await?;
-        let bedrock = sdk.to_builder().endpoint_url(&run.bedrock_endpoint);
-        let bedrock = bedrock.http_client(aws::http_client(Some(&run.ca_bundle))?).build();
+        let simulated = |access: &SimulatorAccess| {
+            let http = aws::http_client(Some(&access.ca_bundle))?;
+            anyhow::Ok(sdk.to_builder().endpoint_url(&access.endpoint).http_client(http).build())
+        };
+        let bedrock = run.simulator.as_ref().map(simulated).transpose()?;
         Ok(Self { sdk, bedrock, outputs: run.outputs, path_style: true })
     }
 }

@@ -1,10 +1,6 @@
 //! Starts the processes of a stack with their environment and waits until they are healthy.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use tokio::process::Command;
@@ -13,8 +9,8 @@ use uuid::Uuid;
 use super::{Instance, Part, StackOptions};
 use crate::cache_folder::cache_folder;
 use crate::local::{
-    Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service, free_port,
-    net, redis, sdk,
+    AwsBedrock, Cloud, CredentialServer, CredentialSource, Outputs, Process, ProcessGroup, Progress, Service,
+    SimulatorAccess, free_port, net, redis, sdk,
 };
 
 /// How long a process may take to become healthy; it includes its checks of what it depends on.
@@ -33,9 +29,7 @@ pub(super) struct Launcher {
     options: StackOptions,
     outputs: Outputs,
     cloud_endpoint: String,
-    simulator_port: u16,
-    bedrock_endpoint: String,
-    ca_bundle: PathBuf,
+    models: Models,
     /// `None` without Redis.
     redis_port: Option<u16>,
     credentials: CredentialServer,
@@ -46,6 +40,13 @@ pub(super) struct Launcher {
     account_secret: String,
     client_secret: String,
     http: reqwest::Client,
+}
+
+/// Where the models are.
+#[derive(Debug)]
+enum Models {
+    Simulator { port: u16, access: SimulatorAccess },
+    Account(AwsBedrock),
 }
 
 impl Launcher {
@@ -61,14 +62,15 @@ impl Launcher {
         });
         let urls = ports.map(|port| Ok(format!("http://127.0.0.1:{}", port?)));
         let urls = urls.collect::<anyhow::Result<Vec<String>>>()?;
-        let simulator_port = free_port()?;
+        let models = match options.bedrock.clone() {
+            Some(bedrock) => Models::Account(bedrock),
+            None => simulator(&options.state_dir)?,
+        };
         Ok(Self {
-            credentials: CredentialServer::start(&cloud.root(), outputs).await?,
+            credentials: CredentialServer::start(&cloud.root(), outputs, options.bedrock.clone()).await?,
             outputs: outputs.clone(),
             cloud_endpoint: cloud.endpoint().to_owned(),
-            simulator_port,
-            bedrock_endpoint: format!("https://127.0.0.1:{simulator_port}"),
-            ca_bundle: options.state_dir.join("bedrock-ca.pem"),
+            models,
             redis_port: if options.redis && redis::is_installed().await { Some(free_port()?) } else { None },
             group: cloud.group().clone(),
             urls,
@@ -84,14 +86,12 @@ impl Launcher {
         &self.urls
     }
 
-    /// The value of `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
-    pub(super) fn bedrock_endpoint(&self) -> &str {
-        &self.bedrock_endpoint
-    }
-
-    /// The value of `AWS_CA_BUNDLE`. The simulator makes it at its first start and keeps it.
-    pub(super) fn ca_bundle(&self) -> &Path {
-        &self.ca_bundle
+    /// The simulator, if the models are simulated.
+    pub(super) fn simulator(&self) -> Option<&SimulatorAccess> {
+        match &self.models {
+            Models::Simulator { access, .. } => Some(access),
+            Models::Account(_) => None,
+        }
     }
 
     pub(super) fn has_redis(&self) -> bool {
@@ -152,10 +152,10 @@ impl Launcher {
 
     /// Starts `nova simulator` and waits until it accepts connections.
     async fn launch_simulator(&self) -> anyhow::Result<Launched> {
-        let port = self.simulator_port;
+        let Models::Simulator { port, access } = &self.models else { bail!("the stack has no simulator") };
         let mut command = Command::new(self.options.binaries.path("nova"));
         clean(&mut command);
-        command.args(["simulator", "--port", &port.to_string(), "--ca-file"]).arg(&self.ca_bundle);
+        command.args(["simulator", "--port", &port.to_string(), "--ca-file"]).arg(&access.ca_bundle);
         command.args(&self.options.simulator_arguments);
         // Where its speech program is installed, and the Python that it was installed for.
         command.env("NOVA_CACHE_DIR", cache_folder()?);
@@ -165,7 +165,7 @@ impl Launcher {
         let log = self.options.state_dir.join("simulator.log");
         let process = Process::spawn("the Bedrock simulator", command, &log, &self.group)?;
         // Its authority is written before it listens.
-        net::await_listening(port, &process, START_TIMEOUT).await?;
+        net::await_listening(*port, &process, START_TIMEOUT).await?;
         Ok(Launched { process, health: None })
     }
 
@@ -181,16 +181,45 @@ impl Launcher {
         command
             .env("AWS_REGION", sdk::REGION)
             .env("AWS_ENDPOINT_URL", endpoint)
-            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &self.bedrock_endpoint)
-            .env("AWS_CA_BUNDLE", &self.ca_bundle)
             // The SDK would prefer a developer's profile to the role's credentials.
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(self.credentials.environment(service)?)
-            .envs(service.environment(&self.outputs)?);
+            .envs(service.environment(&self.outputs)?)
+            .envs(self.models.environment(service));
+        if let Some(CredentialSource { uri, token }) = self.credentials.bedrock(service) {
+            command.env("NOVA_BEDROCK_CREDENTIALS_URI", uri).env("NOVA_BEDROCK_CREDENTIALS_TOKEN", token);
+        }
         Ok(())
     }
+}
+
+impl Models {
+    /// The variables that name the models for `service`.
+    fn environment(&self, service: Service) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Account(bedrock) => bedrock.environment(service),
+            Self::Simulator { access, .. } => {
+                let mut environment = vec![
+                    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", access.endpoint.clone()),
+                    ("AWS_CA_BUNDLE", access.ca_bundle.display().to_string()),
+                ];
+                if service == Service::Ingress {
+                    environment.push(("NOVA_MODELS_SIMULATED", "true".to_owned()));
+                }
+                environment
+            }
+        }
+    }
+}
+
+/// A simulator at a free port. It makes its authority at its first start and keeps it.
+fn simulator(state_dir: &Path) -> anyhow::Result<Models> {
+    let port = free_port()?;
+    let endpoint = format!("https://127.0.0.1:{port}");
+    let access = SimulatorAccess { endpoint, ca_bundle: state_dir.join("bedrock-ca.pem") };
+    Ok(Models::Simulator { port, access })
 }
 
 /// A process that was started and is healthy.
