@@ -3,6 +3,7 @@
 mod cost;
 mod demo;
 mod deploy;
+mod image;
 mod load;
 mod ops;
 mod pictures;
@@ -43,6 +44,8 @@ enum Command {
     Deploy(deploy::DeployArguments),
     /// Show what a month of the service costs on AWS, and why it differs from the architecture document.
     Cost(cost::CostOptions),
+    /// Make the container image of the service.
+    Image(image::ImageArguments),
     /// Operate the service: queues, dead letters, where a conversation is, replays.
     Ops(ops::OpsOptions),
     /// Publish the pictures, or have photographs made in their place.
@@ -60,6 +63,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Load(options) => load::run(options, console).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments, console)).await,
         Command::Cost(options) => cost::run(&options, console),
+        Command::Image(arguments) => image::run(arguments, console).await,
         Command::Ops(options) => Box::pin(ops::run(options, console)).await,
         Command::Pictures(options) => Box::pin(pictures::run(options, console)).await,
         Command::Test => test::run(console).await,

@@ -1,21 +1,37 @@
-//! Deploys the service through CloudFormation: the stacks in their order, the function, the page and the pictures. What
+//! Deploys the service through CloudFormation: the stacks in their order, the image, the function, the page and the pictures. What
 //! `nova deploy` does on AWS is what the local runner and the tests do on the local cloud.
 //!
 //! It is not the local runner: that also applies what its cloud ignores, and starts processes.
 
 mod change_set;
 mod environment;
+mod glibc;
 mod page;
 mod plan;
 
-use std::{collections::BTreeMap, path::Path};
+#[cfg(test)]
+mod access_tests;
+#[cfg(test)]
+mod template_tests;
+#[cfg(test)]
+mod test_policy;
+#[cfg(test)]
+mod test_resolved;
+
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read as _},
+    path::Path,
+};
 
 use anyhow::{Context as _, ensure};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use events::page::HEADERS;
+use zip::ZipArchive;
 
 use crate::{
+    image::{ContainerImage, ecr_login, push},
     pictures::{Gallery, catalogue, publish},
     progress::Progress,
 };
@@ -23,17 +39,30 @@ use crate::{
 pub use crate::template::{ParameterSpec, Template};
 pub use change_set::{DeployOptions, StackOutcome, apply};
 pub use environment::Environment;
+pub use glibc::{GLIBC_OF_LAMBDA, GlibcVersion, needed_glibc};
 pub use plan::{PlannedStack, StackKind, plan};
+
+/// What the program of a function is called in its archive: where the runtime `provided.al2023` looks for it.
+pub const FUNCTION_PROGRAM: &str = "bootstrap";
 
 /// What is deployed, beside the templates.
 #[derive(Clone, Debug)]
 pub struct Artifacts<'a> {
-    /// The image of the binaries, by digest.
-    pub image: String,
+    /// The image of the binaries.
+    pub image: ImageArtifact,
     /// Archive of the function that the user pool calls.
     pub function: Function,
     /// A build of the page.
     pub page: &'a Path,
+}
+
+/// Where the image is.
+#[derive(Clone, Debug)]
+pub enum ImageArtifact {
+    /// In a registry: its URI by digest.
+    Pushed(String),
+    /// On this machine. It is pushed to the repository of the environment before a task needs it.
+    Local(ContainerImage),
 }
 
 /// The function of the user pool's triggers.
@@ -48,6 +77,21 @@ pub struct Function {
 }
 
 impl Function {
+    /// The C library that the program needs; `None` for a static program.
+    ///
+    /// # Errors
+    /// The archive has no program.
+    pub fn needed_glibc(&self) -> anyhow::Result<Option<GlibcVersion>> {
+        let mut archive =
+            ZipArchive::new(Cursor::new(&self.archive)).context("the function is no archive")?;
+        let file = archive.by_name(FUNCTION_PROGRAM);
+        let mut file =
+            file.with_context(|| format!("the archive of the function has no {FUNCTION_PROGRAM}"))?;
+        let mut program = Vec::new();
+        file.read_to_end(&mut program).context("the archive of the function is damaged")?;
+        needed_glibc(&program)
+    }
+
     /// # Errors
     /// The bucket does not take it.
     pub async fn upload(&self, s3: &aws_sdk_s3::Client, bucket: &str) -> anyhow::Result<()> {
@@ -80,6 +124,17 @@ impl Deployment<'_> {
     /// # Errors
     /// A parameter is missing or wrong; the error names all of them.
     pub fn plan(&self) -> anyhow::Result<Vec<PlannedStack>> {
+        let needed = match self.target {
+            DeploymentTarget::Aws => self.artifacts.function.needed_glibc()?,
+            // It runs on this machine there.
+            DeploymentTarget::Local => None,
+        };
+        ensure!(
+            needed <= Some(GLIBC_OF_LAMBDA),
+            "the function needs {}, and Lambda has {GLIBC_OF_LAMBDA}: build on an older system, or link it with `cargo zigbuild \
+             --target x86_64-unknown-linux-gnu.2.34`",
+            needed.map(|version| version.to_string()).unwrap_or_default()
+        );
         let mut provided = self.provided();
         // Known only after the first stack; here any name will do.
         provided.insert("CodeBucket".to_owned(), "artifacts".to_owned());
@@ -122,6 +177,15 @@ impl Deployment<'_> {
                 provided.insert("CodeBucket".to_owned(), bucket.clone());
                 self.artifacts.function.upload(s3, bucket).await?;
             }
+            if kind == StackKind::Compute
+                && let Some(repository) = outputs.get("RepositoryUri")
+                && let ImageArtifact::Local(image) = &self.artifacts.image
+            {
+                progress.begin("Pushing the image");
+                let uri = push(image, repository, &ecr_login(sdk).await?, progress).await?;
+                progress.end(&uri);
+                provided.insert("Image".to_owned(), uri);
+            }
         }
         if !self.options.dry_run {
             self.publish(sdk, s3, &outputs, progress).await?;
@@ -141,19 +205,30 @@ impl Deployment<'_> {
     }
 
     fn provided(&self) -> BTreeMap<String, String> {
-        let Artifacts { image, function, .. } = &self.artifacts;
+        let function = &self.artifacts.function;
         let env = match self.target {
             DeploymentTarget::Aws => "production",
             DeploymentTarget::Local => "local",
         };
-        let headers = HEADERS.iter().map(|(name, value)| (header_parameter(name), value.clone()));
         let pairs = [
             ("Env", env.to_owned()),
-            ("Image", image.clone()),
+            ("Image", self.image_uri()),
             ("CodeKey", function.key.clone()),
             ("FunctionArchitecture", function.architecture.to_owned()),
         ];
-        pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(headers).collect()
+        pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(page_parameters()).collect()
+    }
+
+    /// What the tasks are started from, or will be.
+    fn image_uri(&self) -> String {
+        let Environment { account, region, .. } = self.environment;
+        match &self.artifacts.image {
+            ImageArtifact::Pushed(uri) => uri.clone(),
+            ImageArtifact::Local(image) => {
+                let name = format!("{}-api", self.environment.prefix());
+                format!("{account}.dkr.ecr.{region}.amazonaws.com/{name}@{}", image.digest)
+            }
+        }
     }
 
     async fn publish(
@@ -178,6 +253,11 @@ impl Deployment<'_> {
     }
 }
 
+/// The parameters with the headers of the page.
+fn page_parameters() -> impl Iterator<Item = (String, String)> {
+    HEADERS.iter().map(|(name, value)| (header_parameter(name), value.clone()))
+}
+
 /// The parameter with the value of a header of the page: `PagePermissionsPolicy` of `permissions-policy`.
 fn header_parameter(name: &str) -> String {
     let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
@@ -189,6 +269,23 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::image::{USER, programs};
+
+    #[test]
+    fn tasks_run_a_program_of_the_image_as_its_user() {
+        for kind in StackKind::all() {
+            let template = kind.template().unwrap();
+            let Some(task) = template.resources.get("TaskDefinition") else { continue };
+            let container = &task["Properties"]["ContainerDefinitions"][0];
+            assert_eq!(container["User"], USER.to_string(), "{kind}");
+            assert_eq!(container["ReadonlyRootFilesystem"], true, "{kind}");
+            let program = match kind.own_parameters("nova").get("Worker") {
+                Some(worker) => worker.clone(),
+                None => container["Command"][0].as_str().unwrap().trim_start_matches('/').to_owned(),
+            };
+            assert!(programs().any(|one| one == program), "{kind}: {program}");
+        }
+    }
 
     #[test]
     fn headers_of_the_page_are_those_of_cloudfront() {

@@ -12,6 +12,7 @@ mod cache_folder;
 pub mod client;
 pub mod cost;
 pub mod deploy;
+pub mod image;
 pub mod load;
 pub mod local;
 pub mod pictures;

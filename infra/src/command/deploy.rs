@@ -2,22 +2,24 @@
 
 use std::{fs, process::ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aws_config::Region;
 use events::runtime::aws;
 use infra::{
     deploy::{
-        Artifacts, DeployOptions, Deployment, DeploymentTarget, Environment, PlannedStack, StackOutcome,
+        Artifacts, DeployOptions, Deployment, DeploymentTarget, Environment, ImageArtifact, PlannedStack,
+        StackOutcome,
     },
-    local::{build, build_page, sign_up_function, workspace},
+    local::{build, build_page, container_image, sign_up_function, workspace},
 };
 
 use crate::console::Console;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  nova deploy --env prod --aws --image 123456789012.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:… --dry-run
-  nova deploy --env prod --aws --image 123456789012.dkr.ecr.us-east-1.amazonaws.com/nova-api@sha256:…
+  cargo run --release -- deploy --env prod
+  cargo run --release -- deploy --env prod --aws --dry-run
+  cargo run --release -- deploy --env prod --aws
 
 Everything that can be wrong in the parameters is named before anything is changed. Each stack is changed through a
 change set; a stack that fails is rolled back, and the deployment ends there. Another run goes on.")]
@@ -29,9 +31,10 @@ pub(super) struct DeployArguments {
     /// nothing is contacted.
     #[arg(long)]
     aws: bool,
-    /// The image of the binaries in the repository of the stack nova-compute, by digest.
+    /// An image that is in the repository of the stack nova-compute, by digest, for example to go back to an earlier one. Without it,
+    /// the image is made and pushed.
     #[arg(long, value_name = "URI")]
-    image: String,
+    image: Option<String>,
     /// Show the changes and make none.
     #[arg(long)]
     dry_run: bool,
@@ -42,11 +45,25 @@ pub(super) struct DeployArguments {
 
 pub(super) async fn run(arguments: DeployArguments, console: &Console) -> anyhow::Result<ExitCode> {
     let environment = read(&arguments.env)?;
+    // The figures of capacity are those of release builds, which need a twentieth of the processor.
+    ensure!(
+        !arguments.aws || !cfg!(debug_assertions),
+        "a debug build is not deployed to AWS: cargo run --release -- deploy …"
+    );
     let progress = console.progress();
-    progress.begin("Building the function");
+    progress.begin("Building the binaries");
     let binaries = build(&progress).await?;
     let function = sign_up_function(&binaries).await?;
     progress.end("");
+    let image = match arguments.image {
+        Some(uri) => ImageArtifact::Pushed(uri),
+        None => {
+            progress.begin("Making the image");
+            let made = container_image(&binaries, workspace().join("target/image")).await?;
+            progress.end(&format!("{} MB", made.bytes / 1_000_000));
+            ImageArtifact::Local(made)
+        }
+    };
     progress.begin("Building the page");
     let page = build_page(workspace(), &progress).await?;
     progress.end("");
@@ -58,7 +75,7 @@ pub(super) async fn run(arguments: DeployArguments, console: &Console) -> anyhow
             termination_protection: environment.termination_protection,
         },
         target: DeploymentTarget::Aws,
-        artifacts: Artifacts { image: arguments.image, function, page: &page },
+        artifacts: Artifacts { image, function, page: &page },
     };
     if !arguments.aws {
         for stack in deployment.plan()? {
@@ -99,7 +116,8 @@ Before the first learner (once for each account and region):
      the first use of Claude needs aws-marketplace:Subscribe.
   2. Service Quotas: the number of concurrent bidirectional streams of Nova Sonic is at least the tasks times
      ConversationsPerTask.
-  3. SES: verify the domain and leave the sandbox, or Cognito mails 50 codes a day.
+  3. SES: wait until the domain is verified, then ask for production access: without it, mails reach verified addresses only. Then
+     set PoolMailsThroughSes of the stack identity to true and deploy again; until then Cognito mails 50 codes a day.
   4. SNS: leave the SMS sandbox and set a monthly spending limit, if learners use codes by SMS.
   5. Confirm the subscriptions of the topics nova-alerts-*, which SNS has mailed.";
 

@@ -100,7 +100,8 @@ async fn lint_templates(console: &Console) -> anyhow::Result<Outcome> {
     let since = Instant::now();
     match cfn_lint().command(&Progress::silent()).await {
         Ok(command) => {
-            let command = with(command, &["infra/templates/*.yaml"]);
+            // The informational rules too, such as what is kept when a stack goes.
+            let command = with(command, &["infra/templates/*.yaml", "--include-checks", "I"]);
             let outcome = perform(title, command, Line::None, console).await?;
             Ok(Outcome { took: since.elapsed(), ..outcome })
         }

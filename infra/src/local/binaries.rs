@@ -45,11 +45,16 @@ impl Binaries {
     }
 
     #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    fn is_release(&self) -> bool {
+    pub(super) fn is_release(&self) -> bool {
         self.0.file_name().is_some_and(|name| name == "release")
     }
 }

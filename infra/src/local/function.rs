@@ -10,10 +10,7 @@ use sha2::{Digest as _, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::Binaries;
-use crate::deploy::Function;
-
-/// What the program of a function is called in its archive: where the runtime `provided.al2023` looks for it.
-const PROGRAM: &str = "bootstrap";
+use crate::deploy::{FUNCTION_PROGRAM, Function};
 
 /// Who may do what with the program in the archive.
 const PERMISSIONS: u32 = 0o755;
@@ -56,7 +53,7 @@ fn archive(program: &[u8]) -> anyhow::Result<Vec<u8>> {
         .last_modified_time(DateTime::default())
         .unix_permissions(PERMISSIONS);
     let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(program.len() + 1024)));
-    zip.start_file(PROGRAM, options)?;
+    zip.start_file(FUNCTION_PROGRAM, options)?;
     zip.write_all(program)?;
     Ok(zip.finish()?.into_inner())
 }
@@ -75,7 +72,7 @@ mod tests {
         assert_eq!(packed, archive(b"program").unwrap());
         let mut zip = ZipArchive::new(Cursor::new(packed)).unwrap();
         assert_eq!(zip.len(), 1);
-        let mut file = zip.by_name(PROGRAM).unwrap();
+        let mut file = zip.by_name(FUNCTION_PROGRAM).unwrap();
         assert_eq!(file.unix_mode().map(|mode| mode & 0o777), Some(PERMISSIONS));
         let mut program = Vec::new();
         file.read_to_end(&mut program).unwrap();

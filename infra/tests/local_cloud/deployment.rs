@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types::StackStatus;
 use infra::{
     deploy::{
         Artifacts, DeployOptions, Deployment, DeploymentTarget as Target, Environment, Function,
-        PlannedStack, StackKind, StackOutcome, Template, apply,
+        ImageArtifact, PlannedStack, StackKind, StackOutcome, Template, apply,
     },
     local::{ACCOUNT, Cloud, CloudOptions, Progress},
 };
@@ -117,7 +117,11 @@ impl Place {
             environment,
             options: DeployOptions { termination_protection: true, ..DeployOptions::default() },
             target: Target::Local,
-            artifacts: Artifacts { image, function, page: &self.state.path().join("page") },
+            artifacts: Artifacts {
+                image: ImageArtifact::Pushed(image),
+                function,
+                page: &self.state.path().join("page"),
+            },
         };
         let sdk = self.cloud.root().into_builder().region(Region::new(environment.region.clone())).build();
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build();
