@@ -27,6 +27,9 @@ pub struct ClientReport {
     /// How often the microphone picked up the tutor's voice.
     #[schemars(range(max = 10_000))]
     pub echoes: u32,
+    /// How often a script of the page failed.
+    #[schemars(range(max = 10_000))]
+    pub errors: u32,
     /// Times from the end of the learner's speech to the first audible reply, in milliseconds.
     #[schemars(length(max = 100), inner(range(max = 600_000)))]
     pub answer_ms: Vec<u32>,
@@ -67,6 +70,7 @@ pub struct Metrics {
     client_reports: Counter,
     client_underruns: Counter,
     client_echoes: Counter,
+    page_errors: Counter,
     client_answers: Timings,
     client_connects: Timings,
     violations: Mutex<BTreeMap<&'static str, u64>>,
@@ -110,6 +114,7 @@ impl Metrics {
         self.client_reports.increment();
         self.client_underruns.add(report.underruns.into());
         self.client_echoes.add(report.echoes.into());
+        self.page_errors.add(report.errors.into());
         report.answer_ms.iter().for_each(|ms| self.client_answers.record((*ms).into()));
         report.connect_ms.iter().for_each(|ms| self.client_connects.record((*ms).into()));
     }
@@ -130,6 +135,7 @@ impl Metrics {
             .number("ClientReports", Unit::Count, self.client_reports.take())
             .number("ClientUnderruns", Unit::Count, self.client_underruns.take())
             .property("clientEchoes", self.client_echoes.take())
+            .property("pageErrors", self.page_errors.take())
             .timings_property("clientAnswerMs", &self.client_answers)
             .timings_property("clientConnectMs", &self.client_connects)
             .number("PolicyViolations", Unit::Count, violations.values().sum())
@@ -226,7 +232,8 @@ mod tests {
         }
 
         metrics.security(SecurityEvent::SessionReused);
-        let report = ClientReport { underruns: 3, echoes: 1, answer_ms: vec![700], connect_ms: vec![80] };
+        let report =
+            ClientReport { underruns: 3, echoes: 1, errors: 2, answer_ms: vec![700], connect_ms: vec![80] };
         metrics.client_report(&report);
         ["script-src", "script-src", "other"].into_iter().for_each(|name| metrics.csp_violation(name));
 
@@ -249,7 +256,9 @@ mod tests {
             (&document["clientEchoes"], &document["violatedDirectives"]["script-src"]),
             (&1.into(), &2.into())
         );
-        for property in ["clientEchoes", "clientAnswerMs", "clientConnectMs", "violatedDirectives"] {
+        for property in
+            ["clientEchoes", "pageErrors", "clientAnswerMs", "clientConnectMs", "violatedDirectives"]
+        {
             assert!(page.contains(&format!("| `{property}` | ingress |")), "{property}");
         }
         assert_eq!(["ApiRequests", "ApiClientErrors", "ApiServerErrors"].map(count), [3, 1, 1]);

@@ -183,7 +183,8 @@ impl Reports {
 
 impl ClientReport {
     fn check(&self) -> Result<(), ApiError> {
-        for (field, count) in [("underruns", self.underruns), ("echoes", self.echoes)] {
+        let counts = [("underruns", self.underruns), ("echoes", self.echoes), ("errors", self.errors)];
+        for (field, count) in counts {
             if count > COUNT_MAX {
                 return Err(ApiError::field(
                     field,
@@ -262,6 +263,7 @@ mod tests {
         for (body, wrong) in [
             (json!({ "underruns": COUNT_MAX + 1 }), "underruns"),
             (json!({ "echoes": -1 }), "echoes"),
+            (json!({ "errors": COUNT_MAX + 1 }), "errors"),
             (json!({ "answerMs": vec![1; VALUES_MAX + 1] }), "answerMs"),
             (json!({ "connectMs": [1, MS_MAX + 1] }), "connectMs[1]"),
             (json!({ "answerMs": ["hello"] }), "answerMs[0]"),

@@ -48,6 +48,7 @@ async function newcomer(page) {
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Create account" }).click();
   await page.getByLabel("Code").waitFor();
+  await page.getByText(`The code is ${CODE}.`).waitFor();
   await accessible(page, "confirmation");
   await page.getByLabel("Code").fill(CODE);
   await page.getByRole("button", { name: "Confirm" }).click();
@@ -195,6 +196,106 @@ async function roomCheck(page) {
   assert.ok(await page.getByLabel(/do not listen while the tutor speaks/u).isChecked());
 }
 
+/** A headset is unplugged, comes back by itself, and once only after a while. The microphone is heard while a button is held. */
+async function changingMicrophone(page) {
+  await page.addInitScript(() => {
+    const { getUserMedia } = MediaDevices.prototype;
+    MediaDevices.prototype.getUserMedia = async function (constraints) {
+      if (globalThis.unplugged === true) throw new DOMException("no device", "NotFoundError");
+      const stream = await getUserMedia.call(this, constraints);
+      [globalThis.track] = stream.getAudioTracks();
+      return stream;
+    };
+  });
+  const end = (unplugged) =>
+    page.evaluate((value) => {
+      globalThis.unplugged = value;
+      globalThis.track.dispatchEvent(new Event("ended"));
+    }, unplugged);
+  const isHeard = () => page.evaluate(() => globalThis.track.enabled);
+  await signUp(page, url, `headset-${Date.now()}@nova.example`);
+  await page.getByRole("link", { name: /street market/u }).click();
+  await page.getByText("Sound settings").click();
+  await page.getByLabel(/Hold the microphone button/u).check();
+  await page.getByRole("button", { name: "Start talking" }).click();
+  const button = page.getByRole("button", { name: "Hold to talk" });
+  await button.waitFor();
+  assert.equal(await isHeard(), false);
+  await button.hover();
+  await page.mouse.down();
+  assert.equal(await isHeard(), true, "while a pointer holds the button");
+  await page.mouse.up();
+  assert.equal(await isHeard(), false);
+  await button.focus();
+  await page.keyboard.down("Space");
+  assert.equal(await isHeard(), true, "while a key holds the button");
+  await page.keyboard.up("Space");
+  assert.equal(await isHeard(), false);
+
+  await end(false);
+  await page.getByText("The microphone works again.").waitFor();
+  assert.equal(await isHeard(), false, "a new microphone is heard without the button");
+  await end(true);
+  await page.getByText("Your microphone or headset is switching.").waitFor();
+  await page.getByText("The microphone was disconnected.").waitFor();
+  await accessible(page, "microphone lost");
+  await page.evaluate(() => (globalThis.unplugged = false));
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByText("The microphone works again.").waitFor();
+
+  // What the page measured, when it is left.
+  const sent = page.waitForResponse((response) => response.url().endsWith("/api/reports"));
+  await page.evaluate(() => globalThis.dispatchEvent(new Event("pagehide")));
+  const report = (await sent).request().postDataJSON();
+  assert.equal((await sent).status(), 204);
+  assert.ok(report.connectMs.length > 0, JSON.stringify(report));
+}
+
+/** From the gallery to the exercise without a pointer; a screen reader gets the learner's finished sentence. */
+async function byKeyboard(page) {
+  await signUp(page, url, `keys-${Date.now()}@nova.example`);
+  const market = page.getByRole("link", { name: /street market/u });
+  await market.waitFor();
+  await tabTo(page, market);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "A street market" }).waitFor();
+  await tabTo(page, page.getByRole("button", { name: "Start without a microphone" }));
+  await page.keyboard.press("Enter");
+  const field = page.getByLabel("Your sentence");
+  await field.waitFor();
+  await tabTo(page, field);
+  await page.keyboard.type(TYPED);
+  await page.keyboard.press("Enter");
+  await captions(page).filter({ hasText: TYPED }).waitFor();
+  await page.getByRole("status").filter({ hasText: TYPED }).waitFor({ state: "attached" });
+  await tabTo(page, page.getByRole("button", { name: "End", exact: true }));
+  await page.keyboard.press("Enter");
+  const result = page.getByRole("button", { name: "See the result" });
+  await result.waitFor();
+  assert.ok(await hasFocus(result), "the way to the result has no focus");
+  await page.keyboard.press("Enter");
+  const again = page.getByRole("button", { name: "Say it again" });
+  await again.waitFor();
+  await tabTo(page, again);
+  await page.keyboard.press("Enter");
+  await page.getByLabel(/from memory/u).waitFor();
+}
+
+const hasFocus = (element) => element.evaluate((node) => node === document.activeElement);
+
+/** Presses Tab until the element has the focus, which must be seen. */
+async function tabTo(page, element) {
+  for (let presses = 0; presses < 100; presses++) {
+    if (await hasFocus(element)) {
+      const outline = await element.evaluate((node) => getComputedStyle(node).outlineStyle);
+      assert.notEqual(outline, "none", "the focus is not seen");
+      return;
+    }
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`the keyboard does not reach ${element}`);
+}
+
 async function refusedMicrophone(page) {
   await signUp(page, url, `typing-${Date.now()}@nova.example`);
   await page.getByRole("link", { name: /street market/u }).click();
@@ -312,6 +413,8 @@ const scenarios = [
   ["a newcomer", [], newcomer],
   ["a conversation by voice", microphone(wav), conversationByVoice],
   ["a room check", FAKE_MICROPHONE, roomCheck],
+  ["a microphone that changes", FAKE_MICROPHONE, changingMicrophone],
+  ["a conversation by keyboard", [], byKeyboard],
   ["a refused microphone", [], refusedMicrophone],
   ["the API reference", [], apiReference],
   ["the sessions of the account", [], sessionsOfTheAccount],

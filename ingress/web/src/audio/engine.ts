@@ -36,11 +36,14 @@ export class AudioEngine {
   #stream: MediaStream | null = null;
   #source: MediaStreamAudioSourceNode | null = null;
   #volume = 1;
+  #muted = false;
   #waiting: PlayerCommand[] = [];
 
   /** Must be called in the handler of a tap or key. */
   constructor(events: EngineEvents) {
     this.#events = events;
+    // The silent switch of an iPhone mutes a page that only plays.
+    if (navigator.audioSession !== undefined) navigator.audioSession.type = "play-and-record";
     this.#context = new AudioContext({ latencyHint: "interactive" });
     void this.#context.resume();
     this.#gain = this.#context.createGain();
@@ -93,7 +96,10 @@ export class AudioEngine {
     }
     this.#release();
     this.#stream = stream;
-    for (const track of stream.getAudioTracks()) track.addEventListener("ended", () => this.#events.microphoneLost());
+    for (const track of stream.getAudioTracks()) {
+      track.enabled = !this.#muted;
+      track.addEventListener("ended", () => stream === this.#stream && this.#events.microphoneLost());
+    }
     this.#source = this.#context.createMediaStreamSource(stream);
     this.#source.connect(this.#capture);
     return null;
@@ -101,6 +107,7 @@ export class AudioEngine {
 
   /** A muted microphone sends silence, so that the service hears the end of the turn. */
   setMuted(muted: boolean): void {
+    this.#muted = muted;
     for (const track of this.#stream?.getAudioTracks() ?? []) track.enabled = !muted;
   }
 

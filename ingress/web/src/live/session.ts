@@ -7,7 +7,8 @@ import { ApiError, api, body, type Schemas } from "../api/client";
 import type { ClientMessage } from "../api/generated/client-message";
 import type { ServerMessage } from "../api/generated/server-message";
 import { renew } from "../api/session";
-import { AudioEngine, type MicrophoneError, type MicrophoneSettings } from "../audio/engine";
+import { reports } from "../api/reports";
+import type { AudioEngine, MicrophoneSettings } from "../audio/engine";
 import { MicrophoneHistory } from "../audio/history";
 import type { PlayerReport } from "../audio/messages";
 import { SAMPLE_RATE_HZ } from "../audio/player-queue";
@@ -15,8 +16,11 @@ import { level, SpeechDetector } from "../audio/speech";
 import { INITIAL, reduce, type LiveEvent, type LiveState } from "./state";
 
 const PROTOCOL = "nova.live.v1";
-/** The service keeps a conversation for 60 s without a client. */
-const RETURN_DEADLINE_MS = 58_000;
+/** The page gives up this long before the service does. */
+const RETURN_MARGIN_MS = 2000;
+/** A headset needs seconds to switch between its modes. */
+const MICROPHONE_PATIENCE_MS = 3500;
+const MICROPHONE_RETRY_MS = 500;
 const RETRY_FIRST_MS = 300;
 const RETRY_MAX_MS = 5000;
 /** The service accepts 64 KiB; audio that is sent again goes in pieces of one second. */
@@ -26,6 +30,13 @@ const PLAYED_INTERVAL_MS = 200;
 const FINAL_CLOSE_CODES = new Set([1000, 4001, 4002, 4003]);
 
 type Started = Schemas["Started"];
+
+export interface LiveOptions {
+  readonly engine: AudioEngine;
+  readonly microphone: MicrophoneSettings;
+  /** How long the service keeps a conversation without a client. */
+  readonly graceSeconds: number;
+}
 
 export class LiveSession {
   readonly conversationId: string;
@@ -46,11 +57,18 @@ export class LiveSession {
   #held = false;
   #awaySince: number | null = null;
   #wakeLock: WakeLockSentinel | null = null;
+  readonly #microphone: MicrophoneSettings;
+  readonly #graceMs: number;
+  #openedAt = 0;
+  #underruns = 0;
+  /** When the learner stopped speaking, until the tutor is heard. */
+  #silentSince: number | null = null;
 
-  /** Must be called in the handler of a tap. `started` is requested by the caller in the same tap. */
-  constructor(conversationId: string, engine: AudioEngine) {
+  constructor(conversationId: string, { engine, microphone, graceSeconds }: LiveOptions) {
     this.conversationId = conversationId;
     this.#engine = engine;
+    this.#microphone = microphone;
+    this.#graceMs = graceSeconds * 1000;
   }
 
   get state(): LiveState {
@@ -73,11 +91,23 @@ export class LiveSession {
 
   connect(started: Started): void {
     void this.#keepScreenOn();
+    document.addEventListener("visibilitychange", this.#keepScreenOn);
     this.#open(started);
   }
 
-  async startMicrophone(settings: MicrophoneSettings): Promise<MicrophoneError | null> {
-    return this.#engine.startMicrophone(settings);
+  /** The device was unplugged or is switching: takes the one that the system offers now. The one owner of this retry. */
+  async replaceMicrophone(): Promise<void> {
+    this.#dispatch({ type: "microphone", is: "switching" });
+    const until = performance.now() + MICROPHONE_PATIENCE_MS;
+    for (;;) {
+      const problem = await this.#engine.startMicrophone({ ...this.#microphone, deviceId: null });
+      if (this.#socket === null) return;
+      if (problem === null || performance.now() > until) {
+        this.#dispatch({ type: "microphone", is: problem === null ? "back" : "lost" });
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, MICROPHONE_RETRY_MS));
+    }
   }
 
   sendText(text: string): void {
@@ -108,6 +138,7 @@ export class LiveSession {
   async close(): Promise<void> {
     const socket = this.#socket;
     this.#socket = null;
+    document.removeEventListener("visibilitychange", this.#keepScreenOn);
     socket?.close(1000);
     await this.#wakeLock?.release().catch(() => undefined);
     await this.#engine.close();
@@ -126,6 +157,8 @@ export class LiveSession {
     } else if (this.#state.speaking !== speech.active) {
       this.#engine.duck(false);
     }
+    if (this.#state.speaking && !speech.active && !this.#state.playing) this.#silentSince = performance.now();
+    if (speech.active) this.#silentSince = null;
     this.#dispatch({ type: "speech", active: speech.active });
     this.#history.push(samples);
     if (this.#ready && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(samples);
@@ -133,6 +166,12 @@ export class LiveSession {
 
   readonly played = (report: PlayerReport): void => {
     this.#playbackLevel = report.level;
+    reports.count("underruns", report.underruns - this.#underruns);
+    this.#underruns = report.underruns;
+    if (report.playing && this.#silentSince !== null) {
+      reports.time("answerMs", performance.now() - this.#silentSince);
+      this.#silentSince = null;
+    }
     const ms = Math.max(0, Math.round(report.playedMs - this.#engine.outputLatencyMs));
     const { generation, playing } = report;
     if (generation === this.#state.generation && (ms !== this.#state.playedMs || playing !== this.#state.playing)) {
@@ -155,6 +194,7 @@ export class LiveSession {
     socket.binaryType = "arraybuffer";
     this.#ready = false;
     this.#socket = socket;
+    this.#openedAt = performance.now();
     socket.addEventListener("message", ({ data }) => {
       if (socket !== this.#socket) return;
       if (typeof data === "string") this.#receive(JSON.parse(data) as ServerMessage);
@@ -169,6 +209,7 @@ export class LiveSession {
     if (message.type === "flush") this.#engine.flush(message.generation);
     if (message.type === "ready") {
       this.#begun = true;
+      reports.time("connectMs", performance.now() - this.#openedAt);
       this.#dispatch({ type: "message", message });
       this.#resume(message.heardSamples ?? null);
       return;
@@ -228,7 +269,7 @@ export class LiveSession {
     for (let pause = RETRY_FIRST_MS; ; pause = Math.min(RETRY_MAX_MS, pause * 2)) {
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
       if (this.#socket === null) return;
-      if (performance.now() - since > RETURN_DEADLINE_MS) {
+      if (performance.now() - since > this.#graceMs - RETURN_MARGIN_MS) {
         this.#dispatch({ type: "failed", code: "offline" });
         return;
       }
@@ -260,11 +301,13 @@ export class LiveSession {
   }
 
   /** Phones switch the screen off in the middle of a conversation. A refusal changes nothing else. */
-  async #keepScreenOn(): Promise<void> {
+  readonly #keepScreenOn = async (): Promise<void> => {
+    // The browser takes the lock away from a page that is not shown.
+    if (document.visibilityState !== "visible") return;
     try {
       this.#wakeLock = (await navigator.wakeLock?.request("screen")) ?? null;
     } catch {
       this.#wakeLock = null;
     }
-  }
+  };
 }

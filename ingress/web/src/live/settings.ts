@@ -1,15 +1,17 @@
 /** The learner's sound settings, kept in this browser. */
 
 import type { Schemas } from "../api/client";
-import { VOICES, type Voice } from "./voices";
 
 export interface SoundSettings {
-  readonly voice: Voice;
+  /** A voice of the service; `null` for its default. */
+  readonly voice: string | null;
   readonly deviceId: string | null;
   /** Without echo cancellation and noise suppression. */
   readonly raw: boolean;
   /** The microphone is silent while the tutor speaks. */
   readonly half: boolean;
+  /** The microphone is heard only while its button is held. */
+  readonly hold: boolean;
   readonly volume: number;
   /** The tutor's pace as a share of the normal one; `null`: by the learner's level. */
   readonly pace: Pace | null;
@@ -22,10 +24,11 @@ export type Pace = (typeof PACES)[number];
 
 const KEY = "nova.sound";
 const DEFAULT: SoundSettings = {
-  voice: "tiffany",
+  voice: null,
   deviceId: null,
   raw: false,
   half: false,
+  hold: false,
   volume: 1,
   pace: null,
   checked: false,
@@ -39,9 +42,7 @@ export function paceOf(settings: SoundSettings, level: Schemas["Level"]): Pace {
 export function loadSettings(): SoundSettings {
   try {
     const stored = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<SoundSettings>;
-    const settings = { ...DEFAULT, ...stored };
-    const known = VOICES.some((voice) => voice.value === settings.voice);
-    return known ? settings : { ...settings, voice: DEFAULT.voice };
+    return { ...DEFAULT, ...stored };
   } catch {
     return DEFAULT;
   }

@@ -19,6 +19,7 @@ export type Notice =
   | { readonly type: "kept"; readonly seconds: number }
   | { readonly type: "lost"; readonly seconds: number }
   | { readonly type: "sayAgain" }
+  | { readonly type: "microphoneSwitching" | "microphoneBack" | "microphoneLost" }
   | { readonly type: "error"; readonly code: LiveErrorCode };
 
 export interface LiveState {
@@ -39,7 +40,9 @@ export interface LiveState {
   readonly waiting: boolean;
   readonly tutorBegins: boolean;
   readonly textSupported: boolean;
-  /** When the time limit ends the conversation, once `endingSoon` has come. */
+  /** When the time limit ends the conversation. */
+  readonly endsAt: string | null;
+  /** The same, once `endingSoon` has come. */
   readonly endingAt: string | null;
   readonly objectivesMet: readonly string[];
   readonly notice: Notice | null;
@@ -56,6 +59,7 @@ export type LiveEvent =
   | { readonly type: "typed"; readonly text: string }
   | { readonly type: "away" }
   | { readonly type: "back"; readonly keptSeconds: number; readonly lostSeconds: number; readonly sayAgain: boolean }
+  | { readonly type: "microphone"; readonly is: "switching" | "back" | "lost" }
   | { readonly type: "dismiss" }
   | { readonly type: "failed"; readonly code: string };
 
@@ -73,12 +77,19 @@ export const INITIAL: LiveState = {
   waiting: false,
   tutorBegins: false,
   textSupported: true,
+  endsAt: null,
   endingAt: null,
   objectivesMet: [],
   notice: null,
   endReason: null,
   failure: null,
 };
+
+const MICROPHONE_NOTICES = {
+  switching: "microphoneSwitching",
+  back: "microphoneBack",
+  lost: "microphoneLost",
+} as const;
 
 export function reduce(state: LiveState, event: LiveEvent): LiveState {
   switch (event.type) {
@@ -99,6 +110,8 @@ export function reduce(state: LiveState, event: LiveEvent): LiveState {
       return { ...state, phase: "away", notice: { type: "reconnecting" }, playing: false };
     case "back":
       return { ...state, phase: "live", notice: returned(event) };
+    case "microphone":
+      return { ...state, notice: { type: MICROPHONE_NOTICES[event.is] } };
     case "dismiss":
       return { ...state, notice: null };
     case "failed":
@@ -115,6 +128,7 @@ function receive(state: LiveState, message: ServerMessage): LiveState {
         simulated: message.simulated ?? state.simulated,
         tutorBegins: message.tutorBegins ?? false,
         waiting: message.tutorBegins ?? false,
+        endsAt: message.endsAt,
         textSupported: message.textSupported,
         objectivesMet: (message.objectivesMet ?? []).map((met) => met.objective),
       };

@@ -1,12 +1,20 @@
-/** The tutor's voices that `POST /api/conversations` accepts, by the name that learners see. */
+/** The tutor's voices by the names that learners see. */
 
-export const VOICES = [
-  { value: "tiffany", label: "Tiffany (US)" },
-  { value: "matthew", label: "Matthew (US)" },
-  { value: "amy", label: "Amy (UK)" },
-  { value: "olivia", label: "Olivia (AU)" },
-  { value: "kiara", label: "Kiara (IN)" },
-  { value: "arjun", label: "Arjun (IN)" },
-] as const;
+import { useConfig } from "../api/config";
+import { isMessage, useI18n } from "../i18n/i18n";
 
-export type Voice = (typeof VOICES)[number]["value"];
+export interface Voice {
+  readonly value: string;
+  readonly label: string;
+}
+
+/** The voices of the service, the default first; none until they are known. */
+export function useVoices(): readonly Voice[] {
+  const { t } = useI18n();
+  const voices = useConfig()?.voices ?? [];
+  return voices.map(({ id, accent }) => {
+    const text = `accent.${accent}`;
+    const name = id.charAt(0).toUpperCase() + id.slice(1);
+    return { value: id, label: t("voice.name", { name, accent: isMessage(text) ? t(text) : accent }) };
+  });
+}

@@ -1515,6 +1515,12 @@ export interface components {
             echoes?: number;
             /**
              * Format: uint32
+             * @description How often a script of the page failed.
+             * @default 0
+             */
+            errors?: number;
+            /**
+             * Format: uint32
              * @description How often the playback ran out of the tutor's audio.
              * @default 0
              */

@@ -3,6 +3,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { api, body, type Schemas } from "../../api/client";
+import { useConfig } from "../../api/config";
 import { useMe } from "../../api/me";
 import { signedOut } from "../../api/session";
 import { Install } from "../../offline/install";
@@ -13,7 +14,6 @@ import { Sessions } from "./sessions";
 import { StepUpDialog } from "./step-up";
 
 type Me = Schemas["Me"];
-const LEVELS = ["A1", "A2", "B1", "B2", "C1", "C2"] as const;
 /** The service requires these words. */
 const DELETE_PHRASE = "delete my account";
 
@@ -43,6 +43,7 @@ export function Account() {
 function Profile({ me, etag }: { readonly me: Me; readonly etag: string }) {
   const { t, language, setLanguage } = useI18n();
   const queries = useQueryClient();
+  const config = useConfig();
   const [profile, setProfile] = useState(me);
   const [interests, setInterests] = useState(me.interests.join(", "));
   const [error, setError] = useState<unknown>(null);
@@ -72,14 +73,14 @@ function Profile({ me, etag }: { readonly me: Me; readonly etag: string }) {
         label={t("field.name")}
         autoComplete="name"
         required
-        maxLength={100}
+        maxLength={config?.limits.nameCharsMax}
         value={profile.name}
         onChange={(e) => setProfile({ ...profile, name: e.target.value })}
       />
       <Select
         label={t("field.level")}
         value={profile.level}
-        options={LEVELS.map((value) => ({ value, label: t(`level.${value}`) }))}
+        options={(config?.levels ?? [profile.level]).map((value) => ({ value, label: t(`level.${value}`) }))}
         onChange={(level) => setProfile({ ...profile, level })}
       />
       <Select

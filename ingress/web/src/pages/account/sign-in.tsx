@@ -3,6 +3,7 @@
 import { useState, type FormEvent, type ReactNode } from "react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { ApiError, api, body, type Schemas } from "../../api/client";
+import { useConfig } from "../../api/config";
 import { signedIn } from "../../api/session";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Field, PageTitle, PasswordField, styles } from "../../ui/ui";
@@ -205,6 +206,7 @@ export function Confirm() {
         <NewPasswordField value={password} onChange={setPassword} isFirst />
       )}
       <CodeField value={code} onChange={setCode} />
+      <LocalCode />
       <ErrorMessage error={error ?? resend.error} />
       <Button type="submit" kind="primary" disabled={busy}>
         {t("confirm.submit")}
@@ -237,6 +239,7 @@ export function Forgot() {
     <FormPage title={t("forgot.title")} lead={sent ? t("reset.lead", { email }) : t("forgot.lead")} submit={submit}>
       {!sent && <EmailField value={email} onChange={setEmail} />}
       {sent && <CodeField value={code} onChange={setCode} />}
+      {sent && <LocalCode />}
       {sent && <NewPasswordField value={password} onChange={setPassword} />}
       <ErrorMessage error={error} />
       <Button type="submit" kind="primary" disabled={busy}>
@@ -275,7 +278,7 @@ function NameField({ value, onChange }: TextField) {
       label={t("field.name")}
       autoComplete="name"
       required
-      maxLength={100}
+      maxLength={useConfig()?.limits.nameCharsMax}
       value={value}
       onChange={(event) => onChange(event.target.value)}
     />
@@ -309,6 +312,13 @@ export function CodeField({ value, onChange }: TextField) {
       onChange={(event) => onChange(event.target.value)}
     />
   );
+}
+
+/** A service on this computer sends no e-mail, and says its code instead. */
+function LocalCode() {
+  const { t } = useI18n();
+  const code = useConfig()?.confirmationCode;
+  return code === undefined || code === null ? null : <p className={styles.hint}>{t("confirm.local", { code })}</p>;
 }
 
 function FormPage(props: {

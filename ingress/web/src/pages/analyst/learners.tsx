@@ -4,6 +4,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState, type FormEvent } from "react";
 import { Link } from "react-router";
 import { api, body, type Schemas } from "../../api/client";
+import { useConfig } from "../../api/config";
 import { follow } from "../../api/results";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Field, Loading, PageTitle, Select, styles as ui } from "../../ui/ui";
@@ -13,8 +14,7 @@ import { Flagged, Flags, Overview, save } from "./overview";
 const PAGE = 50;
 /** The latest results that are shown. */
 const FEED_MAX = 20;
-const LEVELS = ["A1", "A2", "B1", "B2", "C1", "C2"] as const;
-type Level = (typeof LEVELS)[number];
+type Level = Schemas["Level"];
 const SORTS = ["activity", "speech", "overall", "conversations"] as const;
 type Sort = (typeof SORTS)[number];
 type Order = "asc" | "desc";
@@ -63,7 +63,7 @@ function FilterForm({ apply }: { readonly apply: (filters: Filters) => void }) {
   };
   const levels = [
     { value: "" as const, label: t("learners.anyLevel") },
-    ...LEVELS.map((value) => ({ value, label: value })),
+    ...(useConfig()?.levels ?? []).map((value) => ({ value, label: value })),
   ];
   return (
     <form className={styles.filters} aria-label={t("learners.filters")} onSubmit={submit}>

@@ -5,6 +5,7 @@ import { useEffect, useState, type FormEvent, type ReactNode } from "react";
 import { Link, useNavigate } from "react-router";
 import { api, body, type Schemas } from "../../api/client";
 import { follow } from "../../api/results";
+import { useConfig } from "../../api/config";
 import { useI18n } from "../../i18n/i18n";
 import { Button, ErrorMessage, Field, PageTitle, styles as ui } from "../../ui/ui";
 import styles from "./operator.module.css";
@@ -18,14 +19,14 @@ const ALERTS_PAGE = 20;
 export function Operation() {
   const { t, intl } = useI18n();
   const { lists, updatedAt, lost } = useOperations();
-  const config = useQuery({ queryKey: ["config"], queryFn: () => body(() => api.GET("/api/config")) });
+  const config = useConfig();
   return (
     <>
       <div className={styles.head}>
         <PageTitle>{t("ops.title")}</PageTitle>
         <p className={ui.hint}>
           {updatedAt !== null && t("ops.live", { time: intl.formatTime(updatedAt, { timeStyle: "medium" }) })}
-          {config.data !== undefined && ` · ${config.data.stage} ${config.data.version}`}
+          {config !== undefined && ` · ${config.stage} ${config.version}`}
         </p>
       </div>
       {lost && <p className={ui.banner}>{t("ops.lost")}</p>}

@@ -1,6 +1,7 @@
 /** The bar of a live conversation: microphone with its meter, keyboard, volume, interruption. */
 
-import { useEffect, useRef, useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import { useConfig } from "../../api/config";
 import type { Schemas } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
 import type { LiveSession } from "../../live/session";
@@ -8,8 +9,6 @@ import { paceOf, PACES, type SoundSettings } from "../../live/settings";
 import type { LiveState } from "../../live/state";
 import { Button, styles as ui } from "../../ui/ui";
 import styles from "./talk.module.css";
-
-const TEXT_CHARACTERS_MAX = 2000;
 
 interface BarProps {
   readonly session: LiveSession;
@@ -23,15 +22,15 @@ interface BarProps {
 export function Bar({ session, state, level, settings, typing, onSettings }: BarProps) {
   const { t, intl } = useI18n();
   const [keyboard, setKeyboard] = useState(typing);
-  const [muted, setMuted] = useState(false);
+  const [muted, setMuted] = useState(settings.hold);
   const [running, setRunning] = useState(session.engine.running);
   useEffect(() => {
     session.engine.onStateChange(() => setRunning(session.engine.running));
     setRunning(session.engine.running);
   }, [session]);
-  const mute = (): void => {
-    session.engine.setMuted(!muted);
-    setMuted(!muted);
+  const mute = (silent: boolean): void => {
+    session.engine.setMuted(silent);
+    setMuted(silent);
   };
   const volume = (value: number): void => {
     session.engine.setVolume(value);
@@ -43,7 +42,7 @@ export function Bar({ session, state, level, settings, typing, onSettings }: Bar
     session.engine.setPace(next);
     onSettings({ ...settings, pace: next });
   };
-  const hint = muted ? "talk.muted" : settings.half ? "talk.hintHalf" : "talk.hint";
+  const hint = settings.hold ? "talk.hintHold" : muted ? "talk.muted" : settings.half ? "talk.hintHalf" : "talk.hint";
   return (
     <div className={styles.bar}>
       {!running && (
@@ -89,20 +88,55 @@ export function Bar({ session, state, level, settings, typing, onSettings }: Bar
         {state.playing && (settings.half || typing) && (
           <Button onClick={() => session.interrupt()}>{t("talk.interrupt")}</Button>
         )}
-        {!typing && (
+        {!typing && settings.hold && <HoldToTalk muted={muted} mute={mute} />}
+        {!typing && !settings.hold && (
           <Button
             kind="icon"
             className={styles.microphone}
             aria-pressed={muted}
             aria-label={t(muted ? "talk.unmute" : "talk.mute")}
             title={t(muted ? "talk.unmute" : "talk.mute")}
-            onClick={mute}
+            onClick={() => mute(!muted)}
           >
             <Microphone off={muted} />
           </Button>
         )}
       </div>
     </div>
+  );
+}
+
+/** Speaks while a pointer or a key holds it. A screen reader only clicks: each click changes it. */
+function HoldToTalk({ muted, mute }: { readonly muted: boolean; readonly mute: (silent: boolean) => void }) {
+  const { t } = useI18n();
+  const key = (silent: boolean) => (event: KeyboardEvent) => {
+    if (event.key !== " " && event.key !== "Enter") return;
+    event.preventDefault();
+    if (!event.repeat) mute(silent);
+  };
+  return (
+    <Button
+      kind="icon"
+      className={styles.microphone}
+      aria-pressed={!muted}
+      aria-label={t("talk.hold")}
+      title={t("talk.hold")}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        mute(false);
+      }}
+      onPointerUp={() => mute(true)}
+      onPointerCancel={() => mute(true)}
+      onKeyDown={key(false)}
+      onKeyUp={key(true)}
+      onBlur={() => mute(true)}
+      onContextMenu={(event) => event.preventDefault()}
+      onClick={(event) => {
+        if (event.detail === 0) mute(!muted);
+      }}
+    >
+      <Microphone off={muted} />
+    </Button>
   );
 }
 
@@ -120,7 +154,7 @@ function Typing({ send }: { readonly send: (text: string) => void }) {
       <input
         aria-label={t("talk.typeLabel")}
         lang="en"
-        maxLength={TEXT_CHARACTERS_MAX}
+        maxLength={useConfig()?.limits.typedCharsMax}
         autoComplete="off"
         value={text}
         onChange={(event) => setText(event.target.value)}

@@ -8,11 +8,14 @@ import type { LiveSession } from "../../live/session";
 import type { SoundSettings } from "../../live/settings";
 import { speaker, tutorDraft, type LiveState, type Notice } from "../../live/state";
 import { saidWords } from "../../live/vocabulary";
-import { VOICES } from "../../live/voices";
+import { useVoices } from "../../live/voices";
 import { Button, PageTitle, Simulated, styles as ui } from "../../ui/ui";
 import { Bar } from "./bar";
 import { Stage, type Picture } from "./talk";
 import styles from "./talk.module.css";
+
+/** Notices that end by themselves. */
+const LASTING = new Set<Notice["type"]>(["reconnecting", "modelReconnecting", "microphoneSwitching"]);
 
 interface LiveProps {
   readonly session: LiveSession;
@@ -31,7 +34,8 @@ export function Live(props: LiveProps) {
   const [ending, setEnding] = useState(false);
   const who = speaker(state);
   const over = state.phase === "ended" || state.phase === "failed";
-  const voice = VOICES.find((known) => known.value === props.settings.voice)?.label ?? "";
+  const voices = useVoices();
+  const voice = (voices.find((known) => known.value === props.settings.voice) ?? voices[0])?.label ?? "";
   const end = (): void => {
     setEnding(true);
     session.end();
@@ -46,7 +50,7 @@ export function Live(props: LiveProps) {
           </p>
         </div>
         <div className={ui.row}>
-          <Elapsed running={!over} />
+          <Elapsed running={!over} endsAt={state.endsAt} />
           {!over && (
             <Button disabled={ending} onClick={end}>
               {t(ending ? "talk.ending" : "talk.end")}
@@ -102,12 +106,15 @@ function Notices({ session, state }: { readonly session: LiveSession; readonly s
         return t(`notice.${notice.type}`);
     }
   };
-  const lasting = state.notice?.type === "reconnecting" || state.notice?.type === "modelReconnecting";
+  const lasting = state.notice !== null && LASTING.has(state.notice.type);
   return (
     <div role="alert" className={styles.notices}>
       {state.notice !== null && (
         <div className={`${ui.banner} ${ui.row}`}>
           <p>{text(state.notice)}</p>
+          {state.notice.type === "microphoneLost" && (
+            <Button onClick={() => void session.replaceMicrophone()}>{t("app.retry")}</Button>
+          )}
           {!lasting && (
             <Button kind="link" onClick={() => session.dismissNotice()}>
               {t("app.close")}
@@ -206,7 +213,8 @@ function Announcer({ state }: { readonly state: LiveState }) {
   );
 }
 
-function Elapsed({ running }: { readonly running: boolean }) {
+/** The time spent, and the minutes until the service ends the conversation. */
+function Elapsed({ running, endsAt }: { readonly running: boolean; readonly endsAt: string | null }) {
   const { t } = useI18n();
   const [seconds, setSeconds] = useState(0);
   useEffect(() => {
@@ -215,9 +223,12 @@ function Elapsed({ running }: { readonly running: boolean }) {
     return () => clearInterval(timer);
   }, [running]);
   const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const left = endsAt === null ? null : Math.max(0, Math.floor((Date.parse(endsAt) - Date.now()) / 60_000));
   return (
-    <p className={styles.elapsed} aria-label={t("talk.elapsed", { time })}>
-      {time}
+    <p className={styles.elapsed}>
+      <span className="hidden">{t("talk.elapsed", { time })}</span>
+      <span aria-hidden="true">{time}</span>
+      {running && left !== null && <span className={styles.left}> {t("talk.left", { minutes: left })}</span>}
     </p>
   );
 }

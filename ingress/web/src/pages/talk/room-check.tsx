@@ -1,6 +1,7 @@
 /** The room check: the learner speaks, hears the recording, and sees whether the loudspeaker disturbs the microphone. */
 
 import { useEffect, useRef, useState } from "react";
+import { reports } from "../../api/reports";
 import { AudioEngine, type MicrophoneError } from "../../audio/engine";
 import { FRAME_SAMPLES } from "../../audio/messages";
 import { SAMPLE_RATE_HZ } from "../../audio/player-queue";
@@ -124,7 +125,9 @@ class Check {
   }
 
   #end(): void {
-    this.#show(judge(this.#recorded.map(level), this.#playing));
+    const room = judge(this.#recorded.map(level), this.#playing);
+    if (room.verdict === "echo") reports.count("echoes");
+    this.#show(room);
     void this.close();
   }
 }

@@ -5,7 +5,7 @@ import { microphones } from "../../audio/engine";
 import { useI18n } from "../../i18n/i18n";
 import type { Schemas } from "../../api/client";
 import { paceOf, PACES, type Pace, type SoundSettings } from "../../live/settings";
-import { VOICES } from "../../live/voices";
+import { useVoices } from "../../live/voices";
 import { Button, Select, styles as ui } from "../../ui/ui";
 import styles from "./talk.module.css";
 
@@ -19,6 +19,7 @@ interface Props {
 
 export function Sound({ settings, level, onChange }: Props) {
   const { t } = useI18n();
+  const voices = useVoices();
   const devices = useMicrophones();
   const options = devices.map((device) => ({ value: device.deviceId, label: device.label || device.deviceId }));
   return (
@@ -26,8 +27,8 @@ export function Sound({ settings, level, onChange }: Props) {
       <summary>{t("picture.settings")}</summary>
       <Select
         label={t("field.voice")}
-        value={settings.voice}
-        options={VOICES}
+        value={settings.voice ?? voices[0]?.value ?? ""}
+        options={voices}
         onChange={(voice) => onChange({ ...settings, voice })}
       />
       <Select
@@ -57,6 +58,14 @@ export function Sound({ settings, level, onChange }: Props) {
           onChange={(event) => onChange({ ...settings, half: event.target.checked })}
         />
         {t("picture.half")}
+      </label>
+      <label className={ui.check}>
+        <input
+          type="checkbox"
+          checked={settings.hold}
+          onChange={(event) => onChange({ ...settings, hold: event.target.checked })}
+        />
+        {t("picture.hold")}
       </label>
       {settings.checked && <Button onClick={() => onChange({ ...settings, checked: false })}>{t("room.begin")}</Button>}
     </details>

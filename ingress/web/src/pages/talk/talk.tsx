@@ -4,12 +4,13 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { api, body, type Schemas } from "../../api/client";
+import { useConfig } from "../../api/config";
 import { useSession } from "../../api/use-session";
 import { AudioEngine, type MicrophoneError } from "../../audio/engine";
 import { useI18n } from "../../i18n/i18n";
 import { LiveSession } from "../../live/session";
 import { loadSettings, paceOf, saveSettings, type SoundSettings } from "../../live/settings";
-import { Button, buttonClass, ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
+import { Button, buttonClass, ErrorMessage, Loading, PageTitle, Simulated, styles as ui } from "../../ui/ui";
 import { PICTURES_STALE_MS } from "../gallery/gallery";
 import { Live } from "./live";
 import { RoomCheck } from "./room-check";
@@ -18,6 +19,9 @@ import { PictureImage } from "../../ui/picture";
 import styles from "./talk.module.css";
 
 export type Picture = Schemas["PictureDetails"];
+
+/** How long the service keeps a conversation without a client, if it has not said so. */
+const GRACE_SECONDS = 60;
 
 export function Talk() {
   const { imageId = "" } = useParams();
@@ -44,6 +48,7 @@ export function Talk() {
 function Conversation({ picture, level }: { readonly picture: Picture; readonly level: Schemas["Level"] }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
+  const config = useConfig();
   const [settings, setSettings] = useState(loadSettings);
   const [live, setLive] = useState<LiveSession | null>(null);
   const [microphone, setMicrophone] = useState<MicrophoneError | "off" | null>(null);
@@ -60,8 +65,12 @@ function Conversation({ picture, level }: { readonly picture: Picture; readonly 
     const engine = new AudioEngine({
       frame: (samples) => session?.frame(samples),
       played: (report) => session?.played(report),
-      microphoneLost: () => setMicrophone("missing"),
+      microphoneLost: () => {
+        if (session === null) setMicrophone("missing");
+        else void session.replaceMicrophone();
+      },
     });
+    engine.setMuted(settings.hold);
     engine.setVolume(settings.volume);
     engine.setPace(paceOf(settings, level));
     try {
@@ -73,9 +82,11 @@ function Conversation({ picture, level }: { readonly picture: Picture; readonly 
       }
       setMicrophone(problem);
       await engine.startPlayer();
-      const request = { imageId: picture.imageId, level, voice: settings.voice };
+      const voice = config?.voices.find(({ id }) => id === settings.voice)?.id ?? null;
+      const request = { imageId: picture.imageId, level, voice };
       const started = await body(() => api.POST("/api/conversations", { body: request }));
-      session = new LiveSession(started.conversationId, engine);
+      const graceSeconds = config?.limits.graceSeconds ?? GRACE_SECONDS;
+      session = new LiveSession(started.conversationId, { engine, microphone: settings, graceSeconds });
       session.setHeld(settings.half);
       session.connect(started);
       current.current = session;
@@ -131,6 +142,7 @@ function Preparation(props: {
   readonly start: (withMicrophone: boolean) => Promise<void>;
 }) {
   const { t } = useI18n();
+  const config = useConfig();
   const [busy, setBusy] = useState(false);
   const begin = (withMicrophone: boolean): void => {
     setBusy(true);
@@ -174,7 +186,9 @@ function Preparation(props: {
           )}
         </div>
         <ErrorMessage error={props.error} />
-        <p className={ui.hint}>{t("picture.note")}</p>
+        <p className={ui.hint}>
+          {t("picture.note")} {config?.modelsSimulated === true && <Simulated />}
+        </p>
         <div className={`${ui.row} ${styles.actions}`}>
           <Button kind="primary" disabled={busy} onClick={() => begin(true)}>
             {t("picture.start")}
