@@ -79,7 +79,8 @@ function useStages(conversationId: string): Stages {
       setStages((past) => ({
         ...past,
         failed: past.failed || event === "failed",
-        seconds: { ...past.seconds, [event]: seconds },
+        // Progress is counted twice, for the conversation and for its scores: the first time is shown.
+        seconds: { [event]: seconds, ...past.seconds },
       }));
       if (event === "transcript" || event === "assessment")
         void queries.invalidateQueries({ queryKey: [event, conversationId] });

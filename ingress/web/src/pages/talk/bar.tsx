@@ -64,10 +64,12 @@ export function Bar({ session, state, level, settings, typing, onSettings }: Bar
         <Button
           kind="icon"
           className={styles.pace}
-          aria-label={`${t("pace.title")}: ${t(`pace.${pace}`)}`}
           title={`${t("pace.title")}: ${t(`pace.${pace}`)}`}
           onClick={nextPace}
         >
+          <span className="hidden">
+            {t("pace.title")}: {t(`pace.${pace}`)}{" "}
+          </span>
           {intl.formatNumber(pace)}×
         </Button>
         <div className={styles.middle}>
