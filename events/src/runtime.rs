@@ -76,8 +76,13 @@ where
         Ok(config) => config,
         Err(error) => return exit_usage(&error),
     };
-    if let Err(error) = start_logs() {
-        return exit_usage(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{error:#}\n")));
+    let interval = metrics::interval_of(std::env::var("NOVA_METRICS_SECONDS").ok().as_deref());
+    match interval.and_then(|interval| start_logs().map(|()| interval)) {
+        Ok(interval) => metrics::start(interval),
+        Err(error) => {
+            let error = format!("{error:#}\n");
+            return exit_usage(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, error));
+        }
     }
     let outcome =
         scheduler(worker_threads()).enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
@@ -123,7 +128,6 @@ where
     F: FnOnce(Boot<C>) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    metrics::start();
     let shutdown = CancellationToken::new();
     tokio::spawn(watch(signal(SignalKind::terminate())?, shutdown.clone()));
     tokio::spawn(watch(signal(SignalKind::interrupt())?, shutdown.clone()));

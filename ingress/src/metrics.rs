@@ -65,6 +65,8 @@ pub struct Metrics {
     pub failed_coordination_calls: Counter,
     /// Connections that were closed, or replaced another, because a bound was reached.
     pub refused_connections: Counter,
+    /// Cost of speech in millionths of a US dollar.
+    pub speech_usd_micros: Counter,
     /// Mails about a changed account that could not be sent.
     pub failed_notices: Counter,
     client_reports: Counter,
@@ -80,6 +82,7 @@ pub struct Metrics {
     reconnects: Counter,
     takeovers: Counter,
     ended: Mutex<BTreeMap<&'static str, u64>>,
+    ended_abnormally: Counter,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     security: Mutex<BTreeMap<&'static str, u64>>,
     requests: Counter,
@@ -92,6 +95,7 @@ impl Metrics {
     /// Counts a conversation that ended on this task, `age` after its start. `metrics` covers the time on other tasks too.
     pub fn ended(&self, end: EndReason, metrics: &ConversationMetrics, age: Duration) {
         *lock(&self.ended).entry(reason(end)).or_default() += 1;
+        self.ended_abnormally.add(end.is_abnormal().into());
         self.durations.record_duration(age);
         self.renewals.add(metrics.renewals.into());
         self.recoveries.add(metrics.recoveries.into());
@@ -146,7 +150,10 @@ impl Metrics {
             .number("ConversationsHandedOver", Unit::Count, self.handed_over.take())
             .number("ConversationsEnded", Unit::Count, ended.values().sum())
             .counts("endReasons", ended)
+            .rare("ConversationsEndedAbnormally", Unit::Count, self.ended_abnormally.take())
+            .rare("SpeechCostUsdMicros", Unit::Count, self.speech_usd_micros.take())
             .number("SessionsRefused", Unit::Count, refused.values().sum())
+            .rare("SessionsRefusedFull", Unit::Count, refused.get("full").copied().unwrap_or(0))
             .counts("refusals", refused)
             .number("StreamRenewals", Unit::Count, self.renewals.take())
             .number("StreamRecoveries", Unit::Count, self.recoveries.take())
@@ -226,6 +233,8 @@ mod tests {
         [&metrics.answers, &metrics.openings].into_iter().for_each(|timings| timings.record(700));
         let counted = ConversationMetrics { renewals: 2, ..ConversationMetrics::default() };
         metrics.ended(EndReason::Learner, &counted, Duration::from_secs(61));
+        metrics.ended(EndReason::ModelFailed, &ConversationMetrics::default(), Duration::from_secs(61));
+        metrics.speech_usd_micros.add(12_500);
         ["full", "stopping", "full"].into_iter().for_each(|reason| metrics.refused(reason));
         for status in [StatusCode::CREATED, StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
             metrics.request(status, Duration::from_millis(7));
@@ -243,7 +252,8 @@ mod tests {
         let page = include_str!("../../infra/runbooks/metrics.md");
         assert!(schema.is_valid(&document), "{document}");
         for (name, unit) in metrics_of(&document) {
-            assert!(page.contains(&format!("\n| `{name}` | {unit} | ingress |")), "{name} in {unit}");
+            let is_listed = |of| page.contains(&format!("\n| `{name}` | {unit} | {of} |"));
+            assert!(is_listed("ingress") || is_listed("ingress, rarely"), "{name} in {unit}");
         }
         let dimensions = &document["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
         assert_eq!(dimensions, &serde_json::json!([["service"]]), "each further dimension is billed");

@@ -16,6 +16,8 @@
 //! Not deleted here: sent alerts and their items in the Effects table (90 days), which contain only that id, and the backups
 //! of the tables (35 days).
 
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
 use clap::Parser;
 use events::{
@@ -32,6 +34,7 @@ use events::{
         consumer::{ConsumerConfig, Delivery, EventHandler},
         env,
         failure::Failure,
+        metrics::{Document, Peak, Unit},
     },
 };
 use jiff::Timestamp;
@@ -102,6 +105,8 @@ pub struct Erasure {
     audio_bucket: String,
     queue: ErasureQueue,
     settle_seconds: i32,
+    /// Seconds since the request of the account that was swept, the oldest of them.
+    age_seconds: Arc<Peak>,
 }
 
 impl Erasure {
@@ -145,7 +150,14 @@ impl Erasure {
             audio_bucket: audio_bucket.clone(),
             queue: ErasureQueue::new(sqs, queue_url),
             settle_seconds: config.erasure_settle_seconds,
+            age_seconds: Arc::default(),
         })
+    }
+
+    /// The oldest request since the last call, for `write_until`. The age of a message is no measure: each sweep sends a new one.
+    pub fn metrics(&self) -> impl Fn() -> Vec<Document> + Send + 'static {
+        let age_seconds = Arc::clone(&self.age_seconds);
+        move || vec![document(&age_seconds)]
     }
 
     /// Sweeps the learner's data; then deletes the account or schedules another sweep.
@@ -270,6 +282,8 @@ impl EventHandler for Erasure {
                 return Ok(());
             }
         };
+        let age = env::now().duration_since(requested_at).as_secs();
+        self.age_seconds.record(age.max(0).unsigned_abs());
         let effect_id = erasure_effect(user_id);
         match self.effects.claim(&effect_id, delivery.receive_count, env::now()).await? {
             // This lease is never finished: the Users record says whether the erasure is complete.
@@ -280,5 +294,25 @@ impl EventHandler for Erasure {
                 erased
             }
         }
+    }
+}
+
+fn document(age_seconds: &Peak) -> Document {
+    Document::new("erasure").rare("ErasureAgeSeconds", Unit::Seconds, age_seconds.take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_of_the_oldest_request_is_reported_once_and_documented() {
+        let age_seconds = Peak::default();
+        [90_000, 60].into_iter().for_each(|age| age_seconds.record(age));
+        let document = document(&age_seconds).encode(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(document["ErasureAgeSeconds"], 90_000);
+        assert!(super::document(&age_seconds).encode(Timestamp::UNIX_EPOCH).is_none());
+        let page = include_str!("../../infra/runbooks/metrics.md");
+        assert!(page.contains("| `ErasureAgeSeconds` | Seconds | erasure, rarely |"));
     }
 }

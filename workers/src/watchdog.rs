@@ -206,6 +206,9 @@ impl Watchdog {
                 self.publish(watch, completed).await
             }
             Decision::Publish => {
+                let ended = header.as_ref().and_then(|header| header.ended.as_ref());
+                let waited = ended.map_or(0, |ended| env::now().duration_since(ended.at).as_secs());
+                self.audit_metrics.unpublished_seconds.record(waited.max(0).unsigned_abs());
                 let completed = header
                     .and_then(|header| header.completed())
                     .ok_or_else(|| Failure::retry(anyhow!("the conversation has not ended")))?;

@@ -1,4 +1,4 @@
-//! Metrics: lock-free counters and distributions, written once a minute as documents of CloudWatch's embedded metric format,
+//! Metrics: lock-free counters and distributions, written once a minute (`NOVA_METRICS_SECONDS`) as documents of CloudWatch's embedded metric format,
 //! one line of JSON each on standard output, which CloudWatch Logs collects.
 //!
 //! Source of the format: Amazon CloudWatch user guide, "Specification: Embedded metric format". A metric's value is a
@@ -8,10 +8,11 @@
 
 use std::{
     io::Write,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ pub const NAMESPACE: &str = "NovaEnglish";
 /// The dimension of all metrics: the name of the process.
 pub const DIMENSION: &str = "service";
 
-/// How often the documents are written.
+/// How often the documents are written, unless `NOVA_METRICS_SECONDS` says otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Values of one metric in one document (limit of the format).
@@ -39,12 +40,16 @@ const EXACT: usize = 16;
 /// The exponent of the last doubling.
 const EXPONENT_MAX: usize = 27;
 
-/// Whether documents are written: only by a process that called [`start`], not by tests.
-static WRITTEN: AtomicBool = AtomicBool::new(false);
+/// Seconds between two documents. Zero: none are written, because the process has not called [`start`], as in tests.
+static WRITTEN_EVERY: AtomicU64 = AtomicU64::new(0);
 
 /// A count since the last document.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
+
+/// The greatest value since the last document.
+#[derive(Debug, Default)]
+pub struct Peak(AtomicU64);
 
 /// A distribution since the last document: logarithmic buckets, with values within 7 % of the recorded ones.
 #[derive(Debug)]
@@ -55,6 +60,7 @@ pub struct Timings([AtomicU64; BUCKETS]);
 pub enum Unit {
     Count,
     Milliseconds,
+    Seconds,
 }
 
 /// One document: the metrics of a service, and properties.
@@ -80,6 +86,17 @@ impl Counter {
     }
 
     /// Returns the count and resets it.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Peak {
+    pub fn record(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+
+    /// Returns the value, 0 if there was none, and resets it.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -165,6 +182,13 @@ impl Document {
         self.value(name, unit, value.into())
     }
 
+    /// Adds a metric of something rare: with its value, or not at all if that is zero. A series costs for the hours in which it
+    /// has values.
+    #[must_use]
+    pub fn rare(self, name: &str, unit: Unit, value: u64) -> Self {
+        if value == 0 { self } else { self.number(name, unit, value) }
+    }
+
     /// Adds a metric with the values of `timings`, if there are any, and resets them.
     #[must_use]
     pub fn timings(self, name: &str, unit: Unit, timings: &Timings) -> Self {
@@ -176,6 +200,7 @@ impl Document {
         let unit = match unit {
             Unit::Count => "Count",
             Unit::Milliseconds => "Milliseconds",
+            Unit::Seconds => "Seconds",
         };
         self.definitions.push(json!({ "Name": name, "Unit": unit }));
         self.values.insert(name.to_owned(), value);
@@ -198,23 +223,44 @@ impl Document {
     }
 }
 
-/// Writes `documents` at the start, which shows the process to operators, once in each [`INTERVAL`], and a last time after
+/// The time between two documents of this process and of all others.
+#[must_use]
+pub fn interval() -> Duration {
+    match WRITTEN_EVERY.load(Ordering::Relaxed) {
+        0 => INTERVAL,
+        seconds => Duration::from_secs(seconds),
+    }
+}
+
+/// Writes `documents` at the start, which shows the process to operators, once in each [`interval`], and a last time after
 /// `ended`.
 pub async fn write_until(ended: CancellationToken, documents: impl Fn() -> Vec<Document>) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+    let mut ticks = tokio::time::interval(interval());
     while ended.run_until_cancelled(ticks.tick()).await.is_some() {
         write(documents());
     }
     write(documents());
 }
 
+/// The interval that `NOVA_METRICS_SECONDS` sets: 1 to 60 seconds.
+///
+/// # Errors
+/// It is no such number.
+pub(super) fn interval_of(text: Option<&str>) -> anyhow::Result<Duration> {
+    let Some(text) = text else { return Ok(INTERVAL) };
+    let seconds = text.parse().ok().filter(|seconds| (1..=INTERVAL.as_secs()).contains(seconds));
+    let seconds = seconds
+        .with_context(|| format!("NOVA_METRICS_SECONDS {text:?} is not a number of seconds from 1 to 60"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
 /// Enables [`write_until`].
-pub(super) fn start() {
-    WRITTEN.store(true, Ordering::Relaxed);
+pub(super) fn start(interval: Duration) {
+    WRITTEN_EVERY.store(interval.as_secs(), Ordering::Relaxed);
 }
 
 fn write(documents: Vec<Document>) {
-    if !WRITTEN.load(Ordering::Relaxed) {
+    if WRITTEN_EVERY.load(Ordering::Relaxed) == 0 {
         return;
     }
     let now = env::now();
@@ -282,7 +328,11 @@ pub(crate) fn assert_documented(document: &Value) {
     let page = std::fs::read_to_string(page).unwrap();
     for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap() {
         let (name, unit) = (metric["Name"].as_str().unwrap(), metric["Unit"].as_str().unwrap());
-        let of = if name == "EndToEnd" { "each consumer of `conversation.completed`" } else { "each worker" };
+        let of = match name {
+            "EndToEnd" => "each consumer of `conversation.completed`",
+            "LostLeases" | "Crashes" | "DrainTime" => "each worker, rarely",
+            _ => "each worker",
+        };
         assert!(page.contains(&format!("\n| `{name}` | {unit} | {of} |")), "{name} in {unit} of {of}");
     }
 }
@@ -337,10 +387,13 @@ mod tests {
         for row in rows {
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
             let (name, unit, of) = (cells[1], cells[2], cells[3]);
-            if !["Count", "Milliseconds"].contains(&unit) {
+            if !["Count", "Milliseconds", "Seconds"].contains(&unit) {
                 continue;
             }
             assert!(metrics.insert(name), "{name} is listed twice");
+            if of.ends_with(", rarely") {
+                continue;
+            }
             series += match of {
                 "each worker" => Worker::ALL.len(),
                 "each consumer of `conversation.completed`" => consuming(ConversationCompleted::NAME),
@@ -352,6 +405,25 @@ mod tests {
         let cents = series * CENTS_PER_SERIES;
         let cost = format!("{series} series, ${}.{:02} a month", cents / 100, cents % 100);
         assert!(page.contains(&cost), "the page does not say: {cost}");
+    }
+
+    #[test]
+    fn interval_is_at_most_a_minute() {
+        assert_eq!(interval_of(None).unwrap(), INTERVAL);
+        assert_eq!(interval_of(Some("1")).unwrap(), Duration::from_secs(1));
+        for wrong in ["0", "61", "", "1.5"] {
+            let error = interval_of(Some(wrong)).unwrap_err().to_string();
+            assert!(error.contains("NOVA_METRICS_SECONDS") && error.contains("1 to 60"), "{error}");
+        }
+        assert_eq!(interval(), INTERVAL, "tests write nothing");
+    }
+
+    #[test]
+    fn rare_metric_is_written_when_it_has_a_value() {
+        let document = Document::new("test").rare("Crashes", Unit::Count, 0).rare("Age", Unit::Seconds, 7);
+        let document = document.encode(at()).unwrap();
+        assert_valid(&document);
+        assert_eq!((document.get("Crashes"), &document["Age"]), (None, &7.into()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Metrics of the audit of published conversations.
 
-use events::runtime::metrics::{Counter, Document, Unit};
+use events::runtime::metrics::{Counter, Document, Peak, Unit};
 
 /// The counts since the last document.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct AuditMetrics {
     pub(super) recovered: Counter,
     /// Conversations whose audit was given up with a missing stage.
     pub(super) given_up: Counter,
+    /// Seconds for which a conversation had ended without its event on the bus.
+    pub(super) unpublished_seconds: Peak,
 }
 
 impl AuditMetrics {
@@ -23,6 +25,7 @@ impl AuditMetrics {
             .number("StagesStalled", Unit::Count, self.stalled.take())
             .number("StagesRecovered", Unit::Count, self.recovered.take())
             .number("ConversationsGivenUp", Unit::Count, self.given_up.take())
+            .rare("UnpublishedSeconds", Unit::Seconds, self.unpublished_seconds.take())
     }
 }
 
@@ -43,5 +46,9 @@ mod tests {
             assert!(document[name].is_u64(), "{name}");
         }
         assert_eq!((&document["StagesStalled"], &taken()["StagesStalled"]), (&2.into(), &0.into()));
+        [121, 61].into_iter().for_each(|seconds| audit_metrics.unpublished_seconds.record(seconds));
+        assert!(page.contains("| `UnpublishedSeconds` | Seconds | watchdog, rarely |"));
+        assert_eq!(taken()["UnpublishedSeconds"], 121);
+        assert_eq!(taken().get("UnpublishedSeconds"), None);
     }
 }

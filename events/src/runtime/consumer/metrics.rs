@@ -65,13 +65,18 @@ impl ConsumerMetrics {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let outcomes: Vec<(&'static str, u64)> =
             OUTCOMES.iter().zip(&self.outcomes).map(|(name, counter)| (*name, counter.take())).collect();
+        let occurred = |names: &[&str]| {
+            outcomes.iter().filter(|(name, _)| names.contains(name)).map(|(_, occurred)| occurred).sum()
+        };
         Document::new(self.service)
             .property("queue", self.queue.clone())
             .property("concurrencyLimit", count(gauges.limit))
             .property("leaseExtensions", self.extensions.take())
             .property("failedLeaseExtensions", self.failed_extensions.take())
             .property("givenBack", self.given_back.take())
-            .timings_property("drainTime", &self.drain)
+            .timings("DrainTime", Unit::Milliseconds, &self.drain)
+            .rare("LostLeases", Unit::Count, occurred(&["lease_lost"]))
+            .rare("Crashes", Unit::Count, occurred(&["crashed", "panicked"]))
             .number("Messages", Unit::Count, outcomes.iter().map(|(_, occurred)| occurred).sum())
             .counts("outcomes", outcomes)
             .number("InFlight", Unit::Count, count(gauges.in_flight))
@@ -107,7 +112,9 @@ mod tests {
         assert_eq!((&document["service"], &document["queue"]), (&"test".into(), &"nova-test".into()));
         assert_eq!(document["Messages"], OUTCOMES.len());
         assert!(OUTCOMES.iter().all(|outcome| document["outcomes"][outcome] == 1), "{document}");
+        assert_eq!((&document["LostLeases"], &document["Crashes"]), (&1.into(), &2.into()));
         let again = taken();
+        assert!(["LostLeases", "Crashes", "DrainTime"].iter().all(|name| again.get(name).is_none()));
         assert_eq!((&again["Messages"], again.get("outcomes")), (&0.into(), None), "a value is written once");
     }
 }

@@ -79,6 +79,7 @@ impl<'a> Meter<'a> {
         let added = cost.saturating_sub(self.counted_usd_micros);
         if added > 0 && self.deps.budget.add(added).await {
             self.counted_usd_micros = cost;
+            self.deps.metrics.speech_usd_micros.add(added);
         }
     }
 }

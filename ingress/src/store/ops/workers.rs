@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use events::{
     cloudwatch::{CloudWatch, Datapoint, Query, Window},
-    runtime::metrics::{DIMENSION, INTERVAL, NAMESPACE},
+    runtime::metrics::{DIMENSION, INTERVAL, NAMESPACE, interval},
     workers::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -80,7 +80,8 @@ impl Workers {
         let queries: Vec<Query> = services.iter().flat_map(Names::queries).collect();
         let period_seconds = u32::try_from(INTERVAL.as_secs()).expect("a minute is short");
         let window = Window { from: now - HISTORY, to: now, period_seconds };
-        let series = cloudwatch.series(&queries, window).await?;
+        let mut series = cloudwatch.series(&queries, window).await?;
+        per_report(&mut series, interval());
         let items = services.iter().zip(series.chunks_exact(QUERIES));
         Ok(Self {
             items: items.map(|(names, series)| WorkerState::new(names.service, series, now)).collect(),
@@ -110,7 +111,7 @@ impl Names {
             statistic,
         };
         [
-            // Each process writes one value of its gauge a minute.
+            // Each process writes one value of its gauge in an interval.
             query(self.gauge, "SampleCount"),
             query(self.gauge, "Sum"),
             query(self.count, "Sum"),
@@ -149,6 +150,13 @@ impl WorkerState {
     }
 }
 
+/// Divides the sums of gauges by the number of reports that a process writes in a minute; on AWS it is one.
+fn per_report(series: &mut [Vec<Datapoint>], interval: Duration) {
+    let part = interval.as_secs_f64() / INTERVAL.as_secs_f64();
+    let gauges = series.chunks_exact_mut(QUERIES).flat_map(|series| &mut series[..2]);
+    gauges.flatten().for_each(|point| point.value *= part);
+}
+
 /// The median of the reports a minute. A minute can have a report more or less than its neighbours, and more when processes
 /// start and end.
 fn processes(reports: &[Datapoint], since: Timestamp) -> u64 {
@@ -159,7 +167,7 @@ fn processes(reports: &[Datapoint], since: Timestamp) -> u64 {
 }
 
 fn whole(value: f64) -> u64 {
-    Duration::try_from_secs_f64(value).map_or(0, |value| value.as_secs())
+    Duration::try_from_secs_f64(value.round()).map_or(0, |value| value.as_secs())
 }
 
 #[cfg(test)]
@@ -197,6 +205,14 @@ mod tests {
         assert_eq!(state(&[(1, 1.0)], 1.0).state, Condition::BreakerOpen);
         let restarted = state(&[(2, 3.0), (1, 1.0)], 0.0);
         assert_eq!(restarted.processes, 1);
+    }
+
+    #[test]
+    fn process_that_reports_each_second_is_one_process() {
+        let mut all = [&[(1, 119.0)][..], &[(1, 240.0)], &[(1, 5.0)], &[(1, 0.0)], &[(1, 17.0)]].map(series);
+        per_report(&mut all, Duration::from_secs(1));
+        let running = WorkerState::new("transcript", &all, now());
+        assert_eq!((running.processes, running.in_flight, running.per_minute), (2, 4, 1.0));
     }
 
     #[test]
