@@ -66,7 +66,9 @@ async fn the_templates_are_deployed_with_all_they_demand() {
     let voices = s3.get_bucket_lifecycle_configuration().bucket(&outputs.audio_bucket).send().await.unwrap();
     assert_eq!(voices.rules()[0].expiration().unwrap().days(), Some(30));
     let logs = s3.get_bucket_lifecycle_configuration().bucket(&outputs.logs_bucket).send().await.unwrap();
-    assert_eq!(logs.rules()[0].transitions().len(), 3);
+    let [step] = logs.rules()[0].transitions() else { panic!("{logs:?}") };
+    assert_eq!((step.days(), step.storage_class().unwrap().as_str()), (Some(90), "GLACIER_IR"));
+    assert_eq!(logs.rules()[0].filter().unwrap().object_size_greater_than(), Some(131_072));
     let encryption = s3.get_bucket_encryption().bucket(&outputs.audio_bucket).send().await.unwrap();
     assert_eq!(encryption.server_side_encryption_configuration.unwrap().rules().len(), 1);
 

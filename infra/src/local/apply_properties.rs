@@ -104,10 +104,17 @@ fn lifecycle_rule(rule: &unsupported_properties::LifecycleRule) -> anyhow::Resul
     let uploads = rule.abort_incomplete_multipart_upload.as_ref().map(|abort| {
         AbortIncompleteMultipartUpload::builder().days_after_initiation(abort.days_after_initiation).build()
     });
+    let larger = rule.object_size_greater_than.as_ref().map(|bytes| bytes.parse()).transpose();
+    let larger: Option<i64> =
+        larger.with_context(|| format!("{}: ObjectSizeGreaterThan is no number", rule.id))?;
+    let filter = match larger {
+        Some(bytes) => LifecycleRuleFilter::builder().object_size_greater_than(bytes),
+        None => LifecycleRuleFilter::builder().prefix(""),
+    };
     let built = LifecycleRule::builder()
         .id(&rule.id)
         .status(ExpirationStatus::from(rule.status.as_str()))
-        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .filter(filter.build())
         .set_transitions((!transitions.is_empty()).then_some(transitions))
         .set_expiration(expiration)
         .set_noncurrent_version_expiration(noncurrent)

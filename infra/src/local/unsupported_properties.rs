@@ -95,12 +95,14 @@ pub(super) struct Lifecycle {
     pub(super) rules: Vec<LifecycleRule>,
 }
 
-/// A rule over the whole bucket. Unknown fields are refused: a rule that is not applied whole is not the rule.
+/// A rule over the whole bucket, or over its larger objects. Unknown fields are refused: a rule that is not applied whole is not the rule.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct LifecycleRule {
     pub(super) id: String,
     pub(super) status: String,
+    /// In bytes, as a text.
+    pub(super) object_size_greater_than: Option<String>,
     #[serde(default)]
     pub(super) transitions: Vec<Transition>,
     pub(super) expiration_in_days: Option<i32>,
@@ -230,8 +232,51 @@ mod tests {
             .iter()
             .map(|step| (step.storage_class.as_str(), step.transition_in_days))
             .collect();
-        assert_eq!(steps, [("STANDARD_IA", 30), ("GLACIER", 90), ("DEEP_ARCHIVE", 365)]);
+        assert_eq!(steps, [("GLACIER_IR", 90)]);
+        assert_eq!(logs.rules[0].object_size_greater_than.as_deref(), Some("131072"));
         assert_eq!(bucket("ImagesBucket").encryption.unwrap().rules[0].default.algorithm, "AES256");
+    }
+
+    /// A transcript, an assessment and an export are read at any time: no object may have to be restored first.
+    #[test]
+    fn every_object_can_be_read_at_once_whatever_its_age() {
+        let at_once = ["STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"];
+        let mut classes = Vec::new();
+        for stack in crate::deploy::StackKind::all() {
+            for UnsupportedProperties { logical_id, properties } in
+                read(stack.template().unwrap().body).unwrap()
+            {
+                let Properties::Bucket(bucket) = properties else { continue };
+                let rules = bucket.lifecycle.into_iter().flat_map(|lifecycle| lifecycle.rules);
+                classes.extend(
+                    rules
+                        .flat_map(|rule| rule.transitions)
+                        .map(|step| (logical_id.clone(), step.storage_class)),
+                );
+            }
+        }
+        assert!(!classes.is_empty());
+        for (bucket, class) in classes {
+            assert!(at_once.contains(&class.as_str()), "{bucket}: {class} has to be restored");
+        }
+    }
+
+    /// Prices of us-east-1 in US dollars: a gigabyte and month, and a thousand objects moved.
+    #[test]
+    fn what_moves_pays_within_a_year_and_what_stays_never_would() {
+        const STANDARD: f64 = 0.023;
+        const COLD: f64 = 0.004;
+        const MOVED: f64 = 0.02 / 1000.0;
+        const BILLED_MIN: f64 = 131_072.0;
+        let gigabytes = |bytes: f64| bytes / 1_073_741_824.0;
+        let saved_in = |bytes: f64, months: f64| {
+            months * (STANDARD * gigabytes(bytes) - COLD * gigabytes(bytes.max(BILLED_MIN))) - MOVED
+        };
+        let rule = &bucket("LogsBucket").lifecycle.unwrap().rules[0];
+        let least: f64 = rule.object_size_greater_than.as_ref().unwrap().parse().unwrap();
+        assert!(saved_in(least, 12.0) > 0.0, "{}", saved_in(least, 12.0));
+        // Ten years of a transcript of 8 KB.
+        assert!(saved_in(8192.0, 120.0) < 0.0, "{}", saved_in(8192.0, 120.0));
     }
 
     #[test]
