@@ -1,10 +1,15 @@
-//! An operator's stream and page while a worker is stopped: its queue grows, its alarm changes its state and notifies its topic,
-//! and both recover when the worker runs again.
+//! An operator's stream and page while every worker is stopped: their queues grow, the alarms of each worker and no others change
+//! their states and notify their topics, and all recover when the workers run again.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
-use events::{cloudwatch::CloudWatch, workers::Worker};
+use events::{account::deletion_requested, bus::Bus, cloudwatch::CloudWatch, workers::Worker};
+use futures_util::future::try_join_all;
 use infra::{
     client::{Learner, PASSWORD},
     local::{Cloud, Instance},
@@ -34,7 +39,7 @@ const EMAIL: &str = "operator@nova.example";
 const ALARM: &str = "nova-transcript-depth";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operator_sees_a_stopped_worker_and_its_recovery() -> anyhow::Result<()> {
+async fn operator_sees_every_stopped_worker_and_its_recovery() -> anyhow::Result<()> {
     let _place = beside_others().await;
     let page = browser::page().await?;
     let system = System::start_behind("operators", async |cloud, _, options| {
@@ -43,29 +48,44 @@ async fn operator_sees_a_stopped_worker_and_its_recovery() -> anyhow::Result<()>
         lower_threshold(cloud).await
     })
     .await?;
-    let notifications = notifications(&system).await?;
+    let mut notified = Notified { notifications: notifications(&system).await?, messages: Vec::new() };
     let operator = system.sign_up_to_group(EMAIL, "ops").await?;
     let mut followed = Followed { stream: follow(&system, &operator).await?, latest: BTreeMap::new() };
     // The queue was empty for the periods of the alarm.
     followed.until("the alarm is fine", |followed| followed.alarm() == Some("ok")).await?;
     let mut page = OperatorsPage::open(&system)?;
     page.shows("well").await?;
+    followed.until("nothing is wrong", |followed| followed.raised().is_empty()).await?;
 
-    let transcript = Instance { service: Worker::Transcript.into(), copy: 0 };
-    system.stack.terminate(transcript).await?;
+    let workers = Worker::ALL.map(|worker| Instance { service: worker.into(), copy: 0 });
+    try_join_all(workers.map(|worker| system.stack.terminate(worker))).await?;
     let learners = conversations::learners(&system, 2).await?;
     let finished = conversations::converse_at_once(&learners).await?;
     followed.until("the queue grows", |followed| followed.waiting() == Some(2)).await?;
     followed.until("the alarm is raised", |followed| followed.alarm() == Some("alarm")).await?;
-    let message = changed(&notifications, "ALARM").await?;
+    let message = notified.changed(ALARM, "ALARM").await?;
     ensure!(message["OldStateValue"] == "OK", "{message:#}");
     ensure!(message["Trigger"]["Dimensions"] == json!([{ "name": "QueueName", "value": "nova-transcript" }]));
+    request_erasure(&system, &learners[0]).await?;
+    followed
+        .until("the alarms of each worker are raised", |followed| followed.raised() == expected())
+        .await?;
+    for worker in Worker::ALL {
+        let message = notified.changed(&format!("nova-{worker}-down"), "ALARM").await?;
+        ensure!(message["AlarmRule"].as_str().is_some_and(|rule| rule.contains("heartbeat")), "{message:#}");
+        ensure!(followed.runbook(&format!("nova-{worker}-down")) == Some("worker-down.md"));
+    }
 
     page.shows("raised").await?;
-    system.stack.restart(transcript).await?;
+    try_join_all(workers.map(|worker| system.stack.restart(worker))).await?;
     followed.until("the queue is empty", |followed| followed.waiting() == Some(0)).await?;
     followed.until("the alarm has ended", |followed| followed.alarm() == Some("ok")).await?;
-    ensure!(changed(&notifications, "OK").await?["OldStateValue"] == "ALARM");
+    followed.until("all alarms have ended", |followed| followed.raised().is_empty()).await?;
+    ensure!(notified.changed(ALARM, "OK").await?["OldStateValue"] == "ALARM");
+    for worker in Worker::ALL {
+        notified.changed(&format!("nova-{worker}-down"), "OK").await?;
+    }
+    notified.check_raised(&announced())?;
     drop(followed);
     page.shows("recovered").await?;
     page.shows("path").await?;
@@ -88,24 +108,61 @@ async fn lower_threshold(cloud: &Cloud) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the topics of the alarm receive.
+/// The alarms that are raised while every worker is stopped and has work: the depth of the queue with the lower threshold, and of each
+/// worker that it does not report, that its queue is not worked off, and that either is so.
+fn expected() -> BTreeSet<String> {
+    let of = |worker: Worker| ["heartbeat", "silent", "down"].map(|kind| format!("nova-{worker}-{kind}"));
+    Worker::ALL.into_iter().flat_map(of).chain([ALARM.to_owned()]).collect()
+}
+
+/// Those of them that notify a topic.
+fn announced() -> BTreeSet<String> {
+    let down = Worker::ALL.map(|worker| format!("nova-{worker}-down"));
+    down.into_iter().chain([ALARM.to_owned()]).collect()
+}
+
+/// Gives the erasure worker a message that changes nothing: the learner has requested no deletion.
+async fn request_erasure(system: &System, learner: &Learner) -> anyhow::Result<()> {
+    let client = aws_sdk_eventbridge::Client::new(&system.stack.cloud().root());
+    let bus = Bus::new(client, &system.stack.outputs().bus_name, "nova.test");
+    Ok(bus.publish(&[deletion_requested(learner.user_id(), jiff::Timestamp::now())]).await?)
+}
+
+/// What the topics of the alarms receive.
 async fn notifications(system: &System) -> anyhow::Result<Notifications> {
     let outputs = system.stack.outputs();
-    let topics = [outputs.warning_topic.as_str(), outputs.info_topic.as_str()];
+    let topics = [&outputs.critical_topic, &outputs.warning_topic, &outputs.info_topic].map(String::as_str);
     Notifications::open(&system.stack.cloud().root(), &topics).await
 }
 
-/// Waits for the message of the alarm with this new state.
-async fn changed(notifications: &Notifications, state: &str) -> anyhow::Result<Value> {
-    await_some("the alarm notifies its topic", WITHIN, async || {
-        let messages = notifications.drain().await?;
-        let mut messages =
-            messages.into_iter().filter_map(|message| serde_json::from_str::<Value>(&message).ok());
-        let found =
-            messages.find(|message| message["AlarmName"] == ALARM && message["NewStateValue"] == state);
-        Ok(found.ok_or_else(|| format!("no message of {state}")))
-    })
-    .await
+/// The messages of alarms so far.
+struct Notified {
+    notifications: Notifications,
+    messages: Vec<Value>,
+}
+
+impl Notified {
+    /// Waits for the message of `alarm` with this new state.
+    async fn changed(&mut self, alarm: &str, state: &str) -> anyhow::Result<Value> {
+        await_some("the alarm notifies its topic", WITHIN, async || {
+            let messages = self.notifications.drain().await?;
+            let messages = messages.into_iter().filter_map(|message| serde_json::from_str(&message).ok());
+            self.messages.extend(messages);
+            let is_it = |message: &&Value| message["AlarmName"] == alarm && message["NewStateValue"] == state;
+            let found = self.messages.iter().rev().find(is_it).cloned();
+            Ok(found.ok_or_else(|| format!("no message of {alarm} with {state}")))
+        })
+        .await
+    }
+
+    /// Checks that no other alarm was raised than `alarms`.
+    fn check_raised(&self, alarms: &BTreeSet<String>) -> anyhow::Result<()> {
+        let raised = self.messages.iter().filter(|message| message["NewStateValue"] == "ALARM");
+        let raised: BTreeSet<String> =
+            raised.filter_map(|message| message["AlarmName"].as_str().map(str::to_owned)).collect();
+        ensure!(raised == *alarms, "{raised:?} were raised instead of {alarms:?}");
+        Ok(())
+    }
 }
 
 async fn follow(system: &System, operator: &Learner) -> anyhow::Result<Stream> {
@@ -169,6 +226,17 @@ impl Followed {
 
     fn waiting(&self) -> Option<u64> {
         self.item("queues", "queue", "transcript")?["waiting"].as_u64()
+    }
+
+    /// The names of the alarms that are raised.
+    fn raised(&self) -> BTreeSet<String> {
+        let items = self.latest.get("alarms").and_then(|alarms| alarms["items"].as_array());
+        let raised = items.into_iter().flatten().filter(|alarm| alarm["state"] == "alarm");
+        raised.filter_map(|alarm| alarm["name"].as_str().map(str::to_owned)).collect()
+    }
+
+    fn runbook(&self, alarm: &str) -> Option<&str> {
+        self.item("alarms", "name", alarm)?["runbook"]["page"].as_str()
     }
 
     fn alarm(&self) -> Option<&str> {
