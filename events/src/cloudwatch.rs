@@ -76,10 +76,10 @@ pub struct Datapoint {
     pub value: f64,
 }
 
-/// An alarm of one metric, with the names of the API reference, `MetricAlarm`.
+/// An alarm of metrics or of other alarms, with the names of the API reference, `MetricAlarm` and `CompositeAlarm`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct MetricAlarm {
+pub struct Alarm {
     pub alarm_name: String,
     pub alarm_arn: String,
     #[serde(default)]
@@ -106,12 +106,16 @@ pub struct MetricAlarm {
     pub statistic: Option<String>,
     pub extended_statistic: Option<String>,
     pub period: Option<u32>,
+    #[serde(default)]
     pub evaluation_periods: usize,
     pub datapoints_to_alarm: Option<usize>,
     pub threshold: Option<f64>,
+    #[serde(default)]
     pub comparison_operator: String,
     pub treat_missing_data: Option<String>,
     pub unit: Option<String>,
+    /// Of a composite alarm only.
+    pub alarm_rule: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -147,7 +151,10 @@ struct Series {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Alarms {
-    metric_alarms: Vec<MetricAlarm>,
+    #[serde(default)]
+    metric_alarms: Vec<Alarm>,
+    #[serde(default)]
+    composite_alarms: Vec<Alarm>,
     next_token: Option<String>,
 }
 
@@ -198,18 +205,19 @@ impl CloudWatch {
         anyhow::bail!("the series fill more than {PAGES_MAX} pages")
     }
 
-    /// The alarms of one metric whose names begin with `prefix`, by name.
+    /// The alarms of both types whose names begin with `prefix`, by name.
     ///
     /// # Errors
     /// As [`CloudWatch::series`].
-    pub async fn alarms(&self, prefix: &str) -> anyhow::Result<Vec<MetricAlarm>> {
+    pub async fn alarms(&self, prefix: &str) -> anyhow::Result<Vec<Alarm>> {
         let mut alarms = Vec::new();
         let mut input = json!({
-            "AlarmNamePrefix": prefix, "AlarmTypes": ["MetricAlarm"], "MaxRecords": ALARMS_OF_PAGE,
+            "AlarmNamePrefix": prefix, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": ALARMS_OF_PAGE,
         });
         for _ in 0..PAGES_MAX {
             let page: Alarms = self.call("DescribeAlarms", &input).await?;
             alarms.extend(page.metric_alarms);
+            alarms.extend(page.composite_alarms);
             let Some(token) = page.next_token else {
                 alarms.sort_by(|one, other| one.alarm_name.cmp(&other.alarm_name));
                 return Ok(alarms);
@@ -402,7 +410,18 @@ mod tests {
             "AlarmName": "nova-errors", "AlarmArn": "arn", "StateValue": "OK", "StateUpdatedTimestamp": 7,
             "EvaluationPeriods": 3, "ComparisonOperator": "GreaterThanThreshold", "Metrics": [],
         });
-        let alarm: MetricAlarm = serde_json::from_value(alarm).unwrap();
+        let alarm: Alarm = serde_json::from_value(alarm).unwrap();
         assert_eq!((alarm.metric_name, alarm.state_updated_timestamp.as_second()), (None, 7));
+    }
+
+    #[test]
+    fn page_has_alarms_of_both_types() {
+        let alarm = json!({
+            "AlarmName": "nova-down", "AlarmArn": "arn", "StateValue": "ALARM", "StateUpdatedTimestamp": 7,
+            "AlarmRule": "ALARM(nova-silent)",
+        });
+        let page: Alarms = serde_json::from_value(json!({ "CompositeAlarms": [alarm] })).unwrap();
+        assert_eq!(page.composite_alarms[0].alarm_rule.as_deref(), Some("ALARM(nova-silent)"));
+        assert_eq!(page.metric_alarms, []);
     }
 }

@@ -22,6 +22,8 @@ pub enum StackKind {
     Access,
     Monitoring,
     Api,
+    /// Alarms over resources of AWS.
+    ResourceAlarms,
     /// The tasks of a worker.
     Worker(Worker),
     Edge,
@@ -44,6 +46,7 @@ impl StackKind {
             .into_iter()
             .chain(Worker::ALL.map(Self::Queue))
             .chain([Self::Network, Self::Identity, Self::Compute, Self::Access, Self::Monitoring, Self::Api])
+            .chain([Self::ResourceAlarms])
             .chain(Worker::ALL.map(Self::Worker))
             .chain([Self::Edge])
     }
@@ -61,6 +64,7 @@ impl StackKind {
             Self::Access => "access",
             Self::Monitoring => "monitoring",
             Self::Api => "api",
+            Self::ResourceAlarms => "resource-alarms",
             Self::Worker(_) => "worker",
             Self::Edge => "edge",
         }
@@ -81,6 +85,7 @@ impl StackKind {
             | Self::Access
             | Self::Monitoring
             | Self::Api
+            | Self::ResourceAlarms
             | Self::Edge => format!("{prefix}-{}", self.template_name()),
         }
     }
@@ -98,6 +103,7 @@ impl StackKind {
             | Self::Access
             | Self::Monitoring
             | Self::Api
+            | Self::ResourceAlarms
             | Self::Edge => key.to_owned(),
         }
     }
@@ -106,11 +112,17 @@ impl StackKind {
     #[must_use]
     pub fn own_parameters(self, prefix: &str) -> BTreeMap<String, String> {
         let own = match self {
-            Self::Queue(worker) => vec![
-                ("Worker", worker.name().to_owned()),
-                ("Events", worker.spec().consumes.join(",")),
-                ("VisibilitySeconds", worker.spec().visibility_seconds.to_string()),
-            ],
+            Self::Queue(worker) => {
+                let [depth, warning, critical] = queue_limits(worker);
+                vec![
+                    ("Worker", worker.name().to_owned()),
+                    ("Events", worker.spec().consumes.join(",")),
+                    ("VisibilitySeconds", worker.spec().visibility_seconds.to_string()),
+                    ("DepthMax", depth.to_string()),
+                    ("AgeWarningSeconds", warning.to_string()),
+                    ("AgeCriticalSeconds", critical.to_string()),
+                ]
+            }
             // No other worker makes up for what watchdog and erasure do late.
             Self::Worker(worker) => vec![
                 ("Worker", worker.name().to_owned()),
@@ -127,6 +139,7 @@ impl StackKind {
             | Self::Identity
             | Self::Access
             | Self::Api
+            | Self::ResourceAlarms
             | Self::Edge => Vec::new(),
         };
         let prefix = [("Prefix", prefix.to_owned())];
@@ -146,10 +159,22 @@ impl StackKind {
             Self::Access => include_str!("../../templates/access.yaml"),
             Self::Monitoring => include_str!("../../templates/monitoring.yaml"),
             Self::Api => include_str!("../../templates/api.yaml"),
+            Self::ResourceAlarms => include_str!("../../templates/resource-alarms.yaml"),
             Self::Worker(_) => include_str!("../../templates/worker.yaml"),
             Self::Edge => include_str!("../../templates/edge.yaml"),
         };
         Template::parse(body).with_context(|| format!("infra/templates/{}.yaml", self.template_name()))
+    }
+}
+
+/// Messages that may wait for five minutes, and the ages of the oldest one in seconds at which an operator should look in time and
+/// now. A task handles eight messages at once: an assessment takes eight seconds of the model, an account two seconds, anything
+/// else less than a quarter of one.
+const fn queue_limits(worker: Worker) -> [u32; 3] {
+    match worker {
+        Worker::Analysis => [300, 600, 1800],
+        Worker::Erasure => [1000, 300, 900],
+        Worker::Transcript | Worker::Progress | Worker::Alerts | Worker::Watchdog => [10_000, 300, 900],
     }
 }
 

@@ -1,13 +1,18 @@
 //! The alarm evaluator of the local cloud, which has no metrics of queues and evaluates alarms without their dimensions and not by
-//! the clock. Each period it samples the queues and reads the metrics in the logs of the processes, writes both to the local
-//! CloudWatch, evaluates the deployed alarms by CloudWatch's documented rules, and writes each change of state to the local
-//! CloudWatch and to the topics of the alarm.
+//! the clock, and refuses metric math and composite alarms in templates. The evaluator makes the alarms that are lacking. Each period
+//! it samples the queues and reads the metrics in the logs of the processes, writes both to the local CloudWatch, evaluates the alarms
+//! by CloudWatch's documented rules, and writes each change of state to the local CloudWatch and to the topics of the alarm.
 //!
 //! One period stands for one minute of AWS. The service reads the results as it does on AWS.
 
+mod composite;
+mod definitions;
 mod emf;
+mod expression;
 mod logs;
+mod math;
 mod message;
+mod queue_samples;
 mod rule;
 mod samples;
 
@@ -15,15 +20,18 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use events::cloudwatch::{CloudWatch, MetricAlarm};
+use events::cloudwatch::{Alarm, CloudWatch};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Cloud, Instance, StackOptions, http_client};
+use super::{Cloud, http_client};
+use composite::Composite;
+use definitions::Definition;
 use logs::Logs;
+use math::Math;
 use message::Change;
+use queue_samples::{Peeked, QueueSamples};
 use rule::{Rule, StateValue};
 use samples::{Sample, Samples, Selector};
 
@@ -39,8 +47,8 @@ const DATAPOINTS_OF_CALL: usize = 1000;
 /// The local cloud's list of messages, which receives none of them.
 const PEEK: &str = "_ministack/sqs/messages";
 
-/// Messages that were received this often do not count for the age of the oldest one, as on AWS.
-const RECEIVES_OF_OLD: u32 = 3;
+/// Pages of alarms or of exports that are read.
+const PAGES_MAX: usize = 10;
 
 /// The running evaluator. Dropping it stops it.
 #[derive(Debug)]
@@ -48,10 +56,17 @@ pub(super) struct AlarmEvaluator(JoinHandle<()>);
 
 /// One alarm with the state that was written last.
 struct Watched {
-    alarm: MetricAlarm,
-    rule: Rule,
-    selector: Selector,
+    alarm: Alarm,
+    /// The metrics of an alarm of metric math.
+    metrics: Option<Value>,
+    kind: Kind,
     state: StateValue,
+}
+
+enum Kind {
+    Metric(Rule, Selector),
+    Math(Rule, Math),
+    Composite(Composite),
 }
 
 struct Evaluator {
@@ -61,36 +76,21 @@ struct Evaluator {
     peek: String,
     period: Duration,
     logs: Logs,
+    queues: QueueSamples,
     samples: Samples,
+    /// Those of metrics before those of other alarms.
     alarms: Vec<Watched>,
 }
 
-/// A message of a queue as the local cloud lists it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PeekedMessage {
-    /// Seconds since the epoch.
-    sent_timestamp: i64,
-    is_visible: bool,
-    receive_count: u32,
-}
-
-/// The messages by account, region and URL of the queue.
-#[derive(Debug, Deserialize)]
-struct Peeked {
-    messages: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<PeekedMessage>>>>,
-}
-
 impl AlarmEvaluator {
-    /// Starts it for a stack of `instances`, if the options have it. A failure is a warning: the service runs without it.
+    /// Starts it, if there is a `period`. `logs` are the files with the metrics of the processes. A failure is a warning: the service
+    /// runs without it.
     pub(super) async fn start_with(
         cloud: &Cloud,
-        instances: &[Instance],
-        options: &StackOptions,
+        period: Option<Duration>,
+        logs: Vec<PathBuf>,
     ) -> Option<Self> {
-        let period = options.alarm_period?;
-        let logs = instances.iter().map(|instance| instance.log(&options.state_dir)).collect();
-        let started = Self::start(&cloud.root(), cloud.endpoint(), period, logs).await;
+        let started = Self::start(&cloud.root(), cloud.endpoint(), period?, logs).await;
         if let Err(error) = &started {
             let error = format!("{error:#}");
             tracing::warn!(error, "failed to start the alarm evaluator: alarms keep their state");
@@ -98,11 +98,10 @@ impl AlarmEvaluator {
         started.ok()
     }
 
-    /// Starts it over the deployed alarms. `logs` are the files with the metrics of the processes; one that does not exist yet
-    /// is read once it does.
+    /// Starts it over all alarms of the templates whose metrics exist here. A log that does not exist yet is read once it does.
     ///
     /// # Errors
-    /// The alarms cannot be read.
+    /// The alarms cannot be made or read.
     async fn start(
         sdk: &SdkConfig,
         endpoint: &str,
@@ -110,7 +109,9 @@ impl AlarmEvaluator {
         logs: Vec<PathBuf>,
     ) -> anyhow::Result<Self> {
         let cloudwatch = CloudWatch::new(sdk);
-        let alarms = cloudwatch.alarms(PREFIX).await.context("cannot read the deployed alarms")?;
+        let lacking = definitions::lacking(&exports(sdk).await?)?;
+        make(&cloudwatch, &lacking).await?;
+        let alarms = cloudwatch.alarms(PREFIX).await.context("cannot read the alarms")?;
         keep_from_evaluating(&cloudwatch).await?;
         let mut evaluator = Evaluator {
             cloudwatch,
@@ -119,8 +120,9 @@ impl AlarmEvaluator {
             peek: format!("{endpoint}/{PEEK}"),
             period,
             logs: Logs::new(logs),
+            queues: QueueSamples::default(),
             samples: Samples::default(),
-            alarms: alarms.into_iter().filter_map(Watched::new).collect(),
+            alarms: watched(alarms, &lacking)?,
         };
         Ok(Self(tokio::spawn(async move {
             let mut ticks = tokio::time::interval(period);
@@ -141,21 +143,42 @@ impl Drop for AlarmEvaluator {
 }
 
 impl Watched {
-    /// `None` for an alarm that computes its value: the local cloud has none.
-    fn new(alarm: MetricAlarm) -> Option<Self> {
-        let periods = alarm.period?.div_ceil(MINUTE_SECONDS).max(1);
-        let selector = Selector {
+    fn new(alarm: Alarm, metrics: Option<Value>) -> anyhow::Result<Self> {
+        let known = || format!("cannot evaluate the alarm {}", alarm.alarm_name);
+        let kind = match (&alarm.alarm_rule, &metrics) {
+            (Some(rule), _) => Kind::Composite(Composite::parse(rule).with_context(known)?),
+            (None, Some(metrics)) => {
+                let math = Math::new(metrics, periods).with_context(known)?;
+                Kind::Math(Rule::new(&alarm).with_context(known)?, math)
+            }
+            (None, None) => {
+                let selector = Selector::of(&alarm).with_context(known)?;
+                Kind::Metric(Rule::new(&alarm).with_context(known)?, selector)
+            }
+        };
+        let state = StateValue::parse(&alarm.state_value);
+        Ok(Self { alarm, metrics, kind, state })
+    }
+}
+
+impl Selector {
+    /// What an alarm of one metric reads.
+    fn of(alarm: &Alarm) -> Option<Self> {
+        Some(Self {
             metric: samples::Metric {
                 namespace: alarm.namespace.clone()?,
                 name: alarm.metric_name.clone()?,
                 dimensions: samples::dimensions(&alarm.dimensions),
             },
             statistic: alarm.extended_statistic.clone().or_else(|| alarm.statistic.clone())?,
-            periods: usize::try_from(periods).ok()?,
-        };
-        let state = StateValue::parse(&alarm.state_value);
-        Some(Self { rule: Rule::new(&alarm)?, alarm, selector, state })
+            periods: periods(alarm.period?),
+        })
     }
+}
+
+/// Periods of the evaluator in this many seconds of AWS.
+fn periods(seconds: u32) -> usize {
+    usize::try_from(seconds.div_ceil(MINUTE_SECONDS).max(1)).unwrap_or(usize::MAX)
 }
 
 impl Evaluator {
@@ -172,15 +195,11 @@ impl Evaluator {
     }
 
     /// The metrics of the queues, as SQS writes them once a minute.
-    async fn queues(&self, now: Timestamp) -> anyhow::Result<Vec<Sample>> {
+    async fn queues(&mut self, now: Timestamp) -> anyhow::Result<Vec<Sample>> {
         let peeked =
             self.http.get(&self.peek).timeout(self.period.max(Duration::from_secs(5))).send().await?;
         let peeked: Peeked = peeked.error_for_status()?.json().await?;
-        let queues = peeked.messages.into_values().flat_map(BTreeMap::into_values).flatten();
-        let name = |url: &str| events::queues::name(url).to_owned();
-        let queues = queues.map(|(url, messages)| (name(&url), messages));
-        let ours = queues.filter(|(queue, _)| queue.starts_with(PREFIX));
-        Ok(ours.flat_map(|(queue, messages)| queue_samples(&queue, &messages, now)).collect())
+        Ok(self.queues.sample(peeked, PREFIX, now))
     }
 
     /// Writes the samples, with the start of their period as their time.
@@ -206,18 +225,49 @@ impl Evaluator {
     }
 
     async fn evaluate(&mut self, position: usize, now: Timestamp) -> anyhow::Result<()> {
-        let Watched { alarm, rule, selector, state } = &self.alarms[position];
-        let points = self.samples.points(selector, rule.range());
-        let new = rule.evaluate(&points, *state);
-        if new == *state {
-            return Ok(());
-        }
-        let change = Change { alarm, old: *state, new, reason: rule.reason(&points, new), at: now };
+        let Watched { alarm, metrics, kind, state } = &self.alarms[position];
+        let decided = match kind {
+            Kind::Metric(rule, selector) => {
+                self.decide(rule, &self.samples.points(selector, rule.range()), *state, selector.periods)
+            }
+            Kind::Math(rule, math) => {
+                self.decide(rule, &math.points(&self.samples, rule.range()), *state, math.periods())
+            }
+            Kind::Composite(composite) => {
+                let state_of = |name: &str| {
+                    let child = self.alarms.iter().find(|child| child.alarm.alarm_name == name);
+                    child.map(|child| child.state)
+                };
+                let raised: Vec<&str> = composite
+                    .children()
+                    .into_iter()
+                    .filter(|child| state_of(child) == Some(StateValue::Alarm))
+                    .collect();
+                Some((composite.evaluate(state_of), format!("In alarm are: {}", raised.join(", "))))
+            }
+        };
+        let Some((new, reason)) = decided.filter(|(new, _)| new != state) else { return Ok(()) };
+        let change = Change { alarm, metrics: metrics.as_ref(), old: *state, new, reason, at: now };
         self.announce(&change)
             .await
             .with_context(|| format!("cannot set the state of {}", alarm.alarm_name))?;
         self.alarms[position].state = new;
         Ok(())
+    }
+
+    /// The state with its reason. `None` before there were enough periods to say that data is missing.
+    fn decide(
+        &self,
+        rule: &Rule,
+        points: &[Option<f64>],
+        before: StateValue,
+        periods: usize,
+    ) -> Option<(StateValue, String)> {
+        if rule.needs_data() && self.samples.len() < points.len() * periods {
+            return None;
+        }
+        let new = rule.evaluate(points, before);
+        Some((new, rule.reason(points, new)))
     }
 
     /// Writes the new state, and the message to the topics of that state.
@@ -240,75 +290,60 @@ impl Evaluator {
     }
 }
 
-/// Keeps the local cloud from evaluating the alarms itself, which it does for each metric that is written: with a period of zero it
-/// finds no datapoint. The evaluator has the deployed periods.
-async fn keep_from_evaluating(cloudwatch: &CloudWatch) -> anyhow::Result<()> {
-    let input = json!({ "AlarmNamePrefix": PREFIX, "MaxRecords": 100 });
-    let all: Value = cloudwatch.call("DescribeAlarms", &input).await?;
-    for alarm in all["MetricAlarms"].as_array().into_iter().flatten() {
-        let mut alarm = alarm.clone();
-        alarm["Period"] = json!(0);
-        let put: anyhow::Result<Value> = cloudwatch.call("PutMetricAlarm", &alarm).await;
-        put.with_context(|| format!("cannot take over the alarm {}", alarm["AlarmName"]))?;
+/// All values that the stacks export, by name.
+async fn exports(sdk: &SdkConfig) -> anyhow::Result<BTreeMap<String, String>> {
+    let cloudformation = aws_sdk_cloudformation::Client::new(sdk);
+    let mut pages = cloudformation.list_exports().into_paginator().items().send();
+    let mut exports = BTreeMap::new();
+    while let Some(export) = pages.next().await {
+        let export = export.context("cannot read the exports of the stacks")?;
+        exports.extend(export.name.zip(export.value));
+    }
+    Ok(exports)
+}
+
+/// Makes alarms that the deployment left out. The local cloud keeps no metric math; the evaluator does.
+async fn make(cloudwatch: &CloudWatch, lacking: &[Definition]) -> anyhow::Result<()> {
+    let (composites, metrics): (Vec<&Definition>, Vec<&Definition>) =
+        lacking.iter().partition(|alarm| alarm.is_composite);
+    // A composite alarm is refused before its children exist.
+    for alarm in metrics.into_iter().chain(composites) {
+        let operation = if alarm.is_composite { "PutCompositeAlarm" } else { "PutMetricAlarm" };
+        let put: anyhow::Result<Value> = cloudwatch.call(operation, &alarm.properties).await;
+        put.with_context(|| format!("cannot make the alarm {}", alarm.name))?;
     }
     Ok(())
 }
 
-fn queue_samples(queue: &str, messages: &[PeekedMessage], now: Timestamp) -> [Sample; 4] {
-    let count = |counts: fn(&PeekedMessage) -> bool| {
-        f64::from(
-            u32::try_from(messages.iter().filter(|message| counts(message)).count()).unwrap_or(u32::MAX),
-        )
+/// The alarms to evaluate, those of other alarms last.
+fn watched(alarms: Vec<Alarm>, lacking: &[Definition]) -> anyhow::Result<Vec<Watched>> {
+    let metrics = |name: &str| {
+        let definition = lacking.iter().find(|definition| definition.name == name)?;
+        definition.properties.get("Metrics").cloned()
     };
-    // A message whose delay is not over does not wait yet.
-    let waits = |message: &&PeekedMessage| {
-        message.receive_count < RECEIVES_OF_OLD && (message.is_visible || message.receive_count > 0)
-    };
-    let oldest = messages.iter().filter(waits).map(|message| now.as_second() - message.sent_timestamp).max();
-    let values = [
-        (events::queues::WAITING, count(|message| message.is_visible)),
-        (
-            "ApproximateNumberOfMessagesNotVisible",
-            count(|message| !message.is_visible && message.receive_count > 0),
-        ),
-        (
-            "ApproximateNumberOfMessagesDelayed",
-            count(|message| !message.is_visible && message.receive_count == 0),
-        ),
-        (events::queues::OLDEST_AGE, oldest.unwrap_or(0).max(0) as f64),
-    ];
-    values.map(|(name, value)| Sample {
-        metric: samples::Metric {
-            namespace: events::queues::NAMESPACE.to_owned(),
-            name: name.to_owned(),
-            dimensions: BTreeMap::from([(events::queues::DIMENSION.to_owned(), queue.to_owned())]),
-        },
-        values: vec![value],
-    })
+    let mut watched = Vec::new();
+    for alarm in alarms {
+        let metrics = metrics(&alarm.alarm_name);
+        watched.push(Watched::new(alarm, metrics)?);
+    }
+    watched.sort_by_key(|watched| watched.alarm.alarm_rule.is_some());
+    Ok(watched)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queue_is_sampled_as_sqs_reports_it() {
-        let message = |sent_timestamp, is_visible, receive_count| PeekedMessage {
-            sent_timestamp,
-            is_visible,
-            receive_count,
-        };
-        let messages = [
-            message(940, true, 0),
-            message(930, false, 1),
-            // Received too often to count for the age, and delayed.
-            message(100, true, 3),
-            message(200, false, 0),
-        ];
-        let now = Timestamp::from_second(1000).unwrap();
-        let values = queue_samples("nova-transcript", &messages, now).map(|sample| sample.values[0]);
-        assert_eq!(values, [2.0, 1.0, 1.0, 70.0]);
-        let empty = queue_samples("nova-transcript", &[], now).map(|sample| sample.values[0]);
-        assert_eq!(empty, [0.0; 4]);
+/// Keeps the local cloud from evaluating the alarms itself, which it does for each metric that is written: with a period of zero it
+/// finds no datapoint. The evaluator has the periods of the templates.
+async fn keep_from_evaluating(cloudwatch: &CloudWatch) -> anyhow::Result<()> {
+    let mut input = json!({ "AlarmNamePrefix": PREFIX, "MaxRecords": 100 });
+    for _ in 0..PAGES_MAX {
+        let page: Value = cloudwatch.call("DescribeAlarms", &input).await?;
+        for alarm in page["MetricAlarms"].as_array().into_iter().flatten() {
+            let mut alarm = alarm.clone();
+            alarm["Period"] = json!(0);
+            let put: anyhow::Result<Value> = cloudwatch.call("PutMetricAlarm", &alarm).await;
+            put.with_context(|| format!("cannot take over the alarm {}", alarm["AlarmName"]))?;
+        }
+        let Some(token) = page["NextToken"].as_str() else { return Ok(()) };
+        input["NextToken"] = token.into();
     }
+    anyhow::bail!("the alarms fill more than {PAGES_MAX} pages")
 }

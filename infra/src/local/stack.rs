@@ -173,12 +173,13 @@ impl Stack {
                 (0..copies.get()).map(move |copy| Instance { service, copy })
             })
             .collect();
-        let alarms = AlarmEvaluator::start_with(&cloud, &all, &options).await;
         let spending = Spending::new(aws_sdk_dynamodb::Client::new(&cloud.root()), &outputs.effects_table);
         if let Some(bedrock) = &options.bedrock {
             // Before anything can call a model.
             spending.set_run_limit(bedrock.limit_usd_micros, Timestamp::now()).await?;
         }
+        let alarm_period = options.alarm_period;
+        let logs = all.iter().map(|instance| instance.log(&options.state_dir)).collect();
         let launcher = Launcher::new(&cloud, &outputs, options).await?;
         let mut parts = Vec::new();
         if let Some(simulator) = launcher.simulator() {
@@ -196,6 +197,8 @@ impl Stack {
         });
         parts.extend(try_join_all(services).await?);
         progress.end(&format!("{} processes", all.len()));
+        // The first reports of the processes are in their logs.
+        let alarms = AlarmEvaluator::start_with(&cloud, alarm_period, logs).await;
         let (report_death, deaths) = mpsc::channel(DEATHS_REMEMBERED);
         let parts = parts.into_iter().map(|(part, launched)| {
             let running = watched(part, launched, &report_death);

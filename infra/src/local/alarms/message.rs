@@ -1,6 +1,6 @@
 //! PURE. The message of an alarm to its topics, in the format that CloudWatch documents for notifications of alarms by SNS.
 
-use events::cloudwatch::MetricAlarm;
+use events::cloudwatch::Alarm;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -16,7 +16,9 @@ const SUBJECT_CHARACTERS_MAX: usize = 100;
 /// An alarm that changes its state.
 #[derive(Clone, Debug)]
 pub(super) struct Change<'a> {
-    pub(super) alarm: &'a MetricAlarm,
+    pub(super) alarm: &'a Alarm,
+    /// The metrics of an alarm of metric math.
+    pub(super) metrics: Option<&'a Value>,
     pub(super) old: StateValue,
     pub(super) new: StateValue,
     pub(super) reason: String,
@@ -31,30 +33,7 @@ impl Change<'_> {
 
     pub(super) fn message(&self) -> Value {
         let alarm = self.alarm;
-        let dimensions = alarm.dimensions.iter();
-        let dimensions =
-            dimensions.map(|dimension| json!({ "name": dimension.name, "value": dimension.value }));
-        let mut trigger = json!({
-            "MetricName": alarm.metric_name,
-            "Namespace": alarm.namespace,
-            "StatisticType": if alarm.extended_statistic.is_some() { "ExtendedStatistic" } else { "Statistic" },
-            "Unit": alarm.unit,
-            "Dimensions": dimensions.collect::<Vec<_>>(),
-            "Period": alarm.period,
-            "EvaluationPeriods": alarm.evaluation_periods,
-            "ComparisonOperator": alarm.comparison_operator,
-            "Threshold": alarm.threshold,
-            "TreatMissingData": alarm.treat_missing_data,
-            "EvaluateLowSampleCountPercentile": "",
-        });
-        match &alarm.extended_statistic {
-            Some(percentile) => trigger["ExtendedStatistic"] = json!(percentile),
-            None => trigger["Statistic"] = json!(alarm.statistic.as_ref().map(|name| name.to_uppercase())),
-        }
-        if let Some(datapoints) = alarm.datapoints_to_alarm {
-            trigger["DatapointsToAlarm"] = json!(datapoints);
-        }
-        json!({
+        let mut message = json!({
             "AlarmName": alarm.alarm_name,
             "AlarmDescription": alarm.alarm_description,
             "AWSAccountId": ACCOUNT,
@@ -67,8 +46,45 @@ impl Change<'_> {
             "OKActions": alarm.ok_actions,
             "AlarmActions": alarm.alarm_actions,
             "InsufficientDataActions": alarm.insufficient_data_actions,
-            "Trigger": trigger,
-        })
+        });
+        match &alarm.alarm_rule {
+            Some(rule) => message["AlarmRule"] = json!(rule),
+            None => message["Trigger"] = self.trigger(),
+        }
+        message
+    }
+
+    fn trigger(&self) -> Value {
+        let alarm = self.alarm;
+        let mut trigger = json!({
+            "Period": alarm.period,
+            "EvaluationPeriods": alarm.evaluation_periods,
+            "ComparisonOperator": alarm.comparison_operator,
+            "Threshold": alarm.threshold,
+            "TreatMissingData": alarm.treat_missing_data,
+            "EvaluateLowSampleCountPercentile": "",
+        });
+        if let Some(datapoints) = alarm.datapoints_to_alarm {
+            trigger["DatapointsToAlarm"] = json!(datapoints);
+        }
+        if let Some(metrics) = self.metrics {
+            trigger["Metrics"] = metrics.clone();
+            return trigger;
+        }
+        let dimensions = alarm.dimensions.iter();
+        let dimensions =
+            dimensions.map(|dimension| json!({ "name": dimension.name, "value": dimension.value }));
+        trigger["MetricName"] = json!(alarm.metric_name);
+        trigger["Namespace"] = json!(alarm.namespace);
+        trigger["Unit"] = json!(alarm.unit);
+        trigger["Dimensions"] = json!(dimensions.collect::<Vec<_>>());
+        let statistic = if alarm.extended_statistic.is_some() { "ExtendedStatistic" } else { "Statistic" };
+        trigger["StatisticType"] = json!(statistic);
+        match &alarm.extended_statistic {
+            Some(percentile) => trigger["ExtendedStatistic"] = json!(percentile),
+            None => trigger["Statistic"] = json!(alarm.statistic.as_ref().map(|name| name.to_uppercase())),
+        }
+        trigger
     }
 }
 
@@ -86,9 +102,10 @@ mod tests {
             "Threshold": 1000.0, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
             "AlarmActions": ["warning"], "OKActions": ["info"],
         });
-        let alarm: MetricAlarm = serde_json::from_value(alarm).unwrap();
+        let alarm: Alarm = serde_json::from_value(alarm).unwrap();
         let change = Change {
             alarm: &alarm,
+            metrics: None,
             old: StateValue::Ok,
             new: StateValue::Alarm,
             reason: "because".to_owned(),
@@ -106,5 +123,11 @@ mod tests {
             "TreatMissingData": "notBreaching", "EvaluateLowSampleCountPercentile": "",
         });
         assert_eq!(message["Trigger"], trigger);
+        let metrics = json!([{ "Id": "rate" }]);
+        let math = Change { metrics: Some(&metrics), ..change.clone() }.message();
+        assert_eq!((&math["Trigger"]["Metrics"], math["Trigger"].get("MetricName")), (&metrics, None));
+        let composite = Alarm { alarm_rule: Some("ALARM(a)".to_owned()), ..alarm.clone() };
+        let composite = Change { alarm: &composite, ..change }.message();
+        assert_eq!((&composite["AlarmRule"], composite.get("Trigger")), (&json!("ALARM(a)"), None));
     }
 }

@@ -1,7 +1,7 @@
 //! PURE. When an alarm changes its state, by the rules that the CloudWatch user guide documents under "Evaluating an alarm" and
 //! "Configuring how CloudWatch alarms treat missing data".
 
-use events::cloudwatch::MetricAlarm;
+use events::cloudwatch::Alarm;
 
 /// Datapoints that CloudWatch looks at beyond the evaluation periods. It publishes the sum for three periods only, which is five.
 const FURTHER_POINTS: usize = 2;
@@ -65,7 +65,7 @@ impl StateValue {
 
 impl Rule {
     /// `None` without a threshold or for a comparison with a band.
-    pub(super) fn new(alarm: &MetricAlarm) -> Option<Self> {
+    pub(super) fn new(alarm: &Alarm) -> Option<Self> {
         let comparison = match alarm.comparison_operator.as_str() {
             "GreaterThanThreshold" => Comparison::Greater,
             "GreaterThanOrEqualToThreshold" => Comparison::GreaterOrEqual,
@@ -87,6 +87,11 @@ impl Rule {
             threshold: alarm.threshold?,
             missing,
         })
+    }
+
+    /// Whether no data is an alarm.
+    pub(super) fn needs_data(&self) -> bool {
+        self.missing == MissingData::Breaching
     }
 
     /// The datapoints that the evaluation looks at.

@@ -49,6 +49,11 @@ impl Samples {
         }
     }
 
+    /// The number of periods.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The latest `count` datapoints of the selector, oldest first; `None` is a period without data.
     pub(super) fn points(&self, selector: &Selector, count: usize) -> Vec<Option<f64>> {
         let periods: Vec<&BTreeMap<Metric, Vec<f64>>> = self.0.iter().rev().collect();

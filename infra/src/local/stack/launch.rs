@@ -188,6 +188,10 @@ impl Launcher {
             .envs(self.credentials.environment(service)?)
             .envs(service.environment(&self.outputs)?)
             .envs(self.models.environment(service));
+        // A process reports once in what stands for a minute.
+        if let Some(period) = self.options.alarm_period {
+            command.env("NOVA_METRICS_SECONDS", period.as_secs().clamp(1, 60).to_string());
+        }
         if let Some(CredentialSource { uri, token }) = self.credentials.bedrock(service) {
             command.env("NOVA_BEDROCK_CREDENTIALS_URI", uri).env("NOVA_BEDROCK_CREDENTIALS_TOKEN", token);
         }

@@ -1,6 +1,6 @@
 //! The alarms of CloudWatch, what is wrong first.
 
-use events::cloudwatch::{CloudWatch, MetricAlarm};
+use events::cloudwatch::{Alarm, CloudWatch};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,10 +41,10 @@ pub struct AlarmView {
     /// The queue or the service that it watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watches: Option<String>,
-    /// The metric; absent if the alarm computes its value.
+    /// The metric; absent if the alarm computes its value, or follows other alarms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// The value that is not exceeded in the state `ok`.
+    /// The value with which the metric is compared; absent if the alarm follows other alarms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
 }
@@ -53,11 +53,11 @@ pub struct AlarmView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlarmState {
-    /// The threshold is exceeded.
+    /// The metric is beyond the threshold, or other alarms are raised.
     Alarm,
     /// There is not enough data to decide.
     InsufficientData,
-    /// The threshold is not exceeded.
+    /// All is well.
     Ok,
 }
 
@@ -94,7 +94,7 @@ impl Alarms {
 }
 
 impl AlarmView {
-    fn new(alarm: MetricAlarm) -> Self {
+    fn new(alarm: Alarm) -> Self {
         let (summary, runbook) = description(&alarm.alarm_description);
         Self {
             name: alarm.alarm_name,
@@ -110,7 +110,7 @@ impl AlarmView {
             reason: alarm.state_reason,
             watches: alarm.dimensions.into_iter().next().map(|dimension| dimension.value),
             metric: alarm.metric_name,
-            threshold: alarm.threshold,
+            threshold: alarm.threshold.filter(|_| alarm.alarm_rule.is_none()),
         }
     }
 }

@@ -1295,7 +1295,7 @@ export interface components {
         AlarmState: "alarm" | "insufficient_data" | "ok";
         /** @description An alarm. */
         AlarmView: {
-            /** @description The metric; absent if the alarm computes its value. */
+            /** @description The metric; absent if the alarm computes its value, or follows other alarms. */
             metric?: string | null;
             /** @description The name, for example `nova-transcript-depth`. */
             name: string;
@@ -1316,7 +1316,7 @@ export interface components {
             summary: string;
             /**
              * Format: double
-             * @description The value that is not exceeded in the state `ok`.
+             * @description The value with which the metric is compared; absent if the alarm follows other alarms.
              */
             threshold?: number | null;
             /** @description The queue or the service that it watches. */
