@@ -107,6 +107,9 @@ fn alarms_have_the_figures_that_were_decided() {
         ("nova-erasure-overdue", (1, 1, 604_800.0, 'n', 'C')),
         ("nova-certificate", (1, 1, 30.0, 'n', 'W')),
         ("nova-health-check", (3, 3, 1.0, 'b', 'C')),
+        ("nova-replication-tables", (3, 3, 0.0, 'n', 'W')),
+        ("nova-replication-objects", (3, 3, 0.0, 'n', 'W')),
+        ("nova-backups", (1, 1, 0.0, 'n', 'W')),
     ] {
         assert_eq!(figures_of(name), expected, "{name}");
     }
@@ -304,6 +307,16 @@ fn queue_that_grows_is_never_worked_off() {
 fn throttled_table_is_an_alarm_for_one_minute() {
     let throttled: &[(&str, f64)] = &[("WriteThrottleEvents", 1.0)];
     assert_eq!(letters(&states("nova-write-throttles", &[&[], throttled, &[]])), "OAO");
+}
+
+#[test]
+fn replication_is_late_when_one_table_is() {
+    let late: &[(&str, f64)] = &[("ReplicationLatency", 60_001.0)];
+    let early: &[(&str, f64)] = &[("ReplicationLatency", 60_000.0)];
+    assert_eq!(
+        letters(&states("nova-replication-tables", &[late, late, early, late, late, late, &[]])),
+        "OOOOOAO"
+    );
 }
 
 #[test]
