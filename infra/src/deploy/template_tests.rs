@@ -28,7 +28,7 @@ const NOT_KEPT: [(&str, &str); 2] = [
 ];
 
 /// Statements that allow something on every resource.
-const ON_EVERY_RESOURCE: [(&str, &str); 8] = [
+const ON_EVERY_RESOURCE: [(&str, &str); 10] = [
     ("nova-access/IngressRole/Alarms", "CloudWatch has no narrower resource for reading"),
     ("nova-access/OpsRole/Ages", "CloudWatch has no narrower resource for reading"),
     ("nova-compute/ExecutionRole/Registry", "the call names no resource"),
@@ -37,6 +37,14 @@ const ON_EVERY_RESOURCE: [(&str, &str); 8] = [
     ("nova-data/TranscriptsKey/Account", "in the policy of a key, every resource is this key"),
     (
         "nova-messaging/TopicsPolicy/Alarms",
+        "the policy belongs to three topics, and every resource is one of them",
+    ),
+    (
+        "nova-messaging/TopicsPolicy/Budget",
+        "the policy belongs to three topics, and every resource is one of them",
+    ),
+    (
+        "nova-messaging/TopicsPolicy/Deployments",
         "the policy belongs to three topics, and every resource is one of them",
     ),
     (
