@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tests::system::{Delivery, System, await_some};
 
-use crate::{beside_others, conversations};
+use crate::{beside_others, conversations, ops::Ops};
 
 /// How many times faster than people the learner speaks whose conversations are complete.
 const PACE: f64 = 4.0;
@@ -89,6 +89,26 @@ impl Account {
         Ok(())
     }
 
+    /// While the `credential_process` fails, the endpoint has no credentials, and it has them again afterwards.
+    async fn check_outage(
+        &self,
+        environments: &BTreeMap<Service, BTreeMap<String, String>>,
+    ) -> anyhow::Result<()> {
+        let ingress = environments.get(&Service::Ingress).context("there is an ingress")?;
+        let variable = |name: &str| ingress.get(name).cloned().with_context(|| format!("no {name}"));
+        let (uri, token) =
+            (variable("NOVA_BEDROCK_CREDENTIALS_URI")?, variable("NOVA_BEDROCK_CREDENTIALS_TOKEN")?);
+        let http = http_client()?;
+        let ask = async || -> anyhow::Result<u16> {
+            Ok(http.get(&uri).header("authorization", &token).send().await?.status().as_u16())
+        };
+        fs::remove_file(self.folder.path().join("key"))?;
+        ensure!(ask().await? == 502);
+        self.replace_key("THIRD")?;
+        ensure!(ask().await? == 200);
+        Ok(())
+    }
+
     fn bedrock(&self, limit_usd_micros: u64) -> anyhow::Result<AwsBedrock> {
         let file = self.folder.path().join("config");
         let files = EnvConfigFiles::builder().with_file(EnvConfigFileKind::Config, file).build();
@@ -142,6 +162,7 @@ async fn models_of_an_account_serve_a_local_stack_until_the_limit_of_the_run() -
     let ended = format!("{:#}", ended.err().context("the limit ends the conversation")?);
     ensure!(ended.contains("SpendingLimit"), "{ended}");
     check_limit(&system, one).await?;
+    account.check_outage(&environments).await?;
     system.stop().await
 }
 
@@ -178,13 +199,24 @@ async fn check_limit(system: &System, learner: &infra::client::Learner) -> anyho
     let waiting = system.depth(&system.stack.outputs().queue(Worker::Analysis)?.url).await?;
     // At least once: the watchdog may have published the end, too.
     ensure!(system.results.analyses().await?.len() == 2 && waiting > 0, "{waiting} assessments wait");
-    spending.set_run_limit(50_000_000, now).await?;
+    let ops = Ops::of(system)?;
+    let before = ops.json(&["limit"]).await?;
+    ensure!(before["run"]["limitUsdMicros"] == 1 && before["limitUsdMicros"].is_null(), "{before}");
+    let planned = ops.json(&["limit", "--set-run", "50"]).await?;
+    ensure!(planned["run"]["limitUsdMicros"] == 1, "nothing changes without --apply: {planned}");
+    let applied = ops.json(&["limit", "--set-run", "50", "--apply"]).await?;
+    ensure!(applied["run"]["limitUsdMicros"] == 50_000_000, "{applied}");
     await_assessments(system, 3).await?;
     system.check_no_dead_letters().await
 }
 
 /// The environment of each process: none has a key of the account, and only those that call Bedrock can ask for one.
 async fn check_environments(system: &System) -> anyhow::Result<BTreeMap<Service, BTreeMap<String, String>>> {
+    // What this process has must not reach them.
+    let ours = "CARGO_MANIFEST_DIR";
+    ensure!(std::env::var_os(ours).is_some(), "the tests run by cargo");
+    let cloud = fs::read_to_string(format!("/proc/{}/environ", system.stack.cloud().process().id()))?;
+    ensure!(!cloud.contains("AKID") && !cloud.contains("NOVA_BEDROCK_") && !cloud.contains(ours));
     let mut all = BTreeMap::new();
     for instance in system.stack.instances() {
         let process = system.stack.process(instance).await?;
@@ -202,7 +234,8 @@ async fn check_environments(system: &System) -> anyhow::Result<BTreeMap<Service,
         ensure!(aws.contains("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") == is_caller, "{instance}");
         let names = variables.keys().filter(|name| name.starts_with("NOVA_BEDROCK_"));
         ensure!(names.count() == if is_caller { 3 } else { 0 }, "{instance}");
-        ensure!(!variables.contains_key("NOVA_MODELS_SIMULATED"), "{instance}");
+        let unwanted = ["NOVA_MODELS_SIMULATED", ours].map(|name| variables.contains_key(name));
+        ensure!(unwanted == [false; 2], "{instance}");
         all.insert(instance.service, variables);
     }
     Ok(all)

@@ -15,6 +15,7 @@ use aws_config::{
     provider_config::ProviderConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::env_config::property::PropertiesKey;
 use aws_types::{
     os_shim_internal::{Env, Fs},
     service_config::ServiceConfigKey,
@@ -39,7 +40,7 @@ const SONIC_REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "ap-northeast-1", "e
 
 /// Prefixes of inference profiles by the beginning of the regions that they are for. Elsewhere the worldwide profile is used.
 const PROFILE_PREFIXES: [(&str, &str); 4] =
-    [("us-", "us"), ("eu-", "eu"), ("ap-northeast-", "jp"), ("ap-southeast-2", "au")];
+    [("us-", "us"), ("eu-", "eu"), ("ap-northeast-1", "jp"), ("ap-northeast-3", "jp")];
 
 /// Amazon Bedrock of an account.
 #[derive(Clone, Debug)]
@@ -106,7 +107,7 @@ impl AwsBedrock {
         let name = files.selected_profile();
         Ok(Self {
             profile: profile.map(str::to_owned),
-            endpoint: endpoint(&sdk, &region),
+            endpoint: endpoint(&sdk, &files, &region),
             ca_bundle,
             credentials,
             sign_in: files.get_profile(name).and_then(|profile| sign_in(name, profile)),
@@ -168,14 +169,30 @@ fn known(files: &ProfileSet) -> String {
 }
 
 /// The endpoint that the environment or the profile configures, or that of the region.
-fn endpoint(sdk: &SdkConfig, region: &str) -> String {
+fn endpoint(sdk: &SdkConfig, files: &ProfileSet, region: &str) -> String {
+    let environment = configured(&["AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"]);
+    if let Some(url) = environment.or_else(|| endpoint_of_service(files)) {
+        return url;
+    }
     let key = ServiceConfigKey::builder()
         .service_id("Bedrock Runtime")
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build();
     let configured = key.ok().and_then(|key| sdk.service_config()?.load_config(key));
+    let configured = configured.filter(|url| !url.is_empty());
     configured.unwrap_or_else(|| format!("https://bedrock-runtime.{region}.amazonaws.com"))
+}
+
+/// The endpoint in the section `services` of the profile, under the name that AWS documents. The Rust SDK looks for
+/// `bedrock-runtime` only.
+fn endpoint_of_service(files: &ProfileSet) -> Option<String> {
+    let key = PropertiesKey::builder()
+        .section_key("services")
+        .section_name(files.get("services")?)
+        .property_name("bedrock_runtime")
+        .sub_property_name("endpoint_url");
+    files.other_sections().get(&key.build().ok()?).cloned()
 }
 
 /// The command that signs in with `profile`.
@@ -205,7 +222,9 @@ mod tests {
     #[test]
     fn assessments_use_an_inference_profile_of_the_region() {
         assert_eq!(analysis_model("us-east-1"), ANALYSIS_MODEL_DEFAULT);
-        for (region, prefix) in [("eu-north-1", "eu."), ("ap-northeast-1", "jp."), ("sa-east-1", "global.")] {
+        for (region, prefix) in
+            [("eu-north-1", "eu."), ("ap-northeast-1", "jp."), ("ap-northeast-2", "global.")]
+        {
             assert!(analysis_model(region).starts_with(&format!("{prefix}anthropic.claude-")), "{region}");
         }
     }

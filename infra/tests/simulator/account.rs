@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
@@ -80,7 +81,7 @@ impl Account {
         })
         .await;
         let home = simulator.folder.path().join("home");
-        write(&home.join("config"), &config(&home));
+        write(&home.join("config"), &config(&home, &simulator.simulator.endpoint()));
         write(&home.join("credentials"), &credentials());
         let script = home.join("process.sh");
         let process = json!({
@@ -111,13 +112,37 @@ impl Account {
 
     /// Runs `nova --bedrock aws` with `arguments` and the environment of the user, without a terminal.
     async fn nova(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+        let mut command = self.command(arguments, environment);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ended { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }
+    }
+
+    /// Runs it at a terminal where a person types `answer`. Returns the exit code and what the terminal shows.
+    async fn nova_at_a_terminal(&self, answer: &str) -> (Option<i32>, String) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let nothing = [("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://127.0.0.1:9"), ("TERM", "dumb")];
+        let mut command = self.command(&["--profile", "keys"], &nothing);
+        let terminal = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut child = command.stdin(terminal()).stdout(terminal()).stderr(terminal()).spawn().unwrap();
+        // The last descriptors of the terminal are those of the child, so that reading ends with it.
+        drop((command, pty.slave));
+        let mut master = fs::File::from(pty.master);
+        writeln!(master, "{answer}").unwrap();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut shown = Vec::new();
+            // Linux reports the end of a terminal as an error.
+            let _ = master.read_to_end(&mut shown);
+            String::from_utf8_lossy(&shown).into_owned()
+        });
+        let code = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code();
+        (code, tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nova"));
-        command
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+        command.env_clear().kill_on_drop(true);
         command
             .args(["--port", "0", "--bedrock", "aws"])
             .args(arguments)
@@ -130,9 +155,7 @@ impl Account {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(["SSO", "SIGNIN", "STS"].map(|name| (format!("AWS_ENDPOINT_URL_{name}"), &self.services)))
             .envs(environment.iter().copied());
-        let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }
+        command
     }
 }
 
@@ -141,7 +164,7 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-fn config(home: &Path) -> String {
+fn config(home: &Path, endpoint: &str) -> String {
     let process = home.join("process.sh");
     format!(
         "[profile keys]\nregion = us-west-2\n\
@@ -150,7 +173,10 @@ fn config(home: &Path) -> String {
          [sso-session work]\nsso_start_url = https://work.example/start\nsso_region = us-east-1\n\
          [profile login]\nregion = us-east-1\nlogin_session = {LOGIN_SESSION}\n\
          [profile role]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/Developer\nsource_profile = keys\n\
-         [profile nowhere]\noutput = json\n",
+         [profile nowhere]\noutput = json\n\
+         [profile elsewhere]\nregion = us-east-1\nservices = ours\ncredential_process = {}\n\
+         [services ours]\nbedrock_runtime =\n  endpoint_url = {endpoint}\n",
+        process.display(),
         process.display()
     )
 }
@@ -223,6 +249,9 @@ async fn every_kind_of_profile_signs_calls_of_the_account() {
     // A profile that is named goes before keys in the environment.
     let others = [("AWS_ACCESS_KEY_ID", "AKIDOTHER"), ("AWS_SECRET_ACCESS_KEY", "other")];
     runs.insert("both", account.nova(&[&["--profile", "process"], &AGREED[..]].concat(), &others).await);
+    // The endpoint is that of the profile.
+    let unset = [("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "")];
+    runs.insert("services", account.nova(&[&["--profile", "elsewhere"], &AGREED[..]].concat(), &unset).await);
     for (kind, ended) in runs {
         assert_eq!(ended.code, Some(1), "{kind}: {ended:?}");
         let denied = "Sonic (amazon.nova-2-sonic-v1:0) cannot be used in us-";
@@ -286,5 +315,20 @@ async fn price_is_shown_and_without_a_terminal_and_agreement_nothing_is_called()
     assert!(ended.error.contains("--limit-usd"), "{ended:?}");
     let ended = account.nova(&[&["--profile", "keys"], &AGREED[..]].concat(), &nothing).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.error.contains("Check the connection"), "{ended:?}");
+    assert!(
+        ended.error.contains("cannot be reached") && ended.error.contains("Check the connection"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.error.matches("cannot be reached").count(), 1, "{ended:?}");
+}
+
+#[tokio::test]
+async fn price_is_agreed_to_at_a_terminal_before_anything_is_called() {
+    let account = Account::start().await;
+    let (code, shown) = account.nova_at_a_terminal("n").await;
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("at most $1.00") && shown.contains("Nothing was called."), "{shown}");
+    let (code, shown) = account.nova_at_a_terminal("yes").await;
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("Check the connection"), "{shown}");
 }

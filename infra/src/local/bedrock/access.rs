@@ -8,14 +8,18 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_bedrockruntime::{
     Client, Config,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::{
         BidirectionalInputPayloadPart, ContentBlock, ConversationRole, InferenceConfiguration,
         InvokeModelWithBidirectionalStreamInput as Input, Message, TokenUsage,
     },
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Blob;
-use events::runtime::aws::{CONNECT_TIMEOUT, http_client};
+use events::runtime::{
+    aws::{CONNECT_TIMEOUT, http_client},
+    failure::describe,
+};
 use serde_json::{Value, json};
 
 use super::{AwsBedrock, SONIC_REGIONS};
@@ -86,7 +90,7 @@ impl AwsBedrock {
             };
             return Err(AccessError::NoCredentials {
                 source_of: source_of.unwrap_or_else(|| "the default chain of the AWS SDK".to_owned()),
-                reason: DisplayErrorContext(&error).to_string(),
+                reason: format!("{:#}", anyhow::Error::new(error)),
                 way_out,
             });
         }
@@ -97,8 +101,8 @@ impl AwsBedrock {
             (sonic, claude) => {
                 let mut refusals: Vec<ModelRefusal> =
                     [sonic.err(), claude.err()].into_iter().flatten().collect();
-                // The same credentials are refused twice for one reason.
-                refusals.dedup_by(|one, other| one.class == Class::Credentials && other.class == one.class);
+                // The same credentials are refused twice for one reason, and so is a connection.
+                refusals.dedup_by(|one, other| !one.class.is_of_the_model() && other.class == one.class);
                 Err(AccessError::Refused(refusals))
             }
         }
@@ -158,10 +162,9 @@ impl AwsBedrock {
         Ok(prices.cost(tokens(TokenUsage::input_tokens), tokens(TokenUsage::output_tokens)).usd_micros)
     }
 
-    fn refusal<E, R>(&self, model: Model, error: &SdkError<E, R>) -> ModelRefusal
+    fn refusal<E>(&self, model: Model, error: &SdkError<E, HttpResponse>) -> ModelRefusal
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: fmt::Debug + 'static,
     {
         let class = match error {
             SdkError::ServiceError(error) => class_of(error.err().code().unwrap_or_default()),
@@ -169,7 +172,6 @@ impl AwsBedrock {
             SdkError::ConstructionFailure(_) => Class::Credentials,
             SdkError::ResponseError(_) | _ => Class::Service,
         };
-        let said = error.code().zip(error.message()).map(|(code, message)| format!("{code}: {message}"));
         ModelRefusal {
             model,
             model_id: match model {
@@ -178,9 +180,16 @@ impl AwsBedrock {
             },
             region: self.region.clone(),
             class,
-            reason: said.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
+            reason: describe(error).to_string(),
             sign_in: self.sign_in.clone(),
         }
+    }
+}
+
+impl Class {
+    /// Whether the other model may be usable.
+    fn is_of_the_model(self) -> bool {
+        !matches!(self, Self::Credentials | Self::Connection)
     }
 }
 
@@ -216,6 +225,14 @@ impl fmt::Display for ModelRefusal {
                 None => f.write_str("Check the keys of the profile; expired ones must be renewed."),
             };
         }
+        if *class == Class::Connection {
+            let regions = SONIC_REGIONS.join(", ");
+            return write!(
+                f,
+                "Amazon Bedrock in {region} cannot be reached ({reason}). Check the connection and the name of the region. Sonic is \
+                 in {regions}."
+            );
+        }
         write!(f, "{name} ({model_id}) cannot be used in {region} ({reason}). ")?;
         match class {
             Class::Access => f.write_str(access_advice(*model)),
@@ -223,12 +240,7 @@ impl fmt::Display for ModelRefusal {
             Class::Quota => f.write_str(
                 "The account has no quota left for it, or none yet: see Service Quotas, Amazon Bedrock, in this region.",
             ),
-            Class::Connection => write!(
-                f,
-                "Check the connection and the name of the region. Sonic is in {}.",
-                SONIC_REGIONS.join(", ")
-            ),
-            Class::Service | Class::Credentials => f.write_str("Try again later."),
+            Class::Service | Class::Credentials | Class::Connection => f.write_str("Try again later."),
         }
     }
 }
