@@ -284,7 +284,7 @@ async fn wrong_missing_and_local_keys_are_a_clear_error_at_the_start() {
     assert!(ended.error.contains("\"nowhere\" has no usable AWS credentials"), "{ended:?}");
     let ended = run("unknown").await;
     assert!(
-        ended.error.contains("there is no AWS profile \"unknown\"; there are keys, local, login"),
+        ended.error.contains("there is no AWS profile \"unknown\"; there are elsewhere, keys, local"),
         "{ended:?}"
     );
     let ended = account.nova(&[&["--profile", "nowhere"], &AGREED[..]].concat(), &[]).await;
