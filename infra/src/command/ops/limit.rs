@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use events::{price::parse_limit, spending::Spending};
+use events::{
+    price::{exact_usd, parse_limit},
+    spending::Spending,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -94,7 +97,8 @@ fn lines(report: &Report, options: &LimitOptions) -> Vec<String> {
     };
     let mut lines = vec![today];
     if let Some(Run { spent_usd_micros, limit_usd_micros }) = &report.run {
-        let [spent, limit] = [spent_usd_micros, limit_usd_micros].map(|amount| dollars(*amount));
+        // A limit of cents is usual.
+        let [spent, limit] = [spent_usd_micros, limit_usd_micros].map(|amount| exact_usd(*amount));
         lines.push(format!("In this run they have cost {spent} of {limit}."));
     }
     for (what, limit) in [("of a day", options.set), ("of this run", options.set_run)] {
