@@ -14,7 +14,10 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use infra::simulator::{self, SimulatorOptions};
+use infra::{
+    load::relay::{self, RelayOptions},
+    simulator::{self, SimulatorOptions},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{console::Console, signals::StopSignals};
@@ -54,6 +57,9 @@ enum Command {
     Test,
     /// Run the Bedrock simulator alone, for any AWS client.
     Simulator(SimulatorOptions),
+    /// Run the reference relay of the load test.
+    #[command(hide = true)]
+    Relay(RelayOptions),
 }
 
 pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Result<ExitCode> {
@@ -68,6 +74,10 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Pictures(options) => Box::pin(pictures::run(options, console)).await,
         Command::Test => test::run(console).await,
         Command::Simulator(options) => simulate(options).await,
+        Command::Relay(options) => {
+            Box::pin(relay::run(options)).await?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

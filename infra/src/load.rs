@@ -10,13 +10,19 @@
 //! has read the event, and back the same way. It contains the receivers' own delays, so it is an upper bound of what the
 //! ingress adds.
 //!
+//! **The reference relay.** The same learners can talk with [`relay`] in turns with the ingress, each time with a fresh process:
+//! the ratio of the two costs depends little on the machine and its other work.
+//!
 //! **Words.** Audio is audible text ([`crate::simulator::audible`]). Each learner has sentences of its own, and every
 //! turn of the journal is compared with what was said and heard.
 
+mod comparison;
 mod conversation;
 mod learners;
 mod meter;
 mod model;
+pub mod relay;
+mod relay_process;
 mod report;
 
 use std::{
@@ -37,12 +43,14 @@ use crate::{
     },
     simulator::latency::Delays,
 };
+pub use comparison::{Comparison, Range};
 use conversation::Outcome;
 use learners::LoadLearner;
-use meter::{Meters, Sample, reference_ns};
+use meter::{Meters, Placement, Sample, reference_ns};
 use model::Model;
+use relay_process::RelayProcess;
 use report::Window;
-pub use report::{Figures, Report, ServerFigures};
+pub use report::{Figures, Report, ServerFigures, Target};
 
 /// The most conversations; the generator needs about 200 KB of memory for each.
 pub const CONVERSATIONS_MAX: usize = 1_000;
@@ -53,6 +61,12 @@ pub const SECONDS_MAX: u64 = 240;
 
 /// How long the last conversations may take to be ready after the others.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Most numbers of conversations in one load test.
+pub const STEPS_MAX: usize = 10;
+
+/// Most repetitions of every measurement.
+pub const ROUNDS_MAX: usize = 20;
 
 /// From the last opening to the window.
 const SETTLING: Duration = Duration::from_secs(3);
@@ -66,8 +80,13 @@ const STOP_GRACE: Duration = Duration::from_secs(30);
 /// The options of a load test.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// Concurrent conversations, at most [`CONVERSATIONS_MAX`].
-    pub conversations: usize,
+    /// Numbers of concurrent conversations, measured one after the other: at most [`STEPS_MAX`] numbers, each at most
+    /// [`CONVERSATIONS_MAX`].
+    pub steps: Vec<usize>,
+    /// How often each is measured, at most [`ROUNDS_MAX`].
+    pub rounds: usize,
+    /// Whether the reference relay is measured in turns with the ingress.
+    pub compare: bool,
     /// Length of the measured window in seconds, at most [`SECONDS_MAX`].
     pub seconds: u64,
     /// Conversations opened per second.
@@ -106,25 +125,32 @@ struct State {
     over: usize,
 }
 
-/// Starts the system, runs a load test and stops the system.
+/// Starts the system, runs a load test and stops the system. The reports are in the order of the measurements.
 ///
 /// # Errors
-/// When the system does not start, or a process dies. The report contains conversations that fail.
-pub async fn run(options: &LoadOptions) -> anyhow::Result<Report> {
-    let most = options.conversations;
+/// When the system does not start, or a process dies. The reports contain conversations that fail.
+pub async fn run(options: &LoadOptions) -> anyhow::Result<Vec<Report>> {
+    let LoadOptions { steps, rounds, seconds, .. } = options;
     ensure!(
-        (1..=CONVERSATIONS_MAX).contains(&most),
-        "the number of conversations is {most}; 1 to {CONVERSATIONS_MAX} are possible"
+        (1..=STEPS_MAX).contains(&steps.len()),
+        "there are {} steps; 1 to {STEPS_MAX} are possible",
+        steps.len()
     );
+    for conversations in steps {
+        ensure!(
+            (1..=CONVERSATIONS_MAX).contains(conversations),
+            "the number of conversations is {conversations}; 1 to {CONVERSATIONS_MAX} are possible"
+        );
+    }
+    ensure!((1..=ROUNDS_MAX).contains(rounds), "there are {rounds} rounds; 1 to {ROUNDS_MAX} are possible");
     ensure!(
-        (1..=SECONDS_MAX).contains(&options.seconds),
-        "the window has {} s; 1 to {SECONDS_MAX} are possible",
-        options.seconds
+        (1..=SECONDS_MAX).contains(seconds),
+        "the window has {seconds} s; 1 to {SECONDS_MAX} are possible"
     );
     ensure!(options.opens_per_second > 0.0, "conversations per second must be more than 0");
     let (stack, model) = start(options).await?;
-    let report = tokio::select! {
-        report = Box::pin(measure(&stack, &model, options)) => report?,
+    let reports = tokio::select! {
+        reports = Box::pin(measure_all(&stack, &model, options)) => reports?,
         died = stack.died() => return Err(died.into()),
         status = model.process().wait() => return Err(model.process().died(status).into()),
     };
@@ -133,7 +159,7 @@ pub async fn run(options: &LoadOptions) -> anyhow::Result<Report> {
     ensure!(killed.is_empty(), "these processes did not stop in time and were killed: {killed:?}");
     model.stop().await?;
     options.progress.end("");
-    Ok(report)
+    Ok(reports)
 }
 
 /// Starts all processes, the ingress against the model.
@@ -160,7 +186,7 @@ async fn start(options: &LoadOptions) -> anyhow::Result<(Stack, Model)> {
 
 fn stack_options(options: &LoadOptions) -> StackOptions {
     // Streams that are closing still count for a moment.
-    let room = options.conversations + 50;
+    let room = most(options) + 50;
     let mut environment = vec![("NOVA_CONVERSATIONS_MAX", room.to_string())];
     if options.pinned {
         environment.push(("TOKIO_WORKER_THREADS", "1".to_owned()));
@@ -178,43 +204,95 @@ fn stack_options(options: &LoadOptions) -> StackOptions {
     }
 }
 
-async fn measure(stack: &Stack, model: &Model, options: &LoadOptions) -> anyhow::Result<Report> {
+/// The highest number of concurrent conversations.
+fn most(options: &LoadOptions) -> usize {
+    options.steps.iter().copied().max().unwrap_or(0)
+}
+
+async fn measure_all(stack: &Stack, model: &Model, options: &LoadOptions) -> anyhow::Result<Vec<Report>> {
     let progress = &options.progress;
     progress.begin("Signing the learners up");
-    let learners = learners::sign_up(stack, options.conversations, progress).await?;
+    let learners = learners::sign_up(stack, most(options), progress).await?;
     progress.end(&format!("{} learners", learners.len()));
-    let ingress = stack.process(Instance { service: Service::Ingress, copy: 0 }).await?;
-    let clouds = [model.process().id(), stack.cloud().process().id()];
-    let meters = Meters::new(ingress.id(), stack.process(Part::Simulator).await?.id(), clouds)?;
-    if options.pinned {
-        meters.pin().context("cannot reserve a processor for the ingress; try --no-pin")?;
+    let test = LoadTest { stack, model, options, learners, placement: Placement::read()? };
+    let mut reports = Vec::new();
+    for &conversations in &options.steps {
+        for round in 0..options.rounds {
+            let name = |target: Target| match options.rounds {
+                1 => format!("{target}, {conversations} conversations"),
+                rounds => format!("{target}, {conversations} conversations, round {} of {rounds}", round + 1),
+            };
+            if !reports.is_empty() {
+                // Each measurement begins with a process that has done nothing else.
+                stack.restart(INGRESS).await?;
+            }
+            progress.begin(&name(Target::Service));
+            let process = stack.process(INGRESS).await?;
+            reports.push(test.measure(Target::Service, stack.url(), process.id(), conversations).await?);
+            if options.compare {
+                progress.begin(&name(Target::Relay));
+                let relay = RelayProcess::start(stack, options, conversations).await?;
+                reports.push(test.measure(Target::Relay, relay.url(), relay.id(), conversations).await?);
+                relay.stop().await;
+            }
+        }
     }
-    progress.begin("Warming up");
-    let shared = Arc::new(Shared::new(0));
-    // One greeting, so that what is loaded once is not attributed to the conversations.
-    shared.stop.cancel();
-    let first = learners.first().context("there is at least one learner")?;
-    if let Outcome::Failed(error) = conversation::run(first, &shared).await {
-        return Err(error.context("the warm-up conversation failed"));
+    Ok(reports)
+}
+
+const INGRESS: Instance = Instance { service: Service::Ingress, copy: 0 };
+
+/// The parts that all measurements share.
+struct LoadTest<'a> {
+    stack: &'a Stack,
+    model: &'a Model,
+    options: &'a LoadOptions,
+    learners: Vec<LoadLearner>,
+    placement: Placement,
+}
+
+impl LoadTest<'_> {
+    /// Measures the process `id`, which serves the live protocol at `url`.
+    async fn measure(
+        &self,
+        target: Target,
+        url: &str,
+        id: u32,
+        conversations: usize,
+    ) -> anyhow::Result<Report> {
+        let Self { stack, model, options, .. } = self;
+        let progress = &options.progress;
+        let clouds = [model.process().id(), stack.cloud().process().id()];
+        let meters = Meters::new(id, stack.process(Part::Simulator).await?.id(), clouds)?;
+        if options.pinned {
+            let pinned = self.placement.pin(&meters);
+            pinned.context("cannot reserve a processor for the server; try --no-pin")?;
+        }
+        let learners =
+            self.learners.iter().take(conversations).map(|learner| learner.at(url)).collect::<Vec<_>>();
+        progress.detail("warming up");
+        let shared = Arc::new(Shared::new(0));
+        // One greeting, so that what is loaded once is not attributed to the conversations.
+        shared.stop.cancel();
+        let first = learners.first().context("there is at least one learner")?;
+        if let Outcome::Failed(error) = conversation::run(first, &shared).await {
+            return Err(error.context("the warm-up conversation failed"));
+        }
+        let empty = meters.server.resident_kb()?;
+        let shared = Arc::new(Shared::new(1));
+        let open = open(learners, &shared, options).await?;
+        tokio::time::sleep(SETTLING).await;
+        let window = window(&meters, &Simulator::new(stack)?, &shared, options).await?;
+        progress.detail("ending the conversations");
+        shared.stop.cancel();
+        let outcomes = open.join_all().await;
+        let opening = lock(&shared.opening).latency();
+        let window = Window { resident_empty_kb: empty, opening, ..window };
+        let report = Report::new((target, conversations), options, &window, &outcomes);
+        progress
+            .end(&format!("{:.2} ms per conversation-second", report.server.cpu_ms_per_conversation_second));
+        Ok(report)
     }
-    let empty = meters.ingress.resident_kb()?;
-    progress.end("");
-    progress.begin("Opening conversations");
-    let shared = Arc::new(Shared::new(1));
-    let conversations = open(learners, &shared, options).await?;
-    let opened = shared.state.borrow().opened;
-    tokio::time::sleep(SETTLING).await;
-    progress.end(&format!("{opened} of {}", options.conversations));
-    progress.begin("Measuring");
-    let simulator = Simulator::new(stack)?;
-    let window = window(&meters, &simulator, &shared, options).await?;
-    progress.end(&format!("{} s", options.seconds));
-    progress.begin("Ending the conversations");
-    shared.stop.cancel();
-    let outcomes = conversations.join_all().await;
-    progress.end(&format!("{} conversations", outcomes.len()));
-    let opening = lock(&shared.opening).latency();
-    Ok(Report::new(options, &Window { resident_empty_kb: empty, opening, ..window }, &outcomes))
 }
 
 /// Opens all conversations at an even rate, and waits until each is ready or has failed.
@@ -223,16 +301,16 @@ async fn open(
     shared: &Arc<Shared>,
     options: &LoadOptions,
 ) -> anyhow::Result<JoinSet<Outcome>> {
-    let mut conversations = JoinSet::new();
+    let (mut conversations, expected) = (JoinSet::new(), learners.len());
     let mut rate = tokio::time::interval(Duration::from_secs_f64(1.0 / options.opens_per_second));
     for learner in learners {
         rate.tick().await;
         let shared = Arc::clone(shared);
         conversations.spawn(async move { conversation::run(&learner, &shared).await });
-        options.progress.detail(&format!("{} of {}", conversations.len(), options.conversations));
+        options.progress.detail(&format!("{} of {expected} open", conversations.len()));
     }
     let mut state = shared.state.subscribe();
-    let all = state.wait_for(|state| state.opened + state.over >= options.conversations);
+    let all = state.wait_for(|state| state.opened + state.over >= expected);
     let waited = tokio::time::timeout(OPENING_TIMEOUT, all).await;
     waited
         .context("some conversations were neither ready nor refused in time")?
@@ -257,7 +335,7 @@ async fn window(
         tokio::time::sleep_until(end.min(sampled + SAMPLE_INTERVAL)).await;
         let now = Instant::now();
         conversation_seconds += shared.state.borrow().open as f64 * (now - sampled).as_secs_f64();
-        resident_kb = meters.ingress.resident_kb()?.max(resident_kb);
+        resident_kb = meters.server.resident_kb()?.max(resident_kb);
         references.push(reference_ns()?);
         sampled = now;
         options.progress.detail(&format!("{} s left", (end - now.min(end)).as_secs()));

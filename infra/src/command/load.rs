@@ -4,7 +4,7 @@ use std::{fs, process::ExitCode};
 
 use anyhow::Context as _;
 use infra::{
-    load::{self, CONVERSATIONS_MAX, LoadOptions, SECONDS_MAX},
+    load::{self, CONVERSATIONS_MAX, Comparison, LoadOptions, ROUNDS_MAX, Report, SECONDS_MAX, STEPS_MAX},
     local::{build, ministack, workspace},
 };
 
@@ -16,6 +16,15 @@ pub(super) struct Options {
     /// Number of concurrent conversations.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=CONVERSATIONS_MAX as u64))]
     conversations: u64,
+    /// Several numbers of concurrent conversations, one after the other, for example 10,50,100,200
+    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1..=STEPS_MAX, conflicts_with = "conversations", value_parser = clap::value_parser!(u64).range(1..=CONVERSATIONS_MAX as u64))]
+    steps: Vec<u64>,
+    /// Measure the reference relay in turns with the service, and print the ratio of their costs.
+    #[arg(long)]
+    compare: bool,
+    /// How often everything is measured [default: 1, with --compare 3]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=ROUNDS_MAX as u64))]
+    rounds: Option<u64>,
     /// Length of the measured window.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
     seconds: u64,
@@ -27,6 +36,9 @@ pub(super) struct Options {
     #[arg(long)]
     no_pin: bool,
 }
+
+/// Rounds of a comparison: fewer say nothing about the spread.
+const COMPARED_ROUNDS: u64 = 3;
 
 const FIGURES: &str = "\
 Procedure: the command starts the local cloud, a model of AWS in memory, the Bedrock simulator and the ingress \
@@ -67,8 +79,10 @@ speed of the machine: on a shared machine it differs from hour to hour, and the 
 Warnings: a dev build, a fully used processor, a late generator or other work on the machine distorts the \
 figures. The last line is the report as JSON. The command fails if a conversation failed or a word is wrong.
 
-On 2 processors a bare relay on the AWS SDK, without state, journal or recordings, needs 1.67 ms and 150 KB at \
-200 conversations, with a reference of 1217 ns. The limits for this server are 2.5 ms, 300 KB and 10 ms at p99.";
+Comparison: the reference relay copies audio between the client and the model, on the AWS SDK and its own signer, \
+without accounts, state, journal or recordings. With --compare it is measured in turns with the service, each time with a \
+fresh process and with the same learners. The table has medians, and the range of the rounds; the ratio is that of each \
+round. Compare ratios, not figures of different hours.";
 
 pub(super) async fn run(options: Options, console: &Console) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::listen()?;
@@ -81,8 +95,12 @@ pub(super) async fn run(options: Options, console: &Console) -> anyhow::Result<E
     progress.end("");
     let state_dir = workspace().join(format!(".nova/load-{}", std::process::id()));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let steps = if options.steps.is_empty() { vec![options.conversations] } else { options.steps };
+    let count = |number| usize::try_from(number).context("the number is below the limit");
     let load = LoadOptions {
-        conversations: usize::try_from(options.conversations).context("the number is below the limit")?,
+        steps: steps.into_iter().map(count).collect::<anyhow::Result<_>>()?,
+        rounds: count(options.rounds.unwrap_or(if options.compare { COMPARED_ROUNDS } else { 1 }))?,
+        compare: options.compare,
         seconds: options.seconds,
         opens_per_second: options.opens_per_second,
         pinned: !options.no_pin && processors > 1,
@@ -90,10 +108,31 @@ pub(super) async fn run(options: Options, console: &Console) -> anyhow::Result<E
         binaries,
         progress,
     };
-    let report = tokio::select! {
-        report = load::run(&load) => report.with_context(|| format!("logs: {}", state_dir.display()))?,
+    let reports = tokio::select! {
+        reports = load::run(&load) => reports.with_context(|| format!("logs: {}", state_dir.display()))?,
         () = stop.next() => anyhow::bail!("stopped"),
     };
+    for report in &reports {
+        show(report, console);
+    }
+    let comparisons = Comparison::of(&reports);
+    if !comparisons.is_empty() {
+        console.line("");
+        for line in Comparison::table(&comparisons) {
+            console.line(&line);
+        }
+        let json = serde_json::to_string(&comparisons).context("a comparison is JSON")?;
+        console.line(&json);
+    }
+    if reports.iter().all(Report::is_clean) {
+        fs::remove_dir_all(&state_dir).context("cannot remove the logs")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    console.line(&format!("Logs: {}", state_dir.display()));
+    Ok(ExitCode::FAILURE)
+}
+
+fn show(report: &Report, console: &Console) {
     console.line("");
     for line in report.table() {
         console.line(&line);
@@ -105,10 +144,4 @@ pub(super) async fn run(options: Options, console: &Console) -> anyhow::Result<E
         console.line(&format!("✗ {problem}"));
     }
     console.line(&report.json());
-    if report.is_clean() {
-        fs::remove_dir_all(&state_dir).context("cannot remove the logs")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    console.line(&format!("Logs: {}", state_dir.display()));
-    Ok(ExitCode::FAILURE)
 }

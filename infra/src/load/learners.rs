@@ -23,13 +23,13 @@ const PICTURES: [&str; 5] =
     ["street-market", "family-kitchen", "beach-afternoon", "office-meeting", "birthday-party"];
 
 /// A learner of the load test.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LoadLearner {
     pub(super) learner: Learner,
     /// The request for the conversation.
     pub(super) script: Script,
     /// What the learner says, in turn.
-    lines: [Line; 2],
+    lines: Arc<[Line; 2]>,
 }
 
 /// A sentence and its audio.
@@ -43,6 +43,11 @@ impl LoadLearner {
     /// The line with this index; after the last one they begin again.
     pub(super) fn line(&self, index: usize) -> &Line {
         &self.lines[index % self.lines.len()]
+    }
+
+    /// The same learner, who talks with the server at `url`.
+    pub(super) fn at(&self, url: &str) -> Self {
+        Self { learner: self.learner.at(&[url]), ..self.clone() }
     }
 }
 
@@ -59,7 +64,7 @@ pub(super) async fn sign_up(
             progress.detail(&format!("{} of {count}", n + 1));
             let script = Script::new(PICTURES[n % PICTURES.len()], Vec::<String>::new());
             let script = Script { answer_timeout: ANSWER_TIMEOUT, ..script };
-            anyhow::Ok(LoadLearner { learner, script, lines: sentences(n).map(line) })
+            anyhow::Ok(LoadLearner { learner, script, lines: Arc::new(sentences(n).map(line)) })
         }
     });
     signed_up.buffered(SIGN_UPS_MAX).try_collect().await

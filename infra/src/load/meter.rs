@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 /// The processes of a load test.
 #[derive(Debug)]
 pub(super) struct Meters {
-    pub(super) ingress: Meter,
+    pub(super) server: Meter,
     generator: Meter,
     simulator: Meter,
     /// The model of AWS and the local cloud.
@@ -49,11 +49,11 @@ pub(super) struct Meter {
 /// The use up to a time, or between two times.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sample {
-    pub(super) ingress: Duration,
+    pub(super) server: Duration,
     pub(super) generator: Duration,
     pub(super) simulator: Duration,
     pub(super) clouds: Duration,
-    /// How often a thread of the ingress woke up.
+    /// How often a thread of the server woke up.
     pub(super) wakeups: u64,
     machine: Machine,
 }
@@ -66,35 +66,49 @@ struct Machine {
     all: u64,
 }
 
+/// Which processor the server has for itself, and which the others share.
+#[derive(Debug)]
+pub(super) struct Placement {
+    reserved: CpuSet,
+    others: CpuSet,
+}
+
+impl Placement {
+    /// The first processor of this process is reserved.
+    pub(super) fn read() -> anyhow::Result<Self> {
+        let (mut reserved, mut others) = (CpuSet::new(), sched_getaffinity(Pid::from_raw(0))?);
+        let first = (0..CpuSet::count()).find(|&processor| others.is_set(processor).unwrap_or(false));
+        let first = first.context("a process has a processor")?;
+        reserved.set(first)?;
+        others.unset(first)?;
+        Ok(Self { reserved, others })
+    }
+
+    /// Binds the processes.
+    pub(super) fn pin(&self, meters: &Meters) -> anyhow::Result<()> {
+        meters.server.pin(&self.reserved)?;
+        let mut others = [&meters.generator, &meters.simulator].into_iter().chain(&meters.clouds);
+        others.try_for_each(|meter| meter.pin(&self.others))
+    }
+}
+
 impl Meters {
-    pub(super) fn new(ingress: u32, simulator: u32, clouds: [u32; 2]) -> anyhow::Result<Self> {
+    pub(super) fn new(server: u32, simulator: u32, clouds: [u32; 2]) -> anyhow::Result<Self> {
         Ok(Self {
-            ingress: Meter::new(ingress)?,
+            server: Meter::new(server)?,
             generator: Meter::new(std::process::id())?,
             simulator: Meter::new(simulator)?,
             clouds: [Meter::new(clouds[0])?, Meter::new(clouds[1])?],
         })
     }
 
-    /// Reserves the first processor for the ingress and binds the other processes to the other processors.
-    pub(super) fn pin(&self) -> anyhow::Result<()> {
-        let (mut first, mut others) = (CpuSet::new(), sched_getaffinity(self.generator.id)?);
-        let reserved = (0..CpuSet::count()).find(|&processor| others.is_set(processor).unwrap_or(false));
-        let reserved = reserved.context("a process has a processor")?;
-        first.set(reserved)?;
-        others.unset(reserved)?;
-        self.ingress.pin(&first)?;
-        let mut other_processes = [&self.generator, &self.simulator].into_iter().chain(&self.clouds);
-        other_processes.try_for_each(|meter| meter.pin(&others))
-    }
-
     pub(super) fn read(&self) -> anyhow::Result<Sample> {
         Ok(Sample {
-            ingress: self.ingress.processor_time()?,
+            server: self.server.processor_time()?,
             generator: self.generator.processor_time()?,
             simulator: self.simulator.processor_time()?,
             clouds: self.clouds[0].processor_time()? + self.clouds[1].processor_time()?,
-            wakeups: self.ingress.wakeups()?,
+            wakeups: self.server.wakeups()?,
             machine: Machine::read()?,
         })
     }
@@ -160,7 +174,7 @@ impl Sample {
     /// The use since `before`.
     pub(super) fn since(&self, before: &Self) -> Self {
         Self {
-            ingress: self.ingress.saturating_sub(before.ingress),
+            server: self.server.saturating_sub(before.server),
             generator: self.generator.saturating_sub(before.generator),
             simulator: self.simulator.saturating_sub(before.simulator),
             clouds: self.clouds.saturating_sub(before.clouds),
@@ -181,7 +195,7 @@ impl Sample {
     /// Processors that were busy with other work, for a sample over `seconds`.
     pub(super) fn others_cores(&self, seconds: f64) -> f64 {
         let busy = self.processors() * self.machine.busy as f64 / (self.machine.all as f64).max(1.0);
-        let own = self.ingress + self.generator + self.simulator + self.clouds;
+        let own = self.server + self.generator + self.simulator + self.clouds;
         (busy - own.as_secs_f64() / seconds).max(0.0)
     }
 }

@@ -1,6 +1,6 @@
 //! PURE. The result of a load test: figures, a table, and one line of JSON.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -34,17 +34,38 @@ pub(super) struct Window {
     pub(super) opening: Latency,
 }
 
-/// The result of a load test, also as JSON.
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// The ingress.
+    Service,
+    /// The reference relay.
+    Relay,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Service => "Service",
+            Self::Relay => "Reference relay",
+        })
+    }
+}
+
+/// The result of one measurement, also as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// What was measured.
+    pub target: Target,
     /// `release` or `dev`: figures of a dev build do not apply to production.
     pub build: &'static str,
     /// Conversations requested.
     pub conversations: usize,
     /// Length of the window.
     pub seconds: f64,
-    /// Whether one processor was reserved for the ingress.
+    /// Whether one processor was reserved for the server.
     pub pinned: bool,
     /// Conversations that ended in order.
     pub held: usize,
@@ -54,7 +75,7 @@ pub struct Report {
     pub wrong_transcripts: usize,
     /// Journalled turns that were compared.
     pub turns: u64,
-    /// The ingress.
+    /// The measured process.
     pub server: ServerFigures,
     /// Delays and the other processes.
     #[serde(flatten)]
@@ -65,7 +86,7 @@ pub struct Report {
     pub troubles: Vec<String>,
 }
 
-/// Resources that the ingress used in the window.
+/// Resources that the measured process used in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerFigures {
@@ -108,15 +129,19 @@ pub struct Figures {
 }
 
 impl Report {
-    pub(super) fn new(options: &LoadOptions, window: &Window, outcomes: &[Outcome]) -> Self {
+    pub(super) fn new(
+        (target, conversations): (Target, usize),
+        options: &LoadOptions,
+        window: &Window,
+        outcomes: &[Outcome],
+    ) -> Self {
         let cores = |time: Duration| time.as_secs_f64() / window.seconds;
         let conversation_seconds = window.conversation_seconds.max(f64::MIN_POSITIVE);
         let used = window.used;
-        let conversations = options.conversations;
         let growth = window.resident_kb.saturating_sub(window.resident_empty_kb) as f64;
         let server = ServerFigures {
-            cpu_ms_per_conversation_second: used.ingress.as_secs_f64() * 1_000.0 / conversation_seconds,
-            cores: cores(used.ingress),
+            cpu_ms_per_conversation_second: used.server.as_secs_f64() * 1_000.0 / conversation_seconds,
+            cores: cores(used.server),
             wakeups_per_conversation_second: used.wakeups as f64 / conversation_seconds,
             resident_empty_kb: window.resident_empty_kb,
             resident_kb: window.resident_kb,
@@ -136,6 +161,7 @@ impl Report {
         let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
         let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
         Self {
+            target,
             build: if cfg!(debug_assertions) { "dev" } else { "release" },
             conversations,
             seconds: window.seconds,
@@ -163,12 +189,12 @@ impl Report {
         let (server, figures) = (&self.server, &self.figures);
         let row = |name: &str, value: String| format!("  {name:<38} {value}");
         let delays = |name: &str, delays: &Latency| {
-            let Latency { p50_ms, p99_ms, max_ms, count } = delays;
-            row(name, format!("{p50_ms:.2} / {p99_ms:.2} / {max_ms:.2}   of {count}"))
+            let Latency { p50_ms, p99_ms, p999_ms, max_ms, count } = delays;
+            row(name, format!("{p50_ms:.2} / {p99_ms:.2} / {p999_ms:.2} / {max_ms:.2}   of {count}"))
         };
         let pinned = if self.pinned { "one processor reserved for the server" } else { "processors shared" };
         vec![
-            row("Conversations", format!("{}, {:.0} s", self.conversations, self.seconds)),
+            row("Conversations", format!("{}, {:.0} s, {}", self.conversations, self.seconds, self.target)),
             row("Build, placement", format!("{}, {pinned}", self.build)),
             row("Completed / failed / wrong transcripts", {
                 format!("{} / {} / {}   {} turns", self.held, self.failed, self.wrong_transcripts, self.turns)
@@ -184,10 +210,10 @@ impl Report {
                     (server.resident_per_conversation_kb, server.resident_kb, server.resident_empty_kb);
                 format!("{per:.0}   {at} at most, {empty} without conversations")
             }),
-            delays("Added latency up, ms p50/p99/max", &figures.up),
-            delays("Added latency down, ms p50/p99/max", &figures.down),
-            delays("Opening, ms p50/p99/max", &figures.opening),
-            delays("Generator late, ms p50/p99/max", &figures.generator_late),
+            delays("Added latency up, ms p50/p99/p99.9/max", &figures.up),
+            delays("Added latency down, ms p50/p99/p99.9/max", &figures.down),
+            delays("Opening, ms p50/p99/p99.9/max", &figures.opening),
+            delays("Generator late, ms p50/p99/p99.9/max", &figures.generator_late),
             row("Cores: generator / simulator / cloud", {
                 let (generator, simulator) = (figures.generator_cores, figures.simulator_cores);
                 format!("{generator:.2} / {simulator:.2} / {:.2}", figures.cloud_cores)
@@ -231,11 +257,11 @@ fn warnings(server: &ServerFigures, figures: &Figures, (pinned, processors): (bo
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::load) mod tests {
     use super::*;
 
     fn latency(p99_ms: f64) -> Latency {
-        Latency { count: 10, p50_ms: 0.5, p99_ms, max_ms: 2.0 * p99_ms }
+        Latency { count: 10, p50_ms: 0.5, p99_ms, p999_ms: p99_ms, max_ms: 2.0 * p99_ms }
     }
 
     fn figures() -> Figures {
@@ -263,8 +289,9 @@ mod tests {
         }
     }
 
-    fn report() -> Report {
+    pub(in crate::load) fn report() -> Report {
         Report {
+            target: Target::Service,
             build: "release",
             conversations: 2,
             seconds: 3.0,

@@ -23,6 +23,8 @@ pub struct Latency {
     pub p50_ms: f64,
     /// 99 of 100 took no longer.
     pub p99_ms: f64,
+    /// 999 of 1000 took no longer.
+    pub p999_ms: f64,
     pub max_ms: f64,
 }
 
@@ -52,6 +54,7 @@ impl Delays {
             count: self.0.len(),
             p50_ms: ms(self.0.value_at_quantile(0.5)),
             p99_ms: ms(self.0.value_at_quantile(0.99)),
+            p999_ms: ms(self.0.value_at_quantile(0.999)),
             max_ms: ms(self.0.max()),
         }
     }
