@@ -7,41 +7,46 @@
 pub mod account;
 pub mod wire;
 
+mod encoder;
 mod failure;
+mod input;
 mod signature;
 
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_bedrockruntime::{
     Client,
+    error::SdkError,
     operation::{
         RequestId as _,
-        invoke_model_with_bidirectional_stream::InvokeModelWithBidirectionalStreamOutput as Response,
+        invoke_model_with_bidirectional_stream::{
+            InvokeModelWithBidirectionalStreamError as OpeningError,
+            InvokeModelWithBidirectionalStreamOutput as Response,
+        },
     },
     primitives::event_stream::EventReceiver,
     types::{
-        BidirectionalInputPayloadPart, InvokeModelWithBidirectionalStreamInput as Chunk,
         InvokeModelWithBidirectionalStreamOutput as ResponseEvent,
-        error::{
-            InvokeModelWithBidirectionalStreamInputError as InputError,
-            InvokeModelWithBidirectionalStreamOutputError as OutputError,
-        },
+        error::InvokeModelWithBidirectionalStreamOutputError as OutputError,
     },
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Blob;
+use bytes::Bytes;
 use events::contract::Speaker;
+use futures_util::stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId, ToolResult};
 use account::AccountStreams;
 pub use failure::StalledError;
 use failure::{opening_error, read_error};
-pub use signature::StreamAuthScheme;
+pub use input::StreamAuthScheme;
+use input::{InputEvent, InputInterceptor};
 use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole, Tool};
 
 /// Deadline for the response headers of a stream.
@@ -61,8 +66,6 @@ const AUDIO_EVENT_BYTES_MAX: usize = 4096;
 
 /// Pause between the messages of a history, as in the sample clients.
 const HISTORY_PAUSE: Duration = Duration::from_millis(10);
-
-type Item = Result<Chunk, InputError>;
 
 /// Opens streams.
 #[derive(Debug)]
@@ -118,9 +121,8 @@ pub enum Signal {
 #[derive(Debug)]
 pub struct Stream {
     ids: Ids,
-    audio: AudioInput,
     blocks: u32,
-    input: Option<mpsc::Sender<Item>>,
+    input: Option<mpsc::Sender<InputEvent>>,
     closing: CancellationToken,
     reader: AbortOnDropHandle<()>,
     requested_at: Instant,
@@ -143,7 +145,7 @@ impl Sonic {
     /// Opens a stream in the background. Its signals go to `signals`, with `id`.
     #[must_use]
     pub fn open(&self, id: StreamId, setup: Setup, signals: mpsc::Sender<(StreamId, Signal)>) -> Stream {
-        let (input, items) = mpsc::channel(INPUT_EVENTS_MAX);
+        let (input, events) = mpsc::channel(INPUT_EVENTS_MAX);
         let ids = Ids { prompt: uuid::Uuid::new_v4().to_string(), audio: uuid::Uuid::new_v4().to_string() };
         let closing = CancellationToken::new();
         let freest = self.connections.iter().max_by_key(|connection| connection.free.available_permits());
@@ -160,9 +162,8 @@ impl Sonic {
             closing: closing.clone(),
             account: self.account.clone(),
         };
-        let reader = tokio::spawn(run(opening, connection, items));
+        let reader = tokio::spawn(run(opening, connection, events));
         Stream {
-            audio: AudioInput::new(&ids),
             ids,
             blocks: 0,
             input: Some(input),
@@ -184,8 +185,11 @@ impl Stream {
     ///
     /// # Errors
     /// [`StalledError`].
-    pub fn audio(&self, pcm: &[u8]) -> Result<(), StalledError> {
-        pcm.chunks(AUDIO_EVENT_BYTES_MAX).try_for_each(|piece| self.push(self.audio.event(piece)))
+    pub fn audio(&self, mut pcm: Bytes) -> Result<(), StalledError> {
+        while pcm.len() > AUDIO_EVENT_BYTES_MAX {
+            self.push(InputEvent::Audio(pcm.split_to(AUDIO_EVENT_BYTES_MAX)))?;
+        }
+        if pcm.is_empty() { Ok(()) } else { self.push(InputEvent::Audio(pcm)) }
     }
 
     /// Sends a text, which the model answers at once.
@@ -195,7 +199,7 @@ impl Stream {
     pub fn text(&mut self, text: &str) -> Result<(), StalledError> {
         let content_name = self.block_name();
         let block = Block { content_name: &content_name, role: TextRole::User, interactive: true, text };
-        wire::text_block(&self.ids, block).into_iter().try_for_each(|event| self.push(event))
+        wire::text_block(&self.ids, block).into_iter().try_for_each(|json| self.push(InputEvent::Json(json)))
     }
 
     /// Returns the result of a tool call.
@@ -209,7 +213,7 @@ impl Stream {
             Err(error) => serde_json::json!({ "error": error }),
         };
         let events = wire::tool_result(&self.ids, &content_name, tool_use_id, &result);
-        events.into_iter().try_for_each(|event| self.push(event))
+        events.into_iter().try_for_each(|json| self.push(InputEvent::Json(json)))
     }
 
     /// Sends the closing sequence and ends the input. The stream is read until it ends, at most [`CLOSE_TIMEOUT`].
@@ -217,7 +221,7 @@ impl Stream {
         let ids = &self.ids;
         let sequence = [wire::content_end(ids, &ids.audio), wire::prompt_end(ids), wire::session_end()];
         // If the queue is full, the stream ends without the sequence.
-        let _ = sequence.into_iter().try_for_each(|event| self.push(event));
+        let _ = sequence.into_iter().try_for_each(|json| self.push(InputEvent::Json(json)));
         self.input = None;
         self.closing.cancel();
     }
@@ -227,9 +231,9 @@ impl Stream {
         drop(self.reader.detach());
     }
 
-    fn push(&self, event: Vec<u8>) -> Result<(), StalledError> {
+    fn push(&self, event: InputEvent) -> Result<(), StalledError> {
         match &self.input {
-            Some(input) => input.try_send(Ok(chunk(event))).map_err(|_| StalledError),
+            Some(input) => input.try_send(event).map_err(|_| StalledError),
             None => Ok(()),
         }
     }
@@ -246,7 +250,7 @@ struct Opening {
     ids: Ids,
     setup: Setup,
     model_id: String,
-    input: mpsc::Sender<Item>,
+    input: mpsc::Sender<InputEvent>,
     signals: mpsc::Sender<(StreamId, Signal)>,
     closing: CancellationToken,
     account: AccountStreams,
@@ -255,7 +259,7 @@ struct Opening {
 async fn run(
     opening: Opening,
     connection: Option<(Client, OwnedSemaphorePermit)>,
-    items: mpsc::Receiver<Item>,
+    events: mpsc::Receiver<InputEvent>,
 ) {
     let (id, signals, closing) = (opening.id, opening.signals.clone(), opening.closing.clone());
     let place = match connection {
@@ -271,7 +275,7 @@ async fn run(
         let _ = signals.send((id, Signal::Failed(error))).await;
         return;
     };
-    let last = match open(opening, &client, items).await {
+    let last = match open(opening, &client, events).await {
         Ok(response) => {
             if signals.send((id, Signal::Opened)).await.is_err() {
                 return;
@@ -290,14 +294,10 @@ async fn run(
 async fn open(
     opening: Opening,
     client: &Client,
-    items: mpsc::Receiver<Item>,
+    events: mpsc::Receiver<InputEvent>,
 ) -> Result<Response, StreamError> {
     let Opening { ids, setup, model_id, input, .. } = opening;
-    let call = client
-        .invoke_model_with_bidirectional_stream()
-        .model_id(model_id)
-        .body(ReceiverStream::new(items).into())
-        .send();
+    let call = call(client, model_id, &ids, events);
     let both = async { tokio::join!(biased; feed(&ids, &setup, input), call).1 };
     match tokio::time::timeout(OPEN_TIMEOUT, Box::pin(both)).await {
         Ok(Ok(response)) => Ok(response),
@@ -309,7 +309,20 @@ async fn open(
     }
 }
 
-async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<Item>) {
+/// Calls the model with `events` as the input.
+async fn call(
+    client: &Client,
+    model_id: String,
+    ids: &Ids,
+    events: mpsc::Receiver<InputEvent>,
+) -> Result<Response, SdkError<OpeningError, HttpResponse>> {
+    // The SDK demands a body, which the interceptor replaces.
+    let call =
+        client.invoke_model_with_bidirectional_stream().model_id(model_id).body(stream::empty().into());
+    call.customize().interceptor(InputInterceptor::new(AudioInput::new(ids), events)).send().await
+}
+
+async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<InputEvent>) {
     let mut block = 0;
     let mut text = |role, text: &str| {
         block += 1;
@@ -337,9 +350,9 @@ async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<Item>) {
     send_all(&input, vec![wire::audio_start(ids)]).await;
 }
 
-async fn send_all(input: &mpsc::Sender<Item>, events: Vec<Vec<u8>>) -> bool {
-    for event in events {
-        if input.send(Ok(chunk(event))).await.is_err() {
+async fn send_all(input: &mpsc::Sender<InputEvent>, events: Vec<Vec<u8>>) -> bool {
+    for json in events {
+        if input.send(InputEvent::Json(json)).await.is_err() {
             return false;
         }
     }
@@ -389,10 +402,6 @@ async fn read(
             }
         }
     }
-}
-
-fn chunk(json: Vec<u8>) -> Chunk {
-    Chunk::Chunk(BidirectionalInputPayloadPart::builder().bytes(Blob::new(json)).build())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Random walks over the state machine. One feeds arbitrary inputs at arbitrary times and checks the invariants. The other
 //! plays a learner and a model that transcribes the audio it gets, through lost and renewed streams and handovers, and
 //! checks that every word is recorded once. A failure prints the seed;
-//! `NOVA_WALK_SEED=<seed> cargo test -p ingress --lib every_word` replays it.
+//! `NOVA_WALK_SEED=<seed> cargo test --workspace --lib every_word` replays it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

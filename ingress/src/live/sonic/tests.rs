@@ -93,6 +93,7 @@ fn sonic(far: Far, streams_max: usize) -> Sonic {
         )))
         .retry_config(RetryConfig::disabled())
         .http_client(far)
+        .push_auth_scheme(StreamAuthScheme::default())
         .build();
     let account = AccountStreams::new(Arc::new(Coordination::in_process()), None);
     Sonic::new("amazon.nova-2-sonic-v1:0".to_owned(), vec![Client::from_conf(config)], streams_max, account)
@@ -124,11 +125,10 @@ async fn failed(signalled: &mut mpsc::Receiver<(StreamId, Signal)>) -> FailureCl
 }
 
 /// A stream without a call: only its input queue is open.
-fn unopened(capacity: usize) -> (Stream, mpsc::Receiver<Item>) {
+fn unopened(capacity: usize) -> (Stream, mpsc::Receiver<InputEvent>) {
     let (input, items) = mpsc::channel(capacity);
     let ids = Ids { prompt: "p".to_owned(), audio: "a".to_owned() };
     let stream = Stream {
-        audio: AudioInput::new(&ids),
         ids,
         blocks: 0,
         input: Some(input),
@@ -166,7 +166,7 @@ async fn streams_of_a_connection_are_bounded_and_their_places_come_back() {
 async fn what_a_stream_does_not_take_is_bounded() {
     let (stream, _signalled) = open(&sonic(Far::Silent, 1), 0);
     let mut taken = 0;
-    while stream.audio(&[0; AUDIO_EVENT_BYTES_MAX]).is_ok() {
+    while stream.audio(Bytes::from_static(&[0; AUDIO_EVENT_BYTES_MAX])).is_ok() {
         taken += 1;
     }
     assert_eq!(taken, INPUT_EVENTS_MAX);
@@ -175,14 +175,12 @@ async fn what_a_stream_does_not_take_is_bounded() {
 #[tokio::test]
 async fn long_audio_is_sent_in_pieces() {
     let (stream, mut items) = unopened(8);
-    stream.audio(&[0; 2 * AUDIO_EVENT_BYTES_MAX + 2]).unwrap();
+    stream.audio(Bytes::from_static(&[0; 2 * AUDIO_EVENT_BYTES_MAX + 2])).unwrap();
     drop(stream);
     let mut lengths = Vec::new();
     while let Some(item) = items.recv().await {
-        let Ok(Chunk::Chunk(part)) = item else { panic!("not a chunk") };
-        let event: serde_json::Value = serde_json::from_slice(part.bytes.unwrap().as_ref()).unwrap();
-        let content = event["event"]["audioInput"]["content"].as_str().unwrap();
-        lengths.push(BASE64_STANDARD.decode(content).unwrap().len());
+        let InputEvent::Audio(pcm) = item else { panic!("not audio: {item:?}") };
+        lengths.push(pcm.len());
     }
     assert_eq!(lengths, [AUDIO_EVENT_BYTES_MAX, AUDIO_EVENT_BYTES_MAX, 2]);
 }

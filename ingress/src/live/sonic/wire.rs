@@ -7,6 +7,7 @@
 mod input;
 mod output;
 
+pub(super) use input::base64_bytes;
 pub use input::{
     AudioInput, Block, Ids, Sensitivity, TEXT_INPUT_BYTES_MAX, TextRole, Tool, audio_start, content_end,
     prompt_end, prompt_start, session_end, session_start, text_block, tool_result,

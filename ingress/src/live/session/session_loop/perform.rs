@@ -33,7 +33,7 @@ impl SessionLoop<'_> {
                     self.streams.insert(stream, opened);
                 }
                 Output::SendAudio { stream, pcm } => {
-                    self.write_to_stream(stream, |stream| stream.audio(&pcm));
+                    self.write_to_stream(stream, |stream| stream.audio(pcm));
                 }
                 Output::SendText { stream, text } => {
                     self.write_to_stream(stream, |stream| stream.text(&text));

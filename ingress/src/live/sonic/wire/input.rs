@@ -183,7 +183,7 @@ pub fn audio_start(ids: &Ids) -> Vec<u8> {
     )
 }
 
-/// Builds `audioInput` events. The text around the samples is built once for a stream, so an event costs one allocation.
+/// Builds `audioInput` events. The text around the samples is built once for a stream.
 #[derive(Clone, Debug)]
 pub struct AudioInput {
     head: Vec<u8>,
@@ -200,21 +200,22 @@ impl AudioInput {
         Self { head: format!("{{\"event\":{{\"audioInput\":{names},\"content\":\"").into_bytes() }
     }
 
-    /// The event that carries `pcm`.
-    #[must_use]
-    pub fn event(&self, pcm: &[u8]) -> Vec<u8> {
-        let encoded = pcm.len().div_ceil(3) * 4;
-        let head = self.head.len();
-        let mut json = Vec::with_capacity(head + encoded + Self::TAIL.len());
+    /// Appends the event that carries `pcm`.
+    pub fn write(&self, pcm: &[u8], json: &mut Vec<u8>) {
+        let encoded = base64_bytes(pcm.len());
+        json.reserve(self.head.len() + encoded + Self::TAIL.len());
         json.extend_from_slice(&self.head);
-        json.resize(head + encoded, 0);
-        let written = STANDARD
-            .encode_slice(pcm, &mut json[head..])
-            .expect("the buffer has the length of padded base64 by construction");
-        json.truncate(head + written);
+        let at = json.len();
+        json.resize(at + encoded, 0);
+        let written = STANDARD.encode_slice(pcm, &mut json[at..]);
+        written.expect("the buffer has the length of padded base64 by construction");
         json.extend_from_slice(Self::TAIL);
-        json
     }
+}
+
+/// Length of padded base64, in bytes.
+pub(in crate::live::sonic) fn base64_bytes(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
 }
 
 /// The answer to a `toolUse`: `contentStart`, `toolResult`, `contentEnd`.
@@ -374,7 +375,9 @@ mod tests {
             let json = format!(
                 r#"{{"event":{{"audioInput":{{"promptName":"p","contentName":"a","content":"{content}"}}}}}}"#
             );
-            check(&audio.event(&pcm), &json);
+            let mut written = b"before".to_vec();
+            audio.write(&pcm, &mut written);
+            check(written.strip_prefix(b"before").unwrap(), &json);
         }
     }
 
