@@ -1,8 +1,10 @@
 //! The Sessions table: one item for each sign-in, with the key `userId`, `sessionId`. The pool's refresh token in it is
 //! encrypted ([`crate::account::sessions`]); the TTL removes an item when its refresh token has expired.
 
+use std::collections::HashSet;
+
 use anyhow::Context as _;
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use events::{
     contract::UserId,
     dynamo::{Item, is_conditional_check_failed, millis, number, read_item, text, to_item},
@@ -13,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::browser::Browser;
+
+/// Most sessions in one read: the limit of `BatchGetItem`.
+pub const BATCH_MAX: usize = 100;
 
 /// Reads and writes the items.
 #[derive(Clone, Debug)]
@@ -92,6 +97,39 @@ impl SessionStore {
             got.item.map(read_item).transpose().context("item of the Sessions table")?;
         // The TTL removes an item hours after its time.
         Ok(session.filter(|session| session.expires_at > now.as_second()))
+    }
+
+    /// Those of `sessions` that have ended at `now`, read consistently in one request: their items are missing or have expired.
+    /// A session that DynamoDB did not read in time is not among them. At most [`BATCH_MAX`] sessions.
+    ///
+    /// # Errors
+    /// The table cannot be read, or an item is not a session.
+    pub async fn ended_of(
+        &self,
+        sessions: &[(Uuid, UserId)],
+        now: Timestamp,
+    ) -> anyhow::Result<HashSet<Uuid>> {
+        let keys = sessions.iter().map(|(session_id, user_id)| key(user_id, *session_id)).collect();
+        let request = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .projection_expression("sessionId, expiresAt")
+            .consistent_read(true)
+            .build()
+            .context("a read of sessions")?;
+        let read = self.dynamodb.batch_get_item().request_items(&self.table, request).send().await;
+        let read = read.map_err(|error| describe(&error)).context("failed to read sessions")?;
+        let found = read.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        let unread = read.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+        let mut ended: HashSet<Uuid> = sessions.iter().map(|(session_id, _)| *session_id).collect();
+        for item in found.into_iter().chain(unread.into_iter().flat_map(|unread| unread.keys)) {
+            let Presence { session_id, expires_at } =
+                read_item(item).context("item of the Sessions table")?;
+            // A key alone says nothing about the end.
+            if expires_at.is_none_or(|at| at > now.as_second()) {
+                ended.remove(&session_id);
+            }
+        }
+        Ok(ended)
     }
 
     /// Stores the next generation of the session: `next` replaces the item with the generation before it. Returns whether it
@@ -194,6 +232,13 @@ impl SessionStore {
         let found = found.map_err(|error| describe(&error)).context("failed to list sessions")?;
         Ok(found.items.unwrap_or_default())
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Presence {
+    session_id: Uuid,
+    expires_at: Option<i64>,
 }
 
 #[derive(Deserialize)]

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use events::contract::UserId;
+use events::{contract::UserId, runtime::env};
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
 
-use super::{AccountSessions, CHANNEL, CHECK_INTERVAL, SessionError};
-use crate::coordination::Heard;
+use super::{AccountSessions, CHANNEL, CHECK_INTERVAL};
+use crate::{coordination::Heard, store::sessions::BATCH_MAX};
 
-/// Items of sessions that are read at one time for open sockets.
-const CHECKS_AT_ONCE: usize = 16;
+/// Concurrent reads for open sockets, of [`BATCH_MAX`] sessions each.
+const CHECKS_AT_ONCE: usize = 4;
 
 /// Pause before another attempt to subscribe; until then the checks alone find the ended sessions.
 const SUBSCRIBE_PAUSE: Duration = Duration::from_secs(2);
@@ -22,10 +22,7 @@ impl AccountSessions {
         tokio::join!(self.listen(), async {
             loop {
                 tokio::time::sleep(CHECK_INTERVAL).await;
-                let check = async |(session_id, user_id): (Uuid, UserId)| {
-                    self.check_watched(&user_id, session_id).await;
-                };
-                stream::iter(self.watched.all()).for_each_concurrent(CHECKS_AT_ONCE, check).await;
+                self.check_watched().await;
             }
         });
     }
@@ -49,10 +46,14 @@ impl AccountSessions {
         }
     }
 
-    async fn check_watched(&self, user_id: &UserId, session_id: Uuid) {
-        // A failure to read leaves the socket open until the next look.
-        if matches!(self.find(user_id, session_id).await, Err(SessionError::Ended)) {
-            self.forget(session_id);
-        }
+    /// One read for many sessions: a read for each costs more than their audio.
+    async fn check_watched(&self) {
+        let watched = self.watched.all();
+        let check = async |batch: &[(Uuid, UserId)]| {
+            // A failure to read leaves the sockets open until the next look.
+            let ended = self.store.ended_of(batch, env::now()).await.unwrap_or_default();
+            ended.into_iter().for_each(|session_id| self.forget(session_id));
+        };
+        stream::iter(watched.chunks(BATCH_MAX)).for_each_concurrent(CHECKS_AT_ONCE, check).await;
     }
 }
