@@ -28,7 +28,7 @@ const REPORT_EVERY: usize = 100;
 
 fn report(seed: u64, run: &Run) -> String {
     let mut text = format!(
-        "seed {seed}: the last calls and the violations\n(NOVA_SEED={seed} cargo test -p tests --test sim no_storm \
+        "seed {seed}: the last calls and the violations\n(NOVA_SEED={seed} cargo test --workspace --test sim no_storm \
          repeats it)\n"
     );
     for line in run.trace.iter().rev().take(TRACE_LINES).rev().chain(&run.violations) {

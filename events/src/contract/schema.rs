@@ -100,7 +100,7 @@ mod tests {
         events.into_iter().chain(documents).collect()
     }
 
-    /// `NOVA_BLESS=1 cargo test -p events` writes the files; a published shape only ever gains optional fields.
+    /// `NOVA_BLESS=1 cargo test --workspace --lib` writes the files; a published shape only ever gains optional fields.
     #[test]
     fn published_schemas_are_those_of_the_types() {
         for (name, schema) in published() {

@@ -23,7 +23,7 @@
 //!
 //! and a line in [`super::resources`]. Types of bodies, queries and paths derive `JsonSchema`. An error of the handler is a row in
 //! [`super::problem::codes`], listed with `problems`. The test `every_route_with_its_role` in `api/tests.rs` lists the route;
-//! `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes `schemas/api/openapi.json`.
+//! `NOVA_BLESS=1 cargo test --workspace --lib published_openapi` writes `schemas/api/openapi.json`.
 
 use std::sync::Arc;
 

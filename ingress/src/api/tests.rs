@@ -106,7 +106,7 @@ fn every_route_is_described_and_has_a_name_of_its_own() {
     }
 }
 
-/// `NOVA_BLESS=1 cargo test -p ingress --lib published_openapi` writes it.
+/// `NOVA_BLESS=1 cargo test --workspace --lib published_openapi` writes it.
 #[test]
 fn published_openapi_document_is_that_of_the_routes() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../schemas/api/openapi.json");

@@ -181,7 +181,7 @@ mod tests {
         transcript(&completed, &turns, &audio).unwrap()
     }
 
-    /// `NOVA_BLESS=1 cargo test -p workers` writes the file.
+    /// `NOVA_BLESS=1 cargo test --workspace --lib` writes the file.
     #[track_caller]
     fn golden(name: &str, content: &str) {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/transcript/golden").join(name);
