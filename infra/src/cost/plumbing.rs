@@ -59,7 +59,7 @@ pub fn savings(consumption: &Consumption, prices: &Prices) -> Vec<Saving> {
     // An append checks the header for the price of a write, so it can set the lease for nothing.
     let merged_renewals = renewals.write_units * write;
     let spending = of_ingress(consumption, "effects", |calls| calls.operation.starts_with("UpdateItem"));
-    let sessions = of_ingress(consumption, "sessions", |calls| calls.operation == "GetItem");
+    let sessions = of_ingress(consumption, "sessions", |calls| calls.operation == "BatchGetItem");
     // The first transaction is the start, and stays.
     let per_append = if appends.count == 0 { 0.0 } else { appends.write_units / count(appends.count) };
     let turns = count(appends.count.saturating_sub(1));

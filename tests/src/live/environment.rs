@@ -55,7 +55,7 @@ pub(super) fn config(simulator: &Simulator, set: BTreeMap<&'static str, String>)
         ("mail-from", "no-reply@nova.example".to_owned()),
         ("client-secret", CLIENT_SECRET.to_owned()),
         ("account-secret", "an account secret of tests with 32 bytes".to_owned()),
-        ("ticket-key", "a key of tests, thirty-two bytes".to_owned()),
+        ("ticket-key", "a key of tests with 32 bytes or more".to_owned()),
         ("ca-bundle", simulator.ca_file().display().to_string()),
     ]);
     options.extend(set);

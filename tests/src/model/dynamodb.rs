@@ -16,6 +16,9 @@ use super::{
 /// For how long DynamoDB recognises a repeated token.
 const TOKEN_WINDOW: Duration = Duration::from_secs(600);
 
+/// Most keys of a batch of reads.
+const BATCH_KEYS_MAX: usize = 100;
+
 /// The tables.
 #[derive(Debug, Default)]
 pub struct DynamoDb {
@@ -110,6 +113,31 @@ impl DynamoDb {
             Change::Check(..) => before,
         };
         capacities.wrote(table, before, after, in_transaction);
+    }
+
+    /// Reads items by their keys, of one table.
+    fn batch_get(&mut self, request: &Value) -> Result<Value, ServiceError> {
+        let tables = request["RequestItems"].as_object();
+        let (name, wanted) =
+            tables.filter(|tables| tables.len() == 1).and_then(|tables| tables.iter().next()).ok_or_else(
+                || ServiceError::unsupported("a batch of reads of another number of tables than one"),
+            )?;
+        let keys = wanted["Keys"].as_array().map_or(&[][..], Vec::as_slice);
+        if !(1..=BATCH_KEYS_MAX).contains(&keys.len()) {
+            return Err(ServiceError::new(400, "ValidationException", "a batch has 1 to 100 keys"));
+        }
+        let (_, table) = self.table(&json!({ "TableName": name }))?;
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(table.items.get(&table.key(key)?).map(|item| Value::Object(item.clone())));
+        }
+        if let Some(capacities) = &mut self.capacities {
+            // Each item is rounded up on its own.
+            for item in &found {
+                capacities.read(std::slice::from_ref(item), wanted["ConsistentRead"] == true);
+            }
+        }
+        Ok(json!({ "Responses": { name: found }, "UnprocessedKeys": {} }))
     }
 
     fn single(&mut self, kind: &str, request: &Value) -> Result<Value, ServiceError> {
@@ -338,6 +366,7 @@ pub(super) fn answer(state: &mut State, operation: &str, request: &Value) -> Res
             let found = table.items.get(&table.key(&request["Key"])?);
             found.map_or_else(|| json!({}), |item| json!({ "Item": item }))
         }
+        "BatchGetItem" => dynamodb.batch_get(request)?,
         "PutItem" => dynamodb.single("Put", request)?,
         "UpdateItem" => dynamodb.single("Update", request)?,
         "DeleteItem" => dynamodb.single("Delete", request)?,

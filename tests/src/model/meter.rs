@@ -57,7 +57,7 @@ fn operation(call: &Call, outcome: &Result<Answer, ServiceError>) -> String {
     first.map_or_else(|| name.clone(), |first| format!("{name} {first}"))
 }
 
-/// The table, bucket or queue; of a transaction the first table.
+/// The table, bucket or queue; of a transaction or a batch the first table.
 fn resource(input: &Value) -> String {
     let named = ["TableName", "bucket", "QueueUrl", "TopicArn", "EventBusName"]
         .iter()
@@ -66,6 +66,7 @@ fn resource(input: &Value) -> String {
         let first = input["TransactItems"][0].as_object()?.values().find(|write| write.is_object())?;
         first["TableName"].as_str()
     };
-    let name = named.or_else(of_transaction).unwrap_or_default();
+    let of_batch = || input["RequestItems"].as_object()?.keys().next().map(String::as_str);
+    let name = named.or_else(of_transaction).or_else(of_batch).unwrap_or_default();
     name.rsplit(['/', ':']).next().unwrap_or_default().to_owned()
 }
