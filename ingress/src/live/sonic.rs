@@ -5,12 +5,12 @@
 //! are several clients with a bounded number of streams each, and every stream has a deadline to open.
 
 pub mod account;
+pub mod encoder;
+pub mod signature;
 pub mod wire;
 
-mod encoder;
 mod failure;
 mod input;
-mod signature;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,10 +43,11 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, StreamId, ToolResult};
 use account::AccountStreams;
+use encoder::InputEvent;
 pub use failure::StalledError;
 use failure::{opening_error, read_error};
+use input::InputInterceptor;
 pub use input::StreamAuthScheme;
-use input::{InputEvent, InputInterceptor};
 use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole, Tool};
 
 /// Deadline for the response headers of a stream.

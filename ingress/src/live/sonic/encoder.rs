@@ -8,7 +8,6 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::{
-    input::InputEvent,
     signature::{MessageSigner, SIGNATURE_BYTES, SigningError},
     wire::{AudioInput, base64_bytes},
 };
@@ -48,9 +47,18 @@ const SIGNED_PAYLOAD_START: usize = PRELUDE_BYTES + SIGNED_HEADERS_BYTES;
 /// Room for some frames of audio, so that the buffer is seldom replaced.
 const BUFFER_BYTES: usize = 8 * 1024;
 
+/// An event of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputEvent {
+    /// `audioInput` with these samples, PCM s16le.
+    Audio(Bytes),
+    /// Any other event, as JSON.
+    Json(Vec<u8>),
+}
+
 /// See the module.
 #[derive(Debug)]
-pub(super) struct InputEncoder {
+pub struct InputEncoder {
     audio: AudioInput,
     signer: MessageSigner,
     chunk_headers: Vec<u8>,
@@ -60,7 +68,8 @@ pub(super) struct InputEncoder {
 }
 
 impl InputEncoder {
-    pub(super) fn new(audio: AudioInput, signer: MessageSigner) -> Self {
+    #[must_use]
+    pub fn new(audio: AudioInput, signer: MessageSigner) -> Self {
         let mut chunk_headers = Vec::new();
         for (name, value) in CHUNK_HEADERS {
             put_header(&mut chunk_headers, name, TYPE_STRING, value.as_bytes());
@@ -72,7 +81,7 @@ impl InputEncoder {
     ///
     /// # Errors
     /// [`SigningError::Time`].
-    pub(super) fn encode(&mut self, event: &InputEvent, seconds: u64) -> Result<Bytes, SigningError> {
+    pub fn encode(&mut self, event: &InputEvent, seconds: u64) -> Result<Bytes, SigningError> {
         let json = match event {
             InputEvent::Audio(pcm) => {
                 self.json.clear();
@@ -103,7 +112,7 @@ impl InputEncoder {
     ///
     /// # Errors
     /// [`SigningError::Time`].
-    pub(super) fn end(&mut self, seconds: u64) -> Result<Bytes, SigningError> {
+    pub fn end(&mut self, seconds: u64) -> Result<Bytes, SigningError> {
         begin_signed(&mut self.buffer, 0, seconds)?;
         self.sign(seconds)
     }

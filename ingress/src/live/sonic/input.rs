@@ -33,19 +33,10 @@ use http_body::{Body, Frame};
 use tokio::sync::mpsc;
 
 use super::{
-    encoder::InputEncoder,
+    encoder::{InputEncoder, InputEvent},
     signature::{MessageSigner, SigningError, Start},
     wire::AudioInput,
 };
-
-/// An event of the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum InputEvent {
-    /// `audioInput` with these samples, PCM s16le.
-    Audio(Bytes),
-    /// Any other event, as JSON.
-    Json(Vec<u8>),
-}
 
 /// `sigv4` for streams, see the module.
 #[derive(Debug, Default)]
@@ -56,8 +47,7 @@ pub struct StreamAuthScheme {
 /// Puts the body of a stream into its request, once.
 #[derive(Debug)]
 pub(super) struct InputInterceptor {
-    body: Mutex<Option<InputBody>>,
-    signer: SignerSlot,
+    input: Mutex<Option<(AudioInput, mpsc::Receiver<InputEvent>)>>,
 }
 
 /// The signer of a stream, on its way from the auth scheme to the body.
@@ -73,10 +63,11 @@ struct InputBody {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing was read.
+    /// Nothing was read. The SDK sends a signer to its own body, which must exist until then.
     Unread {
         audio: AudioInput,
         signer: SignerSlot,
+        _sdk: SdkBody,
     },
     Open(Box<InputEncoder>, SharedTimeSource),
     Ended,
@@ -89,9 +80,7 @@ impl Storable for SignerSlot {
 impl InputInterceptor {
     /// The input ends when the sender of `events` is dropped.
     pub(super) fn new(audio: AudioInput, events: mpsc::Receiver<InputEvent>) -> Self {
-        let signer = SignerSlot::default();
-        let body = InputBody { events, state: State::Unread { audio, signer: signer.clone() } };
-        Self { body: Mutex::new(Some(body)), signer }
+        Self { input: Mutex::new(Some((audio, events))) }
     }
 }
 
@@ -106,10 +95,13 @@ impl Intercept for InputInterceptor {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let body = body.ok_or("a stream cannot be opened twice")?;
-        *context.request_mut().body_mut() = SdkBody::from_body_1_x(body);
-        config.interceptor_state().store_put(self.signer.clone());
+        let input = self.input.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (audio, events) = input.ok_or("a stream cannot be opened twice")?;
+        let (body, signer) = (context.request_mut().body_mut(), SignerSlot::default());
+        let sdk = std::mem::replace(body, SdkBody::taken());
+        let state = State::Unread { audio, signer: signer.clone(), _sdk: sdk };
+        *body = SdkBody::from_body_1_x(InputBody { events, state });
+        config.interceptor_state().store_put(signer);
         Ok(())
     }
 }
@@ -182,7 +174,7 @@ impl Body for InputBody {
 impl State {
     /// The message of an event; the last message of the stream without one.
     fn encode(&mut self, event: Option<&InputEvent>) -> Result<Bytes, SigningError> {
-        if let Self::Unread { audio, signer } = self {
+        if let Self::Unread { audio, signer, .. } = self {
             let (signer, time) = signer.take().ok_or(SigningError::RequestUnsigned)?;
             *self = Self::Open(Box::new(InputEncoder::new(audio.clone(), signer)), time);
         }

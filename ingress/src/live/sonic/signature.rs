@@ -16,22 +16,23 @@ use ring::hmac;
 use sha2::{Digest as _, Sha256};
 
 /// Length of a signature and of a hash, in bytes.
-pub(super) const SIGNATURE_BYTES: usize = 32;
+pub const SIGNATURE_BYTES: usize = 32;
 
 /// A hash or a signature in lower-case hexadecimal digits.
 type Hex = [u8; 2 * SIGNATURE_BYTES];
 
 /// The start of the signature chain: the signature of the HTTP request and its scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Start {
-    pub(super) signature: String,
-    pub(super) region: String,
-    pub(super) service: String,
+pub struct Start {
+    pub signature: String,
+    pub region: String,
+    pub service: String,
 }
 
 impl Start {
     /// `AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, SignedHeaders=<names>, Signature=<hex>`
-    pub(super) fn parse(authorization: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(authorization: &str) -> Option<Self> {
         let (_, credential) = authorization.split_once("Credential=")?;
         let (scope, _) = credential.split_once(',')?;
         let mut scope = scope.rsplit('/').skip(1);
@@ -43,7 +44,7 @@ impl Start {
 
 /// Why a message cannot be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SigningError {
+pub enum SigningError {
     /// The HTTP request was not signed by [`super::StreamAuthScheme`] before its body was read.
     #[error("the request of the stream was not signed before its messages")]
     RequestUnsigned,
@@ -54,7 +55,7 @@ pub(super) enum SigningError {
 
 /// Signs the messages of one stream, one after the other.
 #[derive(Debug)]
-pub(super) struct MessageSigner {
+pub struct MessageSigner {
     credentials: Credentials,
     start: Start,
     /// The signature of the message before, first that of the request.
@@ -81,7 +82,8 @@ struct Second {
 }
 
 impl MessageSigner {
-    pub(super) fn new(credentials: Credentials, start: Start) -> Self {
+    #[must_use]
+    pub fn new(credentials: Credentials, start: Start) -> Self {
         let last = start.signature.as_bytes().to_vec();
         Self { credentials, start, last, day: None, second: None, to_sign: Vec::new() }
     }
@@ -90,13 +92,9 @@ impl MessageSigner {
     ///
     /// # Errors
     /// [`SigningError::Time`].
-    pub(super) fn sign(
-        &mut self,
-        payload: &[u8],
-        seconds: u64,
-    ) -> Result<[u8; SIGNATURE_BYTES], SigningError> {
-        let day = Day::of(&mut self.day, seconds, &self.credentials, &self.start);
+    pub fn sign(&mut self, payload: &[u8], seconds: u64) -> Result<[u8; SIGNATURE_BYTES], SigningError> {
         let second = Second::of(&mut self.second, seconds, &self.start)?;
+        let day = Day::of(&mut self.day, seconds, &self.credentials, &self.start);
         let payload_hash = hash(payload);
         self.to_sign.clear();
         for part in [second.head.as_bytes(), &self.last, b"\n", &second.date_hash, b"\n", &payload_hash] {

@@ -174,7 +174,7 @@ proptest! {
         events in collection::vec((event(), prop_oneof![0_u64..40, 0_u64..100_000_000]), 1..12),
         began_ms in 0_u64..4_000_000_000_000,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(check(events, began_ms));
     }
 }
