@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use workers::watchdog::Watchdog;
 
 use crate::{
+    access::second_dispatcher,
     faulty_session::{FaultySession, SessionPlan},
     reader::Reader,
     streams::Streams,
@@ -225,6 +226,7 @@ fn compare(measured: &Consumption, record: &Consumption) -> anyhow::Result<()> {
 fn consumption_of_a_conversation_is_that_of_the_record() -> anyhow::Result<()> {
     let log = Log::default();
     let writer = log.clone();
+    let _second = second_dispatcher();
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
