@@ -28,14 +28,15 @@ impl RelayProcess {
         options: &LoadOptions,
         conversations: usize,
     ) -> anyhow::Result<Self> {
+        let simulator = stack.simulator().context("the models are not simulated")?;
         let port = free_port()?;
         let mut command = Command::new(options.binaries.path("nova"));
         command
             .args(["relay", "--port", &port.to_string(), "--conversations", &conversations.to_string()])
             .env_clear()
             .env("AWS_REGION", REGION)
-            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", stack.bedrock_endpoint())
-            .env("AWS_CA_BUNDLE", stack.ca_bundle())
+            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &simulator.endpoint)
+            .env("AWS_CA_BUNDLE", &simulator.ca_bundle)
             // The simulator of a load test checks the form of signatures and not their keys.
             .env("AWS_ACCESS_KEY_ID", "relay")
             .env("AWS_SECRET_ACCESS_KEY", "relay");
