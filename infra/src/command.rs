@@ -3,6 +3,7 @@
 mod cost;
 mod demo;
 mod deploy;
+mod failover;
 mod image;
 mod load;
 mod ops;
@@ -49,6 +50,8 @@ enum Command {
     Cost(cost::CostOptions),
     /// Make the container image of the service.
     Image(image::ImageArguments),
+    /// Move the service to the standby region, or show what would be done.
+    Failover(failover::FailoverOptions),
     /// Operate the service: queues, dead letters, where a conversation is, replays.
     Ops(ops::OpsOptions),
     /// Publish the pictures, or have photographs made in their place.
@@ -70,6 +73,7 @@ pub(crate) async fn run(arguments: Arguments, console: &Console) -> anyhow::Resu
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments, console)).await,
         Command::Cost(options) => cost::run(&options, console),
         Command::Image(arguments) => image::run(arguments, console).await,
+        Command::Failover(options) => Box::pin(failover::run(options, console)).await,
         Command::Ops(options) => Box::pin(ops::run(options, console)).await,
         Command::Pictures(options) => Box::pin(pictures::run(options, console)).await,
         Command::Test => test::run(console).await,

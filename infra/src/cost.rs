@@ -10,7 +10,7 @@ mod document;
 mod plumbing;
 mod prices;
 
-pub use bill::{Bill, Demand, Line, Period, bill};
+pub use bill::{Bill, BillLine, Demand, Period, bill};
 pub use consumption::{Calls, Consumption};
 pub use deployed::Deployed;
 pub use document::{DOCUMENT_USD, Share};

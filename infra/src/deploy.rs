@@ -37,7 +37,7 @@ use crate::{
 };
 
 pub use crate::template::{ParameterSpec, Template};
-pub use change_set::{DeployOptions, StackOutcome, apply};
+pub use change_set::{DeployOptions, StackOutcome, apply, parameters, set_parameters};
 pub use environment::Environment;
 pub use glibc::{GLIBC_OF_LAMBDA, GlibcVersion, needed_glibc};
 pub use plan::{PlannedStack, StackKind, plan};
@@ -243,6 +243,10 @@ impl Deployment<'_> {
             progress.begin("Publishing the page");
             let files = page::publish(s3, get("PageBucket")?, self.artifacts.page, progress).await?;
             progress.end(&format!("{files} files"));
+        }
+        if self.environment.value("data", "PrimaryRegion").is_some_and(|region| !region.is_empty()) {
+            // Pictures and their table come from the primary.
+            return Ok(());
         }
         progress.begin("Publishing the pictures");
         let path_style = self.target == DeploymentTarget::Local;

@@ -2,7 +2,7 @@
 //!
 //! - Consumes `account.deletion_requested`, and delayed copies of it (see `events::account`).
 //! - Effect: deletes the learner's sessions, the conversations with their turns and pipeline effects, all versions of their transcripts,
-//!   assessments and recordings, the progress, the user of the pool, and last the Users record. A conversation that an
+//!   assessments and recordings, in both regions if there is a standby, the progress, the user of the pool, and last the Users record. A conversation that an
 //!   ingress still holds is taken over first.
 //! - Idempotent because a sweep deletes what it finds, and deleted data is not found again. The lease `erasure#<userId>` in
 //!   the Effects table excludes other attempts while it is held, and stays as a tombstone.
@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use clap::Parser;
 use events::{
     account::{DELAY_SECONDS_MAX, ErasureQueue},
@@ -80,6 +80,17 @@ pub struct Config {
     /// The user pool.
     #[arg(long, env = "NOVA_USER_POOL_ID", value_name = "NOVA_USER_POOL_ID")]
     pub user_pool_id: String,
+    /// The region with copies of transcripts and assessments; empty for none.
+    #[arg(long, env = "NOVA_REPLICA_REGION", value_name = "NOVA_REPLICA_REGION", default_value = "")]
+    pub replica_region: String,
+    /// The bucket of these copies.
+    #[arg(
+        long,
+        env = "NOVA_REPLICA_LOGS_BUCKET",
+        value_name = "NOVA_REPLICA_LOGS_BUCKET",
+        default_value = ""
+    )]
+    pub replica_logs_bucket: String,
     /// Seconds after the request within which everything that was in progress has ended.
     #[arg(
         long,
@@ -100,13 +111,20 @@ pub struct Erasure {
     sessions_table: String,
     progress_table: String,
     effects: Effects,
-    s3: aws_sdk_s3::Client,
-    logs_bucket: String,
-    audio_bucket: String,
+    /// The folders with objects of learners, each with the client of its region.
+    folders: Vec<Folder>,
     queue: ErasureQueue,
     settle_seconds: i32,
     /// Seconds since the request of the account that was swept, the oldest of them.
     age_seconds: Arc<Peak>,
+}
+
+/// A folder of a bucket, in which each learner has one.
+#[derive(Clone, Debug)]
+struct Folder {
+    s3: aws_sdk_s3::Client,
+    bucket: String,
+    name: &'static str,
 }
 
 impl Erasure {
@@ -145,9 +163,7 @@ impl Erasure {
             progress_table: progress_table.clone(),
             effects: Effects::new(dynamodb.clone(), effects_table.clone()),
             dynamodb,
-            s3,
-            logs_bucket: logs_bucket.clone(),
-            audio_bucket: audio_bucket.clone(),
+            folders: folders(config, aws, &s3),
             queue: ErasureQueue::new(sqs, queue_url),
             settle_seconds: config.erasure_settle_seconds,
             age_seconds: Arc::default(),
@@ -208,12 +224,8 @@ impl Erasure {
                 break;
             }
         }
-        for (bucket, folder) in [
-            (&self.logs_bucket, "transcripts"),
-            (&self.logs_bucket, "analyses"),
-            (&self.audio_bucket, "audio"),
-        ] {
-            found.objects += objects::erase(&self.s3, bucket, &format!("{folder}/{user_id}/")).await?;
+        for Folder { s3, bucket, name } in &self.folders {
+            found.objects += objects::erase(s3, bucket, &format!("{name}/{user_id}/")).await?;
         }
         found.progress_items = self.items_of_learner(&self.progress_table, "date", user_id).await?;
         Ok(found)
@@ -263,6 +275,25 @@ impl Erasure {
             }
         }
     }
+}
+
+/// The folders in both regions. The deletion of a version is not replicated, so the copies are deleted where they are. Recordings are
+/// not copied. The other region is not checked at the start: after a failover it is lost, and deletions wait for it.
+fn folders(config: &Config, aws: &SdkConfig, s3: &aws_sdk_s3::Client) -> Vec<Folder> {
+    let folder = |s3: &aws_sdk_s3::Client, bucket: &str, name| Folder {
+        s3: s3.clone(),
+        bucket: bucket.to_owned(),
+        name,
+    };
+    let logs = ["transcripts", "analyses"];
+    let mut folders: Vec<Folder> = logs.iter().map(|name| folder(s3, &config.logs_bucket, name)).collect();
+    folders.push(folder(s3, &config.audio_bucket, "audio"));
+    if !config.replica_region.is_empty() {
+        let region = Region::new(config.replica_region.clone());
+        let there = s3_client(&aws.to_builder().region(region).build());
+        folders.extend(logs.iter().map(|name| folder(&there, &config.replica_logs_bucket, name)));
+    }
+    folders
 }
 
 impl EventHandler for Erasure {

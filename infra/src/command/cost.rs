@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
 use infra::cost::{
-    Bill, Consumption, DOCUMENT_USD, Demand, Deployed, Line, Period, PriceList, Saving, bill, plumbing_usd,
-    savings,
+    Bill, BillLine, Consumption, DOCUMENT_USD, Demand, Deployed, Period, PriceList, Saving, bill,
+    plumbing_usd, savings,
 };
 use serde_json::json;
 
@@ -79,7 +79,7 @@ fn lines(bill: &Bill, list: &PriceList, savings: &[Saving]) -> Vec<String> {
         String::new(),
         format!("  {:18} {:>10} {:>10}  why it differs", "service", "this bill", "document"),
     ];
-    for Line { share, usd, document_usd, why } in &bill.lines {
+    for BillLine { share, usd, document_usd, why } in &bill.lines {
         let document = document_usd.map_or_else(|| "-".to_owned(), |usd| format!("{usd:.0}"));
         lines.push(format!("  {:18} {usd:>10.2} {document:>10}  {why}", share.name()));
     }

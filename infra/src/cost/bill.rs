@@ -79,7 +79,7 @@ pub struct Demand {
 /// A part of the bill.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Line {
+pub struct BillLine {
     #[serde(rename = "service", serialize_with = "name")]
     pub share: Share,
     /// US dollars a month.
@@ -94,7 +94,7 @@ pub struct Line {
 pub struct Bill {
     pub demand: Demand,
     pub conversations: f64,
-    pub lines: Vec<Line>,
+    pub lines: Vec<BillLine>,
     pub sum_usd: f64,
     /// US dollars of one conversation: speech, assessment, plumbing.
     pub speech_usd: f64,
@@ -132,9 +132,9 @@ pub fn bill(
     let month = Month { prices: &list.prices, consumption, deployed, demand, conversations, assessment_usd };
     let line = |share: Share| {
         let (usd, document_usd) = (month.usd(share), share.document_usd());
-        Line { share, usd, document_usd, why: share.why() }
+        BillLine { share, usd, document_usd, why: share.why() }
     };
-    let lines: Vec<Line> = Share::ALL.into_iter().map(line).collect();
+    let lines: Vec<BillLine> = Share::ALL.into_iter().map(line).collect();
     let per_minute = consumption.speech_usd() / consumption.minutes();
     Ok(Bill {
         demand,

@@ -101,6 +101,58 @@ pub async fn apply(
     Ok(StackOutcome { outputs: outputs(&done), changes: lines })
 }
 
+/// Parameters and outputs of a deployed stack by name.
+///
+/// # Errors
+/// There is no such stack, or CloudFormation does not respond.
+pub async fn parameters(client: &Client, name: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let stack = find(client, name).await?;
+    let mut all = outputs(&stack);
+    all.extend(stack.parameters().iter().filter_map(|parameter| {
+        Some((parameter.parameter_key()?.to_owned(), parameter.parameter_value()?.to_owned()))
+    }));
+    Ok(all)
+}
+
+/// Changes parameters of a deployed stack and nothing else: the template is the deployed one.
+///
+/// # Errors
+/// As those of [`apply`].
+pub async fn set_parameters(
+    client: &Client,
+    name: &str,
+    values: &[(&str, String)],
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let stack = find(client, name).await?;
+    let kept = stack.parameters().iter().filter_map(|parameter| parameter.parameter_key());
+    let kept = kept.filter(|key| values.iter().all(|(name, _)| name != key));
+    let kept = kept.map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
+    let set = values
+        .iter()
+        .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(value).build());
+    let id = format!("parameters-{}", Uuid::new_v4());
+    let created = client
+        .create_change_set()
+        .stack_name(name)
+        .change_set_name(&id)
+        .change_set_type(ChangeSetType::Update)
+        .use_previous_template(true)
+        .set_parameters(Some(kept.chain(set).collect()))
+        .capabilities(Capability::CapabilityNamedIam)
+        .send()
+        .await;
+    let id = match created {
+        Ok(created) => created.id.unwrap_or(id),
+        Err(error) => bail!("CloudFormation refuses the stack {name}: {}", DisplayErrorContext(&error)),
+    };
+    if changes(client, name, &id).await?.is_none() {
+        discard(client, name, &id, &ChangeSetType::Update).await;
+        return Ok(());
+    }
+    execute(client, name, &id, progress).await.map(drop)
+}
+
 /// Whether the stack has to be created, after the removal of a creation that failed.
 async fn change_set_type(client: &Client, name: &str) -> anyhow::Result<ChangeSetType> {
     let Some(stack) = look(client, name).await? else { return Ok(ChangeSetType::Create) };

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use events::workers::Worker;
 
 use super::Environment;
-use crate::template::Template;
+use crate::{service_rates::backlog_per_task, template::Template};
 
 /// A template, deployed once or, for workers, once for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +126,7 @@ impl StackKind {
             // No other worker makes up for what watchdog and erasure do late.
             Self::Worker(worker) => vec![
                 ("Worker", worker.name().to_owned()),
+                ("BacklogPerTask", backlog_per_task(worker).to_string()),
                 ("Interruptible", (!matches!(worker, Worker::Watchdog | Worker::Erasure)).to_string()),
             ],
             Self::Monitoring => vec![
@@ -276,14 +277,14 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_at_once() {
         let more =
-            "parameters: { HostedZoneId: x, Domain: y }\nstacks: { api: { TasksMax: 0, Size: 1 }, web: {} }";
+            "parameters: { HostedZoneId: x, Domain: y }\nstacks: { api: { TasksMax: -1, Size: 1 }, web: {} }";
         let provided = BTreeMap::from([("Env".to_owned(), "production".to_owned())]);
         let error = plan(&environment(more), [StackKind::Network, StackKind::Api], &provided).unwrap_err();
         let error = error.to_string();
         for part in [
             "api: HostedZoneId: \"x\" does not match",
             "api: Image has no value: The image of the binaries",
-            "api: TasksMax: 0 is not in 1 and more",
+            "api: TasksMax: -1 is not in 0 and more",
             "parameters: no stack has a parameter Domain",
             "stacks: api has no parameter Size",
             "stacks: there is no stack web, only access, api",

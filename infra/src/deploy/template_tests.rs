@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::test_resolved::{ResolvedStack, resolved};
+use super::test_resolved::{REGION, ResolvedStack, resolved, resolved_with};
 
 /// A resource: stack, logical id, and the whole resource.
 type Found<'a> = (String, &'a Value);
@@ -12,7 +12,7 @@ type Found<'a> = (String, &'a Value);
 /// Resources that hold data, or whose loss ends the access to data. Each is kept when its stack goes.
 const KEPT: [&str; 8] = [
     "AWS::Cognito::UserPool",
-    "AWS::DynamoDB::Table",
+    "AWS::DynamoDB::GlobalTable",
     "AWS::ECR::Repository",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
@@ -115,17 +115,56 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
+/// The regions of a table, in each of which it is protected and recoverable.
+fn regions(table: &Value) -> Vec<&str> {
+    let replicas = table["Properties"]["Replicas"].as_array().unwrap().iter();
+    replicas
+        .map(|replica| {
+            let recovery = &replica["PointInTimeRecoverySpecification"];
+            assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{replica}");
+            assert_eq!(recovery["RecoveryPeriodInDays"], 35, "{replica}");
+            assert_eq!(replica["DeletionProtectionEnabled"], true, "{replica}");
+            replica["Region"].as_str().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn other_region_has_copies_of_tables_documents_and_backups_and_none_of_recordings() {
+    let stacks = resolved_with("prod", ", ReplicaRegion: us-west-2");
+    for (name, table) in of_type(&stacks, "AWS::DynamoDB::GlobalTable") {
+        assert_eq!(regions(table), [REGION, "us-west-2"], "{name}");
+        assert!(table["Properties"]["StreamSpecification"].is_object(), "{name}");
+    }
+    let replicated: Vec<String> = of_type(&stacks, "AWS::S3::Bucket")
+        .into_iter()
+        .filter(|(_, bucket)| {
+            let rule = &bucket["Properties"]["ReplicationConfiguration"]["Rules"][0];
+            let to = rule["Destination"]["Bucket"].as_str().unwrap_or_default();
+            rule["DeleteMarkerReplication"]["Status"] == "Enabled" && to.ends_with("-us-west-2")
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(replicated, ["nova-data/ImagesBucket", "nova-data/LogsBucket"]);
+    let plans = of_type(&stacks, "AWS::Backup::BackupPlan");
+    let rule = &plans[0].1["Properties"]["BackupPlan"]["BackupPlanRule"][0];
+    assert_eq!((&rule["Lifecycle"]["DeleteAfterDays"], &rule["CopyActions"][0]["Lifecycle"]["DeleteAfterDays"]), (&35.into(), &35.into()));
+    let vault = rule["CopyActions"][0]["DestinationBackupVaultArn"].as_str().unwrap();
+    assert!(vault.starts_with("arn:aws:backup:us-west-2:"), "{vault}");
+
+    // The tables of the standby are those replicas.
+    let standby = resolved_with("prod", ", PrimaryRegion: us-west-2");
+    assert_eq!(of_type(&standby, "AWS::DynamoDB::GlobalTable").len(), 0);
+}
+
 #[test]
 fn stores_are_encrypted_and_recoverable() {
     let stacks = resolved("prod");
-    for (name, table) in of_type(&stacks, "AWS::DynamoDB::Table") {
+    for (name, table) in of_type(&stacks, "AWS::DynamoDB::GlobalTable") {
         let properties = &table["Properties"];
         assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
-        let recovery = &properties["PointInTimeRecoverySpecification"];
-        assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
-        assert_eq!(recovery["RecoveryPeriodInDays"], 35, "{name}");
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
-        assert_eq!(properties["DeletionProtectionEnabled"], true, "{name}");
+        assert_eq!(regions(table), [REGION], "{name}");
     }
     for (name, bucket) in of_type(&stacks, "AWS::S3::Bucket") {
         let rules = &bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"];

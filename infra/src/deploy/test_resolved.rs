@@ -27,8 +27,13 @@ pub(super) fn production() -> Vec<ResolvedStack> {
 
 /// All stacks of a stage.
 pub(super) fn resolved(stage: &str) -> Vec<ResolvedStack> {
+    resolved_with(stage, "")
+}
+
+/// The same with further parameters, each `, Name: value`.
+pub(super) fn resolved_with(stage: &str, parameters: &str) -> Vec<ResolvedStack> {
     let environment = format!(
-        "stage: {stage}\nregion: {REGION}\naccount: \"{ACCOUNT}\"\nparameters: {{ HostedZoneId: Z0123456789 }}"
+        "stage: {stage}\nregion: {REGION}\naccount: \"{ACCOUNT}\"\nparameters: {{ HostedZoneId: Z0123456789{parameters} }}"
     );
     let environment = Environment::parse(&environment).unwrap();
     let image = format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/nova-api@sha256:{}", "0".repeat(64));
@@ -170,7 +175,7 @@ impl Resolver<'_> {
         let (kind, properties) = self.resource(name);
         let named = |property: &str| text(&self.value(&properties[property]));
         json!(match kind {
-            "AWS::DynamoDB::Table" => named("TableName"),
+            "AWS::DynamoDB::GlobalTable" => named("TableName"),
             "AWS::S3::Bucket" => named("BucketName"),
             "AWS::SQS::Queue" =>
                 format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{}", named("QueueName")),
@@ -201,7 +206,7 @@ impl Resolver<'_> {
         match kind {
             "AWS::SQS::Queue" => of("sqs", named("QueueName")),
             "AWS::S3::Bucket" => format!("arn:aws:s3:::{}", named("BucketName")),
-            "AWS::DynamoDB::Table" => of("dynamodb", format!("table/{}", named("TableName"))),
+            "AWS::DynamoDB::GlobalTable" => of("dynamodb", format!("table/{}", named("TableName"))),
             "AWS::Events::EventBus" => of("events", format!("event-bus/{}", named("Name"))),
             "AWS::Cognito::UserPool" => of("cognito-idp", format!("userpool/{REGION}_{name}")),
             "AWS::KMS::Key" => of("kms", format!("key/{name}")),

@@ -2,12 +2,12 @@
 //! the only place where it is written.
 //!
 //! MiniStack 1.5.33 reports CREATE_COMPLETE for tables and buckets but throws away time to live, encryption,
-//! point-in-time recovery and lifecycle rules. Its own service calls for them do work. Buckets under a key of KMS are encrypted by S3
+//! point-in-time recovery, replicas, replication and lifecycle rules. Its own service calls for them do work. Buckets under a key of KMS are encrypted by S3
 //! itself there: the emulator neither encrypts with such a key nor checks who may use it.
 
 use anyhow::{Context as _, bail};
 use saphyr::{LoadableYamlNode as _, Yaml};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
 use crate::template::json;
@@ -23,13 +23,13 @@ pub(super) struct UnsupportedProperties {
 /// Demanded properties by the type of resource.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Properties {
-    /// Of an `AWS::DynamoDB::Table`.
+    /// Of an `AWS::DynamoDB::GlobalTable`.
     Table(TableProperties),
     /// Of an `AWS::S3::Bucket`.
     Bucket(BucketProperties),
 }
 
-/// Of an `AWS::DynamoDB::Table`.
+/// Of an `AWS::DynamoDB::GlobalTable`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TableProperties {
@@ -37,7 +37,8 @@ pub(super) struct TableProperties {
     pub(super) time_to_live: Option<TimeToLive>,
     #[serde(rename = "SSESpecification")]
     pub(super) encryption: Option<TableEncryption>,
-    #[serde(rename = "PointInTimeRecoverySpecification")]
+    /// The local cloud has one region, so the first replica is the table. The others depend on a condition.
+    #[serde(rename = "Replicas", deserialize_with = "first_replica", default)]
     pub(super) recovery: Option<Recovery>,
 }
 
@@ -69,6 +70,8 @@ pub(super) struct BucketProperties {
     pub(super) encryption: Option<BucketEncryption>,
     #[serde(rename = "LifecycleConfiguration")]
     pub(super) lifecycle: Option<Lifecycle>,
+    #[serde(rename = "ReplicationConfiguration", deserialize_with = "only_replicated", default)]
+    _replication: (),
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -144,7 +147,7 @@ pub(super) fn read(template: &str) -> anyhow::Result<Vec<UnsupportedProperties>>
         let properties = resource.as_mapping_get("Properties").map_or(Value::Null, json);
         let understood = || format!("cannot apply the properties of {logical_id}");
         let properties = match kind {
-            "AWS::DynamoDB::Table" => {
+            "AWS::DynamoDB::GlobalTable" => {
                 Properties::Table(serde_json::from_value(properties).with_context(understood)?)
             }
             "AWS::S3::Bucket" => {
@@ -155,6 +158,35 @@ pub(super) fn read(template: &str) -> anyhow::Result<Vec<UnsupportedProperties>>
         all.push(UnsupportedProperties { logical_id, properties });
     }
     Ok(all)
+}
+
+/// The recovery of the first replica. A further one is a demand only where there is another region.
+fn first_replica<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Recovery>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Replica {
+        point_in_time_recovery_specification: Option<Recovery>,
+    }
+    let mut replicas = Vec::<Value>::deserialize(deserializer)?.into_iter();
+    let first = replicas.next().ok_or_else(|| Error::custom("a table without replicas"))?;
+    replicas.try_for_each(|replica| conditional(&replica).map_err(Error::custom))?;
+    let first: Replica = serde_json::from_value(first).map_err(Error::custom)?;
+    Ok(first.point_in_time_recovery_specification)
+}
+
+fn only_replicated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    conditional(&Value::deserialize(deserializer)?).map_err(Error::custom)
+}
+
+/// Refuses a demand that the local cloud drops although it applies there.
+fn conditional(demand: &Value) -> Result<(), &'static str> {
+    let is_conditional =
+        demand["Fn::If"][0] == "Replicated" && demand["Fn::If"][2]["Fn::Ref"] == "AWS::NoValue";
+    if is_conditional {
+        Ok(())
+    } else {
+        Err("the local cloud has no other region; a replica needs the condition Replicated")
+    }
 }
 
 #[cfg(test)]
@@ -287,8 +319,21 @@ mod tests {
     }
 
     #[test]
+    fn replica_without_the_condition_is_an_error() {
+        let table = |replica: &str| {
+            format!(
+                "Resources:\n  T:\n    Type: AWS::DynamoDB::GlobalTable\n    Properties:\n      Replicas:\n        \
+                 - {{ Region: us-east-1 }}\n        - {replica}\n"
+            )
+        };
+        assert!(read(&table("!If [Replicated, { Region: us-west-2 }, !Ref AWS::NoValue]")).is_ok());
+        let error = format!("{:#}", read(&table("{ Region: us-west-2 }")).unwrap_err());
+        assert!(error.contains("needs the condition Replicated"), "{error}");
+    }
+
+    #[test]
     fn a_demand_that_depends_on_a_parameter_is_an_error() {
-        let template = "Resources:\n  T:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      \
+        let template = "Resources:\n  T:\n    Type: AWS::DynamoDB::GlobalTable\n    Properties:\n      \
             SSESpecification:\n        SSEEnabled: !If [Production, true, false]\n";
         assert!(read(template).is_err());
     }

@@ -229,7 +229,12 @@ impl DynamoDb {
         let (_, table) = self.table(request)?;
         let after = request.get("ExclusiveStartKey").map(|key| table.key(key)).transpose()?;
         let items = table.items.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
-        table.page(items.map(|(_, item)| item).collect(), request, page, &[])
+        let index = request["IndexName"].as_str().map(index_key).transpose()?;
+        let is_held = |item: &&Item| {
+            index.is_none_or(|(partition, sort)| item.contains_key(partition) && item.contains_key(sort))
+        };
+        let names = index.map_or([None, None], |(partition, sort)| [Some(partition), Some(sort)]);
+        table.page(items.map(|(_, item)| item).filter(is_held).collect(), request, page, &names)
     }
 }
 
@@ -256,12 +261,7 @@ fn batch(state: &mut State, request: &Value) -> Result<Value, ServiceError> {
 impl Table {
     /// A query of an index. An index does not contain items without its attributes.
     fn by_index(&self, index: &str, request: &Value, page: usize) -> Result<Value, ServiceError> {
-        let (partition, sort) = match index {
-            "userId-timestamp-index" => ("userId", "timestamp"),
-            "date-updatedAt-index" => ("date", "updatedAt"),
-            "alertMonth-alertAt-index" => ("alertMonth", "alertAt"),
-            _ => return Err(ServiceError::unsupported(format!("the index {index}"))),
-        };
+        let (partition, sort) = index_key(index)?;
         let scope = Scope::of(request);
         let condition = request["KeyConditionExpression"].as_str().unwrap_or_default();
         if scope.equal_to(condition, partition).map_err(ServiceError::unsupported)?.is_none() {
@@ -329,6 +329,16 @@ impl Table {
         let mut schema = vec![json!({ "AttributeName": self.partition, "KeyType": "HASH" })];
         schema.extend(self.sort.map(|sort| json!({ "AttributeName": sort, "KeyType": "RANGE" })));
         json!({ "Table": { "TableName": name, "KeySchema": schema, "TableStatus": "ACTIVE" } })
+    }
+}
+
+/// The key attributes of an index.
+fn index_key(index: &str) -> Result<(&'static str, &'static str), ServiceError> {
+    match index {
+        "userId-timestamp-index" => Ok(("userId", "timestamp")),
+        "date-updatedAt-index" => Ok(("date", "updatedAt")),
+        "alertMonth-alertAt-index" => Ok(("alertMonth", "alertAt")),
+        _ => Err(ServiceError::unsupported(format!("the index {index}"))),
     }
 }
 

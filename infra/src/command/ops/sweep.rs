@@ -1,29 +1,15 @@
-//! Finds every conversation that has stopped, in the whole journal, and sends what is missing.
-//!
-//! Whether a conversation has stopped, and since when, is the rule of the watchdog's audit. What has no published end gets
-//! the watchdog's message, a missing stage gets the conversation's event again. Both may be repeated: the receivers
-//! recognise what they did.
+//! Shows every conversation that has stopped, and sends what is missing: `infra::sweep`.
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use events::{
-    contract::{ConversationId, Stage},
-    journal::{Header, Journal, JournalConfig, WATCH_DELAY_SECONDS, Watch},
-    pipeline::{Found, LIMITS, Limits, Stall},
-    workers::Worker,
-};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::Timestamp;
-use serde::Serialize;
+use anyhow::bail;
+use events::pipeline::{LIMITS, Limits};
+use infra::sweep::{Sweep, SweepReport, SweepScope};
 
 use super::{Shown, table::table, target::Target};
 
 /// Exit code when something is missing and was not sent, because `--apply` was not given.
 const EXIT_MISSING: u8 = 3;
-
-/// Conversations whose stages are read at once.
-const AT_ONCE: usize = 8;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes:
@@ -45,63 +31,20 @@ pub(super) struct SweepOptions {
     stage_seconds: u32,
 }
 
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    applied: bool,
-    /// Conversations that were looked at.
-    conversations: usize,
-    /// Items of the journal that are no header of this version.
-    unreadable: usize,
-    /// Whether the limit was reached before the end of the journal.
-    truncated: bool,
-    gaps: Vec<Gap>,
-}
-
-/// A conversation that has stopped.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Gap {
-    conversation_id: ConversationId,
-    missing: Vec<&'static str>,
-    since: Timestamp,
-    /// What is sent: `watch` or `replay`.
-    send: Mending,
-    #[serde(skip)]
-    header: Header,
-}
-
-/// What brings a conversation on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Mending {
-    /// The watchdog's message: it ends and publishes the conversation.
-    Watch,
-    /// The conversation's event.
-    Replay,
-}
-
-impl Mending {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Watch => "the watchdog's message",
-            Self::Replay => "conversation.completed",
-        }
-    }
-}
-
 pub(super) async fn run(
     options: &SweepOptions,
     target: &Target,
     shown: Shown<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let report = look(options, target, shown).await?;
+    let limits = Limits { complete_seconds: options.complete_seconds, stage_seconds: options.stage_seconds };
+    let most = usize::try_from(options.limit).unwrap_or(usize::MAX);
+    let sweep = Sweep::new(&target.sdk, target.s3.clone(), &target.outputs)?;
+    let note = |looked_at, stopped| {
+        shown.console.note(&format!("looked at {looked_at} conversations, {stopped} have stopped"));
+    };
+    let mut report = sweep.look(SweepScope::Overdue(limits), most, note).await?;
     if options.apply {
-        for (sent, gap) in report.gaps.iter().enumerate() {
-            send(gap, target)
-                .await
-                .with_context(|| format!("stopped after {sent} of {} conversations", report.gaps.len()))?;
-        }
+        sweep.send(&mut report).await?;
         shown.console.note(&format!("sent for {} conversations", report.gaps.len()));
     }
     shown.result(&report, lines)?;
@@ -115,79 +58,7 @@ pub(super) async fn run(
     Ok(if is_missing { ExitCode::from(EXIT_MISSING) } else { ExitCode::SUCCESS })
 }
 
-/// Reads the journal page by page.
-async fn look(options: &SweepOptions, target: &Target, shown: Shown<'_>) -> anyhow::Result<Report> {
-    let limits = Limits { complete_seconds: options.complete_seconds, stage_seconds: options.stage_seconds };
-    let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
-    let mut report = Report { applied: options.apply, ..Report::default() };
-    let mut after = None;
-    loop {
-        let mut page = target.journal.scan(after).await.context("cannot read the journal")?;
-        let left = limit - report.conversations;
-        report.truncated = page.headers.len() > left || (page.headers.len() == left && page.next.is_some());
-        page.headers.truncate(left);
-        report.conversations += page.headers.len();
-        report.unreadable += page.unreadable;
-        let looked = stream::iter(page.headers.into_iter().map(|header| async move {
-            // The list is from an index that may be behind.
-            let found = target.pipeline.find(header.start.conversation_id).await;
-            anyhow::Ok(found?.and_then(|found| gap(found, Timestamp::now(), limits)))
-        }));
-        let gaps: Vec<Option<Gap>> = looked
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
-            .context("cannot read the stages of a conversation")?;
-        report.gaps.extend(gaps.into_iter().flatten());
-        shown.console.note(&format!(
-            "looked at {} conversations, {} have stopped",
-            report.conversations,
-            report.gaps.len()
-        ));
-        after = page.next;
-        if after.is_none() || report.truncated {
-            return Ok(report);
-        }
-    }
-}
-
-/// Where the conversation has stopped, and what brings it on; `None` if it is complete or on its way in time.
-fn gap(found: Found, now: Timestamp, limits: Limits) -> Option<Gap> {
-    let trail = found.trail();
-    let stalls = trail.stalled_at(now, limits);
-    let since = stalls.iter().map(|stall| stall.since).min()?;
-    let is_unpublished = |stall: &Stall| matches!(stall.stage, Stage::Ended | Stage::Published);
-    let send = if stalls.iter().any(is_unpublished) { Mending::Watch } else { Mending::Replay };
-    Some(Gap {
-        conversation_id: trail.conversation_id,
-        missing: stalls.iter().map(|stall| stall.stage.name()).collect(),
-        since,
-        send,
-        header: found.header,
-    })
-}
-
-async fn send(gap: &Gap, target: &Target) -> anyhow::Result<()> {
-    match gap.send {
-        Mending::Watch => {
-            let config = JournalConfig {
-                table: target.outputs.conversations_table.clone(),
-                effects_table: target.outputs.effects_table.clone(),
-                watchdog_queue_url: target.outputs.queue(Worker::Watchdog)?.url.clone(),
-                watch_delay_seconds: WATCH_DELAY_SECONDS,
-            };
-            let journal = Journal::new(target.dynamodb.clone(), target.sqs.clone(), config);
-            let watch = Watch::new(gap.conversation_id);
-            journal.watch(&watch, 0).await.context("cannot send the watchdog's message")
-        }
-        Mending::Replay => {
-            let completed = gap.header.completed().context("a published conversation has ended")?;
-            target.bus.publish(&[completed]).await.context("cannot publish the event")
-        }
-    }
-}
-
-fn lines(report: &Report) -> Vec<String> {
+fn lines(report: &SweepReport) -> Vec<String> {
     if report.gaps.is_empty() {
         return vec![format!("{} conversations, nothing is missing.", report.conversations)];
     }

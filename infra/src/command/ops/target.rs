@@ -54,6 +54,7 @@ pub(in crate::command) struct Reached {
 
 /// What the operator works on.
 pub(super) struct Target {
+    pub(super) sdk: SdkConfig,
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
     pub(super) s3: aws_sdk_s3::Client,
@@ -122,6 +123,7 @@ impl Target {
             logs_bucket: outputs.logs_bucket.clone(),
         };
         Self {
+            sdk: sdk.clone(),
             sqs: aws_sdk_sqs::Client::new(sdk),
             cognito: aws_sdk_cognitoidentityprovider::Client::new(sdk),
             s3,
@@ -174,7 +176,7 @@ impl Target {
 }
 
 /// The outputs of the stacks that begin with `prefix`.
-async fn deployed(sdk: &SdkConfig, prefix: &str) -> anyhow::Result<Outputs> {
+pub(in crate::command) async fn deployed(sdk: &SdkConfig, prefix: &str) -> anyhow::Result<Outputs> {
     let cloudformation = aws_sdk_cloudformation::Client::new(sdk);
     let mut outputs = BTreeMap::new();
     for kind in stacks() {
