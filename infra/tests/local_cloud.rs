@@ -5,10 +5,10 @@
 
 #[path = "local_cloud/deployment.rs"]
 mod deployment;
-#[path = "local_cloud/image.rs"]
-mod image;
 #[path = "local_cloud/failover.rs"]
 mod failover;
+#[path = "local_cloud/image.rs"]
+mod image;
 #[path = "local_cloud/pictures.rs"]
 mod pictures;
 #[path = "local_cloud/ticket_key.rs"]
