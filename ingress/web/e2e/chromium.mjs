@@ -98,10 +98,14 @@ export async function accessible(page, name) {
   await page.setViewportSize(wide);
 }
 
-/** Runs in the page: the elements that make it wider than its window. */
+/** Runs in the page: the elements that make it wider than its window, and controls that no scrolling reaches. */
 function beside() {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= width) return [];
-  const wider = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > width);
-  return wider.map((node) => node.outerHTML.slice(0, 200));
+  const { clientWidth, scrollWidth } = document.documentElement;
+  const isBeside = (node) => node.getBoundingClientRect().right > clientWidth + 1;
+  const scrolls = (node) =>
+    node !== null && (/auto|scroll/u.test(getComputedStyle(node).overflowX) || scrolls(node.parentElement));
+  const all = scrollWidth > clientWidth ? [...document.querySelectorAll("body *")].filter(isBeside) : [];
+  const controls = [...document.querySelectorAll("a, button, input, select, summary")];
+  const lost = controls.filter((node) => isBeside(node) && !scrolls(node));
+  return [...all, ...lost].map((node) => node.outerHTML.slice(0, 200));
 }

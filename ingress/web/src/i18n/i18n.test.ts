@@ -23,6 +23,11 @@ describe("the texts", () => {
     expect(different).toEqual([]);
   });
 
+  it("use no plural form that Korean lacks", () => {
+    const forms = Object.values(ko).filter((text) => /\bone \{/u.test(text));
+    expect(forms).toEqual([]);
+  });
+
   it("are valid messages", () => {
     const values = Object.fromEntries(keys.flatMap((key) => placeholders(en[key])).map((name) => [name.slice(1), 2]));
     for (const [locale, messages] of [

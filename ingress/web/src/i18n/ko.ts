@@ -249,7 +249,7 @@ export const ko: Record<MessageId, string> = {
   "progress.minutesSentence": "최근 {days}일 가운데 {active}일 동안 모두 {minutes}분 말했습니다.",
   "progress.scoreChart": "날짜별 종합 점수",
   "progress.scoreSentence":
-    "{count, plural, =0 {이 기간에 평가된 대화가 없습니다.} one {점수: {last}점.} other {점수 변화: {first}점 → {last}점.}}",
+    "{count, plural, =0 {이 기간에 평가된 대화가 없습니다.} =1 {점수: {last}점.} other {점수 변화: {first}점 → {last}점.}}",
   "progress.table": "표로 보기",
   "progress.date": "날짜",
   "progress.spoken": "말한 시간(분)",
