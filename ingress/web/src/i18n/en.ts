@@ -252,6 +252,16 @@ export const en = {
   "progress.scoreChart": "Overall score by day",
   "progress.scoreSentence":
     "{count, plural, =0 {No conversation was assessed in this time.} one {Your score was {last}.} other {Your score went from {first} to {last}.}}",
+  "progress.levelChart": "Level by day",
+  "progress.levelSentence":
+    "{count, plural, =0 {No conversation was assessed in this time.} one {You spoke at {last}.} other {You went from {first} to {last}.}}",
+  "progress.vocabularyChart": "Vocabulary score by day",
+  "progress.wordsChart": "Words you said on each of the last {days} days",
+  "progress.wordsSentence": "You said {words} words on {active} of the last {days} days.",
+  "progress.words": "Words",
+  "progress.paceChart": "Words per minute by day",
+  "progress.paceSentence":
+    "{count, plural, =0 {You did not speak in this time.} one {You spoke {last} words per minute.} other {You went from {first} to {last} words per minute.}}",
   "progress.table": "Show as a table",
   "progress.date": "Day",
   "progress.spoken": "Minutes spoken",

@@ -250,6 +250,16 @@ export const ko: Record<MessageId, string> = {
   "progress.scoreChart": "날짜별 종합 점수",
   "progress.scoreSentence":
     "{count, plural, =0 {이 기간에 평가된 대화가 없습니다.} =1 {점수: {last}점.} other {점수 변화: {first}점 → {last}점.}}",
+  "progress.levelChart": "날짜별 수준",
+  "progress.levelSentence":
+    "{count, plural, =0 {이 기간에 평가된 대화가 없습니다.} =1 {수준: {last}.} other {수준 변화: {first} → {last}.}}",
+  "progress.vocabularyChart": "날짜별 어휘 점수",
+  "progress.wordsChart": "최근 {days}일 동안 하루에 말한 단어",
+  "progress.wordsSentence": "최근 {days}일 가운데 {active}일 동안 모두 {words}단어를 말했습니다.",
+  "progress.words": "단어",
+  "progress.paceChart": "날짜별 분당 단어 수",
+  "progress.paceSentence":
+    "{count, plural, =0 {이 기간에 말한 기록이 없습니다.} =1 {분당 {last}단어.} other {분당 단어 수 변화: {first} → {last}.}}",
   "progress.table": "표로 보기",
   "progress.date": "날짜",
   "progress.spoken": "말한 시간(분)",

@@ -1,4 +1,4 @@
-/** Two small charts as SVG, each with a sentence that says the same and a table with the figures. */
+/** Two kinds of small charts as SVG, each with a sentence that says the same and a table with the figures. */
 
 import type { ReactNode } from "react";
 import { useI18n } from "../../i18n/i18n";
@@ -15,6 +15,8 @@ interface ChartProps {
   readonly sentence: string;
   readonly column: string;
   readonly points: readonly Point[];
+  /** How a value reads, where it is no number. */
+  readonly format?: (value: number) => string;
 }
 
 const WIDTH = 600;
@@ -44,14 +46,20 @@ export function Bars(props: ChartProps) {
   );
 }
 
-export function Line({ dates, ...props }: ChartProps & { readonly dates: readonly string[] }) {
+interface LineProps extends ChartProps {
+  readonly dates: readonly string[];
+  /** The top of the chart. */
+  readonly max: number;
+}
+
+export function Line({ dates, ...props }: LineProps) {
   const x = (date: string): number => ((dates.indexOf(date) + 0.5) * WIDTH) / Math.max(1, dates.length);
-  const y = (value: number): number => BASE - (value / 100) * (BASE - 20);
+  const y = (value: number): number => BASE - (value / props.max) * (BASE - 20);
   const path = props.points
     .map((point, index) => `${index === 0 ? "M" : "L"}${x(point.date)} ${y(point.value)}`)
     .join("");
   return (
-    <Figure {...props} max={100}>
+    <Figure {...props}>
       <path className={styles.line} d={path} />
       {props.points.map((point) => (
         <circle key={point.date} className={styles.mark} cx={x(point.date)} cy={y(point.value)} r={5} />
@@ -62,12 +70,13 @@ export function Line({ dates, ...props }: ChartProps & { readonly dates: readonl
 
 function Figure(props: ChartProps & { readonly max: number; readonly children: ReactNode }) {
   const { t, intl } = useI18n();
+  const format = props.format ?? ((value: number) => intl.formatNumber(value));
   return (
     <figure className={`${ui.panel} ${styles.figure}`}>
       <h2>{props.title}</h2>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={props.sentence}>
         <text x={0} y={14}>
-          {intl.formatNumber(props.max)}
+          {format(props.max)}
         </text>
         <line className={styles.base} x1={0} x2={WIDTH} y1={BASE} y2={BASE} />
         {props.children}
@@ -88,7 +97,7 @@ function Figure(props: ChartProps & { readonly max: number; readonly children: R
               .map((point) => (
                 <tr key={point.date}>
                   <td>{intl.formatDate(`${point.date}T12:00:00Z`, { dateStyle: "medium", timeZone: "UTC" })}</td>
-                  <td>{intl.formatNumber(point.value)}</td>
+                  <td>{format(point.value)}</td>
                 </tr>
               ))}
           </tbody>

@@ -4,11 +4,15 @@ import { useQuery } from "@tanstack/react-query";
 import { api, body, type Schemas } from "../../api/client";
 import { useI18n } from "../../i18n/i18n";
 import { ErrorMessage, Loading, PageTitle, styles as ui } from "../../ui/ui";
-import { Bars, Line } from "./chart";
+import { Bars, Line, type Point } from "./chart";
 import { History } from "./history";
 import styles from "./progress.module.css";
 
 const DAYS = 30;
+const SCORE_MAX = 100;
+/** People seldom speak faster; a chart of slower speech has the same scale every day. */
+const WORDS_PER_MINUTE = 200;
+const LEVELS = ["A1", "A2", "B1", "B2", "C1", "C2"] as const satisfies readonly Schemas["Level"][];
 const minutes = (ms: number): number => Math.round(ms / 6000) / 10;
 
 export function Progress() {
@@ -59,42 +63,99 @@ export function Sums({ total }: { readonly total: Schemas["Total"] }) {
   );
 }
 
-export function Charts({ days, to }: { readonly days: readonly Schemas["Day"][]; readonly to: string }) {
+type Day = Schemas["Day"];
+
+export function Charts({ days, to }: { readonly days: readonly Day[]; readonly to: string }) {
   const { t, intl } = useI18n();
   const byDate = new Map(days.map((day) => [day.date, day]));
   const dates = lastDates(to, DAYS);
-  const spoken = dates.map((date) => ({ date, value: minutes(byDate.get(date)?.learnerSpeechMs ?? 0) }));
-  const scores = dates.flatMap((date) => {
-    const overall = byDate.get(date)?.scores?.overall;
-    return overall === undefined ? [] : [{ date, value: Math.round(overall) }];
+  const daily = (value: (day: Day) => number): Point[] =>
+    dates.map((date) => {
+      const day = byDate.get(date);
+      return { date, value: day === undefined ? 0 : value(day) };
+    });
+  const measured = (value: (day: Day) => number | null | undefined): Point[] =>
+    dates.flatMap((date) => {
+      const found = byDate.get(date);
+      const measure = found === undefined ? null : value(found);
+      return measure === null || measure === undefined ? [] : [{ date, value: Math.round(measure) }];
+    });
+  const spoken = daily((day) => minutes(day.learnerSpeechMs));
+  const words = daily((day) => day.words);
+  const sum = (points: readonly Point[]): string =>
+    intl.formatNumber(
+      points.reduce((all, { value }) => all + value, 0),
+      { maximumFractionDigits: 1 },
+    );
+  const active = (points: readonly Point[]): number => points.filter(({ value }) => value > 0).length;
+  const change = (points: readonly Point[], format: (value: number) => string = String) => ({
+    count: points.length,
+    first: format(points[0]?.value ?? 0),
+    last: format(points.at(-1)?.value ?? 0),
   });
-  const active = spoken.filter((day) => day.value > 0).length;
-  const sum = spoken.reduce((all, day) => all + day.value, 0);
+  const levelName = (value: number): string => LEVELS[value - 1] ?? "";
+  const levels = measured(levelOf);
+  const scores = measured((day) => day.scores?.overall);
+  const vocabulary = measured((day) => day.scores?.vocabulary);
+  const pace = measured((day) => day.wordsPerMinute);
   return (
     <div className={styles.charts}>
       <Bars
         title={t("progress.minutesChart", { days: DAYS })}
-        sentence={t("progress.minutesSentence", {
-          minutes: intl.formatNumber(sum, { maximumFractionDigits: 1 }),
-          active,
-          days: DAYS,
-        })}
+        sentence={t("progress.minutesSentence", { minutes: sum(spoken), active: active(spoken), days: DAYS })}
         column={t("progress.spoken")}
         points={spoken}
       />
       <Line
         title={t("progress.scoreChart")}
-        sentence={t("progress.scoreSentence", {
-          count: scores.length,
-          first: scores[0]?.value ?? 0,
-          last: scores.at(-1)?.value ?? 0,
-        })}
+        sentence={t("progress.scoreSentence", change(scores))}
         column={t("progress.score")}
         points={scores}
         dates={dates}
+        max={SCORE_MAX}
+      />
+      <Line
+        title={t("progress.levelChart")}
+        sentence={t("progress.levelSentence", change(levels, levelName))}
+        column={t("progress.level")}
+        points={levels}
+        dates={dates}
+        max={LEVELS.length}
+        format={levelName}
+      />
+      <Line
+        title={t("progress.vocabularyChart")}
+        sentence={t("progress.scoreSentence", change(vocabulary))}
+        column={t("result.vocabulary")}
+        points={vocabulary}
+        dates={dates}
+        max={SCORE_MAX}
+      />
+      <Bars
+        title={t("progress.wordsChart", { days: DAYS })}
+        sentence={t("progress.wordsSentence", { words: sum(words), active: active(words), days: DAYS })}
+        column={t("progress.words")}
+        points={words}
+      />
+      <Line
+        title={t("progress.paceChart")}
+        sentence={t("progress.paceSentence", change(pace))}
+        column={t("progress.wordsPerMinute")}
+        points={pace}
+        dates={dates}
+        max={Math.max(WORDS_PER_MINUTE, ...pace.map(({ value }) => value))}
       />
     </div>
   );
+}
+
+/** The level that most assessments of a day say, from 1; the higher one of two. */
+function levelOf({ levels }: Day): number | null {
+  const best = LEVELS.reduce<number>((most, level, at) => {
+    const count = levels[level] ?? 0;
+    return count > 0 && count >= (levels[LEVELS[most - 1] ?? ""] ?? 0) ? at + 1 : most;
+  }, 0);
+  return best === 0 ? null : best;
 }
 
 /** The `count` dates that end with `to`, oldest first. */
