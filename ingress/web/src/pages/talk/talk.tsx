@@ -33,7 +33,13 @@ export function Talk() {
     queryFn: () => body(() => api.GET("/api/pictures/{id}", { params: { path: { id: imageId }, query: { level } } })),
     staleTime: PICTURES_STALE_MS,
   });
-  if (picture.isPending) return <Loading />;
+  if (picture.isPending) {
+    return (
+      <main className={styles.page}>
+        <Loading />
+      </main>
+    );
+  }
   if (picture.data === undefined) {
     return (
       <main className={styles.page}>
