@@ -75,8 +75,7 @@ pub struct StackOptions {
     pub redis: bool,
     /// Whether the pictures are published with their images; their texts always are.
     pub images: bool,
-    /// The time that stands for a minute of CloudWatch: so often the queues are sampled and the alarms are evaluated; never if
-    /// `None`.
+    /// The time that stands for a minute of CloudWatch. No alarm is evaluated if `None`.
     pub alarm_period: Option<Duration>,
     /// Receives the steps.
     pub progress: Progress,
@@ -163,16 +162,12 @@ impl Stack {
         let progress = options.progress.clone();
         fs::create_dir_all(&options.state_dir)
             .with_context(|| format!("cannot make the folder {}", options.state_dir.display()))?;
-        let all: Vec<Instance> = options
-            .services
-            .iter()
-            .copied()
-            .flat_map(|service| {
-                let ingress = service == Service::Ingress;
-                let copies = if ingress { options.ingress_copies } else { options.copies };
-                (0..copies.get()).map(move |copy| Instance { service, copy })
-            })
-            .collect();
+        let all = options.services.iter().copied().flat_map(|service| {
+            let ingress = service == Service::Ingress;
+            let copies = if ingress { options.ingress_copies } else { options.copies };
+            (0..copies.get()).map(move |copy| Instance { service, copy })
+        });
+        let all: Vec<Instance> = all.collect();
         let spending = Spending::new(aws_sdk_dynamodb::Client::new(&cloud.root()), &outputs.effects_table);
         if let Some(bedrock) = &options.bedrock {
             // Before anything can call a model.

@@ -132,10 +132,8 @@ impl Scope<'_> {
             ("Fn::GetAtt", Value::String(name)) => {
                 let (id, attribute) = name.split_once('.').with_context(|| format!("{name} has no dot"))?;
                 // An attribute that repeats a property, as QueueName. Of others only AWS knows the value.
-                match &self.resources[id]["Properties"][attribute] {
-                    Value::Null => Ok(argument.clone()),
-                    property => self.resolve(property),
-                }
+                let property = &self.resources[id]["Properties"][attribute];
+                if property.is_null() { Ok(argument.clone()) } else { self.resolve(property) }
             }
             _ => bail!("{function} of {argument} is not understood"),
         }

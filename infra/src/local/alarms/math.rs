@@ -137,10 +137,10 @@ fn check(expression: &Expression, metrics: &BTreeMap<String, Selector>) -> anyho
         match part {
             Expression::Name(id) => ensure!(metrics.contains_key(id), "there is no metric {id}"),
             Expression::Call { function, arguments } => {
-                let fits = match (function.as_str(), arguments.as_slice()) {
-                    ("IF", [_, _, _]) | ("FILL", [_, Expression::Number(_)]) => true,
-                    _ => false,
-                };
+                let fits = matches!(
+                    (function.as_str(), arguments.as_slice()),
+                    ("IF", [_, _, _]) | ("FILL", [_, Expression::Number(_)])
+                );
                 ensure!(
                     fits,
                     "{function} with these arguments is not supported, only IF(c, a, b) and FILL(m, number)"
