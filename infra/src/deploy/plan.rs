@@ -40,13 +40,13 @@ pub struct PlannedStack {
 }
 
 impl StackKind {
-    /// All, each after those whose outputs it imports.
+    /// All, each after those whose outputs it imports, and alarms about missing reports after what reports.
     pub fn all() -> impl Iterator<Item = Self> {
         [Self::Data, Self::Messaging]
             .into_iter()
             .chain(Worker::ALL.map(Self::Queue))
-            .chain([Self::Network, Self::Identity, Self::Compute, Self::Access, Self::Monitoring, Self::Api])
-            .chain([Self::ResourceAlarms])
+            .chain([Self::Network, Self::Identity, Self::Compute, Self::Access, Self::Api])
+            .chain([Self::Monitoring, Self::ResourceAlarms])
             .chain(Worker::ALL.map(Self::Worker))
             .chain([Self::Edge])
     }
