@@ -259,7 +259,9 @@ mod tests {
         assert_eq!(dimensions, &serde_json::json!([["service"]]), "each further dimension is billed");
         let count = |name: &str| document[name].as_u64().unwrap();
         assert_eq!((count("LiveConversations"), count("StreamRenewals")), (3, 2));
-        assert_eq!((count("ConversationsEnded"), &document["endReasons"]["learner"]), (1, &1.into()));
+        assert_eq!((count("ConversationsEnded"), &document["endReasons"]["learner"]), (2, &1.into()));
+        let rare = ["ConversationsEndedAbnormally", "SessionsRefusedFull", "SpeechCostUsdMicros"];
+        assert_eq!(rare.map(count), [1, 2, 12_500]);
         assert_eq!((count("SessionsRefused"), &document["refusals"]["full"]), (3, &2.into()));
         assert_eq!(["ClientReports", "ClientUnderruns", "PolicyViolations"].map(count), [1, 3, 3]);
         assert_eq!(
@@ -275,5 +277,6 @@ mod tests {
         assert_eq!(["SecuritySessionReuses", "SecurityLimits"].map(count), [1, 0]);
         let again = taken(&metrics);
         assert_eq!((&again["ApiRequests"], again.get("endReasons")), (&0.into(), None), "taken once");
+        assert!(rare.iter().all(|name| again.get(name).is_none()));
     }
 }
