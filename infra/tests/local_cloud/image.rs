@@ -26,10 +26,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use events::workers::Worker;
 use infra::{
     deploy::GLIBC_OF_LAMBDA,
-    image::{Compression, ContainerImage, ImageSource, RegistryAuth, USER, programs, push},
+    image::{Compression, ContainerImage, ImageSource, RegistryAuth, USER, ecr_login, programs, push},
     local::{
-        CredentialServer, Process, Progress, REGION, Service, build, container_image, free_port,
-        sign_up_function,
+        Cloud, CloudOptions, CredentialServer, Process, Progress, REGION, Service, build, container_image,
+        free_port, sign_up_function,
     },
 };
 use serde_json::Value;
@@ -224,6 +224,19 @@ async fn trusts_roots_of_the_image(root: &Root, local: &Local, credentials: &Cre
     let shaken = shaken.unwrap_or_else(|_| panic!("no connection: {}", fs::read_to_string(log).unwrap()));
     assert!(shaken.is_ok(), "{:?}: {}", shaken.err(), fs::read_to_string(log).unwrap());
     drop(process);
+}
+
+#[tokio::test]
+async fn login_of_ecr_is_a_user_with_a_password() {
+    let state = tempfile::tempdir().unwrap();
+    let options =
+        CloudOptions { state_dir: state.path().to_owned(), port: None, progress: Progress::silent() };
+    let cloud = Cloud::start(&options).await.unwrap();
+    let login = ecr_login(&cloud.root()).await.unwrap();
+    assert!(
+        matches!(&login, RegistryAuth::Basic(user, password) if user == REGISTRY_USER && !password.is_empty()),
+        "{login:?}"
+    );
 }
 
 #[tokio::test]
