@@ -131,13 +131,10 @@ impl Deployment<'_> {
         };
         ensure!(
             needed <= Some(GLIBC_OF_LAMBDA),
-            "the function needs {}, and Lambda has {GLIBC_OF_LAMBDA}: build on an older system, or link it with `cargo zigbuild \
-             --target x86_64-unknown-linux-gnu.2.34`",
+            "the function needs {}, and Lambda has {GLIBC_OF_LAMBDA}: build on Amazon Linux 2023, Debian 12 or Ubuntu 22.04",
             needed.map(|version| version.to_string()).unwrap_or_default()
         );
-        let mut provided = self.provided();
-        // Known only after the first stack; here any name will do.
-        provided.insert("CodeBucket".to_owned(), "artifacts".to_owned());
+        let provided = self.provided();
         plan(self.environment, self.kinds(), &provided)
     }
 
@@ -175,9 +172,12 @@ impl Deployment<'_> {
                 && let Some(bucket) = outputs.get("ArtifactsBucket")
             {
                 provided.insert("CodeBucket".to_owned(), bucket.clone());
-                self.artifacts.function.upload(s3, bucket).await?;
+                if !self.options.dry_run {
+                    self.artifacts.function.upload(s3, bucket).await?;
+                }
             }
             if kind == StackKind::Compute
+                && !self.options.dry_run
                 && let Some(repository) = outputs.get("RepositoryUri")
                 && let ImageArtifact::Local(image) = &self.artifacts.image
             {
@@ -213,6 +213,8 @@ impl Deployment<'_> {
         let pairs = [
             ("Env", env.to_owned()),
             ("Image", self.image_uri()),
+            // Known only after the first stack; before it any name will do.
+            ("CodeBucket", "artifacts".to_owned()),
             ("CodeKey", function.key.clone()),
             ("FunctionArchitecture", function.architecture.to_owned()),
         ];

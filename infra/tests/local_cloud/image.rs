@@ -245,8 +245,7 @@ async fn function_needs_no_newer_c_library_than_lambda_has() {
     let needed = sign_up_function(&binaries).await.unwrap().needed_glibc().unwrap();
     assert!(
         needed <= Some(GLIBC_OF_LAMBDA),
-        "the function needs {needed:?}, and Lambda has {GLIBC_OF_LAMBDA}: link it on an older system, or with \
-         `cargo zigbuild --target x86_64-unknown-linux-gnu.2.34`"
+        "the function needs {needed:?}, and Lambda has {GLIBC_OF_LAMBDA}: build on Amazon Linux 2023 or Debian 12"
     );
 }
 
