@@ -1,7 +1,7 @@
 //! PURE. The cost of the models: tokens times prices, exact, in millionths of a US dollar. The prices of all models are here, with
 //! their source. Those of assessments are defaults of a configuration, because AWS changes them and the model is configurable.
 
-use crate::contract::{Cost, StreamUsage, Usage};
+use crate::contract::{Cost, Usage};
 
 /// Prices of a speech model for a million tokens, in millionths of a US dollar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +41,6 @@ pub const INPUT_USD_PER_MTOK_DEFAULT: &str = "1.10";
 
 /// The default price of a million output tokens: same model, same source.
 pub const OUTPUT_USD_PER_MTOK_DEFAULT: &str = "5.50";
-
-/// An assumption for estimates: what a minute of conversation uses. The learner's microphone is heard all the time, the tutor speaks
-/// for two fifths of it, and a second of sound has 25 tokens, which no source publishes.
-const ESTIMATED_MINUTE: Usage = Usage {
-    input: StreamUsage { speech_tokens: 60 * 25, text_tokens: 1_000 },
-    output: StreamUsage { speech_tokens: 24 * 25, text_tokens: 170 },
-};
-
-/// An assumption for estimates: input and output tokens of the assessment of a conversation of ten minutes.
-const ESTIMATED_ASSESSMENT: (u64, u64) = (3_000, 1_000);
 
 /// The maximum price of a million tokens, in US dollars.
 const USD_MAX: u64 = 1_000;
@@ -96,19 +86,6 @@ pub fn speech_cost(model_id: &str, usage: &Usage) -> u64 {
     ];
     let total: u128 = parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(*price)).sum();
     u64::try_from(total.div_ceil(u128::from(MILLION))).unwrap_or(u64::MAX)
-}
-
-/// The estimated cost of a minute of conversation with this model, in millionths of a US dollar.
-#[must_use]
-pub fn estimated_minute(model_id: &str) -> u64 {
-    speech_cost(model_id, &ESTIMATED_MINUTE)
-}
-
-/// The estimated cost of an assessment, in millionths of a US dollar.
-#[must_use]
-pub fn estimated_assessment(prices: Prices) -> u64 {
-    let (input_tokens, output_tokens) = ESTIMATED_ASSESSMENT;
-    prices.cost(input_tokens, output_tokens).usd_micros
 }
 
 /// An amount for people with all its decimals, at least two: `$0.0125`, `$5.00`.
@@ -194,13 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_those_of_the_price_table() {
-        assert_eq!(exact_usd(estimated_minute("amazon.nova-2-sonic-v1:0")), "$0.012498");
-        let prices =
-            [INPUT_USD_PER_MTOK_DEFAULT, OUTPUT_USD_PER_MTOK_DEFAULT].map(|usd| parse_usd(usd).unwrap());
-        let prices = Prices { input_usd_micros: prices[0], output_usd_micros: prices[1] };
-        assert_eq!(exact_usd(estimated_assessment(prices)), "$0.0088");
-        assert_eq!([0, 5_000_000, 1_230_000, 1].map(exact_usd), ["$0.00", "$5.00", "$1.23", "$0.000001"]);
+    fn amount_is_shown_with_all_its_decimals() {
+        assert_eq!(
+            [0, 5_000_000, 1_230_000, 12_498, 1].map(exact_usd),
+            ["$0.00", "$5.00", "$1.23", "$0.012498", "$0.000001"]
+        );
     }
 
     proptest! {

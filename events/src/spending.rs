@@ -118,15 +118,21 @@ impl Spending {
         })
     }
 
+    /// Whether the limit of the run is reached at `now`.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn is_run_spent(&self, now: Timestamp) -> anyhow::Result<bool> {
+        self.is_spent(self.limits().await?.run, now).await
+    }
+
     /// The limit that is reached at `now`, if one is.
     ///
     /// # Errors
     /// The table cannot be read.
     pub async fn reached(&self, now: Timestamp) -> anyhow::Result<Option<ReachedLimit>> {
         let limits = self.limits().await?;
-        if let Some(run) = limits.run
-            && self.since(run.since, now).await? >= run.usd_micros
-        {
+        if self.is_spent(limits.run, now).await? {
             return Ok(Some(ReachedLimit::Run));
         }
         let Some(day) = limits.applied_to_day() else { return Ok(None) };
@@ -159,6 +165,13 @@ impl Spending {
             .key("effectId", text(LIMIT_ID))
             .update_expression(expression)
             .expression_attribute_values(":limit", number(&usd_micros))
+    }
+
+    async fn is_spent(&self, run: Option<RunLimit>, now: Timestamp) -> anyhow::Result<bool> {
+        match run {
+            Some(run) => Ok(self.since(run.since, now).await? >= run.usd_micros),
+            None => Ok(false),
+        }
     }
 
     async fn of_date(&self, date: Date) -> anyhow::Result<u64> {

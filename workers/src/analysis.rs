@@ -42,7 +42,7 @@ use events::{
         metrics,
         model_lifecycle::{self, ANALYSIS_MODEL_DEFAULT},
     },
-    spending::{ReachedLimit, Spending},
+    spending::Spending,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -246,8 +246,7 @@ impl Analyses {
 
     /// Whether the limit of the run leaves something for an assessment.
     async fn check_spending(&self, completed: &ConversationCompleted) -> Result<(), Failure> {
-        let reached = self.spending.reached(env::now()).await.map_err(Failure::unavailable)?;
-        if reached == Some(ReachedLimit::Run) {
+        if self.spending.is_run_spent(env::now()).await.map_err(Failure::unavailable)? {
             tracing::info!(conversation.id = %completed.conversation_id, "the assessment waits for a higher spending limit");
             let reason = anyhow!("the models have cost as much as this run may");
             return Err(Failure::busy(reason, SPENDING_WAIT));

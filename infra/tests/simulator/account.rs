@@ -304,9 +304,14 @@ async fn price_is_shown_and_without_a_terminal_and_agreement_nothing_is_called()
             ended.error.contains("no terminal") && ended.error.contains("`--yes --limit-usd USD`"),
             "{ended:?}"
         );
-        for part in
-            ["profile keys", "us-west-2", "$0.012498 for a minute", "$0.0088 for an assessment", "at most $"]
-        {
+        for part in [
+            "profile keys",
+            "us-west-2",
+            "about $0.0",
+            "for a minute of conversation",
+            "for an assessment",
+            "at most $",
+        ] {
             assert!(ended.out.contains(part), "{part}: {ended:?}");
         }
     }

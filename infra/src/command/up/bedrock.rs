@@ -6,11 +6,14 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use events::{
-    price::{estimated_assessment, estimated_minute, exact_usd, parse_limit},
+    price::{exact_usd, parse_limit, speech_cost},
     spending::ReachedLimit,
     workers::Worker,
 };
-use infra::local::{AwsBedrock, Stack};
+use infra::{
+    cost::Consumption,
+    local::{AwsBedrock, Stack},
+};
 use jiff::Timestamp;
 
 use crate::console::Console;
@@ -84,7 +87,7 @@ impl BedrockArguments {
         }
         let limit = self.limit_usd.unwrap_or(LIMIT_USD_MICROS_DEFAULT);
         let aws = AwsBedrock::read(self.profile.as_deref(), self.region.as_deref(), limit).await?;
-        for line in price(&aws) {
+        for line in price(&aws)? {
             console.line(&line);
         }
         if !self.yes {
@@ -108,14 +111,18 @@ impl BedrockArguments {
 }
 
 /// What the models cost, from which account, and until when.
-fn price(aws: &AwsBedrock) -> [String; 6] {
+fn price(aws: &AwsBedrock) -> anyhow::Result<[String; 6]> {
     let profile = match &aws.profile {
         Some(name) => format!("the profile {name}"),
         None => "the default chain of the AWS SDK".to_owned(),
     };
-    let minute = exact_usd(estimated_minute(&aws.sonic_model_id));
-    let assessment = exact_usd(estimated_assessment(AwsBedrock::assessment_prices()));
-    [
+    let measured = Consumption::checked_in().context("the record of a conversation is unreadable")?;
+    let minute = speech_cost(&aws.sonic_model_id, &measured.speech) * 60 / measured.seconds.max(1);
+    let (input, output) = (measured.analysis_input_tokens, measured.analysis_output_tokens);
+    let assessment = AwsBedrock::assessment_prices().cost(input, output).usd_micros;
+    // Estimates, to a hundredth of a cent.
+    let [minute, assessment] = [minute, assessment].map(|cost| exact_usd(cost.div_ceil(100) * 100));
+    let lines = [
         "The models are those of Amazon Bedrock and cost money. Everything else stays on this machine.".to_owned(),
         format!("  account     {profile}, region {}, {}", aws.region, aws.endpoint),
         format!("  Sonic       about {minute} for a minute of conversation ({})", aws.sonic_model_id),
@@ -124,7 +131,8 @@ fn price(aws: &AwsBedrock) -> [String; 6] {
         "The prices are those of us-east-1 as this build knows them. The limit counts tokens every 30 s and is no bill; a budget \
          alarm of the account is a second guard."
             .to_owned(),
-    ]
+    ];
+    Ok(lines)
 }
 
 fn run_limit(text: &str) -> Result<u64, String> {
@@ -195,8 +203,8 @@ mod tests {
             analysis_model_id: "eu.anthropic.claude".to_owned(),
             limit_usd_micros: 5_000_000,
         };
-        let shown = price(&aws).join("\n");
-        for part in ["work", "eu-north-1", "$0.012498", "$0.0088", "at most $5.00", "eu.anthropic.claude"] {
+        let shown = price(&aws).unwrap().join("\n");
+        for part in ["work", "eu-north-1", "about $0.0", "at most $5.00", "eu.anthropic.claude"] {
             assert!(shown.contains(part), "{shown}");
         }
         assert!(!shown.contains("AKIDSHOWN"));
