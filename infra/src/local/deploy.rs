@@ -55,6 +55,10 @@ pub async fn deploy(
     for kind in kinds() {
         let mut parameters = kind.own_parameters(PREFIX);
         parameters.insert("Env".to_owned(), "local".to_owned());
+        if kind == StackKind::Monitoring {
+            // One process of the ingress is enough here.
+            parameters.insert("TasksMin".to_owned(), "1".to_owned());
+        }
         if kind == StackKind::Identity {
             let bucket =
                 outputs.get("ArtifactsBucket").context("no template has the output ArtifactsBucket")?;

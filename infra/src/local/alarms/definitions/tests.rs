@@ -82,7 +82,7 @@ fn alarms_have_the_figures_that_were_decided() {
         ("nova-failed-streams", (3, 5, 5.0, 'n', 'C')),
         ("nova-sessions-refused", (2, 3, 0.0, 'n', 'C')),
         ("nova-abnormal-ends", (2, 3, 5.0, 'n', 'W')),
-        ("nova-ingress-heartbeat", (3, 3, 1.0, 'b', 'C')),
+        ("nova-ingress-heartbeat", (3, 3, 2.0, 'b', 'C')),
         ("nova-bedrock-throttles", (3, 5, 5.0, 'n', 'W')),
         ("nova-bedrock-errors", (3, 5, 1.0, 'n', 'W')),
         ("nova-streams-quota", (3, 3, 80.0, 'n', 'W')),
