@@ -204,9 +204,9 @@ fn learner_sees_the_sessions_and_ends_one_or_all_others() {
         let current: Vec<_> = items.iter().map(|item| item["current"].as_bool().unwrap()).collect();
         assert_eq!(current, [true, false, false]);
         let at =
-            |item: &Value, field: &str| item[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+            |item: &Value, field: &str| item[field].as_str().unwrap().parse::<Timestamp>().unwrap();
         for item in &items {
-            let began = jiff::Timestamp::now().duration_since(at(item, "startedAt"));
+            let began = Timestamp::now().duration_since(at(item, "startedAt"));
             assert!(began.as_secs() < 60, "{item}");
             assert!(at(item, "usedAt").duration_since(at(item, "startedAt")).abs().as_secs() <= 1, "{item}");
         }
