@@ -24,6 +24,7 @@ mod model;
 pub mod relay;
 mod relay_process;
 mod report;
+mod simulator_control;
 
 use std::{
     path::PathBuf,
@@ -51,6 +52,7 @@ use model::Model;
 use relay_process::RelayProcess;
 use report::Window;
 pub use report::{Figures, Report, ServerFigures, Target};
+use simulator_control::SimulatorControl;
 
 /// The most conversations; the generator needs about 200 KB of memory for each.
 pub const CONVERSATIONS_MAX: usize = 1_000;
@@ -282,7 +284,7 @@ impl LoadTest<'_> {
         let shared = Arc::new(Shared::new(1));
         let open = open(learners, &shared, options).await?;
         tokio::time::sleep(SETTLING).await;
-        let window = window(&meters, &Simulator::new(stack)?, &shared, options).await?;
+        let window = window(&meters, &SimulatorControl::new(stack)?, &shared, options).await?;
         progress.detail("ending the conversations");
         shared.stop.cancel();
         let outcomes = open.join_all().await;
@@ -320,7 +322,7 @@ async fn open(
 
 async fn window(
     meters: &Meters,
-    simulator: &Simulator,
+    simulator: &SimulatorControl,
     shared: &Shared,
     options: &LoadOptions,
 ) -> anyhow::Result<Window> {
@@ -354,34 +356,6 @@ async fn window(
         late: lock(&shared.late).latency(),
         opening: Latency::default(),
     })
-}
-
-/// The control endpoint of the simulator.
-struct Simulator {
-    http: reqwest::Client,
-    url: String,
-}
-
-impl Simulator {
-    fn new(stack: &Stack) -> anyhow::Result<Self> {
-        let simulator = stack.simulator().context("the models are not simulated")?;
-        let pem = std::fs::read(&simulator.ca_bundle)
-            .context("the CA certificate of the simulator is not readable")?;
-        let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
-        let http = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?).build()?;
-        Ok(Self { http, url: format!("{}/simulator/control/latency", simulator.endpoint) })
-    }
-
-    async fn reset_latency(&self) -> anyhow::Result<()> {
-        let response = self.http.delete(&self.url).send().await.and_then(reqwest::Response::error_for_status);
-        response.map(drop).context("the simulator does not reset its latency")
-    }
-
-    async fn latency(&self) -> anyhow::Result<Latency> {
-        let response = self.http.get(&self.url).send().await.and_then(reqwest::Response::error_for_status);
-        let response = response.context("the simulator does not return its latency")?;
-        response.json().await.context("the latency of the simulator is unreadable")
-    }
 }
 
 impl Shared {

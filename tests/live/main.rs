@@ -31,6 +31,7 @@ mod presence;
 mod raw_client;
 mod reader;
 mod resources;
+mod session_batches;
 mod sessions;
 mod sign_in;
 mod step_up;

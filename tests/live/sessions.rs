@@ -4,10 +4,6 @@
 
 use std::time::Duration;
 
-use ingress::{
-    account::browser::Browser,
-    store::sessions::{BATCH_MAX, SessionStore, StoredSession},
-};
 use jiff::Timestamp;
 use reqwest::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use serde_json::{Value, json};
@@ -17,7 +13,6 @@ use tests::{
     model::PoolUser,
 };
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::raw_client::RawClient;
 
@@ -203,8 +198,7 @@ fn learner_sees_the_sessions_and_ends_one_or_all_others() {
         assert_eq!(families, ["other", "firefox", "chrome"], "the last used one first");
         let current: Vec<_> = items.iter().map(|item| item["current"].as_bool().unwrap()).collect();
         assert_eq!(current, [true, false, false]);
-        let at =
-            |item: &Value, field: &str| item[field].as_str().unwrap().parse::<Timestamp>().unwrap();
+        let at = |item: &Value, field: &str| item[field].as_str().unwrap().parse::<Timestamp>().unwrap();
         for item in &items {
             let began = Timestamp::now().duration_since(at(item, "startedAt"));
             assert!(began.as_secs() < 60, "{item}");
@@ -375,34 +369,6 @@ fn change_in_the_pool_takes_effect_at_the_next_refresh() {
         enrol(&live, &["analysts"], true);
         assert_eq!(code(&refresh(&live, &[&cookie.unwrap()]).await), (401, "session_ended"));
         assert_eq!(learners(answer["accessToken"].as_str().unwrap()).await, 401, "a disabled user goes on");
-        live.stop().await.unwrap();
-    });
-}
-
-#[test]
-fn ended_sessions_of_a_whole_batch_are_found_in_one_request() {
-    block_on(async {
-        let live = Live::start(LiveOptions::default()).await.unwrap();
-        let dynamodb = aws_sdk_dynamodb::Client::new(&live.cloud.sdk_config("test"));
-        let store = SessionStore::new(dynamodb, SESSIONS.to_owned());
-        let (now, expired, missing) = (Timestamp::now(), 7, BATCH_MAX - 1);
-        let id = |number: usize| Uuid::from_u128(number as u128);
-        for number in 0..missing {
-            let session = StoredSession {
-                user_id: LEARNER.parse().unwrap(),
-                session_id: id(number),
-                generation: 0,
-                rotated_at: now,
-                stepped_up_at: None,
-                browser: Browser::default(),
-                sealed: String::new(),
-                expires_at: now.as_second() + i64::from(number != expired),
-            };
-            store.create(&session).await.unwrap();
-        }
-        let watched: Vec<_> = (0..BATCH_MAX).map(|number| (id(number), LEARNER.parse().unwrap())).collect();
-        let ended = store.ended_of(&watched, now).await.unwrap();
-        assert_eq!(ended, [id(expired), id(missing)].into());
         live.stop().await.unwrap();
     });
 }

@@ -11,18 +11,15 @@ pub mod wire;
 
 mod failure;
 mod input;
+mod opening;
 
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_bedrockruntime::{
     Client,
-    error::SdkError,
     operation::{
         RequestId as _,
-        invoke_model_with_bidirectional_stream::{
-            InvokeModelWithBidirectionalStreamError as OpeningError,
-            InvokeModelWithBidirectionalStreamOutput as Response,
-        },
+        invoke_model_with_bidirectional_stream::InvokeModelWithBidirectionalStreamOutput as Response,
     },
     primitives::event_stream::EventReceiver,
     types::{
@@ -30,11 +27,8 @@ use aws_sdk_bedrockruntime::{
         error::InvokeModelWithBidirectionalStreamOutputError as OutputError,
     },
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Blob;
 use bytes::Bytes;
-use events::contract::Speaker;
-use futures_util::stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
@@ -45,13 +39,10 @@ use crate::live::conversation::{FailureClass, Message, ModelEvent, StreamError, 
 use account::AccountStreams;
 use encoder::InputEvent;
 pub use failure::StalledError;
-use failure::{opening_error, read_error};
-use input::InputInterceptor;
+use failure::read_error;
 pub use input::StreamAuthScheme;
-use wire::{AudioInput, Block, Decoder, Ids, Sensitivity, TextRole, Tool};
-
-/// Deadline for the response headers of a stream.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+use opening::Opening;
+use wire::{Block, Decoder, Ids, Sensitivity, TextRole, Tool};
 
 /// How long a closed stream is read until it ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,9 +55,6 @@ pub const SIGNALS_MAX: usize = 64;
 
 /// Longest audio of one `audioInput`, in bytes.
 const AUDIO_EVENT_BYTES_MAX: usize = 4096;
-
-/// Pause between the messages of a history, as in the sample clients.
-const HISTORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Opens streams.
 #[derive(Debug)]
@@ -245,18 +233,6 @@ impl Stream {
     }
 }
 
-/// The arguments of the task of a stream.
-struct Opening {
-    id: StreamId,
-    ids: Ids,
-    setup: Setup,
-    model_id: String,
-    input: mpsc::Sender<InputEvent>,
-    signals: mpsc::Sender<(StreamId, Signal)>,
-    closing: CancellationToken,
-    account: AccountStreams,
-}
-
 async fn run(
     opening: Opening,
     connection: Option<(Client, OwnedSemaphorePermit)>,
@@ -276,7 +252,7 @@ async fn run(
         let _ = signals.send((id, Signal::Failed(error))).await;
         return;
     };
-    let last = match open(opening, &client, events).await {
+    let last = match opening::open(opening, &client, events).await {
         Ok(response) => {
             if signals.send((id, Signal::Opened)).await.is_err() {
                 return;
@@ -288,76 +264,6 @@ async fn run(
     if let Some(last) = last {
         let _ = signals.send((id, last)).await;
     }
-}
-
-/// Opens the stream. The first events are sent concurrently, because the service may wait for input before it sends its
-/// response headers.
-async fn open(
-    opening: Opening,
-    client: &Client,
-    events: mpsc::Receiver<InputEvent>,
-) -> Result<Response, StreamError> {
-    let Opening { ids, setup, model_id, input, .. } = opening;
-    let call = call(client, model_id, &ids, events);
-    let both = async { tokio::join!(biased; feed(&ids, &setup, input), call).1 };
-    match tokio::time::timeout(OPEN_TIMEOUT, Box::pin(both)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(opening_error(&error)),
-        Err(_) => {
-            let message = format!("no response within {} s", OPEN_TIMEOUT.as_secs());
-            Err(StreamError::new(FailureClass::OpenDeadline, message))
-        }
-    }
-}
-
-/// Calls the model with `events` as the input.
-async fn call(
-    client: &Client,
-    model_id: String,
-    ids: &Ids,
-    events: mpsc::Receiver<InputEvent>,
-) -> Result<Response, SdkError<OpeningError, HttpResponse>> {
-    // The SDK demands a body, which the interceptor replaces.
-    let call =
-        client.invoke_model_with_bidirectional_stream().model_id(model_id).body(stream::empty().into());
-    call.customize().interceptor(InputInterceptor::new(AudioInput::new(ids), events)).send().await
-}
-
-async fn feed(ids: &Ids, setup: &Setup, input: mpsc::Sender<InputEvent>) {
-    let mut block = 0;
-    let mut text = |role, text: &str| {
-        block += 1;
-        let content_name = format!("{}-{block}", ids.prompt);
-        wire::text_block(ids, Block { content_name: &content_name, role, interactive: false, text })
-    };
-    let mut first = vec![
-        wire::session_start(setup.sensitivity),
-        wire::prompt_start(ids, &setup.voice, setup.tool.as_ref()),
-    ];
-    first.extend(text(TextRole::System, &setup.system_prompt));
-    if !send_all(&input, first).await {
-        return;
-    }
-    for message in &setup.history {
-        let role = match message.speaker {
-            Speaker::Learner => TextRole::User,
-            Speaker::Tutor => TextRole::Assistant,
-        };
-        if !send_all(&input, text(role, &message.text)).await {
-            return;
-        }
-        tokio::time::sleep(HISTORY_PAUSE).await;
-    }
-    send_all(&input, vec![wire::audio_start(ids)]).await;
-}
-
-async fn send_all(input: &mpsc::Sender<InputEvent>, events: Vec<Vec<u8>>) -> bool {
-    for json in events {
-        if input.send(InputEvent::Json(json)).await.is_err() {
-            return false;
-        }
-    }
-    true
 }
 
 /// Reads until the stream ends, fails, or has been closed for too long. Returns the last signal.

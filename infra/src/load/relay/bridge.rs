@@ -25,6 +25,7 @@ use events::contract::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use uuid::Uuid;
 
 use super::model::{Output, Session};
 
@@ -41,7 +42,7 @@ type Item = Result<Chunk, InputError>;
 /// # Errors
 /// The stream cannot be opened or fails.
 pub(super) async fn run(mut socket: WebSocket, client: &Client, model_id: &str) -> anyhow::Result<()> {
-    let mut session = Session::new();
+    let mut session = Session::new(Uuid::new_v4(), Uuid::new_v4());
     let (input, items) = mpsc::channel(INPUT_EVENTS_MAX);
     for event in session.opening() {
         send(&input, event).await?;

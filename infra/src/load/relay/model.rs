@@ -66,9 +66,9 @@ struct Start {
 }
 
 impl Session {
-    pub(super) fn new() -> Self {
-        let id = || Uuid::new_v4().to_string();
-        Self { prompt: id(), audio: id(), speaker: None, turns: 0 }
+    /// A stream with these names of its prompt and of its audio.
+    pub(super) fn new(prompt: Uuid, audio: Uuid) -> Self {
+        Self { prompt: prompt.to_string(), audio: audio.to_string(), speaker: None, turns: 0 }
     }
 
     /// The events up to the start of the audio.
@@ -171,7 +171,8 @@ impl Session {
 }
 
 fn event(name: &str, body: Value) -> Vec<u8> {
-    json!({ "event": { name: body } }).to_string().into_bytes()
+    let event = serde_json::Map::from_iter([(name.to_owned(), body)]);
+    json!({ "event": event }).to_string().into_bytes()
 }
 
 #[cfg(test)]
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn audio_is_copied_in_both_directions() {
-        let mut session = Session::new();
+        let mut session = Session::new(Uuid::nil(), Uuid::nil());
         let sent: Value = serde_json::from_slice(&session.audio(&[1, 2, 3, 4])).unwrap();
         assert_eq!(sent["event"]["audioInput"]["content"], "AQIDBA==");
         let received = read(&mut session, "audioOutput", json!({ "content": "AQIDBA==" }));
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn text_that_is_final_is_a_turn() {
-        let mut session = Session::new();
+        let mut session = Session::new(Uuid::nil(), Uuid::nil());
         let start = |role, stage| json!({ "type": "TEXT", "role": role, "additionalModelFields": stage });
         for (role, stage, turn) in [
             ("USER", r#"{"generationStage":"FINAL"}"#, Some(Speaker::Learner)),

@@ -117,8 +117,9 @@ impl Day {
         start: &Start,
     ) -> &'a Self {
         let number = seconds / (24 * 60 * 60);
-        let outdated = cache.take_if(|day| day.number != number);
-        drop(outdated);
+        if cache.as_ref().is_some_and(|day| day.number != number) {
+            *cache = None;
+        }
         cache.get_or_insert_with(|| {
             let secret = credentials.secret_access_key();
             let key = generate_signing_key(secret, at(seconds), &start.region, &start.service);

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::*;
+use super::{opening::OPEN_TIMEOUT, *};
 use crate::{coordination::Coordination, test_fuzz::cases};
 
 /// The far end of every call.

@@ -33,7 +33,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::*;
 use crate::{
-    live::sonic::{StreamAuthScheme, call, signature::Start, wire::Ids},
+    live::sonic::{StreamAuthScheme, opening::call, signature::Start, wire::Ids},
     test_fuzz::cases,
 };
 
