@@ -25,7 +25,7 @@ const FRAME_BYTES: usize = 1024;
 const FRAMES: u64 = 100;
 
 fn frame(loud: bool) -> Bytes {
-    let sample = |n: usize| if loud && n / 32 % 2 == 0 { 0x20 } else { 0 };
+    let sample = |n: usize| if loud && (n / 32).is_multiple_of(2) { 0x20 } else { 0 };
     (0..FRAME_BYTES).map(sample).collect::<Vec<u8>>().into()
 }
 

@@ -78,7 +78,6 @@ async fn run(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let printed =
         [output.stdout, output.stderr].map(|printed| String::from_utf8_lossy(&printed).into_owned());
     ensure!(output.status.success(), "{name}: {}", printed.concat());
-    print!("{}", printed[0]);
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! The read that looks at the sessions of all open sockets of a task.
 
-#![expect(clippy::unwrap_used, reason = "this is a test")]
-
 use ingress::{
     account::browser::Browser,
     store::sessions::{BATCH_MAX, SessionStore, StoredSession},

@@ -22,6 +22,7 @@ use aws_smithy_types::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use events::contract::Speaker;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
