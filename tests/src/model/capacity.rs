@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn item(value: Value) -> Item {
-        value.as_object().cloned().unwrap_or_default()
+        serde_json::from_value(value).unwrap_or_default()
     }
 
     /// A header of 1.5 KB in the index of all attributes and in one of the state alone.

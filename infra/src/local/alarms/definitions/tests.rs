@@ -148,7 +148,7 @@ fn every_alarm_can_be_evaluated_and_is_announced() {
             assert!(Rule::new(&alarm(definition)).is_some(), "{name}");
             match properties.get("Metrics") {
                 Some(metrics) => {
-                    drop(Math::new(metrics, periods).unwrap_or_else(|e| panic!("{name}: {e:#}")))
+                    drop(Math::new(metrics, periods).unwrap_or_else(|e| panic!("{name}: {e:#}")));
                 }
                 None => drop(Selector::of(&alarm(definition)).unwrap()),
             }
