@@ -1,7 +1,7 @@
 //! The runtime of every process of the service: startup, logs, shutdown, AWS configuration, health, metrics and retries, and
 //! for the workers the consumer.
 
-use std::{convert::Infallible, num::NonZeroUsize, process::ExitCode};
+use std::{convert::Infallible, num::NonZeroUsize, process::ExitCode, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,9 @@ pub struct Boot<C> {
     pub shutdown: CancellationToken,
 }
 
+/// Variables that every binary reads beside those of its `--help`: how often its metrics are written, and their namespace.
+pub const SHARED_VARIABLES: [&str; 2] = ["NOVA_METRICS_SECONDS", "NOVA_METRICS_NAMESPACE"];
+
 /// Runs `body` as a process: JSON logs on standard output (see [`log_filter`]), one tokio runtime with
 /// `TOKIO_WORKER_THREADS` threads (default: the number of processors), a graceful shutdown at SIGTERM or SIGINT and an
 /// immediate exit at a second one.
@@ -76,9 +79,8 @@ where
         Ok(config) => config,
         Err(error) => return exit_usage(&error),
     };
-    let interval = metrics::interval_of(std::env::var("NOVA_METRICS_SECONDS").ok().as_deref());
-    match interval.and_then(|interval| start_logs().map(|()| interval)) {
-        Ok(interval) => metrics::start(interval),
+    match metrics_settings().and_then(|settings| start_logs().map(|()| settings)) {
+        Ok((interval, namespace)) => metrics::start(interval, namespace),
         Err(error) => {
             let error = format!("{error:#}\n");
             return exit_usage(&clap::Error::raw(clap::error::ErrorKind::InvalidValue, error));
@@ -121,6 +123,12 @@ fn scheduler(threads: Option<NonZeroUsize>) -> tokio::runtime::Builder {
     } else {
         tokio::runtime::Builder::new_multi_thread()
     }
+}
+
+/// The settings of the metrics, which every binary has beside its own.
+fn metrics_settings() -> anyhow::Result<(Duration, String)> {
+    let [seconds, namespace] = SHARED_VARIABLES.map(|name| std::env::var(name).ok());
+    Ok((metrics::interval_of(seconds.as_deref())?, metrics::namespace_of(namespace)?))
 }
 
 async fn run<C, F, Fut>(service: &'static str, config: C, body: F) -> anyhow::Result<()>

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Command, CommandFactory as _};
-use events::workers::Worker;
+use events::{runtime::SHARED_VARIABLES, workers::Worker};
 use infra::deploy::{StackKind, Template};
 use serde_json::Value;
 use workers::{alerts, analysis, erasure, progress, transcript, watchdog};
@@ -24,7 +24,9 @@ fn command(worker: Worker) -> Command {
 fn variables(command: &Command) -> (BTreeSet<String>, BTreeSet<String>) {
     let name = |argument: &clap::Arg| argument.get_env().map(|name| name.to_string_lossy().into_owned());
     let required = command.get_arguments().filter(|argument| argument.is_required_set());
-    (command.get_arguments().filter_map(name).collect(), required.filter_map(name).collect())
+    let shared = SHARED_VARIABLES.map(str::to_owned);
+    let read = command.get_arguments().filter_map(name).chain(shared).collect();
+    (read, required.filter_map(name).collect())
 }
 
 /// Names of the environment and of the secrets of the only container of a template.

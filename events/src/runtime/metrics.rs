@@ -8,18 +8,21 @@
 
 use std::{
     io::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::env;
 
-/// The namespace of all metrics.
+/// The namespace of all metrics, unless `NOVA_METRICS_NAMESPACE` names that of another stage.
 pub const NAMESPACE: &str = "NovaEnglish";
 
 /// The dimension of all metrics: the name of the process.
@@ -27,6 +30,9 @@ pub const DIMENSION: &str = "service";
 
 /// How often the documents are written, unless `NOVA_METRICS_SECONDS` says otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Longest name of a stage, in bytes: that of the templates.
+const STAGE_BYTES_MAX: usize = 12;
 
 /// Values of one metric in one document (limit of the format).
 pub const VALUES_MAX: usize = 100;
@@ -39,6 +45,9 @@ const EXACT: usize = 16;
 
 /// The exponent of the last doubling.
 const EXPONENT_MAX: usize = 27;
+
+/// See [`namespace`].
+static NAMESPACE_OF_STAGE: OnceLock<String> = OnceLock::new();
 
 /// Seconds between two documents. Zero: none are written, because the process has not called [`start`], as in tests.
 static WRITTEN_EVERY: AtomicU64 = AtomicU64::new(0);
@@ -216,11 +225,17 @@ impl Document {
         let mut document = self.values;
         document.insert(DIMENSION.to_owned(), self.service.into());
         let directive =
-            json!({ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": self.definitions });
+            json!({ "Namespace": namespace(), "Dimensions": [[DIMENSION]], "Metrics": self.definitions });
         let metadata = json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive] });
         document.insert("_aws".to_owned(), metadata);
         Some(Value::Object(document))
     }
+}
+
+/// The namespace of the metrics of this process and of all others of its stage.
+#[must_use]
+pub fn namespace() -> &'static str {
+    NAMESPACE_OF_STAGE.get().map_or(NAMESPACE, String::as_str)
 }
 
 /// The time between two documents of this process and of all others.
@@ -254,8 +269,28 @@ pub(super) fn interval_of(text: Option<&str>) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// The namespace that `NOVA_METRICS_NAMESPACE` sets.
+///
+/// # Errors
+/// It is none of this service: `NovaEnglish`, or `NovaEnglish-STAGE` for another stage than production.
+pub(super) fn namespace_of(text: Option<String>) -> anyhow::Result<String> {
+    let namespace = text.unwrap_or_else(|| NAMESPACE.to_owned());
+    let stage = namespace.strip_prefix(NAMESPACE).map(|stage| stage.strip_prefix('-').unwrap_or(stage));
+    let is_valid = stage.is_some_and(|stage| {
+        stage.len() <= STAGE_BYTES_MAX && stage.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
+    });
+    ensure!(
+        is_valid,
+        "NOVA_METRICS_NAMESPACE {namespace:?} is neither {NAMESPACE} nor {NAMESPACE}-STAGE, for example \
+         {NAMESPACE}-staging"
+    );
+    Ok(namespace)
+}
+
 /// Enables [`write_until`].
-pub(super) fn start(interval: Duration) {
+pub(super) fn start(interval: Duration, namespace: String) {
+    // A process starts once.
+    let _ = NAMESPACE_OF_STAGE.set(namespace);
     WRITTEN_EVERY.store(interval.as_secs(), Ordering::Relaxed);
 }
 
@@ -416,6 +451,21 @@ mod tests {
             assert!(error.contains("NOVA_METRICS_SECONDS") && error.contains("1 to 60"), "{error}");
         }
         assert_eq!(interval(), INTERVAL, "tests write nothing");
+    }
+
+    #[test]
+    fn namespace_is_that_of_a_stage() {
+        for (text, namespace) in [(None, NAMESPACE), (Some("NovaEnglish-staging"), "NovaEnglish-staging")] {
+            assert_eq!(namespace_of(text.map(str::to_owned)).unwrap(), namespace);
+        }
+        for wrong in ["", "AWS/SQS", "NovaEnglish-Staging", "NovaEnglish-0123456789012", "nova-staging"] {
+            let error = namespace_of(Some(wrong.to_owned())).unwrap_err().to_string();
+            assert!(
+                error.contains("NOVA_METRICS_NAMESPACE") && error.contains("NovaEnglish-STAGE"),
+                "{error}"
+            );
+        }
+        assert_eq!(namespace(), NAMESPACE, "no process has started");
     }
 
     #[test]

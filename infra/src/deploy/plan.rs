@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use anyhow::{Context as _, bail};
-use events::workers::Worker;
+use events::{runtime::metrics, workers::Worker};
 
 use super::Environment;
 use crate::{service_rates::backlog_per_task, template::Template};
@@ -143,8 +143,11 @@ impl StackKind {
             | Self::ResourceAlarms
             | Self::Edge => Vec::new(),
         };
-        let prefix = [("Prefix", prefix.to_owned())];
-        own.into_iter().chain(prefix).map(|(name, value)| (name.to_owned(), value)).collect()
+        // Each stage has its own metrics, also beside another one in the same account.
+        let stage = prefix.strip_prefix("nova").unwrap_or_default();
+        let of_stage =
+            [("Prefix", prefix.to_owned()), ("MetricsNamespace", format!("{}{stage}", metrics::NAMESPACE))];
+        own.into_iter().chain(of_stage).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// # Errors

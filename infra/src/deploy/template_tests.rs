@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use events::runtime::metrics;
 use serde_json::Value;
 
 use super::test_resolved::{REGION, ResolvedStack, resolved, resolved_with};
@@ -322,6 +323,19 @@ fn what_holds_data_is_kept_and_expires_only_where_that_is_said() {
         let versioned = bucket["Properties"]["VersioningConfiguration"]["Status"] == "Enabled";
         assert_eq!(has("NoncurrentVersionExpiration"), versioned, "{name}");
     }
+}
+
+/// The metrics of the service, and what is computed from them: alarms and scaling.
+#[test]
+fn stages_of_one_account_share_no_metric() {
+    let namespaces = |stage: &str| -> BTreeSet<String> {
+        let stacks = resolved(stage);
+        let text: String = all(&stacks).map(|(_, resource)| resource.to_string()).collect();
+        let starts = text.match_indices(metrics::NAMESPACE).map(|(start, _)| &text[start..]);
+        starts.map(|rest| rest.split(['"', '\\']).next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(namespaces("prod"), [metrics::NAMESPACE.to_owned()].into());
+    assert_eq!(namespaces("staging"), [format!("{}-staging", metrics::NAMESPACE)].into());
 }
 
 #[test]

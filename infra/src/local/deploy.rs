@@ -221,7 +221,7 @@ mod tests {
         let monitoring = resources("nova-monitoring");
         let watched: BTreeSet<&str> = of_type(&monitoring, "AWS::CloudWatch::Alarm")
             .iter()
-            .filter(|(_, alarm)| alarm["Namespace"] == "NovaEnglish")
+            .filter(|(_, alarm)| alarm["Namespace"] == json!({ "Fn::Ref": "MetricsNamespace" }))
             .filter(|(_, alarm)| alarm["Dimensions"] == json!([{ "Name": "service", "Value": "ingress" }]))
             .filter_map(|(_, alarm)| alarm["MetricName"].as_str())
             .collect();

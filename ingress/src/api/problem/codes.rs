@@ -151,7 +151,7 @@ codes! {
     SERVICE_UNAVAILABLE {
         AccountsUnavailable "accounts_unavailable" "The user pool is unavailable at the moment."
         Busy "busy" "The capacity is exhausted. `Retry-After` says when to try again."
-        SpendingLimitReached "spending_limit_reached" "The service has used what operators allow it to spend in one day (UTC)."
+        SpendingLimitReached "spending_limit_reached" "The service has used what operators allow it to spend."
         Stopping "stopping" "The task is stopping. Try again at once: another task takes over."
     }
     GATEWAY_TIMEOUT {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use events::{
     cloudwatch::{CloudWatch, Datapoint, Query, Window},
-    runtime::metrics::{DIMENSION, INTERVAL, NAMESPACE, interval},
+    runtime::metrics::{DIMENSION, INTERVAL, interval, namespace},
     workers::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -105,7 +105,7 @@ fn services() -> Vec<Names> {
 impl Names {
     fn queries(&self) -> [Query; QUERIES] {
         let query = |metric, statistic| Query {
-            namespace: NAMESPACE,
+            namespace: namespace(),
             metric,
             dimension: (DIMENSION, self.service.to_owned()),
             statistic,

@@ -438,7 +438,8 @@ fn is_emitted(metric: &str, service: &str) -> bool {
 fn every_metric_and_alarm_of_the_dashboard_exists() {
     let resources = StackKind::Monitoring.template().unwrap().resources;
     let body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
-    let body: Value = serde_json::from_str(&body.replace("${Prefix}", "nova")).unwrap();
+    let body = body.replace("${Prefix}", "nova").replace("${MetricsNamespace}", metrics::NAMESPACE);
+    let body: Value = serde_json::from_str(&body).unwrap();
     let widgets = body["widgets"].as_array().unwrap();
     let alarms: BTreeSet<&str> = ALL.iter().map(|alarm| alarm.name.as_str()).collect();
     let (mut queues, mut shown) = (BTreeSet::new(), 0);

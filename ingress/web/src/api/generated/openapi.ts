@@ -3888,7 +3888,7 @@ export interface operations {
             };
             /**
              * @description `busy`: The capacity is exhausted. `Retry-After` says when to try again.
-             *     `spending_limit_reached`: The service has used what operators allow it to spend in one day (UTC).
+             *     `spending_limit_reached`: The service has used what operators allow it to spend.
              *     `stopping`: The task is stopping. Try again at once: another task takes over.
              */
             503: {
