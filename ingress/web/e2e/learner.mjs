@@ -348,6 +348,8 @@ async function sessionsOfTheAccount(page, open) {
   await accessible(page, "account with sessions");
   await sessions.getByRole("button", { name: "Sign out there" }).click();
   await sessions.getByText("That browser was signed out.").waitFor();
+  // The list is read again after the notice.
+  await sessions.getByRole("listitem").nth(1).waitFor({ state: "detached" });
   assert.equal(await sessions.getByRole("listitem").count(), 1);
   await other.getByRole("link", { name: "Progress" }).click();
   await other.getByRole("heading", { name: "Sign in" }).waitFor();
