@@ -49,7 +49,8 @@ pub struct SessionView {
 pub fn routes() -> Vec<Route> {
     vec![
         get("/api/me/sessions", "listSessions", list)
-            .summary("List the sessions", "The browsers in which the caller is signed in, the last used one first."),
+            .summary("List the sessions", "The browsers in which the caller is signed in, the last used one first.")
+            .problems(&[Code::AccountDeleted]),
         delete("/api/me/sessions", "endOtherSessions", end_others)
             .summary(
                 "End the other sessions",
@@ -57,15 +58,16 @@ pub fn routes() -> Vec<Route> {
                  5 s.",
             )
             .returns(204, "The other sessions have ended.")
-            .problems(&[Code::AccountsUnavailable]),
+            .problems(&[Code::AccountDeleted, Code::AccountsUnavailable]),
         delete("/api/me/sessions/{id}", "endSession", end)
             .summary("End a session", "Its access tokens and live connections end within 5 s.")
             .returns(204, "The session has ended.")
-            .problems(&[Code::AccountsUnavailable]),
+            .problems(&[Code::AccountDeleted, Code::AccountsUnavailable]),
     ]
 }
 
 async fn list(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Json<SessionList>, ApiError> {
+    app.accounts.require_usable(&caller.user_id).await?;
     let sessions = app.account_sessions.list(&caller.user_id).await?.into_iter();
     let view = |session: ListedSession| SessionView {
         id: session.session_id,
@@ -78,6 +80,7 @@ async fn list(State(app): State<Arc<AppState>>, caller: Caller) -> Result<Json<S
 }
 
 async fn end_others(State(app): State<Arc<AppState>>, caller: Caller) -> Result<NoContent, ApiError> {
+    app.accounts.require_usable(&caller.user_id).await?;
     app.account_sessions.end_others(&caller).await?;
     Ok(NoContent)
 }
@@ -87,6 +90,7 @@ async fn end(
     caller: Caller,
     Path(session_id): Path<Uuid>,
 ) -> Result<NoContent, ApiError> {
+    app.accounts.require_usable(&caller.user_id).await?;
     let ended = app.account_sessions.end_one(&caller.user_id, session_id).await?;
     if ended { Ok(NoContent) } else { Err(ApiError::NotFound("session")) }
 }

@@ -6776,6 +6776,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
+                    };
+                };
+            };
             /** @description `too_many_requests`: A rate limit is exceeded. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -6844,6 +6856,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
                     };
                 };
             };
@@ -6929,6 +6953,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {unknown} */
                         code?: "session_ended" | "token_expired" | "token_invalid" | "token_missing";
+                    };
+                };
+            };
+            /** @description `account_deleted`: The deletion of the account was requested. It cannot be used any more. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {unknown} */
+                        code?: "account_deleted";
                     };
                 };
             };
