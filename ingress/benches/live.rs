@@ -1,5 +1,6 @@
 //! Instructions that one frame of audio costs, counted under Valgrind: independent of the machine's speed and its other work.
-//! A frame is 32 ms: 31.25 of them are a second of a conversation. The record is in `benches/README.md`.
+//! A frame is 32 ms: 31.25 of them are a second of a conversation. Run it before and after a change of the live path;
+//! it needs Valgrind and `gungraun-runner` of the version in `Cargo.lock`.
 
 #![expect(unused_qualifications, reason = "the macros of the benchmarks write them")]
 
